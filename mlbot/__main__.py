@@ -1,0 +1,95 @@
+"""`python3 -m mlbot COMMAND`: runs the command `mlbot`; in a fresh checkout it first makes the environment `.venv`.
+
+Written by hand, not exported: it must start on a Python that has nothing installed.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+from configparser import ConfigParser
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".venv"
+
+
+def needs_environment():
+    """Whether this is a checkout, and this Python is neither in an environment nor has what development needs."""
+    checkout = (ROOT / "setup.py").is_file() and (ROOT / "constraints.txt").is_file()
+    return checkout and sys.prefix == sys.base_prefix and not (find_spec("nbdev") and find_spec("papermill"))
+
+
+def stamp():
+    """A digest of all that decides what is installed."""
+    parts = [sys.version] + [(ROOT / name).read_text() for name in ("constraints.txt", "settings.ini", "setup.py")]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def python_of(home):
+    """The Python of an environment."""
+    return home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def stop(met, wanted, do):
+    """End with three lines and the exit code of an input that cannot be used."""
+    sys.exit(print("mlbot: {}\n  wanted: {}\n  do: {}".format(met, wanted, do), file=sys.stderr) or 2)
+
+
+def check_python():
+    """Stop on a Python that is too old."""
+    settings = ConfigParser(interpolation=None)
+    settings.read(str(ROOT / "settings.ini"), encoding="utf-8")
+    wanted = settings["package"]["python"]
+    if sys.version_info < tuple(map(int, wanted.split("."))):
+        stop("this is Python {}.{}".format(*sys.version_info[:2]), "Python {} or newer".format(wanted),
+             "install it and call it by its name, such as: python{} -m mlbot".format(wanted))
+
+
+def install(python):
+    """Install the development environment with pip, counting packages as they come."""
+    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
+               "-c", str(ROOT / "constraints.txt"), "-e", str(ROOT) + "[dev]"]
+    lines, count = [], 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
+        for line in pip.stdout:
+            lines.append(line)
+            count += line.startswith("Collecting ")
+            if sys.stderr.isatty():
+                print("\r  {} packages".format(count), end="", file=sys.stderr, flush=True)
+    print("\r  {} packages".format(count), file=sys.stderr)
+    if pip.returncode:
+        print("".join(lines[-12:]), file=sys.stderr)
+        stop("pip could not install the environment", "a package index that answers", "see pip's lines above, try again")
+
+
+def make_environment():
+    """The Python of an up-to-date `.venv`, which is made or brought up to date when it is not there or is old."""
+    check_python()
+    mark = HOME / "mlbot-stamp"
+    if mark.is_file() and mark.read_text() == stamp() and python_of(HOME).is_file():
+        return python_of(HOME)
+    print("mlbot: making the environment {} (once; a minute or two)".format(HOME.name), file=sys.stderr)
+    if subprocess.call([sys.executable, "-m", "venv", "--clear", str(HOME)]):
+        stop("this Python cannot make an environment", "the module venv with ensurepip",
+             "install it; on Debian and Ubuntu: apt install python3-venv")
+    install(python_of(HOME))
+    mark.write_text(stamp())
+    return python_of(HOME)
+
+
+def main():
+    """Run the command, in `.venv` where that is needed."""
+    if needs_environment():
+        return subprocess.call([str(make_environment()), "-m", "mlbot"] + sys.argv[1:])
+    from mlbot.cli import main as command
+
+    return command()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,50 @@
+"""Packages mlbot. Every fact comes from settings.ini; pyproject.toml configures tools only."""
+
+import shutil
+from configparser import ConfigParser
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+settings = ConfigParser(interpolation=None)
+settings.read(ROOT / "settings.ini", encoding="utf-8")
+package = settings["package"]
+extras = {name: words.split() for name, words in settings["extras"].items()}
+
+
+class BuildWithNotebooks(build_py):
+    """A wheel also carries settings.ini (the defaults) and the pipeline notebooks, which live outside the package."""
+
+    def run(self):
+        super().run()
+        if self.editable_mode:
+            return
+        home = Path(self.build_lib) / "mlbot"
+        shutil.copy(ROOT / "settings.ini", home / "settings.ini")
+        (home / "notebooks").mkdir(exist_ok=True)
+        for notebook in sorted((ROOT / "nbs" / "pipeline").glob("*.ipynb")):
+            shutil.copy(notebook, home / "notebooks")
+
+
+setup(
+    name=package["name"],
+    version=package["version"],
+    description=package["description"],
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author=package["author"],
+    license=package["license"],
+    keywords=package["keywords"].split(),
+    python_requires=">=" + package["python"],
+    packages=["mlbot"],
+    package_data={"mlbot": ["sample/*", "web/*"]},
+    install_requires=package["requirements"].split(),
+    extras_require=extras,
+    entry_points={
+        "console_scripts": ["mlbot = mlbot.cli:main"],
+        "pytest11": ["mlbot = mlbot.pytest_plugin"],
+    },
+    cmdclass={"build_py": BuildWithNotebooks},
+)
