@@ -34,7 +34,7 @@ def python_of(home):
 
 def stop(met, wanted, do):
     """End with three lines and the exit code of an input that cannot be used."""
-    sys.exit(print("mlbot: {}\n  wanted: {}\n  do: {}".format(met, wanted, do), file=sys.stderr) or 2)
+    sys.exit(print(f"mlbot: {met}\n  wanted: {wanted}\n  do: {do}", file=sys.stderr) or 2)
 
 
 def check_python():
@@ -43,8 +43,8 @@ def check_python():
     settings.read(str(ROOT / "settings.ini"), encoding="utf-8")
     wanted = settings["package"]["python"]
     if sys.version_info < tuple(map(int, wanted.split("."))):
-        stop("this is Python {}.{}".format(*sys.version_info[:2]), "Python {} or newer".format(wanted),
-             "install it and call it by its name, such as: python{} -m mlbot".format(wanted))
+        stop(f"this is Python {sys.version.split()[0]}", f"Python {wanted} or newer",
+             f"install it and call it by its name, such as: python{wanted} -m mlbot")
 
 
 def install(python):
@@ -57,11 +57,11 @@ def install(python):
             lines.append(line)
             count += line.startswith("Collecting ")
             if sys.stderr.isatty():
-                print("\r  {} packages".format(count), end="", file=sys.stderr, flush=True)
-    print("\r  {} packages".format(count), file=sys.stderr)
+                print(f"\r  {count} packages", end="", file=sys.stderr, flush=True)
+    print(f"\r  {count} packages", file=sys.stderr)
     if pip.returncode:
         print("".join(lines[-12:]), file=sys.stderr)
-        stop("pip could not install the environment", "a package index that answers", "see pip's lines above, try again")
+        stop("pip could not install the environment", "a package index that answers", "read pip's lines above")
 
 
 def make_environment():
@@ -70,7 +70,7 @@ def make_environment():
     mark = HOME / "mlbot-stamp"
     if mark.is_file() and mark.read_text() == stamp() and python_of(HOME).is_file():
         return python_of(HOME)
-    print("mlbot: making the environment {} (once; a minute or two)".format(HOME.name), file=sys.stderr)
+    print(f"mlbot: making the environment {HOME.name} (once; a minute or two)", file=sys.stderr)
     if subprocess.call([sys.executable, "-m", "venv", "--clear", str(HOME)]):
         stop("this Python cannot make an environment", "the module venv with ensurepip",
              "install it; on Debian and Ubuntu: apt install python3-venv")

@@ -313,7 +313,7 @@ def count_intents(rows: pd.DataFrame, data: Data) -> pd.Series:
     """Number of rows of each intent, by name; rows out of scope are no intent."""
     return rows.loc[rows["intent"] != data.out_of_scope, "intent"].value_counts().sort_index()
 
-# %% ../nbs/04_data.ipynb #5390d5c9
+# %% ../nbs/04_data.ipynb #41899ae0
 def refuse_hopeless(counts: pd.Series, data: Data, place: str, rows: str = "rows") -> None:
     """Raise InputError for fewer than two intents or, unless they are set aside, for one with too few rows."""
     if len(counts) == 1:
@@ -321,7 +321,7 @@ def refuse_hopeless(counts: pd.Series, data: Data, place: str, rows: str = "rows
     short = counts[counts < data.min_rows]
     if len(short) and data.tiny == "refuse":
         few = ", ".join(f"{intent} {n}" for intent, n in short.head(5).items())
-        raise InputError(f"{len(short)} intents with too few {rows}: {few}", f"{data.min_rows} {rows} an intent",
+        raise InputError(f"intents with too few {rows} ({len(short)}): {few}", f"{data.min_rows} {rows} an intent",
                          "add utterances of them, or write tiny = set_aside in settings.ini [data]", place)
 
 # %% ../nbs/04_data.ipynb #8638744f
@@ -351,7 +351,7 @@ class PublicSet:
     cite: str
     sha256: str
 
-# %% ../nbs/04_data.ipynb #abff6196
+# %% ../nbs/04_data.ipynb #bdd13824
 PUBLIC = {item.name: item for item in [
     PublicSet("banking77", "https://raw.githubusercontent.com/PolyAI-LDN/task-specific-datasets/"
               "57ec275d8078af65b7731c2a98be812d844a6d6b/banking_data/",
@@ -359,7 +359,8 @@ PUBLIC = {item.name: item for item in [
               "Casanueva et al. 2020, arXiv 2003.04807", "6b888a5892097e057c7fc2a41fa36822ef2380b316376f4892fb2680f6544887"),
     PublicSet("clinc150", "https://raw.githubusercontent.com/clinc/oos-eval/"
               "828f8093932c8fe6ca7936c3d2e52903b1c523de/data/",
-              (("", "data_full.json"),), "CC BY 3.0", "Larson et al. 2019, D19-1131", "814eb7c9bc59f768aadff0e3e94a3dd4837929044c7395c86ccd9a12969481ea"),
+              (("", "data_full.json"),), "CC BY 3.0", "Larson et al. 2019, D19-1131",
+              "814eb7c9bc59f768aadff0e3e94a3dd4837929044c7395c86ccd9a12969481ea"),
 ]}
 
 # %% ../nbs/04_data.ipynb #0809a920

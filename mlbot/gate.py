@@ -98,17 +98,21 @@ def read_record(data: dict) -> Verdict:
                         "call gate(name, score) in the cell")
     return verdict
 
-# %% ../nbs/10_gate.ipynb #6db6594c
+# %% ../nbs/10_gate.ipynb #66434c0e
 _verdicts: dict[str, Verdict] = {}
 
 
 def gate(name: str, score: Score, floor: float | None = None, stretch: float | None = None) -> None:
     """Judge a score against its target and show the record.
 
-    Raises GateFailed when the value is below the floor, NoVerdict when there is nothing to judge.
+    Raises GateFailed when the value is below the floor, NoVerdict when there is nothing to judge, InputError for
+    a score or a target that is none.
     """
     if not isinstance(score, Score):
         raise InputError(f"gate {name} got a {type(score).__name__}", "a Score", "use a function of mlbot.evaluate")
+    for part, limit in (("floor", floor), ("stretch", stretch)):
+        if limit is not None and not (isinstance(limit, int | float) and math.isfinite(limit)):
+            raise InputError(f"gate {name}: {part} is {limit!r}", "a number, such as 0.8", "correct the parameter")
     verdict = judge(name, score, floor, stretch)
     _verdicts[name] = verdict
     show(Shown(verdict))

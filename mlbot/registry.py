@@ -48,11 +48,13 @@ def release(artefact: Artefact, models: Path, facts: dict, now: datetime | None 
     add_history(models, {"when": when, "model": artefact.name, "before": before, **facts})
     return folder
 
-# %% ../nbs/12_registry.ipynb #cfb30848
+# %% ../nbs/12_registry.ipynb #f7906567
 def add_history(models: Path, entry: dict) -> None:
-    """Append one line to the history."""
-    with open(models / "history.jsonl", "a", encoding="utf-8") as file:
-        file.write(json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n")
+    """Append one line to the history, and end a line before it that a crash has cut."""
+    path = models / "history.jsonl"
+    cut = path.exists() and not path.read_bytes().endswith(b"\n")
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("\n" * cut + json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n")
         file.flush()
         os.fsync(file.fileno())
 

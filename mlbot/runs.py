@@ -31,14 +31,14 @@ def new_run(runs: Path, now: datetime | None = None) -> Path:
             continue
     raise InputError(f"99 runs of {name} already", "a free name", "try again in a second", str(runs))
 
-# %% ../nbs/11_runs.ipynb #58388929
+# %% ../nbs/11_runs.ipynb #efd0b94f
 def open_run(settings: Settings, run: str, needs: str = "") -> Path:
     """The folder of a run: 'new' makes one, 'latest' is the last that has the file `needs`, else a path or an id."""
     runs = settings.places.runs
     if run == "new":
         return new_run(runs)
     if run == "latest":
-        found = sorted(path.parent for path in runs.glob(f"*/{needs or '*'}"))
+        found = sorted({runs / path.relative_to(runs).parts[0] for path in runs.glob(f"*/{needs or '*'}")})
         if not found:
             raise InputError(f"no run with {needs or 'anything'} yet", "an earlier step's result",
                              "run the notebook before this one, or: mlbot run", str(runs))

@@ -1,0 +1,73 @@
+"""What several test files share: a project in a temporary folder, small notebooks, and the public sets where they are."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+ROOT = Path(__file__).resolve().parent.parent
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def root() -> Path:
+    """The top of the checkout."""
+    return ROOT
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A project of one's own: a short settings.ini and the pipeline notebooks, as working folder."""
+    shutil.copytree(ROOT / "nbs" / "pipeline", tmp_path / "nbs" / "pipeline")
+    (tmp_path / "settings.ini").write_text("[data]\nsource = sample\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def mlbot():
+    """Runs the command `mlbot` in a process of its own and returns it, with stdout and stderr as text."""
+    def run(*words, cwd=None, env=None) -> subprocess.CompletedProcess:
+        return subprocess.run([sys.executable, "-m", "mlbot", *map(str, words)],
+                              cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=300)
+    return run
+
+
+@pytest.fixture
+def public():
+    """The file of a public set; skips, visibly, where it is not on this machine."""
+    def find(name: str) -> Path:
+        home = os.environ.get("MLBOT_DATA_HOME")
+        file = Path(home or "/nowhere") / name / "data.csv"
+        if not file.is_file():
+            pytest.skip(f"{name} is not here: set MLBOT_DATA_HOME, then mlbot data fetch {name}")
+        return file
+    return find
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """Writes a notebook of code cells; a cell may be a source or (source, tags). The first one gets the parameters."""
+    def write(*cells, name: str = "1_gate.ipynb", parameters: str = 'run = "new"', tags=("parameters",)) -> Path:
+        sources = [(parameters, list(tags)), *((cell, []) if isinstance(cell, str) else cell for cell in cells)]
+        nodes = [new_code_cell(source, metadata={"tags": list(its)}) for source, its in sources]
+        path = tmp_path / name
+        nbformat.write(new_notebook(cells=nodes), path)
+        return path
+    return write
+
+
+@pytest.fixture
+def csv_file(tmp_path):
+    """Writes bytes or text as a file."""
+    def write(content, name: str = "utterances.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+    return write

@@ -1,0 +1,186 @@
+"""Every way in which a notebook was green without a verdict is red, with its reason in six lines."""
+
+import os
+import time
+from dataclasses import replace
+
+import nbformat
+import pytest
+
+from mlbot.errors import InputError
+from mlbot.pipeline import check_notebook, find_notebooks, judge_notebook, prepare_run, read_notebook, run_notebook
+from mlbot.settings import load_settings
+
+IMPORTS = "from mlbot.evaluate import share\nfrom mlbot.gate import gate\n"
+PASSES = f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", [True] * 9 + [False]), floor=0.8)'
+FAILS = f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", [True, False]), floor=0.8)'
+
+
+@pytest.fixture
+def run(notebook, tmp_path):
+    """Runs a notebook of these cells and returns its step."""
+    def run_cells(*cells, minutes=2.0, megabytes=10.0, parameters=None, **options):
+        path = notebook(*cells, **options)
+        settings = load_settings()
+        settings = replace(settings, root=tmp_path, budget=replace(settings.budget, output=megabytes))
+        (tmp_path / "out").mkdir()
+        return run_notebook(path, tmp_path / "out", parameters or {}, settings, time.monotonic() + 60 * minutes)
+    return run_cells
+
+
+def only(step):
+    """The one problem of a step; it fits six lines and says what to do."""
+    assert len(step.problems) == 1, [str(problem) for problem in step.problems]
+    text = str(step.problems[0])
+    assert len(text.splitlines()) <= 6 and "\n  do: " in text and "1_gate.ipynb" in text
+    return text
+
+
+def test_a_green_gate_is_green(run):
+    step = run(PASSES)
+    assert step.exit_code == 0 and [verdict.gate for verdict in step.given] == ["accuracy"]
+
+
+def test_a_red_gate_names_notebook_cell_line_value_n_interval_and_floor(run):
+    step = run(FAILS)
+    assert step.exit_code == 1
+    assert only(step).splitlines()[0] == ("1_gate.ipynb, cell 2, line 4: gate: accuracy 0.500 (n=2, 95 % 0.095 to "
+                                          "0.905) is below its floor 0.800")
+
+
+def test_all_gates_of_a_notebook_are_judged_when_one_fails(run):
+    step = run(FAILS, PASSES.replace('"accuracy"', '"other"'), "after = 1")
+    assert [(verdict.gate, verdict.outcome) for verdict in step.given] == [("accuracy", "fail"), ("other", "pass")]
+    assert step.exit_code == 1 and len(step.problems) == 1
+
+
+@pytest.mark.parametrize("cell, code, says", [
+    (FAILS.replace("gate(\"acc", "try:\n    gate(\"acc") + "\nexcept Exception:\n    pass", 1, "below its floor"),
+    (f"#| gate\n{IMPORTS}import contextlib\nwith contextlib.suppress(BaseException):\n    "
+     'gate("accuracy", share("accuracy", [True, False]), floor=0.8)', 1, "below its floor"),
+    (f'#| gate\n{IMPORTS}if False:\n    gate("accuracy", share("accuracy", [True]))', 3, "recorded nothing"),
+    (f"%%capture\n#| gate\n{IMPORTS}" + 'gate("accuracy", share("accuracy", [True]))', 2, "not headed"),
+    (f'#| gate\n{IMPORTS}from IPython.utils.capture import capture_output\nwith capture_output():\n    '
+     'gate("accuracy", share("accuracy", [True]))', 3, "recorded nothing"),
+    (f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", []), floor=0.8)', 3, "was not measured (n=0)"),
+    (f'#| gate\n{IMPORTS}from mlbot.evaluate import Score\n'
+     'gate("accuracy", Score("accuracy", float("nan"), 9, 0, 1), floor=0.8)', 3, "was not measured"),
+    (f'#| gate\n{IMPORTS}gate("accuracy", 0.9, floor=0.8)', 2, "got a float"),
+    (f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", [True]), floor="high")', 2, "floor is 'high'"),
+    (f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", [True]), floor=float("nan"))', 2, "floor is nan"),
+    (f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", rows), floor=0.8)', 3, "NameError"),
+    (f'#| gate\n{IMPORTS}import sys\nsys.exit(0)\ngate("accuracy", share("accuracy", [True]))', 3, "SystemExit"),
+    ('#| gate\nfrom IPython.display import display\nfrom mlbot.gate import gate\n'
+     'display({"application/vnd.mlbot.verdict.v1+json": {"gate": "accuracy", "outcome": "pass"}}, raw=True)\n'
+     'if False:\n    gate("accuracy", None)', 3, "does not fit its own numbers"),
+])
+def test_a_gate_that_is_silent_caught_forged_or_broken_is_red(notebook, run, cell, code, says):
+    try:
+        step = run(cell)
+    except InputError as error:
+        assert code == 2 and says in str(error)
+        return
+    assert step.exit_code == code
+    assert says in only(step)
+
+
+@pytest.mark.parametrize("cell, says", [
+    ("import sys\nsys.exit()", "ended the notebook (SystemExit)"),
+    ("raise SystemExit(0)", "ended the notebook (SystemExit)"),
+    ("later + 1", "NameError"),
+    ("x = 1\ny = 2\n1 / 0", "cell 2, line 3"),
+    ("raise MemoryError", "MemoryError"),
+])
+def test_a_notebook_that_ends_early_is_no_verdict(run, cell, says):
+    step = run(cell, PASSES, "later = 1")
+    assert step.exit_code == 3
+    assert says in only(step)
+
+
+@pytest.mark.parametrize("signal", [9, 11])
+def test_a_killed_kernel_ends_the_run_and_says_so(run, signal):
+    step = run(f"import os\nos.kill(os.getpid(), {signal})", PASSES)
+    assert step.exit_code == 3
+    assert f"cell 2: the kernel was killed (signal {signal}) while it used" in only(step)
+
+
+def test_a_kernel_that_exits_ends_the_run(run):
+    step = run("import os\nos._exit(7)", PASSES)
+    assert step.exit_code == 3 and "exit status 7" in only(step)
+
+
+@pytest.mark.parametrize("cell", [
+    "import time\ntime.sleep(600)",
+    "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
+    "import subprocess\nsubprocess.run(['sleep', '600'])",
+])
+def test_a_run_over_its_budget_is_stopped_and_called_out_of_time(run, cell):
+    started = time.monotonic()
+    step = run(cell, PASSES, minutes=0.1)
+    assert step.exit_code == 4 and "out of time" in only(step)
+    assert time.monotonic() - started < 30
+
+
+def test_endless_output_ends_the_run(run):
+    step = run("while True:\n    print('x' * 100_000)", PASSES, megabytes=1)
+    assert step.exit_code == 3 and "printed more than 1 MB" in only(step)
+
+
+def test_stale_output_is_not_believed(notebook, tmp_path):
+    path = notebook("1 / 0", PASSES)
+    stale = nbformat.read(path, as_version=4)
+    record = {"gate": "accuracy", "value": 0.9, "n": 10, "low": 0.6, "high": 0.98, "floor": 0.8, "stretch": None,
+              "outcome": "pass"}
+    stale.cells[2].outputs = [nbformat.v4.new_output("display_data", {"application/vnd.mlbot.verdict.v1+json": record})]
+    stale.cells[2].execution_count = 3
+    nbformat.write(stale, path)
+    assert judge_notebook(read_notebook(path), path.name)[0] == {}
+    (tmp_path / "out").mkdir()
+    step = run_notebook(path, tmp_path / "out", {}, load_settings(), time.monotonic() + 60)
+    assert step.given == [] and step.exit_code == 3
+
+
+def test_parameters_arrive_and_kernel_and_language_are_forced(notebook, tmp_path):
+    path = notebook(PASSES.replace("floor=0.8", "floor=target"), parameters="target = 0.1")
+    foreign = nbformat.read(path, as_version=4)
+    foreign.metadata = {"kernelspec": {"name": "julia-1.9", "display_name": "Julia"}}
+    nbformat.write(foreign, path)
+    (tmp_path / "out").mkdir()
+    step = run_notebook(path, tmp_path / "out", {"target": 0.95, "unused": 1}, load_settings(), time.monotonic() + 60)
+    assert step.given[0].floor == 0.95 and step.exit_code == 1
+
+
+@pytest.mark.parametrize("cells, options, says", [
+    ([PASSES], {"tags": ()}, "0 cells are tagged 'parameters'"),
+    ([PASSES, ("x = 1", ["parameters"])], {}, "2 cells are tagged 'parameters'"),
+    ([(PASSES, ["skip-execution"])], {}, "tagged 'skip-execution'"),
+    ([PASSES, PASSES], {}, "two gates are named 'accuracy'"),
+    ([PASSES.replace("#| gate\n", "")], {}, "not headed '#| gate'"),
+    (["#| gate\nscore = 1"], {}, "calls no gate()"),
+])
+def test_a_notebook_whose_green_would_mean_nothing_is_refused(notebook, cells, options, says):
+    path = notebook(*cells, **options)
+    with pytest.raises(InputError) as caught:
+        check_notebook(read_notebook(path), path.name)
+    assert says in str(caught.value) and len(str(caught.value).splitlines()) <= 6
+
+
+def test_what_is_no_notebook_is_refused(tmp_path):
+    for content in ("", "{}", "no json", '{"cells": 7, "nbformat": 4}'):
+        (tmp_path / "1_x.ipynb").write_text(content)
+        with pytest.raises(InputError, match="no notebook"):
+            read_notebook(tmp_path / "1_x.ipynb")
+
+
+def test_a_mistyped_parameter_is_refused_before_anything_runs(project):
+    with pytest.raises(InputError, match=r"unknown parameter 'tagret'.*\n.*did you mean target\?"):
+        prepare_run(load_settings(), {"tagret": 0.9})
+    with pytest.raises(InputError, match="set by the runner"):
+        prepare_run(load_settings(), {"run": "x"})
+
+
+def test_an_empty_pipeline_folder_is_refused(project):
+    for path in find_notebooks(load_settings()):
+        os.remove(path)
+    with pytest.raises(InputError, match="no pipeline notebook"):
+        find_notebooks(load_settings())

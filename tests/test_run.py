@@ -1,0 +1,177 @@
+"""`mlbot run` does the main job, and its exit code says whose turn it is."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from mlbot.data import choose, read_utterances, sample_file, snapshot
+from mlbot.model import to_artefact, train
+from mlbot.settings import load_settings
+from mlbot.split import split
+
+
+def edit(path, change):
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook)
+    nbformat.write(notebook, path)
+
+
+def cell_with(notebook, text):
+    return next(cell for cell in notebook.cells if text in cell.source)
+
+
+def last_run(project):
+    return max((project / "runs").iterdir())
+
+
+def lines(done):
+    return done.stderr.strip().splitlines()
+
+
+def test_the_sample_is_trained_judged_and_released_and_then_answers(project, mlbot, tmp_path):
+    summary = tmp_path / "summary.md"
+    done = mlbot("run", "--why", "first model", env={"GITHUB_STEP_SUMMARY": str(summary)})
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"accuracy +0\.\d{3} +104 +0\.\d{3} to 0\.\d{3} +0\.800 +0\.900.* +\S pass", done.stdout)
+    folder = last_run(project)
+    for name in ("report.html", "run.log", "verdicts.json", "set_aside.csv", "3_gate.ipynb", "model/manifest.json"):
+        assert (folder / name).is_file(), name
+    assert f"report: runs/{folder.name}/report.html" in done.stdout
+    assert "| accuracy |" in summary.read_text() and "Yes: every gate is green" in summary.read_text()
+    # the next step, as printed, works
+    command = re.search(r"next:   python3 -m mlbot (.*)", done.stdout)[1]
+    answered = subprocess.run(f"{sys.executable} -m mlbot {command}", shell=True, capture_output=True, text=True)
+    assert answered.returncode == 0 and re.match(r" [01]\.\d{3}  #+ +\w+\n", answered.stdout), answered.stderr
+    asked = mlbot("predict", "need access to the project", "--role", "engineer", "--location", "DE", "--json")
+    answer = json.loads(asked.stdout)
+    assert answer["intent"] == "request_access" and len(answer["ranking"]) == 5
+    listed = mlbot("models").stdout
+    assert re.match(r"\* [0-9a-f]{12}  \S+  \w+  first model", listed)
+    # a second run of the same data is the same model
+    assert mlbot("run").returncode == 0
+    assert len({line.split()[1] for line in mlbot("models").stdout.splitlines() if line.startswith("*")}) == 1
+
+
+def test_a_target_above_the_model_is_red_and_later_gates_are_still_judged(project, mlbot, tmp_path):
+    (project / "models").mkdir()
+    (project / "models" / "champion").write_text("0123456789ab\n")
+    summary = tmp_path / "summary.md"
+    done = mlbot("run", "--target", "0.99", env={"GITHUB_STEP_SUMMARY": str(summary)})
+    assert done.returncode == 1
+    assert re.search(r"3_gate.ipynb, cell \d+, line 3: gate: accuracy 0\.\d{3} \(n=104, 95 % 0\.\d{3} to 0\.\d{3}\) "
+                     r"is below its floor 0\.990\n  wanted: a floor of 0\.990\n  do: ", done.stderr)
+    assert len([line for line in lines(done) if not re.match(r"  \d_\w+ +(ok|red)", line)]) <= 6
+    assert re.search(r"macro_f1 .* pass", done.stdout)
+    assert "not reached: 4_release.ipynb; the champion is unchanged" in done.stdout
+    assert (project / "models" / "champion").read_text() == "0123456789ab\n"
+    assert "No: a gate is red" in (last_run(project) / "report.html").read_text()
+    assert "No: a gate is red" in summary.read_text()
+
+
+def test_a_stretch_that_is_missed_is_only_reported(project, mlbot):
+    (project / "settings.ini").write_text("[targets]\naccuracy.stretch = 0.999\n")
+    done = mlbot("run")
+    assert done.returncode == 0 and "0.999 missed" in done.stdout
+
+
+def test_a_mistyped_parameter_stops_before_anything_runs(project, mlbot):
+    done = mlbot("run", "-p", "tagret=0.9")
+    assert done.returncode == 2 and not (project / "runs").exists()
+    assert lines(done) == ["unknown parameter 'tagret'", *lines(done)[1:]] and "did you mean target?" in done.stderr
+
+
+def test_a_stripped_parameters_tag_is_red(project, mlbot):
+    edit(project / "nbs/pipeline/3_gate.ipynb", lambda nb: [cell.metadata.clear() for cell in nb.cells])
+    done = mlbot("run", "--target", "0.99")
+    assert done.returncode == 2 and "3_gate.ipynb: 0 cells are tagged 'parameters'" in done.stderr
+
+
+def test_a_gate_in_try_except_is_red(project, mlbot):
+    def wrap(notebook):
+        cell = cell_with(notebook, 'gate("accuracy"')
+        body = "\n".join("    " + line for line in cell.source.splitlines()[1:])
+        cell.source = f"#| gate\ntry:\n{body}\nexcept Exception:\n    pass"
+    edit(project / "nbs/pipeline/3_gate.ipynb", wrap)
+    done = mlbot("run", "-p", "target=0.99")
+    assert done.returncode == 1 and "is below its floor 0.990" in done.stderr
+
+
+def test_a_deleted_gate_is_found_because_its_target_remains(project, mlbot):
+    edit(project / "nbs/pipeline/3_gate.ipynb",
+         lambda nb: nb.cells.remove(cell_with(nb, 'gate("accuracy"')))
+    done = mlbot("run")
+    assert done.returncode == 3 and "no notebook judged accuracy" in done.stderr
+    assert not (project / "models" / "champion").exists()
+
+
+def test_a_killed_kernel_is_no_verdict_and_releases_nothing(project, mlbot):
+    edit(project / "nbs/pipeline/2_train.ipynb",
+         lambda nb: nb.cells.insert(3, nbformat.v4.new_code_cell("import os\nos.kill(os.getpid(), 9)")))
+    done = mlbot("run")
+    assert done.returncode == 3 and "the kernel was killed (signal 9)" in done.stderr
+    assert "not reached: 3_gate.ipynb, 4_release.ipynb" in done.stdout
+    assert "quality was not measured" in (last_run(project) / "report.html").read_text()
+
+
+def test_a_run_out_of_time_is_not_called_bad_quality(project, mlbot):
+    done = mlbot("run", "--minutes", "0.02")
+    assert done.returncode == 4 and "out of time" in done.stderr
+    assert "No verdict: out of time" in (last_run(project) / "report.html").read_text()
+
+
+@pytest.mark.parametrize("content, says", [
+    ("text,label\na,b\n", 'column "intent" not found; found: text, label'),
+    ("text,intent\na,b,c\n", "line 2 has 3 fields"),
+    ("text,intent\n" + "".join(f"text {n},only\n" for n in range(50)), "one intent only"),
+])
+def test_a_bad_file_is_the_giver_s_turn(project, mlbot, csv_file, content, says):
+    done = mlbot("run", "--data", csv_file(content))
+    assert done.returncode == 2 and says in done.stderr
+    assert "Traceback" not in done.stderr and "no verdict" not in done.stderr
+
+
+def test_her_own_file_with_other_names_and_context_is_trained_on(project, mlbot, csv_file):
+    header, *rows = sample_file().read_text().splitlines()
+    path = csv_file("\n".join(["utterance;label;job;site".replace(";", ","), *rows]))
+    done = mlbot("run", "--data", path, "--text", "utterance", "--intent", "label", "--context", "job", "site")
+    assert done.returncode == 0, done.stderr
+    answer = mlbot("predict", "I need a new card", "--job", "sales", "--json")
+    assert json.loads(answer.stdout)["intent"] == "expense_claim"
+    assert mlbot("predict", "I need a new card", "--role", "sales").returncode == 2
+
+
+def test_added_batches_are_checked_stored_and_trained_on(project, mlbot, csv_file):
+    header, *rows = sample_file().read_text().splitlines()
+    first = csv_file("\n".join([header, *rows[::2]]), "first.csv")
+    second = csv_file("\n".join([header, *rows[1::2]]), "second.csv")
+    done = mlbot("data", "add", first)
+    assert done.returncode == 0 and re.search(r"222  rows\n +12  intents", done.stdout)
+    assert mlbot("data", "add", second).returncode == 0
+    again = mlbot("data", "add", second)
+    assert again.returncode == 0 and "nothing stored" in again.stdout
+    command = re.search(r"next:   python3 -m mlbot (.*)", again.stdout)[1]
+    done = mlbot(*command.split())
+    assert done.returncode == 0, done.stderr
+    # the same rows as the sample, in another order and in two batches: the same model, to the byte
+    settings = load_settings()
+    sample = read_utterances(sample_file(), choose(settings)[1], settings.data)
+    train_rows = split(sample, settings.data).train
+    facts = {"snapshot": snapshot(sample), "split": "25 % test, by hash of the text", "rows": len(train_rows)}
+    expected = to_artefact(train(train_rows, list(sample.context), settings.model), settings.model, facts)
+    assert (project / "models" / "champion").read_text().strip() == expected.name
+
+
+def test_a_fault_of_ours_says_so(project, mlbot, monkeypatch):
+    (project / "runs").write_text("a file where a folder should be")
+    done = mlbot("run")
+    assert done.returncode == 5 and "a fault of mlbot" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_notebooks_that_ship_are_used_where_the_project_has_none(project, mlbot):
+    shutil.rmtree(project / "nbs")
+    assert mlbot("run").returncode == 0

@@ -1,0 +1,51 @@
+"""One file holds what a person sets; what it does not know, it refuses by name and line."""
+
+import pytest
+
+from mlbot.errors import InputError
+from mlbot.settings import load_settings
+
+
+def load(folder, text):
+    (folder / "settings.ini").write_text(text)
+    return load_settings(folder)
+
+
+def test_a_project_overrides_what_it_names_and_keeps_the_rest(tmp_path):
+    settings = load(tmp_path, "[data]\ncontext = job\n[targets]\naccuracy.floor = 0.7\n")
+    assert settings.data.context == ("job",) and settings.data.text == "text"
+    assert settings.target("accuracy").floor == 0.7 and settings.target("accuracy").stretch == 0.9
+    assert settings.places.runs == tmp_path / "runs"
+
+
+def test_settings_hold_in_folders_below(tmp_path):
+    load(tmp_path, "[split]\ntest_percent = 30\n")
+    (tmp_path / "nbs" / "pipeline").mkdir(parents=True)
+    assert load_settings(tmp_path / "nbs" / "pipeline").split.test_percent == 30
+    assert load_settings(tmp_path / "nbs" / "pipeline").root == tmp_path
+
+
+def test_without_a_file_the_working_folder_is_the_root(tmp_path):
+    assert load_settings(tmp_path).root == tmp_path
+
+
+@pytest.mark.parametrize("text, says", [
+    ("[split]\ntest_percnt = 25\n", "did you mean test_percent?"),
+    ("[splitt]\n[split]\n", "did you mean split?"),
+    ("[split]\ntest_percent = many\n", "test_percent = 'many'"),
+    ("[split]\ntest_percent = 0\n", "from 1 to 99"),
+    ("[split]\ntest_percent = 25\ntest_percent = 30\n", "already exists"),
+    ("[split\n", "ini file"),
+    ("[targets]\naccuracy = 0.8\n", "GATE.floor or GATE.stretch"),
+    ("[targets]\naccuracy.flor = 0.8\n", "GATE.floor or GATE.stretch"),
+    ("[targets]\naccuracy.floor = 80\n", "a share from 0 to 1"),
+    ("[targets]\naccuracy.floor = nan\n", "a share from 0 to 1"),
+    ("[data]\nconflicts = ignore\n", "keep or set_aside"),
+    ("[model]\nwords = 2\n", "two lengths"),
+    ("[budget]\nrun = 0\n", "above 0"),
+])
+def test_what_makes_no_sense_is_refused(tmp_path, text, says):
+    with pytest.raises(InputError) as caught:
+        load(tmp_path, "[data]\n" + text if "[data]" not in text else text)
+    assert says in str(caught.value) and "settings.ini" in str(caught.value)
+    assert len(str(caught.value).splitlines()) <= 6
