@@ -1,0 +1,59 @@
+"""What the README says is what happens: each command and each example in it is run."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from mlbot.data import sample_file
+
+README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activate": "of no use to a process",
+             "mlbot data fetch banking77": "test_data has its home on a local server",
+             "mlbot run --data banking77 --split-column split": "test_public", "mlbot lab": "opens a browser",
+             "mlbot export": "test_checkout", "python3 benchmarks/predict.py": "test_benchmarks"}
+
+
+def commands():
+    """Every command of the README, in order: those in blocks and those in running text."""
+    text = "\n".join(code for language, code in BLOCKS if language == "sh")
+    inline = re.findall(r"`((?:mlbot|python3) [^`]+)`", README)
+    return [line for line in [*text.splitlines(), *inline] if line.strip()]
+
+
+def test_each_command_works_in_order(project, root):
+    lines = sample_file().read_text().splitlines()
+    (project / "utterances.csv").write_text("\n".join([lines[0].replace("intent", "label"), *lines[1:]]))
+    seen = []
+    for command in commands():
+        if command in ELSEWHERE or command in seen:
+            continue
+        words = command.replace("python3 -m mlbot", "mlbot").removeprefix("mlbot ")
+        done = subprocess.run(f"{sys.executable} -m mlbot {words}", shell=True, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        seen.append(command)
+    assert len(seen) >= 5
+
+
+def test_the_python_example_answers(project, mlbot):
+    assert mlbot("run").returncode == 0
+    example = next(code for language, code in BLOCKS if language == "python")
+    done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True)
+    assert re.fullmatch(r"expense_claim 0\.\d+\n", done.stdout), done.stderr
+
+
+def test_the_settings_in_the_readme_are_the_shipped_ones(root):
+    shipped = (root / "settings.ini").read_text()
+    for _, code in BLOCKS:
+        if code.startswith("[targets]"):
+            assert all(line in shipped for line in code.splitlines())
+
+
+def test_the_exit_codes_in_the_readme_are_those_of_the_errors():
+    from mlbot.errors import GateFailed, InputError, MlbotError, NoVerdict, OutOfTime
+    table = dict(re.findall(r"^\| (\d) \| (.+) \|$", README, re.MULTILINE))
+    words = {GateFailed: "gate is red", InputError: "input", NoVerdict: "no verdict", OutOfTime: "out of time",
+             MlbotError: "fault"}
+    assert all(word in table[str(kind.exit_code)] for kind, word in words.items())
+    assert sorted(table) == list("012345")
