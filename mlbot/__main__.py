@@ -55,7 +55,7 @@ def install(python):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
         for line in pip.stdout:
             lines.append(line)
-            count += line.startswith("Collecting ")
+            count += line.startswith(("Collecting ", "Processing "))
             if sys.stderr.isatty():
                 print(f"\r  {count} packages", end="", file=sys.stderr, flush=True)
     print(f"\r  {count} packages", file=sys.stderr)

@@ -28,6 +28,26 @@ def test_notebook_that_fails_is_red(tmp_path):
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=300).returncode != 0
 
 
+def test_a_red_gate_by_hand_shows_all_verdicts_and_lets_nothing_be_released(project):
+    """The same verdict in JupyterLab as in CI: the notebook goes on after a red gate, and 4_release refuses."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+    folder = project / "nbs" / "pipeline"
+    for name in ("1_prepare", "2_train", "3_gate", "4_release"):
+        notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+        notebook.cells[1].source = notebook.cells[1].source.replace("target = None", "target = 0.99")
+        client = NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+        if name == "4_release":
+            with pytest.raises(CellExecutionError, match="GateFailed: gate: accuracy .* is below its floor 0.990"):
+                client.execute()
+        else:
+            client.execute()
+        if name == "3_gate":
+            table = notebook.cells[-1].outputs[0].text
+            assert "fail" in table and "macro_f1" in table
+    assert not (project / "models").exists()
+
+
 def test_each_notebook_runs_by_hand_in_its_own_folder(project):
     """Restart and run all, as JupyterLab does it: the notebook's folder as working folder, its own parameters."""
     from nbclient import NotebookClient
@@ -41,7 +61,9 @@ def test_each_notebook_runs_by_hand_in_its_own_folder(project):
         records = [output.data[RECORD] for cell in notebook.cells for output in cell.get("outputs", [])
                    if RECORD in output.get("data", {})]
         assert all(record["outcome"] == "pass" for record in records)
-        gates = sum("#| gate" in cell.source for cell in notebook.cells)
-        assert len(records) == gates
+        assert len(records) == sum("#| gate" in cell.source for cell in notebook.cells)
+        pictures = [output for cell in notebook.cells for output in cell.get("outputs", [])
+                    if "image/png" in output.get("data", {})]
+        assert len(pictures) == {"2_train.ipynb": 1, "3_gate.ipynb": 1, "error_analysis.ipynb": 1}.get(source.name, 0)
     assert len(list((project / "runs").iterdir())) == 1
     assert (project / "models" / "champion").is_file()
