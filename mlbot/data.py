@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['SIDES', 'ALWAYS', 'PUBLIC', 'guess_encoding', 'bad_line', 'locate_bad_line', 'find_encoding', 'has_utf8', 'csv_rows',
            'Columns', 'do_map', 'read_side', 'Finding', 'Utterances', 'read_columns', 'merge_labels', 'set_aside',
-           'reasons_to_leave', 'conflicting', 'conflict_examples', 'find_conflicts', 'build_rows', 'find_counts',
-           'build_utterances', 'count_intents', 'refuse_hopeless', 'sample_file', 'read_utterances', 'PublicSet',
-           'public_rows', 'rows_sha256', 'data_home', 'download', 'fetch', 'write_csv', 'harmless', 'export_csv',
-           'add_batch', 'read_batches', 'refuse_missing_side', 'choose', 'load_source', 'snapshot']
+           'reasons_to_leave', 'repeated', 'conflicting', 'conflict_examples', 'find_conflicts', 'as_objects',
+           'build_rows', 'find_counts', 'build_utterances', 'count_intents', 'refuse_hopeless', 'sample_file',
+           'read_utterances', 'PublicSet', 'public_rows', 'rows_sha256', 'data_home', 'download', 'fetch', 'write_csv',
+           'harmless', 'export_csv', 'add_batch', 'read_batches', 'refuse_missing_side', 'choose', 'load_source',
+           'snapshot']
 
-# %% ../nbs/04_data.ipynb #c9516349
+# %% ../nbs/04_data.ipynb #8fd931b0
 import csv
 import hashlib
 import io
@@ -18,8 +19,10 @@ import json
 import os
 import re
 import urllib.request
+from array import array
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -182,7 +185,7 @@ class Utterances:
     def __str__(self) -> str:
         return "\n".join(map(str, self.findings))
 
-# %% ../nbs/04_data.ipynb #05997484
+# %% ../nbs/04_data.ipynb #9076e2b2
 def read_columns(path: Path, columns: Columns) -> tuple[dict[str, list], str]:
     """The wanted columns of a CSV file as lists, with the line of each row, and the file's encoding."""
     if not path.is_file():
@@ -193,7 +196,7 @@ def read_columns(path: Path, columns: Columns) -> tuple[dict[str, list], str]:
     if header is None:
         raise InputError("the file is empty", "a header and rows", "export it again", path.name)
     at = columns.positions(header, path.name)
-    values: dict[str, list] = {name: [] for name in [*at, "line"]}
+    values: dict[str, list] = {**{name: [] for name in at}, "line": array("q")}
     once: dict[str, str] = {}
     for line, fields in rows:
         values["line"].append(line)
@@ -212,26 +215,32 @@ def merge_labels(labels: list[str]) -> tuple[list[str], dict[str, str]]:
     merged = {label: best[normalise(label).casefold()] for label in counts}
     return [merged[label] for label in labels], {old: new for old, new in merged.items() if old != new}
 
-# %% ../nbs/04_data.ipynb #c2ff3393
+# %% ../nbs/04_data.ipynb #f19dfdd3
 def set_aside(rows: pd.DataFrame, reasons: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Part a table into the rows without a reason and those with one, which get it as column `reason`."""
     out = reasons != ""
-    return rows[~out], rows[out].assign(reason=reasons[out])
+    return rows[~out] if out.any() else rows, rows[out].assign(reason=reasons[out])
 
-# %% ../nbs/04_data.ipynb #51f41536
+# %% ../nbs/04_data.ipynb #f0286142
 def reasons_to_leave(rows: pd.DataFrame, data: Data) -> pd.Series:
     """Why a row cannot be used: '' for a good one. The first reason counts."""
-    text = rows["text"]
+    length = np.fromiter(map(len, rows["text"]), np.int64, len(rows))
     reasons = pd.Series("", index=rows.index, dtype=object)
-    reasons[text.str.len() > data.max_characters] = f"text longer than {data.max_characters:,} characters"
+    reasons[length > data.max_characters] = f"text longer than {data.max_characters:,} characters"
     reasons[rows["intent"] == ""] = "no label"
-    reasons[text == ""] = "no text"
+    reasons[length == 0] = "no text"
     return reasons
 
-# %% ../nbs/04_data.ipynb #516cf828
+# %% ../nbs/04_data.ipynb #63aaae3f
+def repeated(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose text occurs more than once; nearly all texts occur once, and need no closer look."""
+    return rows[rows.duplicated("digest", keep=False)]
+
+# %% ../nbs/04_data.ipynb #711b9a35
 def conflicting(rows: pd.DataFrame, by: list[str]) -> pd.Series:
     """For each row, whether rows that are equal in the columns `by` carry another intent too."""
-    return rows.groupby(by, sort=False)["intent"].transform("nunique") > 1
+    conflict = repeated(rows).groupby(by, sort=False)["intent"].transform("nunique") > 1
+    return conflict.reindex(rows.index, fill_value=False).astype(bool)
 
 # %% ../nbs/04_data.ipynb #b2f0ac6e
 def conflict_examples(rows: pd.DataFrame, few: int = 3) -> tuple[str, ...]:
@@ -254,21 +263,26 @@ def find_conflicts(rows: pd.DataFrame, context: list[str]) -> tuple[list[Finding
                 conflict_examples(explained, 1)),
     ], same_context
 
-# %% ../nbs/04_data.ipynb #88c7dc90
+# %% ../nbs/04_data.ipynb #6e9639fc
+def as_objects(values: list) -> pd.Series:
+    """A column of Python strings, which share what is equal; a library's own string type would copy each."""
+    return pd.Series(values, dtype=object)
+
+# %% ../nbs/04_data.ipynb #6fdc2cd7
 def build_rows(values: dict[str, list], labels: list[str], context: tuple[str, ...], place: str) -> pd.DataFrame:
     """The frame of utterances from lists of column values."""
-    rows = pd.DataFrame({"text": pd.Series(values["text"], dtype=object), "intent": pd.Series(labels, dtype=object)})
+    columns = {"text": as_objects(values["text"]), "intent": as_objects(labels)}
     for name in context:
         spelt = {value: context_value(value) for value in set(values[name])}
-        rows[name] = pd.Series([spelt[value] for value in values[name]], dtype=object)
+        columns[name] = as_objects([spelt[value] for value in values[name]])
     if "side" in values:
         pairs = zip(values["side"], values["line"], strict=True)
-        rows["side"] = [read_side(value, line, place) for value, line in pairs]
-    rows["line"] = np.asarray(values["line"], dtype=np.int64)
-    rows["digest"] = np.fromiter((digest(text) for text in rows["text"]), dtype=np.uint64, count=len(rows))
-    return rows
+        columns["side"] = as_objects([read_side(value, line, place) for value, line in pairs])
+    columns["line"] = np.asarray(values["line"], dtype=np.int64)
+    columns["digest"] = np.fromiter(map(digest, values["text"]), dtype=np.uint64, count=len(labels))
+    return pd.DataFrame(columns, copy=False)
 
-# %% ../nbs/04_data.ipynb #813b4ca0
+# %% ../nbs/04_data.ipynb #7f591761
 def find_counts(rows: pd.DataFrame, counts: pd.Series, context: tuple[str, ...], data: Data) -> list[Finding]:
     """Findings that count rows, intents, duplicates and small intents."""
     out_of_scope = int((rows["intent"] == data.out_of_scope).sum())
@@ -276,21 +290,22 @@ def find_counts(rows: pd.DataFrame, counts: pd.Series, context: tuple[str, ...],
     return [
         Finding("rows", len(rows)), Finding("intents", len(counts)),
         Finding(f"rows out of scope ({data.out_of_scope}), kept apart", out_of_scope),
-        Finding("exact duplicates", int(rows.duplicated(["digest", "intent", *context]).sum())),
+        Finding("exact duplicates", int(repeated(rows).duplicated(["digest", "intent", *context]).sum())),
         Finding(f"intents with fewer than {data.few_rows} rows", len(few),
                 tuple(f"{intent} {n}" for intent, n in few.head(5).items())),
     ]
 
-# %% ../nbs/04_data.ipynb #f6922657
+# %% ../nbs/04_data.ipynb #46b2e173
 ALWAYS = ("rows", "intents", "exact duplicates", "texts under several intents")  # reported even when they are 0
 
 
 def build_utterances(values: dict[str, list], columns: Columns, data: Data, place: str,
                      notes: tuple[Finding, ...] = ()) -> Utterances:
-    """Utterances from lists of column values. Raises InputError when no row can be used."""
+    """Utterances from lists of column values, which are used up. Raises InputError when no row can be used."""
     labels, variants = merge_labels(values["intent"])
     context = tuple(name for name in columns.context if name in values)
     rows = build_rows(values, labels, context, place)
+    values.clear()  # the frame holds them now
     rows, aside = set_aside(rows, reasons_to_leave(rows, data))
     counts = count_intents(rows, data)
     if not len(counts):
@@ -351,16 +366,16 @@ class PublicSet:
     cite: str
     sha256: str
 
-# %% ../nbs/04_data.ipynb #bdd13824
+# %% ../nbs/04_data.ipynb #7626cd4e
 PUBLIC = {item.name: item for item in [
     PublicSet("banking77", "https://raw.githubusercontent.com/PolyAI-LDN/task-specific-datasets/"
               "57ec275d8078af65b7731c2a98be812d844a6d6b/banking_data/",
               (("train", "train.csv"), ("test", "test.csv")), "CC BY 4.0",
-              "Casanueva et al. 2020, arXiv 2003.04807", "6b888a5892097e057c7fc2a41fa36822ef2380b316376f4892fb2680f6544887"),
+              "Casanueva et al. 2020, arXiv 2003.04807", "4c62c1907c7e9b28acc5879409ae8c902a0daad28db901814810d7c83f17ae41"),
     PublicSet("clinc150", "https://raw.githubusercontent.com/clinc/oos-eval/"
               "828f8093932c8fe6ca7936c3d2e52903b1c523de/data/",
               (("", "data_full.json"),), "CC BY 3.0", "Larson et al. 2019, D19-1131",
-              "814eb7c9bc59f768aadff0e3e94a3dd4837929044c7395c86ccd9a12969481ea"),
+              "a5b8ac1ca02f1b7b2aaf54a98bb72c40cb381f23f1e19189989326a5b4887434"),
 ]}
 
 # %% ../nbs/04_data.ipynb #0809a920
@@ -370,11 +385,14 @@ def public_rows(text: str, side: str) -> list[tuple[str, str, str]]:
         return [(row[0], row[1], side) for row in list(csv.reader(io.StringIO(text, newline="")))[1:] if row]
     return [(row[0], row[1], name) for name, rows in json.loads(text).items() for row in rows]
 
-# %% ../nbs/04_data.ipynb #cdb19b1d
+# %% ../nbs/04_data.ipynb #9adf74cf
 def rows_sha256(rows) -> str:
-    """sha256 of rows of text, whatever their order."""
-    lines = sorted("\x1f".join(row) for row in rows)
-    return hashlib.sha256("\x1e".join(lines).encode()).hexdigest()
+    """A sha256 of rows of text that does not depend on their order: that of the sorted sha256 of each row."""
+    digests = bytearray()
+    for row in rows:
+        digests += hashlib.sha256("\x1f".join(row).encode()).digest()
+    words = np.frombuffer(digests, ">u8").reshape(-1, 4)
+    return hashlib.sha256(words[np.lexsort(words.T[::-1])].tobytes()).hexdigest()
 
 # %% ../nbs/04_data.ipynb #acdda6b3
 def data_home() -> Path:
@@ -497,8 +515,9 @@ def load_source(source: str, columns: Columns, settings: Settings) -> Utterances
         return read_batches(path, columns, settings.data)
     return read_utterances(path, columns, settings.data)
 
-# %% ../nbs/04_data.ipynb #a9a6aa4d
+# %% ../nbs/04_data.ipynb #808afa07
 def snapshot(utterances: Utterances) -> str:
     """The first 16 hex digits of the sha256 of all rows, in any order."""
     columns = ["text", "intent", *utterances.context, *(["side"] if "side" in utterances.rows else [])]
-    return rows_sha256([columns, *utterances.rows[columns].itertuples(index=False)])[:16]
+    rows = zip(*(utterances.rows[name] for name in columns), strict=True)
+    return rows_sha256(chain([columns], rows))[:16]

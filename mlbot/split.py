@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['side_of', 'Sides', 'assign_sides', 'leaked', 'reasons_of_sides', 'split', 'held_out']
 
-# %% ../nbs/05_split.ipynb #2cc07166
+# %% ../nbs/05_split.ipynb #d93e64a8
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from .data import Finding, Utterances, count_intents, refuse_hopeless, set_aside
+from .data import Finding, Utterances, count_intents, refuse_hopeless, repeated, set_aside
 from .settings import Data
 from .text import digest
 
@@ -31,13 +31,18 @@ class Sides:
     set_aside: pd.DataFrame
     findings: tuple[Finding, ...]
 
-# %% ../nbs/05_split.ipynb #84d43bcf
+# %% ../nbs/05_split.ipynb #9b31af4d
 def assign_sides(rows: pd.DataFrame, test_percent: int, given: bool) -> pd.DataFrame:
     """The rows with a column `side`, in an order that depends on their content only."""
     if not given:
-        rows = rows.assign(side=np.where(rows["digest"] % np.uint64(100) < test_percent, "test", "train"))
-    order = [name for name in rows.columns if name != "line"]
-    return rows.sort_values(["digest", *order], kind="stable", ignore_index=True)
+        test = (rows["digest"] % np.uint64(100) < test_percent).to_numpy()
+        rows = rows.assign(side=np.where(test, "test", "train").astype(object))
+    content = [name for name in rows.columns if name != "line"]
+    again = repeated(rows).sort_values(content, kind="stable").index
+    once = np.delete(np.arange(len(rows)), again)
+    order = np.concatenate([once, again])  # equal texts stand in the order of their content
+    order = order[np.argsort(rows["digest"].to_numpy()[order], kind="stable")]
+    return rows.iloc[order].reset_index(drop=True)
 
 # %% ../nbs/05_split.ipynb #b2aee3eb
 def leaked(rows: pd.DataFrame) -> pd.Series:
