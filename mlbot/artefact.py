@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SCHEMA', 'MANIFEST', 'VOCABULARY', 'WEIGHTS', 'VIEWS', 'POINTER', 'Artefact', 'as_json', 'build_artefact',
-           'write_artefact', 'read_file', 'parse_json', 'check_artefact', 'read_artefact', 'find_model']
+           'write_artefact', 'read_file', 'parse_json', 'is_names', 'is_lengths', 'check_facts', 'check_artefact',
+           'is_name', 'read_artefact', 'find_model']
 
 # %% ../nbs/06_artefact.ipynb #bb1208fa
 import hashlib
@@ -54,10 +55,12 @@ def build_artefact(intents: list[str], context: list[str], vocabulary: dict[str,
                 "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}}
     return Artefact(json.loads(as_json(manifest)), vocabulary, weights)
 
-# %% ../nbs/06_artefact.ipynb #f32ce011
-def write_artefact(artefact: Artefact, folder: Path) -> Path:
-    """Write an artefact as `folder`, in one step. A folder that is already there is left as it is."""
+# %% ../nbs/06_artefact.ipynb #9a68c217
+def write_artefact(artefact: Artefact, folder: Path, replace: bool = False) -> Path:
+    """Write an artefact as `folder`, in one step. A folder that is already there is left as it is, or replaced."""
     folder = Path(folder)
+    if folder.exists() and replace:
+        shutil.rmtree(folder)
     if folder.exists():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -77,10 +80,12 @@ def write_artefact(artefact: Artefact, folder: Path) -> Path:
             raise
     return folder
 
-# %% ../nbs/06_artefact.ipynb #7289cc6a
+# %% ../nbs/06_artefact.ipynb #7b6f596f
 def read_file(folder: Path, name: str, sha256: str | None) -> bytes:
     """The bytes of one file of an artefact; InputError when it is missing or its digest differs."""
     try:
+        if not (folder / name).is_file():  # a pipe would wait for ever
+            raise FileNotFoundError
         data = (folder / name).read_bytes()
     except OSError:
         raise InputError(f"no {name}", "a folder with manifest, vocabulary and weights",
@@ -101,28 +106,58 @@ def parse_json(data: bytes, place: str) -> dict:
         raise InputError("no JSON object", "a file that mlbot wrote", "release again: mlbot run", place)
     return value
 
-# %% ../nbs/06_artefact.ipynb #8d69f5ea
+# %% ../nbs/06_artefact.ipynb #8aee409c
+def is_names(value) -> bool:
+    """Whether a value is a list of different strings."""
+    return isinstance(value, list) and all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
+
+
+def is_lengths(value) -> bool:
+    """Whether a value is a shortest and a longest length of n-grams."""
+    return isinstance(value, list) and len(value) == 2 and all(type(n) is int and n > 0 for n in value)
+
+# %% ../nbs/06_artefact.ipynb #98f481a5
+def check_facts(manifest: dict, vocabulary: dict, place: str) -> None:
+    """Raise InputError unless manifest and vocabulary hold what answering needs, in the right types."""
+    how = manifest.get("model") if isinstance(manifest.get("model"), dict) else {}
+    facts = {
+        "intents": is_names(manifest.get("intents")) and len(manifest["intents"]) > 1,
+        "context": is_names(manifest.get("context")),
+        "model": is_lengths(how.get("words")) and is_lengths(how.get("characters")),
+        "max_characters": type(manifest.get("max_characters", 1)) is int,
+        "vocabulary": {"words", "pieces"} <= set(vocabulary) <= set(VIEWS) and all(map(is_names, vocabulary.values())),
+    }
+    wrong = [name for name, holds in facts.items() if not holds]
+    if wrong:
+        raise InputError(f"{wrong[0]} is missing or of the wrong kind", "a model that this version of mlbot wrote",
+                         "release again: mlbot run", place)
+
+# %% ../nbs/06_artefact.ipynb #9524e0ed
 def check_artefact(artefact: Artefact, place: str) -> None:
     """Raise InputError unless the parts of an artefact fit each other and all weights are finite."""
-    intents, weights = artefact.manifest.get("intents", []), artefact.weights
+    intents, weights = artefact.manifest["intents"], artefact.weights
     terms = sum(len(part) for part in artefact.vocabulary.values())
     shapes = {"weights": (terms, len(intents)), "bias": (len(intents),), "idf": (terms,)}
     for name, shape in shapes.items():
         if name not in weights or weights[name].shape != shape:
             met = weights[name].shape if name in weights else "missing"
             raise InputError(f"{name} is {met}", f"{shape}, to fit vocabulary and intents", "release again", place)
-        if not np.isfinite(weights[name]).all():
+        if weights[name].dtype != np.float32 or not np.isfinite(weights[name]).all():
             raise InputError(f"{name} holds values that are no finite numbers", "numbers", "train again", place)
-    if not set(artefact.vocabulary) <= set(VIEWS):
-        raise InputError(f"unknown views {sorted(set(artefact.vocabulary) - set(VIEWS))}", ", ".join(VIEWS),
-                         "install the version of mlbot that wrote it", place)
+    if (weights["idf"] <= 0).any():
+        raise InputError("idf holds values of 0 or less", "positive numbers", "train again", place)
 
-# %% ../nbs/06_artefact.ipynb #314209d1
+# %% ../nbs/06_artefact.ipynb #d14a64d9
+def is_name(name: str) -> bool:
+    """Whether a word is the name of a model: 12 hex digits."""
+    return len(name) == 12 and set(name) <= set("0123456789abcdef")
+
+# %% ../nbs/06_artefact.ipynb #529c8310
 def read_artefact(folder: Path) -> Artefact:
     """Read and check an artefact. Raises InputError when anything is missing, damaged or does not fit."""
     folder = Path(folder)
     manifest = parse_json(read_file(folder, MANIFEST, None), f"{folder}/{MANIFEST}")
-    if manifest.get("schema") != SCHEMA or not isinstance(manifest.get("sha256"), dict):
+    if manifest.get("schema") is not SCHEMA or not isinstance(manifest.get("sha256"), dict):
         raise InputError(f"schema {manifest.get('schema')!r}", f"schema {SCHEMA}",
                          "install the version of mlbot that wrote it", str(folder))
     digests = manifest["sha256"]
@@ -134,11 +169,15 @@ def read_artefact(folder: Path) -> Artefact:
     except Exception as problem:  # safetensors raises its own kind
         raise InputError(f"{WEIGHTS} cannot be read ({problem})", "a safetensors file", "release again",
                          str(folder)) from None
+    check_facts(manifest, vocabulary, str(folder))
     artefact = Artefact(manifest, vocabulary, weights)
     check_artefact(artefact, str(folder))
+    if is_name(folder.name) and folder.name != artefact.name:
+        raise InputError(f"{MANIFEST} is damaged: it belongs to model {artefact.name}", f"model {folder.name}",
+                         "restore the folder, or release again: mlbot run", str(folder))
     return artefact
 
-# %% ../nbs/06_artefact.ipynb #b731c706
+# %% ../nbs/06_artefact.ipynb #9deec8b9
 POINTER = "champion"
 
 
@@ -151,7 +190,7 @@ def find_model(path: Path) -> Path:
         name = (path / POINTER).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         raise InputError("no champion yet", "a released model", "release one: mlbot run", str(path)) from None
-    if not (name.isalnum() and len(name) == 12):
+    if not is_name(name):
         raise InputError("the champion file does not name a model", "12 hex digits",
                          "release again: mlbot run", str(path / POINTER))
     return path / name

@@ -5,21 +5,22 @@
 # %% auto #0
 __all__ = ['HEADLINES', 'program', 'need', 'here', 'add_columns', 'run_parameters', 'show_progress', 'run', 'report_run',
            'write_summary', 'next_step', 'read_context', 'predict', 'data_add', 'data_show', 'data_fetch', 'models',
-           'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault', 'add_run', 'add_predict',
-           'add_data', 'add_checkout', 'build_parser', 'main']
+           'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'add_run',
+           'add_predict', 'add_data', 'add_checkout', 'build_parser', 'main']
 
-# %% ../nbs/17_cli.ipynb #1b1cf941
+# %% ../nbs/17_cli.ipynb #35d7ea8b
 import argparse
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
 import traceback
 from pathlib import Path
 
-from .errors import InputError, MlbotError
+from .errors import InputError, MlbotError, NoVerdict
 from .settings import Settings, load_settings
 
 # %% ../nbs/17_cli.ipynb #96428663
@@ -47,13 +48,16 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--context", default=[], nargs="+", metavar="COLUMN", help="columns of the context")
     parser.add_argument("--split-column", default="", metavar="COLUMN", help="column with a published split")
 
-# %% ../nbs/17_cli.ipynb #f70f2208
+# %% ../nbs/17_cli.ipynb #569c7ee0
 def run_parameters(options: argparse.Namespace) -> dict:
     """The notebook parameters that the options of `mlbot run` stand for."""
     from mlbot.pytest_plugin import read_parameter
     data = options.data
     if data and (Path(data).exists() or os.sep in data):
         data = str(Path(data).resolve())
+    for name in options.context:
+        if " " in name:
+            raise InputError(f"the context column {name!r} holds a space", "a name without spaces", "rename the column")
     given = {"data": data, "text": options.text, "intent": options.intent, "context": " ".join(options.context),
              "split_column": options.split_column, "target": options.target, "why": options.why}
     given = {name: value for name, value in given.items() if value not in ("", None)}
@@ -79,7 +83,7 @@ def show_progress(settings: Settings, minutes: float):
             bar.close()
     return Progress(lambda cell: bar.update(), bar.refresh, step_done)
 
-# %% ../nbs/17_cli.ipynb #768e2575
+# %% ../nbs/17_cli.ipynb #f8e65aa5
 def run(options: argparse.Namespace) -> int:
     """Run the pipeline, write the report, print the verdicts."""
     try:
@@ -92,6 +96,7 @@ def run(options: argparse.Namespace) -> int:
     prepare_run(settings, parameters)
     folder = new_run(settings.places.runs)
     minutes = options.minutes or settings.budget.run
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a kernel ends with its runner
     print(f"mlbot run {folder.name}: {parameters.get('data', settings.data.source)}", flush=True)
     result = run_pipeline(settings, folder, parameters, minutes, show_progress(settings, minutes))
     if result.verdicts:
@@ -100,25 +105,25 @@ def run(options: argparse.Namespace) -> int:
         print_error(problem)
     if result.not_reached:
         print(f"not reached: {', '.join(result.not_reached)}; the champion is unchanged")
-    report = report_run(result, settings)
+    report = report_run(result, minutes)
     write_summary(result)
     print(f"report: {here(report)}")
     print(f"next:   {next_step(result)}")
     return result.exit_code
 
-# %% ../nbs/17_cli.ipynb #a15c4fb2
+# %% ../nbs/17_cli.ipynb #079d7e7e
 HEADLINES = {0: ("Yes: every gate is green", "pass"), 1: ("No: a gate is red", "fail"),
              2: ("No verdict: the input cannot be used", "none"), 3: ("No verdict: quality was not measured", "none"),
              4: ("No verdict: out of time", "none"), 5: ("No verdict: a fault of mlbot", "none")}
 
 
-def report_run(result, settings: Settings) -> Path:
+def report_run(result, minutes: float) -> Path:
     """Write the report of a run and return its path."""
     from mlbot.report import render_report
     headline, tone = HEADLINES[result.exit_code]
     facts = [(step.notebook, f"{step.seconds:.1f} s") for step in result.steps]
     facts += [(name, "not reached") for name in result.not_reached]
-    facts.append(("budget", f"{settings.budget.run:g} minutes"))
+    facts.append(("budget", f"{minutes:g} minutes"))
     error = "\n".join(map(str, result.problems))
     return render_report(result.folder, headline, tone, result.verdicts, facts, error)
 
@@ -173,7 +178,7 @@ def predict(options: argparse.Namespace) -> int:
     print(f"model:  {reply.model}")
     return 0
 
-# %% ../nbs/17_cli.ipynb #6b85103b
+# %% ../nbs/17_cli.ipynb #22c4ff84
 def data_add(options: argparse.Namespace) -> int:
     """Read a CSV file, report on it, and store it as a batch."""
     try:
@@ -193,8 +198,9 @@ def data_add(options: argparse.Namespace) -> int:
     file, new = add_batch(found, folder)
     print(found)
     print(f"stored: {here(file)}" if new else f"nothing stored: these rows are already in {here(file)}")
-    side = f" --split-column {shlex.quote(options.split_column)}" if options.split_column else ""
-    print(f"next:   {program()} run --data {here(folder)}{side}")
+    more = ["--context", *options.context] if options.context else []
+    more += ["--split-column", "side"] if options.split_column else []
+    print(f"next:   {program()} run --data {' '.join(map(shlex.quote, [here(folder), *more]))}")
     return 0
 
 # %% ../nbs/17_cli.ipynb #f3a15ede
@@ -278,23 +284,31 @@ def print_fault(problem: BaseException) -> None:
     print(f"mlbot: {type(problem).__name__}: {problem}\n  this is a fault of mlbot, not of your data\n"
           f"  do: report it with {file.name}", file=sys.stderr)
 
-# %% ../nbs/17_cli.ipynb #a462afe2
+# %% ../nbs/17_cli.ipynb #d3d71592
+def minutes_of(word: str) -> float:
+    """A time budget in minutes; argparse turns a ValueError into its own message."""
+    minutes = float(word)
+    if not 0 < minutes < float("inf"):
+        raise ValueError(word)
+    return minutes
+
+# %% ../nbs/17_cli.ipynb #9e429458
 def add_run(commands) -> None:
     """`mlbot run` and its options."""
     command = commands.add_parser("run", help="prepare, train, gate, release; ends in a report")
     command.add_argument("--data", default="", help="sample, banking77, clinc150, a CSV file or a folder of batches")
     add_columns(command)
-    command.add_argument("--target", type=float, help="floor of accuracy, instead of the one in settings.ini")
+    command.add_argument("--target", type=float, help="a floor of accuracy above the one in settings.ini")
     command.add_argument("--why", default="", help="the reason of the release, kept in the history")
-    command.add_argument("--minutes", type=float, help="time budget, instead of the one in settings.ini")
+    command.add_argument("--minutes", type=minutes_of, help="time budget, instead of the one in settings.ini")
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
                          help="parameter of a pipeline notebook; may be repeated")
     command.set_defaults(call=run)
 
-# %% ../nbs/17_cli.ipynb #e7efc8d8
+# %% ../nbs/17_cli.ipynb #73d2e01b
 def add_predict(commands) -> None:
     """`mlbot predict` and `mlbot models`."""
-    command = commands.add_parser("predict", help="answer one text from the champion")
+    command = commands.add_parser("predict", help="answer one text from the champion", allow_abbrev=False)
     command.add_argument("utterance", metavar="TEXT")
     command.add_argument("--model", default="", help="folder of a model or of models; default: the project's")
     command.add_argument("--json", action="store_true", help="print JSON")
@@ -338,7 +352,7 @@ def build_parser() -> argparse.ArgumentParser:
         add(commands)
     return parser
 
-# %% ../nbs/17_cli.ipynb #bb158c52
+# %% ../nbs/17_cli.ipynb #a80bb68b
 def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = build_parser()
@@ -352,10 +366,14 @@ def main(words: list[str] | None = None) -> int:
         print_error(error)
         return error.exit_code
     except KeyboardInterrupt:
-        print("mlbot: stopped by hand; nothing was released", file=sys.stderr)
+        print("mlbot: stopped by hand; `mlbot models` shows which model answers", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 0
+    except OSError as problem:
+        print_error(NoVerdict(f"the machine refused: {problem}", "a place to read and write",
+                              "free disk space, or correct rights and paths"))
+        return NoVerdict.exit_code
     except Exception as problem:
         print_fault(problem)
         return 5

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PASS', 'FAIL', 'NO_VERDICT', 'RECORD', 'MARKS', 'HEADER', 'Verdict', 'judge', 'verdict_line', 'error_of', 'Shown',
-           'read_record', 'gate', 'show', 'verdicts', 'verdict_cells', 'verdict_table', 'verdict_markdown',
+           'read_record', 'gate', 'show', 'verdicts', 'verdict_cells', 'verdict_table', 'verdict_markdown', 'against',
            'require_green']
 
 # %% ../nbs/10_gate.ipynb #2f266004
@@ -98,7 +98,7 @@ def read_record(data: dict) -> Verdict:
                         "call gate(name, score) in the cell")
     return verdict
 
-# %% ../nbs/10_gate.ipynb #66434c0e
+# %% ../nbs/10_gate.ipynb #329b2208
 _verdicts: dict[str, Verdict] = {}
 
 
@@ -111,8 +111,9 @@ def gate(name: str, score: Score, floor: float | None = None, stretch: float | N
     if not isinstance(score, Score):
         raise InputError(f"gate {name} got a {type(score).__name__}", "a Score", "use a function of mlbot.evaluate")
     for part, limit in (("floor", floor), ("stretch", stretch)):
-        if limit is not None and not (isinstance(limit, int | float) and math.isfinite(limit)):
-            raise InputError(f"gate {name}: {part} is {limit!r}", "a number, such as 0.8", "correct the parameter")
+        number = isinstance(limit, int | float) and not isinstance(limit, bool)
+        if limit is not None and not (number and 0 <= limit <= 1):
+            raise InputError(f"gate {name}: {part} is {limit!r}", "a share from 0 to 1", "correct the parameter")
     verdict = judge(name, score, floor, stretch)
     _verdicts[name] = verdict
     show(Shown(verdict))
@@ -164,13 +165,27 @@ def verdict_markdown(given: list[Verdict]) -> str:
         return "| " + " | ".join(escape(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
     return "\n".join([line(HEADER), line("---" for _ in HEADER), *(line(verdict_cells(item)) for item in given)])
 
-# %% ../nbs/10_gate.ipynb #3e125b92
-def require_green(given: list[Verdict], expected: list[str]) -> None:
-    """Raise GateFailed for a red gate, NoVerdict for a gate that is expected and was not judged."""
-    red = [verdict for verdict in given if not verdict.green]
+# %% ../nbs/10_gate.ipynb #937af2be
+def against(verdict: Verdict, floor: float | None) -> Verdict:
+    """The verdict as it is when it has to reach `floor`, too. A notebook may ask for more, never for less."""
+    asked = max((limit for limit in (verdict.floor, floor) if limit is not None), default=None)
+    value = float("nan") if verdict.value is None else verdict.value
+    return judge(verdict.gate, Score(verdict.gate, value, verdict.n, verdict.low, verdict.high), asked, verdict.stretch)
+
+# %% ../nbs/10_gate.ipynb #54ae5025
+def require_green(given: list[Verdict], floors: dict[str, float | None], rows: int | None = None) -> None:
+    """Raise unless each gate named in `floors` was judged, reaches its floor and rests on `rows` rows, and none is red.
+
+    Raises GateFailed for a red gate, NoVerdict for one that was not judged or not on all rows.
+    """
+    red = [again for again in (against(item, floors.get(item.gate)) for item in given) if not again.green]
     if red:
         raise error_of(next((verdict for verdict in red if verdict.outcome == FAIL), red[0]))
-    missing = [name for name in expected if name not in {verdict.gate for verdict in given}]
+    missing = [name for name in floors if name not in {verdict.gate for verdict in given}]
     if missing or not given:
         raise NoVerdict(f"no notebook judged {', '.join(missing) or 'anything'}", "a verdict for each target",
                         "run the notebook with that gate, or remove its target from settings.ini [targets]")
+    for verdict in given:
+        if rows is not None and verdict.gate in floors and verdict.n != rows:
+            raise NoVerdict(f"gate {verdict.gate} rests on {verdict.n:,} rows", f"all {rows:,} test rows",
+                            "judge every row of test.csv, once")

@@ -78,9 +78,12 @@ def usable_context(frame, context: list[str]) -> list[str]:
     """The context columns that hold any value."""
     return [name for name in context if name in frame and (frame[name] != "").any()]
 
-# %% ../nbs/07_model.ipynb #6a1f6bed
+# %% ../nbs/07_model.ipynb #18b1cc92
 def train(frame, context: list[str], settings: _settings.Model) -> Pipeline:
-    """Fit the pipeline on the training rows. Raises InputError when an intent has fewer than two."""
+    """Fit the pipeline on the training rows. Raises InputError for test rows, or an intent with fewer than two rows."""
+    if "side" in frame and (frame["side"] == "test").any():
+        raise InputError(f"{(frame['side'] == 'test').sum():,} test rows were handed to training", "training rows only",
+                         "train on train.csv of the run")
     counts = frame["intent"].value_counts()
     if len(counts) < 2 or counts.min() < 2:
         raise InputError(f"{len(counts)} intents, the smallest with {counts.min() if len(counts) else 0} training rows",

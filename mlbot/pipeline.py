@@ -7,9 +7,9 @@ __all__ = ['PARAMETERS', 'SKIP', 'RAISES', 'UNREACHED', 'find_notebooks', 'read_
            'gate_calls', 'parameters_of', 'check_notebook', 'check_parameters', 'Watch', 'family', 'resident',
            'WatchedClient', 'output_texts', 'WatchedEngine', 'Step', 'error_outputs', 'records_of', 'line_of',
            'as_error', 'judge_gate_cell', 'judge_notebook', 'only_first_unreached', 'explain_death', 'quiet_libraries',
-           'Progress', 'run_notebook', 'Result', 'prepare_run', 'run_pipeline']
+           'Progress', 'run_notebook', 'Result', 'refuse_gates_after_release', 'prepare_run', 'run_pipeline']
 
-# %% ../nbs/14_pipeline.ipynb #23a48a01
+# %% ../nbs/14_pipeline.ipynb #8521b752
 import ast
 import logging
 import os
@@ -18,6 +18,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
 from .errors import InputError, MlbotError, NoVerdict, OutOfTime, nearest
-from .gate import RECORD, Verdict, error_of, read_record
+from .gate import RECORD, Verdict, against, error_of, read_record
 from .settings import PACKAGE, Settings
 
 # %% ../nbs/14_pipeline.ipynb #9a37e57f
@@ -63,10 +64,10 @@ def read_notebook(path: Path):
             cell.outputs, cell.execution_count = [], None
     return notebook
 
-# %% ../nbs/14_pipeline.ipynb #4b49b4bb
+# %% ../nbs/14_pipeline.ipynb #829e18ff
 def tags(cell) -> list[str]:
     """The tags of a cell."""
-    return cell.metadata.get("tags", [])
+    return cell.metadata.get("tags") or []
 
 
 def is_gate(cell) -> bool:
@@ -134,7 +135,7 @@ def check_parameters(notebooks: dict[str, list[str]], given: dict) -> None:
         if name not in known:
             raise InputError(f"unknown parameter {name!r}", nearest(name, known), "correct the name")
 
-# %% ../nbs/14_pipeline.ipynb #409fe3b6
+# %% ../nbs/14_pipeline.ipynb #fb518d91
 @dataclass
 class Watch:
     """Watches one kernel: its deadline (seconds of time.monotonic), its output in bytes, its memory."""
@@ -147,16 +148,19 @@ class Watch:
     printed: int = 0
     memory: int = 0
     cell: int = 0
+    started: set = field(default_factory=set)
     done: threading.Event = field(default_factory=threading.Event)
 
     def stop(self, reason: str) -> None:
         """Kill the kernel and everything it started, and remember why."""
         self.reason = self.reason or reason
-        for process in family(self.process.pid if self.process else None):
-            try:
+        self.kill({*self.started, *family(self.process.pid if self.process else None)})
+
+    def kill(self, processes: set) -> None:
+        """Kill processes; one that is gone, or whose number belongs to another one by now, is left alone."""
+        for process in processes:
+            with suppress(psutil.Error):
                 process.kill()
-            except psutil.Error:
-                continue
 
     def look(self) -> None:
         """Look at the kernel until the notebook is done."""
@@ -164,7 +168,9 @@ class Watch:
             manager = getattr(self.client, "km", None)
             self.process = getattr(getattr(manager, "provisioner", None), "process", None) or self.process
             if self.process is not None:
-                self.memory = sum(map(resident, family(self.process.pid))) or self.memory
+                alive = family(self.process.pid)
+                self.started.update(alive)
+                self.memory = sum(map(resident, alive)) or self.memory
             if time.monotonic() > self.deadline:
                 self.stop("time")
             self.tick()
@@ -203,7 +209,7 @@ def output_texts(content: dict) -> list[str]:
     data = content.get("data") or {}
     return [value for value in [content.get("text", ""), *data.values()] if isinstance(value, str)]
 
-# %% ../nbs/14_pipeline.ipynb #5e7dc026
+# %% ../nbs/14_pipeline.ipynb #066f14c7
 class WatchedEngine(NBClientEngine):
     """Papermill's engine with a watched client. Registered as `mlbot`."""
 
@@ -213,10 +219,13 @@ class WatchedEngine(NBClientEngine):
         """Run all cells; `on_cell(cell)` is called after each. What the kernel itself prints goes to `kernel_log`."""
         def started(cell, cell_index):
             watch.cell = cell.metadata.get("cell", watch.cell)
+
+        def executed(cell, cell_index, execute_reply):
+            cell.metadata["status"] = execute_reply["content"]["status"]
+            on_cell(cell)
         client = WatchedClient(
             nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, stdout_file=options.get("stdout_file"),
-            stderr_file=options.get("stderr_file"), on_cell_start=started,
-            on_cell_executed=lambda cell, cell_index, execute_reply: on_cell(cell))
+            stderr_file=options.get("stderr_file"), on_cell_start=started, on_cell_executed=executed)
         client.watch, watch.client = watch, client
         thread = threading.Thread(target=watch.look, daemon=True)
         thread.start()
@@ -225,6 +234,7 @@ class WatchedEngine(NBClientEngine):
         finally:
             watch.done.set()
             thread.join()
+            watch.kill(watch.started)  # what a cell has started ends with its notebook
 
 
 papermill_engines.register("mlbot", WatchedEngine)
@@ -284,14 +294,18 @@ def as_error(output, place: str) -> MlbotError:
     return NoVerdict(met, "a cell that runs", "open the notebook in JupyterLab and run it",
                      place + line_of(output.traceback))
 
-# %% ../nbs/14_pipeline.ipynb #f95c3406
-def judge_gate_cell(cell, place: str) -> tuple[list[Verdict], list[MlbotError]]:
-    """The verdicts of a gate cell and its problems: what it recorded, not what it raised."""
+# %% ../nbs/14_pipeline.ipynb #e1a8accf
+def judge_gate_cell(cell, place: str, floors: dict[str, float | None]) -> tuple[list[Verdict], list[MlbotError]]:
+    """The verdicts of a gate cell and its problems: what it recorded, not what it raised.
+
+    A gate that asks for less than `floors`, the floors of the settings, is judged by those.
+    """
     verdicts, problems = [], []
     calls = dict(gate_calls(cell.source))
     for data in records_of(cell):
         try:
-            verdicts.append(read_record(data))
+            verdict = read_record(data)
+            verdicts.append(against(verdict, floors.get(verdict.gate)))
         except NoVerdict as problem:
             problems.append(NoVerdict(problem.met, problem.wanted, problem.do, place))
     for verdict in verdicts:
@@ -307,12 +321,12 @@ def judge_gate_cell(cell, place: str) -> tuple[list[Verdict], list[MlbotError]]:
                                   "let gate() run and show: no condition, no %%capture", place))
     return verdicts, problems
 
-# %% ../nbs/14_pipeline.ipynb #6263927a
+# %% ../nbs/14_pipeline.ipynb #e9cfdcc1
 UNREACHED = "the cell was not reached"
 
 
-def judge_notebook(notebook, name: str) -> tuple[dict[int, tuple[Verdict, ...]], list[MlbotError]]:
-    """The verdicts of a notebook that ran, by cell, and all its problems."""
+def judge_notebook(notebook, name: str, floors: dict) -> tuple[dict[int, tuple[Verdict, ...]], list[MlbotError]]:
+    """The verdicts of a notebook that ran, by cell, and all its problems. `floors` are those of the settings."""
     verdicts, problems = {}, []
     for cell in notebook.cells:
         number = cell.metadata.get("cell")
@@ -323,11 +337,14 @@ def judge_notebook(notebook, name: str) -> tuple[dict[int, tuple[Verdict, ...]],
             problems.append(NoVerdict(UNREACHED, "a notebook that runs to its end",
                                       "see the cell before it", place))
         elif is_gate(cell):
-            given, wrong = judge_gate_cell(cell, place)
+            given, wrong = judge_gate_cell(cell, place, floors)
             verdicts[number] = tuple(given)
             problems += wrong
         else:
             problems += [as_error(output, place) for output in error_outputs(cell)]
+            if cell.metadata.get("status") != "ok" and not error_outputs(cell):
+                problems.append(NoVerdict("the cell failed and hid its error", "a cell that shows its errors",
+                                          "remove the exception handler of the notebook", place))
             if records_of(cell):
                 problems.append(InputError("records a verdict and is not headed '#| gate'",
                                            "'#| gate' as its first line", "add the line", place))
@@ -377,7 +394,7 @@ class Progress:
     tick: Callable = lambda: None
     step: Callable = lambda step: None
 
-# %% ../nbs/14_pipeline.ipynb #7a2612a4
+# %% ../nbs/14_pipeline.ipynb #c58127c8
 def run_notebook(path: Path, folder: Path, parameters: dict, settings: Settings, deadline: float,
                  progress: Progress = Progress()) -> Step:
     """Run one notebook with those of `parameters` that it has; leave it, as it ran, in `folder`.
@@ -405,7 +422,8 @@ def run_notebook(path: Path, folder: Path, parameters: dict, settings: Settings,
             pass  # the records and errors in the notebook say more
         except Exception as problem:  # whatever ends a kernel ends the run with its reason
             death = explain_death(watch, path.name, problem)
-        verdicts, problems = judge_notebook(nbformat.read(out, as_version=4), path.name) if out.exists() else ({}, [])
+        ran = nbformat.read(out, as_version=4) if out.exists() and death is None else read_notebook(path)
+        verdicts, problems = judge_notebook(ran, path.name, settings.floors)
         if watch.reason and death is None:
             death = explain_death(watch, path.name, RuntimeError())
         problems = [death] if death is not None else problems
@@ -433,7 +451,17 @@ class Result:
         """0 when everything passed, else the code of the gravest problem."""
         return Step("", 0, {}, self.problems).exit_code
 
-# %% ../nbs/14_pipeline.ipynb #72d9b173
+# %% ../nbs/14_pipeline.ipynb #4ddb7727
+def refuse_gates_after_release(paths: list[Path]) -> None:
+    """Raise InputError when a notebook after the one named `..._release` holds a gate: it would judge too late."""
+    released = False
+    for path in paths:
+        if released and any(map(is_gate, read_notebook(path).cells)):
+            raise InputError("holds a gate and runs after the release", "gates before the release",
+                             "give the notebook a lower number", path.name)
+        released = released or path.stem.endswith("release")
+
+# %% ../nbs/14_pipeline.ipynb #e67984c5
 def prepare_run(settings: Settings, parameters: dict) -> list[Path]:
     """The notebooks of a run, checked, and the parameters checked against them."""
     paths = find_notebooks(settings)
@@ -442,6 +470,7 @@ def prepare_run(settings: Settings, parameters: dict) -> list[Path]:
         notebook = read_notebook(path)
         check_notebook(notebook, path.name)
         known[path.name] = parameters_of(notebook)
+    refuse_gates_after_release(paths)
     for name in ("run", "models"):
         if name in parameters:
             raise InputError(f"parameter {name!r} is set by the runner", "another parameter",

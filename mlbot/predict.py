@@ -29,12 +29,11 @@ class Answer:
     model: str
     notes: tuple[str, ...] = ()
 
-# %% ../nbs/08_predict.ipynb #fea8aedd
+# %% ../nbs/08_predict.ipynb #e2837cb9
 _WORDS_KEPT = 20_000
 _LONGEST_KEPT = 40  # characters
-_LOGS = np.concatenate([[0], 1 + np.log(np.arange(1, 10_000))]).astype(np.float32)  # what 0, 1, 2 ... times count for
 
-# %% ../nbs/08_predict.ipynb #0cca1fc2
+# %% ../nbs/08_predict.ipynb #e4f75aae
 class Predictor:
     """A loaded model. `probabilities` answers many texts, `predict` one; both give the same numbers."""
 
@@ -43,6 +42,7 @@ class Predictor:
         self.name = artefact.name
         self.intents: list[str] = artefact.manifest["intents"]
         self.context: list[str] = artefact.manifest["context"]
+        self.longest: int = artefact.manifest.get("max_characters", 5000)
         how = artefact.manifest["model"]
         self._words, self._pieces = tuple(how["words"]), tuple(how["characters"])
         self._index, start = {}, 0
@@ -60,8 +60,10 @@ class Predictor:
 
     def probabilities(self, texts, contexts=None) -> np.ndarray:
         """Probabilities of each text (rows) for each intent (columns, as in `intents`). `contexts`: a dict a text."""
+        if isinstance(texts, str):
+            raise InputError("one text", "a list of texts", "call predict, or put the text into a list")
         contexts = contexts if contexts is not None else [{}] * len(texts)
-        rows = [scores(self, checked(text), context) for text, context in zip(texts, contexts, strict=True)]
+        rows = [scores(self, checked(text, self.longest), context) for text, context in zip(texts, contexts, strict=True)]
         return np.array(rows) if rows else np.empty((0, len(self.intents)), np.float32)
 
 # %% ../nbs/08_predict.ipynb #3790ff65
@@ -111,7 +113,7 @@ def view_rows(model: Predictor, text: str, context: dict[str, str]) -> list[list
         views.append(crossed_rows(model, text, context))
     return views
 
-# %% ../nbs/08_predict.ipynb #06de246e
+# %% ../nbs/08_predict.ipynb #9e82d562
 def weigh(model: Predictor, views: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
     """Distinct rows of all views and their TF-IDF, of length one in each view."""
     counts: Counter[int] = Counter()
@@ -120,8 +122,8 @@ def weigh(model: Predictor, views: list[list[int]]) -> tuple[np.ndarray, np.ndar
         counts.update(rows)
         ends.append(len(counts))
     at = np.fromiter(counts, np.intp, ends[-1])
-    times = np.fromiter(counts.values(), np.intp, ends[-1])
-    values = model._idf.take(at) * _LOGS.take(times, mode="clip")
+    times = np.fromiter(counts.values(), np.float32, ends[-1])
+    values = model._idf.take(at) * (np.log(times) + 1)
     start = 0
     for end in ends:
         if end > start:
@@ -151,11 +153,11 @@ def context_notes(model: Predictor, context: dict[str, str]) -> tuple[str, ...]:
     return tuple(f"{name} is unknown to the model" for name, value in asked.items()
                  if value and f"{name}={value}" not in model._of_pair)
 
-# %% ../nbs/08_predict.ipynb #8818aad5
+# %% ../nbs/08_predict.ipynb #ed9b909d
 def answer(model: Predictor, text: str, context: dict[str, str], top: int = 5) -> Answer:
     """The answer for one text and its context. Raises InputError for no text or an unknown context column."""
     notes = context_notes(model, context) if context else ()
-    chances = scores(model, checked(text), context)
+    chances = scores(model, checked(text, model.longest), context)
     best = (-chances).argsort(kind="stable")[:top].tolist()
     ranking = tuple((model.intents[at], float(chances[at])) for at in best)
     return Answer(*ranking[0], ranking, model.name, notes)

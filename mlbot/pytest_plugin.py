@@ -4,15 +4,16 @@
 
 # %% auto #0
 __all__ = ['RUN', 'pytest_addoption', 'pytest_configure', 'pytest_collect_file', 'PipelineRun', 'read_parameter', 'pipeline_run',
-           'PipelineNotebook', 'NotebookItem', 'NotebookRuns', 'cell_place', 'GateCell']
+           'PipelineNotebook', 'NotebookItem', 'NotebookRuns', 'cell_of', 'GateCell']
 
-# %% ../nbs/15_pytest_plugin.ipynb #49ae98b7
+# %% ../nbs/15_pytest_plugin.ipynb #7a62e1e0
+import re
 import time
 from pathlib import Path
 
 import pytest
 
-from .errors import MlbotError, NoVerdict
+from .errors import InputError, MlbotError, NoVerdict
 
 # %% ../nbs/15_pytest_plugin.ipynb #51b10ffe
 def pytest_addoption(parser):
@@ -33,7 +34,7 @@ def pytest_collect_file(file_path, parent):
     if file_path.suffix == ".ipynb" and file_path.parent == folder and file_path.name[:1].isdigit():
         return PipelineNotebook.from_parent(parent, path=file_path)
 
-# %% ../nbs/15_pytest_plugin.ipynb #a61a8987
+# %% ../nbs/15_pytest_plugin.ipynb #c11896a0
 class PipelineRun:
     """The steps of this session, by notebook, and the folder they write to."""
 
@@ -50,6 +51,9 @@ class PipelineRun:
     def step(self, path: Path):
         """The step of a notebook; None when a notebook before it has a problem."""
         from mlbot.pipeline import run_notebook
+        if path not in self.paths:
+            raise InputError("is no notebook of the pipeline", f"notebooks of {self.settings.places.notebooks}",
+                             "let mlbot_notebooks and settings.ini [places] name one folder", path.name)
         given = {"run": str(self.folder), "models": str(self.folder / "models"), **self.given}
         for earlier in self.paths:
             if earlier.name not in self.steps:
@@ -59,12 +63,10 @@ class PipelineRun:
             if self.steps[earlier.name].problems:
                 return None
 
-# %% ../nbs/15_pytest_plugin.ipynb #441a02c1
+# %% ../nbs/15_pytest_plugin.ipynb #478667b9
 def read_parameter(text: str) -> tuple[str, object]:
     """'name=value' as a pair; the value is read as a Python literal where it is one."""
     import ast
-
-    from mlbot.errors import InputError
     name, found, value = text.partition("=")
     if not found or not name.isidentifier():
         raise InputError(f"parameter {text!r}", "NAME=VALUE", "for example: -p target=0.9")
@@ -127,7 +129,7 @@ class NotebookItem(pytest.Item):
         """File and title, for the report."""
         return self.path, 0, self.name
 
-# %% ../nbs/15_pytest_plugin.ipynb #40102be3
+# %% ../nbs/15_pytest_plugin.ipynb #c72f4031
 class NotebookRuns(NotebookItem):
     """That a notebook runs to its end. Red gates are the business of their own items."""
 
@@ -135,15 +137,16 @@ class NotebookRuns(NotebookItem):
         step = self.step()
         self.user_properties.append(("mlbot.seconds", f"{step.seconds:.1f}"))
         for problem in step.problems:
-            if not any(f"cell {cell}" in cell_place(problem) for cell in step.gate_cells):
+            if cell_of(problem) not in step.gate_cells:
                 raise problem
 
-# %% ../nbs/15_pytest_plugin.ipynb #b44606c3
-def cell_place(problem: MlbotError) -> str:
-    """The place of a problem without its line."""
-    return problem.place.partition(", line")[0] + " "
+# %% ../nbs/15_pytest_plugin.ipynb #2c31cd69
+def cell_of(problem: MlbotError) -> int | None:
+    """The number of the cell that a problem is about, None when it is about the whole notebook."""
+    found = re.search(r", cell (\d+)(,|$)", problem.place)
+    return int(found[1]) if found else None
 
-# %% ../nbs/15_pytest_plugin.ipynb #bcac04df
+# %% ../nbs/15_pytest_plugin.ipynb #90461941
 class GateCell(NotebookItem):
     """One gate cell: passes when its record says so."""
 
@@ -153,7 +156,7 @@ class GateCell(NotebookItem):
             for name in ("value", "n", "low", "high", "floor", "stretch", "outcome"):
                 self.user_properties.append((f"mlbot.{verdict.gate}.{name}", getattr(verdict, name)))
         for problem in step.problems:
-            if cell_place(problem).endswith(f"cell {self.cell} "):
+            if cell_of(problem) == self.cell:
                 raise problem
         given = {verdict.gate for verdict in step.verdicts.get(self.cell, ())}
         if not given or not set(self.gates) <= given:

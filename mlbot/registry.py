@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['champion', 'is_intact', 'release', 'add_history', 'history', 'person']
 
-# %% ../nbs/12_registry.ipynb #4a84f243
+# %% ../nbs/12_registry.ipynb #128697fd
 import getpass
 import json
 import os
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def is_intact(folder: Path, name: str) -> bool:
     except InputError:
         return False
 
-# %% ../nbs/12_registry.ipynb #24f67b8e
+# %% ../nbs/12_registry.ipynb #1a83e71c
 def release(artefact: Artefact, models: Path, facts: dict, now: datetime | None = None) -> Path:
     """Store a model and make it the champion. Returns its folder.
 
@@ -40,12 +41,13 @@ def release(artefact: Artefact, models: Path, facts: dict, now: datetime | None 
     """
     folder = write_artefact(artefact, models / artefact.name)
     if not is_intact(folder, artefact.name):
-        folder.rename(models / f".damaged-{artefact.name}-{time.time_ns()}")
+        with suppress(OSError):  # another process may have put it aside first
+            folder.rename(models / f".damaged-{artefact.name}-{time.time_ns()}")
         write_artefact(artefact, folder)
     before = (models / POINTER).read_text().strip() if (models / POINTER).exists() else None
-    write_atomic(models / POINTER, lambda file: file.write(artefact.name + "\n"))
     when = (now or datetime.now(UTC)).isoformat(timespec="seconds")
     add_history(models, {"when": when, "model": artefact.name, "before": before, **facts})
+    write_atomic(models / POINTER, lambda file: file.write(artefact.name + "\n"))
     return folder
 
 # %% ../nbs/12_registry.ipynb #f7906567
@@ -58,17 +60,15 @@ def add_history(models: Path, entry: dict) -> None:
         file.flush()
         os.fsync(file.fileno())
 
-# %% ../nbs/12_registry.ipynb #a0540e18
+# %% ../nbs/12_registry.ipynb #c8fbd3ca
 def history(models: Path) -> list[dict]:
-    """What was released, oldest first. A last line that was cut by a crash is left out."""
+    """What was released, oldest first. Lines that were cut or damaged are left out."""
     file = models / "history.jsonl"
     entries = []
-    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
-        try:
+    for line in file.read_text(encoding="utf-8", errors="replace").split("\n") if file.exists() else []:
+        with suppress(ValueError):
             entries.append(json.loads(line))
-        except ValueError:
-            continue
-    return entries
+    return [entry for entry in entries if isinstance(entry, dict) and {"model", "when"} <= set(entry)]
 
 # %% ../nbs/12_registry.ipynb #2d212785
 def person() -> str:

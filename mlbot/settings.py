@@ -82,7 +82,7 @@ class Target:
     floor: float | None = None
     stretch: float | None = None
 
-# %% ../nbs/01_settings.ipynb #d70564f4
+# %% ../nbs/01_settings.ipynb #b5836026
 @dataclass(frozen=True)
 class Settings:
     """All settings of a project, read once. `file` is where they came from, `root` the folder of that file."""
@@ -94,6 +94,11 @@ class Settings:
     budget: Budget
     places: Places
     targets: dict[str, Target] = field(default_factory=dict)
+
+    @property
+    def floors(self) -> dict[str, float | None]:
+        """The floor of each gate that has a target."""
+        return {gate: target.floor for gate, target in self.targets.items()}
 
     def target(self, gate: str) -> Target:
         """The target of the named gate; a gate without one has no floor and no stretch."""

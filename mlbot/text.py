@@ -95,9 +95,9 @@ def crossed(text: str, context: dict[str, str]) -> list[str]:
     found = _WORD.findall(text) if pairs else []
     return pairs + [f"{pair}\t{word}" for pair in pairs for word in found]
 
-# %% ../nbs/03_text.ipynb #f7a3ed1d
+# %% ../nbs/03_text.ipynb #f9da173b
 def context_value(value) -> str:
-    """A context value as it is compared: normalised, lower case; '' for a missing one."""
-    if value is None or value != value:  # NaN is the only value that differs from itself
-        return ""
-    return folded(str(value))
+    """A context value as it is compared: normalised, lower case; '' for a missing one and for what is no value."""
+    if isinstance(value, int | float) and value == value:  # NaN is the only number that differs from itself
+        value = str(value)
+    return folded(value) if isinstance(value, str) else ""

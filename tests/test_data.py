@@ -80,7 +80,6 @@ def test_a_quoted_field_may_hold_lines_separators_and_quotes(csv_file):
     (b'text,intent\nfirst,a\n"closed" too early,b\n', "line 3"),
     (b"text,intent\nfirst,a\none, two,b\n", "line 3 has 3 fields"),
     (b"text,intent\nfirst\n", "line 2 has 1 field"),
-    (b"text,intent\nfirst,a\n" + b"x" * 140_000 + b",b\n", "line 3"),
     (b"", "empty"),
     (b"text,intent\n", "no labelled row"),
     (b"text,intent\n,\n", "no labelled row"),
@@ -125,6 +124,40 @@ def test_too_little_to_learn_from_is_refused(csv_file, rows, says):
     counts = count_intents(read(csv_file(f"text,intent\n{rows}")).rows, DATA)
     with pytest.raises(InputError, match=says):
         refuse_hopeless(counts, DATA, "utterances.csv")
+
+
+def test_an_endless_text_is_set_aside_and_the_rest_is_read(csv_file):
+    found = read(csv_file("text,intent\nfirst,a\n" + "x" * 140_000 + ",b\nthird,b\n"))
+    assert len(found.rows) == 2 and reasons(found) == ["text longer than 5,000 characters"]
+
+
+def test_rows_over_several_lines_are_reported(csv_file):
+    found = read(csv_file('text,intent\n"one\ntwo",a\nthree,b\n'))
+    assert "1  rows over several lines" in str(found) and "line 2" in str(found)
+    assert "several lines" not in str(read(csv_file("text,intent\none,a\ntwo,b\n", "b.csv")))
+
+
+@pytest.mark.parametrize("options", [
+    {"context": ("intent",)}, {"context": ("side",)}, {"context": ("digest",)}, {"context": ("role", "role")},
+    {"context": ("self",)}, {"context": ("a=b",)}, {"text": "utterance", "label": "utterance"},
+    {"context": ("split",), "side": "split"},
+])
+def test_a_column_that_cannot_be_context_is_refused(options):
+    with pytest.raises(InputError):
+        Columns(**options)
+
+
+def test_out_of_scope_is_found_in_any_spelling(csv_file):
+    found = read(csv_file("text,intent\n" + "what,OOS\nhm,OOS\nbye,oos\none,a\ntwo,b\n"))
+    assert "3  rows out of scope (oos)" in str(found) and set(found.rows["intent"]) == {"oos", "a", "b"}
+
+
+def test_rows_set_aside_by_data_add_are_kept_beside_the_batch(csv_file, tmp_path, mlbot):
+    (tmp_path / "settings.ini").write_text("[data]\nsource = data\n")
+    assert mlbot("data", "add", csv_file(GOOD + "no label,\n"), cwd=tmp_path).returncode == 0
+    kept = next((tmp_path / "data" / "set_aside").glob("*.csv"))
+    assert "no label,,6,no label" in kept.read_text()
+    assert len(list((tmp_path / "data").glob("*.csv"))) == 1
 
 
 def test_rows_without_text_or_label_are_set_aside_with_their_reason(csv_file):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
+from mlbot.errors import InputError
 from mlbot.evaluate import Score, accuracy, calibration_error, macro_f1, most_confused, recall_by_intent, share, wilson
 from mlbot.gate import judge
 
@@ -33,6 +34,20 @@ def test_the_interval_is_wilson_s(n, data):
 def test_a_bootstrap_repeats_and_holds_its_value(metric):
     first = metric(TRUTH, GUESS)
     assert first == metric(TRUTH, GUESS) and first.low <= first.value + 0.05 and first.low < first.high
+
+
+@pytest.mark.parametrize("flags", [[float("nan")] * 3, ["False", "no"], [2, -1], [True, None], [1, 0]])
+def test_a_share_counts_nothing_but_true_and_false(flags):
+    with pytest.raises(InputError):
+        share("x", flags)
+
+
+@pytest.mark.parametrize("truth, predicted", [(["a", "b"], ["a"]), (["a", "b"], ["a", None]), ([None], [None]),
+                                              (["a"], [float("nan")])])
+def test_a_missing_label_or_prediction_is_refused(truth, predicted):
+    for metric in (accuracy, macro_f1, recall_by_intent):
+        with pytest.raises(InputError):
+            metric(truth, predicted)
 
 
 def test_confusions_are_counted_with_an_example():

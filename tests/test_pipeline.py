@@ -97,6 +97,26 @@ def test_a_notebook_that_ends_early_is_no_verdict(run, cell, says):
     assert says in only(step)
 
 
+def test_a_cell_that_hides_its_error_is_no_verdict(run):
+    step = run("def hide(shell, kind, value, traceback, tb_offset=None): print('error:', value)\n"
+               "get_ipython().set_custom_exc((Exception,), hide)", "raise ValueError('publishing failed')", PASSES)
+    assert step.exit_code == 3 and "cell 3: the cell failed and hid its error" in only(step)
+
+
+def test_a_gate_that_asks_for_less_than_the_settings_is_judged_by_the_settings(run):
+    step = run(FAILS.replace(", floor=0.8", ""))
+    assert step.exit_code == 1 and "is below its floor 0.800" in only(step)
+
+
+def test_what_a_cell_has_started_ends_with_its_notebook(run, tmp_path):
+    step = run(f"import subprocess, time\nchild = subprocess.Popen(['sleep', '300'])\ntime.sleep(1)\n"
+               f"open({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))", PASSES)
+    assert step.exit_code == 0
+    import psutil
+    pid = int((tmp_path / "pid").read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
 @pytest.mark.parametrize("signal", [9, 11])
 def test_a_killed_kernel_ends_the_run_and_says_so(run, signal):
     step = run(f"import os\nos.kill(os.getpid(), {signal})", PASSES)
@@ -134,7 +154,7 @@ def test_stale_output_is_not_believed(notebook, tmp_path):
     stale.cells[2].outputs = [nbformat.v4.new_output("display_data", {"application/vnd.mlbot.verdict.v1+json": record})]
     stale.cells[2].execution_count = 3
     nbformat.write(stale, path)
-    assert judge_notebook(read_notebook(path), path.name)[0] == {}
+    assert judge_notebook(read_notebook(path), path.name, {})[0] == {}
     (tmp_path / "out").mkdir()
     step = run_notebook(path, tmp_path / "out", {}, load_settings(), time.monotonic() + 60)
     assert step.given == [] and step.exit_code == 3
@@ -177,6 +197,13 @@ def test_a_mistyped_parameter_is_refused_before_anything_runs(project):
         prepare_run(load_settings(), {"tagret": 0.9})
     with pytest.raises(InputError, match="set by the runner"):
         prepare_run(load_settings(), {"run": "x"})
+
+
+def test_a_gate_after_the_release_is_refused(project, notebook):
+    path = notebook(PASSES, name="5_fairness.ipynb")
+    path.rename(project / "nbs" / "pipeline" / path.name)
+    with pytest.raises(InputError, match="runs after the release"):
+        prepare_run(load_settings(), {})
 
 
 def test_an_empty_pipeline_folder_is_refused(project):

@@ -169,6 +169,57 @@ def test_weights_that_are_no_numbers_or_do_not_fit_are_refused(tmp_path, changes
         read_artefact(write_artefact(broken(**changes), tmp_path / "model"))
 
 
+@pytest.mark.parametrize("change", [
+    {"intents": None}, {"intents": "abc"}, {"intents": ["a", "a"]}, {"intents": [1, 2]}, {"context": 5}, {"context": None},
+    {"model": None}, {"model": {"words": [1], "characters": [1, 4]}}, {"model": {"words": ["a", "b"], "characters": [1, 4]}},
+    {"schema": True}, {"schema": 2}, {"sha256": None}, {"max_characters": "many"},
+])
+def test_a_manifest_of_the_wrong_kind_is_refused(folder, change):
+    manifest = {**json.loads((folder / "manifest.json").read_text()), **change}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError):
+        load(folder)
+
+
+def test_a_released_model_whose_manifest_was_edited_is_refused(tmp_path):
+    from mlbot.registry import release
+    folder = release(ARTEFACT, tmp_path, {})
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["intents"].reverse()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="manifest.json is damaged"):
+        load(tmp_path)
+
+
+def test_a_pipe_in_a_model_folder_does_not_hang(folder):
+    (folder / "vocabulary.json").unlink()
+    os.mkfifo(folder / "vocabulary.json")
+    with pytest.raises(InputError, match="no vocabulary.json"):
+        load(folder)
+
+
+def test_training_refuses_test_rows():
+    with pytest.raises(InputError, match="test rows were handed to training"):
+        train(pd.concat([SAMPLE.train, SAMPLE.test.head(1)]), CONTEXT, SETTINGS.model)
+
+
+def test_the_model_carries_the_longest_text_it_takes():
+    model = Predictor(to_artefact(PIPELINE, SETTINGS.model, {"max_characters": 50}))
+    with pytest.raises(InputError, match="at most 50"):
+        model.predict("a badge " * 10)
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), pd.NA, [], np.array([1, 2]), object()])
+def test_a_context_value_that_is_none_is_treated_as_missing(value):
+    assert MODEL.predict("I need a new card", role=value).ranking == MODEL.predict("I need a new card").ranking
+
+
+def test_a_text_of_one_sign_many_times_gets_the_answer_of_scikit_learn():
+    for text in ("\u2026" * 5000, "\ufdfa" * 5000, "a " * 2500):
+        ours, theirs = ask_both([text], ["engineer"])
+        assert np.abs(ours - theirs).max() < 1e-5
+
+
 class Bomb:
     """Unpickling this leaves a file."""
 

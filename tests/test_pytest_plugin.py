@@ -15,9 +15,9 @@ def cell(name, right, floor, n=10):
 @pytest.fixture
 def pipeline(pytester):
     """A project with one pipeline notebook a list of cells; runs pytest there and returns result and JUnit cases."""
-    def run(*notebooks, options=(), tags=("parameters",)):
+    def run(*notebooks, options=(), tags=("parameters",), settings="[data]\nsource = sample\n"):
         pytester.makeini("[pytest]\n")
-        (pytester.path / "settings.ini").write_text("[data]\nsource = sample\n")
+        (pytester.path / "settings.ini").write_text(settings)
         folder = pytester.path / "nbs" / "pipeline"
         folder.mkdir(parents=True)
         for number, cells in enumerate(notebooks, 1):
@@ -94,6 +94,17 @@ def test_a_stripped_parameters_tag_is_red(pipeline):
     result, cases = pipeline([cell("accuracy", 9, 0.8)], tags=())
     assert result.ret != 0 and ("1_step", "runs") in failed(cases)
     assert "0 cells are tagged 'parameters'" in cases["1_step", "runs"].find("failure").text
+
+
+def test_a_later_cell_that_fails_is_red_whatever_its_number(pipeline):
+    cells = ["pass"] * 1 + [cell("accuracy", 9, 0.8)] + ["pass"] * 26 + ["raise RuntimeError('the export failed')"]
+    result, cases = pipeline(cells)
+    assert failed(cases) == [("1_step", "runs")]
+
+
+def test_notebooks_that_are_not_those_of_the_run_are_red(pipeline):
+    result, cases = pipeline([cell("accuracy", 9, 0.8)], settings="[places]\nnotebooks = nbs/stable\n")
+    assert result.ret == 1
 
 
 def test_an_unknown_parameter_is_red_and_a_known_one_arrives(pipeline):

@@ -30,7 +30,8 @@ for number in itertools.count(int(sys.argv[3])):
 def model(number):
     """A small model, another one for each number."""
     return build_artefact(["a", "b"], [], {"words": [f"w{n}" for n in range(400)], "pieces": []},
-                          {"weights": np.full((400, 2), number), "bias": np.zeros(2), "idf": np.ones(400)}, {})
+                          {"weights": np.full((400, 2), number), "bias": np.zeros(2), "idf": np.ones(400)},
+                          {"model": {"words": [1, 2], "characters": [1, 4]}})
 
 
 def test_kill_9_at_any_moment_leaves_a_complete_champion(tmp_path):
@@ -88,6 +89,26 @@ def test_the_history_survives_a_line_that_was_cut(tmp_path):
     assert [entry["who"] for entry in history(tmp_path)] == ["ann"]
     release(model(2), tmp_path, {"who": "cy"})
     assert [entry["who"] for entry in history(tmp_path)] == ["ann", "cy"]
+
+
+@pytest.mark.parametrize("line", ["5", "{}", '{"model": "a"}', "\ufffd",
+                                  '{"model": "a", "when": "t", "why": "one\u2028two"}'])
+def test_odd_lines_in_the_history_are_passed_over(tmp_path, line):
+    release(model(1), tmp_path, {"who": "ann"})
+    with open(tmp_path / "history.jsonl", "ab") as file:
+        file.write(line.encode() + b"\xff\n" if line == "\ufffd" else line.encode() + b"\n")
+    assert history(tmp_path)[0]["who"] == "ann"
+    assert len(history(tmp_path)) == (2 if "why" in line else 1)
+
+
+def test_without_a_place_for_the_history_nothing_is_released(tmp_path):
+    release(model(1), tmp_path, {})
+    before = champion(tmp_path).name
+    (tmp_path / "history.jsonl").unlink()
+    (tmp_path / "history.jsonl").mkdir()
+    with pytest.raises(OSError):
+        release(model(2), tmp_path, {})
+    assert champion(tmp_path).name == before
 
 
 def test_a_champion_that_is_gone_is_refused(tmp_path):

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import nbformat
 import pytest
@@ -161,15 +162,76 @@ def test_added_batches_are_checked_stored_and_trained_on(project, mlbot, csv_fil
     settings = load_settings()
     sample = read_utterances(sample_file(), choose(settings)[1], settings.data)
     train_rows = split(sample, settings.data).train
-    facts = {"snapshot": snapshot(sample), "split": "25 % test, by hash of the text", "rows": len(train_rows)}
+    facts = {"snapshot": snapshot(sample), "split": "25 % test, by hash of the text", "rows": len(train_rows),
+             "max_characters": settings.data.max_characters}
     expected = to_artefact(train(train_rows, list(sample.context), settings.model), settings.model, facts)
     assert (project / "models" / "champion").read_text().strip() == expected.name
 
 
-def test_a_fault_of_ours_says_so(project, mlbot, monkeypatch):
+def test_a_fault_of_ours_says_so(monkeypatch, capsys):
+    from mlbot import cli
+
+    def predict(options):
+        raise KeyError("of ours")
+    monkeypatch.setattr(cli, "predict", predict)
+    assert cli.main(["predict", "hello"]) == 5
+    said = capsys.readouterr().err
+    assert "a fault of mlbot" in said and "Traceback" not in said and "KeyError" in open(said.split()[-1]).read()
+
+
+def test_a_machine_that_refuses_is_no_verdict(project, mlbot):
     (project / "runs").write_text("a file where a folder should be")
     done = mlbot("run")
-    assert done.returncode == 5 and "a fault of mlbot" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 3 and "the machine refused" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("notebook, before, after, code, says", [
+    ("3_gate", "asked.floor if target is None else target, asked.stretch if stretch is None else stretch", "", 1,
+     "is below its floor 0.990"),
+    ("3_gate", 'load_table(folder / "test.csv")', 'load_table(folder / "train.csv")', 3, "rests on 340 rows"),
+    ("3_gate", "best = chances", "test = test.head(3)\nchances = chances[:3]\nbest = chances", 3, "rests on 3 rows"),
+    ("2_train", "## Model", "", 2, "test rows were handed to training"),
+])
+def test_a_careless_edit_of_a_notebook_releases_nothing(project, mlbot, notebook, before, after, code, says):
+    def change(nb):
+        if notebook == "2_train":
+            source = cell_with(nb, "pipeline = train")
+            source.source = 'import pandas\nrows = pandas.concat([rows, load_table(folder / "test.csv")])\n' + source.source
+        else:
+            cell = cell_with(nb, before)
+            cell.source = cell.source.replace(before, after).replace("),\n     )", "))")
+    if code == 1:
+        (project / "settings.ini").write_text("[targets]\naccuracy.floor = 0.99\n")
+    edit(project / "nbs" / "pipeline" / f"{notebook}.ipynb", change)
+    done = mlbot("run")
+    assert done.returncode == code and says in done.stderr, done.stderr
+    assert not (project / "models" / "champion").exists()
+
+
+@pytest.mark.parametrize("words", [["--target", "80"], ["--target", "-1"], ["-p", "target=False"], ["--minutes", "nan"],
+                                   ["--minutes", "0"], ["--context", "user role"]])
+def test_an_option_that_makes_no_sense_is_refused(project, mlbot, words):
+    done = mlbot("run", *words)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
+def test_a_terminated_run_leaves_no_kernel(project):
+    import psutil
+    edit(project / "nbs/pipeline/2_train.ipynb",
+         lambda nb: nb.cells.insert(3, nbformat.v4.new_code_cell("import time\ntime.sleep(120)")))
+    runner = subprocess.Popen([sys.executable, "-m", "mlbot", "run"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    log = None
+    while log is None or "2_train" not in log:
+        time.sleep(0.5)
+        found = list(project.glob("runs/*/run.log"))
+        log = found[0].read_text() if found else None
+    time.sleep(2)
+    kernels = psutil.Process(runner.pid).children(recursive=True)
+    assert kernels
+    runner.terminate()
+    assert runner.wait(30) != 0
+    gone, alive = psutil.wait_procs(kernels, timeout=10)
+    assert not alive
 
 
 def test_notebooks_that_ship_are_used_where_the_project_has_none(project, mlbot):
