@@ -5,9 +5,9 @@ Written by hand, not exported: it must start on a Python that has nothing instal
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
-from configparser import ConfigParser
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,9 +21,15 @@ def needs_environment():
     return checkout and sys.prefix == sys.base_prefix and not (find_spec("nbdev") and find_spec("papermill"))
 
 
+def package_settings():
+    """The lines of settings.ini about the package. No parser reads them: a mistake elsewhere is `mlbot`'s to report."""
+    sections = re.split(r"^(?=\[)", (ROOT / "settings.ini").read_text(encoding="utf-8", errors="replace"), flags=re.MULTILINE)
+    return "".join(part for part in sections if part.startswith(("[package]", "[extras]")))
+
+
 def stamp():
     """A digest of all that decides what is installed."""
-    parts = [sys.version] + [(ROOT / name).read_text() for name in ("constraints.txt", "settings.ini", "setup.py")]
+    parts = [sys.version, package_settings()] + [(ROOT / name).read_text() for name in ("constraints.txt", "setup.py")]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -39,9 +45,8 @@ def stop(met, wanted, do):
 
 def check_python():
     """Stop on a Python that is too old."""
-    settings = ConfigParser(interpolation=None)
-    settings.read(str(ROOT / "settings.ini"), encoding="utf-8")
-    wanted = settings["package"]["python"]
+    found = re.search(r"^python *= *([0-9.]+)", package_settings(), re.MULTILINE)
+    wanted = found.group(1) if found else "3"
     if sys.version_info < tuple(map(int, wanted.split("."))):
         stop(f"this is Python {sys.version.split()[0]}", f"Python {wanted} or newer",
              f"install it and call it by its name, such as: python{wanted} -m mlbot")
@@ -70,8 +75,11 @@ def make_environment():
     mark = HOME / "mlbot-stamp"
     if mark.is_file() and mark.read_text() == stamp() and python_of(HOME).is_file():
         return python_of(HOME)
-    print(f"mlbot: making the environment {HOME.name} (once; a minute or two)", file=sys.stderr)
-    if subprocess.call([sys.executable, "-m", "venv", "--clear", str(HOME)]):
+    config = HOME / "pyvenv.cfg"
+    same = config.is_file() and sys.version.split()[0] in config.read_text()
+    task = "bringing up to date" if same else "making"
+    print(f"mlbot: {task} the environment {HOME.name} (once; a minute or two)", file=sys.stderr)
+    if subprocess.call([sys.executable, "-m", "venv", *([] if same else ["--clear"]), str(HOME)]):
         stop("this Python cannot make an environment", "the module venv with ensurepip",
              "install it; on Debian and Ubuntu: apt install python3-venv")
     install(python_of(HOME))

@@ -177,7 +177,7 @@ def read_artefact(folder: Path) -> Artefact:
                          "restore the folder, or release again: mlbot run", str(folder))
     return artefact
 
-# %% ../nbs/06_artefact.ipynb #9deec8b9
+# %% ../nbs/06_artefact.ipynb #482e9b42
 POINTER = "champion"
 
 
@@ -186,6 +186,8 @@ def find_model(path: Path) -> Path:
     path = Path(path)
     if (path / MANIFEST).is_file():
         return path
+    if not path.is_dir():
+        raise InputError("no such folder", "a folder of models", "release a model: mlbot run", str(path))
     try:
         name = (path / POINTER).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['RESERVED', 'SIDES', 'ALWAYS', 'PUBLIC', 'guess_encoding', 'bad_line', 'locate_bad_line', 'find_encoding', 'has_utf8',
-           'csv_rows', 'Columns', 'do_map', 'read_side', 'Finding', 'Utterances', 'read_columns', 'merge_labels',
-           'set_aside', 'reasons_to_leave', 'repeated', 'conflicting', 'conflict_examples', 'find_conflicts',
-           'as_objects', 'build_rows', 'find_counts', 'build_utterances', 'count_intents', 'refuse_hopeless',
-           'sample_file', 'missing_context', 'read_utterances', 'PublicSet', 'public_rows', 'rows_sha256', 'data_home',
-           'download', 'fetch', 'write_csv', 'harmless', 'export_csv', 'add_batch', 'read_batches',
-           'refuse_missing_side', 'choose', 'load_source', 'snapshot']
+           'csv_rows', 'Columns', 'option_of', 'read_side', 'Finding', 'Utterances', 'read_columns', 'several_lines',
+           'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated', 'conflicting', 'conflict_examples',
+           'find_conflicts', 'as_objects', 'build_rows', 'find_counts', 'build_utterances', 'count_intents',
+           'refuse_hopeless', 'sample_file', 'missing_context', 'read_utterances', 'PublicSet', 'public_rows',
+           'rows_sha256', 'data_home', 'download', 'fetch', 'write_csv', 'harmless', 'export_csv', 'add_batch',
+           'read_batches', 'refuse_missing_side', 'choose', 'load_source', 'snapshot']
 
 # %% ../nbs/04_data.ipynb #8fd931b0
 import csv
@@ -121,7 +121,7 @@ def csv_rows(path: Path, encoding: str):
                 yield start, fields
             start = reader.line_num + 1
 
-# %% ../nbs/04_data.ipynb #decba895
+# %% ../nbs/04_data.ipynb #9b35d69a
 RESERVED = ("text", "intent", "side", "line", "digest", "reason", "predicted", "confidence", "self", "model", "json")
 
 
@@ -154,16 +154,19 @@ class Columns:
                              "each column once", "rename or remove one", place)
         wanted = {"text": self.text, "intent": self.label, **({"side": self.side} if self.side else {})}
         wanted |= {name: name for name in self.context if self.strict or name in header}
-        for name, column in wanted.items():
-            if column not in header:
-                raise InputError(f'column "{column}" not found; found: {", ".join(header)}', "", do_map(name), place)
+        missing = [name for name, column in wanted.items() if column not in header]
+        if missing:
+            names = " and ".join(f'"{wanted[name]}"' for name in missing)
+            options = dict.fromkeys(map(option_of, missing))
+            raise InputError(f"column {names} not found; found: {', '.join(header)}", "",
+                             f"name the column: {' '.join(options)}", place)
         return {name: header.index(column) for name, column in wanted.items()}
 
-# %% ../nbs/04_data.ipynb #02fa3a89
-def do_map(name: str) -> str:
+# %% ../nbs/04_data.ipynb #ed15d080
+def option_of(name: str) -> str:
     """The option that tells mlbot which column to read as `name`."""
     option = {"text": "--text COLUMN", "intent": "--intent COLUMN", "side": "--split-column COLUMN"}
-    return "name the column: " + option.get(name, "--context COLUMN [COLUMN ...]")
+    return option.get(name, "--context COLUMN [COLUMN ...]")
 
 # %% ../nbs/04_data.ipynb #3c74bb5e
 SIDES = {"train": "train", "training": "train", "test": "test", "testing": "test",
@@ -200,9 +203,9 @@ class Utterances:
     def __str__(self) -> str:
         return "\n".join(map(str, self.findings))
 
-# %% ../nbs/04_data.ipynb #9076e2b2
-def read_columns(path: Path, columns: Columns) -> tuple[dict[str, list], str]:
-    """The wanted columns of a CSV file as lists, with the line of each row, and the file's encoding."""
+# %% ../nbs/04_data.ipynb #19839901
+def read_columns(path: Path, columns: Columns) -> tuple[dict[str, list], list[Finding]]:
+    """The wanted columns of a CSV file as lists, with the line of each row, and findings about the file itself."""
     if not path.is_file():
         raise InputError("no such file", "a CSV file", "check the path", str(path))
     encoding = find_encoding(path)
@@ -218,7 +221,18 @@ def read_columns(path: Path, columns: Columns) -> tuple[dict[str, list], str]:
         for name, position in at.items():
             field = fields[position]
             values[name].append(normalise(field) if name == "text" else once.setdefault(field, field))
-    return values, encoding
+    unused = [normalise(name) for at_, name in enumerate(header) if at_ not in at.values()]
+    return values, [
+        *([Finding(f"file read as {encoding}", 1)] if not encoding.startswith("utf-8") else []),
+        Finding("columns not used", len(unused), tuple(unused[:5])), several_lines(values["line"]),
+    ]
+
+# %% ../nbs/04_data.ipynb #c2369d25
+def several_lines(lines: array) -> Finding:
+    """The finding that rows are longer than a line: quotes that close late swallow what follows."""
+    starts = np.asarray(lines)
+    several = starts[:-1][np.diff(starts) > 1]
+    return Finding("rows over several lines, or before empty ones", len(several), tuple(f"line {n}" for n in several[:3]))
 
 # %% ../nbs/04_data.ipynb #619a8691
 def merge_labels(labels: list[str], fixed: str = "") -> tuple[list[str], dict[str, str]]:
@@ -343,7 +357,7 @@ def count_intents(rows: pd.DataFrame, data: Data) -> pd.Series:
     """Number of rows of each intent, by name; rows out of scope are no intent."""
     return rows.loc[rows["intent"] != data.out_of_scope, "intent"].value_counts().sort_index()
 
-# %% ../nbs/04_data.ipynb #41899ae0
+# %% ../nbs/04_data.ipynb #c811b501
 def refuse_hopeless(counts: pd.Series, data: Data, place: str, rows: str = "rows") -> None:
     """Raise InputError for fewer than two intents or, unless they are set aside, for one with too few rows."""
     if len(counts) == 1:
@@ -352,7 +366,7 @@ def refuse_hopeless(counts: pd.Series, data: Data, place: str, rows: str = "rows
     if len(short) and data.tiny == "refuse":
         few = ", ".join(f"{intent} {n}" for intent, n in short.head(5).items())
         raise InputError(f"intents with too few {rows} ({len(short)}): {few}", f"{data.min_rows} {rows} an intent",
-                         "add utterances of them, or write tiny = set_aside in settings.ini [data]", place)
+                         "add utterances of them, or set tiny = set_aside in settings.ini [data]", place)
 
 # %% ../nbs/04_data.ipynb #8638744f
 def sample_file() -> Path:
@@ -364,15 +378,11 @@ def missing_context(names: list[str]) -> list[Finding]:
     """The finding that context columns are not in the data, [] when all are."""
     return [Finding("context columns not in the data, trained without", len(names), tuple(names))] if names else []
 
-# %% ../nbs/04_data.ipynb #57ef4ad2
+# %% ../nbs/04_data.ipynb #cc71456c
 def read_utterances(path: str | Path, columns: Columns, data: Data) -> Utterances:
     """Read one CSV file. Raises InputError, with the line number where there is one."""
     path = Path(path)
-    values, encoding = read_columns(path, columns)
-    notes = [Finding(f"file read as {encoding}", 1)] if not encoding.startswith("utf-8") else []
-    several = np.diff(np.asarray(values["line"]), append=values["line"][-1] + 1 if values["line"] else []) > 1
-    notes.append(Finding("rows over several lines (or before empty ones)", int(several.sum()),
-                         tuple(f"line {line}" for line in np.asarray(values["line"])[several][:3])))
+    values, notes = read_columns(path, columns)
     notes += missing_context([name for name in columns.context if name not in values])
     return build_utterances(values, columns, data, path.name, tuple(notes))
 
@@ -483,15 +493,16 @@ def add_batch(utterances: Utterances, folder: Path) -> tuple[Path, bool]:
     write_csv(file, header, rows)
     return file, True
 
-# %% ../nbs/04_data.ipynb #43061b91
+# %% ../nbs/04_data.ipynb #b7d23c73
 def read_batches(folder: Path, columns: Columns, data: Data) -> Utterances:
     """All batches of a folder as one table. A context column that a batch lacks is empty there."""
     files = sorted(folder.glob("*.csv"))
     if not files:
         raise InputError("no batch in the folder", "CSV files that mlbot stored", "mlbot data add FILE.csv", str(folder))
-    parts = []
+    parts, unused = [], {}
     for file in files:
         has = next(csv_rows(file, find_encoding(file)))[1]
+        unused |= dict.fromkeys(name for name in has if name not in ("text", "intent", "side", *columns.context))
         side = "side" if columns.side and "side" in has else ""
         canonical = Columns(context=columns.context, side=side, strict=False)
         values, _ = read_columns(file, canonical)
@@ -505,7 +516,8 @@ def read_batches(folder: Path, columns: Columns, data: Data) -> Utterances:
     if columns.side:
         refuse_missing_side(table, folder)
     values = {name: list(table[name]) for name in table}
-    notes = [Finding("batches", len(files)), *missing_context(missing)]
+    notes = [Finding("batches", len(files), tuple(file.name for file in files[:5])), *missing_context(missing),
+             Finding("columns not used", len(unused), tuple(unused)[:5])]
     return build_utterances(values, replace(columns, context=tuple(found)), data, str(folder), tuple(notes))
 
 # %% ../nbs/04_data.ipynb #f91bdf52
@@ -524,10 +536,13 @@ def choose(settings: Settings, data: str = "", text: str = "", intent: str = "",
                       split_column or settings.split.column, strict=bool(context) or not data)
     return data or own.source, columns
 
-# %% ../nbs/04_data.ipynb #204106bd
+# %% ../nbs/04_data.ipynb #1972f8e9
 def load_source(source: str, columns: Columns, settings: Settings) -> Utterances:
     """Utterances of a source: 'sample', a public set's name, a CSV file or a folder of batches."""
     path = settings.root / source
+    if not path.exists() and source.isidentifier() and source not in ("sample", *PUBLIC):
+        raise InputError(f"no source {source!r}", nearest(source, ["sample", *PUBLIC]) + ", a CSV file or a folder",
+                         "correct the name")
     if source == "sample":
         path = sample_file()
     elif source in PUBLIC and not path.exists():

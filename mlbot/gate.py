@@ -61,13 +61,13 @@ def verdict_line(verdict: Verdict) -> str:
     floor = f" reaches its floor {verdict.floor:.3f}" if verdict.floor is not None else " has no floor"
     return f"gate: {score}{floor}{stretch}"
 
-# %% ../nbs/10_gate.ipynb #6c878155
+# %% ../nbs/10_gate.ipynb #97d5b680
 def error_of(verdict: Verdict) -> GateFailed | NoVerdict:
     """The error that a red verdict raises."""
-    wanted = f"a floor of {verdict.floor:.3f}" if verdict.floor is not None else "a number"
+    wanted = f"{verdict.gate} of at least {verdict.floor:.3f}" if verdict.floor is not None else "a number"
     if verdict.outcome == NO_VERDICT:
         return NoVerdict(verdict_line(verdict), wanted, "check the test data that this gate reads")
-    do = f"improve the data or the model; the floor is {verdict.gate}.floor in settings.ini [targets]"
+    do = "improve the data or the model: read the report; floors stand in settings.ini [targets]"
     return GateFailed(verdict_line(verdict), wanted, do)
 
 # %% ../nbs/10_gate.ipynb #3989e67c

@@ -7,7 +7,8 @@ __all__ = ['PARAMETERS', 'SKIP', 'RAISES', 'UNREACHED', 'find_notebooks', 'read_
            'gate_calls', 'parameters_of', 'check_notebook', 'check_parameters', 'Watch', 'family', 'resident',
            'WatchedClient', 'output_texts', 'WatchedEngine', 'Step', 'error_outputs', 'records_of', 'line_of',
            'as_error', 'judge_gate_cell', 'judge_notebook', 'only_first_unreached', 'explain_death', 'quiet_libraries',
-           'Progress', 'run_notebook', 'Result', 'refuse_gates_after_release', 'prepare_run', 'run_pipeline']
+           'Progress', 'run_notebook', 'Result', 'refuse_forgotten', 'refuse_gates_after_release', 'prepare_run',
+           'run_pipeline']
 
 # %% ../nbs/14_pipeline.ipynb #8521b752
 import ast
@@ -358,14 +359,14 @@ def only_first_unreached(problems: list[MlbotError]) -> list[MlbotError]:
     explained = any(problem.exit_code != 1 for problem in others)  # a red gate lets the notebook go on
     return others if explained else others + unreached[:1]
 
-# %% ../nbs/14_pipeline.ipynb #1a044349
+# %% ../nbs/14_pipeline.ipynb #eba1da02
 def explain_death(watch: Watch, name: str, problem: Exception) -> MlbotError:
     """Why a kernel is gone, as an error."""
     place = f"{name}, cell {watch.cell}"
     megabytes = f"{watch.memory / 1e6:,.0f} MB"
     if watch.reason == "time":
         return OutOfTime("out of time: the run was stopped", "a run within its budget",
-                         "raise run in settings.ini [budget], or train on less", place)
+                         "allow more (--minutes, or run in settings.ini [budget]), or train on less", place)
     if watch.reason == "output":
         return NoVerdict(f"printed more than {watch.output_limit / 1e6:,.0f} MB", "output that a person reads",
                          "print less, or raise output in settings.ini [budget]", place)
@@ -451,6 +452,15 @@ class Result:
         """0 when everything passed, else the code of the gravest problem."""
         return Step("", 0, {}, self.problems).exit_code
 
+# %% ../nbs/14_pipeline.ipynb #18810db7
+def refuse_forgotten(targets: list[str], gates: list[str], place: str) -> None:
+    """Raise InputError for a target that no gate has: mistyped, or its gate was deleted. `gates` may hold ''."""
+    forgotten = [target for target in targets if target not in gates]
+    if forgotten and "" not in gates:  # '' is a gate whose name only its run will tell
+        raise InputError(f"no notebook judges {', '.join(forgotten)}",
+                         f"a gate for each target; {nearest(forgotten[0], gates)}",
+                         "correct the target, give it a gate, or set it to nothing", f"{place} [targets]")
+
 # %% ../nbs/14_pipeline.ipynb #4ddb7727
 def refuse_gates_after_release(paths: list[Path]) -> None:
     """Raise InputError when a notebook after the one named `..._release` holds a gate: it would judge too late."""
@@ -461,15 +471,17 @@ def refuse_gates_after_release(paths: list[Path]) -> None:
                              "give the notebook a lower number", path.name)
         released = released or path.stem.endswith("release")
 
-# %% ../nbs/14_pipeline.ipynb #e67984c5
+# %% ../nbs/14_pipeline.ipynb #986de4e7
 def prepare_run(settings: Settings, parameters: dict) -> list[Path]:
     """The notebooks of a run, checked, and the parameters checked against them."""
     paths = find_notebooks(settings)
-    known = {}
+    known, gates = {}, []
     for path in paths:
         notebook = read_notebook(path)
         check_notebook(notebook, path.name)
-        known[path.name] = parameters_of(notebook)
+        known[path.name] = [name for name in parameters_of(notebook) if name not in ("run", "models")]
+        gates += [name for cell in notebook.cells if is_gate(cell) for name, _ in gate_calls(cell.source)]
+    refuse_forgotten(list(settings.targets), gates, str(settings.file))
     refuse_gates_after_release(paths)
     for name in ("run", "models"):
         if name in parameters:
@@ -478,11 +490,14 @@ def prepare_run(settings: Settings, parameters: dict) -> list[Path]:
     check_parameters(known, parameters)
     return paths
 
-# %% ../nbs/14_pipeline.ipynb #02bcd141
+# %% ../nbs/14_pipeline.ipynb #b87346f1
 def run_pipeline(settings: Settings, folder: Path, parameters: dict, minutes: float | None = None,
-                 progress: Progress = Progress()) -> Result:
-    """Run all pipeline notebooks into `folder` and judge them. `minutes` overrides the time budget."""
-    paths = prepare_run(settings, parameters)
+                 progress: Progress = Progress(), release: bool = True) -> Result:
+    """Run all pipeline notebooks into `folder` and judge them.
+
+    `minutes` overrides the time budget; without `release` the notebook that releases is left out.
+    """
+    paths = [path for path in prepare_run(settings, parameters) if release or not path.stem.endswith("release")]
     minutes = settings.budget.run if minutes is None else minutes
     deadline = time.monotonic() + 60 * minutes
     given = {"run": str(folder), "models": str(settings.places.models), **parameters}

@@ -146,7 +146,7 @@ def cell_of(problem: MlbotError) -> int | None:
     found = re.search(r", cell (\d+)(,|$)", problem.place)
     return int(found[1]) if found else None
 
-# %% ../nbs/15_pytest_plugin.ipynb #90461941
+# %% ../nbs/15_pytest_plugin.ipynb #77b61122
 class GateCell(NotebookItem):
     """One gate cell: passes when its record says so."""
 
@@ -154,7 +154,8 @@ class GateCell(NotebookItem):
         step = self.step()
         for verdict in step.verdicts.get(self.cell, ()):
             for name in ("value", "n", "low", "high", "floor", "stretch", "outcome"):
-                self.user_properties.append((f"mlbot.{verdict.gate}.{name}", getattr(verdict, name)))
+                if getattr(verdict, name) is not None:
+                    self.user_properties.append((f"mlbot.{verdict.gate}.{name}", getattr(verdict, name)))
         for problem in step.problems:
             if cell_of(problem) == self.cell:
                 raise problem

@@ -129,7 +129,7 @@ def read_section(kind, section, place: str):
                              f"{getattr(item.type, '__name__', item.type)}", "correct the line", place) from None
     return kind(**values)
 
-# %% ../nbs/01_settings.ipynb #3fdce613
+# %% ../nbs/01_settings.ipynb #d7d3edaf
 def read_targets(section, place: str) -> dict[str, Target]:
     """Targets by gate, from lines such as `accuracy.floor = 0.80`."""
     found: dict[str, dict[str, float]] = {}
@@ -137,6 +137,8 @@ def read_targets(section, place: str) -> dict[str, Target]:
         gate, _, part = name.rpartition(".")
         if not gate or part not in ("floor", "stretch"):
             raise InputError(f"unknown target {name!r}", "GATE.floor or GATE.stretch", "correct the line", place)
+        if not value.strip():
+            continue
         try:
             number = float(value)
         except ValueError:

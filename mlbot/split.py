@@ -50,15 +50,15 @@ def leaked(rows: pd.DataFrame) -> pd.Series:
     test = rows.loc[rows["side"] == "test", "digest"].unique()
     return (rows["side"] != "test") & rows["digest"].isin(test)
 
-# %% ../nbs/05_split.ipynb #b3d6ba50
+# %% ../nbs/05_split.ipynb #ef10c2cb
 def reasons_of_sides(rows: pd.DataFrame, data: Data) -> pd.Series:
     """Why a row cannot stay on its side: '' for a good one. Raises InputError for intents too small to train on."""
     reasons = pd.Series("", index=rows.index, dtype=object)
     reasons[leaked(rows)] = "text stands on the test side"
     scope = rows["intent"] != data.out_of_scope
-    training = rows[(reasons == "") & scope & (rows["side"] == "train")]
+    training = rows[(reasons == "") & scope & (rows["side"] == "train")].drop_duplicates(["digest", "intent"])
     counts = count_intents(training, data).reindex(sorted(rows.loc[scope, "intent"].unique()), fill_value=0)
-    refuse_hopeless(counts, data, "split", "training rows")
+    refuse_hopeless(counts, data, "split", "different training texts")
     reasons[scope & rows["intent"].isin(counts.index[counts < data.min_rows])] = "intent with too few training rows"
     return reasons
 

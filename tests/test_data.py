@@ -84,7 +84,8 @@ def test_a_quoted_field_may_hold_lines_separators_and_quotes(csv_file):
     (b"text,intent\n", "no labelled row"),
     (b"text,intent\n,\n", "no labelled row"),
     (b"text,intent,text\na,b,c\n", "'text' stands 2 times"),
-    (b"utterance,label\na,b\n", 'column "text" not found; found: utterance, label'),
+    (b"utterance,label\na,b\n", 'column "text" and "intent" not found; found: utterance, label\n'
+     "  do: name the column: --text COLUMN --intent COLUMN"),
     (b"PK\x03\x04\x14\x00\x06\x00\x08\x00", "xl"),
 ])
 def test_a_broken_file_is_refused_by_line(csv_file, content, says):
@@ -129,6 +130,19 @@ def test_too_little_to_learn_from_is_refused(csv_file, rows, says):
 def test_an_endless_text_is_set_aside_and_the_rest_is_read(csv_file):
     found = read(csv_file("text,intent\nfirst,a\n" + "x" * 140_000 + ",b\nthird,b\n"))
     assert len(found.rows) == 2 and reasons(found) == ["text longer than 5,000 characters"]
+
+
+def test_columns_that_are_not_used_are_named(csv_file, tmp_path):
+    found = read(csv_file("text,intent,job,split\na,x,j,train\nb,y,j,test\n"))
+    assert "2  columns not used: job, split" in str(found)
+    add_batch(read(csv_file("text,intent,job\na,x,j\nb,y,j\n", "b.csv"), context=("job",)), tmp_path / "data")
+    found = str(read_batches(tmp_path / "data", Columns(context=("role",), strict=False), DATA))
+    assert "1  columns not used: job" in found and "trained without: role" in found
+
+
+def test_a_mistyped_source_gets_a_suggestion():
+    with pytest.raises(InputError, match=r"did you mean sample\?"):
+        load_source("sampel", Columns(), SETTINGS)
 
 
 def test_rows_over_several_lines_are_reported(csv_file):

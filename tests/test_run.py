@@ -52,7 +52,7 @@ def test_the_sample_is_trained_judged_and_released_and_then_answers(project, mlb
     answer = json.loads(asked.stdout)
     assert answer["intent"] == "request_access" and len(answer["ranking"]) == 5
     listed = mlbot("models").stdout
-    assert re.match(r"\* [0-9a-f]{12}  \S+  \w+  first model", listed)
+    assert re.match(r"\* [0-9a-f]{12}  \S+  \w+  first model  accuracy 0\.\d{3}  run \S+", listed)
     # a second run of the same data is the same model
     assert mlbot("run").returncode == 0
     assert len({line.split()[1] for line in mlbot("models").stdout.splitlines() if line.startswith("*")}) == 1
@@ -65,13 +65,41 @@ def test_a_target_above_the_model_is_red_and_later_gates_are_still_judged(projec
     done = mlbot("run", "--target", "0.99", env={"GITHUB_STEP_SUMMARY": str(summary)})
     assert done.returncode == 1
     assert re.search(r"3_gate.ipynb, cell \d+, line 3: gate: accuracy 0\.\d{3} \(n=104, 95 % 0\.\d{3} to 0\.\d{3}\) "
-                     r"is below its floor 0\.990\n  wanted: a floor of 0\.990\n  do: ", done.stderr)
+                     r"is below its floor 0\.990\n  wanted: accuracy of at least 0\.990\n  do: ", done.stderr)
     assert len([line for line in lines(done) if not re.match(r"  \d_\w+ +(ok|red)", line)]) <= 6
     assert re.search(r"macro_f1 .* pass", done.stdout)
     assert "not reached: 4_release.ipynb; the champion is unchanged" in done.stdout
     assert (project / "models" / "champion").read_text() == "0123456789ab\n"
     assert "No: a gate is red" in (last_run(project) / "report.html").read_text()
     assert "No: a gate is red" in summary.read_text()
+
+
+def test_a_run_that_only_judges_leaves_the_champion(project, mlbot):
+    done = mlbot("run", "--no-release")
+    assert done.returncode == 0 and "accuracy" in done.stdout
+    assert not (project / "models").exists() and "4_release" not in done.stderr
+
+
+def test_a_mistyped_target_stops_before_anything_runs(project, mlbot):
+    (project / "settings.ini").write_text("[targets]\nacuracy.floor = 0.8\n")
+    done = mlbot("run")
+    assert done.returncode == 2 and "did you mean accuracy?" in done.stderr and not (project / "runs").exists()
+
+
+def test_context_may_stand_before_the_text(project, mlbot):
+    (project / "settings.ini").write_text("[targets]\n")
+    assert mlbot("run").returncode == 0
+    answers = [mlbot("predict", "--json", *words).stdout for words in (
+        ["I need a new card", "--role", "sales"], ["--role", "sales", "I need a new card"],
+        ["--role=sales", "--", "I need a new card"])]
+    assert len(set(answers)) == 1 and "expense_claim" in answers[0]
+    assert mlbot("predict", "I need a new card", "--role").returncode == 2
+    assert mlbot("predict", "I need", "a new card").returncode == 2
+
+
+def test_the_version_is_that_of_the_package(mlbot):
+    from importlib.metadata import version
+    assert mlbot("--version").stdout == f"mlbot {version('mlbot')}\n"
 
 
 def test_a_stretch_that_is_missed_is_only_reported(project, mlbot):
@@ -106,8 +134,8 @@ def test_a_deleted_gate_is_found_because_its_target_remains(project, mlbot):
     edit(project / "nbs/pipeline/3_gate.ipynb",
          lambda nb: nb.cells.remove(cell_with(nb, 'gate("accuracy"')))
     done = mlbot("run")
-    assert done.returncode == 3 and "no notebook judged accuracy" in done.stderr
-    assert not (project / "models" / "champion").exists()
+    assert done.returncode == 2 and "no notebook judges accuracy" in done.stderr
+    assert not (project / "runs").exists()
 
 
 def test_a_killed_kernel_is_no_verdict_and_releases_nothing(project, mlbot):

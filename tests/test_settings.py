@@ -18,6 +18,11 @@ def test_a_project_overrides_what_it_names_and_keeps_the_rest(tmp_path):
     assert settings.places.runs == tmp_path / "runs"
 
 
+def test_a_shipped_target_is_removed_by_setting_it_to_nothing(tmp_path):
+    settings = load(tmp_path, "[targets]\nmacro_f1.stretch =\n")
+    assert "macro_f1" not in settings.targets and "accuracy" in settings.targets
+
+
 def test_settings_hold_in_folders_below(tmp_path):
     load(tmp_path, "[split]\ntest_percent = 30\n")
     (tmp_path / "nbs" / "pipeline").mkdir(parents=True)
