@@ -34,7 +34,7 @@ class Picture(Figure):
         self.savefig(buffer, format="png", dpi=110)
         return buffer.getvalue()
 
-# %% ../nbs/13_report.ipynb #c6bce4b6
+# %% ../nbs/13_report.ipynb #40c57d7c
 def recall_figure(scores: list[Score], most: int = 30) -> Picture:
     """Bars of the recall of the `most` worst intents, with intervals and n."""
     shown = scores[:most][::-1]
@@ -46,6 +46,7 @@ def recall_figure(scores: list[Score], most: int = 30) -> Picture:
     axes.errorbar(values, range(len(shown)), xerr=[below, above], fmt="none", ecolor="#1d2733", elinewidth=1, capsize=2)
     axes.set_yticks(range(len(shown)), [f"{s.metric}  (n={s.n})" for s in shown], parse_math=False)
     axes.set_xlim(0, 1.02)
+    axes.set_ylim(-0.7, len(shown) - 0.3)
     axes.set_xlabel("recall, with 95 % interval")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
