@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['RESERVED', 'SIDES', 'ALWAYS', 'PUBLIC', 'guess_encoding', 'bad_line', 'locate_bad_line', 'find_encoding', 'has_utf8',
-           'csv_rows', 'Columns', 'option_of', 'read_side', 'Finding', 'Utterances', 'read_columns', 'several_lines',
-           'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated', 'conflicting', 'conflict_examples',
-           'find_conflicts', 'as_objects', 'build_rows', 'find_counts', 'build_utterances', 'count_intents',
-           'refuse_hopeless', 'sample_file', 'missing_context', 'read_utterances', 'PublicSet', 'public_rows',
-           'rows_sha256', 'data_home', 'download', 'fetch', 'write_csv', 'harmless', 'export_csv', 'add_batch',
-           'read_batches', 'refuse_missing_side', 'choose', 'load_source', 'snapshot']
+           'csv_rows', 'Columns', 'find_columns', 'option_of', 'read_side', 'Finding', 'Utterances', 'read_columns',
+           'several_lines', 'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated', 'conflicting',
+           'conflict_examples', 'find_conflicts', 'as_objects', 'build_rows', 'find_counts', 'build_utterances',
+           'count_intents', 'refuse_hopeless', 'sample_file', 'missing_context', 'read_utterances', 'PublicSet',
+           'public_rows', 'rows_sha256', 'data_home', 'download', 'fetch', 'write_csv', 'harmless', 'export_csv',
+           'add_batch', 'read_batches', 'refuse_missing_side', 'choose', 'load_source', 'snapshot']
 
 # %% ../nbs/04_data.ipynb #8fd931b0
 import csv
@@ -121,7 +121,7 @@ def csv_rows(path: Path, encoding: str):
                 yield start, fields
             start = reader.line_num + 1
 
-# %% ../nbs/04_data.ipynb #9b35d69a
+# %% ../nbs/04_data.ipynb #1dc138a3
 RESERVED = ("text", "intent", "side", "line", "digest", "reason", "predicted", "confidence", "self", "model", "json")
 
 
@@ -145,22 +145,23 @@ class Columns:
         if twice:
             raise InputError(f"column {twice[0]!r} is asked for twice", "one column for one thing", "correct the options")
 
-    def positions(self, header: list[str], place: str) -> dict[str, int]:
-        """Index of each wanted column in the header, by the canonical name; InputError when one is missing."""
-        header = [normalise(name) for name in header]
-        twice = [name for name, n in Counter(header).items() if n > 1]
-        if twice:
-            raise InputError(f"column {twice[0]!r} stands {header.count(twice[0])} times in the header",
-                             "each column once", "rename or remove one", place)
-        wanted = {"text": self.text, "intent": self.label, **({"side": self.side} if self.side else {})}
-        wanted |= {name: name for name in self.context if self.strict or name in header}
-        missing = [name for name, column in wanted.items() if column not in header]
-        if missing:
-            names = " and ".join(f'"{wanted[name]}"' for name in missing)
-            options = dict.fromkeys(map(option_of, missing))
-            raise InputError(f"column {names} not found; found: {', '.join(header)}", "",
-                             f"name the column: {' '.join(options)}", place)
-        return {name: header.index(column) for name, column in wanted.items()}
+# %% ../nbs/04_data.ipynb #6707ebd3
+def find_columns(columns: Columns, header: list[str], place: str) -> dict[str, int]:
+    """Index of each wanted column in the header, by the canonical name; InputError when one is missing."""
+    header = [normalise(name) for name in header]
+    twice = [name for name, n in Counter(header).items() if n > 1]
+    if twice:
+        raise InputError(f"column {twice[0]!r} stands {header.count(twice[0])} times in the header",
+                         "each column once", "rename or remove one", place)
+    wanted = {"text": columns.text, "intent": columns.label, **({"side": columns.side} if columns.side else {})}
+    wanted |= {name: name for name in columns.context if columns.strict or name in header}
+    missing = [name for name, column in wanted.items() if column not in header]
+    if missing:
+        names = " and ".join(f'"{wanted[name]}"' for name in missing)
+        options = dict.fromkeys(map(option_of, missing))
+        raise InputError(f"column {names} not found; found: {', '.join(header)}", "",
+                         f"name the column: {' '.join(options)}", place)
+    return {name: header.index(column) for name, column in wanted.items()}
 
 # %% ../nbs/04_data.ipynb #ed15d080
 def option_of(name: str) -> str:
@@ -203,7 +204,7 @@ class Utterances:
     def __str__(self) -> str:
         return "\n".join(map(str, self.findings))
 
-# %% ../nbs/04_data.ipynb #19839901
+# %% ../nbs/04_data.ipynb #b0ad07c1
 def read_columns(path: Path, columns: Columns) -> tuple[dict[str, list], list[Finding]]:
     """The wanted columns of a CSV file as lists, with the line of each row, and findings about the file itself."""
     if not path.is_file():
@@ -213,7 +214,7 @@ def read_columns(path: Path, columns: Columns) -> tuple[dict[str, list], list[Fi
     _, header = next(rows, (0, None))
     if header is None:
         raise InputError("the file is empty", "a header and rows", "export it again", path.name)
-    at = columns.positions(header, path.name)
+    at = find_columns(columns, header, path.name)
     values: dict[str, list] = {**{name: [] for name in at}, "line": array("q")}
     once: dict[str, str] = {}
     for line, fields in rows:

@@ -7,8 +7,8 @@ __all__ = ['PARAMETERS', 'SKIP', 'RAISES', 'UNREACHED', 'find_notebooks', 'read_
            'gate_calls', 'parameters_of', 'check_notebook', 'check_parameters', 'Watch', 'family', 'resident',
            'WatchedClient', 'output_texts', 'WatchedEngine', 'Step', 'error_outputs', 'records_of', 'line_of',
            'as_error', 'judge_gate_cell', 'judge_notebook', 'only_first_unreached', 'explain_death', 'quiet_libraries',
-           'Progress', 'run_notebook', 'Result', 'refuse_forgotten', 'refuse_gates_after_release', 'prepare_run',
-           'run_pipeline']
+           'Progress', 'execute', 'as_it_ran', 'write_log', 'run_notebook', 'Result', 'refuse_forgotten',
+           'refuse_gates_after_release', 'prepare_run', 'run_pipeline']
 
 # %% ../nbs/14_pipeline.ipynb #8521b752
 import ast
@@ -395,7 +395,37 @@ class Progress:
     tick: Callable = lambda: None
     step: Callable = lambda step: None
 
-# %% ../nbs/14_pipeline.ipynb #c58127c8
+# %% ../nbs/14_pipeline.ipynb #817de832
+def execute(notebook, out: Path, parameters: dict, settings: Settings, watch: Watch, progress: Progress) -> MlbotError | None:
+    """Run a notebook through papermill into the file `out`. The error tells why its kernel ended early, if it did."""
+    quiet_libraries()
+    with open(out.parent / "run.log", "a", encoding="utf-8") as log, open(out.parent / "kernel.log", "a") as kernel_log:
+        try:
+            papermill.execute_notebook(
+                notebook, str(out), parameters, engine_name="mlbot", kernel_name="python3", language="python",
+                progress_bar=False, cwd=str(settings.root), stdout_file=log, stderr_file=log, watch=watch,
+                on_cell=progress.cell, kernel_log=kernel_log)
+        except papermill.PapermillExecutionError:
+            pass  # the records and errors in the notebook say more
+        except Exception as problem:  # whatever ends a kernel ends the run with its reason
+            return explain_death(watch, out.name, problem)
+    return explain_death(watch, out.name, RuntimeError()) if watch.reason else None
+
+# %% ../nbs/14_pipeline.ipynb #ea9cd017
+def as_it_ran(out: Path, path: Path):
+    """The notebook as it ran; the notebook without outputs when it left nothing that can be read."""
+    try:
+        return nbformat.read(out, as_version=4)
+    except Exception:  # a full disk leaves half a file
+        return read_notebook(path)
+
+# %% ../nbs/14_pipeline.ipynb #c7485a95
+def write_log(folder: Path, *lines: object) -> None:
+    """Append lines with the time to the log of a run."""
+    with open(folder / "run.log", "a", encoding="utf-8") as log:
+        log.writelines(f"{time.strftime('%H:%M:%S')} {line}\n" for line in lines)
+
+# %% ../nbs/14_pipeline.ipynb #13394163
 def run_notebook(path: Path, folder: Path, parameters: dict, settings: Settings, deadline: float,
                  progress: Progress = Progress()) -> Step:
     """Run one notebook with those of `parameters` that it has; leave it, as it ran, in `folder`.
@@ -406,32 +436,17 @@ def run_notebook(path: Path, folder: Path, parameters: dict, settings: Settings,
     notebook = read_notebook(path)
     check_notebook(notebook, path.name)
     own = {name: value for name, value in parameters.items() if name in parameters_of(notebook)}
-    for cell in notebook.cells:
-        if is_gate(cell):
-            cell.metadata["tags"] = [*tags(cell), RAISES]
+    gates = [cell for cell in notebook.cells if is_gate(cell)]
+    for cell in gates:
+        cell.metadata["tags"] = [*tags(cell), RAISES]
     watch = Watch(deadline, settings.budget.output * 1e6, progress.tick)
-    out, death = folder / path.name, None
-    quiet_libraries()
-    with open(folder / "run.log", "a", encoding="utf-8") as log, open(folder / "kernel.log", "a") as kernel_log:
-        log.write(f"{time.strftime('%H:%M:%S')} {path.name} starts with {own}\n")
-        try:
-            papermill.execute_notebook(
-                notebook, str(out), own, engine_name="mlbot", kernel_name="python3", language="python",
-                progress_bar=False, cwd=str(settings.root), stdout_file=log, stderr_file=log, watch=watch,
-                on_cell=progress.cell, kernel_log=kernel_log)
-        except papermill.PapermillExecutionError:
-            pass  # the records and errors in the notebook say more
-        except Exception as problem:  # whatever ends a kernel ends the run with its reason
-            death = explain_death(watch, path.name, problem)
-        ran = nbformat.read(out, as_version=4) if out.exists() and death is None else read_notebook(path)
-        verdicts, problems = judge_notebook(ran, path.name, settings.floors)
-        if watch.reason and death is None:
-            death = explain_death(watch, path.name, RuntimeError())
-        problems = [death] if death is not None else problems
-        for problem in problems:
-            log.write(f"{time.strftime('%H:%M:%S')} {problem}\n")
-    gates = tuple(cell.metadata["cell"] for cell in notebook.cells if is_gate(cell))
-    return Step(path.name, time.monotonic() - started, verdicts, tuple(problems), gates)
+    write_log(folder, f"{path.name} starts with {own}")
+    death = execute(notebook, folder / path.name, own, settings, watch, progress)
+    verdicts, problems = judge_notebook(as_it_ran(folder / path.name, path), path.name, settings.floors)
+    problems = [death] if death is not None else problems
+    write_log(folder, *problems)
+    return Step(path.name, time.monotonic() - started, verdicts, tuple(problems),
+                tuple(cell.metadata["cell"] for cell in gates))
 
 # %% ../nbs/14_pipeline.ipynb #a3aaeff6
 @dataclass(frozen=True)
