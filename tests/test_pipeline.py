@@ -109,7 +109,7 @@ def test_a_gate_that_asks_for_less_than_the_settings_is_judged_by_the_settings(r
 
 
 def test_what_a_cell_has_started_ends_with_its_notebook(run, tmp_path):
-    step = run(f"import subprocess, time\nchild = subprocess.Popen(['sleep', '300'])\ntime.sleep(1)\n"
+    step = run(f"import subprocess, time\nchild = subprocess.Popen(['sleep', '300'], start_new_session=True)\ntime.sleep(1)\n"
                f"open({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))", PASSES)
     assert step.exit_code == 0
     import psutil
