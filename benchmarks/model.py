@@ -13,16 +13,16 @@ from predict import sources_at_hand
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
 
-from mlbot.data import PUBLIC, choose, load_source
 from mlbot.model import build_views, usable_context
 from mlbot.settings import load_settings
+from mlbot.source import PUBLIC, choose, load_source
 from mlbot.split import split
 
 
 def training_rows(source: str, settings):
     """The training rows of a source and its context columns."""
     column = "split" if source in PUBLIC else ""
-    _, columns = choose(settings, "" if source == "sample" else source, split_column=column)
+    _, columns = choose(settings, source, split_column=column)
     sides = split(load_source(source, columns, settings), settings.data, settings.split.test_percent, bool(column))
     return sides.train, usable_context(sides.train, list(columns.context))
 

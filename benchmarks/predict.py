@@ -12,17 +12,17 @@ from statistics import median
 
 import numpy as np
 
-from mlbot.data import PUBLIC, choose, data_home, load_source
 from mlbot.model import to_artefact, train
 from mlbot.predict import Predictor
 from mlbot.settings import load_settings
+from mlbot.source import PUBLIC, choose, data_home, load_source
 from mlbot.split import split
 
 BLOCK = 20  # texts before the other side has its turn
 
 def sources_at_hand() -> list[str]:
-    """The sample, and the public sets in the data home."""
-    return ["sample", *(name for name in sorted(PUBLIC) if (data_home() / name / "data.csv").is_file())]
+    """The company, and the public sets in the data home."""
+    return ["company", *(name for name in sorted(PUBLIC) if (data_home() / name / "data.csv").is_file())]
 
 
 def seconds(answer, texts: range) -> list[float]:
@@ -41,7 +41,7 @@ def measure(source: str, texts: int) -> dict:
     """Train on a source and time both sides on its test rows, one text a call."""
     settings = load_settings()
     column = "split" if source in PUBLIC else ""
-    _, columns = choose(settings, "" if source == "sample" else source, split_column=column)
+    _, columns = choose(settings, source, split_column=column)
     sides = split(load_source(source, columns, settings), settings.data, settings.split.test_percent, bool(column))
     context = [name for name in columns.context if name in sides.train]
     pipeline = train(sides.train, context, settings.model)

@@ -30,6 +30,7 @@ def shipped_settings() -> Path:
 class Data:
     """Where the utterances are and which columns hold what."""
     source: str
+    production: str
     text: str
     label: str
     context: tuple[str, ...]
@@ -43,9 +44,10 @@ class Data:
 # %% ../nbs/01_settings.ipynb #0e45c3d2
 @dataclass(frozen=True)
 class Split:
-    """Share of texts for testing in per cent, and the column that overrides the hash."""
+    """Share of groups for testing in per cent, the column that overrides the hash, and the column that names the group."""
     test_percent: int
     column: str
+    group: str
 
 # %% ../nbs/01_settings.ipynb #4a1b2d80
 @dataclass(frozen=True)

@@ -12,15 +12,10 @@ import pandas as pd
 import pytest
 
 from mlbot.data import (
-    PUBLIC,
     Columns,
-    PublicSet,
     add_batch,
-    choose,
     count_intents,
     export_csv,
-    fetch,
-    load_source,
     read_batches,
     read_utterances,
     refuse_hopeless,
@@ -31,6 +26,7 @@ from mlbot.data import (
 )
 from mlbot.errors import InputError
 from mlbot.settings import load_settings
+from mlbot.source import PUBLIC, PublicSet, choose, fetch, load_source
 
 SETTINGS = load_settings()
 DATA = SETTINGS.data

@@ -280,7 +280,7 @@ def test_the_wheel_predicts_with_numpy_and_safetensors_alone(tmp_path, root, fol
     refused = ask("-m", "mlbot", "run")
     assert refused.returncode == 2 and 'pip install "mlbot[pipeline]"' in refused.stderr, refused.stderr
     home = next((bare / "lib").glob("python*/site-packages/mlbot"))
-    assert (home / "settings.ini").is_file() and (home / "sample" / "utterances.csv").is_file()
+    assert (home / "settings.ini").is_file() and (home / "shipped" / "sample" / "utterances.csv").is_file()
     assert sorted(path.name for path in (home / "notebooks").iterdir()) == \
         sorted(path.name for path in (root / "nbs" / "pipeline").glob("*.ipynb"))
     assert wheel.stat().st_size < 2_000_000

@@ -10,9 +10,10 @@ import time
 import nbformat
 import pytest
 
-from mlbot.data import choose, read_utterances, sample_file, snapshot
+from mlbot.data import read_utterances, sample_file, snapshot
 from mlbot.model import to_artefact, train
 from mlbot.settings import load_settings
+from mlbot.source import choose
 from mlbot.split import split
 
 
@@ -87,7 +88,6 @@ def test_a_mistyped_target_stops_before_anything_runs(project, mlbot):
 
 
 def test_context_may_stand_before_the_text(project, mlbot):
-    (project / "settings.ini").write_text("[targets]\n")
     assert mlbot("run").returncode == 0
     answers = [mlbot("predict", "--json", *words).stdout for words in (
         ["I need a new card", "--role", "sales"], ["--role", "sales", "I need a new card"],

@@ -1,0 +1,88 @@
+"""The ten weeks can be lived through with one command, and the picture in the README is what they give."""
+
+import json
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from mlbot.evaluate import Score
+from mlbot.gate import judge
+from mlbot.replay import Point, numbers_of, replay_figure, replay_table, save_replay, target_at
+from mlbot.settings import Target
+
+PICTURE = "nbs/images/replay.svg"
+
+
+def point(week, value, floor=0.8, stretch=0.85, events=(), n=100):
+    score = Score("accuracy", value, n, value - 0.05, min(value + 0.05, 1.0))
+    return Point(week, 10, 2, score, score, score if week else None, judge("accuracy", score, floor, stretch), tuple(events))
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory):
+    """The output, the numbers and the picture of `mlbot replay`."""
+    import subprocess
+    import sys
+    folder = tmp_path_factory.mktemp("replay")
+    done = subprocess.run([sys.executable, "-m", "mlbot", "replay", "--folder", str(folder / "out")], cwd=folder,
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, json.loads((folder / "out" / "replay.json").read_text()), folder / "out" / "replay.svg"
+
+
+def test_the_ten_weeks_have_three_yardsticks_a_verdict_and_their_events(lived):
+    output, numbers, picture = lived
+    assert [item["week"] for item in numbers] == list(range(11))
+    assert all(item["new"]["n"] > 200 and item["seen"]["n"] > 200 for item in numbers)
+    assert [item["production"] is None for item in numbers] == [True, *[False] * 9, True]
+    assert {item["outcome"] for item in numbers} == {"pass", "fail"}
+    assert sorted(week["week"] for week in numbers if week["events"]) == [3, 4, 5, 6, 7, 8]
+    assert [round(item["stretch"], 2) for item in numbers] == [0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.86, 0.87, 0.88, 0.89, 0.9]
+    assert len(re.findall(r"^\d+ .*(pass|fail)", output, re.MULTILINE)) == 11
+    assert "picture: " in output and "next: " in output
+    ElementTree.parse(picture)
+
+
+def test_good_in_test_is_not_good_in_production(lived):
+    _, numbers, _ = lived
+    gaps = [item["new"]["value"] - item["production"]["value"] for item in numbers if item["production"]]
+    assert min(gaps) > 0 and sum(gaps) / len(gaps) > 0.05
+
+
+def test_the_picture_in_the_readme_is_what_the_command_draws(lived, root):
+    def described(path):
+        return next(node.text for node in ElementTree.parse(path).iter() if node.tag.endswith("description"))
+    assert described(root / PICTURE) == described(lived[2]), "run: mlbot replay --folder nbs/images"
+    assert f"]({PICTURE})" in (root / "README.md").read_text()
+    assert json.loads((root / "nbs" / "images" / "replay.json").read_text()) == lived[1]
+
+
+def test_the_same_weeks_give_the_same_bytes(tmp_path):
+    points = [point(0, 0.7), point(1, 0.9, events=["roll-out"])]
+    first = save_replay(points, tmp_path / "first").read_bytes()
+    assert save_replay(points, tmp_path / "second").read_bytes() == first
+
+
+def test_a_red_week_a_passed_one_and_one_on_target_look_different():
+    texts = [text.get_text() for text in replay_figure([point(0, 0.7), point(1, 0.82), point(2, 0.9)]).axes[0].texts]
+    assert texts == ["red", "pass", "on target"]
+    lines = replay_table([point(0, 0.7), point(1, 0.82), point(2, 0.9)]).splitlines()
+    assert "fail" in lines[1] and "pass, stretch missed" in lines[2] and lines[3].rstrip().endswith("pass")
+
+
+def test_a_week_without_a_score_is_no_pass():
+    nothing = Score("accuracy", float("nan"), 0, 0.0, 1.0)
+    lost = Point(0, 0, 0, nothing, nothing, None, judge("accuracy", nothing, 0.8, 0.9), ())
+    assert numbers_of(lost)["outcome"] == "no verdict" and "no verdict" in replay_table([lost])
+
+
+def test_without_a_stretch_there_is_no_staircase():
+    assert target_at(Target(0.8, None), 3) == Target(0.8, None)
+    labels = [line.get_label() for line in replay_figure([point(0, 0.9, stretch=None)]).axes[0].get_lines()]
+    assert "floor" in labels
+
+
+@pytest.mark.parametrize("weeks", ["0", "11", "x"])
+def test_a_number_of_weeks_that_there_is_not_is_refused(mlbot, weeks):
+    assert mlbot("replay", "--weeks", weeks).returncode == 2
