@@ -327,6 +327,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'mlbot.report.curve_figure': ('report.html#curve_figure', 'mlbot/report.py'),
                               'mlbot.report.curve_part': ('report.html#curve_part', 'mlbot/report.py'),
                               'mlbot.report.data_part': ('report.html#data_part', 'mlbot/report.py'),
+                              'mlbot.report.free_scores': ('report.html#free_scores', 'mlbot/report.py'),
+                              'mlbot.report.production_part': ('report.html#production_part', 'mlbot/report.py'),
                               'mlbot.report.recall_figure': ('report.html#recall_figure', 'mlbot/report.py'),
                               'mlbot.report.recall_part': ('report.html#recall_part', 'mlbot/report.py'),
                               'mlbot.report.render_report': ('report.html#render_report', 'mlbot/report.py'),

@@ -199,7 +199,7 @@ def replay(options: argparse.Namespace) -> int:
     print(f"next:    {program()} run")
     return 0
 
-# %% ../nbs/20_cli.ipynb #a8234c07
+# %% ../nbs/20_cli.ipynb #4f3f30f7
 def company(options: argparse.Namespace) -> int:
     """Write the company's weeks as files."""
     try:
@@ -213,8 +213,8 @@ def company(options: argparse.Namespace) -> int:
     bar.close()
     files = [file for week in json.loads(manifest.read_text())["weeks"] for file in week["files"].values()]
     size = sum((manifest.parent / file["file"]).stat().st_size for file in files)
-    rows = sum(file["rows"] for file in files)
-    print(f"{here(manifest)}: {len(files)} files, {rows:,} rows, {size / 1e6:,.1f} MB")
+    messages = sum(file["rows"] for file in files if Path(file["file"]).stem in ("labelled", "production"))
+    print(f"{here(manifest)}: {len(files)} files, {messages:,} messages, {size / 1e6:,.1f} MB")
     print(f"next:   {program()} run --data {shlex.quote(here(manifest.parent / files[0]['file']))} --group wording")
     return 0
 

@@ -129,7 +129,8 @@ class Columns:
     context: tuple[str, ...] = ()
     side: str = ""
     group: str = ""
-    strict: bool = True  # False: context and group columns that the file lacks are left out and reported
+    strict: bool = True  # False: context columns that the file lacks are left out and reported
+    need_group: bool = True  # False: the same for the group column
 
     def __post_init__(self):
         """Refuse context names that mlbot uses itself, and one column for two things."""
@@ -152,7 +153,7 @@ def find_columns(columns: Columns, header: list[str], place: str) -> dict[str, i
                          "each column once", "rename or remove one", place)
     wanted = {"text": columns.text, "intent": columns.label, **({"side": columns.side} if columns.side else {})}
     wanted |= {name: name for name in columns.context if columns.strict or name in header}
-    wanted |= {"group": columns.group} if columns.group and (columns.strict or columns.group in header) else {}
+    wanted |= {"group": columns.group} if columns.group and (columns.need_group or columns.group in header) else {}
     missing = [name for name, column in wanted.items() if column not in header]
     if missing:
         names = " and ".join(f'"{wanted[name]}"' for name in missing)

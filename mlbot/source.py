@@ -97,9 +97,10 @@ def choose(settings: Settings, data: str = "", text: str = "", intent: str = "",
            split_column: str = "", group: str = "") -> tuple[str, Columns]:
     """Source and columns: what is given, else what the settings say. `context` is words separated by spaces."""
     own, source = settings.data, data or settings.data.source
-    group = group or settings.split.group or ("wording" if is_company(source) else "")
+    by = group or settings.split.group or ("wording" if is_company(source) else "")
     columns = Columns(text or own.text, intent or own.label, tuple(context.split()) or own.context,
-                      split_column or settings.split.column, group, strict=bool(context or group) or not data)
+                      split_column or settings.split.column, by, strict=bool(context) or not data,
+                      need_group=bool(group) or not data)
     return source, columns
 
 # %% ../nbs/07_source.ipynb #f94d6f03

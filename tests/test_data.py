@@ -136,6 +136,26 @@ def test_columns_that_are_not_used_are_named(csv_file, tmp_path):
     assert "1  columns not used: job" in found and "trained without: role" in found
 
 
+def test_a_group_column_that_is_named_must_be_there_and_one_of_the_settings_too(csv_file):
+    path = csv_file(GOOD)
+    with pytest.raises(InputError, match="--group COLUMN"):
+        read_utterances(path, choose(SETTINGS, data=str(path), group="person")[1], DATA)
+    settings = replace(SETTINGS, split=replace(SETTINGS.split, group="person"))
+    found = read_utterances(path, choose(settings, data=str(path))[1], DATA)
+    assert "no group column, each text is its own group: person" in str(found)
+    assert choose(SETTINGS, "company:3")[1].group == "wording" and choose(SETTINGS, "sample")[1].group == ""
+
+
+def test_batches_keep_their_groups(csv_file, tmp_path):
+    first = read(csv_file("text,intent,who\none,a,ann\ntwo,b,ann\n"), group="who")
+    add_batch(first, tmp_path / "data")
+    add_batch(read(csv_file("text,intent\nthree,a\nfour,b\n", "b.csv")), tmp_path / "data")
+    found = read_batches(tmp_path / "data", Columns(), DATA)
+    assert sorted(zip(found.rows["text"], found.rows["group"], strict=True)) == [
+        ("four", ""), ("one", "ann"), ("three", ""), ("two", "ann")]
+    assert snapshot(found) != snapshot(replace(found, rows=found.rows.assign(group="")))
+
+
 def test_a_mistyped_source_gets_a_suggestion():
     with pytest.raises(InputError, match=r"did you mean sample\?"):
         load_source("sampel", Columns(), SETTINGS)
@@ -150,7 +170,8 @@ def test_rows_over_several_lines_are_reported(csv_file):
 @pytest.mark.parametrize("options", [
     {"context": ("intent",)}, {"context": ("side",)}, {"context": ("digest",)}, {"context": ("role", "role")},
     {"context": ("self",)}, {"context": ("a=b",)}, {"text": "utterance", "label": "utterance"},
-    {"context": ("split",), "side": "split"},
+    {"context": ("split",), "side": "split"}, {"context": ("group",)},
+    {"group": "text"}, {"context": ("who",), "group": "who"},
 ])
 def test_a_column_that_cannot_be_context_is_refused(options):
     with pytest.raises(InputError):

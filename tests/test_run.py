@@ -265,3 +265,28 @@ def test_a_terminated_run_leaves_no_kernel(project):
 def test_notebooks_that_ship_are_used_where_the_project_has_none(project, mlbot):
     shutil.rmtree(project / "nbs")
     assert mlbot("run").returncode == 0
+
+
+def test_production_is_scored_and_never_trained_on(project, mlbot, csv_file):
+    assert mlbot("run").returncode == 0
+    alone = last_run(project)
+    assert not (alone / "production.csv").exists() and "In production" not in (alone / "report.html").read_text()
+    rows = sample_file().read_text().splitlines()
+    new = ["sing me a song,oos,sales,UK", "a new thing,no_such_intent,sales,UK"]
+    asked = csv_file("\n".join([*rows[:40], *new]), "asked.csv")
+    done = mlbot("run", "--production", asked)
+    assert done.returncode == 0, done.stderr
+    scored = last_run(project)
+    assert (scored / "train.csv").read_bytes() == (alone / "train.csv").read_bytes()
+    assert (scored / "model" / "manifest.json").read_bytes() == (alone / "model" / "manifest.json").read_bytes()
+    score = {item["metric"]: item for item in json.loads((scored / "scores.json").read_text())}["production_accuracy"]
+    assert score["n"] == 40 and 0.5 < score["value"] < 1  # the one out of scope does not count, the unknown intent is wrong
+    assert "In production" in (scored / "report.html").read_text()
+
+
+@pytest.mark.parametrize("content, says", [
+    ("utterance,label\na,b\n", "not found"), ("", "empty"), ("text,intent,role,location\n,,,\n", "no labelled row")])
+def test_a_production_file_that_cannot_be_used_stops_the_run(project, mlbot, csv_file, content, says):
+    done = mlbot("run", "--production", csv_file(content, "asked.csv"))
+    assert done.returncode == 2 and says in done.stderr and "asked.csv" in done.stderr, done.stderr
+    assert not (project / "models").exists()

@@ -107,3 +107,47 @@ def test_an_intent_left_without_training_rows_stops_the_run_or_is_set_aside():
 def test_the_sample_has_its_texts_on_one_side_each():
     parts = split(read_utterances(sample_file(), Columns(context=("role", "location")), DATA), DATA)
     assert not {text.lower() for text in parts.train["text"]} & {text.lower() for text in parts.test["text"]}
+
+
+def grouped(texts, groups, intents=None):
+    """Utterances from lists, with a group each."""
+    n = len(texts)
+    values = {"text": list(texts), "intent": list(intents or ["a", "b"] * n)[:n], "line": list(range(2, n + 2)),
+              "role": ["x"] * n, "group": list(groups)}
+    return build_utterances(values, Columns(context=("role",), group="group"), DATA, "test")
+
+
+def test_rows_of_a_group_stay_on_one_side_whatever_their_texts():
+    groups = [f"person {n // 8}" for n in range(len(TEXTS))]
+    parts = split(grouped(TEXTS, groups), DATA)
+    assert not set(parts.train["group"]) & set(parts.test["group"])
+    assert set(parts.test["group"]) == {group for group in groups if side_of(group) == "test"}
+    again = split(grouped(TEXTS[::-1] + ["a new text"], groups[::-1] + ["person 0"]), DATA)
+    assert set(parts.test["text"]) <= set(again.test["text"]) and not set(parts.test["text"]) & set(again.train["text"])
+
+
+def test_a_row_without_a_group_is_dealt_by_its_text(before):
+    parts = split(grouped(TEXTS, [""] * len(TEXTS)), DATA)
+    assert test_texts_of(parts) == test_texts_of(before)
+
+
+def test_the_spelling_of_a_group_does_not_part_it():
+    spelt = ["Team One", "team one", " TEAM  ONE ", "team\u00a0one"] * 50
+    parts = split(grouped(TEXTS[:200] + TEXTS[200:], spelt + ["other"] * 600), DATA)
+    assert len({row["side"] for _, row in [*parts.train.iterrows(), *parts.test.iterrows()] if row["group"] != "other"}) == 1
+
+
+def test_a_text_of_a_test_group_is_not_trained_on_in_another_group():
+    test, train = (next(name for name in (f"group {n}" for n in range(99)) if side_of(name) == side)
+                   for side in ("test", "train"))
+    texts = ["the same words", "The same words!", *TEXTS[:40]]
+    parts = split(grouped(texts, [test, train, *[train] * 40]), DATA)
+    assert parts.set_aside["text"].tolist() == ["The same words!"]
+    assert not set(parts.train["digest"]) & set(parts.test["digest"])
+
+
+def test_what_is_held_out_for_choosing_keeps_groups_together():
+    from mlbot.split import held_out
+    train = split(grouped(TEXTS, [f"person {n // 8}" for n in range(len(TEXTS))]), DATA).train
+    chosen = held_out(train)
+    assert 0.05 < chosen.mean() < 0.4 and not set(train["group"][chosen]) & set(train["group"][~chosen])
