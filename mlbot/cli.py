@@ -55,7 +55,7 @@ def run_parameters(options: argparse.Namespace) -> dict:
     """The notebook parameters that the options of `mlbot run` stand for."""
     from mlbot.pytest_plugin import read_parameter
     data = options.data
-    if data and (Path(data).exists() or os.sep in data):
+    if data and data.partition(":")[0] != "company" and (Path(data).exists() or os.sep in data):
         data = str(Path(data).resolve())
     for name in options.context:
         if " " in name:
@@ -95,27 +95,33 @@ def run(options: argparse.Namespace) -> int:
     try:
         from mlbot.gate import verdict_table
         from mlbot.pipeline import prepare_run, run_pipeline
+        from mlbot.report import free_scores
         from mlbot.runs import new_run
+        from mlbot.source import check_source
     except ImportError as problem:
         raise need("pipeline", problem) from None
     settings, parameters = load_settings(), run_parameters(options)
+    source = parameters.get("data", settings.data.source)
+    check_source(source, parameters.get("production", settings.data.production), settings)
     prepare_run(settings, parameters)
     folder = new_run(settings.places.runs)
     minutes = options.minutes or settings.budget.run
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a kernel ends with its runner
-    print(f"mlbot run {folder.name}: {parameters.get('data', settings.data.source)}", flush=True)
+    print(f"mlbot run {folder.name}: {source}", flush=True)
     progress = show_progress(settings, minutes)
     result = run_pipeline(settings, folder, parameters, minutes, progress, release=not options.no_release)
     if result.verdicts:
         print(f"\n{verdict_table(result.verdicts)}\n")
+    for score in free_scores(folder):
+        print(f"not gated: {score}")
     for problem in result.problems:
         print_error(problem)
     if result.not_reached:
         print(f"not reached: {', '.join(result.not_reached)}; the champion is unchanged")
-    report = report_run(result, minutes, parameters.get("data", settings.data.source))
+    report = report_run(result, minutes, source)
     write_summary(result)
     print(f"report: {here(report)}")
-    print(f"next:   {next_step(result)}")
+    print(f"next:   {next_step(result, not options.no_release)}")
     return result.exit_code
 
 # %% ../nbs/20_cli.ipynb #adac6e54
@@ -146,18 +152,19 @@ def write_summary(result) -> None:
             summary.write(f"## {HEADLINES[result.exit_code][0]}\n\n{verdict_markdown(result.verdicts)}\n{problems}")
 
 # %% ../nbs/20_cli.ipynb #26d0fd5d
-def next_step(result) -> str:
-    """What to do after a run: ask the champion, or look at the first problem."""
+def next_step(result, released: bool = True) -> str:
+    """What to do after a run: ask the champion (or the model, if it was not to be released), or look at the first problem."""
     if result.exit_code in (1, 3):
         last = here(result.folder / result.steps[-1].notebook)
         return f"read the report, or open {last} ({program()} lab)"
     if result.problems:
-        return f"do what the error says, then: {program()} run"
+        return "do what the error says, then the same command again"
     from mlbot.runs import load_json, load_table
     row = load_table(result.folder / "test.csv").iloc[0]
     context = [f"--{name} {shlex.quote(row[name])}" for name in load_json(result.folder / "prepare.json")["context"]
                if row[name]]
-    return " ".join([program(), "predict", shlex.quote(row["text"]), *context])
+    model = [] if released else ["--model", shlex.quote(here(result.folder / "model"))]
+    return " ".join([program(), "predict", shlex.quote(row["text"]), *context, *model])
 
 # %% ../nbs/20_cli.ipynb #921a59df
 OF_PREDICT = ("--model", "--json", "--help")
@@ -180,7 +187,7 @@ def take_context(words: list[str]) -> tuple[list[str], dict[str, str]]:
             raise InputError(f"{word} has no value", "--COLUMN VALUE, such as --role engineer", "add the value")
     return rest, context
 
-# %% ../nbs/20_cli.ipynb #db3f3f13
+# %% ../nbs/20_cli.ipynb #72e61a18
 def replay(options: argparse.Namespace) -> int:
     """Live through the company's ten weeks and draw them."""
     try:
@@ -189,7 +196,9 @@ def replay(options: argparse.Namespace) -> int:
         from mlbot import replay as weeks
     except ImportError as problem:
         raise need("pipeline", problem) from None
-    settings, folder = load_settings(), Path(options.folder)
+    settings = load_settings()
+    folder = Path(options.folder) if options.folder else settings.places.runs / "replay"
+    folder.mkdir(parents=True, exist_ok=True)  # before the work, not after it
     bar = tqdm(total=options.weeks + 1, desc="week", unit=" weeks", leave=False, disable=not sys.stderr.isatty())
     points = list(weeks.replay(settings, options.weeks, lambda week: bar.update()))
     bar.close()
@@ -199,7 +208,7 @@ def replay(options: argparse.Namespace) -> int:
     print(f"next:    {program()} run")
     return 0
 
-# %% ../nbs/20_cli.ipynb #4f3f30f7
+# %% ../nbs/20_cli.ipynb #40a20ede
 def company(options: argparse.Namespace) -> int:
     """Write the company's weeks as files."""
     try:
@@ -215,7 +224,7 @@ def company(options: argparse.Namespace) -> int:
     size = sum((manifest.parent / file["file"]).stat().st_size for file in files)
     messages = sum(file["rows"] for file in files if Path(file["file"]).stem in ("labelled", "production"))
     print(f"{here(manifest)}: {len(files)} files, {messages:,} messages, {size / 1e6:,.1f} MB")
-    print(f"next:   {program()} run --data {shlex.quote(here(manifest.parent / files[0]['file']))} --group wording")
+    print(f"next:   {program()} data show {shlex.quote(here(manifest.parent / files[0]['file']))} --group wording")
     return 0
 
 # %% ../nbs/20_cli.ipynb #9d8b3145
@@ -273,7 +282,10 @@ def data_show(options: argparse.Namespace) -> int:
                              options.split_column, options.group)
     found = load_source(source, columns, settings)
     print(f"{source}, snapshot {snapshot(found)}\n{found}")
-    print(f"next:   {program()} run --data {shlex.quote(source)}")
+    more = [word for name in ("text", "intent", "split_column", "group") if getattr(options, name)
+            for word in (f"--{name.replace('_', '-')}", getattr(options, name))]
+    more += ["--context", *options.context] if options.context else []
+    print(f"next:   {program()} run --data {' '.join(map(shlex.quote, [source, *more]))}")
     return 0
 
 # %% ../nbs/20_cli.ipynb #a940cd24
@@ -355,11 +367,10 @@ def minutes_of(word: str) -> float:
 
 
 def rows_of(word: str) -> int:
-    """A number of rows that leaves each week some; argparse turns a ValueError into its own message."""
-    rows = int(word)
-    if not 2_000 <= rows <= 1_000_000_000:
-        raise ValueError(word)
-    return rows
+    """A number of rows that leaves each week some."""
+    if not (word.isdecimal() and 2_000 <= int(word) <= 1_000_000_000):
+        raise argparse.ArgumentTypeError(f"{word!r}; wanted: 2000 or more, about so many messages in all")
+    return int(word)
 
 # %% ../nbs/20_cli.ipynb #df07b3e7
 def add_run(commands) -> None:
@@ -403,12 +414,12 @@ def add_data(commands) -> None:
     command.add_argument("name", choices=["banking77", "clinc150"])
     command.set_defaults(call=data_fetch)
 
-# %% ../nbs/20_cli.ipynb #6ca945d4
+# %% ../nbs/20_cli.ipynb #d969e00e
 def add_company(commands) -> None:
     """`mlbot replay` and `mlbot company`."""
     command = commands.add_parser("replay", help="live through the company's ten weeks; ends in a picture")
     command.add_argument("--weeks", type=int, choices=range(1, 11), default=10, metavar="1..10", help="how many")
-    command.add_argument("--folder", default="runs/replay", help="where the picture and its numbers go")
+    command.add_argument("--folder", default="", help="where the picture and its numbers go; default: runs/replay")
     command.set_defaults(call=replay)
     command = commands.add_parser("company", help="write the company's ten weeks as files")
     command.add_argument("folder", metavar="FOLDER")

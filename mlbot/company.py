@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COMPANY', 'OOS', 'LAST_WEEK', 'NEIGHBOURS', 'TABLES', 'Process', 'read_toml', 'processes', 'Wording', 'read_voice',
-           'wordings', 'Draws', 'cumulate', 'zipf', 'Person', 'pick', 'make_people', 'slip', 'say', 'events',
+           'wordings', 'Draws', 'cumulate', 'zipf', 'Person', 'pick', 'dealt', 'make_people', 'slip', 'say', 'events',
            'rolled_out', 'demand', 'started', 'intent_at', 'Shelf', 'shelf', 'choose_wording', 'themes_of',
            'draw_wording', 'Row', 'Truth', 'Week', 'wrong_label', 'draw_times', 'draw_rows', 'corrections',
            'as_exported', 'Past', 'remember', 'label_week', 'send_again', 'let_happen', 'work_week', 'draw_weeks',
@@ -151,13 +151,20 @@ def pick(draws: Draws, shares: dict[str, float]) -> str:
     """A name, drawn by its share."""
     return draws.one(list(shares), cumulate(shares.values()))
 
-# %% ../nbs/06_company.ipynb #1038b6b0
+# %% ../nbs/06_company.ipynb #084458a3
+def dealt(draws: Draws, shares: dict[str, float], count: int) -> list[str]:
+    """`count` names in the exact proportion of their shares, shuffled."""
+    weights, names = cumulate(shares.values()), list(shares)
+    cards = [names[bisect(weights, (at + 0.5) / count * weights[-1])] for at in range(count)]
+    return [card for _, card in sorted((draws.number(), card) for card in cards)]
+
+
 def make_people(plan: dict, side: str) -> list[Person]:
     """The people of one side."""
     draws, own, people = Draws(plan["seed"], "people", side), plan["sides"][side], []
-    shares = {group: {name: item["share"] for name, item in plan[group].items()} for group in ("roles", "locations")}
-    for number in range(own["people"]):
-        role, location = pick(draws, shares["roles"]), pick(draws, shares["locations"])
+    roles, locations = (dealt(draws, {name: item["share"] for name, item in plan[group].items()}, own["people"])
+                        for group in ("roles", "locations"))
+    for number, (role, location) in enumerate(zip(roles, locations, strict=True)):
         place = plan["locations"][location]
         voice = place["voice"] if draws.chance(own["local"]) else pick(draws, own["voices"])
         style = plan["styles"][pick(draws, own["styles"])]
@@ -373,7 +380,7 @@ def as_exported(row: Row, name: str, intent: str, sent: str) -> Row:
     """A row as the script exports it: lower case, no full stop, no person, no wording, a new id and time."""
     return replace(row, id=name, sent=sent, text=row.text.lower().rstrip(".!?"), intent=intent, person="", wording="")
 
-# %% ../nbs/06_company.ipynb #c1116d01
+# %% ../nbs/06_company.ipynb #17a5ba65
 @dataclass
 class Past:
     """What a week needs to know of the weeks before it."""
@@ -384,6 +391,7 @@ class Past:
     labels: dict[str, tuple[str, str]] = field(default_factory=dict)  # id: label and final intent, where they may change
     audit: list[tuple[str, str]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)  # texts that were labelled
+    gone: set[str] = field(default_factory=set)  # people who asked to be forgotten
 
     def size(self, name: str) -> int:
         """How many rows of a kind a week has."""
@@ -407,16 +415,16 @@ def label_week(past: Past, number: int) -> tuple[Week, list[Truth]]:
     remember(past, rows, truths)
     return Week(number, rows, [], events=happened), truths
 
-# %% ../nbs/06_company.ipynb #0fe049a6
+# %% ../nbs/06_company.ipynb #6daca7eb
 def send_again(past: Past, week: Week, count: int) -> None:
     """Add rows of the seed's test side to a week, labelled as they are known by now."""
-    test = [row for row in past.seed if side_of(row.wording) == "test"]
+    test = [row for row in past.seed if side_of(row.wording) == "test" and row.person not in past.gone]
     for number, row in enumerate(Draws(past.plan["seed"], "resend").some(test, count)):
         name, known = f"E{week.number:02}-{number:04}", past.labels.get(row.id)
         week.labelled.append(as_exported(row, name, known[0] if known else row.intent, week.labelled[-1].sent))
         past.labels |= {name: known} if known else {}
 
-# %% ../nbs/06_company.ipynb #fe81e189
+# %% ../nbs/06_company.ipynb #11ae94bb
 def let_happen(past: Past, week: Week) -> None:
     """The events of a week that reach back."""
     for event in week.events:
@@ -427,10 +435,11 @@ def let_happen(past: Past, week: Week) -> None:
             gone, past.people["labelled"] = (past.people["labelled"][:event["people"]],
                                              past.people["labelled"][event["people"]:])
             week.deleted = [(person.id,) for person in gone]
+            past.gone |= {person.id for person in gone}
         elif event["kind"] == "resend":
             send_again(past, week, round(event["rows"] * past.scale))
 
-# %% ../nbs/06_company.ipynb #5caf2ec9
+# %% ../nbs/06_company.ipynb #ed56d914
 def work_week(past: Past, week: Week) -> list[Truth]:
     """Add the production of a week, and the labels of a part of last week's. Returns what is true of the production."""
     week.audit = past.audit
@@ -440,6 +449,7 @@ def work_week(past: Past, week: Week) -> list[Truth]:
     given = Draws(past.plan["seed"], "audit", week.number).some(week.production, past.size("audit"))
     past.audit = [(row.id, row.intent) for row in given]
     remember(past, week.production, truths)
+    week.production = [replace(row, intent="", wording="") for row in week.production]
     return truths
 
 
@@ -473,14 +483,13 @@ def labelled_rows(upto: int = LAST_WEEK) -> list[Row]:
     """What the company has labelled by week `upto`."""
     return known_labels(weeks(), upto)
 
-# %% ../nbs/06_company.ipynb #dc3237be
+# %% ../nbs/06_company.ipynb #c82f891c
 def production_sample(upto: int = LAST_WEEK, last: int = 4) -> list[Row]:
     """Messages of production that people labelled later, as known in week `upto`: those that the `last` weeks brought."""
     known = [week for week in weeks() if week.number <= upto]
     labels = dict(pair for week in known[-last:] for pair in week.audit)
     labels |= {name: label for week in known for name, label in week.relabelled if name in labels}
-    return [replace(row, intent=labels[row.id], wording="") for week in known for row in week.production
-            if row.id in labels]
+    return [replace(row, intent=labels[row.id]) for week in known for row in week.production if row.id in labels]
 
 # %% ../nbs/06_company.ipynb #c0667f0b
 TABLES = {"labelled": ["id", "sent", "text", "intent", "role", "location", "person", "wording"],
@@ -506,16 +515,17 @@ def write_week(week: Week, folder: Path) -> dict:
     told = [{name: event[name] for name in ("kind", "what")} for event in week.events]
     return {"week": week.number, "events": told, "files": files}
 
-# %% ../nbs/06_company.ipynb #b32ceb75
+# %% ../nbs/06_company.ipynb #95fcbda5
 def refuse_used(folder: Path, truth: Path | None) -> None:
     """Raise InputError for a folder that holds something, or a truth that would lie where training looks."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError("the folder is not empty", "a new folder", "name another one", str(folder))
+    for used in filter(None, (folder, truth)):
+        if used.exists() and (not used.is_dir() or any(used.iterdir())):
+            raise InputError("no empty folder", "a new folder", "name another one", str(used))
     if truth is not None and (truth == folder or truth.is_relative_to(folder) or folder.is_relative_to(truth)):
         raise InputError("the hidden truth would lie beside the data", "a folder elsewhere",
                          "name another folder for --truth", str(truth))
 
-# %% ../nbs/06_company.ipynb #475d8520
+# %% ../nbs/06_company.ipynb #0185e5df
 def render(folder: str | Path, rows: int | None = None, truth: str | Path | None = None, done=lambda week: None) -> Path:
     """Write the weeks into a new folder and return its manifest. `rows`: about so many in all, labelled and production.
 
@@ -534,5 +544,7 @@ def render(folder: str | Path, rows: int | None = None, truth: str | Path | None
             write_csv(truth / f"week_{week.number:02}.csv", header, (cells(item, header) for item in truths))
         done(week.number)
     text = json.dumps({"about": "mlbot company", "version": 1, "weeks": told}, indent=1, ensure_ascii=False)
+    about = (COMPANY / "WEEKS.md").read_text(encoding="utf-8")
+    write_atomic(folder / "README.md", lambda file: file.write(about))
     write_atomic(folder / "manifest.json", lambda file: file.write(text + "\n"))
     return folder / "manifest.json"

@@ -289,7 +289,7 @@ def find_conflicts(rows: pd.DataFrame, context: list[str]) -> tuple[list[Finding
     unexplained, explained = rows[same_context], rows[anywhere & ~same_context]
     return [
         Finding("texts under several intents", unexplained["digest"].nunique(), conflict_examples(unexplained)),
-        Finding("texts whose intent the context decides", explained["digest"].nunique(),
+        Finding("texts with another intent in another context", explained["digest"].nunique(),
                 conflict_examples(explained, 1)),
     ], same_context
 
@@ -463,8 +463,11 @@ def read_batches(folder: Path, columns: Columns, data: Data) -> Utterances:
     if "group" in table:
         table["group"] = table["group"].fillna("")
     values = {name: list(table[name]) for name in table}
+    if columns.group and columns.need_group and "group" not in table:
+        raise InputError("no batch has a group column", "batches that were added with --group",
+                         f"add them again with --group {columns.group}, or run without it", str(folder))
     notes = [Finding("batches", len(files), tuple(file.name for file in files[:5])),
-             *missing_columns(replace(columns, group=""), [*found, *table]),
+             *missing_columns(columns, [*found, *table]),
              Finding("columns not used", len(unused), tuple(unused)[:5])]
     return build_utterances(values, replace(columns, context=tuple(found)), data, str(folder), tuple(notes))
 

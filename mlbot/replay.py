@@ -98,7 +98,7 @@ def draw_line(axes, points: list[Point], name: str, label: str, **style) -> None
                           linewidth=0, color=style["color"])
     axes.plot(days, values, label=label, **style)
 
-# %% ../nbs/16_replay.ipynb #f06c0abd
+# %% ../nbs/16_replay.ipynb #8740428c
 def missed(point: Point) -> bool:
     """Whether a green build did not reach the target of the day."""
     return point.verdict.green and point.verdict.stretch_missed
@@ -109,9 +109,10 @@ def draw_verdicts(axes, points: list[Point]) -> None:
     for point in points:
         red = not point.verdict.green
         word, color = ("red", BAD) if red else ("pass", INK) if missed(point) else ("on target", GOOD)
-        axes.plot(point.week, point.new.value, marker="X" if red else "o", color=BAD if red else GOOD, markersize=9, zorder=5)
+        axes.plot(point.week, point.new.value, marker="X" if red else "o", color=color, markersize=9, zorder=5)
         axes.annotate(word, (point.week, 0), xycoords=("data", "axes fraction"), xytext=(0, 6), textcoords="offset points",
-                      ha="center", fontsize=9.5, color=color, weight="bold")
+                      ha="center", fontsize=9.5, color=color, weight="bold",
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})
 
 # %% ../nbs/16_replay.ipynb #0172c7bf
 def draw_events(axes, points: list[Point]) -> None:
@@ -172,14 +173,15 @@ def save_replay(points: list[Point], folder: Path) -> Path:
     save_json(numbers, folder / "replay.json")
     return folder / "replay.svg"
 
-# %% ../nbs/16_replay.ipynb #60d2bbd1
+# %% ../nbs/16_replay.ipynb #2a98171e
 def replay_table(points: list[Point]) -> str:
     """The weeks as a table for a terminal."""
     def cells(point: Point) -> tuple[str, ...]:
         scores = [f"{score.value:.3f}" if score else "-" for score in (point.seen, point.new, point.production)]
         stretch = "-" if point.verdict.stretch is None else f"{point.verdict.stretch:.2f}"
-        word = f"{MARKS[point.verdict.outcome]} {point.verdict.outcome}" + (", stretch missed" if missed(point) else "")
+        late = ", target of the day missed" if missed(point) else ""
+        word = f"{MARKS[point.verdict.outcome]} {point.verdict.outcome}{late}"
         return (str(point.week), f"{point.rows:,}", *scores, stretch, word, ", ".join(point.events))
-    rows = [("week", "rows", "seen", "new", "production", "stretch", "verdict", "what happened"), *map(cells, points)]
+    rows = [("week", "rows", "seen", "new", "production", "target", "verdict", "what happened"), *map(cells, points)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)

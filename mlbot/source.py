@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PUBLIC', 'NAMED', 'PublicSet', 'public_rows', 'data_home', 'download', 'fetch', 'is_company', 'choose', 'week_of',
-           'read_company', 'find_source', 'load_source', 'load_production']
+           'read_company', 'find_source', 'load_source', 'check_source', 'load_production', 'compare_production']
 
-# %% ../nbs/07_source.ipynb #f4d098e7
+# %% ../nbs/07_source.ipynb #872626e1
 import csv
 import io
 import json
@@ -16,8 +16,10 @@ import urllib.request
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
 from .company import LAST_WEEK, Row, labelled_rows, production_sample
-from .data import Columns, Utterances, read_batches, read_utterances, rows_sha256, sample_file, write_csv
+from .data import Columns, Finding, Utterances, read_batches, read_utterances, rows_sha256, sample_file, write_csv
 from .errors import InputError, nearest
 from .settings import Settings
 
@@ -97,20 +99,25 @@ def choose(settings: Settings, data: str = "", text: str = "", intent: str = "",
            split_column: str = "", group: str = "") -> tuple[str, Columns]:
     """Source and columns: what is given, else what the settings say. `context` is words separated by spaces."""
     own, source = settings.data, data or settings.data.source
-    by = group or settings.split.group or ("wording" if is_company(source) else "")
-    columns = Columns(text or own.text, intent or own.label, tuple(context.split()) or own.context,
-                      split_column or settings.split.column, by, strict=bool(context) or not data,
-                      need_group=bool(group) or not data)
-    return source, columns
+    if is_company(source):
+        return source, Columns(text or "text", intent or "intent", tuple(context.split()) or ("role", "location"),
+                               split_column, "" if split_column else group or "wording")
+    if split_column and group:
+        raise InputError("a split column and a group column", "one of them: a published split decides alone",
+                         "leave out --group or --split-column")
+    side = "" if group else split_column or settings.split.column
+    return source, Columns(text or own.text, intent or own.label, tuple(context.split()) or own.context, side,
+                           "" if side else group or settings.split.group, strict=bool(context) or not data,
+                           need_group=bool(group) or not data)
 
-# %% ../nbs/07_source.ipynb #f94d6f03
+# %% ../nbs/07_source.ipynb #8164e001
 NAMED = ("company", "sample", *PUBLIC)
 
 
 def week_of(source: str) -> int:
     """The week that `company` or `company:WEEK` names."""
-    _, _, week = source.partition(":")
-    if week and not (week.isdecimal() and int(week) <= LAST_WEEK):
+    _, colon, week = source.partition(":")
+    if colon and week not in map(str, range(LAST_WEEK + 1)):
         raise InputError(f"no week {week!r}", f"company:0 to company:{LAST_WEEK}", "correct the number")
     return int(week or LAST_WEEK)
 
@@ -142,18 +149,43 @@ def find_source(source: str, settings: Settings) -> Path:
 # %% ../nbs/07_source.ipynb #1972f8e9
 def load_source(source: str, columns: Columns, settings: Settings) -> Utterances:
     """Utterances of a source: 'company', 'sample', a public set's name, a CSV file or a folder of batches."""
-    if is_company(source) and not (settings.root / source).exists():
+    if is_company(source):
         return read_company(labelled_rows(week_of(source)), columns, settings)
     path = find_source(source, settings)
     if path.is_dir():
         return read_batches(path, columns, settings.data)
     return read_utterances(path, columns, settings.data)
 
-# %% ../nbs/07_source.ipynb #2f94d11b
+# %% ../nbs/07_source.ipynb #01f5db72
+def check_source(source: str, production: str, settings: Settings) -> None:
+    """Raise InputError at once for a source or a file of production that is not there."""
+    week_of(source) if is_company(source) else find_source(source, settings)
+    if production and not (settings.root / production).is_file():
+        raise InputError("no such file", "a CSV file", "check the path", production)
+
+# %% ../nbs/07_source.ipynb #7a65bf5b
 def load_production(source: str, production: str, columns: Columns, settings: Settings) -> Utterances | None:
     """The labelled sample of production: the file `production`, or the company's own; None where there is none."""
-    columns = replace(columns, side="", group="")
+    columns = replace(columns, side="", group="", strict=True)
     if production:
-        return read_utterances(settings.root / production, columns, settings.data)
+        try:
+            return read_utterances(settings.root / production, columns, settings.data)
+        except InputError as problem:
+            names = ", ".join([columns.text, columns.label, *columns.context])
+            raise InputError(problem.met, f"a file of production with columns as in the data: {names}", "correct the file",
+                             problem.place) from None
     rows = production_sample(week_of(source)) if is_company(source) else []
     return read_company(rows, columns, settings) if rows else None
+
+# %% ../nbs/07_source.ipynb #102a0c10
+def compare_production(sample: pd.DataFrame, train: pd.DataFrame, out_of_scope: str) -> tuple[pd.DataFrame, list[Finding]]:
+    """The sample with labels spelt as in training, and findings: labels that training lacks, texts that it has, too."""
+    spelt = {intent.casefold(): intent for intent in [*train["intent"].unique(), out_of_scope]}
+    sample = sample.assign(intent=[spelt.get(intent.casefold(), intent) for intent in sample["intent"]])
+    strange = sample.loc[~sample["intent"].isin(spelt.values()), "intent"]
+    findings = [
+        Finding("rows of production, labelled later", len(sample)),
+        Finding("of them, rows that say what training has heard", int(sample["digest"].isin(train["digest"]).sum())),
+        Finding("of them, rows with a label that training lacks", len(strange), tuple(sorted(set(strange))[:5])),
+    ]
+    return sample, [finding for finding in findings if finding.n]

@@ -102,7 +102,7 @@ def test_columns_may_stand_in_any_order_and_have_other_names(csv_file):
     found = read(csv_file("job,label,utterance\nbuyer,a,new card\nsales,b,new card\n"),
                  text="utterance", label="label", context=("job",))
     assert found.rows[["text", "intent", "job"]].values.tolist() == [["new card", "a", "buyer"], ["new card", "b", "sales"]]
-    assert "whose intent the context decides" in str(found)
+    assert "texts with another intent in another context" in str(found)
 
 
 def test_a_context_column_of_the_settings_may_be_missing_in_another_file_and_is_reported(csv_file):
@@ -144,6 +144,18 @@ def test_a_group_column_that_is_named_must_be_there_and_one_of_the_settings_too(
     found = read_utterances(path, choose(settings, data=str(path))[1], DATA)
     assert "no group column, each text is its own group: person" in str(found)
     assert choose(SETTINGS, "company:3")[1].group == "wording" and choose(SETTINGS, "sample")[1].group == ""
+    with pytest.raises(InputError, match="one of them"):
+        choose(SETTINGS, str(path), split_column="split", group="person")
+
+
+def test_the_company_has_its_own_columns_whatever_a_project_calls_its_own(tmp_path, monkeypatch):
+    (tmp_path / "settings.ini").write_text("[data]\ntext = utterance\nlabel = class\ncontext = job person\n"
+                                           "[split]\ncolumn = split\ngroup = customer\n")
+    (tmp_path / "company").mkdir()
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings()
+    found = load_source("company:0", choose(settings, "company:0")[1], settings)
+    assert found.context == ("role", "location") and "group" in found.rows and len(found.rows) == 950
 
 
 def test_batches_keep_their_groups(csv_file, tmp_path):
@@ -154,6 +166,10 @@ def test_batches_keep_their_groups(csv_file, tmp_path):
     assert sorted(zip(found.rows["text"], found.rows["group"], strict=True)) == [
         ("four", ""), ("one", "ann"), ("three", ""), ("two", "ann")]
     assert snapshot(found) != snapshot(replace(found, rows=found.rows.assign(group="")))
+    add_batch(read(csv_file("text,intent\nthree,a\nfour,b\n", "c.csv")), tmp_path / "alone")
+    with pytest.raises(InputError, match="no batch has a group column"):
+        read_batches(tmp_path / "alone", Columns(group="who"), DATA)
+    assert "no group column" in str(read_batches(tmp_path / "alone", Columns(group="who", need_group=False), DATA))
 
 
 def test_a_mistyped_source_gets_a_suggestion():

@@ -1,5 +1,6 @@
 """What the README says is what happens: each command and each example in it is run."""
 
+import json
 import re
 import subprocess
 import sys
@@ -38,9 +39,13 @@ def test_each_command_works_in_order(project, root):
     assert len(seen) >= 5
 
 
-def test_the_python_example_answers(project, mlbot):
+def test_the_examples_answer_by_role(project, mlbot):
     (project / "settings.ini").write_text("[targets]\n")
     assert mlbot("run").returncode == 0
+    roles = re.findall(r'^mlbot predict "(.+)" --role (\w+)$', README, re.MULTILINE)
+    assert len({text for text, _ in roles}) == 1 and len(roles) == 2
+    answers = [json.loads(mlbot("predict", text, "--role", role, "--json").stdout)["intent"] for text, role in roles]
+    assert answers == ["card_order", "access_badge"]
     example = next(code for language, code in BLOCKS if language == "python")
     done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True)
     assert re.fullmatch(r"card_order 0\.\d+\n", done.stdout), done.stderr

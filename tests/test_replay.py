@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -44,6 +45,21 @@ def test_the_ten_weeks_have_three_yardsticks_a_verdict_and_their_events(lived):
     ElementTree.parse(picture)
 
 
+def test_production_is_asked_of_the_model_that_served(monkeypatch):
+    """In week n the model of week n-1 answers; that of week n is trained at its end."""
+    from mlbot import replay
+    from mlbot.settings import load_settings
+    asked = []
+    monkeypatch.setattr(replay, "train_week", lambda week, group, settings: (
+        SimpleNamespace(intents=["a"], name=(week, group)), f"test {week} {group}", 10))
+    monkeypatch.setattr(replay, "ask", lambda model, rows: asked.append((model.name, str(rows)[:12])) or point(1, 0.9).new)
+    monkeypatch.setattr(replay, "production_of", lambda week: f"production {week}" if 0 < week < 10 else None)
+    list(replay.replay(load_settings(), last=10))
+    served = [(name, rows) for name, rows in asked if rows.startswith("production")]
+    assert served == [((week - 1, "wording"), f"production {week}"[:12]) for week in range(1, 10)]
+    assert [name for name, rows in asked if rows == "test 3 wordi"] == [(3, "wording")]
+
+
 def test_good_in_test_is_not_good_in_production(lived):
     _, numbers, _ = lived
     gaps = [item["new"]["value"] - item["production"]["value"] for item in numbers if item["production"]]
@@ -68,7 +84,7 @@ def test_a_red_week_a_passed_one_and_one_on_target_look_different():
     texts = [text.get_text() for text in replay_figure([point(0, 0.7), point(1, 0.82), point(2, 0.9)]).axes[0].texts]
     assert texts == ["red", "pass", "on target"]
     lines = replay_table([point(0, 0.7), point(1, 0.82), point(2, 0.9)]).splitlines()
-    assert "fail" in lines[1] and "pass, stretch missed" in lines[2] and lines[3].rstrip().endswith("pass")
+    assert "fail" in lines[1] and "pass, target of the day missed" in lines[2] and lines[3].rstrip().endswith("pass")
 
 
 def test_a_week_without_a_score_is_no_pass():

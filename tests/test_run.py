@@ -272,7 +272,8 @@ def test_production_is_scored_and_never_trained_on(project, mlbot, csv_file):
     alone = last_run(project)
     assert not (alone / "production.csv").exists() and "In production" not in (alone / "report.html").read_text()
     rows = sample_file().read_text().splitlines()
-    new = ["sing me a song,oos,sales,UK", "a new thing,no_such_intent,sales,UK"]
+    new = ["sing me a zyxophone,oos,sales,UK", "a zyxophone of mine,no_such_intent,sales,UK",
+           "lost my zyxophone,Access_Badge,sales,UK"]
     asked = csv_file("\n".join([*rows[:40], *new]), "asked.csv")
     done = mlbot("run", "--production", asked)
     assert done.returncode == 0, done.stderr
@@ -280,12 +281,21 @@ def test_production_is_scored_and_never_trained_on(project, mlbot, csv_file):
     assert (scored / "train.csv").read_bytes() == (alone / "train.csv").read_bytes()
     assert (scored / "model" / "manifest.json").read_bytes() == (alone / "model" / "manifest.json").read_bytes()
     score = {item["metric"]: item for item in json.loads((scored / "scores.json").read_text())}["production_accuracy"]
-    assert score["n"] == 40 and 0.5 < score["value"] < 1  # the one out of scope does not count, the unknown intent is wrong
+    assert score["n"] == 41 and 0.5 < score["value"] < 1  # the one out of scope does not count, the unknown intent is wrong
+    findings = {item["what"]: item for item in json.loads((scored / "prepare.json").read_text())["findings"]}
+    assert findings["rows of production, labelled later"]["n"] == 42
+    assert findings["of them, rows with a label that training lacks"]["examples"] == ["no_such_intent"]
+    assert findings["of them, rows that say what training has heard"]["n"] > 20
+    written = [path for path in scored.rglob("*") if path.is_file() and b"zyxophone" in path.read_bytes()]
+    assert {path.name for path in written} == {"production.csv"}
+    assert (scored / "verdicts.json").read_bytes() == (alone / "verdicts.json").read_bytes()
+    assert f"not gated: production_accuracy {score['value']:.3f} (n=41" in done.stdout
     assert "In production" in (scored / "report.html").read_text()
 
 
 @pytest.mark.parametrize("content, says", [
-    ("utterance,label\na,b\n", "not found"), ("", "empty"), ("text,intent,role,location\n,,,\n", "no labelled row")])
+    ("utterance,label\na,b\n", "not found"), ("text,intent\na,b\n", "as in the data: text, intent, role, location"),
+    ("", "empty"), ("text,intent,role,location\n,,,\n", "no labelled row")])
 def test_a_production_file_that_cannot_be_used_stops_the_run(project, mlbot, csv_file, content, says):
     done = mlbot("run", "--production", csv_file(content, "asked.csv"))
     assert done.returncode == 2 and says in done.stderr and "asked.csv" in done.stderr, done.stderr
