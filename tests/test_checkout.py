@@ -118,7 +118,7 @@ def test_modules_import_only_from_lower_numbers(path):
 @pytest.mark.parametrize("library, home", HEAVY.items())
 def test_a_heavy_library_is_imported_in_one_module_only(library, home):
     users = {name_of(path) for path in LIBRARY for name in imports(exported(path)) if name.split(".")[0] == library}
-    assert users - {"checkout"} <= {home, *({"replay", "report", "runs", "split"} if library == "pandas" else ())}
+    assert users - {"checkout"} <= {home, *({"replay", "report", "runs", "source", "split"} if library == "pandas" else ())}
 
 
 def test_each_library_notebook_exports_one_module_of_its_name():

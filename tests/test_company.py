@@ -311,8 +311,8 @@ def test_a_person_who_asks_for_it_is_gone_from_then_on():
 
 def test_the_script_sends_test_rows_again_and_none_of_them_is_trained_on():
     again = [row for row in rows_of(7) if row.id.startswith("E07-")]
-    seed = {key(row.text): row.wording for row in rows_of(0)}
-    assert len(again) == 60 and all(row.wording == "" and side_of(seed[key(row.text)]) == "test" for row in again)
+    tested = {key(row.text) for row in rows_of(0) if side_of(row.wording) == "test"}  # two authors may write one text
+    assert len(again) == 60 and all(row.wording == "" and key(row.text) in tested for row in again)
     settings = load_settings()
     found = load_source("company:7", choose(settings, "company:7")[1], settings)
     sides = split(found, settings.data)
