@@ -118,7 +118,8 @@ def csv_rows(path: Path, encoding: str):
             start = reader.line_num + 1
 
 # %% ../nbs/04_data.ipynb #1dc138a3
-RESERVED = ("text", "intent", "side", "group", "line", "digest", "reason", "predicted", "confidence", "self", "model", "json")
+RESERVED = ("text", "intent", "side", "group", "batch", "line", "digest", "reason", "predicted", "confidence", "self",
+            "model", "json")
 
 
 @dataclass(frozen=True)
@@ -307,6 +308,8 @@ def build_rows(values: dict[str, list], labels: list[str], context: tuple[str, .
         columns[name] = as_objects([spelt[value] for value in values[name]])
     if "group" in values:
         columns["group"] = as_objects([normalise(name) for name in values["group"]])
+    if "batch" in values:
+        columns["batch"] = as_objects(values["batch"])
     if "side" in values:
         pairs = zip(values["side"], values["line"], strict=True)
         columns["side"] = as_objects([read_side(value, line, place) for value, line in pairs])
@@ -451,7 +454,7 @@ def read_batches(folder: Path, columns: Columns, data: Data) -> Utterances:
         side, group = ("side" if columns.side and "side" in has else ""), ("group" if "group" in has else "")
         canonical = Columns(context=columns.context, side=side, group=group, strict=False)
         values, _ = read_columns(file, canonical)
-        parts.append(pd.DataFrame(values))
+        parts.append(pd.DataFrame(values).assign(batch=file.stem))
     found = [name for name in columns.context if any(name in part for part in parts)]
     missing = [name for name in columns.context if name not in found]
     if missing and columns.strict:

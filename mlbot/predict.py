@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Answer', 'Predictor', 'known_rows', 'piece_rows', 'by_pair', 'crossed_rows', 'view_rows', 'weigh', 'scores',
-           'context_notes', 'answer', 'load']
+           'weakness', 'context_notes', 'answer', 'load']
 
 # %% ../nbs/10_predict.ipynb #c785fcd4
 import math
@@ -44,6 +44,7 @@ class Predictor:
         self.context: list[str] = artefact.manifest["context"]
         self.longest: int = artefact.manifest.get("max_characters", 5000)
         how = artefact.manifest["model"]
+        self.threshold: float = how.get("threshold", 0.0)  # an answer with less confidence is none
         self._words, self._pieces = tuple(how["words"]), tuple(how["characters"])
         self._index, start = {}, 0
         for view in [view for view in VIEWS if view in artefact.vocabulary]:
@@ -65,6 +66,13 @@ class Predictor:
         contexts = contexts if contexts is not None else [{}] * len(texts)
         rows = [scores(self, checked(text, self.longest), context) for text, context in zip(texts, contexts, strict=True)]
         return np.array(rows) if rows else np.empty((0, len(self.intents)), np.float32)
+
+    def answers(self, rows) -> tuple[np.ndarray, np.ndarray]:
+        """The best intent and its probability for each row of a table with `text` and, where it has them, context columns."""
+        known = {name: list(rows[name]) for name in self.context if name in rows}
+        contexts = [{name: column[at] for name, column in known.items()} for at in range(len(rows["text"]))]
+        chances = self.probabilities(list(rows["text"]), contexts)
+        return np.array(self.intents)[chances.argmax(axis=1)], chances.max(axis=1, initial=0)
 
 # %% ../nbs/10_predict.ipynb #3790ff65
 def known_rows(index: dict[str, int], terms: list[str]) -> list[int]:
@@ -143,6 +151,12 @@ def scores(model: Predictor, text: str, context: dict[str, str]) -> np.ndarray:
     return total
 
 # %% ../nbs/10_predict.ipynb #c0562d7c
+def weakness(model: Predictor, confidence: float) -> tuple[str, ...]:
+    """A note on an answer that stays below the threshold of the model."""
+    below = confidence < model.threshold
+    return (f"below the threshold {model.threshold:g}: ask again, or hand over to a person",) if below else ()
+
+
 def context_notes(model: Predictor, context: dict[str, str]) -> tuple[str, ...]:
     """Notes on context values that the model does not know. Raises InputError for an unknown column."""
     for name in context:
@@ -160,7 +174,7 @@ def answer(model: Predictor, text: str, context: dict[str, str], top: int = 5) -
     chances = scores(model, checked(text, model.longest), context)
     best = (-chances).argsort(kind="stable")[:top].tolist()
     ranking = tuple((model.intents[at], float(chances[at])) for at in best)
-    return Answer(*ranking[0], ranking, model.name, notes)
+    return Answer(*ranking[0], ranking, model.name, notes + weakness(model, ranking[0][1]))
 
 # %% ../nbs/10_predict.ipynb #da0bd4ed
 def load(path: str | Path | None = None) -> Predictor:

@@ -127,7 +127,9 @@ def read_company(rows: list[Row], columns: Columns, settings: Settings) -> Utter
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "company.csv"
         write_csv(file, list(asdict(rows[0])), (asdict(row).values() for row in rows))
-        return read_utterances(file, columns, settings.data)
+        found = read_utterances(file, columns, settings.data)
+    weeks = [f"week {int(row.id[1:3])}" for row in rows]  # a text of the company is one line, and its header another
+    return replace(found, rows=found.rows.assign(batch=[weeks[line - 2] for line in found.rows["line"]]))
 
 # %% ../nbs/07_source.ipynb #173e070f
 def find_source(source: str, settings: Settings) -> Path:

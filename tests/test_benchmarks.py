@@ -16,3 +16,47 @@ def test_settings_of_the_model_are_compared_on_training_rows(root):
     command = [sys.executable, "benchmarks/model.py", "sample", "--penalty", "1", "2", "--characters", "1,4", "2,4"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     assert len(re.findall(r"^sample +\(1, 2\) +\([12], 4\)  0\.\d{4} +0\.\d{4}", done.stdout, re.MULTILINE)) == 2, done.stderr
+
+
+def run(root, *words):
+    return subprocess.run([sys.executable, *words], cwd=root, capture_output=True, text=True)
+
+
+def percent(pattern, text):
+    return float(re.search(pattern, text)[1])
+
+
+def test_gates_keep_what_was_asked_of_them(root):
+    done = run(root, "benchmarks/verdicts.py", "--draws", "600")
+    assert done.returncode == 0, done.stderr
+    assert percent(r"mlbot: at most ([\d.]+)%", done.stdout) <= 5
+    assert percent(r"mlbot: at least ([\d.]+)% where n >= 2500 and 6 %", done.stdout) >= 95
+    assert percent(r"mlbot +\+?(-?[\d.]+) points", done.stdout) <= 0.1
+    assert percent(r"e-value at every look ([\d.]+)%", done.stdout) <= 5
+    peers = [float(share) for share in re.findall(r"(?:3|6|12)% differ +([\d.]+)%", done.stdout)][:12]
+    assert len(peers) == 12 and min(peers) > 40  # new >= old
+
+
+def test_the_readme_states_what_the_benchmark_prints(root):
+    readme, done = (root / "README.md").read_text(), run(root, "benchmarks/verdicts.py", "--draws", "100")
+    text = " ".join(readme.split())
+    at_most = percent(r"mlbot: at most ([\d.]+)%", done.stdout)
+    at_least = percent(r"mlbot: at least ([\d.]+)%", done.stdout)
+    assert f"ours blocks at most {at_most:.1f} % of the retrains" in text
+    assert f"at least {at_least:.1f} % of the losses" in text
+    peers = [float(share) for share in re.findall(r"(?:3|6|12)% differ +([\d.]+)%", done.stdout)][:12]
+    assert f"blocks {min(peers):.0f} to {max(peers):.0f} % of the retrains" in text
+
+
+def test_the_published_sizes_come_out_to_the_digit_and_the_promise_holds(root):
+    done = run(root, "benchmarks/labels_needed.py", "--draws", "1500")
+    assert done.returncode == 0 and len(re.findall(r"   yes  ", done.stdout)) == 16, done.stdout + done.stderr
+    broken = [float(share) for share in re.findall(r"^(?:nothing|each outcome).*? ([\d.]+)%   \(", done.stdout, re.MULTILINE)]
+    assert len(broken) == 4 and max(broken) <= 10
+
+
+def test_runners_of_notebooks_are_compared(root):
+    done = run(root, "benchmarks/gates_in_notebooks.py")
+    assert re.search(r"^mlbot run +1 +\d+ +first, second, third +- +yes$", done.stdout, re.MULTILINE), done.stderr
+    assert re.search(r"^mlbot, by pytest +1 +\d+ +first, second, third +4, 1 failed +yes$", done.stdout, re.MULTILINE)
+    assert re.search(r"^papermill +1 +\d+ +second +- +no$", done.stdout, re.MULTILINE)

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from mlbot.errors import InputError
-from mlbot.evaluate import Score, accuracy, calibration_error, macro_f1, most_confused, recall_by_intent, share, wilson
-from mlbot.gate import judge
+from mlbot.evaluate import accuracy, calibration_error, macro_f1, most_confused, recall_by_intent, share, wilson
 
 RANDOM = np.random.default_rng(0)
 TRUTH = RANDOM.choice(list("abcde"), 300)
@@ -54,18 +53,3 @@ def test_confusions_are_counted_with_an_example():
     worst = most_confused(["a", "a", "a", "b"], ["b", "b", "a", "c"], ["one", "two", "three", "four"])
     assert [(item.intent, item.predicted, item.n, item.of, item.example) for item in worst] == \
         [("a", "b", 2, 3, "one"), ("b", "c", 1, 1, "four")]
-
-
-@settings(max_examples=200)
-@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
-def test_a_verdict_is_monotone_in_the_value(lower, higher, floor):
-    lower, higher = sorted((lower, higher))
-    order = {"fail": 0, "pass": 1}
-    outcomes = [judge("x", Score("x", value, 10, 0, 1), floor).outcome for value in (lower, higher)]
-    assert order[outcomes[0]] <= order[outcomes[1]]
-
-
-@pytest.mark.parametrize("score", [share("x", []), Score("x", float("nan"), 5, 0, 1), Score("x", float("inf"), 5, 0, 1),
-                                   Score("x", 1.0, 0, 0, 1)])
-def test_nothing_measured_is_never_green(score):
-    assert judge("x", score, floor=0.0).outcome == judge("x", score).outcome == "no verdict"

@@ -45,7 +45,7 @@ def test_a_red_gate_by_hand_shows_all_verdicts_and_lets_nothing_be_released(proj
         if name == "3_gate":
             table = notebook.cells[-1].outputs[0].text
             assert "fail" in table and "macro_f1" in table
-    assert not (project / "models").exists()
+    assert not (project / "models" / "champion").exists()
 
 
 def test_each_notebook_runs_by_hand_in_its_own_folder(project):
@@ -60,7 +60,7 @@ def test_each_notebook_runs_by_hand_in_its_own_folder(project):
         NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
         records = [output.data[RECORD] for cell in notebook.cells for output in cell.get("outputs", [])
                    if RECORD in output.get("data", {})]
-        assert all(record["outcome"] == "pass" for record in records)
+        assert not {record["outcome"] for record in records} & {"fail", "no verdict"}
         assert len(records) == sum("#| gate" in cell.source for cell in notebook.cells)
         pictures = [output for cell in notebook.cells for output in cell.get("outputs", [])
                     if "image/png" in output.get("data", {})]

@@ -3,17 +3,20 @@
 import os
 import time
 from dataclasses import replace
+from datetime import date
 
 import nbformat
 import pytest
 
 from mlbot.errors import InputError
+from mlbot.evaluate import share
+from mlbot.gate import RECORD, Rules, as_record, judge
 from mlbot.pipeline import check_notebook, find_notebooks, judge_notebook, prepare_run, read_notebook, run_notebook
-from mlbot.settings import load_settings
+from mlbot.settings import Target, load_settings
 
 IMPORTS = "from mlbot.evaluate import share\nfrom mlbot.gate import gate\n"
-PASSES = f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", [True] * 9 + [False]), floor=0.8)'
-FAILS = f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", [True, False]), floor=0.8)'
+PASSES = f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", [True] * 95 + [False] * 5), floor=0.8)'
+FAILS = f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", [True, False] * 20), floor=0.8)'
 
 
 @pytest.fixture
@@ -44,8 +47,8 @@ def test_a_green_gate_is_green(run):
 def test_a_red_gate_names_notebook_cell_line_value_n_interval_and_floor(run):
     step = run(FAILS)
     assert step.exit_code == 1
-    assert only(step).splitlines()[0] == ("1_gate.ipynb, cell 2, line 4: gate: accuracy 0.500 (n=2, 95 % 0.095 to "
-                                          "0.905) is below its floor 0.800")
+    assert only(step).splitlines()[0] == ("1_gate.ipynb, cell 2, line 4: gate: accuracy 0.500 (n=40, 95 % 0.352 to "
+                                          "0.648) is below its floor 0.800")
 
 
 def test_all_gates_of_a_notebook_are_judged_when_one_fails(run):
@@ -57,7 +60,7 @@ def test_all_gates_of_a_notebook_are_judged_when_one_fails(run):
 @pytest.mark.parametrize("cell, code, says", [
     (FAILS.replace("gate(\"acc", "try:\n    gate(\"acc") + "\nexcept Exception:\n    pass", 1, "below its floor"),
     (f"#| gate\n{IMPORTS}import contextlib\nwith contextlib.suppress(BaseException):\n    "
-     'gate("accuracy", share("accuracy", [True, False]), floor=0.8)', 1, "below its floor"),
+     'gate("accuracy", share("accuracy", [True, False] * 20), floor=0.8)', 1, "below its floor"),
     (f'#| gate\n{IMPORTS}if False:\n    gate("accuracy", share("accuracy", [True]))', 3, "recorded nothing"),
     (f"%%capture\n#| gate\n{IMPORTS}" + 'gate("accuracy", share("accuracy", [True]))', 2, "not headed"),
     (f'#| gate\n{IMPORTS}from IPython.utils.capture import capture_output\nwith capture_output():\n    '
@@ -71,7 +74,7 @@ def test_all_gates_of_a_notebook_are_judged_when_one_fails(run):
     (f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", rows), floor=0.8)', 3, "NameError"),
     (f'#| gate\n{IMPORTS}import sys\nsys.exit(0)\ngate("accuracy", share("accuracy", [True]))', 3, "SystemExit"),
     ('#| gate\nfrom IPython.display import display\nfrom mlbot.gate import gate\n'
-     'display({"application/vnd.mlbot.verdict.v1+json": {"gate": "accuracy", "outcome": "pass"}}, raw=True)\n'
+     'display({"application/vnd.mlbot.verdict.v2+json": {"gate": "accuracy", "outcome": "pass"}}, raw=True)\n'
      'if False:\n    gate("accuracy", None)', 3, "does not fit its own numbers"),
 ])
 def test_a_gate_that_is_silent_caught_forged_or_broken_is_red(notebook, run, cell, code, says):
@@ -149,25 +152,25 @@ def test_endless_output_ends_the_run(run):
 def test_stale_output_is_not_believed(notebook, tmp_path):
     path = notebook("1 / 0", PASSES)
     stale = nbformat.read(path, as_version=4)
-    record = {"gate": "accuracy", "value": 0.9, "n": 10, "low": 0.6, "high": 0.98, "floor": 0.8, "stretch": None,
-              "outcome": "pass"}
-    stale.cells[2].outputs = [nbformat.v4.new_output("display_data", {"application/vnd.mlbot.verdict.v1+json": record})]
+    record = as_record(judge("accuracy", share("accuracy", [True] * 99), Target(floor=0.8)))
+    stale.cells[2].outputs = [nbformat.v4.new_output("display_data", {RECORD: record})]
     stale.cells[2].execution_count = 3
     nbformat.write(stale, path)
-    assert judge_notebook(read_notebook(path), path.name, {})[0] == {}
+    assert judge_notebook(read_notebook(path), path.name, Rules(date(2026, 1, 5)))[0] == {}
     (tmp_path / "out").mkdir()
     step = run_notebook(path, tmp_path / "out", {}, load_settings(), time.monotonic() + 60)
     assert step.given == [] and step.exit_code == 3
 
 
 def test_parameters_arrive_and_kernel_and_language_are_forced(notebook, tmp_path):
-    path = notebook(PASSES.replace("floor=0.8", "floor=target"), parameters="target = 0.1")
+    cell = PASSES.replace("95 + [False] * 5", "80 + [False] * 20").replace("floor=0.8", "floor=target")
+    path = notebook(cell, parameters="target = 0.1")
     foreign = nbformat.read(path, as_version=4)
     foreign.metadata = {"kernelspec": {"name": "julia-1.9", "display_name": "Julia"}}
     nbformat.write(foreign, path)
     (tmp_path / "out").mkdir()
-    step = run_notebook(path, tmp_path / "out", {"target": 0.95, "unused": 1}, load_settings(), time.monotonic() + 60)
-    assert step.given[0].floor == 0.95 and step.exit_code == 1
+    step = run_notebook(path, tmp_path / "out", {"target": 0.98, "unused": 1}, load_settings(), time.monotonic() + 60)
+    assert step.given[0].target.floor == 0.98 and step.exit_code == 1
 
 
 @pytest.mark.parametrize("cells, options, says", [

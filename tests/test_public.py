@@ -11,9 +11,9 @@ def test_a_public_set_is_run_from_its_file(project, mlbot, public, name, floor, 
     assert done.returncode == 0, done.stderr
     folder = max((project / "runs").iterdir())
     verdicts = {item["gate"]: item for item in json.loads((folder / "verdicts.json").read_text())["verdicts"]}
-    assert verdicts["accuracy"]["value"] >= floor
-    assert verdicts["accuracy"]["n"] == {"banking77": 3080, "clinc150": 4500}[name]
-    assert verdicts["same_answer"]["value"] == 1.0
+    assert verdicts["accuracy"]["score"]["value"] >= floor
+    assert verdicts["accuracy"]["score"]["n"] == {"banking77": 3080, "clinc150": 4500}[name]
+    assert verdicts["same_answer"]["score"]["value"] == 1.0
     assert len((folder / "out_of_scope.csv").read_text().splitlines()) - 1 == oos
     assert "oos" not in json.loads((folder / "model" / "manifest.json").read_text())["intents"]
     findings = json.loads((folder / "prepare.json").read_text())["findings"]

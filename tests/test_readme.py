@@ -14,7 +14,9 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "mlbot data fetch banking77": "test_data has its home on a local server",
              "mlbot run --data banking77 --split-column split": "test_public", "mlbot lab": "opens a browser",
              "mlbot export": "test_checkout",
-             "mlbot replay": "test_replay", "python3 benchmarks/predict.py": "test_benchmarks"}
+             "mlbot replay": "test_replay", "mlbot replay --policies": "test_replay", "mlbot blame": "test_blame",
+             "mlbot waive GATE --why REASON --until DAY": "test_verdicts", "python3 benchmarks/predict.py": "test_benchmarks",
+             "python3 benchmarks/verdicts.py": "test_benchmarks", "python3 benchmarks/labels_needed.py": "test_benchmarks"}
 
 
 def commands():

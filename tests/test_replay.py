@@ -2,14 +2,15 @@
 
 import json
 import re
+from datetime import date
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
-from mlbot.evaluate import Score
-from mlbot.gate import judge
-from mlbot.replay import Point, numbers_of, replay_figure, replay_table, save_replay, target_at
+from mlbot.evaluate import Score, gain, share
+from mlbot.gate import Rules, judge
+from mlbot.replay import POLICIES, Build, Point, numbers_of, replay_figure, replay_table, save_replay
 from mlbot.settings import Target
 
 PICTURE = "nbs/images/replay.svg"
@@ -17,7 +18,8 @@ PICTURE = "nbs/images/replay.svg"
 
 def point(week, value, floor=0.8, stretch=0.85, events=(), n=100):
     score = Score("accuracy", value, n, value - 0.05, min(value + 0.05, 1.0))
-    return Point(week, 10, 2, score, score, score if week else None, judge("accuracy", score, floor, stretch), tuple(events))
+    verdict = judge("accuracy", score, Target(floor, stretch))
+    return Point(week, 10, 2, score, score, score if week else None, verdict, tuple(events))
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +39,11 @@ def test_the_ten_weeks_have_three_yardsticks_a_verdict_and_their_events(lived):
     assert [item["week"] for item in numbers] == list(range(11))
     assert all(item["new"]["n"] > 200 and item["seen"]["n"] > 200 for item in numbers)
     assert [item["production"] is None for item in numbers] == [True, *[False] * 9, True]
-    assert {item["stretch_missed"] for item in numbers if item["outcome"] == "pass"} == {True, False}
+    assert {item["outcome"] for item in numbers} == {"pass", "too close to call"}
+    assert {item["of_stretch"] for item in numbers} == {"fail", "too close to call"}
     assert sorted(week["week"] for week in numbers if week["events"]) == [3, 4, 5, 6, 7, 8]
     assert [round(item["stretch"], 2) for item in numbers] == [0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.86, 0.87, 0.88, 0.89, 0.9]
-    assert len(re.findall(r"^\d+ .*(pass|fail)", output, re.MULTILINE)) == 11
+    assert len(re.findall(r"^\d+ .*(pass|fail|too close)", output, re.MULTILINE)) == 11
     assert "picture: " in output and "next: " in output
     ElementTree.parse(picture)
 
@@ -81,22 +84,50 @@ def test_the_same_weeks_give_the_same_bytes(tmp_path):
 
 
 def test_a_red_week_a_passed_one_and_one_on_target_look_different():
-    texts = [text.get_text() for text in replay_figure([point(0, 0.7), point(1, 0.82), point(2, 0.9)]).axes[0].texts]
-    assert texts == ["red", "pass", "on target"]
-    lines = replay_table([point(0, 0.7), point(1, 0.82), point(2, 0.9)]).splitlines()
-    assert "fail" in lines[1] and "pass, target of the day missed" in lines[2] and lines[3].rstrip().endswith("pass")
+    points = [point(0, 0.7), point(1, 0.82), point(2, 0.88, stretch=0.95), point(3, 0.9)]
+    texts = [text.get_text() for text in replay_figure(points).axes[0].texts]
+    assert texts == ["red", "too close", "pass", "on target"]
+    lines = replay_table(points).splitlines()
+    assert "fail" in lines[1] and "too close to call" in lines[2] and "pass, target missed" in lines[3]
+    assert lines[4].rstrip().endswith("pass")
 
 
 def test_a_week_without_a_score_is_no_pass():
     nothing = Score("accuracy", float("nan"), 0, 0.0, 1.0)
-    lost = Point(0, 0, 0, nothing, nothing, None, judge("accuracy", nothing, 0.8, 0.9), ())
+    lost = Point(0, 0, 0, nothing, nothing, None, judge("accuracy", nothing, Target(0.8, 0.9)), ())
     assert numbers_of(lost)["outcome"] == "no verdict" and "no verdict" in replay_table([lost])
 
 
 def test_without_a_stretch_there_is_no_staircase():
-    assert target_at(Target(0.8, None), 3) == Target(0.8, None)
     labels = [line.get_label() for line in replay_figure([point(0, 0.9, stretch=None)]).axes[0].get_lines()]
     assert "floor" in labels
+
+
+def build(right, rules, stored=0.9, broke=0, healed=0, n=500):
+    score = share("accuracy", [True] * right + [False] * (n - right))
+    before = [True] * broke + [False] * (n - broke)
+    after = [False] * (n - healed) + [True] * healed
+    change = gain("champion", before, after)
+    return Build(score, rules, share("accuracy", [True] * int(stored * 100) + [False] * (100 - int(stored * 100))), change)
+
+
+def test_each_rule_ships_what_it_says_and_ours_only_stops_what_is_sure():
+    rules = Rules(date(2026, 2, 2), {"accuracy": Target(0.8, 0.84), "champion": Target(-0.0)}, champion="one")
+
+    def shipped(**options):
+        return [name for name, passes in POLICIES.items() if passes(build(rules=rules, **options))]
+    assert shipped(right=460) == list(POLICIES)                                             # 92 %
+    assert shipped(right=440) == ["target of the day", "fixed floor", "mlbot"]              # 88 %, the champion once had 90
+    assert shipped(right=410) == ["fixed floor", "mlbot"]                                   # 82 %
+    assert shipped(right=395) == ["mlbot"]                                                  # 79 %: too close to call
+    assert shipped(right=350, stored=0.5) == ["champion's number"]                          # 70 %: surely below the floor
+    assert "mlbot" not in shipped(right=460, broke=40, healed=10)                           # surely worse than the champion
+
+
+def test_the_policies_are_replayed_by_the_command(mlbot):
+    done = mlbot("replay", "--policies", "--weeks", "1")
+    assert done.returncode == 0 and re.search(r"week +target of the day +fixed floor", done.stdout), done.stderr
+    assert re.search(r"^shipped +\d +\d +\d +2$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("weeks", ["0", "11", "x"])

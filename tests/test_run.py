@@ -39,7 +39,7 @@ def test_the_sample_is_trained_judged_and_released_and_then_answers(project, mlb
     summary = tmp_path / "summary.md"
     done = mlbot("run", "--why", "first model", env={"GITHUB_STEP_SUMMARY": str(summary)})
     assert done.returncode == 0, done.stderr
-    assert re.search(r"accuracy +0\.\d{3} +104 +0\.\d{3} to 0\.\d{3} +0\.800 +0\.900.* +\S pass", done.stdout)
+    assert re.search(r"accuracy +0\.\d{3} +104 +0\.\d{3} to 0\.\d{3} +\S 0\.800 +0\.900.* +\S pass", done.stdout)
     folder = last_run(project)
     for name in ("report.html", "run.log", "verdicts.json", "set_aside.csv", "3_gate.ipynb", "model/manifest.json"):
         assert (folder / name).is_file(), name
@@ -65,7 +65,7 @@ def test_a_target_above_the_model_is_red_and_later_gates_are_still_judged(projec
     summary = tmp_path / "summary.md"
     done = mlbot("run", "--target", "0.99", env={"GITHUB_STEP_SUMMARY": str(summary)})
     assert done.returncode == 1
-    assert re.search(r"3_gate.ipynb, cell \d+, line 3: gate: accuracy 0\.\d{3} \(n=104, 95 % 0\.\d{3} to 0\.\d{3}\) "
+    assert re.search(r"3_gate.ipynb, cell \d+, line 2: gate: accuracy 0\.\d{3} \(n=104, 95 % 0\.\d{3} to 0\.\d{3}\) "
                      r"is below its floor 0\.990\n  wanted: accuracy of at least 0\.990\n  do: ", done.stderr)
     assert len([line for line in lines(done) if not re.match(r"  \d_\w+ +(ok|red)", line)]) <= 6
     assert re.search(r"macro_f1 .* pass", done.stdout)
@@ -78,7 +78,7 @@ def test_a_target_above_the_model_is_red_and_later_gates_are_still_judged(projec
 def test_a_run_that_only_judges_leaves_the_champion(project, mlbot):
     done = mlbot("run", "--no-release")
     assert done.returncode == 0 and "accuracy" in done.stdout
-    assert not (project / "models").exists() and "4_release" not in done.stderr
+    assert not (project / "models" / "champion").exists() and "4_release" not in done.stderr
 
 
 def test_a_mistyped_target_stops_before_anything_runs(project, mlbot):
@@ -214,10 +214,9 @@ def test_a_machine_that_refuses_is_no_verdict(project, mlbot):
 
 
 @pytest.mark.parametrize("notebook, before, after, code, says", [
-    ("3_gate", "asked.floor if target is None else target, asked.stretch if stretch is None else stretch", "", 1,
-     "is below its floor 0.990"),
+    ("3_gate", ", rules, floor=target", ", floor=0.1", 1, "is below its floor 0.990"),
     ("3_gate", 'load_table(folder / "test.csv")', 'load_table(folder / "train.csv")', 3, "rests on 340 rows"),
-    ("3_gate", "best = chances", "test = test.head(3)\nchances = chances[:3]\nbest = chances", 3, "rests on 3 rows"),
+    ("3_gate", 'test["predicted"], test', 'test = test.head(30)\ntest["predicted"], test', 3, "rests on 30 rows"),
     ("2_train", "## Model", "", 2, "test rows were handed to training"),
 ])
 def test_a_careless_edit_of_a_notebook_releases_nothing(project, mlbot, notebook, before, after, code, says):
@@ -227,7 +226,7 @@ def test_a_careless_edit_of_a_notebook_releases_nothing(project, mlbot, notebook
             source.source = 'import pandas\nrows = pandas.concat([rows, load_table(folder / "test.csv")])\n' + source.source
         else:
             cell = cell_with(nb, before)
-            cell.source = cell.source.replace(before, after).replace("),\n     )", "))")
+            cell.source = cell.source.replace(before, after)
     if code == 1:
         (project / "settings.ini").write_text("[targets]\naccuracy.floor = 0.99\n")
     edit(project / "nbs" / "pipeline" / f"{notebook}.ipynb", change)
@@ -288,7 +287,10 @@ def test_production_is_scored_and_never_trained_on(project, mlbot, csv_file):
     assert findings["of them, rows that say what training has heard"]["n"] > 20
     written = [path for path in scored.rglob("*") if path.is_file() and b"zyxophone" in path.read_bytes()]
     assert {path.name for path in written} == {"production.csv"}
-    assert (scored / "verdicts.json").read_bytes() == (alone / "verdicts.json").read_bytes()
+    one, other = (json.loads((folder / "verdicts.json").read_text()) for folder in (scored, alone))
+    measured = ("latency_ratio", "training_time", "champion")  # times, and the champion that the first run became
+    assert [item for item in one["verdicts"] if item["gate"] not in measured] == \
+        [item for item in other["verdicts"] if item["gate"] not in measured]
     assert f"not gated: production_accuracy {score['value']:.3f} (n=41" in done.stdout
     assert "In production" in (scored / "report.html").read_text()
 

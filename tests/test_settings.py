@@ -14,7 +14,7 @@ def load(folder, text):
 def test_a_project_overrides_what_it_names_and_keeps_the_rest(tmp_path):
     settings = load(tmp_path, "[data]\ncontext = job\n[targets]\naccuracy.floor = 0.7\n")
     assert settings.data.context == ("job",) and settings.data.text == "text"
-    assert settings.target("accuracy").floor == 0.7 and settings.target("accuracy").stretch == 0.9
+    assert settings.target("accuracy").floor == 0.7 and settings.target("accuracy").stretch == 0.8
     assert settings.places.runs == tmp_path / "runs"
 
 
@@ -41,8 +41,8 @@ def test_without_a_file_the_working_folder_is_the_root(tmp_path):
     ("[split]\ntest_percent = 0\n", "from 1 to 99"),
     ("[split]\ntest_percent = 25\ntest_percent = 30\n", "already exists"),
     ("[split\n", "ini file"),
-    ("[targets]\naccuracy = 0.8\n", "GATE.floor or GATE.stretch"),
-    ("[targets]\naccuracy.flor = 0.8\n", "GATE.floor or GATE.stretch"),
+    ("[targets]\naccuracy = 0.8\n", "one of: floor, ceiling"),
+    ("[targets]\naccuracy.flor = 0.8\n", "did you mean floor?"),
     ("[targets]\naccuracy.floor = 80\n", "a share from 0 to 1"),
     ("[targets]\naccuracy.floor = nan\n", "a share from 0 to 1"),
     ("[data]\nconflicts = ignore\n", "keep or set_aside"),

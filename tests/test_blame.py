@@ -1,0 +1,186 @@
+"""Six planted causes: what moved accuracy between two runs is named, and nothing else is."""
+
+import shutil
+import subprocess
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlbot.artefact import write_artefact
+from mlbot.blame import blame, save_blame, units
+from mlbot.data import read_utterances, sample_file, snapshot
+from mlbot.errors import InputError
+from mlbot.evaluate import accuracy
+from mlbot.gate import Rules, as_plain, judge
+from mlbot.model import to_artefact, train
+from mlbot.predict import load
+from mlbot.runs import code_version, day_of, environment, save_json, save_table, save_verdicts
+from mlbot.settings import load_settings
+from mlbot.source import choose
+from mlbot.split import split
+
+ROOT = Path(__file__).resolve().parent.parent
+START = "[data]\nsource = sample\n[targets]\naccuracy.floor = 0.8\n"
+
+
+def git(folder, *words):
+    subprocess.run(["git", "-c", "user.name=Ann", "-c", "user.email=ann@example.org", *words], cwd=folder, check=True,
+                   capture_output=True)
+
+
+def commit(folder, settings):
+    (folder / "settings.ini").write_text(settings)
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "change", "--allow-empty")
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A project in git, with its first commit; runs and models are ignored."""
+    shutil.copytree(ROOT / "nbs" / "pipeline", tmp_path / "nbs" / "pipeline")
+    (tmp_path / ".gitignore").write_text("runs/\nmodels/\n")
+    git(tmp_path, "init", "-q")
+    commit(tmp_path, START)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def sides():
+    """The sample's training rows in three batches, and its test rows."""
+    settings = load_settings()
+    parts = split(read_utterances(sample_file(), choose(settings, "sample")[1], settings.data), settings.data)
+    week = np.arange(len(parts.train)) % 10
+    return parts.train.assign(batch=np.where(week < 8, "week 1", np.where(week == 8, "week 2", "week 3"))), parts.test
+
+
+def leave_run(name, rows, test, model=None):
+    """What a run leaves: as `mlbot run` does it, without its notebooks."""
+    settings = load_settings()
+    folder = settings.places.runs / name
+    folder.mkdir(parents=True)
+    utterances = read_utterances(sample_file(), choose(settings, "sample")[1], settings.data)
+    rules = Rules(day_of("2026-02-02"), settings.targets)
+    facts = {**code_version(settings.root), "environment": environment(settings.root), "model": asdict(settings.model)}
+    save_json(as_plain({"source": "sample", "snapshot": snapshot(utterances), "split": "",
+                        "context": list(utterances.context),
+                        "findings": [], "day": rules.day, "targets": {gate: asdict(rules.target(gate))
+                                                                      for gate in rules.targets}, **facts}),
+              folder / "prepare.json")
+    for part, table in (("train", rows), ("test", test), ("out_of_scope", test.iloc[:0])):
+        save_table(table, folder / f"{part}.csv")
+    how = model or settings.model
+    write_artefact(to_artefact(train(rows, list(utterances.context), how), how, {}), folder / "model")
+    predicted, confidence = load(folder / "model").answers(test)
+    save_table(test.assign(predicted=predicted, confidence=confidence), folder / "predictions.csv")
+    save_verdicts([judge("accuracy", accuracy(test["intent"], predicted), rules.target("accuracy"))], folder)
+    return folder
+
+
+BAD = "[model]\nwords = 3 3\ncharacters = 1 1\n"
+
+
+def spoilt(rows):
+    """The rows with a third week that calls much of what was known 'access_badge'."""
+    intents = sorted(rows["intent"].unique())[1:7]
+    more = pd.concat([rows[rows["intent"].isin(intents)].assign(text=lambda table, n=n: table["text"] + f" {n}")
+                      for n in range(4)])
+    more = more.assign(intent="access_badge", batch="week 3", digest=np.arange(len(more), dtype=np.uint64) + 10)
+    return pd.concat([rows, more], ignore_index=True), len(more)
+
+
+def test_a_code_regression_is_the_code(repository):
+    rows, test = sides()
+    old = leave_run("old", rows, test)
+    commit(repository, START + BAD)
+    found = blame(old, leave_run("new", rows, test), load_settings())
+    assert found.causes == ["code"] and found.effects["code"].high < 0 and found.effects["data"].value == 0
+    assert found.sentence.startswith("code: 1 files (settings.ini) cost ") and "data unchanged" in found.sentence
+    assert save_blame(found, repository / "runs" / "new").stat().st_size > 1000
+    assert subprocess.run(["git", "worktree", "list"], capture_output=True, text=True).stdout.count("\n") == 1
+
+
+def test_a_bad_batch_is_the_data_and_is_named(repository):
+    rows, test = sides()
+    good = rows[rows["batch"] == "week 1"]
+    old = leave_run("old", good, test)
+    new, n = spoilt(rows[rows["batch"] != "week 3"])
+    found = blame(old, leave_run("new", new, test), load_settings())
+    assert found.causes == ["data"] and found.effects["code"].value == 0
+    assert found.sentence.startswith(f"data: week 3's {n} rows")
+    assert found.sentence.endswith("code unchanged; environment unchanged")
+    assert [name for name, _, _ in found.units] == ["week 3"]
+
+
+def test_both_at_once_are_both_named(repository):
+    rows, test = sides()
+    old = leave_run("old", rows, test)
+    commit(repository, START + BAD)
+    found = blame(old, leave_run("new", spoilt(rows)[0], test), load_settings())
+    assert set(found.causes) == {"code", "data"} and found.effects["total"].value < 0
+    whole = found.effects
+    assert np.isclose(whole["total"].value, whole["code"].value + whole["data"].value + whole["environment"].value)
+
+
+def test_a_changed_lock_file_is_the_environment(repository, monkeypatch):
+    """The old run was made under other versions, which gave another model: it does not come out again today."""
+    rows, test = sides()
+    settings = load_settings()
+    (repository / "constraints.txt").write_text("scikit-learn==1.0\n")
+    commit(repository, START)
+    old = leave_run("old", rows, test, replace(settings.model, words=(3, 3), characters=(1, 1)))
+    (repository / "constraints.txt").write_text("scikit-learn==1.8\n")
+    commit(repository, START)
+    found = blame(old, leave_run("new", rows, test), load_settings())
+    assert found.causes == ["environment"] and found.effects["environment"].low > 0 and found.effects["code"].value == 0
+    assert found.sentence.startswith("environment: lock ") and "brought" in found.sentence
+    assert "data unchanged" in found.sentence
+
+
+def test_a_raised_target_is_the_target(repository):
+    rows, test = sides()
+    old = leave_run("old", rows, test)
+    commit(repository, START.replace("0.8", "0.99"))
+    found = blame(old, leave_run("new", rows, test), load_settings())
+    assert found.causes == ["target"] and "floor 0.8 is now 0.99" in found.sentence
+
+
+def test_pure_noise_is_called_noise(repository):
+    rows, test = sides()
+    old = leave_run("old", rows[rows["batch"] != "week 3"], test)
+    found = blame(old, leave_run("new", rows, test), load_settings())
+    assert found.causes == ["noise"] and "chance alone explains" in found.sentence and found.units == []
+
+
+def test_code_that_git_does_not_hold_is_refused_and_nothing_is_left_behind(repository):
+    rows, test = sides()
+    (repository / "settings.ini").write_text(START + BAD)  # not committed
+    old = leave_run("old", rows, test)
+    commit(repository, START)
+    new = leave_run("new", rows, test)
+    with pytest.raises(InputError, match="not committed"):
+        blame(old, new, load_settings())
+    shutil.rmtree(repository / ".git")
+    with pytest.raises(InputError, match="git does not know"):
+        blame(old, new, load_settings())
+
+
+def test_rows_that_came_went_and_were_relabelled_are_parts_of_their_own():
+    old = pd.DataFrame({"digest": [1, 2, 3], "intent": ["a", "a", "b"]})
+    new = pd.DataFrame({"digest": [1, 2, 4], "intent": ["a", "b", "b"]})
+    assert [unit.name for unit in units(old, new)] == ["the new rows", "the changed labels", "the removed rows"]
+    assert units(old, old) == []
+
+
+def test_the_command_compares_the_last_two_runs(project, mlbot):
+    assert mlbot("blame").returncode == 2
+    git(project, "init", "-q")
+    (project / ".gitignore").write_text("runs/\nmodels/\n")
+    commit(project, (project / "settings.ini").read_text())
+    for _ in range(2):
+        assert mlbot("run", "--no-release").returncode == 0
+    done = mlbot("blame")
+    assert done.returncode == 0 and "noise: " in done.stdout and "code: unchanged" in done.stdout, done.stderr
+    assert "picture: runs/" in done.stdout and "next: " in done.stdout

@@ -1,0 +1,251 @@
+"""The rules of a verdict, for any numbers: they never turn round, and nothing that was not measured is green."""
+
+import math
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlbot.errors import GateFailed, InputError, NoVerdict
+from mlbot.evaluate import Score, census, gain, reading, share
+from mlbot.gate import (
+    FAIL,
+    NO_VERDICT,
+    NOT_ASKED,
+    PASS,
+    TOO_CLOSE,
+    Rules,
+    Waiver,
+    against,
+    as_record,
+    gate,
+    judge,
+    judge_family,
+    read_record,
+    require_green,
+    sealed_outcome,
+    verdict_line,
+)
+from mlbot.settings import Target, read_targets
+from mlbot.target import feasibility, on_day, plan
+
+ORDER = {FAIL: 0, TOO_CLOSE: 1, PASS: 2}
+DAY = date(2026, 2, 2)
+
+
+def scored(hits, n, metric="x", better="higher"):
+    return share(metric, [True] * hits + [False] * (n - hits), better=better)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 400), st.data())
+def test_a_verdict_is_monotone_in_the_value_and_in_the_floor(n, data):
+    one, other = sorted((data.draw(st.integers(0, n)), data.draw(st.integers(0, n))))
+    low, high = sorted((data.draw(st.floats(0, 1)), data.draw(st.floats(0, 1))))
+    assert ORDER[judge("x", scored(one, n), Target(low)).outcome] <= ORDER[judge("x", scored(other, n), Target(low)).outcome]
+    assert ORDER[judge("x", scored(one, n), Target(high)).outcome] <= ORDER[judge("x", scored(one, n), Target(low)).outcome]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 400), st.data())
+def test_a_share_of_wrong_under_a_ceiling_is_judged_like_a_share_of_right_over_a_floor(n, data):
+    hits, floor = data.draw(st.integers(0, n)), data.draw(st.integers(0, 100)) / 100
+    right, wrong = scored(hits, n), scored(n - hits, n, better="lower")
+    mirrored = replace(wrong, at_least=1 - right.at_most, at_most=1 - right.at_least)  # free of rounding
+    assert math.isclose(wrong.at_least, mirrored.at_least, abs_tol=1e-9)
+    assert judge("x", right, Target(floor)).outcome == judge("x", mirrored, Target(ceiling=1 - floor)).outcome
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=200))
+def test_the_gain_turns_round_with_the_models(rows):
+    before, after = (np.array(column) for column in zip(*rows, strict=True))
+    one, other = gain("x", before, after), gain("x", after, before)
+    assert math.isclose(one.value, -other.value, abs_tol=1e-12)
+    assert math.isclose(one.at_least, -other.at_most, abs_tol=1e-6)
+    assert one.at_least <= one.value <= one.at_most
+
+
+NUMBERS = st.one_of(st.floats(), st.sampled_from([math.nan, math.inf, -math.inf]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(NUMBERS, st.integers(0, 50), NUMBERS, NUMBERS, st.floats(0, 1), st.sampled_from(["higher", "lower"]))
+def test_nothing_measured_is_ever_green(value, n, low, high, limit, better):
+    score = Score("x", value, n, low, high, better=better)
+    verdict = judge("x", score, Target(limit) if better == "higher" else Target(ceiling=limit))
+    if n == 0 or not all(map(math.isfinite, (value, low, high))):
+        assert verdict.outcome == NO_VERDICT and verdict.red and not verdict.green and verdict.stops
+        assert judge("x", score).outcome == NOT_ASKED and not judge("x", score).green
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=12), st.floats(0.01, 0.99))
+def test_a_member_more_never_turns_a_family_red(hits, floor):
+    scores = [scored(item, 30, f"m{at}") for at, item in enumerate(hits)]
+    alone, together = judge_family("f", scores, Target(floor)), judge_family("f", [*scores, scored(30, 30, "good")],
+                                                                             Target(floor))
+    assert not (together.outcome == FAIL and alone.outcome != FAIL)
+    assert alone.outcome == min((part.outcome for part in alone.parts), key=[FAIL, TOO_CLOSE, PASS].index)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 60), st.integers(1, 60), st.floats(0, 1), st.booleans(), st.booleans())
+def test_a_record_reads_back_as_the_verdict_it_was(hits, more, floor, strict, family):
+    target = Target(floor, 0.9, start=None, min_n=5, too_close="fail" if strict else "pass")
+    score = scored(hits, hits + more)
+    verdict = judge_family("f", [score, scored(3, 9, "y")], target, rows=70) if family else judge("x", score, target)
+    waiver = Waiver("x", "Ann", "why", DAY, "m", "d")
+    assert read_record(as_record(replace(verdict, waiver=waiver, model="m"))) == replace(verdict, waiver=waiver, model="m")
+
+
+@pytest.mark.parametrize("change", [
+    {"outcome": PASS}, {"rows": "all"}, {"score": None}, {"target": {"floor": 0.1}}, {"sealed": "fine"}, {"parts": [1]},
+    {"waiver": {"gate": "x"}}, {"seeds": 3}, {"more": 1}])
+def test_a_record_that_does_not_fit_its_numbers_is_no_verdict(change):
+    record = as_record(judge("x", scored(10, 100), Target(0.8)))
+    with pytest.raises(NoVerdict, match="does not fit its own numbers"):
+        read_record({**record, **change})
+
+
+def test_a_record_whose_bounds_were_moved_is_no_verdict():
+    record = as_record(judge("x", scored(10, 100), Target(0.8)))
+    record["score"]["at_least"], record["outcome"] = 0.9, PASS
+    with pytest.raises(NoVerdict):
+        read_record(record)
+
+
+def test_a_family_with_a_hidden_member_is_no_verdict():
+    record = as_record(judge_family("f", [scored(1, 90, "bad"), scored(89, 90, "good")], Target(0.5)))
+    record["outcome"] = PASS
+    with pytest.raises(NoVerdict):
+        read_record(record)
+
+
+def test_too_close_passes_with_the_number_of_labels_that_would_settle_it_and_strict_fails():
+    close = judge("accuracy", scored(410, 500), Target(0.8))
+    assert close.outcome == TOO_CLOSE and close.green and not close.stops
+    assert "needs about 1,940 more labelled test utterances to settle" in verdict_line(close)
+    strict = judge("accuracy", scored(410, 500), Target(0.8, too_close="fail"))
+    assert strict.red and strict.stops and not strict.green
+    assert "no usual number of labels" in verdict_line(judge("accuracy", scored(400, 500), Target(0.8)))
+
+
+def test_what_was_counted_and_is_no_sample_is_never_too_close():
+    assert judge("texts_apart", census("texts_apart", [True] * 3), Target(1.0, min_n=20)).outcome == PASS
+    assert judge("texts_apart", census("texts_apart", [True] * 999 + [False]), Target(1.0)).outcome == FAIL
+    assert judge("model_size", reading("model_size", 3.0), Target(ceiling=2.0)).outcome == FAIL
+
+
+def test_a_floor_for_what_should_be_small_is_refused():
+    with pytest.raises(InputError, match="lower is better"):
+        judge("x", scored(1, 9, better="lower"), Target(0.5))
+    with pytest.raises(InputError, match="higher is better"):
+        judge("x", scored(1, 9), Target(ceiling=0.5))
+
+
+def test_a_family_is_red_when_one_member_surely_is_and_not_for_bad_luck():
+    small = [scored(3, 10, f"intent {at}") for at in range(60)]  # 60 intents at .3, each with ten rows: no single one is sure
+    assert judge_family("intents", small[:1], Target(0.6)).outcome == TOO_CLOSE
+    assert judge_family("intents", [*small, scored(5, 60, "bad")], Target(0.6)).outcome == FAIL
+    assert judge_family("intents", [], Target(0.6)).outcome == NO_VERDICT
+    rng = np.random.default_rng(0)
+    reds = sum(judge_family("intents", [scored(int(rng.binomial(30, 0.6)), 30, str(at)) for at in range(40)], Target(0.6)).red
+               for _ in range(300))
+    assert reds / 300 <= 0.05 + 0.03
+
+
+def test_a_floor_for_one_member_counts_for_that_member_and_its_loss_is_no_verdict():
+    rules = Rules(DAY, read_targets({"intents.floor": "0.2", "intents.Leave.floor": "0.9"}, ""))
+    floors = rules.floors_within("intents")
+    target = rules.target("intents")
+    assert judge_family("intents", [scored(50, 100, "Leave"), scored(50, 100, "other")], target, floors).outcome == FAIL
+    assert judge_family("intents", [scored(50, 100, "other")], target, floors).outcome == NO_VERDICT
+    lenient = judge_family("intents", [scored(50, 100, "other")], Target(0.1), {}, 100)
+    assert against(lenient, Rules(DAY, {"intents": Target(0.2), "intents.leave": Target(0.9)})).outcome == NO_VERDICT
+
+
+def test_a_notebook_may_ask_for_more_and_never_for_less():
+    rules = Rules(DAY, {"x": Target(0.8, min_n=50), "f": Target(0.8)}, too_close="fail")
+    assert against(judge("x", scored(60, 100), Target(0.1)), rules).outcome == FAIL
+    assert against(judge("x", scored(82, 100), Target(0.1)), rules).red                        # too close, and strict
+    assert against(judge("x", scored(40, 40), Target(0.1)), rules).outcome == NO_VERDICT       # 40 rows, 50 wanted
+    assert against(judge("x", scored(99, 100), Target(0.999)), rules).outcome != PASS          # more than the rules ask
+    assert against(judge_family("f", [scored(30, 100, "a")], Target(0.1)), rules).outcome == FAIL
+    assert against(judge_family("f", [scored(30, 100, "a")], Target(0.1), {"a": 0.0}), rules).outcome == FAIL
+
+
+WAIVER = Waiver("x", "Ann", "why", DAY, "m1", "d1")
+
+
+@pytest.mark.parametrize("change, day, stops", [
+    ({}, DAY, False), ({}, DAY + timedelta(days=1), True), ({"model": "m2"}, DAY, True), ({"data": "d2"}, DAY, True),
+    ({"gate": "y"}, DAY, True)])
+def test_a_waiver_holds_for_its_gate_model_data_and_days_and_for_nothing_else(change, day, stops):
+    rules = Rules(day, {"x": Target(0.8)}, waivers=(replace(WAIVER, **change),), model="m1", data="d1")
+    verdict = replace(judge("x", scored(10, 100), Target(0.8)), model="m1")
+    again = against(verdict, rules)
+    assert again.stops == stops and again.red and again.outcome == FAIL
+    if stops:
+        with pytest.raises(GateFailed):
+            require_green([verdict], rules)
+    else:
+        require_green([verdict], rules)
+        assert "waived by Ann until 2026-02-02: why" in verdict_line(again)
+
+
+def test_a_waiver_that_only_the_record_knows_does_not_count():
+    forged = replace(judge("x", scored(10, 100), Target(0.8)), model="m1", waiver=WAIVER)
+    assert not forged.stops and against(forged, Rules(DAY, {"x": Target(0.8)}, model="m1", data="d1")).stops
+    other = replace(forged, model="m1")
+    assert against(other, Rules(DAY, {"x": Target(0.8)}, waivers=(WAIVER,), model="m2", data="d1")).stops
+
+
+def test_what_was_not_measured_cannot_be_waived():
+    rules = Rules(DAY, {"x": Target(0.8)}, waivers=(WAIVER,), model="m1", data="d1")
+    lost = replace(judge("x", scored(0, 0), Target(0.8)), model="m1")
+    assert against(lost, rules).outcome == NO_VERDICT and against(lost, rules).stops
+
+
+def test_the_sealed_part_tells_one_bit_and_decides(capsys):
+    assert sealed_outcome(scored(10, 100), Target(0.8)) == FAIL
+    assert sealed_outcome(scored(80, 100), Target(0.8)) == PASS  # too close: not surely missed
+    assert sealed_outcome(scored(80, 100), Target(0.8, too_close="fail")) == FAIL
+    assert sealed_outcome(scored(0, 0), Target(0.8)) == FAIL and sealed_outcome(None, Target(0.8)) == ""
+    with pytest.raises(GateFailed, match="the sealed part misses the floor"):
+        gate("x", scored(99, 100), floor=0.8, sealed=scored(123, 457))
+    said = capsys.readouterr().out
+    assert "457" not in said and "0.269" not in said
+
+
+def test_a_gate_whose_verdict_changes_with_the_seed_is_called_flaky():
+    score, target = scored(390, 500), Target(0.8)
+    verdict = judge("x", score, target, seeds=[scored(480, 500), scored(391, 500)])
+    assert "flaky: 1 of 2 other seeds say otherwise" in verdict_line(verdict)
+    assert "flaky" not in verdict_line(judge("x", score, target, seeds=[scored(391, 500)]))
+
+
+def test_the_champion_is_asked_only_when_there_is_one():
+    nobody, somebody = Rules(DAY, {"champion": Target(-0.0)}), Rules(DAY, {"champion": Target(-0.0)}, champion="c")
+    empty = gain("champion", [], [])
+    assert judge("champion", empty, nobody.target("champion")).outcome == NOT_ASKED
+    assert judge("champion", empty, somebody.target("champion")).outcome == NO_VERDICT
+    worse = gain("champion", [True] * 40 + [False] * 10 + [True] * 450, [False] * 40 + [True] * 10 + [True] * 450)
+    assert judge("champion", worse, somebody.target("champion")).outcome == FAIL
+    assert judge("champion", worse, Target(-0.10)).outcome == PASS  # a margin of ten points
+
+
+def test_a_stretch_climbs_by_the_day_and_says_when_it_cannot_be_seen():
+    target = read_targets({"accuracy.floor": "0.8", "accuracy.stretch": "0.8", "accuracy.start": "2026-01-05",
+                           "accuracy.step": "0.02", "accuracy.every": "14", "accuracy.count": "10", "accuracy.cap": "0.85"},
+                          "")["accuracy"]
+    heights = [on_day(target, date(2026, 1, 5) + timedelta(days=days)).stretch for days in (-1, 0, 13, 14, 28, 42, 400)]
+    assert heights == [0.8, 0.8, 0.8, 0.82, 0.84, 0.85, 0.85]
+    assert [height for _, height in plan(target)] == [0.8, 0.82, 0.84, 0.85]
+    assert "cannot be seen on 800 test rows" in feasibility("accuracy", replace(target, step=0.01), 800)
+    assert feasibility("accuracy", replace(target, step=0.05, cap=None), 800) == ""
+    falling = Target(ceiling=0.2, stretch=0.2, start=date(2026, 1, 5), step=-0.01, count=30, cap=0.1)
+    assert on_day(falling, date(2027, 1, 1)).stretch == 0.1

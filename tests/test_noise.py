@@ -1,0 +1,96 @@
+"""The bounds of a score are those of the books, and hold what they promise."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom, binomtest, combine_pvalues, false_discovery_control
+
+from mlbot.evaluate import accuracy, bootstrap, gain, share
+from mlbot.noise import (
+    benjamini_hochberg,
+    chance_of_no_loss,
+    chance_of_so_few,
+    design_effect,
+    e_value,
+    holm,
+    rows_to_see,
+    share_at_least,
+    share_at_most,
+    smallest_seen,
+)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 3000), st.data())
+def test_the_bounds_of_a_share_are_those_of_clopper_and_pearson(n, data):
+    hits = data.draw(st.integers(0, n))
+    theirs = binomtest(hits, n).proportion_ci(0.90, method="exact")  # two sides of 5 %
+    assert np.allclose((share_at_least(hits, n), share_at_most(hits, n)), (theirs.low, theirs.high), atol=1e-7)
+    assert np.isclose(chance_of_so_few(hits, n, 0.8), binom.cdf(hits, n, 0.8), atol=1e-9)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_the_test_of_pairs_is_mid_p_mcnemar(broke, healed):
+    n = broke + healed
+    theirs = binom.cdf(healed, n, 0.5) - binom.pmf(healed, n, 0.5) / 2 if n else 0.5
+    assert np.isclose(chance_of_no_loss(broke, healed), theirs, atol=1e-9)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_many_at_once_are_corrected_as_scipy_does(chances):
+    assert np.allclose(benjamini_hochberg(chances), false_discovery_control(chances, method="bh"))
+    adjusted = holm(chances)
+    assert all(old <= new <= 1 for old, new in zip(chances, adjusted, strict=True))
+    assert min(adjusted) == min(1.0, len(chances) * min(chances))
+    assert combine_pvalues  # scipy stays the peer
+
+
+def test_bounds_are_wrong_in_at_most_one_case_in_twenty():
+    rng, wrong = np.random.default_rng(0), np.zeros(2)
+    for hits in rng.binomial(200, 0.83, 4000):
+        wrong += share_at_least(hits, 200) > 0.83, share_at_most(hits, 200) < 0.83
+    assert max(wrong) / 4000 <= 0.05
+
+
+def test_rows_of_one_group_count_for_what_they_are_worth():
+    """Twenty groups of ten rows that agree: as many wrong verdicts as twenty rows would give, not as two hundred."""
+    rng, groups, wrong = np.random.default_rng(1), np.repeat(range(40), 10), np.zeros(2)
+    for _ in range(1000):
+        flags = np.repeat(rng.random(40) < 0.8, 10)
+        wrong += share("x", flags, groups).at_least > 0.8, share("x", flags).at_least > 0.8
+    assert wrong[0] / 1000 <= 0.07 < 0.2 < wrong[1] / 1000
+    assert share("x", flags, groups).effective == pytest.approx(40, rel=0.1)
+    assert design_effect(np.array([True, False]), np.array([1, 2])) == 1.0
+
+
+def test_a_bootstrap_of_groups_holds_its_level():
+    rng, hit = np.random.default_rng(2), 0
+    for seed in range(200):
+        values, groups = np.repeat(rng.normal(0, 1, 60), 5) + rng.normal(0, 0.1, 300), np.repeat(range(60), 5)
+        score = bootstrap("x", lambda weights, values=values: float(weights @ values / weights.sum()), groups, 400, seed)
+        hit += score.low <= 0 <= score.high
+    assert 0.90 <= hit / 200 <= 0.99
+
+
+def test_the_rows_that_show_a_difference_are_those_of_the_formula():
+    assert rows_to_see(0.02, 0.06) == pytest.approx(920, abs=15) and rows_to_see(0.01, 0.15) > 9000
+    assert smallest_seen(rows_to_see(0.02, 0.06), 0.06) == pytest.approx(0.02, abs=1e-3)
+
+
+def test_evidence_that_may_be_looked_at_any_time_stays_calm_and_then_wakes():
+    rng, alarms = np.random.default_rng(3), 0
+    for _ in range(300):
+        broke = np.cumsum(rng.random(400) < 0.5)
+        alarms += any(e_value(int(b), n - int(b)) >= 20 for n, b in enumerate(broke, 1) if n % 10 == 0)
+    assert alarms / 300 <= 0.05
+    assert e_value(70, 30) > 20 > e_value(50, 50)
+
+
+def test_accuracy_counts_by_group_and_a_gain_too():
+    truth, groups = ["a"] * 40, np.repeat(range(4), 10)
+    guess = ["a"] * 30 + ["b"] * 10
+    assert accuracy(truth, guess, groups).at_least < accuracy(truth, guess).at_least
+    before, after = np.array([True] * 40), np.array([True] * 30 + [False] * 10)
+    assert gain("x", before, after).at_most < 0 < gain("x", before, after, groups).at_most + 1e-9
