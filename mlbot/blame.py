@@ -191,14 +191,17 @@ def code_at(root: Path, version: dict) -> Iterator[Path]:
         finally:
             git(root, "worktree", "remove", "--force", str(tree))
 
-# %% ../nbs/25_blame.ipynb #83b6b418
-def run_code(code: Path, notebooks: list[str], folder: Path) -> None:
-    """Run notebooks of a version of the code on the tables in `folder`. Raises InputError when it leaves no predictions."""
+# %% ../nbs/25_blame.ipynb #62b40463
+def run_code(code: Path, notebooks: list[Path], folder: Path) -> None:
+    """Run notebooks with the package and settings of a version of the code, on the tables in `folder`.
+
+    Raises InputError when they leave no predictions.
+    """
     path = os.pathsep.join(filter(None, [str(code), os.environ.get("PYTHONPATH", "")]))
     said = ""
-    for name in notebooks:
-        out = folder / Path(name).name
-        command = [sys.executable, "-m", "papermill", str(code / name), str(out), "--cwd", str(code), "-k", "python3",
+    for notebook in notebooks:
+        out = folder / notebook.name
+        command = [sys.executable, "-m", "papermill", str(notebook), str(out), "--cwd", str(code), "-k", "python3",
                    "--language", "python",
                    "--no-progress-bar", "-p", "run", str(folder), "-p", "models", str(folder / "models")]
         said = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True).stderr
@@ -206,7 +209,7 @@ def run_code(code: Path, notebooks: list[str], folder: Path) -> None:
         raise InputError(f"the code in {code.name} answered nothing ({said.strip().splitlines()[-1:] or 'no message'})",
                          "notebooks that train and predict", "look at them", str(folder))
 
-# %% ../nbs/25_blame.ipynb #9e05b614
+# %% ../nbs/25_blame.ipynb #e61fb326
 def by_digest(answers: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
     """The answers in the order of the rows."""
     return answers.drop_duplicates("digest").set_index("digest")["predicted"].reindex(rows["digest"]).to_numpy(str)
@@ -248,10 +251,10 @@ class Replayer:
         for name, table in (("train", train), ("test", self.rows),
                             ("out_of_scope", load_table(self.base / "out_of_scope.csv"))):
             save_table(table, folder / f"{name}.csv")
-        inside = self.settings.places.notebooks
-        inside = inside.relative_to(self.settings.root) if inside.is_relative_to(self.settings.root) else Path("nbs/pipeline")
-        names = [str(inside / path.name) for path in find_notebooks(self.settings) if path.stem.endswith(("train", "gate"))]
-        run_code(code, names, folder)
+        here, root = [path for path in find_notebooks(self.settings)
+                      if path.stem.endswith(("train", "gate"))], self.settings.root
+        there = [code / path.relative_to(root) if path.is_relative_to(root) else path for path in here]
+        run_code(code, there, folder)
         found = load_table(folder / "predictions.csv")
         return self.rows[["digest"]].assign(predicted=found["predicted"].to_numpy())
 

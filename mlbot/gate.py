@@ -129,9 +129,9 @@ NOTHING = Target()  # asks nothing
 
 
 def judge(gate: str, score: Score, target: Target = NOTHING, sealed: str = "", seeds: Sequence[Score] = ()) -> Verdict:
-    """The verdict on a score. With `sealed`, the outcome of the sealed part decides; it is 'pass' or 'fail'."""
+    """The verdict on a score. `sealed`: 'pass' or 'fail' of the sealed part, which decides unless the score itself fails."""
     outcome = outcome_of(score, target)
-    if sealed and outcome != NO_VERDICT:
+    if sealed and outcome not in (NO_VERDICT, FAIL):
         outcome = sealed
     return Verdict(gate, score, target, outcome, score.n, sealed=sealed,
                    seeds=tuple(outcome_of(other, target) for other in seeds))
@@ -172,12 +172,12 @@ def family_verdict(gate: str, parts: tuple[Part, ...], target: Target, rows: int
     worst = min(parts, key=lambda part: (GRAVEST.index(part.outcome), part.score.value - (part.floor or 0), -part.score.n))
     return Verdict(gate, worst.score, replace(target, floor=worst.floor), worst.outcome, rows, parts)
 
-# %% ../nbs/16_gate.ipynb #9f08d929
+# %% ../nbs/16_gate.ipynb #25fd4ea7
 @dataclass(frozen=True)
 class Rules:
     """Targets, waivers and defaults as they hold on `day`, for the model and the data that are on trial.
 
-    Without a `champion` nothing is asked of the gate of that name.
+    Without a `champion` nothing is asked of the gate of that name. `sealed`: a part of the test side is.
     """
     day: date
     targets: dict[str, Target] = field(default_factory=dict)
@@ -187,6 +187,7 @@ class Rules:
     model: str = ""
     data: str = ""
     champion: str = ""
+    sealed: bool = False
 
     def target(self, gate: str) -> Target:
         """The target of a gate on the day; nothing is asked of a gate that has none, nor of `champion` when there is none."""
@@ -227,9 +228,10 @@ def against(verdict: Verdict, rules: Rules) -> Verdict:
         scores = [part.score for part in verdict.parts if part.outcome != NO_VERDICT]
         again = judge_family(verdict.gate, scores, stricter(own, asked), floors, verdict.rows)
     else:
-        again = judge(verdict.gate, verdict.score, stricter(verdict.target, asked), verdict.sealed)
+        again = judge(verdict.gate, verdict.score, stricter(verdict.target, asked), verdict.sealed if rules.sealed else "")
         weaker = verdict.sealed and limit_of(again.target, verdict.score) != limit_of(verdict.target, verdict.score)
-        again = replace(again, outcome=NO_VERDICT if weaker else again.outcome)
+        unasked = rules.sealed and verdict.gate == "accuracy" and not verdict.sealed and again.outcome != FAIL
+        again = replace(again, outcome=NO_VERDICT if weaker or unasked else again.outcome)
     covered = again.red and verdict.model in ("", rules.model)
     return replace(again, seeds=verdict.seeds, model=verdict.model,
                    waiver=rules.waiver(verdict.gate, verdict.model) if covered else None)
@@ -253,8 +255,8 @@ def settling(verdict: Verdict) -> str:
 def decision(verdict: Verdict) -> str:
     """What was decided, in words that go on after the score."""
     word, limit = side_words(verdict)
-    if verdict.sealed:
-        return f"; the sealed part {'keeps' if verdict.outcome == PASS else 'misses'} the {word} {limit:.3f}"
+    if limit is not None and verdict.sealed and outcome_of(verdict.score, verdict.target) != FAIL:
+        return f"; the sealed part {'keeps' if verdict.sealed == PASS else 'misses'} the {word} {limit:.3f}"
     if limit is None:
         return f" has no {word}"
     if verdict.outcome == FAIL:

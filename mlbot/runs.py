@@ -132,7 +132,7 @@ def environment(root: Path) -> dict[str, str]:
     lock = root / "constraints.txt"
     return versions | ({"lock": hashlib.sha256(lock.read_bytes()).hexdigest()[:16]} if lock.is_file() else {})
 
-# %% ../nbs/19_runs.ipynb #00c69ea0
+# %% ../nbs/19_runs.ipynb #c0be9ad0
 def day_of(day: str) -> date:
     """A day such as 2026-01-05; '' is today."""
     try:
@@ -148,7 +148,7 @@ def load_rules(folder: Path, settings: Settings, day: str = "", champion: str = 
         snapshot = load_json(folder / "prepare.json")["snapshot"]
     model = read_artefact(folder / "model").name if (folder / "model" / "manifest.json").exists() else ""
     return Rules(day_of(day), settings.targets, settings.gates.too_close, settings.gates.min_n,
-                 load_waivers(settings.places.waivers), model, snapshot, champion)
+                 load_waivers(settings.places.waivers), model, snapshot, champion, settings.split.sealed_percent > 0)
 
 # %% ../nbs/19_runs.ipynb #a34c801a
 def save_verdicts(given: list[Verdict], folder: Path, model: str = "") -> list[Verdict]:

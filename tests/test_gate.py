@@ -215,6 +215,11 @@ def test_the_sealed_part_tells_one_bit_and_decides(capsys):
     assert sealed_outcome(scored(80, 100), Target(0.8)) == PASS  # too close: not surely missed
     assert sealed_outcome(scored(80, 100), Target(0.8, too_close="fail")) == FAIL
     assert sealed_outcome(scored(0, 0), Target(0.8)) == FAIL and sealed_outcome(None, Target(0.8)) == ""
+    sealed = Rules(DAY, {"accuracy": Target(0.8)}, sealed=True)
+    assert against(judge("accuracy", scored(99, 100), Target(0.8)), sealed).outcome == NO_VERDICT  # it was not asked
+    assert against(judge("accuracy", scored(10, 100), Target(0.8), sealed=PASS), sealed).outcome == FAIL
+    unsealed = Rules(DAY, {"accuracy": Target(0.8)})
+    assert against(judge("accuracy", scored(82, 100), Target(0.8), sealed=FAIL), unsealed).outcome == TOO_CLOSE
     with pytest.raises(GateFailed, match="the sealed part misses the floor"):
         gate("x", scored(99, 100), floor=0.8, sealed=scored(123, 457))
     said = capsys.readouterr().out
