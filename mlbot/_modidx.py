@@ -306,6 +306,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'mlbot.noise.binomial_mid_p': ('noise.html#binomial_mid_p', 'mlbot/noise.py'),
                              'mlbot.noise.chance_of_no_loss': ('noise.html#chance_of_no_loss', 'mlbot/noise.py'),
                              'mlbot.noise.chance_of_so_few': ('noise.html#chance_of_so_few', 'mlbot/noise.py'),
+                             'mlbot.noise.crossing': ('noise.html#crossing', 'mlbot/noise.py'),
                              'mlbot.noise.design_effect': ('noise.html#design_effect', 'mlbot/noise.py'),
                              'mlbot.noise.difference_bounds': ('noise.html#difference_bounds', 'mlbot/noise.py'),
                              'mlbot.noise.e_value': ('noise.html#e_value', 'mlbot/noise.py'),

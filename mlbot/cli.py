@@ -475,8 +475,9 @@ def in_checkout(*command: str) -> int:
 
 # %% ../nbs/28_cli.ipynb #926f4c31
 def test(options: argparse.Namespace) -> int:
-    """All tests, on all cores."""
-    return in_checkout("pytest", "-n", "auto", "--dist", "loadgroup", *options.rest)
+    """All tests, on all cores; one worker more than there are, because kernels that start leave them idle."""
+    workers = min((os.cpu_count() or 1) + 1, 12)
+    return in_checkout("pytest", "-n", str(workers), "--dist", "loadgroup", *options.rest)
 
 # %% ../nbs/28_cli.ipynb #636ed240
 def keep_in_step(options: argparse.Namespace) -> int:

@@ -4,15 +4,14 @@
 
 # %% auto #0
 __all__ = ['RISK', 'POWER', 'LOSS_RISK', 'share_at_least', 'share_at_most', 'chance_of_so_few', 'design_effect', 'rows_to_settle',
-           'binomial_mid_p', 'chance_of_no_loss', 'healed_bound', 'difference_bounds', 'rows_to_see', 'smallest_seen',
-           'holm', 'benjamini_hochberg', 'e_value']
+           'binomial_mid_p', 'chance_of_no_loss', 'crossing', 'healed_bound', 'difference_bounds', 'rows_to_see',
+           'smallest_seen', 'holm', 'benjamini_hochberg', 'e_value']
 
-# %% ../nbs/11_noise.ipynb #caefe207
+# %% ../nbs/11_noise.ipynb #a5d2df75
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import betainc, betaincinv, betaln, ndtri
 
 # %% ../nbs/11_noise.ipynb #fa02d31e
@@ -72,12 +71,20 @@ def chance_of_no_loss(broke: float, healed: float) -> float:
     """One-sided mid-p of McNemar's test: how likely so few healed rows are, if the new model is as good as the old one."""
     return binomial_mid_p(healed, broke + healed, 0.5)
 
-# %% ../nbs/11_noise.ipynb #c099ef68
+# %% ../nbs/11_noise.ipynb #1175d1e9
+def crossing(falling: Callable[[float], float], low: float, high: float) -> float:
+    """Where a falling function crosses zero, by halving; an end where it does not."""
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if falling(middle) > 0 else (low, middle)
+    return (low + high) / 2
+
+
 def healed_bound(broke: float, healed: float, risk: float) -> float:
     """The share of healed rows among the changed ones above which it surely is not (mid-p, one-sided)."""
     if broke == 0:
         return 1.0
-    return brentq(lambda share: binomial_mid_p(healed, broke + healed, share) - risk, 0.0, 1.0, xtol=1e-9)
+    return crossing(lambda share: binomial_mid_p(healed, broke + healed, share) - risk, 0.0, 1.0)
 
 
 LOSS_RISK = 0.025  # how often a loss may be called sure that is none
@@ -91,7 +98,7 @@ def difference_bounds(broke: float, healed: float, n: float, risk: float = LOSS_
     most, least = healed_bound(broke, healed, risk), 1 - healed_bound(healed, broke, risk)
     return (2 * least - 1) * changed / n, (2 * most - 1) * changed / n
 
-# %% ../nbs/11_noise.ipynb #6e622752
+# %% ../nbs/11_noise.ipynb #40dd5aac
 def rows_to_see(difference: float, discordance: float, power: float = POWER) -> int:
     """Rows on which two models that differ by `difference` are told apart (one-sided), when so many answers differ."""
     a, b = ndtri(1 - RISK), ndtri(power)
@@ -101,9 +108,7 @@ def rows_to_see(difference: float, discordance: float, power: float = POWER) -> 
 
 def smallest_seen(n: int, discordance: float, power: float = POWER) -> float:
     """The smallest difference that `n` rows show."""
-    if rows_to_see(discordance, discordance, power) > n:
-        return discordance
-    return brentq(lambda difference: (rows_to_see(difference, discordance, power) - n), 1e-6, discordance, xtol=1e-5)
+    return crossing(lambda difference: rows_to_see(difference, discordance, power) - n, 1e-6, discordance)
 
 # %% ../nbs/11_noise.ipynb #e210f69b
 def holm(chances: Sequence[float]) -> list[float]:

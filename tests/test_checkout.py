@@ -167,7 +167,8 @@ def test_every_requirement_is_pinned_and_the_pin_is_installed():
         pin = here[wanted.name.lower()]
         version = str(pin.specifier).removeprefix("==")
         assert wanted.specifier.contains(version), f"run: mlbot lock ({wanted} against {pin})"
-        assert importlib.metadata.version(wanted.name) == version, f"{wanted.name} differs: remove .venv and run again"
+        if wanted.name not in settings()["extras"]["bench"]:  # peers are installed by who runs that benchmark
+            assert importlib.metadata.version(wanted.name) == version, f"{wanted.name} differs: remove .venv and run again"
 
 
 def test_the_code_is_free_of_what_the_linter_finds():

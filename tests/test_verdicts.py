@@ -6,7 +6,6 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from datetime import date
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -144,14 +143,33 @@ def test_a_sealed_part_decides_and_its_numbers_stand_nowhere(project, mlbot):
     assert record["sealed"] == "pass" and record["score"]["n"] == test
     (project / "settings.ini").write_text((project / "settings.ini").read_text().replace("0.7", "0.99"))
     done = mlbot("run")
-    assert done.returncode == 1 and "the sealed part misses the floor 0.990" in done.stderr
+    assert done.returncode == 1 and re.search("(the sealed part misses the|is below its) floor 0.990", done.stderr)
 
 
-def test_other_seeds_are_trained_and_judged_beside_the_model(project, mlbot):
+def test_one_run_is_said_alike_everywhere_it_is_said(project, mlbot):
+    """Other seeds, the plan, flat metrics, comment, report: one run, one verdict."""
+    done = mlbot("plan", "--day", "2026-02-02")
+    assert done.returncode == 0 and "stretch 0.840 on 2026-02-02" in done.stdout and "no run yet" in done.stdout
+    assert re.search(r"2026-02-02  0\.840  <- now", done.stdout)
+    ElementTree.parse(project / "runs" / "plan_accuracy.svg")
+    assert mlbot("plan", "--day", "today").returncode == 2 and mlbot("run", "--day", "31.3.26").returncode == 2
     with open(project / "settings.ini", "a") as file:
         file.write("[gates]\nseeds = 3\n")
-    assert mlbot("run", "--no-release").returncode == 0
+    assert mlbot("run", "--no-release", "--day", "2026-02-02").returncode == 0
     assert len(records(project)["accuracy"]["seeds"]) == 2
+    done = mlbot("plan", "--day", "2026-02-02")
+    assert re.search(r"warning: accuracy: a step of 0.010 in 7 days cannot be seen on 104 test rows", done.stdout)
+    folder = last_run(project)
+    page, comment = (folder / "report.html").read_text(), (folder / "comment.md").read_text()
+    assert "The target of accuracy over time" in page and "cannot be seen on 104 test rows" in page
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert all(isinstance(value, int | float) and re.fullmatch(r"[\w./ -]+", name) for name, value in metrics.items())
+    assert {"accuracy", "accuracy_n", "accuracy_floor", "macro_f1", "latency_ratio"} <= set(metrics)
+    for verdict in load_verdicts(folder)[1]:
+        if verdict.score.measured and not verdict.parts:
+            assert metrics[verdict.gate] == verdict.score.value
+            assert f"| {verdict.gate} | {verdict.score.value:.3f} |" in comment and f"<td>{verdict.gate}</td>" in page
+    assert metrics_of([judge("x", share("x", []), Target(0.5))]) == {}
 
 
 @pytest.fixture
@@ -203,14 +221,6 @@ def test_a_missed_stretch_is_xfail_and_too_close_a_warning_in_pytest(three):
     assert "GateWarning: gate: close 0.820 (n=100" in tested.stdout and "to settle" in tested.stdout
 
 
-def test_metrics_are_flat_numbers_that_dvc_and_mlflow_read(project, mlbot):
-    assert mlbot("run", "--no-release").returncode == 0
-    metrics = json.loads((last_run(project) / "metrics.json").read_text())
-    assert all(isinstance(value, int | float) and re.fullmatch(r"[\w./ -]+", name) for name, value in metrics.items())
-    assert {"accuracy", "accuracy_n", "accuracy_floor", "macro_f1", "latency_ratio"} <= set(metrics)
-    assert metrics_of([judge("x", share("x", []), Target(0.5))]) == {}
-
-
 def test_a_comment_fits_and_no_text_in_it_is_markup():
     evil = "@team <script>alert(1)</script> | [x](http://e.vil) `code` --> \n# head"
     changes = [Change(evil * 40, evil, evil, evil, evil, at % 2 == 0) for at in range(500)]
@@ -220,30 +230,3 @@ def test_a_comment_fits_and_no_text_in_it_is_markup():
     rows = [line for line in text.splitlines() if line.startswith("| broke")]
     assert rows and all("@" not in row and "<" not in row and row.count("|") == 7 for row in rows)
     assert "\n" not in plain(evil)
-
-
-def test_the_plan_is_shown_and_drawn_for_a_day(project, mlbot):
-    done = mlbot("plan", "--day", "2026-02-02")
-    assert done.returncode == 0 and "stretch 0.840 on 2026-02-02" in done.stdout and "no run yet" in done.stdout
-    assert re.search(r"2026-02-02  0\.840  <- now", done.stdout)
-    ElementTree.parse(project / "runs" / "plan_accuracy.svg")
-    assert mlbot("plan", "--day", "today").returncode == 2 and mlbot("run", "--day", "31.3.26").returncode == 2
-    assert mlbot("run", "--no-release", "--day", "2026-02-02").returncode == 0
-    done = mlbot("plan", "--day", "2026-02-02")
-    assert re.search(r"warning: accuracy: a step of 0.010 in 7 days cannot be seen on 104 test rows", done.stdout)
-    page = (last_run(project) / "report.html").read_text()
-    assert "The target of accuracy over time" in page and "cannot be seen on 104 test rows" in page
-
-
-def test_what_published_is_the_same_verdict(project, mlbot):
-    """Record, table, metrics and report of one run agree on value and outcome."""
-    assert mlbot("run", "--no-release").returncode == 0
-    folder = last_run(project)
-    verdicts = load_verdicts(folder)[1]
-    metrics, page, comment = (json.loads((folder / "metrics.json").read_text()), (folder / "report.html").read_text(),
-                              (folder / "comment.md").read_text())
-    for verdict in verdicts:
-        if verdict.score.measured and not verdict.parts:
-            assert metrics[verdict.gate] == verdict.score.value
-            assert f"| {verdict.gate} | {verdict.score.value:.3f} |" in comment and f"<td>{verdict.gate}</td>" in page
-    assert Path(folder / "judged.json").exists()
