@@ -14,6 +14,7 @@ from mlbot.replay import POLICIES, Build, Point, numbers_of, replay_figure, repl
 from mlbot.settings import Target
 
 PICTURE = "nbs/images/replay.svg"
+pytestmark = pytest.mark.xdist_group("replay")  # one worker, so that the weeks are lived through once
 
 
 def point(week, value, floor=0.8, stretch=0.85, events=(), n=100):
