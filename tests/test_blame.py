@@ -147,6 +147,18 @@ def test_a_raised_target_is_the_target(repository):
     assert found.causes == ["target"] and "floor 0.8 is now 0.99" in found.sentence
 
 
+def test_new_test_rows_that_are_wrongly_labelled_are_the_test_set(repository):
+    """The model stands still, and its number falls."""
+    rows, test = sides()
+    wrong = test.assign(text=test["text"] + " now", digest=np.arange(len(test), dtype=np.uint64) + 10, batch="week 2",
+                        intent=test["intent"].sample(frac=1, random_state=0).to_numpy())
+    old = leave_run("old", rows, test.assign(batch="week 1"))
+    new = leave_run("new", rows, pd.concat([test.assign(batch="week 1"), wrong], ignore_index=True))
+    found = blame(old, new, load_settings())
+    assert found.causes == ["test"] and found.effects["test"].high < 0 and found.effects["total"].value == 0
+    assert found.sentence.startswith(f"test set: week 2's {len(test)} test rows") and "the model itself" in found.sentence
+
+
 def test_pure_noise_is_called_noise(repository):
     rows, test = sides()
     old = leave_run("old", rows[rows["batch"] != "week 3"], test)
