@@ -514,6 +514,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'mlbot.settings.read_section': ('settings.html#read_section', 'mlbot/settings.py'),
                                 'mlbot.settings.read_share': ('settings.html#read_share', 'mlbot/settings.py'),
                                 'mlbot.settings.read_size': ('settings.html#read_size', 'mlbot/settings.py'),
+                                'mlbot.settings.read_step': ('settings.html#read_step', 'mlbot/settings.py'),
                                 'mlbot.settings.read_target_line': ('settings.html#read_target_line', 'mlbot/settings.py'),
                                 'mlbot.settings.read_targets': ('settings.html#read_targets', 'mlbot/settings.py'),
                                 'mlbot.settings.read_value': ('settings.html#read_value', 'mlbot/settings.py'),

@@ -159,7 +159,7 @@ def report_run(result, minutes: float, source: str, settings: Settings, day: str
     facts = [("source", source)] if not (result.folder / "prepare.json").exists() else []
     facts += [(step.notebook, f"{step.seconds:.1f} s") for step in result.steps]
     facts += [(name, "not reached") for name in result.not_reached]
-    facts.append(("budget", f"{minutes:g} minutes"))
+    facts += [("budget", f"{minutes:g} minutes"), ("targets and waivers of", str(day_of(day)))]
     error = "\n".join(map(str, result.problems))
     return render_report(result.folder, headline, tone, result.verdicts, facts, error, settings.targets, day_of(day))
 

@@ -516,6 +516,10 @@ def require_green(given: list[Verdict], rules: Rules, rows: int | None = None) -
         raise NoVerdict(f"no notebook judged {', '.join(missing) or 'anything'}", "a verdict for each target",
                         "run the notebook with that gate, or remove its target from settings.ini [targets]")
     for verdict in given:
+        members = sum(part.score.n for part in verdict.parts)
+        if rows is not None and verdict.gate == "intents" and verdict.outcome != NOT_ASKED and members != rows:
+            raise NoVerdict(f"gate intents judges intents of {members:,} rows", f"the intents of all {rows:,} test rows",
+                            "judge every intent of test.csv")
         about_test = rows is not None and verdict.gate in ON_ALL_ROWS and verdict.outcome != NOT_ASKED
         sealed_too = verdict.gate == "texts_apart" and about_test and verdict.rows > rows  # it looks at the sealed part, too
         if about_test and verdict.rows != rows and not sealed_too:

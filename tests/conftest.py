@@ -16,6 +16,14 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 pytest_plugins = ["pytester"]
 
 
+SLOW = ("test_readme", "test_verdicts", "test_public", "test_blame", "test_replay", "test_run", "1_prepare", "2_train", "3_gate")
+
+
+def pytest_collection_modifyitems(items):
+    """The slowest files first, so that no worker is left alone with one of them at the end."""
+    items.sort(key=lambda item: SLOW.index(item.path.stem) if item.path.stem in SLOW else len(SLOW))
+
+
 @pytest.fixture
 def root() -> Path:
     """The top of the checkout."""

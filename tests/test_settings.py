@@ -18,6 +18,12 @@ def test_a_project_overrides_what_it_names_and_keeps_the_rest(tmp_path):
     assert settings.places.runs == tmp_path / "runs"
 
 
+def test_a_stretch_or_a_limit_of_one_s_own_replaces_the_shipped_one_whole(tmp_path):
+    settings = load(tmp_path, "[targets]\naccuracy.stretch = 0.95\nchampion.floor = 0.01\n")
+    assert settings.target("accuracy").stretch == 0.95 and settings.target("accuracy").start is None
+    assert settings.target("accuracy").floor == 0.8 and settings.target("champion").floor == 0.01
+
+
 def test_a_shipped_target_is_removed_by_setting_it_to_nothing(tmp_path):
     settings = load(tmp_path, "[targets]\nmacro_f1.stretch =\n")
     assert "macro_f1" not in settings.targets and "accuracy" in settings.targets
@@ -45,6 +51,15 @@ def test_without_a_file_the_working_folder_is_the_root(tmp_path):
     ("[targets]\naccuracy.flor = 0.8\n", "did you mean floor?"),
     ("[targets]\naccuracy.floor = 80\n", "a share from 0 to 1"),
     ("[targets]\naccuracy.floor = nan\n", "a share from 0 to 1"),
+    ("[targets]\naccuracy.step = nan\n", "above or below 0"),
+    ("[targets]\naccuracy.stretch = 0.8\naccuracy.step = 0.01\n", "together"),
+    ("[targets]\nx.stretch = 0.8\nx.start = 5.1.26\nx.step = 0.1\nx.count = 2\n", "a day such as"),
+    ("[targets]\naccuracy.floor = 0.8\naccuracy.ceiling = 0.9\n", "one of floor, ceiling and margin"),
+    ("[targets]\naccuracy.min_n = 0\n", "a whole number from 1"),
+    ("[targets]\naccuracy.too_close = maybe\n", "pass or fail"),
+    ("[gates]\nseeds = 0\n", "1 or more"),
+    ("[meter]\nfeedback = some\n", "full or none"),
+    ("[split]\nsealed_percent = 100\n", "from 0 to 99"),
     ("[data]\nconflicts = ignore\n", "keep or set_aside"),
     ("[model]\nwords = 2\n", "two lengths"),
     ("[budget]\nrun = 0\n", "above 0"),
