@@ -16,7 +16,8 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 pytest_plugins = ["pytester"]
 
 
-SLOW = ("test_readme", "test_verdicts", "test_public", "test_blame", "test_replay", "test_run", "1_prepare", "2_train", "3_gate")
+SLOW = ("test_readme", "test_public", "test_verdicts", "test_blame", "test_replay", "1_prepare", "2_train", "3_gate",
+        "4_release", "test_run")
 
 
 def pytest_collection_modifyitems(items):

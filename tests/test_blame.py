@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from mlbot.artefact import write_artefact
-from mlbot.blame import blame, save_blame, units
+from mlbot.blame import blame, common_rows, save_blame, units
 from mlbot.data import read_utterances, sample_file, snapshot
 from mlbot.errors import InputError
 from mlbot.evaluate import accuracy
@@ -184,6 +184,19 @@ def test_rows_that_came_went_and_were_relabelled_are_parts_of_their_own():
     new = pd.DataFrame({"digest": [1, 2, 4], "intent": ["a", "b", "b"]})
     assert [unit.name for unit in units(old, new)] == ["the new rows", "the changed labels", "the removed rows"]
     assert units(old, old) == []
+
+
+def test_one_text_with_two_meanings_is_no_changed_label_and_is_answered_twice(repository):
+    """Role decides: the same words count once for each context, in training and in the test."""
+    rows, test = sides()
+    card = rows[rows["text"].str.contains("card")].iloc[:2].assign(text="new card", digest=np.uint64(7), batch="week 1")
+    twice = card.assign(role=["sales", "engineer"], intent=["expense_claim", "access_badge"])
+    with_both = pd.concat([rows, twice], ignore_index=True)
+    assert units(with_both, with_both.iloc[::-1], ["role", "location"]) == []
+    asked = pd.concat([test, twice.assign(digest=np.uint64(8))], ignore_index=True)
+    old = leave_run("old", rows, asked)
+    kept = common_rows(old, old)
+    assert (kept["digest"] == 8).sum() == 2 and len(kept) == len(asked.drop_duplicates(["digest", "role", "location"]))
 
 
 def test_the_command_compares_the_last_two_runs(project, mlbot):

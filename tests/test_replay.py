@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from datetime import date
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -14,7 +16,6 @@ from mlbot.replay import POLICIES, Build, Point, numbers_of, replay_figure, repl
 from mlbot.settings import Target
 
 PICTURE = "nbs/images/replay.svg"
-pytestmark = pytest.mark.xdist_group("replay")  # one worker, so that the weeks are lived through once
 
 
 def point(week, value, floor=0.8, stretch=0.85, events=(), n=100):
@@ -23,20 +24,21 @@ def point(week, value, floor=0.8, stretch=0.85, events=(), n=100):
     return Point(week, 10, 2, score, score, score if week else None, verdict, tuple(events))
 
 
-@pytest.fixture(scope="module")
-def lived(tmp_path_factory):
+def live(folder):
     """The output, the numbers and the picture of `mlbot replay`."""
-    import subprocess
-    import sys
-    folder = tmp_path_factory.mktemp("replay")
     done = subprocess.run([sys.executable, "-m", "mlbot", "replay", "--folder", str(folder / "out")], cwd=folder,
                           capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout, json.loads((folder / "out" / "replay.json").read_text()), folder / "out" / "replay.svg"
 
 
-def test_the_ten_weeks_have_three_yardsticks_a_verdict_and_their_events(lived):
-    output, numbers, picture = lived
+def described(path):
+    return next(node.text for node in ElementTree.parse(path).iter() if node.tag.endswith("description"))
+
+
+def test_the_ten_weeks_are_lived_through_and_drawn_as_in_the_readme(tmp_path, root):
+    """Three yardsticks, a verdict and the events of each week; and good in test is not good in production."""
+    output, numbers, picture = live(tmp_path)
     assert [item["week"] for item in numbers] == list(range(11))
     assert all(item["new"]["n"] > 200 and item["seen"]["n"] > 200 for item in numbers)
     assert [item["production"] is None for item in numbers] == [True, *[False] * 9, True]
@@ -46,7 +48,11 @@ def test_the_ten_weeks_have_three_yardsticks_a_verdict_and_their_events(lived):
     assert [round(item["stretch"], 2) for item in numbers] == [0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.86, 0.87, 0.88, 0.89, 0.9]
     assert len(re.findall(r"^\d+ .*(pass|fail|too close)", output, re.MULTILINE)) == 11
     assert "picture: " in output and "next: " in output
-    ElementTree.parse(picture)
+    gaps = [item["new"]["value"] - item["production"]["value"] for item in numbers if item["production"]]
+    assert min(gaps) > 0 and sum(gaps) / len(gaps) > 0.05
+    assert described(root / PICTURE) == described(picture), "run: mlbot replay --folder nbs/images"
+    assert f"]({PICTURE})" in (root / "README.md").read_text()
+    assert json.loads((root / "nbs" / "images" / "replay.json").read_text()) == numbers
 
 
 def test_production_is_asked_of_the_model_that_served(monkeypatch):
@@ -62,20 +68,6 @@ def test_production_is_asked_of_the_model_that_served(monkeypatch):
     served = [(name, rows) for name, rows in asked if rows.startswith("production")]
     assert served == [((week - 1, "wording"), f"production {week}"[:12]) for week in range(1, 10)]
     assert [name for name, rows in asked if rows == "test 3 wordi"] == [(3, "wording")]
-
-
-def test_good_in_test_is_not_good_in_production(lived):
-    _, numbers, _ = lived
-    gaps = [item["new"]["value"] - item["production"]["value"] for item in numbers if item["production"]]
-    assert min(gaps) > 0 and sum(gaps) / len(gaps) > 0.05
-
-
-def test_the_picture_in_the_readme_is_what_the_command_draws(lived, root):
-    def described(path):
-        return next(node.text for node in ElementTree.parse(path).iter() if node.tag.endswith("description"))
-    assert described(root / PICTURE) == described(lived[2]), "run: mlbot replay --folder nbs/images"
-    assert f"]({PICTURE})" in (root / "README.md").read_text()
-    assert json.loads((root / "nbs" / "images" / "replay.json").read_text()) == lived[1]
 
 
 def test_the_same_weeks_give_the_same_bytes(tmp_path):
