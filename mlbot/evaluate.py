@@ -186,10 +186,10 @@ def calibration_error(confidence, correct, groups=None, draws: int = 1000, seed:
     groups = np.arange(len(correct)) if groups is None else np.asarray(groups)
     return bootstrap("calibration_error", error, groups, draws, seed, better="lower")
 
-# %% ../nbs/12_evaluate.ipynb #5e9062ab
+# %% ../nbs/12_evaluate.ipynb #6a90cc24
 def silently_wrong(confidence, correct, threshold: float, groups=None) -> Score:
     """Share of all utterances that get a wrong answer with at least `threshold` confidence."""
-    flags = (np.asarray(confidence, float) >= threshold) & ~np.asarray(correct, bool)
+    flags = ~(np.asarray(confidence, float) < threshold) & ~np.asarray(correct, bool)  # no number counts as sure
     return share("silently_wrong", flags, groups, better="lower")
 
 
@@ -219,7 +219,7 @@ def time_ratio(metric: str, call: Callable, items: list) -> Score:
     value, *bounds = map(float, np.quantile(ratios, [0.5, *(min(1.0, max(0.0, 0.5 + step)) for step in steps)]))
     return Score(metric, value, n, *bounds, better="lower")
 
-# %% ../nbs/12_evaluate.ipynb #71313e8d
+# %% ../nbs/12_evaluate.ipynb #1e25b73c
 def gain(metric: str, before, after, groups=None) -> Score:
     """How many points better `after` is than `before`: flags of the same rows, each whether that model was right."""
     before, after = checked_flags(metric, before), checked_flags(metric, after)
@@ -231,7 +231,8 @@ def gain(metric: str, before, after, groups=None) -> Score:
         return Score(metric, math.nan, 0, -1.0, 1.0)
     worth = 1.0 if groups is None else design_effect(steps, np.asarray(groups))
     broke, healed, effective = (steps < 0).sum() / worth, (steps > 0).sum() / worth, n / worth
-    return Score(metric, float(steps.mean()), n, *difference_bounds(broke, healed, effective), effective=effective)
+    value, (low, high) = float(steps.mean()), difference_bounds(broke, healed, effective)
+    return Score(metric, value, n, min(low, value), max(high, value), effective=effective)
 
 # %% ../nbs/12_evaluate.ipynb #50dd0b75
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ __all__ = ['PASS', 'FAIL', 'TOO_CLOSE', 'NO_VERDICT', 'NOT_ASKED', 'NOTHING', 'G
 
 # %% ../nbs/16_gate.ipynb #2f266004
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
@@ -86,7 +87,8 @@ class Verdict:
     @property
     def stops(self) -> bool:
         """Whether this gate stops a release. What was not measured cannot be waived."""
-        return self.red and (self.waiver is None or self.outcome == NO_VERDICT)
+        lost = NO_VERDICT in (self.outcome, *(part.outcome for part in self.parts))
+        return self.red and (self.waiver is None or lost)
 
     @property
     def green(self) -> bool:
@@ -136,7 +138,7 @@ def judge(gate: str, score: Score, target: Target = NOTHING, sealed: str = "", s
     return Verdict(gate, score, target, outcome, score.n, sealed=sealed,
                    seeds=tuple(outcome_of(other, target) for other in seeds))
 
-# %% ../nbs/16_gate.ipynb #0fdc8cba
+# %% ../nbs/16_gate.ipynb #7e60ce9f
 def part_outcome(score: Score, floor: float | None, chance: float) -> str:
     """The outcome of a member, with the corrected chance that so few hits are luck."""
     if floor is None:
@@ -150,11 +152,13 @@ def judge_family(gate: str, scores: Sequence[Score], target: Target, floors: dic
     named = {name: floor for name, floor in (floors or {}).items()}
     asked = [named.get(score.metric.lower(), target.floor) for score in scores]
     known = [score.n >= max(1, target.min_n or 1) or score.metric.lower() in named for score in scores]
-    judged = [at for at, score in enumerate(scores) if known[at] and asked[at] is not None]
+    wanted = [at for at in range(len(scores)) if known[at] and asked[at] is not None]
+    judged = [at for at in wanted if scores[at].measured]
     chances = holm([chance_of_so_few(scores[at].value * scores[at].effective, scores[at].effective, asked[at])
                     for at in judged])
     chance_of = dict(zip(judged, chances, strict=True))
-    parts = [Part(score, asked[at], part_outcome(score, asked[at] if at in chance_of else None, chance_of.get(at, 1.0)))
+    parts = [Part(score, asked[at], NO_VERDICT if at in wanted and at not in chance_of else
+                  part_outcome(score, asked[at] if at in chance_of else None, chance_of.get(at, 1.0)))
              for at, score in enumerate(scores)]
     lost = sorted(set(named) - {score.metric.lower() for score in scores})
     parts += [Part(Score(name, math.nan, 0, 0.0, 1.0), named[name], NO_VERDICT) for name in lost]
@@ -488,10 +492,14 @@ def verdict_table(given: list[Verdict]) -> str:
                      for row in rows)
 
 # %% ../nbs/16_gate.ipynb #662a2e39
+_LIVE = re.compile(r"[\\`*{}\[\]()#!|~<>&@$]")  # what Markdown, HTML or a forge would take for more than text
+
+
 def verdict_markdown(given: list[Verdict]) -> str:
     """The verdicts as a Markdown table; what could be read as markup is escaped."""
     def line(cells) -> str:
-        return "| " + " | ".join(escape(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+        return "| " + " | ".join(_LIVE.sub(lambda found: f"&#{ord(found[0])};", " ".join(cell.split()))
+                                 for cell in cells) + " |"
     return "\n".join([line(HEADER), line("---" for _ in HEADER), *(line(verdict_cells(item)) for item in given)])
 
 # %% ../nbs/16_gate.ipynb #54ae5025

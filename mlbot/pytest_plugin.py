@@ -195,7 +195,7 @@ class GateCell(NotebookItem):
         if late:
             pytest.xfail("; ".join(late))
 
-# %% ../nbs/26_pytest_plugin.ipynb #b4c28409
+# %% ../nbs/26_pytest_plugin.ipynb #6b94173f
 def properties_of(verdict) -> list[tuple[str, object]]:
     """What the JUnit file says about a gate."""
     score, target = verdict.score, verdict.target
@@ -208,8 +208,9 @@ def properties_of(verdict) -> list[tuple[str, object]]:
 
 def about(problem: MlbotError, gates: list[str]) -> bool:
     """Whether a problem of a cell concerns these gates: it names one of them, or none at all."""
-    named = re.match(r"gate:? ([\w.-]+)", problem.met)
-    return not gates or not named or named[1] in gates
+    mine = [start for gate in gates for start in (f"gate: {gate} ", f"gate: {gate}:")]
+    silent = problem.met.startswith("gate ") and any(gate in problem.met for gate in gates)
+    return not gates or not problem.met.startswith(("gate: ", "gate ")) or silent or problem.met.startswith(tuple(mine))
 
 
 def missed(verdict) -> bool:

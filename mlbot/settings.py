@@ -245,6 +245,7 @@ def as_target(gate: str, parts: dict, place: str) -> Target:
     rules = [
         (len([name for name in ("floor", "ceiling", "margin") if name in parts]) <= 1, "one of floor, ceiling and margin"),
         (len(steps) in (0, 3) and ("stretch" in parts or not steps), "stretch, start, step and count together"),
+        (parts.get("every", 7) * parts.get("count", 1) <= 36_500, "a climb of a hundred years at most"),
         (less or max(parts.get(name, 0) for name in ("stretch", "cap")) <= 1, "a share from 0 to 1, such as 0.80"),
     ]
     for holds, wanted in rules:

@@ -15,7 +15,7 @@ from .errors import InputError
 from .files import write_atomic
 from .gate import Waiver
 
-# %% ../nbs/17_waiver.ipynb #4f881aad
+# %% ../nbs/17_waiver.ipynb #ba17873d
 HEAD = """# Gates that may ship red, each for one model and one state of the data, until a day. Made by: mlbot waive
 # Keep this file in git. A section that is removed ends its waiver.
 """
@@ -28,6 +28,8 @@ def read_waiver(parts: dict[str, str], place: str) -> Waiver:
         missing, more = [name for name in names if name not in parts], [name for name in parts if name not in names]
         raise InputError(f"a waiver {'lacks ' + ', '.join(missing) if missing else 'has ' + ', '.join(more)}",
                          f"the lines {', '.join(names)}", "write it again: mlbot waive", place)
+    if not parts["who"].strip() or not parts["why"].strip():
+        raise InputError("a waiver without a person or a reason", "who and why", "write it again: mlbot waive", place)
     try:
         return Waiver(**{**parts, "until": date.fromisoformat(parts["until"])})
     except ValueError:

@@ -254,3 +254,19 @@ def test_a_stretch_climbs_by_the_day_and_says_when_it_cannot_be_seen():
     assert feasibility("accuracy", replace(target, step=0.05, cap=None), 800) == ""
     falling = Target(ceiling=0.2, stretch=0.2, start=date(2026, 1, 5), step=-0.01, count=30, cap=0.1)
     assert on_day(falling, date(2027, 1, 1)).stretch == 0.1
+
+
+def test_a_member_that_was_not_measured_is_no_verdict_and_cannot_be_waived():
+    lost, nan = scored(0, 0, "vip"), Score("vip", math.nan, 50, 0.0, 1.0)
+    assert judge_family("f", [scored(90, 100, "a"), lost], Target(0.5), {"vip": 0.9}).outcome == NO_VERDICT
+    assert judge_family("f", [scored(90, 100, "a"), nan], Target(0.5)).outcome == NO_VERDICT
+    both = judge_family("x", [scored(1, 100, "a")], Target(0.5), {"vip": 0.9})
+    assert both.outcome == FAIL and replace(both, waiver=WAIVER).stops
+
+
+def test_a_challenger_that_only_heals_has_a_record_that_reads():
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        groups, before = rng.integers(0, 250, 800), rng.random(800) < 0.9
+        better = gain("champion", before, before | (rng.random(800) < 0.2), groups)
+        assert read_record(as_record(judge("champion", better, Target(0.0)))).outcome in (PASS, TOO_CLOSE)
