@@ -174,6 +174,8 @@ def test_a_notebook_may_ask_for_more_and_never_for_less():
     assert against(judge("x", scored(82, 100), Target(0.1)), rules).red                        # too close, and strict
     assert against(judge("x", scored(40, 40), Target(0.1)), rules).outcome == NO_VERDICT       # 40 rows, 50 wanted
     assert against(judge("x", scored(99, 100), Target(0.999)), rules).outcome != PASS          # more than the rules ask
+    assert against(judge("x", scored(82, 100), Target(0.1, too_close="pass")), rules).red  # its own leniency does not count
+    assert against(judge("x", scored(40, 40), Target(0.1, min_n=5)), rules).outcome == NO_VERDICT
     assert against(judge_family("f", [scored(30, 100, "a")], Target(0.1)), rules).outcome == FAIL
     assert against(judge_family("f", [scored(30, 100, "a")], Target(0.1), {"a": 0.0}), rules).outcome == FAIL
 
