@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['HEADLINES', 'OF_PREDICT', 'program', 'need', 'here', 'add_columns', 'run_parameters', 'show_progress', 'run',
-           'headline_of', 'report_run', 'publish', 'red_verdict', 'waive', 'plan', 'judged_runs', 'blame', 'next_step',
-           'take_context', 'replay', 'company', 'predict', 'data_add', 'data_show', 'data_fetch', 'models', 'checkout',
-           'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'rows_of', 'add_run',
-           'add_predict', 'add_data', 'add_gates', 'add_company', 'add_checkout', 'Version', 'build_parser', 'main']
+           'headline_of', 'released_words', 'report_run', 'facts_of', 'publish', 'red_verdict', 'waive', 'plan',
+           'judged_runs', 'blame', 'next_step', 'take_context', 'replay', 'company', 'predict', 'data_add', 'data_show',
+           'data_fetch', 'models', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault',
+           'minutes_of', 'rows_of', 'add_run', 'add_predict', 'add_data', 'add_gates', 'add_company', 'add_checkout',
+           'Version', 'build_parser', 'main']
 
 # %% ../nbs/28_cli.ipynb #35d7ea8b
 import argparse
@@ -97,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the pipeline, write the report, print the verdicts."""
     try:
         from mlbot.compare import change_lines
-        from mlbot.gate import verdict_table
+        from mlbot.gate import remarks, verdict_table
         from mlbot.pipeline import prepare_run, run_pipeline
         from mlbot.report import free_scores
         from mlbot.runs import load_judged, new_run
@@ -116,6 +117,7 @@ def run(options: argparse.Namespace) -> int:
     result = run_pipeline(settings, folder, parameters, minutes, progress, release=not options.no_release)
     if result.verdicts:
         print(f"\n{verdict_table(result.verdicts)}\n")
+        print(*(f"- {line}" for line in remarks(result.verdicts)), sep="\n", end="\n\n")
     for score in free_scores(folder):
         print(f"not gated: {score}")
     judged = load_judged(folder)
@@ -126,8 +128,10 @@ def run(options: argparse.Namespace) -> int:
         print_error(problem)
     if result.not_reached:
         print(f"not reached: {', '.join(result.not_reached)}; the champion is unchanged")
+    if result.exit_code == 0:
+        print(released_words(result, not options.no_release))
     report = report_run(result, minutes, source, settings, parameters.get("day", ""))
-    publish(result, settings)
+    publish(result, settings, parameters.get("day", ""))
     print(f"report: {here(report)}")
     print(f"next:   {next_step(result, not options.no_release)}")
     return result.exit_code
@@ -151,6 +155,13 @@ def headline_of(result) -> tuple[str, str]:
     return headline, tone
 
 
+def released_words(result, released: bool) -> str:
+    """Which model came of a run, and whether it answers now."""
+    from mlbot.runs import load_verdicts
+    model = load_verdicts(result.folder)[0]
+    return f"released: model {model} is the champion" if released else f"model {model} is not released, as asked"
+
+
 def report_run(result, minutes: float, source: str, settings: Settings, day: str = "") -> Path:
     """Write the report of a run and return its path."""
     from mlbot.report import render_report
@@ -164,7 +175,22 @@ def report_run(result, minutes: float, source: str, settings: Settings, day: str
     return render_report(result.folder, headline, tone, result.verdicts, facts, error, settings.targets, day_of(day))
 
 # %% ../nbs/28_cli.ipynb #5d93bcff
-def publish(result, settings: Settings) -> None:
+def facts_of(folder: Path, day: str) -> list[tuple[str, str]]:
+    """Which run, model and data a comment is about, of which day, and how the model does in production."""
+    from mlbot.report import PRODUCTION, free_scores
+    from mlbot.runs import day_of, load_json
+    facts = [("Run", folder.name)]
+    if (folder / "verdicts.json").exists():
+        facts.append(("model", load_json(folder / "verdicts.json")["model"] or "none yet"))
+    if (folder / "prepare.json").exists():
+        prepared = load_json(folder / "prepare.json")
+        facts.append(("data", f"{prepared['source']} (snapshot {prepared['snapshot']})"))
+    facts.append(("targets of", str(day_of(day))))
+    return facts + [("accuracy in production", str(score).partition(" ")[2]) for score in free_scores(folder)
+                    if score.metric == PRODUCTION]
+
+
+def publish(result, settings: Settings, day: str = "") -> None:
     """Write `metrics.json` and `comment.md` of a run; in a GitHub job also its summary, and annotations into its log."""
     from mlbot.files import write_atomic
     from mlbot.pipeline import find_notebooks
@@ -172,7 +198,7 @@ def publish(result, settings: Settings) -> None:
     from mlbot.runs import load_judged, save_json
     judged = load_judged(result.folder)
     text = build_markdown(headline_of(result)[0], result.verdicts, result.problems, judged["changes"],
-                          [*filter(None, [judged["meter"]]), *judged["warnings"]])
+                          [*filter(None, [judged["meter"]]), *judged["warnings"]], facts_of(result.folder, day))
     save_json(metrics_of(result.verdicts), result.folder / "metrics.json")
     write_atomic(result.folder / "comment.md", lambda file: file.write(text))
     if os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -205,18 +231,23 @@ def waive(options: argparse.Namespace) -> int:
     try:
         from mlbot.gate import Waiver
         from mlbot.registry import person
-        from mlbot.runs import day_of, load_json, open_run
+        from mlbot.runs import day_of, load_json, load_verdicts, open_run
         from mlbot.waiver import check_waiver, save_waiver
     except ImportError as problem:
         raise need("pipeline", problem) from None
-    settings, day = load_settings(), day_of(options.day)
+    settings, day = load_settings(), day_of(options.day, "--day")
     folder = open_run(settings, options.run, needs="verdicts.json")
     verdict = red_verdict(options.gate, folder)
-    waiver = Waiver(options.gate, options.who or person(), options.why, day_of(options.until), verdict.model,
+    waiver = Waiver(options.gate, options.who or person(), options.why, day_of(options.until, "--until"), verdict.model,
                     load_json(folder / "prepare.json")["snapshot"])
     check_waiver(waiver, day)
-    save_waiver(waiver, settings.places.waivers)
-    print(f"waived: {waiver.gate}, until {waiver.until}, for model {waiver.model or '(none)'} and data {waiver.data}")
+    before = save_waiver(waiver, settings.places.waivers)
+    print(f"waived: {waiver.gate}, by {waiver.who}, until {waiver.until}: {waiver.why}")
+    print(f"holds:  for model {waiver.model or '(none)'} and data {waiver.data}, of run {folder.name}")
+    if before:
+        print(f"replaces the waiver by {before.who}, until {before.until}: {before.why}")
+    if others := [other.gate for other in load_verdicts(folder)[1] if other.stops and other.gate != waiver.gate]:
+        print(f"still red: {', '.join(others)}")
     print(f"next:   commit {here(settings.places.waivers)}, have it reviewed, then: {program()} run")
     return 0
 
@@ -244,7 +275,7 @@ def plan(options: argparse.Namespace) -> int:
                                                                              if name in scores else ""))
         print(*(f"  {at}  {height:.3f}{'  <- now' if height == now and at <= day else ''}" for at,
                 height in steps_of(target)), sep="\n")
-        if warning := feasibility(name, target, rows):
+        if warning := feasibility(name, target, rows, day):
             print(f"warning: {warning}")
         file = settings.places.runs / f"plan_{name}.svg"
         picture = as_svg(plan_figure(name, target, day, scores.get(name)), f"the target of {name}")
@@ -275,18 +306,26 @@ def blame(options: argparse.Namespace) -> int:
     if len(known) < 2 and not (options.old and options.new):
         raise InputError(f"{len(known)} runs that answered their test", "two of them", f"{program()} run",
                          here(settings.places.runs))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was checked out is removed again
     new = open_run(settings, options.new or known[-1].name, needs="predictions.csv")
     old = open_run(settings, options.old or [path.name for path in known if path != new][-1], needs="predictions.csv")
     print(f"mlbot blame: {old.name} is the old run, {new.name} the new one", flush=True)
-    bar = tqdm(desc="training", unit=" trainings", leave=False, disable=not sys.stderr.isatty())
-    found = find_cause(old, new, settings, lambda what: (bar.set_description(what), bar.update()))
+    watched = sys.stderr.isatty()
+    bar = tqdm(desc="training", unit=" trainings", leave=False, disable=not watched)
+
+    def trained(what: str) -> None:
+        bar.set_description(what)
+        bar.update()
+        if not watched:
+            print(f"  trained: {what}", file=sys.stderr, flush=True)
+    found = find_cause(old, new, settings, trained)
     bar.close()
     print(found.sentence)
     for name, score in found.effects.items():
         print(f"  {name:<12} {100 * score.value:+6.1f} points ({100 * score.low:+.1f} to {100 * score.high:+.1f})")
     print(*(f"  {note}" for note in found.notes), sep="\n")
     print(f"picture: {here(save_blame(found, new))}")
-    print(f"next:    {program()} run, after what the sentence names is mended")
+    print(f"next:    {found.advice}")
     return 0
 
 # %% ../nbs/28_cli.ipynb #26d0fd5d
@@ -294,8 +333,11 @@ def next_step(result, released: bool = True) -> str:
     """What to do after a run: ask the champion (or the model, if it was not to be released), or look at the first problem."""
     if result.exit_code in (1, 3):
         last = here(result.folder / result.steps[-1].notebook)
-        red = next((verdict.gate for verdict in result.verdicts if verdict.stops), "")
-        waive = f", or let it ship: {program()} waive {red} --why REASON --until DAY" if result.exit_code == 1 and red else ""
+        red = [verdict.gate for verdict in result.verdicts if verdict.stops]
+        waive = ""
+        if result.exit_code == 1 and red:
+            waive = f", or let it ship: {program()} waive {shlex.quote(red[0])} --why REASON --until DAY"
+            waive += f", and so for {', '.join(red[1:])}" if len(red) > 1 else ""
         return f"read the report, ask what changed ({program()} blame), or open {last} ({program()} lab){waive}"
     if result.problems:
         return "do what the error says, then the same command again"
@@ -338,7 +380,8 @@ def replay(options: argparse.Namespace) -> int:
         raise need("pipeline", problem) from None
     settings = load_settings()
     folder = Path(options.folder) if options.folder else settings.places.runs / "replay"
-    folder.mkdir(parents=True, exist_ok=True)  # before the work, not after it
+    if not options.policies:
+        folder.mkdir(parents=True, exist_ok=True)  # before the work, not after it
     bar = tqdm(total=options.weeks + 1, desc="week", unit=" weeks", leave=False, disable=not sys.stderr.isatty())
     if options.policies:
         lived = list(weeks.replay_policies(settings, options.weeks, lambda week: bar.update()))
@@ -457,6 +500,9 @@ def models(options: argparse.Namespace) -> int:
         value = (entry.get("verdicts") or {}).get("accuracy")
         print(f"{mark} {entry['model']}  {entry['when']}  {entry.get('who', '')}  {entry.get('why', '')}"
               + (f"  accuracy {value:.3f}" if value is not None else "") + f"  run {entry.get('run', '')}")
+        for gate, waiver in (entry.get("waived") or {}).items():
+            print(f"    {gate} was red, and waived by {waiver['who']} until {waiver['until']}: {waiver['why']}"
+                  if isinstance(waiver, dict) else f"    {gate} was red, and waived by {waiver}")
     print(f"next:   {program()} predict \"...\"")
     return 0
 
@@ -574,7 +620,7 @@ def add_gates(commands) -> None:
     command.add_argument("--day", default="", help="today, for who wants another one")
     command.set_defaults(call=waive)
     command = commands.add_parser("blame",
-                                  help="what moved quality between two runs: code, data, environment, target or luck")
+                                  help="what moved quality between two runs: code, data, environment, target or noise")
     command.add_argument("--old", default="", metavar="RUN", help="default: the run before the new one")
     command.add_argument("--new", default="", metavar="RUN", help="default: the latest")
     command.set_defaults(call=blame)

@@ -26,7 +26,8 @@ class Score:
     """A metric's `value` on `n` utterances, with its 95 % interval from `low` to `high`.
 
     `at_least` and `at_most` are one-sided 95 % bounds (not given: the interval's ends). `effective` is the number of rows
-    that have nothing to do with each other. `better` says which way is good: 'higher' or 'lower'.
+    that have nothing to do with each other. `better` says which way is good: 'higher' or 'lower'. `unit` is '' for a share;
+    'gain' is a difference of two shares. `exact`: all there is was looked at, and no interval is needed.
     """
     metric: str
     value: float
@@ -37,6 +38,8 @@ class Score:
     at_most: float | None = None
     effective: float | None = None
     better: str = "higher"
+    unit: str = ""
+    exact: bool = False
 
     def __post_init__(self):
         given = {"value": math.nan, "at_least": self.low, "at_most": self.high, "effective": float(self.n)}
@@ -44,8 +47,21 @@ class Score:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, default)
 
+    @property
+    def number(self) -> str:
+        """The value with its sign, where it is a gain, and its unit."""
+        value = f"{self.value:+.3f}" if self.unit == "gain" else f"{self.value:.3f}"
+        return f"{value} {self.unit}".rstrip() if self.unit != "gain" else value
+
+    @property
+    def interval(self) -> str:
+        """The 95 % interval, '-' where the value is exact or not measured."""
+        sign = "+" if self.unit == "gain" else ""
+        return "-" if self.exact or not self.measured else f"{self.low:{sign}.3f} to {self.high:{sign}.3f}"
+
     def __str__(self) -> str:
-        return f"{self.metric} {self.value:.3f} (n={self.n:,}, 95 % {self.low:.3f} to {self.high:.3f})"
+        rests = f"n={self.n:,}" + ("" if self.exact else f", 95 % {self.interval}")
+        return f"{self.metric} {self.number} ({rests})" if self.n != 1 or not self.exact else f"{self.metric} {self.number}"
 
     @property
     def measured(self) -> bool:
@@ -99,12 +115,12 @@ def census(metric: str, flags) -> Score:
     """The share of true values where all there is was looked at: nothing is estimated, the bounds are the value."""
     flags = checked_flags(metric, flags)
     value = float(flags.mean()) if len(flags) else math.nan
-    return Score(metric, value, len(flags), value, value, value, value)
+    return Score(metric, value, len(flags), value, value, value, value, exact=True)
 
 
-def reading(metric: str, value: float, better: str = "lower") -> Score:
-    """A single measurement, such as the size of a file, as a score."""
-    return Score(metric, float(value), 1, float(value), float(value), better=better)
+def reading(metric: str, value: float, better: str = "lower", unit: str = "") -> Score:
+    """A single measurement, such as the size of a file in MB, as a score."""
+    return Score(metric, float(value), 1, float(value), float(value), better=better, unit=unit, exact=True)
 
 # %% ../nbs/12_evaluate.ipynb #a868d4f2
 def names_of(truth, predicted) -> tuple[np.ndarray, np.ndarray]:
@@ -133,12 +149,16 @@ def recall_by_intent(truth, predicted, groups=None) -> list[Score]:
     return sorted(found, key=lambda score: (score.value, -score.n, score.metric))
 
 # %% ../nbs/12_evaluate.ipynb #cdd37155
-def corrected_levels(values: np.ndarray, value: float, left_out: np.ndarray, levels: list[float]) -> list[float]:
-    """The quantiles of the draws that stand for `levels` (BCa). `left_out`: the statistic without each group in turn."""
+def corrected_levels(values: np.ndarray, value: float, left_out: np.ndarray, count: int,
+                     levels: list[float]) -> list[float]:
+    """The quantiles of the draws that stand for `levels` (BCa).
+
+    `left_out`: the statistic without each group in turn, or without some of the `count` groups.
+    """
     normal = NormalDist()
     below = float(np.clip((values < value).mean() + (values == value).mean() / 2, 0.5 / len(values), 1 - 0.5 / len(values)))
     bias, gaps = normal.inv_cdf(below), left_out.mean() - left_out
-    skew = float((gaps**3).sum() / (6 * (gaps**2).sum() ** 1.5)) if gaps.any() else 0.0
+    skew = float((gaps**3).sum() / (6 * (gaps**2).sum() ** 1.5)) * math.sqrt(len(gaps) / count) if gaps.any() else 0.0
     shifted = [bias + normal.inv_cdf(level) for level in levels]
     return [normal.cdf(bias + step / max(1 - skew * step, 0.1)) for step in shifted]
 
@@ -154,7 +174,7 @@ def bootstrap(metric: str, statistic: Callable[[np.ndarray], float], groups: np.
     drawn = [statistic(np.bincount(random.integers(0, count, count), minlength=count)[of_row]) for _ in range(draws)]
     left_out = [statistic((of_row != at).astype(float))
                 for at in range(0, count, max(1, count // 500))] if count > 1 else [value]
-    levels = corrected_levels(np.array(drawn), value, np.array(left_out), [0.025, 0.975, 0.05, 0.95])
+    levels = corrected_levels(np.array(drawn), value, np.array(left_out), count, [0.025, 0.975, 0.05, 0.95])
     low, high, least, most = map(float, np.quantile(drawn, levels))
     return Score(metric, value, n, min(low, value), max(high, value), min(least, value), max(most, value), float(count),
                  better)
@@ -214,10 +234,10 @@ def time_ratio(metric: str, call: Callable, items: list) -> Score:
         ratios.append((time.perf_counter() - middle) / (middle - start))
     n = len(ratios)
     if not n:
-        return Score(metric, math.nan, 0, 0.0, math.inf, better="lower")
+        return Score(metric, math.nan, 0, 0.0, math.inf, better="lower", unit="loops")
     steps = [step / (2 * math.sqrt(n)) for step in (-Z, Z, -NormalDist().inv_cdf(0.95), NormalDist().inv_cdf(0.95))]
     value, *bounds = map(float, np.quantile(ratios, [0.5, *(min(1.0, max(0.0, 0.5 + step)) for step in steps)]))
-    return Score(metric, value, n, *bounds, better="lower")
+    return Score(metric, value, n, *bounds, better="lower", unit="loops")
 
 # %% ../nbs/12_evaluate.ipynb #1e25b73c
 def gain(metric: str, before, after, groups=None) -> Score:
@@ -228,11 +248,11 @@ def gain(metric: str, before, after, groups=None) -> Score:
                          "let both models answer all rows")
     n, steps = len(before), after.astype(int) - before
     if not n:
-        return Score(metric, math.nan, 0, -1.0, 1.0)
+        return Score(metric, math.nan, 0, -1.0, 1.0, unit="gain")
     worth = 1.0 if groups is None else design_effect(steps, np.asarray(groups))
     broke, healed, effective = (steps < 0).sum() / worth, (steps > 0).sum() / worth, n / worth
     value, (low, high) = float(steps.mean()), difference_bounds(broke, healed, effective)
-    return Score(metric, value, n, min(low, value), max(high, value), effective=effective)
+    return Score(metric, value, n, min(low, value), max(high, value), effective=effective, unit="gain")
 
 # %% ../nbs/12_evaluate.ipynb #50dd0b75
 @dataclass(frozen=True)

@@ -5,15 +5,17 @@
 # %% auto #0
 __all__ = ['PASS', 'FAIL', 'TOO_CLOSE', 'NO_VERDICT', 'NOT_ASKED', 'NOTHING', 'GRAVEST', 'RECORD', 'MARKS', 'HEADER',
            'ON_ALL_ROWS', 'compare', 'Waiver', 'Part', 'Verdict', 'limit_of', 'stretch_of', 'flaky', 'outcome_of',
-           'judge', 'part_outcome', 'judge_family', 'family_verdict', 'Rules', 'stricter', 'against', 'side_words',
-           'settling', 'decision', 'additions', 'verdict_line', 'error_of', 'as_plain', 'as_record', 'from_record',
-           'verdict_from', 'fits', 'read_record', 'Shown', 'checked_limit', 'checked_scores', 'gate', 'sealed_outcome',
-           'show', 'verdicts', 'outcome_words', 'verdict_cells', 'verdict_table', 'verdict_markdown', 'gates_asked',
+           'judge', 'named_for', 'corrected_chances', 'judge_family', 'gravity', 'family_verdict', 'Rules', 'stricter',
+           'against', 'side_words', 'rows_missing', 'settling', 'decision', 'too_small', 'counted', 'additions',
+           'gate_name', 'verdict_line', 'error_of', 'as_plain', 'as_record', 'from_record', 'verdict_from', 'fits',
+           'read_record', 'Shown', 'checked_limit', 'checked_scores', 'gate', 'sealed_outcome', 'show', 'verdicts',
+           'outcome_words', 'verdict_cells', 'verdict_table', 'part_line', 'remarks', 'verdict_markdown', 'gates_asked',
            'require_green']
 
 # %% ../nbs/16_gate.ipynb #2f266004
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
@@ -54,10 +56,15 @@ class Waiver:
 # %% ../nbs/16_gate.ipynb #3f8b7500
 @dataclass(frozen=True)
 class Part:
-    """One member of a family of scores, such as one intent: its score, its floor, and the outcome among all members."""
+    """One member of a family of scores, such as one intent: its score, what is asked of it, and how it fares among all.
+
+    `late`: it surely misses its stretch.
+    """
     score: Score
     floor: float | None
     outcome: str
+    stretch: float | None = None
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,8 +113,13 @@ def limit_of(target: Target, score: Score) -> float | None:
 
 
 def stretch_of(verdict: Verdict) -> str:
-    """How the stretch of a verdict fares: 'pass', 'fail', 'too close to call', or '' where none is asked or measured."""
+    """How the stretch of a verdict fares: 'pass', 'fail', 'too close to call', or '' where none is asked or measured.
+
+    That of a family is missed as soon as one member surely misses its own.
+    """
     stretch, score = verdict.target.stretch, verdict.score
+    if verdict.parts:
+        return FAIL if any(part.late for part in verdict.parts) else ""
     return compare(score, stretch) if stretch is not None and score.measured else ""
 
 
@@ -123,7 +135,7 @@ def outcome_of(score: Score, target: Target) -> str:
         return NOT_ASKED if limit is None else NO_VERDICT
     if limit is None:
         return PASS
-    too_few = target.min_n and score.n < target.min_n and score.at_least < score.at_most
+    too_few = target.min_n and score.n < target.min_n and not score.exact
     return NO_VERDICT if too_few else compare(score, limit)
 
 
@@ -139,42 +151,65 @@ def judge(gate: str, score: Score, target: Target = NOTHING, sealed: str = "", s
                    seeds=tuple(outcome_of(other, target) for other in seeds))
 
 # %% ../nbs/16_gate.ipynb #7e60ce9f
-def part_outcome(score: Score, floor: float | None, chance: float) -> str:
-    """The outcome of a member, with the corrected chance that so few hits are luck."""
-    if floor is None:
-        return NOT_ASKED
-    return FAIL if chance < RISK else TOO_CLOSE if score.value < floor else PASS
+def named_for(named: dict[str, float], metric: str, default: float | None) -> float | None:
+    """What is asked of a member: by its own name, else its slicing's (`language` of `language/es`), else `default`."""
+    name = metric.lower()
+    return named.get(name, named.get(name.partition("/")[0], default))
+
+
+def corrected_chances(scores: Sequence[Score], limits: dict[int, float | None]) -> dict[int, float]:
+    """The chance that so few hits are luck, with so many scores on trial, by place; a limit of 0 asks nothing."""
+    tried = [at for at, limit in limits.items() if limit]
+    hits = [scores[at].value * scores[at].effective for at in tried]
+    chances = [chance_of_so_few(hit, scores[at].effective, limits[at]) for at, hit in zip(tried, hits, strict=True)]
+    return dict.fromkeys(limits, 1.0) | dict(zip(tried, holm(chances), strict=True))
 
 
 def judge_family(gate: str, scores: Sequence[Score], target: Target, floors: dict[str, float] | None = None,
-                 rows: int = 0) -> Verdict:
-    """The verdict on many shares at once; `floors` are those that the settings name for a member (in lower case)."""
-    named = {name: floor for name, floor in (floors or {}).items()}
-    asked = [named.get(score.metric.lower(), target.floor) for score in scores]
-    known = [score.n >= max(1, target.min_n or 1) or score.metric.lower() in named for score in scores]
-    wanted = [at for at in range(len(scores)) if known[at] and asked[at] is not None]
-    judged = [at for at in wanted if scores[at].measured]
-    chances = holm([chance_of_so_few(scores[at].value * scores[at].effective, scores[at].effective, asked[at])
-                    for at in judged])
-    chance_of = dict(zip(judged, chances, strict=True))
-    parts = [Part(score, asked[at], NO_VERDICT if at in wanted and at not in chance_of else
-                  part_outcome(score, asked[at] if at in chance_of else None, chance_of.get(at, 1.0)))
-             for at, score in enumerate(scores)]
-    lost = sorted(set(named) - {score.metric.lower() for score in scores})
-    parts += [Part(Score(name, math.nan, 0, 0.0, 1.0), named[name], NO_VERDICT) for name in lost]
+                 rows: int = 0, stretches: dict[str, float] | None = None) -> Verdict:
+    """The verdict on many shares at once.
+
+    `floors` and `stretches` are those that the settings name for members or slicings (in lower case).
+    """
+    floors, stretches, everyone = floors or {}, stretches or {}, range(len(scores))
+    asked = [named_for(floors, score.metric, target.floor) for score in scores]
+    wished = [named_for(stretches, score.metric, target.stretch) for score in scores]
+    enough = [score.n >= max(1, target.min_n or 1) or score.metric.lower() in floors for score in scores]
+    measured = [at for at in everyone if enough[at] and scores[at].measured]
+    chances = corrected_chances(scores, {at: asked[at] for at in measured if asked[at] is not None})
+    late = corrected_chances(scores, {at: wished[at] for at in measured if wished[at] is not None})
+
+    def outcome(at: int) -> str:
+        if asked[at] is None or not enough[at]:
+            return NOT_ASKED
+        if at not in chances:
+            return NO_VERDICT
+        return FAIL if chances[at] < RISK else TOO_CLOSE if scores[at].value < asked[at] else PASS
+
+    parts = [Part(scores[at], asked[at], outcome(at), wished[at], late.get(at, 1.0) < RISK) for at in everyone]
+    names = {name for score in scores for name in (score.metric.lower(), score.metric.lower().partition("/")[0])}
+    parts += [Part(Score(name, math.nan, 0, 0.0, 1.0), floor, NO_VERDICT)
+              for name, floor in sorted(floors.items()) if floor and name not in names]
     return family_verdict(gate, tuple(parts), target, rows)
 
 # %% ../nbs/16_gate.ipynb #fc630e6e
 GRAVEST = (FAIL, NO_VERDICT, TOO_CLOSE, PASS, NOT_ASKED)
 
 
+def gravity(part: Part) -> tuple:
+    """A key that sorts members, the gravest first."""
+    return GRAVEST.index(part.outcome), not part.late, part.score.value - (part.floor or 0), -part.score.n, part.score.metric
+
+
 def family_verdict(gate: str, parts: tuple[Part, ...], target: Target, rows: int) -> Verdict:
-    """The verdict of a family: its gravest outcome, and the worst score that has it."""
+    """The verdict of a family: its gravest outcome, and the worst score that has it; none when nobody was judged."""
     if not parts:
         return Verdict(gate, Score(gate, math.nan, 0, 0.0, 1.0), target,
                        NO_VERDICT if target.floor is not None else NOT_ASKED, rows)
-    worst = min(parts, key=lambda part: (GRAVEST.index(part.outcome), part.score.value - (part.floor or 0), -part.score.n))
-    return Verdict(gate, worst.score, replace(target, floor=worst.floor), worst.outcome, rows, parts)
+    worst = min(parts, key=gravity)
+    nobody = worst.outcome == NOT_ASKED and any(part.floor for part in parts)
+    return Verdict(gate, worst.score, replace(target, floor=worst.floor, stretch=worst.stretch),
+                   NO_VERDICT if nobody else worst.outcome, rows, parts)
 
 # %% ../nbs/16_gate.ipynb #25fd4ea7
 @dataclass(frozen=True)
@@ -200,10 +235,10 @@ class Rules:
         target = on_day(self.targets.get(gate, Target()), self.day)
         return replace(target, too_close=target.too_close or self.too_close, min_n=target.min_n or self.min_n)
 
-    def floors_within(self, gate: str) -> dict[str, float]:
-        """The floors that are set for members of a family, by the member's name in lower case."""
-        return {name.removeprefix(f"{gate}.").lower(): target.floor for name, target in self.targets.items()
-                if name.startswith(f"{gate}.") and target.floor is not None}
+    def within(self, gate: str, part: str) -> dict[str, float]:
+        """Each floor (or stretch: `part` says which) that is set for members of a family, by the name in lower case."""
+        return {name.removeprefix(f"{gate}.").lower(): getattr(target, part) for name, target in self.targets.items()
+                if name.startswith(f"{gate}.") and getattr(target, part) is not None}
 
     def waiver(self, gate: str, model: str) -> Waiver | None:
         """The waiver that covers a gate today, if there is one."""
@@ -223,17 +258,19 @@ def stricter(one: Target, other: Target) -> Target:
 def against(verdict: Verdict, rules: Rules) -> Verdict:
     """The verdict as it is when it has to reach what the rules ask, too, and covered only by a waiver that they know."""
     asked = rules.target(verdict.gate)
-    if verdict.parts:
-        own, floors = replace(verdict.target, floor=asked.floor), rules.floors_within(verdict.gate)
+    if verdict.parts or rules.within(verdict.gate, "floor"):
+        floors = rules.within(verdict.gate, "floor")
+        target = stricter(replace(verdict.target, floor=None, stretch=None), asked)
         for part in verdict.parts:  # a floor that was raised by hand stays raised
-            name = part.score.metric.lower()
-            if part.outcome != NOT_ASKED and (part.floor or 0) > (floors.get(name, asked.floor) or 0):
-                floors[name] = part.floor
-        scores = [part.score for part in verdict.parts if part.outcome != NO_VERDICT]
-        again = judge_family(verdict.gate, scores, stricter(own, asked), floors, verdict.rows)
+            if part.outcome != NOT_ASKED and (part.floor or 0) > (named_for(floors, part.score.metric, asked.floor) or 0):
+                floors[part.score.metric.lower()] = part.floor
+        scores = [part.score for part in verdict.parts if part.outcome != NO_VERDICT or part.score.n]
+        again = judge_family(verdict.gate, scores, replace(target, min_n=asked.min_n), floors, verdict.rows,
+                             rules.within(verdict.gate, "stretch"))
     else:
         again = judge(verdict.gate, verdict.score, stricter(verdict.target, asked), verdict.sealed if rules.sealed else "")
-        weaker = verdict.sealed and limit_of(again.target, verdict.score) != limit_of(verdict.target, verdict.score)
+        limits = [(limit_of(target, verdict.score), target.too_close == "fail") for target in (again.target, verdict.target)]
+        weaker = verdict.sealed and limits[0] != limits[1]
         unasked = rules.sealed and verdict.gate == "accuracy" and not verdict.sealed and again.outcome != FAIL
         again = replace(again, outcome=NO_VERDICT if weaker or unasked else again.outcome)
     covered = again.red and verdict.model in ("", rules.model)
@@ -247,13 +284,18 @@ def side_words(verdict: Verdict) -> tuple[str, float | None]:
     return ("ceiling", verdict.target.ceiling) if less else ("floor", verdict.target.floor)
 
 
-def settling(verdict: Verdict) -> str:
-    """How many more rows would settle a verdict that is too close to call."""
-    score, (_, limit) = verdict.score, side_words(verdict)
-    wanted = rows_to_settle(score.value, score.at_least, score.at_most, score.n, limit)
-    if wanted is None or wanted > 100 * score.n:
+def rows_missing(score: Score, limit: float | None) -> int | None:
+    """How many more rows would settle on which side of `limit` a score is; None when no usual number does."""
+    wanted = None if limit is None else rows_to_settle(score.value, score.at_least, score.at_most, score.n, limit)
+    return None if wanted is None or wanted > 100 * score.n else max(1, wanted - score.n)
+
+
+def settling(score: Score, limit: float | None) -> str:
+    """The same in words."""
+    missing = rows_missing(score, limit)
+    if missing is None:
         return "it stands on it, and no usual number of labels settles that"
-    return f"needs about {max(1, wanted - score.n):,} more labelled test utterances to settle"
+    return f"needs about {missing:,} more labelled test utterances to settle"
 
 # %% ../nbs/16_gate.ipynb #a0286184
 def decision(verdict: Verdict) -> str:
@@ -266,30 +308,46 @@ def decision(verdict: Verdict) -> str:
     if verdict.outcome == FAIL:
         return f" is {'above' if word == 'ceiling' else 'below'} its {word} {limit:.3f}"
     if verdict.outcome == TOO_CLOSE:
-        return f" is too close to its {word} {limit:.3f} to call; {settling(verdict)}"
+        return f" is too close to its {word} {limit:.3f} to call; {settling(verdict.score, limit)}"
     return f" {'keeps' if word == 'ceiling' else 'reaches'} its {word} {limit:.3f}"
+
+
+def too_small(part: Part) -> bool:
+    """Whether a member was not judged because it has too few rows."""
+    return part.outcome == NOT_ASKED and part.floor is not None
+
+
+def counted(parts: Sequence[Part]) -> list[str]:
+    """How many members are not plainly good, in words."""
+    counts = [("failed", [part.outcome == FAIL for part in parts]),
+              ("too close to call", [part.outcome == TOO_CLOSE for part in parts]),
+              ("without a verdict", [part.outcome == NO_VERDICT for part in parts]),
+              ("below the stretch", [part.late for part in parts]),
+              ("with too few rows to be judged", list(map(too_small, parts)))]
+    return [f"{sum(flags)} {words}" for words, flags in counts if any(flags)]
 
 
 def additions(verdict: Verdict) -> str:
     """What else there is to say: the family, the stretch, other seeds, a waiver."""
     stretch = {FAIL: "missed", PASS: "reached", TOO_CLOSE: "too close to call"}.get(stretch_of(verdict))
-    counts = {outcome: sum(part.outcome == outcome for part in verdict.parts) for outcome in (FAIL, TOO_CLOSE, NOT_ASKED)}
     others, waiver = sum(outcome != verdict.outcome for outcome in verdict.seeds), verdict.waiver
     said = [
-        (verdict.parts, f"of {len(verdict.parts)} parts {counts[FAIL]} fail, {counts[TOO_CLOSE]} are too close to call, "
-                        f"{counts[NOT_ASKED]} have too few rows"),
-        (stretch and verdict.outcome != FAIL, f"stretch {verdict.target.stretch or 0:.3f} {stretch}"),
+        (verdict.parts, f"of {len(verdict.parts)} parts {', '.join(counted(verdict.parts)) or 'all pass'}"),
+        (stretch and verdict.outcome != FAIL and not verdict.parts, f"stretch {verdict.target.stretch or 0:.3f} {stretch}"),
         (flaky(verdict), f"flaky: {others} of {len(verdict.seeds)} other seeds say otherwise"),
         (waiver, waiver and f"waived by {waiver.who} until {waiver.until}: {waiver.why}"),
     ]
     return "".join(f"; {words}" for holds, words in said if holds)
 
 # %% ../nbs/16_gate.ipynb #e0935d1f
+def gate_name(verdict: Verdict) -> str:
+    """The gate, and the worst member of a family."""
+    return f"{verdict.gate}: {verdict.score.metric}" if verdict.parts else verdict.gate
+
+
 def verdict_line(verdict: Verdict) -> str:
     """A verdict in one line."""
-    score, name = verdict.score, verdict.gate
-    if verdict.parts:
-        name = f"{name}: {score.metric}"
+    score, name = verdict.score, gate_name(verdict)
     if verdict.outcome == NOT_ASKED and not score.measured:
         return f"gate: {name} was not asked: there is nothing to judge"
     if not score.measured:
@@ -351,13 +409,15 @@ def verdict_from(data: dict) -> Verdict:
 def fits(verdict: Verdict) -> bool:
     """Whether a verdict follows from its own numbers."""
     scores = [verdict.score, *(part.score for part in verdict.parts)]
-    if not all(score.at_least <= score.value <= score.at_most for score in scores if score.measured):
+    if not all(score.at_least <= score.value <= score.at_most and 0 < score.effective <= score.n * (1 + 1e-9)
+               for score in scores if score.measured):
         return False
     if not (isinstance(verdict.gate, str) and isinstance(verdict.rows, int) and isinstance(verdict.model, str)):
         return False
     if verdict.parts:
         again = family_verdict(verdict.gate, verdict.parts, verdict.target, verdict.rows)
-        return again.outcome == verdict.outcome and str(again.score) == str(verdict.score)
+        once = len({part.score.metric for part in verdict.parts}) == len(verdict.parts)
+        return once and again.outcome == verdict.outcome and str(again.score) == str(verdict.score)
     if verdict.sealed not in ("", PASS, FAIL):
         return False
     return judge(verdict.gate, verdict.score, verdict.target, verdict.sealed).outcome == verdict.outcome
@@ -402,6 +462,9 @@ def checked_scores(gate: str, score) -> list[Score]:
     if not isinstance(scores, list | tuple) or not all(isinstance(item, Score) for item in scores):
         raise InputError(f"gate {gate} got a {type(score).__name__}", "a Score, or a list of them",
                          "use a function of mlbot.evaluate")
+    twice = [name for name, times in Counter(item.metric for item in scores).items() if times > 1]
+    if twice:
+        raise InputError(f"gate {gate} got {twice[0]} twice", "each member once", "leave one out")
     return list(scores)
 
 # %% ../nbs/16_gate.ipynb #329b2208
@@ -427,7 +490,8 @@ def gate(name: str, score: Score | Sequence[Score], rules: Rules | None = None, 
     if isinstance(score, Score):
         verdict = judge(name, score, target, sealed_outcome(sealed, target), seeds)
     else:
-        verdict = judge_family(name, scores, target, rules.floors_within(name), rows or sum(item.n for item in scores))
+        verdict = judge_family(name, scores, target, rules.within(name, "floor"), rows or sum(item.n for item in scores),
+                               rules.within(name, "stretch"))
     verdict = replace(verdict, model=rules.model, waiver=rules.waiver(name, rules.model) if verdict.red else None)
     _verdicts[name] = verdict
     show(Shown(verdict))
@@ -478,10 +542,14 @@ def verdict_cells(verdict: Verdict) -> tuple[str, ...]:
     sign = "\N{LESS-THAN OR EQUAL TO}" if word == "ceiling" else "\N{GREATER-THAN OR EQUAL TO}"
     stretch = "-" if verdict.target.stretch is None else f"{verdict.target.stretch:.3f}"
     late = {FAIL: " missed", TOO_CLOSE: " \N{ALMOST EQUAL TO}", PASS: " reached"}.get(stretch_of(verdict), "")
-    name = f"{verdict.gate}: {score.metric}" if verdict.parts else verdict.gate
-    interval = f"{score.low:.3f} to {score.high:.3f}"
-    numbers = (f"{score.value:.3f}", f"{score.n:,}", interval) if score.measured else ("-", f"{score.n:,}", "-")
-    return (name, *numbers, "-" if limit is None else f"{sign} {limit:.3f}", stretch + late, outcome_words(verdict))
+    name = gate_name(verdict)
+    name += f" ({score.unit})" if score.unit else ""
+    if verdict.parts:
+        stretch, late = f"{sum(part.late for part in verdict.parts)} below" if stretch_of(verdict) else "-", ""
+    value = replace(score, unit="gain" if score.unit == "gain" else "").number if score.measured else "-"
+    n = "-" if score.exact and score.n == 1 else f"{score.n:,}"
+    limit = "-" if limit is None or (verdict.parts and not limit) else f"{sign} {limit:{'+' if score.unit == 'gain' else ''}.3f}"
+    return name, value, n, score.interval, limit, stretch + late, outcome_words(verdict)
 
 # %% ../nbs/16_gate.ipynb #eaad5e03
 def verdict_table(given: list[Verdict]) -> str:
@@ -490,6 +558,41 @@ def verdict_table(given: list[Verdict]) -> str:
     widths = [max(len(row[at]) for row in rows) for at in range(len(HEADER))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
                      for row in rows)
+
+# %% ../nbs/16_gate.ipynb #7be1c2f4
+def part_line(gate: str, part: Part) -> str:
+    """A member that is not plainly good, in words."""
+    if not part.score.measured:
+        return f"{gate}: {part.score.metric} was not measured (n={part.score.n:,})"
+    said = f"{gate}: {part.score}"
+    if part.outcome == FAIL:
+        said += f" is below its floor {part.floor:.3f}"
+    elif part.outcome == TOO_CLOSE:
+        said += f" is too close to its floor {part.floor:.3f} to call; {settling(part.score, part.floor)}"
+    return said + (f"{', and' if part.outcome in (FAIL, TOO_CLOSE) else ''} misses its stretch {part.stretch:.3f}"
+                   if part.late else "")
+
+
+def remarks(given: Sequence[Verdict], few: int = 5) -> list[str]:
+    """What the table does not say, a line each: open members of families, what would settle a verdict, waivers."""
+    said = []
+    for verdict in given:
+        name, parts = verdict.gate, sorted(verdict.parts, key=gravity)
+        open_ = [part for part in parts if part.outcome in (FAIL, NO_VERDICT, TOO_CLOSE) or part.late]
+        small = sorted((part for part in parts if too_small(part)), key=lambda part: (part.score.value, part.score.metric))
+        said += [part_line(name, part) for part in open_[:few]]
+        if len(open_) > few:
+            said.append(f"{name}: and {len(open_) - few} more ({', '.join(counted(parts))})")
+        if small:
+            names = ", ".join(f"{part.score.metric} {part.score.value:.3f} (n={part.score.n})" if part.score.measured
+                              else part.score.metric for part in small[:few])
+            more = f" and {len(small) - few} more" if len(small) > few else ""
+            said.append(f"{name}: not judged, with fewer than {verdict.target.min_n or 1} rows: {names}{more}")
+        if not parts and verdict.outcome == TOO_CLOSE and not verdict.sealed:
+            said.append(f"{name}: too close to call; {settling(verdict.score, side_words(verdict)[1])}")
+        if verdict.waiver:
+            said.append(f"{name}: red, and waived by {verdict.waiver.who} until {verdict.waiver.until}: {verdict.waiver.why}")
+    return said
 
 # %% ../nbs/16_gate.ipynb #662a2e39
 _LIVE = re.compile(r"[\\`*{}\[\]()#!|~<>&@$]")  # what Markdown, HTML or a forge would take for more than text
@@ -525,9 +628,10 @@ def require_green(given: list[Verdict], rules: Rules, rows: int | None = None) -
                         "run the notebook with that gate, or remove its target from settings.ini [targets]")
     for verdict in given:
         members = sum(part.score.n for part in verdict.parts)
-        if rows is not None and verdict.gate == "intents" and verdict.outcome != NOT_ASKED and members != rows:
-            raise NoVerdict(f"gate intents judges intents of {members:,} rows", f"the intents of all {rows:,} test rows",
-                            "judge every intent of test.csv")
+        wrong = {"intents": members != rows, "slices": members < (rows or 0)}.get(verdict.gate, False)
+        if rows is not None and wrong and verdict.outcome != NOT_ASKED:
+            raise NoVerdict(f"gate {verdict.gate} judges {verdict.gate} of {members:,} rows",
+                            f"the {verdict.gate} of all {rows:,} test rows", f"judge all {verdict.gate} of test.csv")
         about_test = rows is not None and verdict.gate in ON_ALL_ROWS and verdict.outcome != NOT_ASKED
         sealed_too = verdict.gate == "texts_apart" and about_test and verdict.rows > rows  # it looks at the sealed part, too
         if about_test and verdict.rows != rows and not sealed_too:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.special import bdtr
+from scipy.special import bdtr, bdtrc
 
 from .settings import Meter
 
@@ -46,8 +46,9 @@ def rows_for_known_discordance(tolerance: float, reliability: float, log_count: 
 # %% ../nbs/18_meter.ipynb #a510f964
 def tail(n: int, tolerance: float, limit: float) -> float:
     """How likely `n` rows are off by `tolerance` or more, to the likelier side, for a true share of `limit`."""
-    short = bdtr(math.floor((limit - tolerance) * n + 1e-9), n, limit) if limit >= tolerance else 0.0
-    long = 1 - bdtr(math.ceil((limit + tolerance) * n - 1e-9) - 1, n, limit) if limit + tolerance <= 1 else 0.0
+    limit = min(max(limit, tolerance), 1 - tolerance)  # at an end the share would know no chance
+    short = bdtr(math.floor((limit - tolerance) * n + 1e-9), n, limit)
+    long = bdtrc(math.ceil((limit + tolerance) * n - 1e-9) - 1, n, limit)
     return max(float(short), float(long))
 
 
@@ -65,7 +66,7 @@ def decisions_carried(n: int, meter: Meter, limit: float, most: int = 10_000) ->
     """How many decisions `n` test rows carry within the tolerance and reliability of the settings; `most` at the most."""
     def carried(decisions: int) -> bool:
         risk = math.exp(math.log(1 - meter.reliability) - log_models(decisions, meter.feedback, meter.passes))
-        return tail(n, meter.tolerance, limit) <= risk
+        return 0 < risk >= tail(n, meter.tolerance, limit)
     if n < 1 or not carried(1):
         return 0
     low, high = 1, most + 1
@@ -92,8 +93,8 @@ def shared(today: list[int], then: list[int]) -> float:
 # %% ../nbs/18_meter.ipynb #42e1a1af
 @dataclass(frozen=True)
 class Reading:
-    """What the meter shows: rows, decisions served, decisions that the rows carry."""
-    rows: int
+    """What the meter shows: different texts, decisions served, decisions that the texts carry."""
+    texts: int
     served: int
     carried: int
 
@@ -102,22 +103,19 @@ class Reading:
         """Decisions left; 0 when the test set is used up."""
         return max(0, self.carried - self.served)
 
-    @property
-    def warning(self) -> str:
-        """What to do when the test set is used up, '' while it is not."""
-        if self.left:
-            return ""
-        return ("the test set is used up: label more test rows, ask for less (settings.ini [meter]), "
-                "or seal a part (sealed_percent)")
-
 
 def reading_line(reading: Reading, meter: Meter) -> str:
-    """The meter in one line."""
+    """The meter in one line; ends in what to do when nothing is left."""
     shown = "each outcome seen" if meter.feedback == "full" else "no outcome seen"
     retired = f", retired after {meter.passes} passes" if meter.feedback == "full" and meter.passes else ""
-    line = (f"test set: {reading.rows:,} rows carry {reading.carried:,} decisions within {meter.tolerance:.3f}, "
-            f"{100 * meter.reliability:g} % reliable ({shown}{retired}); {reading.served:,} served, {reading.left:,} left")
-    return f"{line}; {reading.warning}" if reading.warning else line
+    texts, promise = f"test set: {reading.texts:,} different texts", (
+        f"within {meter.tolerance:.3f}, {100 * meter.reliability:g} % reliable ({shown}{retired})")
+    if not reading.carried:
+        return (f"{texts} are too few for even one decision {promise}: label more test rows, or ask for less "
+                "(settings.ini [meter])")
+    line = f"{texts} carry {reading.carried:,} decisions {promise}; {reading.served:,} served, {reading.left:,} left"
+    return line if reading.left else (f"{line}; the test set is used up: label more test rows, ask for less "
+                                      "(settings.ini [meter]), or seal a part (sealed_percent)")
 
 # %% ../nbs/18_meter.ipynb #c1ff4de9
 def decisions(models: Path) -> list[dict]:

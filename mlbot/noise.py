@@ -38,12 +38,15 @@ def chance_of_so_few(hits: float, n: float, floor: float) -> float:
 def design_effect(values: np.ndarray, groups: np.ndarray) -> float:
     """Variance of the mean of `values` when `groups` are what was drawn, over that of rows drawn alone; at least 1.
 
-    Both arrays have one entry a row; flags count as 0 and 1.
+    Both arrays have one entry a row; flags count as 0 and 1. Where all values agree, nothing can be estimated, and a group
+    counts as one row; so does a single group.
     """
     residuals = np.asarray(values, float) - (np.mean(values) if len(values) else 0)
     names, of_row = np.unique(groups, return_inverse=True)
     alone = float(residuals @ residuals)
-    if alone == 0 or len(names) in (1, len(residuals)):
+    if alone == 0 or len(names) == 1:
+        return len(residuals) / max(1, len(names))
+    if len(names) == len(residuals):
         return 1.0
     together = np.bincount(of_row, weights=residuals)
     return max(1.0, len(names) / (len(names) - 1) * float(together @ together) / alone)

@@ -9,11 +9,12 @@ __all__ = ['LONGEST', 'plain', 'metrics_of', 'cell_line', 'annotation', 'level_o
 # %% ../nbs/22_publish.ipynb #5fa094d4
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from .compare import Change
 from .errors import MlbotError
-from .gate import TOO_CLOSE, Verdict, stretch_of, verdict_line, verdict_markdown
+from .gate import TOO_CLOSE, Verdict, remarks, rows_missing, side_words, stretch_of, verdict_line, verdict_markdown
 
 # %% ../nbs/22_publish.ipynb #34127143
 _SPECIAL = re.compile(r"[\\`*_{}\[\]()#+!|~<>&@:$-]")
@@ -27,13 +28,18 @@ def plain(text: str, longest: int = 200) -> str:
 
 # %% ../nbs/22_publish.ipynb #d4411412
 def metrics_of(verdicts: list[Verdict]) -> dict[str, float]:
-    """Value, n, interval and limits of each gate that was measured, as flat names and numbers."""
+    """Value, n, interval and limits of each gate that was measured, as flat names and numbers.
+
+    `_red` and `_waived` are 0 or 1; `_rows_missing`: how many more would settle what is too close to call.
+    """
     found: dict[str, float] = {}
     for verdict in verdicts:
         score, target = verdict.score, verdict.target
         if score.measured:
             numbers = {"": score.value, "_n": score.n, "_low": score.low, "_high": score.high, "_floor": target.floor,
-                       "_ceiling": target.ceiling, "_stretch": target.stretch, "_red": int(verdict.red)}
+                       "_ceiling": target.ceiling, "_stretch": target.stretch, "_red": int(verdict.red),
+                       "_waived": int(verdict.waiver is not None),
+                       "_rows_missing": rows_missing(score, side_words(verdict)[1]) if verdict.outcome == TOO_CLOSE else None}
             found |= {verdict.gate + name: float(value) for name, value in numbers.items() if value is not None}
     return found
 
@@ -120,19 +126,25 @@ def waivers_markdown(verdicts: list[Verdict]) -> str:
 
 def problem_markdown(problem: MlbotError) -> str:
     """A problem as an indented block, which no text in it can end."""
-    return "\n".join(f"    {line}" for line in str(problem).split("\n")) + "\n"
+    return "\n".join(f"    {line}" for line in str(problem).splitlines()) + "\n"
 
 # %% ../nbs/22_publish.ipynb #c263c1ce
 LONGEST = 65_000  # characters; GitHub refuses a comment of more than 65,536
 
 
 def build_markdown(headline: str, verdicts: list[Verdict], problems, changes: list[Change] = (), notes=(),
-                   longest: int = LONGEST) -> str:
-    """The run in Markdown: headline, verdicts, problems, waivers, what broke, notes; parts are left out to fit `longest`."""
-    parts = [f"<!-- mlbot -->\n## {headline}\n", verdict_markdown(verdicts) + "\n" if verdicts else "",
-             *map(problem_markdown, problems),
-             waivers_markdown(verdicts), changes_markdown(list(changes)), "".join(f"- {plain(note, 500)}\n"
-                                                                                  for note in notes)]
+                   facts=(), longest: int = LONGEST) -> str:
+    """The run in Markdown: headline, facts, verdicts, problems, waivers, what broke, notes; fits into `longest`.
+
+    `facts` are (name, value) pairs. What does not fit is left out, and counted.
+    """
+    said = [plain(line, 500) for line in remarks([replace(verdict, waiver=None) for verdict in verdicts])]
+    about = "".join(f"{', ' * (at > 0)}{plain(name)} {plain(value)}" for at, (name, value) in enumerate(facts))
+    parts = [f"<!-- mlbot -->\n## {headline}\n", f"{about}\n" if about else "",
+             verdict_markdown(verdicts) + "\n" if verdicts else "",
+             "".join(f"- {line}\n" for line in said), *map(problem_markdown, problems),
+             waivers_markdown(verdicts), changes_markdown(list(changes)),
+             "".join(f"- {plain(note, 500)}\n" for note in notes)]
     text, left_out = "", 0
     for part in filter(None, parts):
         if len(text) + len(part) < longest - 100:

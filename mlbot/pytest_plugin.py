@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RUN', 'pytest_addoption', 'pytest_configure', 'pytest_collect_file', 'pytest_xdist_make_scheduler', 'PipelineRun',
-           'read_parameter', 'pipeline_run', 'PipelineNotebook', 'NotebookItem', 'NotebookRuns', 'cell_of',
-           'GateWarning', 'GateCell', 'properties_of', 'about', 'missed']
+           'copy_champion', 'read_parameter', 'pipeline_run', 'PipelineNotebook', 'NotebookItem', 'NotebookRuns',
+           'cell_of', 'GateWarning', 'GateCell', 'properties_of', 'about', 'missed']
 
 # %% ../nbs/26_pytest_plugin.ipynb #7a62e1e0
 import re
@@ -63,6 +63,7 @@ class PipelineRun:
         prepare_run(self.settings, self.given)
         self.paths = find_notebooks(self.settings)
         self.folder, self.steps = folder, {}
+        copy_champion(self.settings.places.models, folder / "models")
         self.deadline = time.monotonic() + 60 * self.settings.budget.run
 
     def step(self, path: Path):
@@ -79,6 +80,20 @@ class PipelineRun:
                 return self.steps[earlier.name]
             if self.steps[earlier.name].problems:
                 return None
+
+# %% ../nbs/26_pytest_plugin.ipynb #6fd1c04e
+def copy_champion(models: Path, to: Path) -> None:
+    """Copy the champion of a registry, intact or not, to another one."""
+    import shutil
+
+    from mlbot.artefact import POINTER
+    pointer = models / POINTER
+    if pointer.is_file():
+        to.mkdir(parents=True, exist_ok=True)
+        shutil.copy(pointer, to)
+        stored = models / pointer.read_text(encoding="utf-8").strip()
+        if stored.is_dir() and stored.parent == models:
+            shutil.copytree(stored, to / stored.name)
 
 # %% ../nbs/26_pytest_plugin.ipynb #478667b9
 def read_parameter(text: str) -> tuple[str, object]:

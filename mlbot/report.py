@@ -10,6 +10,7 @@ __all__ = ['INK', 'PRODUCTION', 'KINDS', 'Picture', 'as_svg', 'recall_figure', '
 # %% ../nbs/21_report.ipynb #168169e5
 import base64
 import io
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -21,7 +22,19 @@ from matplotlib.figure import Figure
 from .data import Finding
 from .evaluate import Score, most_confused, recall_by_intent
 from .files import write_atomic
-from .gate import FAIL, GRAVEST, NO_VERDICT, NOT_ASKED, PASS, TOO_CLOSE, Verdict, verdict_cells
+from mlbot.gate import (
+    FAIL,
+    NO_VERDICT,
+    NOT_ASKED,
+    PASS,
+    TOO_CLOSE,
+    Verdict,
+    counted,
+    gravity,
+    remarks,
+    too_small,
+    verdict_cells,
+)
 from .runs import load_json, load_judged, load_table
 from .settings import PACKAGE, Target
 from .target import plan
@@ -185,18 +198,21 @@ def judged_part(folder: Path, few: int = 25) -> dict:
 
 
 def family_part(verdicts: list[Verdict], few: int = 12) -> list[dict]:
-    """The members of each family that are not plainly good, the gravest first; else its worst few."""
+    """The members of each family that are not plainly good, the gravest first, else its worst few; and those not judged."""
     families = []
     for verdict in verdicts:
-        parts = sorted(verdict.parts, key=lambda part: (GRAVEST.index(part.outcome), part.score.value))
-        open_ = [part for part in parts if part.outcome in (FAIL, TOO_CLOSE, NO_VERDICT)]
-        rows = [(part.score.metric, f"{part.score.value:.3f}", f"{part.score.n:,}",
-                 f"{part.score.low:.3f} to {part.score.high:.3f}",
-                 "-" if part.floor is None else f"{part.floor:.3f}", part.outcome, KINDS[part.outcome])
-                for part in (open_ or parts)[:few] if part.score.measured]
+        parts = sorted(verdict.parts, key=gravity)
+        small = sorted(filter(too_small, parts), key=lambda part: part.score.value)
+        open_ = [part for part in parts if part.outcome in (FAIL, TOO_CLOSE, NO_VERDICT) or part.late]
+        rows = [(part.score.metric, part.score.number if part.score.measured else "-", f"{part.score.n:,}",
+                 part.score.interval,
+                 "-" if not part.floor else f"{part.floor:.3f}",
+                 "-" if part.stretch is None else f"{part.stretch:.3f}" + (" missed" if part.late else ""),
+                 "too few rows" if too_small(part) else part.outcome, KINDS[part.outcome])
+                for part in [*(open_ or [part for part in parts if not too_small(part)])[:few], *small[:few]]]
         if parts:
             families.append({"gate": verdict.gate, "rows": rows, "of": len(parts), "open": len(open_),
-                             "small": sum(part.outcome == NOT_ASKED for part in parts)})
+                             "counted": ", ".join(counted(parts)), "least": verdict.target.min_n or 1})
     return families
 
 
@@ -221,6 +237,7 @@ def render_report(folder: Path, headline: str, tone: str, verdicts: list[Verdict
         verdicts=[(verdict_cells(item), "fail" if item.stops and item.outcome != NO_VERDICT else KINDS[item.outcome])
                   for item in verdicts],
         waived=[item for item in verdicts if item.waiver], families=family_part(verdicts),
+        remarks=remarks([replace(item, waiver=None) for item in verdicts]),
         plans=plan_part(plans or {}, day, verdicts), **judged_part(folder),
         css=jinja2.utils.markupsafe.Markup((PACKAGE / "web" / "report.css").read_text(encoding="utf-8")),
         **production_part(folder), **recall_part(folder), **curve_part(folder))

@@ -6,7 +6,7 @@
 __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'shipped_settings', 'Data', 'Split', 'Model', 'Budget', 'Places',
            'Gates', 'Meter', 'Target', 'Settings', 'read_value', 'read_section', 'read_share', 'read_size', 'read_step',
            'read_count', 'read_day', 'read_outcome', 'read_target_line', 'read_targets', 'as_target', 'find_settings',
-           'parse', 'merged_sections', 'load_settings', 'check_settings']
+           'parse', 'of_any_project', 'merged_sections', 'load_settings', 'check_settings']
 
 # %% ../nbs/01_settings.ipynb #0ee1ad2a
 import os
@@ -241,10 +241,12 @@ def read_targets(section, place: str) -> dict[str, Target]:
 def as_target(gate: str, parts: dict, place: str) -> Target:
     """The target of a gate from its parts. Raises InputError when they contradict each other."""
     steps = [name for name in ("start", "step", "count") if name in parts]
-    less = "ceiling" in parts
+    less, member = "ceiling" in parts, "." in gate
     rules = [
         (len([name for name in ("floor", "ceiling", "margin") if name in parts]) <= 1, "one of floor, ceiling and margin"),
         (len(steps) in (0, 3) and ("stretch" in parts or not steps), "stretch, start, step and count together"),
+        (len(steps) == 3 or not {"every", "cap"} & set(parts), "stretch, start, step and count beside every and cap"),
+        (not member or set(parts) <= {"floor", "stretch"}, "floor and stretch only, for a member of a family"),
         (parts.get("every", 7) * parts.get("count", 1) <= 36_500, "a climb of a hundred years at most"),
         (less or max(parts.get(name, 0) for name in ("stretch", "cap")) <= 1, "a share from 0 to 1, such as 0.80"),
     ]
@@ -281,14 +283,26 @@ def parse(file: Path) -> ConfigParser:
     return parser
 
 # %% ../nbs/01_settings.ipynb #3ebb2d65
+def of_any_project(targets: dict[str, str]) -> dict[str, str]:
+    """The shipped targets without those that fit the company alone: stretches that climb, and members of families."""
+    gates = {name: name.rpartition(".")[::2] for name in targets}
+    climbing = {gate for gate, part in gates.values() if part == "start"}
+    return {name: value for name, value in targets.items() if "." not in gates[name][0]
+            and not (gates[name][0] in climbing and gates[name][1] in SCHEDULE)}
+
+
 def merged_sections(own: ConfigParser, shipped: ConfigParser) -> dict[str, dict[str, str]]:
     """Each section of ours: the shipped lines, overridden by the project's own.
+
+    A project of one's own does not take over what fits the shipped company alone (`of_any_project`).
 
     Who sets a stretch, or a part of its climb, sets all of it, and who sets a limit sets the only one: the shipped lines
     of that gate do not mix in.
     """
     names = [*SECTIONS, "targets"]
     merged = {name: dict(shipped[name]) if name in shipped else {} for name in names}
+    if own is not shipped:
+        merged["targets"] = of_any_project(merged["targets"])
     for gate, _, part in [name.rpartition(".") for name in (own["targets"] if "targets" in own else ())]:
         whole = next((parts for parts in (SCHEDULE, LIMITS) if part in parts), ())
         dropped = {f"{gate}.{name}" for name in whole}
@@ -313,7 +327,7 @@ def load_settings(start: str | Path | None = None) -> Settings:
         known = [*SECTIONS, "targets", "package", "extras"]
         if name not in known:
             raise InputError(f"unknown section [{name}]", nearest(name, known), "correct or remove it", place)
-    text = merged_sections(own, parse(shipped))
+    text = merged_sections(own, own if file == shipped else parse(shipped))
     parts = {name: read_section(kind, text[name], f"{place} [{name}]") for name, kind in SECTIONS.items()}
     places = Places(*(root / getattr(parts["places"], item.name) for item in fields(Places)))
     settings = Settings(root, file, **{**parts, "places": places},
