@@ -548,7 +548,8 @@ def verdict_cells(verdict: Verdict) -> tuple[str, ...]:
         stretch, late = f"{sum(part.late for part in verdict.parts)} below" if stretch_of(verdict) else "-", ""
     value = replace(score, unit="gain" if score.unit == "gain" else "").number if score.measured else "-"
     n = "-" if score.exact and score.n == 1 else f"{score.n:,}"
-    limit = "-" if limit is None or (verdict.parts and not limit) else f"{sign} {limit:{'+' if score.unit == 'gain' else ''}.3f}"
+    signed = "+" if score.unit == "gain" else ""
+    limit = "-" if limit is None or (verdict.parts and not limit) else f"{sign} {limit:{signed}.3f}"
     return name, value, n, score.interval, limit, stretch + late, outcome_words(verdict)
 
 # %% ../nbs/16_gate.ipynb #eaad5e03

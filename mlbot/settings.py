@@ -294,14 +294,14 @@ def of_any_project(targets: dict[str, str]) -> dict[str, str]:
 def merged_sections(own: ConfigParser, shipped: ConfigParser) -> dict[str, dict[str, str]]:
     """Each section of ours: the shipped lines, overridden by the project's own.
 
-    A project of one's own does not take over what fits the shipped company alone (`of_any_project`).
+    A project with a source of its own does not take over what fits the shipped company alone (`of_any_project`).
 
     Who sets a stretch, or a part of its climb, sets all of it, and who sets a limit sets the only one: the shipped lines
     of that gate do not mix in.
     """
     names = [*SECTIONS, "targets"]
     merged = {name: dict(shipped[name]) if name in shipped else {} for name in names}
-    if own is not shipped:
+    if own.get("data", "source", fallback=merged["data"]["source"]).partition(":")[0] != merged["data"]["source"]:
         merged["targets"] = of_any_project(merged["targets"])
     for gate, _, part in [name.rpartition(".") for name in (own["targets"] if "targets" in own else ())]:
         whole = next((parts for parts in (SCHEDULE, LIMITS) if part in parts), ())
@@ -327,7 +327,7 @@ def load_settings(start: str | Path | None = None) -> Settings:
         known = [*SECTIONS, "targets", "package", "extras"]
         if name not in known:
             raise InputError(f"unknown section [{name}]", nearest(name, known), "correct or remove it", place)
-    text = merged_sections(own, own if file == shipped else parse(shipped))
+    text = merged_sections(own, parse(shipped))
     parts = {name: read_section(kind, text[name], f"{place} [{name}]") for name, kind in SECTIONS.items()}
     places = Places(*(root / getattr(parts["places"], item.name) for item in fields(Places)))
     settings = Settings(root, file, **{**parts, "places": places},

@@ -14,10 +14,10 @@ from mlbot.blame import blame, common_rows, save_blame, units
 from mlbot.data import read_utterances, sample_file, snapshot
 from mlbot.errors import InputError
 from mlbot.evaluate import accuracy
-from mlbot.gate import Rules, as_plain, judge
+from mlbot.gate import Rules, Waiver, as_plain, judge
 from mlbot.model import to_artefact, train
 from mlbot.predict import load
-from mlbot.runs import code_version, day_of, environment, save_json, save_table, save_verdicts
+from mlbot.runs import code_version, day_of, environment, load_verdicts, save_json, save_table, save_verdicts
 from mlbot.settings import load_settings
 from mlbot.source import choose
 from mlbot.split import split
@@ -97,7 +97,7 @@ def test_a_code_regression_is_the_code(repository):
     commit(repository, START + BAD)
     found = blame(old, leave_run("new", rows, test), load_settings())
     assert found.causes == ["code"] and found.effects["code"].high < 0 and found.effects["data"].value == 0
-    assert found.sentence.startswith("code: 1 files (settings.ini) cost ") and "data unchanged" in found.sentence
+    assert found.sentence.startswith("code: 1 file (settings.ini) cost ") and "data unchanged" in found.sentence
     assert save_blame(found, repository / "runs" / "new").stat().st_size > 1000
     assert subprocess.run(["git", "worktree", "list"], capture_output=True, text=True).stdout.count("\n") == 1
 
@@ -145,6 +145,39 @@ def test_a_raised_target_is_the_target(repository):
     commit(repository, START.replace("0.8", "0.99"))
     found = blame(old, leave_run("new", rows, test), load_settings())
     assert found.causes == ["target"] and "floor 0.8 is now 0.99" in found.sentence
+    assert "code: unchanged" in found.notes and "settings.ini [targets]" in found.advice  # a target is no code
+
+
+def test_a_waiver_that_ended_is_the_cause_when_the_model_stands_still(repository):
+    rows, test = sides()
+    commit(repository, START.replace("0.8", "0.99"))
+    old, new = leave_run("old", rows, test), leave_run("new", rows, test)
+    red = load_verdicts(new)[1][0]
+    waiver = Waiver("accuracy", "Ann", "the client wants it", day_of("2026-02-01"), red.model, "d")
+    save_verdicts([replace(red, waiver=waiver)], old)
+    found = blame(old, new, load_settings())
+    assert found.causes == ["waiver"] and "that of accuracy by Ann until 2026-02-01 does not hold any more" in found.sentence
+
+
+def test_without_git_the_same_files_are_the_same_code_and_others_are_refused(repository):
+    shutil.rmtree(repository / ".git")
+    rows, test = sides()
+    old, new = leave_run("old", rows, test), leave_run("new", rows, test)
+    assert blame(old, new, load_settings()).causes == ["noise"]
+    (repository / "settings.ini").write_text(START + BAD)
+    with pytest.raises(InputError, match="git does not know"):
+        blame(old, leave_run("newer", rows, test), load_settings())
+
+
+def test_code_that_git_was_never_told_of_counts_and_papers_do_not(repository):
+    before = code_version(repository)
+    (repository / "README.md").write_text("words")
+    (repository / "waivers.ini").write_text("# none")
+    assert code_version(repository) == before and before["changed"] == ""
+    (repository / "helper.py").write_text("x = 1")
+    first = code_version(repository)["changed"]
+    (repository / "helper.py").write_text("x = 2")
+    assert first and code_version(repository)["changed"] not in ("", first)
 
 
 def test_new_test_rows_that_are_wrongly_labelled_are_the_test_set(repository):

@@ -25,8 +25,11 @@ from mlbot.gate import (
     judge,
     judge_family,
     read_record,
+    remarks,
     require_green,
     sealed_outcome,
+    stretch_of,
+    verdict_cells,
     verdict_line,
 )
 from mlbot.settings import Target, read_targets
@@ -160,7 +163,7 @@ def test_a_family_is_red_when_one_member_surely_is_and_not_for_bad_luck():
 
 def test_a_floor_for_one_member_counts_for_that_member_and_its_loss_is_no_verdict():
     rules = Rules(DAY, read_targets({"intents.floor": "0.2", "intents.Leave.floor": "0.9"}, ""))
-    floors = rules.floors_within("intents")
+    floors = rules.within("intents", "floor")
     target = rules.target("intents")
     assert judge_family("intents", [scored(50, 100, "Leave"), scored(50, 100, "other")], target, floors).outcome == FAIL
     assert judge_family("intents", [scored(50, 100, "other")], target, floors).outcome == NO_VERDICT
@@ -254,6 +257,7 @@ def test_a_stretch_climbs_by_the_day_and_says_when_it_cannot_be_seen():
     assert [height for _, height in plan(target)] == [0.8, 0.82, 0.84, 0.85]
     assert "cannot be seen on 800 test rows" in feasibility("accuracy", replace(target, step=0.01), 800)
     assert feasibility("accuracy", replace(target, step=0.05, cap=None), 800) == ""
+    assert feasibility("accuracy", replace(target, step=0.01), 800, date(2027, 1, 1)) == ""  # it does not climb any more
     falling = Target(ceiling=0.2, stretch=0.2, start=date(2026, 1, 5), step=-0.01, count=30, cap=0.1)
     assert on_day(falling, date(2027, 1, 1)).stretch == 0.1
 
@@ -272,3 +276,103 @@ def test_a_challenger_that_only_heals_has_a_record_that_reads():
         groups, before = rng.integers(0, 250, 800), rng.random(800) < 0.9
         better = gain("champion", before, before | (rng.random(800) < 0.2), groups)
         assert read_record(as_record(judge("champion", better, Target(0.0)))).outcome in (PASS, TOO_CLOSE)
+
+
+ALL = Rules(DAY, {"intents": Target(0.5, min_n=5), "slices": Target(0.5, min_n=5)})
+
+
+def test_a_slicing_has_a_floor_and_a_stretch_of_its_own_and_a_missed_one_is_named():
+    rules = Rules(DAY, read_targets({"slices.floor": "0.6", "slices.language.floor": "0", "slices.language.stretch": "0.6",
+                                     "slices.language/fr.floor": "0.3"}, ""))
+    scores = [scored(1, 18, "language/es"), scored(8, 21, "language/fr"), scored(70, 80, "language/en"),
+              scored(70, 80, "role/x")]
+    verdict = judge_family("slices", scores, rules.target("slices"), rules.within("slices", "floor"), 80,
+                           rules.within("slices", "stretch"))
+    parts = {part.score.metric: part for part in verdict.parts}
+    assert verdict.outcome == PASS and not verdict.red and against(verdict, rules) == replace(verdict, target=verdict.target)
+    assert [part.floor for part in verdict.parts] == [0.0, 0.3, 0.0, 0.6]
+    assert parts["language/es"].late and not parts["language/fr"].late and parts["role/x"].stretch is None
+    assert stretch_of(verdict) == FAIL and "1 below" in verdict_cells(verdict)
+    assert remarks([verdict]) == ["slices: language/es 0.056 (n=18, 95 % 0.010 to 0.258) misses its stretch 0.600"]
+    assert judge_family("slices", scores, Target(0.6)).outcome == FAIL
+
+
+def test_a_floor_that_asks_nothing_does_not_make_the_others_laxer():
+    """Members without a floor are not on trial, and must not count among those that are."""
+    weak = scored(14, 40, "a/weak")
+    alone = judge_family("f", [weak], Target(0.5))
+    many = judge_family("f", [weak, *(scored(9, 9, f"b/{at}") for at in range(30))], Target(0.5), {"b": 0.0})
+    assert alone.outcome == many.outcome == FAIL
+
+
+def test_members_with_too_few_rows_are_named_and_a_family_of_them_is_no_verdict():
+    few = judge_family("intents", [scored(0, 4, "gone"), scored(9, 9, "fine")], Target(0.5, min_n=5))
+    assert few.outcome == PASS and remarks([few]) == ["intents: not judged, with fewer than 5 rows: gone 0.000 (n=4)"]
+    nobody = judge_family("intents", [scored(0, 4, "gone"), scored(4, 4, "fine")], Target(0.5, min_n=5), rows=8)
+    assert nobody.outcome == NO_VERDICT and against(nobody, ALL).outcome == NO_VERDICT
+    lax = judge_family("intents", [scored(0, 40, "bad")], Target(0.5, min_n=99), rows=40)
+    assert against(lax, ALL).outcome == FAIL  # its own minimum does not hide a member
+
+
+def test_one_score_cannot_stand_for_a_family_nor_one_member_stand_twice():
+    for name in ("intents", "slices"):
+        with pytest.raises(NoVerdict, match=f"gate {name} judges"):
+            require_green([judge(name, scored(90, 100), Target(0.5))], Rules(DAY, {name: Target(0.5)}), rows=100)
+    named = Rules(DAY, {"intents": Target(0.2), "intents.vip": Target(0.9)})
+    assert against(judge("intents", scored(99, 100), Target(0.2)), named).outcome == NO_VERDICT
+    with pytest.raises(InputError, match="got a twice"):
+        gate("f", [scored(9, 10, "a"), scored(9, 10, "a")], floor=0.1)
+    twice = as_record(judge_family("f", [scored(9, 10, "a"), scored(9, 10, "b")], Target(0.5)))
+    twice["parts"][1]["score"]["metric"] = "a"
+    with pytest.raises(NoVerdict):
+        read_record(twice)
+
+
+def test_a_release_asks_for_all_rows_of_each_family_and_for_each_gate():
+    part = judge_family("intents", [scored(90, 100, "a")], Target(0.5), rows=100)
+    with pytest.raises(NoVerdict, match="intents of 100 rows"):
+        require_green([part], Rules(DAY, {"intents": Target(0.5)}), rows=150)
+    half = judge_family("slices", [scored(40, 50, "role/a")], Target(0.5), rows=100)
+    with pytest.raises(NoVerdict, match="slices of 50 rows"):
+        require_green([half], Rules(DAY, {"slices": Target(0.5)}), rows=100)
+    with pytest.raises(NoVerdict, match="rests on 100 rows"):
+        require_green([judge("accuracy", scored(90, 100), Target(0.5))], Rules(DAY, {"accuracy": Target(0.5)}), rows=150)
+    with pytest.raises(NoVerdict, match="no notebook judged slices"):
+        require_green([part], ALL, rows=100)
+    both = [part, judge_family("slices", [scored(90, 100, "role/a")], Target(0.5), rows=100)]
+    require_green(both, ALL, rows=100)
+
+
+def test_a_floor_that_was_raised_by_hand_for_a_member_stays_raised():
+    raised = judge_family("f", [scored(60, 100, "a"), scored(99, 100, "b")], Target(0.5), {"a": 0.9})
+    assert raised.outcome == FAIL and against(raised, Rules(DAY, {"f": Target(0.5)})).outcome == FAIL
+
+
+def test_a_family_cannot_show_its_best_member_as_its_worst():
+    record = as_record(judge_family("f", [scored(60, 100, "a"), scored(99, 100, "b")], Target(0.5)))
+    record["score"] = record["parts"][1]["score"]
+    with pytest.raises(NoVerdict):
+        read_record(record)
+
+
+def test_rows_cannot_be_worth_more_than_they_are():
+    record = as_record(judge("x", scored(90, 100), Target(0.8)))
+    record["score"]["effective"] = 100_000.0
+    with pytest.raises(NoVerdict):
+        read_record(record)
+
+
+def test_the_bit_of_the_sealed_part_counts_only_for_what_the_settings_ask():
+    rules = Rules(DAY, {"accuracy": Target(0.8)}, too_close="fail", sealed=True)
+    strict, lenient = Target(0.8, too_close="fail"), Target(0.8)
+    assert against(judge("accuracy", scored(99, 100), strict, sealed=PASS), rules).outcome == PASS
+    assert against(judge("accuracy", scored(99, 100), lenient, sealed=PASS), rules).outcome == NO_VERDICT
+    assert against(judge("accuracy", scored(99, 100), Target(0.5), sealed=PASS), rules).outcome == NO_VERDICT
+
+
+def test_what_is_exact_shows_no_interval_and_a_gain_shows_its_sign():
+    cells = verdict_cells(judge("model_size", reading("model_size", 6.2531, unit="MB"), Target(ceiling=100)))
+    assert cells[:4] == ("model_size (MB)", "6.253", "-", "-")
+    better = gain("champion", [False] * 10 + [True] * 90, [True] * 100)
+    assert verdict_cells(judge("champion", better, Target(0.0)))[1] == "+0.100"
+    assert not judge("x", Score("x", 0.9, 5, 0.9, 0.9), Target(0.5, min_n=20)).green  # equal bounds do not make it exact

@@ -5,20 +5,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, false_discovery_control
+from scipy.stats import bootstrap as scipy_bootstrap
 
-from mlbot.evaluate import accuracy, bootstrap, gain, share
+from mlbot.evaluate import accuracy, bootstrap, corrected_levels, gain, share
+from mlbot.meter import decisions_carried, tail
 from mlbot.noise import (
     benjamini_hochberg,
     chance_of_no_loss,
     chance_of_so_few,
     design_effect,
     e_value,
+    healed_bound,
     holm,
     rows_to_see,
     share_at_least,
     share_at_most,
     smallest_seen,
 )
+from mlbot.settings import Meter
 
 
 @settings(deadline=None)
@@ -93,3 +97,42 @@ def test_accuracy_counts_by_group_and_a_gain_too():
     assert accuracy(truth, guess, groups).at_least < accuracy(truth, guess).at_least
     before, after = np.array([True] * 40), np.array([True] * 30 + [False] * 10)
     assert gain("x", before, after).at_most < 0 < gain("x", before, after, groups).at_most + 1e-9
+
+
+def test_the_interval_of_a_bootstrap_is_bca_as_scipy_s():
+    """On skewed values BCa and the plain percentiles are far apart; ours is near scipy's."""
+    values = np.exp(np.random.default_rng(5).normal(0, 1.6, 40))
+    score = bootstrap("x", lambda weights: float(weights @ values / weights.sum()), np.arange(40), 4000, 7)
+    theirs, plain = (scipy_bootstrap((values,), np.mean, n_resamples=4000, method=method, rng=np.random.default_rng(8))
+                     .confidence_interval for method in ("BCa", "percentile"))
+    gap = theirs.high - plain.high
+    assert gap > 0.2 and abs(score.high - theirs.high) < gap / 3 and abs(score.low - theirs.low) < gap / 3
+
+
+def test_leaving_out_some_of_the_groups_gives_the_interval_of_leaving_out_all():
+    values = np.exp(np.random.default_rng(6).normal(0, 1, 1400))
+    draws = np.random.default_rng(7).choice(values, (2000, 1400)).mean(axis=1)
+    left_out = (values.sum() - values) / 1399
+    every, some = (corrected_levels(draws, values.mean(), part, 1400, [0.025, 0.975]) for part in (left_out, left_out[::2]))
+    assert np.allclose(every, some, atol=0.004)
+
+
+def test_the_bound_of_a_difference_is_where_the_mid_p_is_the_risk():
+    for broke, healed in ((3, 9), (12, 4), (1, 0)):
+        bound = healed_bound(broke, healed, 0.025)
+        n = broke + healed
+        assert binom.cdf(healed, n, bound) - binom.pmf(healed, n, bound) / 2 == pytest.approx(0.025, abs=1e-6)
+
+
+def test_a_single_group_or_groups_that_all_agree_are_worth_one_row_each():
+    assert share("x", [True] * 30 + [False] * 10, ["a"] * 40).effective == 1
+    assert share("x", [True] * 40, np.repeat(["a", "b"], 20)).effective == 2
+    assert share("x", [True] * 40, np.repeat(["a", "b"], 20)).at_least < 0.5
+
+
+def test_the_meter_counts_far_tails_on_both_sides():
+    assert tail(2000, 0.1, 0.5) == pytest.approx(max(binom.cdf(800, 2000, 0.5), binom.sf(1199, 2000, 0.5)), rel=1e-6)
+    assert tail(2000, 0.1, 0.2) == pytest.approx(binom.sf(599, 2000, 0.2), rel=1e-6) and 0 < tail(2000, 0.1, 0.2) < 1e-20
+    meter = Meter(0.05, 0.95, "full", 0)
+    assert decisions_carried(900, meter, 1.0) == decisions_carried(900, meter, 0.95) < 10_000  # an end knows no chance
+    assert decisions_carried(10**7, meter, 0.8) < 10_000  # what underflows is not promised

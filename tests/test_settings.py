@@ -3,7 +3,7 @@
 import pytest
 
 from mlbot.errors import InputError
-from mlbot.settings import load_settings
+from mlbot.settings import load_settings, shipped_settings
 
 
 def load(folder, text):
@@ -14,7 +14,7 @@ def load(folder, text):
 def test_a_project_overrides_what_it_names_and_keeps_the_rest(tmp_path):
     settings = load(tmp_path, "[data]\ncontext = job\n[targets]\naccuracy.floor = 0.7\n")
     assert settings.data.context == ("job",) and settings.data.text == "text"
-    assert settings.target("accuracy").floor == 0.7 and settings.target("accuracy").stretch == 0.8
+    assert settings.target("accuracy").floor == 0.7 and settings.target("macro_f1").stretch == 0.85
     assert settings.places.runs == tmp_path / "runs"
 
 
@@ -27,6 +27,14 @@ def test_a_stretch_or_a_limit_of_one_s_own_replaces_the_shipped_one_whole(tmp_pa
 def test_a_shipped_target_is_removed_by_setting_it_to_nothing(tmp_path):
     settings = load(tmp_path, "[targets]\nmacro_f1.stretch =\n")
     assert "macro_f1" not in settings.targets and "accuracy" in settings.targets
+
+
+def test_a_project_of_one_s_own_does_not_take_over_what_fits_the_company_alone(tmp_path):
+    ours, own = load_settings(shipped_settings().parent), load(tmp_path, "[data]\nsource = mine.csv\n")
+    assert ours.target("accuracy").start and "slices.language" in ours.targets
+    accuracy = own.target("accuracy")
+    assert accuracy.stretch is None and accuracy.start is None and accuracy.floor == 0.8
+    assert not [name for name in own.targets if "." in name] and own.target("slices").floor == 0.6
 
 
 def test_settings_hold_in_folders_below(tmp_path):
@@ -57,6 +65,10 @@ def test_without_a_file_the_working_folder_is_the_root(tmp_path):
     ("[targets]\naccuracy.floor = 0.8\naccuracy.ceiling = 0.9\n", "one of floor, ceiling and margin"),
     ("[targets]\naccuracy.min_n = 0\n", "a whole number from 1"),
     ("[targets]\naccuracy.too_close = maybe\n", "pass or fail"),
+    ("[targets]\naccuracy.cap = 0.9\n", "stretch, start, step and count beside"),
+    ("[targets]\naccuracy.every = 7\n", "stretch, start, step and count beside"),
+    ("[targets]\nintents.vpn.min_n = 7\n", "floor and stretch only"),
+    ("[targets]\nslices.language.ceiling = 1\n", "floor and stretch only"),
     ("[gates]\nseeds = 0\n", "1 or more"),
     ("[meter]\nfeedback = some\n", "full or none"),
     ("[split]\nsealed_percent = 100\n", "from 0 to 99"),

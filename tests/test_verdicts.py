@@ -13,7 +13,7 @@ import pytest
 from mlbot.compare import Change
 from mlbot.errors import InputError
 from mlbot.evaluate import share
-from mlbot.gate import Waiver, judge
+from mlbot.gate import Waiver, judge, judge_family
 from mlbot.meter import decisions
 from mlbot.publish import build_markdown, cell_line, metrics_of, plain
 from mlbot.runs import load_verdicts
@@ -55,6 +55,12 @@ def test_a_waiver_lets_its_gate_ship_and_ends_with_its_day_its_model_and_its_dat
     done = mlbot("waive", "accuracy", "--who", "Ann", "--why", "the client <wants> it", "--until", "2026-03-31", "--day",
                  "2026-03-01")
     assert done.returncode == 0 and "have it reviewed" in done.stdout, done.stderr
+    assert "by Ann, until 2026-03-31: the client <wants> it" in done.stdout and "replaces" not in done.stdout
+    again = mlbot("waive", "accuracy", "--who", "Ann", "--why", "the client <wants> it", "--until", "2026-03-31", "--day",
+                  "2026-03-01", "--run", f"runs/{last_run(project).name}")
+    assert again.returncode == 0 and "replaces the waiver by Ann, until 2026-03-31" in again.stdout
+    lost = mlbot("waive", "accuracy", "--why", "x", "--until", "2026-03-31", "--run", "runs/2026-01-01_000000")
+    assert lost.returncode == 2 and "no run 'runs/2026-01-01_000000'" in lost.stderr
     waiver, = load_waivers(project / "waivers.ini")
     assert (waiver.gate, waiver.who, waiver.until) == ("accuracy", "Ann", date(2026, 3, 31)) and waiver.model and waiver.data
     summary = tmp_path / "summary.md"
@@ -65,12 +71,20 @@ def test_a_waiver_lets_its_gate_ship_and_ends_with_its_day_its_model_and_its_dat
     report = (last_run(project) / "report.html").read_text()
     assert "Ann lets it ship until 2026-03-31: the client &lt;wants&gt; it" in report and "1 red and waived" in report
     history = json.loads((project / "models" / "history.jsonl").read_text().splitlines()[-1])
-    assert history["waived"] == {"accuracy": "Ann"}
+    assert history["waived"] == {"accuracy": {"who": "Ann", "why": "the client <wants> it", "until": "2026-03-31"}}
+    assert history["why"] == "waived: accuracy"
+    metrics = json.loads((last_run(project) / "metrics.json").read_text())
+    assert metrics["accuracy_red"] == metrics["accuracy_waived"] == 1 and metrics["texts_apart_waived"] == 0
+    assert "accuracy was red, and waived by Ann until 2026-03-31: the client <wants> it" in mlbot("models").stdout
+    assert "accuracy: red, and waived by Ann" in done.stdout and "released: model" in done.stdout
     late = mlbot("run", "--day", "2026-04-01")
     assert late.returncode == 1 and "is below its floor 0.990" in late.stderr
     text = (project / "waivers.ini").read_text()
     (project / "waivers.ini").write_text(text.replace(f"model = {waiver.model}", "model = 0123456789ab"))
     assert mlbot("run", "--day", "2026-03-31").returncode == 1
+    (project / "waivers.ini").write_text(text.replace("2026-03-31", "2036-03-31"))
+    endless = mlbot("run", "--day", "2026-03-31")
+    assert endless.returncode == 2 and "92 days from 2026-03-31 at most" in endless.stderr
     (project / "waivers.ini").write_text("[accuracy]\ngate = accuracy\n")
     broken = mlbot("run", "--day", "2026-03-31")
     assert broken.returncode == 2 and "waivers.ini" in broken.stderr
@@ -111,9 +125,9 @@ def test_a_challenger_that_is_surely_worse_is_red_and_what_broke_comes_first(pro
 
 def test_the_meter_counts_models_and_says_when_the_test_is_used_up(project, mlbot):
     done = mlbot("run", "--no-release")
-    assert done.returncode == 0 and re.search(r"test set: 104 rows carry 0 decisions .* 1 served, 0 left",
+    assert done.returncode == 0 and re.search(r"test set: 10\d different texts are too few for even one decision",
                                               done.stdout), done.stdout
-    assert "used up" in done.stdout and "used up" in (last_run(project) / "report.html").read_text()
+    assert "too few for even one decision" in (last_run(project) / "report.html").read_text()
     with open(project / "settings.ini", "a") as file:
         file.write("[model]\npenalty = 0.5\n[meter]\ntolerance = 0.2\n")
     with open(project / "models" / "decisions.jsonl", "a") as file:
@@ -143,6 +157,9 @@ def test_a_sealed_part_decides_and_its_numbers_stand_nowhere(project, mlbot):
 
 def test_one_run_is_said_alike_everywhere_it_is_said(project, mlbot):
     """Other seeds, the plan, flat metrics, comment, report: one run, one verdict."""
+    with open(project / "settings.ini", "a") as file:
+        file.write("[targets]\naccuracy.stretch = 0.80\naccuracy.start = 2026-01-05\naccuracy.step = 0.01\n"
+                   "accuracy.count = 10\n")
     done = mlbot("plan", "--day", "2026-02-02")
     assert done.returncode == 0 and "stretch 0.840 on 2026-02-02" in done.stdout and "no run yet" in done.stdout
     assert re.search(r"2026-02-02  0\.840  <- now", done.stdout)
@@ -163,7 +180,9 @@ def test_one_run_is_said_alike_everywhere_it_is_said(project, mlbot):
     for verdict in load_verdicts(folder)[1]:
         if verdict.score.measured and not verdict.parts:
             assert metrics[verdict.gate] == verdict.score.value
-            assert f"| {verdict.gate} | {verdict.score.value:.3f} |" in comment and f"<td>{verdict.gate}</td>" in page
+            name = re.escape(verdict.gate)
+            assert re.search(rf"\| {name}( &#40;[\w ]+&#41;)? \| \+?{verdict.score.value:.3f} \|", comment)
+            assert re.search(rf"<td>{name}( \([\w ]+\))?</td>", page)
     assert metrics_of([judge("x", share("x", []), Target(0.5))]) == {}
 
 
@@ -220,6 +239,7 @@ def test_a_comment_fits_and_no_text_in_it_is_markup():
     evil = "@team <script>alert(1)</script> | [x](http://e.vil) `code` --> \n# head"
     changes = [Change(evil * 40, evil, evil, evil, evil, at % 2 == 0) for at in range(500)]
     verdicts = [judge("x", share("x", [True, False] * 50), Target(0.8))] * 300
+    verdicts.append(judge_family("f", [share(evil, [True, False] * 5), share("b", [True] * 2)], Target(0.9, min_n=5)))
     text = build_markdown(evil, verdicts, [InputError(evil, evil, evil)] * 50, changes, [evil] * 100)
     assert len(text) < 65_536
     rows = [line for line in text.splitlines() if line.startswith("| broke")]
