@@ -8,8 +8,7 @@ __all__ = ['RESERVED', 'SIDES', 'ALWAYS', 'guess_encoding', 'bad_line', 'locate_
            'several_lines', 'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated', 'conflicting',
            'conflict_examples', 'find_conflicts', 'as_objects', 'build_rows', 'find_counts', 'build_utterances',
            'count_intents', 'refuse_hopeless', 'sample_file', 'missing_columns', 'read_utterances', 'rows_sha256',
-           'write_csv', 'harmless', 'export_csv', 'stored_columns', 'add_batch', 'read_batches', 'refuse_missing_side',
-           'snapshot']
+           'write_csv', 'harmless', 'export_csv', 'stored_columns', 'snapshot']
 
 # %% ../nbs/04_data.ipynb #8fd931b0
 import csv
@@ -118,18 +117,19 @@ def csv_rows(path: Path, encoding: str):
             start = reader.line_num + 1
 
 # %% ../nbs/04_data.ipynb #1dc138a3
-RESERVED = ("text", "intent", "side", "group", "batch", "line", "digest", "reason", "predicted", "confidence", "self",
-            "model", "json")
+RESERVED = ("text", "intent", "side", "group", "person", "batch", "family", "life", "line", "digest", "reason", "predicted",
+            "confidence", "self", "model", "json")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns of a file. `side` and `group` may be '' and `context` may be empty."""
+    """Names of the columns of a file. `side`, `group` and `person` may be '' and `context` may be empty."""
     text: str = "text"
     label: str = "intent"
     context: tuple[str, ...] = ()
     side: str = ""
     group: str = ""
+    person: str = ""
     strict: bool = True  # False: context columns that the file lacks are left out and reported
     need_group: bool = True  # False: the same for the group column
 
@@ -139,7 +139,7 @@ class Columns:
             if name in RESERVED or "=" in name or not name:
                 raise InputError(f"a context column cannot be named {name!r}",
                                  f"another name; mlbot uses {', '.join(RESERVED)}", "rename the column in the file")
-        names = [self.text, self.label, *self.context, *filter(None, [self.side, self.group])]
+        names = [self.text, self.label, *self.context, *filter(None, [self.side, self.group, self.person])]
         twice = [name for name, n in Counter(names).items() if n > 1]
         if twice:
             raise InputError(f"column {twice[0]!r} is asked for twice", "one column for one thing", "correct the options")
@@ -155,6 +155,7 @@ def find_columns(columns: Columns, header: list[str], place: str) -> dict[str, i
     wanted = {"text": columns.text, "intent": columns.label, **({"side": columns.side} if columns.side else {})}
     wanted |= {name: name for name in columns.context if columns.strict or name in header}
     wanted |= {"group": columns.group} if columns.group and (columns.need_group or columns.group in header) else {}
+    wanted |= {"person": columns.person} if columns.person else {}
     missing = [name for name, column in wanted.items() if column not in header]
     if missing:
         names = " and ".join(f'"{wanted[name]}"' for name in missing)
@@ -167,7 +168,7 @@ def find_columns(columns: Columns, header: list[str], place: str) -> dict[str, i
 def option_of(name: str) -> str:
     """The option that tells mlbot which column to read as `name`."""
     option = {"text": "--text COLUMN", "intent": "--intent COLUMN", "side": "--split-column COLUMN",
-              "group": "--group COLUMN"}
+              "group": "--group COLUMN", "person": "--person COLUMN"}
     return option.get(name, "--context COLUMN [COLUMN ...]")
 
 # %% ../nbs/04_data.ipynb #3c74bb5e
@@ -308,8 +309,10 @@ def build_rows(values: dict[str, list], labels: list[str], context: tuple[str, .
         columns[name] = as_objects([spelt[value] for value in values[name]])
     if "group" in values:
         columns["group"] = as_objects([normalise(name) for name in values["group"]])
-    if "batch" in values:
-        columns["batch"] = as_objects(values["batch"])
+    for name in [name for name in ("person", "batch", "life") if name in values]:
+        columns[name] = as_objects(values[name])
+    if "family" in values:
+        columns["family"] = np.asarray(values["family"], dtype=np.uint64)
     if "side" in values:
         pairs = zip(values["side"], values["line"], strict=True)
         columns["side"] = as_objects([read_side(value, line, place) for value, line in pairs])
@@ -427,59 +430,6 @@ def export_csv(path: Path, table: pd.DataFrame) -> None:
 def stored_columns(utterances: Utterances) -> list[str]:
     """Names of the columns that hold what was read, in a fixed order."""
     return ["text", "intent", *utterances.context, *(name for name in ("group", "side") if name in utterances.rows)]
-
-# %% ../nbs/04_data.ipynb #5ac500e4
-def add_batch(utterances: Utterances, folder: Path) -> tuple[Path, bool]:
-    """Store the rows as one batch in `folder`. Returns its file and whether it is new."""
-    header = stored_columns(utterances)
-    rows = [tuple(row) for row in utterances.rows[header].itertuples(index=False)]
-    file = folder / f"{rows_sha256([tuple(header), *rows])[:16]}.csv"
-    if file.exists():
-        return file, False
-    if len(utterances.set_aside):
-        export_csv(folder / "set_aside" / file.name, utterances.set_aside.drop(columns="digest"))
-    write_csv(file, header, rows)
-    return file, True
-
-# %% ../nbs/04_data.ipynb #b7d23c73
-def read_batches(folder: Path, columns: Columns, data: Data) -> Utterances:
-    """All batches of a folder as one table. A context column that a batch lacks is empty there."""
-    files = sorted(folder.glob("*.csv"))
-    if not files:
-        raise InputError("no batch in the folder", "CSV files that mlbot stored", "mlbot data add FILE.csv", str(folder))
-    parts, unused = [], {}
-    for file in files:
-        has = next(csv_rows(file, find_encoding(file)))[1]
-        unused |= dict.fromkeys(name for name in has if name not in ("text", "intent", "side", "group", *columns.context))
-        side, group = ("side" if columns.side and "side" in has else ""), ("group" if "group" in has else "")
-        canonical = Columns(context=columns.context, side=side, group=group, strict=False)
-        values, _ = read_columns(file, canonical)
-        parts.append(pd.DataFrame(values).assign(batch=file.stem))
-    found = [name for name in columns.context if any(name in part for part in parts)]
-    missing = [name for name in columns.context if name not in found]
-    if missing and columns.strict:
-        raise InputError(f"no batch has the column {missing[0]!r}", "each context column in a batch",
-                         "name the context columns in settings.ini", str(folder))
-    table = pd.concat(parts, ignore_index=True)
-    if columns.side:
-        refuse_missing_side(table, folder)
-    if "group" in table:
-        table["group"] = table["group"].fillna("")
-    values = {name: list(table[name]) for name in table}
-    if columns.group and columns.need_group and "group" not in table:
-        raise InputError("no batch has a group column", "batches that were added with --group",
-                         f"add them again with --group {columns.group}, or run without it", str(folder))
-    notes = [Finding("batches", len(files), tuple(file.name for file in files[:5])),
-             *missing_columns(columns, [*found, *table]),
-             Finding("columns not used", len(unused), tuple(unused)[:5])]
-    return build_utterances(values, replace(columns, context=tuple(found)), data, str(folder), tuple(notes))
-
-# %% ../nbs/04_data.ipynb #f91bdf52
-def refuse_missing_side(table: pd.DataFrame, folder: Path) -> None:
-    """Raise InputError unless every row of the batches has a side."""
-    if "side" not in table or table["side"].isna().any():
-        raise InputError("batches without a split column", "one in each batch, or none",
-                         "add them again with --split-column, or run without it", str(folder))
 
 # %% ../nbs/04_data.ipynb #808afa07
 def snapshot(utterances: Utterances) -> str:

@@ -11,7 +11,7 @@ __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'shipped_settin
 # %% ../nbs/01_settings.ipynb #0ee1ad2a
 import os
 from configparser import ConfigParser, Error as ConfigError
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class Data:
     text: str
     label: str
     context: tuple[str, ...]
+    person: str
     out_of_scope: str
     conflicts: str
     min_rows: int
@@ -76,10 +77,10 @@ class Budget:
 # %% ../nbs/01_settings.ipynb #0046fc5d
 @dataclass(frozen=True)
 class Places:
-    """Folders for runs, models, data batches and pipeline notebooks, and the file of the waivers."""
+    """Folders for runs, models and notebooks, the store of the data (a folder or an address), the file of the waivers."""
     runs: Path
     models: Path
-    data: Path
+    data: str
     notebooks: Path
     waivers: Path
 
@@ -329,7 +330,10 @@ def load_settings(start: str | Path | None = None) -> Settings:
             raise InputError(f"unknown section [{name}]", nearest(name, known), "correct or remove it", place)
     text = merged_sections(own, parse(shipped))
     parts = {name: read_section(kind, text[name], f"{place} [{name}]") for name, kind in SECTIONS.items()}
-    places = Places(*(root / getattr(parts["places"], item.name) for item in fields(Places)))
+    places = replace(parts["places"], **{item.name: root / getattr(parts["places"], item.name) for item in fields(Places)
+                                         if item.type is Path})
+    if "://" not in places.data:
+        places = replace(places, data=str(root / places.data))
     settings = Settings(root, file, **{**parts, "places": places},
                         targets=read_targets(text["targets"], f"{place} [targets]"))
     check_settings(settings, place)

@@ -13,10 +13,8 @@ import pytest
 
 from mlbot.data import (
     Columns,
-    add_batch,
     count_intents,
     export_csv,
-    read_batches,
     read_utterances,
     refuse_hopeless,
     rows_sha256,
@@ -128,12 +126,9 @@ def test_an_endless_text_is_set_aside_and_the_rest_is_read(csv_file):
     assert len(found.rows) == 2 and reasons(found) == ["text longer than 5,000 characters"]
 
 
-def test_columns_that_are_not_used_are_named(csv_file, tmp_path):
+def test_columns_that_are_not_used_are_named(csv_file):
     found = read(csv_file("text,intent,job,split\na,x,j,train\nb,y,j,test\n"))
     assert "2  columns not used: job, split" in str(found)
-    add_batch(read(csv_file("text,intent,job\na,x,j\nb,y,j\n", "b.csv"), context=("job",)), tmp_path / "data")
-    found = str(read_batches(tmp_path / "data", Columns(context=("role",), strict=False), DATA))
-    assert "1  columns not used: job" in found and "trained without: role" in found
 
 
 def test_a_group_column_that_is_named_must_be_there_and_one_of_the_settings_too(csv_file):
@@ -156,20 +151,6 @@ def test_the_company_has_its_own_columns_whatever_a_project_calls_its_own(tmp_pa
     settings = load_settings()
     found = load_source("company:0", choose(settings, "company:0")[1], settings)
     assert found.context == ("role", "location") and "group" in found.rows and len(found.rows) == 950
-
-
-def test_batches_keep_their_groups(csv_file, tmp_path):
-    first = read(csv_file("text,intent,who\none,a,ann\ntwo,b,ann\n"), group="who")
-    add_batch(first, tmp_path / "data")
-    add_batch(read(csv_file("text,intent\nthree,a\nfour,b\n", "b.csv")), tmp_path / "data")
-    found = read_batches(tmp_path / "data", Columns(), DATA)
-    assert sorted(zip(found.rows["text"], found.rows["group"], strict=True)) == [
-        ("four", ""), ("one", "ann"), ("three", ""), ("two", "ann")]
-    assert snapshot(found) != snapshot(replace(found, rows=found.rows.assign(group="")))
-    add_batch(read(csv_file("text,intent\nthree,a\nfour,b\n", "c.csv")), tmp_path / "alone")
-    with pytest.raises(InputError, match="no batch has a group column"):
-        read_batches(tmp_path / "alone", Columns(group="who"), DATA)
-    assert "no group column" in str(read_batches(tmp_path / "alone", Columns(group="who", need_group=False), DATA))
 
 
 def test_a_mistyped_source_gets_a_suggestion():
@@ -197,14 +178,6 @@ def test_a_column_that_cannot_be_context_is_refused(options):
 def test_out_of_scope_is_found_in_any_spelling(csv_file):
     found = read(csv_file("text,intent\n" + "what,OOS\nhm,OOS\nbye,oos\none,a\ntwo,b\n"))
     assert "3  rows out of scope (oos)" in str(found) and set(found.rows["intent"]) == {"oos", "a", "b"}
-
-
-def test_rows_set_aside_by_data_add_are_kept_beside_the_batch(csv_file, tmp_path, mlbot):
-    (tmp_path / "settings.ini").write_text("[data]\nsource = data\n")
-    assert mlbot("data", "add", csv_file(GOOD + "no label,\n"), cwd=tmp_path).returncode == 0
-    kept = next((tmp_path / "data" / "set_aside").glob("*.csv"))
-    assert "no label,,6,no label" in kept.read_text()
-    assert len(list((tmp_path / "data").glob("*.csv"))) == 1
 
 
 def test_rows_without_text_or_label_are_set_aside_with_their_reason(csv_file):
@@ -263,26 +236,6 @@ def test_the_snapshot_depends_on_content_and_not_on_order(csv_file):
     first, second = read(csv_file(GOOD)), read(csv_file(shuffled, "b.csv"))
     assert snapshot(first) == snapshot(second)
     assert snapshot(first) != snapshot(read(csv_file(GOOD.replace("hotel", "motel"), "c.csv")))
-
-
-def test_batches_are_stored_once_and_read_together(csv_file, tmp_path):
-    folder = tmp_path / "data"
-    first = read(csv_file("text,intent,role\na,x,r\nb,y,r\n"), context=("role",))
-    file, new = add_batch(first, folder)
-    assert new and add_batch(first, folder) == (file, False)
-    add_batch(read(csv_file("text,intent\nc,x\nd,y\n", "b.csv")), folder)
-    found = read_batches(folder, Columns(context=("role",)), DATA)
-    assert sorted(found.rows["text"]) == ["a", "b", "c", "d"]
-    assert dict(zip(found.rows["text"], found.rows["role"], strict=True)) == {"a": "r", "b": "r", "c": "", "d": ""}
-
-
-def test_a_refused_file_leaves_the_stored_batches_as_they_are(csv_file, tmp_path, mlbot):
-    (tmp_path / "settings.ini").write_text("[data]\nsource = data\n")
-    assert mlbot("data", "add", csv_file(GOOD), cwd=tmp_path).returncode == 0
-    before = {path.name: path.read_bytes() for path in (tmp_path / "data").iterdir()}
-    done = mlbot("data", "add", csv_file("text,intent\nx,y,z\n", "bad.csv"), cwd=tmp_path)
-    assert done.returncode == 2 and "line 2 has 3 fields" in done.stderr
-    assert {path.name: path.read_bytes() for path in (tmp_path / "data").iterdir()} == before
 
 
 def test_an_unknown_source_says_where_it_was_looked_for(tmp_path, monkeypatch):

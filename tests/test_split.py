@@ -1,12 +1,15 @@
 """A test row is a test row for ever: nothing but the words of its text decides its side."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mlbot.data import Columns, build_utterances, read_utterances, sample_file
 from mlbot.errors import InputError
+from mlbot.near import near_pairs
 from mlbot.settings import load_settings
-from mlbot.split import side_of, split
+from mlbot.split import held_out, place, side_of, split
+from mlbot.text import digest, key
 
 DATA = load_settings().data
 
@@ -26,7 +29,16 @@ def test_texts_of(parts):
 
 
 test_texts_of.__test__ = False
-TEXTS = [f"utterance {n} about {word}" for n in range(400) for word in ("badges", "leave")]
+SYLLABLES = [first + second for first in "bdfgklmnprstvz" for second in "aeiou"]
+
+
+def words(n, seed=0):
+    """Texts of five made-up words each, of which no two are near each other."""
+    random = np.random.default_rng(seed)
+    return [" ".join("".join(random.choice(SYLLABLES, 3)) for _ in range(5)) for _ in range(n)]
+
+
+TEXTS = words(800)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +50,7 @@ def before():
                                     "re-sent"])
 def test_no_old_test_text_is_ever_trained_on(before, change):
     random = np.random.default_rng(1)
-    new = [f"new text {n}" for n in range(50)]
+    new = words(50, 1)
     texts, intents, roles = TEXTS, None, None
     if change == "appended":
         texts = TEXTS + new
@@ -96,7 +108,7 @@ def test_rows_out_of_scope_are_kept_apart():
 
 def test_an_intent_left_without_training_rows_stops_the_run_or_is_set_aside():
     from dataclasses import replace
-    lone = [text for text in (f"rare {n}" for n in range(99)) if side_of(text) == "test"][:2]
+    lone = [text for text in words(99, 2) if side_of(text) == "test"][:2]
     utterances = table([*TEXTS, *lone], [*(["a", "b"] * 400), "rare", "rare"])
     with pytest.raises(InputError, match="rare 0"):
         split(utterances, DATA)
@@ -120,6 +132,7 @@ def grouped(texts, groups, intents=None):
 def test_rows_of_a_group_stay_on_one_side_whatever_their_texts():
     groups = [f"person {n // 8}" for n in range(len(TEXTS))]
     parts = split(grouped(TEXTS, groups), DATA)
+    assert len(parts.set_aside) == 0
     assert not set(parts.train["group"]) & set(parts.test["group"])
     assert set(parts.test["group"]) == {group for group in groups if side_of(group) == "test"}
     again = split(grouped(TEXTS[::-1] + ["a new text"], groups[::-1] + ["person 0"]), DATA)
@@ -147,7 +160,109 @@ def test_a_text_of_a_test_group_is_not_trained_on_in_another_group():
 
 
 def test_what_is_held_out_for_choosing_keeps_groups_together():
-    from mlbot.split import held_out
     train = split(grouped(TEXTS, [f"person {n // 8}" for n in range(len(TEXTS))]), DATA).train
     chosen = held_out(train)
     assert 0.05 < chosen.mean() < 0.4 and not set(train["group"][chosen]) & set(train["group"][~chosen])
+
+
+NEAR = [("how do i submit an expense claim", "how to submit an expense claim"),
+        ("our folder disappeared please restore it", "our team folder has disappeared please restore it"),
+        ("i need to register for a training", "how to register for a training")]
+
+
+def test_a_training_text_that_is_nearly_a_test_text_is_set_aside_whatever_comes_first():
+    """By its own hash the side of a test text never moves; the training text gives way."""
+    across = [pair for pair in (NEAR + [(f"{a} now", f"{b} now") for a, b in NEAR]) if len({*map(side_of, pair)}) == 2]
+    assert across
+    for order in (1, -1):
+        texts = [*TEXTS[:200], *(text for pair in across for text in pair)][::order]
+        parts = split(table(texts, ["a", "b"] * len(texts)), DATA)
+        reasons = parts.set_aside.set_index("text")["reason"]
+        for pair in across:
+            train, test = sorted(pair, key=side_of, reverse=True)
+            assert test in set(parts.test["text"]) and reasons[train] == "text is nearly one of the test side"
+    assert "rows set aside: text is nearly one of the test side" in " ".join(map(str, parts.findings))
+
+
+def test_a_published_split_keeps_near_texts_and_counts_them():
+    texts = [*NEAR[0], *TEXTS[:20]]
+    parts = split(table(texts, ["a", "b"] * 11, sides=["train", "test", *["train"] * 10, *["test"] * 10]), DATA, given=True)
+    assert len(parts.set_aside) == 0
+    assert "1  training rows that are nearly test rows, kept as published" in " ".join(map(str, parts.findings))
+
+
+def test_what_is_held_out_is_not_nearly_what_is_trained_on():
+    texts = [f"{text} {word}" for text in words(60, 3) for word in ("now", "today please", "thanks", "asap")]
+    train = split(table(texts, ["a", "b"] * len(texts)), DATA, 5).train
+    chosen = held_out(train)
+    pairs = near_pairs(list(map(key, train["text"])))
+    assert len(pairs) > 100 and 0 < chosen.sum() < len(train)
+    assert (chosen[pairs[:, 0]] == chosen[pairs[:, 1]]).all()
+
+
+def rows_of(texts, groups=None):
+    frame = pd.DataFrame({"text": texts, "group": groups or [""] * len(texts), "reason": ""}, dtype=object)
+    return frame.assign(digest=np.fromiter(map(digest, texts), np.uint64, len(texts)))
+
+
+NOTHING = rows_of([]).assign(family=np.zeros(0, np.uint64), life="")
+
+
+def twisted(random, texts):
+    """Near texts of some of these: a word more, a word less, a typing error."""
+    found = []
+    for text in random.choice(texts, 40):
+        parts = text.split()
+        kind = random.integers(3)
+        at = random.integers(len(parts))
+        found.append(" ".join([*parts, "now"] if kind == 0 else parts[:at] + parts[at + 1:] if kind == 1 else
+                              [*parts[:at], parts[at][:-1] or "x", *parts[at + 1:]]))
+    return found
+
+
+@pytest.mark.parametrize("with_groups", [False, True])
+def test_over_many_batches_no_side_ever_moves_and_no_near_pair_stands_on_both(with_groups):
+    """Twenty batches of new, near, re-sent and re-ordered texts, in groups or not; brute force looks at every pair."""
+    random, known, seen = np.random.default_rng(4), NOTHING, {}
+    for number in range(20):
+        texts = words(60, 100 + number)
+        texts += twisted(random, texts)
+        texts += twisted(random, list(known["text"])) + list(random.choice(known["text"], 20)) if len(known) else []
+        texts = list(random.permutation(texts))
+        groups = [f"person {random.integers(60)}" if with_groups and random.random() < 0.7 else "" for _ in texts]
+        placed = place(rows_of(texts, groups), known)
+        assert placed.equals(place(rows_of(texts, groups), known.sample(frac=1, random_state=number)))
+        again = place(rows_of(texts, groups).iloc[::-1], known).iloc[::-1]
+        assert again["life"].tolist() == placed["life"].tolist() and again["family"].tolist() == placed["family"].tolist()
+        known = pd.concat([known, placed[placed["reason"] == ""]], ignore_index=True)
+        for value, side in zip(placed["digest"], placed["life"], strict=True):
+            assert with_groups or seen.setdefault(value, side) in (side, "")
+    sides = known.groupby("digest")["life"].agg(set)
+    assert all(len(side) == 1 for side in sides)
+    texts = known.drop_duplicates("digest")
+    pairs = near_pairs(list(map(key, texts["text"])))
+    life = texts["life"].to_numpy()
+    assert len(pairs) > 500 and (life[pairs[:, 0]] == life[pairs[:, 1]]).all()
+    if with_groups:
+        assert all(len(side) == 1 for side in known[known["group"] != ""].groupby("group")["life"].agg(set))
+    assert 0.15 < (known["life"] == "test").mean() < (0.5 if with_groups else 0.35)  # quarantine takes training rows first
+
+
+def test_over_ten_years_a_quarter_is_for_testing():
+    """A batch a month: the share stays where the hash allows, and every text stays where it was."""
+    known = NOTHING
+    for month in range(120):
+        texts = words(25, 1000 + month)
+        placed = place(rows_of([*texts, *(f"{text} please" for text in texts[:5])]), known)
+        known = pd.concat([known, placed], ignore_index=True)
+    share, n = (known["life"] == "test").mean(), len(known)
+    assert abs(share - 0.25) < 3 * (0.25 * 0.75 / (n / 1.3)) ** 0.5
+
+
+def test_a_relabelled_a_reordered_and_a_resent_row_never_moves():
+    texts = words(200, 5)
+    seed = place(rows_of(texts), NOTHING)
+    sides = dict(zip(texts, seed["life"], strict=True))
+    shuffled = list(np.random.default_rng(6).permutation(texts))
+    again = place(rows_of([text.upper() + "!" for text in shuffled]), seed)
+    assert again["life"].tolist() == [sides[text] for text in shuffled]
