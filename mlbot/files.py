@@ -20,11 +20,11 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 # %% ../nbs/02_files.ipynb #a1eea830
-def write_atomic(path: Path, write) -> None:
-    """Call `write(file)` on a new text file in UTF-8 and put it at `path` in one step."""
+def write_atomic(path: Path, write, binary: bool = False) -> None:
+    """Call `write(file)` on a new file, of text in UTF-8 or of bytes, and put it at `path` in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", dir=path.parent,
-                                     prefix=f".{path.name}.", delete=False) as file:
+    how = {"mode": "wb"} if binary else {"mode": "w", "encoding": "utf-8", "newline": ""}
+    with tempfile.NamedTemporaryFile(**how, dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
             write(file)
             file.flush()
