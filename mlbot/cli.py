@@ -452,7 +452,8 @@ def data_add(options: argparse.Namespace) -> int:
     refuse_hopeless(counts, settings.data, Path(options.file).name)
     rows = batch_rows(found)
     version, new = append(rows, url, {"source": Path(options.file).name, **who_and_why(options)},
-                          lambda rows, table: place_rows(rows, table, settings.split.test_percent))
+                          lambda rows, table: place_rows(rows, table, settings.split.test_percent,
+                                                         settings.split.near_percent))
     print(found)
     print(f"stored: batch {rows['batch'].iloc[0]} is version {version} of {here_or_there(url)}" if new else
           f"nothing stored: these rows are already there, since version {version}")

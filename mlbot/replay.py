@@ -47,7 +47,8 @@ def train_week(week: int, group: str, settings: Settings) -> tuple[Predictor, pd
     """The model that the team trains in a week, its test rows, and on how many rows it was trained. Split by `group`."""
     source, columns = choose(settings, f"company:{week}", group=group)
     utterances = load_source(source, columns, settings)
-    sides = split(utterances, settings.data, settings.split.test_percent)
+    near = settings.split.near_percent if group == "wording" else 0  # by person: as usual tools split
+    sides = split(utterances, settings.data, settings.split.test_percent, near_percent=near)
     pipeline = train(sides.train, list(utterances.context), settings.model)
     return Predictor(to_artefact(pipeline, settings.model, {"week": week, "group": group})), sides.test, len(sides.train)
 

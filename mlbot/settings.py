@@ -47,9 +47,13 @@ class Data:
 # %% ../nbs/01_settings.ipynb #0e45c3d2
 @dataclass(frozen=True)
 class Split:
-    """Share of groups for testing in per cent, the sealed part of those, and the columns that name side and group."""
+    """Shares in per cent: of groups for testing, of the sealed part of those, and of what near texts have in common.
+
+    `column` and `group` name the columns of side and group.
+    """
     test_percent: int
     sealed_percent: int
+    near_percent: int
     column: str
     group: str
 
@@ -351,6 +355,7 @@ def check_settings(settings: Settings, place: str) -> None:
         (settings.data.max_characters > 0, "max_characters", "above 0"),
         (min(settings.budget.run, settings.budget.train, settings.budget.output) > 0, "run, train, output", "above 0"),
         (0 <= settings.split.sealed_percent < 100, "sealed_percent", "from 0 to 99"),
+        (settings.split.near_percent == 0 or 50 <= settings.split.near_percent <= 99, "near_percent", "0, or from 50 to 99"),
         (0 <= settings.model.threshold <= 1, "threshold", "from 0 to 1"),
         (settings.gates.too_close in ("pass", "fail"), "too_close", "pass or fail"),
         (settings.gates.min_n >= 1 and settings.gates.seeds >= 1, "min_n, seeds", "1 or more"),

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .data import Finding, Utterances, count_intents, refuse_hopeless, repeated, set_aside
-from .near import components, near_pairs, near_pairs_between
+from .near import PERCENT, components, near_pairs, near_pairs_between
 from .settings import Data
 from .text import digest, key
 
@@ -70,23 +70,25 @@ def leaked(rows: pd.DataFrame) -> pd.Series:
     return (rows["side"] != "test") & rows["digest"].isin(test)
 
 
-def near_test(rows: pd.DataFrame) -> pd.Series:
-    """Which rows of another side hold a text that is near one of the test side (`mlbot.near`)."""
+def near_test(rows: pd.DataFrame, percent: int = PERCENT) -> pd.Series:
+    """Which rows of another side hold a text that is near one of the test side (`mlbot.near`); none for 0 per cent."""
+    if not percent:
+        return pd.Series(False, index=rows.index)
     texts = rows.drop_duplicates("digest")
     test = texts["digest"].isin(rows.loc[rows["side"] == "test", "digest"]).to_numpy()
-    pairs = near_pairs(list(map(key, texts["text"])))
+    pairs = near_pairs(list(map(key, texts["text"])), percent)
     across = pairs[test[pairs[:, 0]] != test[pairs[:, 1]]]
     reached = texts["digest"].to_numpy()[np.unique(across)] if len(across) else []
     return (rows["side"] != "test") & rows["digest"].isin(reached)
 
 # %% ../nbs/06_split.ipynb #4b7f02d6
-def apart(train: pd.DataFrame, test: pd.DataFrame, exact: bool = False) -> np.ndarray:
-    """For each test row, whether no training text is equal to it, nor (unless `exact`) near it."""
+def apart(train: pd.DataFrame, test: pd.DataFrame, percent: int = PERCENT) -> np.ndarray:
+    """For each test row, whether no training text is equal to it, nor (unless `percent` is 0) near it."""
     good = ~test["digest"].isin(train["digest"]).to_numpy()
-    if exact:
+    if not percent:
         return good
     known, asked = train.drop_duplicates("digest"), test.drop_duplicates("digest")
-    pairs = near_pairs_between(list(map(key, known["text"])), list(map(key, asked["text"])))
+    pairs = near_pairs_between(list(map(key, known["text"])), list(map(key, asked["text"])), percent)
     across = pairs[pairs[:, 0] < len(known)]
     reached = asked["digest"].to_numpy()[np.unique(across[:, 1]) - len(known)] if len(across) else []
     return good & ~test["digest"].isin(reached).to_numpy()
@@ -105,11 +107,15 @@ def reasons_of_sides(rows: pd.DataFrame, data: Data, near: pd.Series) -> pd.Seri
     return reasons
 
 # %% ../nbs/06_split.ipynb #1737c351
-def split(utterances: Utterances, data: Data, test_percent: int = 25, given: bool = False) -> Sides:
-    """Part utterances into sides: by the hash of group or text or, when `given`, by their column `side`."""
+def split(utterances: Utterances, data: Data, test_percent: int = 25, given: bool = False,
+          near_percent: int = PERCENT) -> Sides:
+    """Part utterances into sides: by the hash of group or text or, when `given`, by their column `side`.
+
+    Training texts that are nearly (`near_percent`; 0: not asked) a test text are set aside, unless the split is given.
+    """
     rows = assign_sides(utterances.rows, test_percent, given)
     leaked_before = leaked(rows)
-    near, nothing = near_test(rows), pd.Series(False, index=rows.index)
+    near, nothing = near_test(rows, near_percent), pd.Series(False, index=rows.index)
     rows, aside = set_aside(rows, reasons_of_sides(rows, data, nothing if given else near))
     scope = rows["intent"] == data.out_of_scope
     parts = {side: rows[~scope & (rows["side"] == side)].reset_index(drop=True)
@@ -137,7 +143,7 @@ def sides_of_known(known: pd.DataFrame) -> pd.DataFrame:
                                               test=("test", "any")).reset_index())
 
 
-def place(rows: pd.DataFrame, known: pd.DataFrame, test_percent: int = 25) -> pd.DataFrame:
+def place(rows: pd.DataFrame, known: pd.DataFrame, test_percent: int = 25, near_percent: int = PERCENT) -> pd.DataFrame:
     """New rows with `family`, `life` ('train', 'test' or '') and, for those in quarantine, a `reason`.
 
     `rows` and `known` have `text`, `digest`, `group` ('' for none) and `reason`; `known` has `family` and `life`, too.
@@ -148,7 +154,8 @@ def place(rows: pd.DataFrame, known: pd.DataFrame, test_percent: int = 25) -> pd
     new = rows[good].drop_duplicates("digest").sort_values("digest")
     fresh = new[~new["digest"].isin(there["digest"])]
     texts = pd.concat([there, fresh.assign(family=fresh["digest"], train=False, test=False)[list(there)]], ignore_index=True)
-    pairs = near_pairs_between(list(map(key, there["text"])), list(map(key, fresh["text"])))
+    keys = list(map(key, there["text"])), list(map(key, fresh["text"]))
+    pairs = near_pairs_between(*keys, near_percent) if near_percent else np.zeros((0, 2), np.int64)
     grouped = group_families(rows[good], known)
     family, life = decide(texts, pairs, rows[good], grouped, test_percent)
     clash = clashes(texts, pairs, rows[good]["digest"].to_numpy(), life)

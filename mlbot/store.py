@@ -27,6 +27,7 @@ from .data import Columns, Finding, Utterances, build_utterances, missing_column
 from .errors import InputError, MlbotError, NoVerdict
 from .files import write_atomic
 from .settings import Data
+from .near import PERCENT
 from .split import place
 from .text import key
 
@@ -196,11 +197,11 @@ def append(rows: pd.DataFrame, url: str, facts: dict[str, str], place=None, trie
     raise NoVerdict(f"{tries} times another writer was faster", "a turn", "add the batch again", str(url))
 
 
-def place_rows(rows: pd.DataFrame, table, test_percent: int) -> pd.DataFrame:
+def place_rows(rows: pd.DataFrame, table, test_percent: int, near_percent: int = PERCENT) -> pd.DataFrame:
     """A batch with its sides for life, as they follow from what is in the table. A published split keeps its own."""
     rows = rows.assign(**{name: "" for name in ("group", "side") if name not in rows})
     known = read_rows(table, ["text", "digest", "group", "family", "life", "reason"])
-    placed = place(rows, known[known["reason"] == ""], test_percent)
+    placed = place(rows, known[known["reason"] == ""], test_percent, near_percent)
     published = (rows["side"] != "") & (rows["reason"] == "")
     return placed.assign(life=placed["life"].where(~published, rows["side"]), reason=placed["reason"].where(~published, ""))
 
