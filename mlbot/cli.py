@@ -537,13 +537,13 @@ def data_erase(options: argparse.Namespace) -> int:
     try:
         from mlbot.ledger import forget
         from mlbot.store import erase, write_lock
-        from mlbot.text import digest
+        from mlbot.text import clean, digest
     except ImportError as problem:
         raise need("store", problem) from None
     if bool(options.person) == bool(options.utterance):
         raise InputError("a person and a text, or neither", "one of them", "--person NAME, or --utterance TEXT")
     settings = load_settings()
-    digests = [digest(options.utterance)] if options.utterance else []
+    digests = [digest(clean(options.utterance))] if options.utterance else []
     n, gone = erase(settings.places.data, who_and_why(options), options.person, digests)
     ledgers = forget(settings.places.models, gone)
     print(f"erased: {n:,} rows in all versions, and from {ledgers} ledgers of models")

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RESERVED', 'SIDES', 'ALWAYS', 'guess_encoding', 'bad_line', 'locate_bad_line', 'find_encoding', 'has_utf8',
-           'csv_rows', 'Columns', 'find_columns', 'option_of', 'read_side', 'Finding', 'Utterances', 'read_columns',
-           'several_lines', 'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated', 'conflicting',
+           'csv_rows', 'Columns', 'find_columns', 'option_of', 'read_side', 'Finding', 'Utterances', 'cleaned',
+           'read_columns', 'several_lines', 'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated', 'conflicting',
            'conflict_examples', 'find_conflicts', 'as_objects', 'build_rows', 'find_counts', 'build_utterances',
            'count_intents', 'refuse_hopeless', 'sample_file', 'missing_columns', 'read_utterances', 'rows_sha256',
            'write_csv', 'harmless', 'export_csv', 'stored_columns', 'snapshot']
@@ -26,7 +26,7 @@ import pandas as pd
 from .errors import InputError, nearest
 from .files import write_atomic
 from .settings import PACKAGE, Data
-from .text import context_value, digest, normalise
+from .text import context_value, digest, mask, normalise
 
 # %% ../nbs/04_data.ipynb #b48dd3f0
 _MARKS = [(b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")]
@@ -206,6 +206,13 @@ class Utterances:
     def __str__(self) -> str:
         return "\n".join(map(str, self.findings))
 
+# %% ../nbs/04_data.ipynb #91ce04b7
+def cleaned(text: str, masked: Counter) -> str:
+    """`mlbot.text.clean`, which also counts in `masked` what kinds of personal data were there."""
+    text, kinds = mask(normalise(text))
+    masked.update(kinds)
+    return text
+
 # %% ../nbs/04_data.ipynb #b0ad07c1
 def read_columns(path: Path, columns: Columns) -> tuple[dict[str, list], list[Finding]]:
     """The wanted columns of a CSV file as lists, with the line of each row, and findings about the file itself."""
@@ -218,16 +225,17 @@ def read_columns(path: Path, columns: Columns) -> tuple[dict[str, list], list[Fi
         raise InputError("the file is empty", "a header and rows", "export it again", path.name)
     at = find_columns(columns, header, path.name)
     values: dict[str, list] = {**{name: [] for name in at}, "line": array("q")}
-    once: dict[str, str] = {}
+    once, masked = {}, Counter()
     for line, fields in rows:
         values["line"].append(line)
         for name, position in at.items():
             field = fields[position]
-            values[name].append(normalise(field) if name == "text" else once.setdefault(field, field))
+            values[name].append(cleaned(field, masked) if name == "text" else once.setdefault(field, field))
     unused = [normalise(name) for at_, name in enumerate(header) if at_ not in at.values()]
     return values, [
         *([Finding(f"file read as {encoding}", 1)] if not encoding.startswith("utf-8") else []),
         Finding("columns not used", len(unused), tuple(unused[:5])), several_lines(values["line"]),
+        Finding("personal data masked", masked.total(), tuple(f"{kind} {n}" for kind, n in sorted(masked.items()))),
     ]
 
 # %% ../nbs/04_data.ipynb #c2369d25

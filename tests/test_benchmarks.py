@@ -62,3 +62,15 @@ def test_runners_of_notebooks_are_compared(root):
     assert re.search(r"^mlbot run +1 +\d+ +first, second, third +- +yes$", done.stdout, re.MULTILINE), done.stderr
     assert re.search(r"^mlbot, by pytest +1 +\d+ +first, second, third +4, 1 failed +yes$", done.stdout, re.MULTILINE)
     assert re.search(r"^papermill +1 +\d+ +second +- +no$", done.stdout, re.MULTILINE)
+
+
+def test_usual_splits_move_test_rows_into_training_and_ours_do_not(root):
+    done = run(root, "benchmarks/split.py", "--rows", "1500")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if "%" in line and "appended" not in line]
+    rows = {line[:22].strip(): line[22:].split() for line in lines}
+    for name in ("mlbot, a file", "mlbot, a store"):
+        assert rows[name][:8] == ["0.0%"] * 7 + ["0"] and 20 < float(rows[name][8].removesuffix("%")) < 30
+    for name in ("scikit-learn, seeded", "Rasa's algorithm"):
+        assert max(float(share.removesuffix("%")) for share in rows[name][:7]) > 50 and int(rows[name][7]) > 50
+    assert float(rows["hash of the record"][4].removesuffix("%")) > 0 < int(rows["hash of the text"][7])
