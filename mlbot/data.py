@@ -197,11 +197,15 @@ class Finding:
 # %% ../nbs/04_data.ipynb #fcb3eee3
 @dataclass(frozen=True)
 class Utterances:
-    """Labelled utterances (`rows`), the rows set aside with their reason, and the findings of the reader."""
+    """Labelled utterances (`rows`), the rows set aside with their reason, and the findings of the reader.
+
+    `newest`: the batch that came last, '' where there is no order of batches.
+    """
     rows: pd.DataFrame
     set_aside: pd.DataFrame
     findings: tuple[Finding, ...]
     context: tuple[str, ...]
+    newest: str = ""
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.findings))

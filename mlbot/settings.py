@@ -37,6 +37,7 @@ class Data:
     label: str
     context: tuple[str, ...]
     person: str
+    catalogue: str
     out_of_scope: str
     conflicts: str
     min_rows: int

@@ -158,7 +158,7 @@ def find_source(source: str, settings: Settings) -> Path | str:
 def load_source(source: str, columns: Columns, settings: Settings) -> Utterances:
     """Utterances of a source: 'company', 'sample', a public set's name, a CSV file or a store (`mlbot.store`)."""
     if is_company(source):
-        return read_company(labelled_rows(week_of(source)), columns, settings)
+        return replace(read_company(labelled_rows(week_of(source)), columns, settings), newest=f"week {week_of(source)}")
     path = find_source(source, settings)
     if is_store(path):
         return read_locked(settings.root, str(path), columns, settings.data)

@@ -366,6 +366,7 @@ def read_locked(root: Path, url: str, columns: Columns, data: Data) -> Utterance
     if lock and digest_of_rows(rows) != lock["snapshot"]:
         raise InputError(f"version {version} holds other rows than {LOCK} says", f"snapshot {lock['snapshot']}",
                          "restore the store, or take what is there: mlbot data lock", str(url))
-    found = as_utterances(rows, columns, data, url)
+    found, here = as_utterances(rows, columns, data, url), set(rows["batch"])
     note = Finding(f"version of the store, {'as locked' if lock else 'the present one'}", version)
-    return replace(found, findings=(*found.findings, note))
+    added = [item.batch for item in commits(open_table(url, version)) if item.what == "add"]
+    return replace(found, findings=(*found.findings, note), newest=next((name for name in added if name in here), ""))

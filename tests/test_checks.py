@@ -1,0 +1,133 @@
+"""What is wrong with the data is found before training, with its rows; each check has data on which it is silent."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlbot.checks import BLOCK, NOTE, WARN, as_table, check_data, read_catalogue
+from mlbot.data import Columns, read_utterances, sample_file
+from mlbot.errors import InputError
+from mlbot.settings import load_settings
+from mlbot.source import choose, load_source
+from mlbot.split import split
+
+SETTINGS = load_settings()
+
+
+def checked(source):
+    name, columns = choose(SETTINGS, source)
+    utterances = load_source(name, columns, SETTINGS)
+    sides = split(utterances, SETTINGS.data)
+    return utterances, sides, check_data(sides, utterances.context, utterances.newest, SETTINGS.data, SETTINGS.model)
+
+
+@pytest.fixture(scope="module")
+def sample():
+    utterances = read_utterances(sample_file(), Columns(context=("role", "location")), SETTINGS.data)
+    return split(utterances, SETTINGS.data), utterances.context
+
+
+def whats(found, severity):
+    return [check.what for check in found if check.severity == severity]
+
+
+@pytest.mark.parametrize("week, odd", [(3, "intents are unusually frequent in week 3"), (4, ""),
+                                       (5, "labels of week 5 look wrong more often than usual"), (10, "")])
+def test_the_company_s_mishaps_are_noticed_in_their_week_and_no_others(week, odd):
+    _, _, found = checked(f"company:{week}")
+    assert [what for what in whats(found, WARN) if what != "labels look wrong"] == ([odd] if odd else [])
+    readme = (Path(__file__).resolve().parent.parent / "README.md").read_text()
+    shown = [check.finding.what for check in found if check.what == odd and week == 5]
+    assert all(f"{len(check.rows)}  {shown[0]}" in readme for check in found if check.what == odd and week == 5)
+    assert whats(found, BLOCK) == []
+    if week == 3:
+        assert "vpn_access" in set(as_table(found)["text"])
+
+
+def test_labels_that_were_changed_by_hand_are_among_the_suspects(sample):
+    sides, context = sample
+    some = sides.train.sample(20, random_state=0).index
+    intents = sides.train["intent"].to_numpy(object)
+    moved = [np.random.default_rng(at).choice(sorted(set(intents) - {intents[at]})) for at in some]
+    train = sides.train.copy()
+    train.loc[some, "intent"] = moved
+    clean, spoilt = (check_data(replace(sides, train=rows), context, "", SETTINGS.data, SETTINGS.model)
+                     for rows in (sides.train, train))
+    found = {check.what: set(check.rows["text"]) for check in spoilt}["labels look wrong"]
+    assert len(found & set(train.loc[some, "text"])) >= 14
+    assert len(found) - 20 <= max((len(check.rows) for check in clean if check.what == "labels look wrong"), default=0) + 10
+
+
+@pytest.mark.parametrize("column, value, says", [
+    ("text", " two  spaces", "text breaks the schema"), ("text", "", "text breaks the schema"),
+    ("text", "x" * 6000, "text breaks the schema"),
+    ("intent", " ", "intent breaks the schema"), ("side", "tset", "side breaks the schema"),
+    ("role", "Sales", "role breaks the schema"), ("digest", np.uint64(7), "digests are not those of the texts")])
+def test_a_table_that_breaks_its_promise_blocks(sample, column, value, says):
+    sides, context = sample
+    train = sides.train.copy()
+    train[column] = [value, *train[column].iloc[1:]]
+    if column == "digest":
+        train[column] = train[column].astype("uint64")
+    found = check_data(replace(sides, train=train), context, "", SETTINGS.data, SETTINGS.model)
+    assert found and all(check.severity == BLOCK for check in found) and any(says in check.what for check in found)
+    assert len(found[0].rows) == 1 and found[0].fix
+
+
+def test_a_column_that_is_missing_blocks(sample):
+    sides, context = sample
+    found = check_data(replace(sides, train=sides.train.drop(columns="role"), test=sides.test.drop(columns="role"),
+                               validation=sides.validation.drop(columns="role")), context, "", SETTINGS.data, SETTINGS.model)
+    assert [check.severity for check in found] == [BLOCK] and "schema" in found[0].what
+
+
+def test_intents_without_test_rows_and_places_that_only_the_test_knows_are_named(sample):
+    sides, context = sample
+    lone = sides.train["intent"].iloc[0]
+    test = sides.test[sides.test["intent"] != lone].assign(location=lambda rows: ["the moon", *rows["location"].iloc[1:]])
+    found = check_data(replace(sides, test=test), context, "", SETTINGS.data, SETTINGS.model)
+    table = as_table(found)
+    assert "intents have no test row" in whats(found, NOTE) and lone in set(table["text"])
+    assert "label about 11 different texts more" in set(table["detail"])
+    assert "values of context, or languages, stand in the test only" in whats(found, WARN)
+    assert "location=the moon" in set(table["text"])
+
+
+def test_an_intent_that_vanished_from_the_newest_batch_is_missed(sample):
+    sides, context = sample
+    common = sides.train["intent"].value_counts().index[0]
+    train = pd.concat([sides.train.assign(batch=f"week {week}") for week in range(4)], ignore_index=True)
+    train = train[(train["batch"] != "week 3") | (train["intent"] != common)]
+    found = check_data(replace(sides, train=train, test=sides.test.assign(batch="week 0")), context, "week 3", SETTINGS.data,
+                       SETTINGS.model)
+    assert "intents are missing in week 3" in whats(found, WARN) and common in set(as_table(found)["text"])
+
+
+def test_an_intent_that_is_no_process_stops_the_run_and_its_rows_are_listed(project, mlbot):
+    known = sorted(set(pd.read_csv(sample_file())["intent"]))
+    (project / "processes.csv").write_text("\n".join(["intent,process", *(f"{name},p" for name in known[1:]), "teleport,p"]))
+    (project / "settings.ini").write_text("[data]\nsource = sample\ncatalogue = processes.csv\n")
+    done = mlbot("run")
+    assert done.returncode == 1 and "gate: data 2.000 blocking findings is above its ceiling 0.000" in done.stderr, done.stderr
+    folder = max((project / "runs").iterdir())
+    rows = pd.read_csv(folder / "checks.csv", keep_default_na=False)
+    assert {known[0], "teleport"} == set(rows[rows["severity"] == "block"]["text"])
+    page = (folder / "report.html").read_text()
+    assert "block: processes of the catalogue have no example" in page and "teleport" in page
+    (project / "processes.csv").write_text("\n".join(["# all of them", *known]))
+    assert mlbot("run", "--no-release").returncode == 0
+    (project / "processes.csv").unlink()
+    lost = mlbot("run")
+    assert lost.returncode == 2 and "no such catalogue" in lost.stderr
+    with pytest.raises(InputError):
+        read_catalogue(project / "none.csv")
+
+
+def test_the_week_in_which_test_rows_are_sent_again_is_red_for_that_and_for_nothing_else(project, mlbot):
+    done = mlbot("run", "--data", "company:7", "--no-release")
+    assert done.returncode == 1 and "gate: sent_again 0.158 (n=330" in done.stderr
+    assert done.stderr.count("is above its") == 1 and "is below its" not in done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines() if "fail" in line] == ["sent_again"]
