@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'shipped_settings', 'Data', 'Split', 'Model', 'Budget', 'Places',
-           'Gates', 'Meter', 'Target', 'Settings', 'read_value', 'read_section', 'read_share', 'read_size', 'read_step',
-           'read_count', 'read_day', 'read_outcome', 'read_target_line', 'read_targets', 'as_target', 'find_settings',
-           'parse', 'of_any_project', 'merged_sections', 'load_settings', 'check_settings']
+           'Gates', 'Feedback', 'Meter', 'Target', 'Settings', 'read_value', 'read_section', 'read_share', 'read_size',
+           'read_step', 'read_count', 'read_day', 'read_outcome', 'read_target_line', 'read_targets', 'as_target',
+           'find_settings', 'parse', 'of_any_project', 'merged_sections', 'load_settings', 'check_settings']
 
 # %% ../nbs/01_settings.ipynb #0ee1ad2a
 import os
@@ -99,6 +99,13 @@ class Gates:
 
 
 @dataclass(frozen=True)
+class Feedback:
+    """How many rows of one person are let in at a time, and how many people must say the same."""
+    cap: int
+    labellers: int
+
+
+@dataclass(frozen=True)
 class Meter:
     """What the test set promises: no value is wrong by more than `tolerance`, with this `reliability`, over all decisions."""
     tolerance: float
@@ -138,6 +145,7 @@ class Settings:
     budget: Budget
     gates: Gates
     meter: Meter
+    feedback: Feedback
     places: Places
     targets: dict[str, Target] = field(default_factory=dict)
 
@@ -265,7 +273,8 @@ def as_target(gate: str, parts: dict, place: str) -> Target:
     return Target(**{name: value for name, value in parts.items() if name != "margin"})
 
 # %% ../nbs/01_settings.ipynb #5280fac6
-SECTIONS = {"data": Data, "split": Split, "model": Model, "budget": Budget, "gates": Gates, "meter": Meter, "places": Places}
+SECTIONS = {"data": Data, "split": Split, "model": Model, "budget": Budget, "gates": Gates, "meter": Meter,
+            "feedback": Feedback, "places": Places}
 
 
 def find_settings(start: Path) -> Path | None:
@@ -364,6 +373,7 @@ def check_settings(settings: Settings, place: str) -> None:
          "between 0 and 1"),
         (settings.meter.feedback in ("full", "none") and settings.meter.passes >= 0, "feedback, passes",
          "full or none; 0 or more"),
+        (settings.feedback.cap >= 1 and settings.feedback.labellers >= 1, "cap, labellers", "1 or more"),
         (settings.model.folds >= 2 and settings.model.penalty > 0, "folds, penalty", "folds >= 2, penalty > 0"),
         (settings.model.context_weight > 0, "context_weight", "above 0"),
         *((len(pair) == 2 and 0 < pair[0] <= pair[1], name, "two lengths, such as 1 2") for pair, name in pairs),
