@@ -42,6 +42,7 @@ def change_lines(found: list[Change], few: int = 5) -> list[str]:
         these = [change for change in found if change.broke == broke]
         lines.append(f"{len(these)} {word}" + (":" if these else ""))
         lines += [f"  {mark} {change.text[:60]!r}{f' ({change.context})' if change.context else ''}: "
-                  f"{change.intent}, {f'now {change.after}' if broke else f'before {change.before}'}" for change in these[:few]]
+                  f"{change.intent}, {f'now {change.after}' if broke else f'before {change.before}'}"
+                  for change in these[:few]]
         lines += [f"    and {len(these) - few} more"] if len(these) > few else []
     return lines
