@@ -27,8 +27,9 @@ def made_up(number: int, megabytes: float) -> pd.DataFrame:
     """A batch of about so many megabytes of different texts, as the store takes it."""
     luck, size = np.random.default_rng(number), 60
     rows = int(megabytes * 1e6 / size)
-    words = ["".join(luck.choice(SYLLABLES, 3)) for _ in range(5000)]
-    texts = [f"{' '.join(luck.choice(words, 7))} {number} {row}" for row in range(rows)]
+    words = ["".join(three) for three in luck.choice(SYLLABLES, (5000, 3))]
+    texts = [" ".join([*map(words.__getitem__, seven), str(number), str(row)])
+             for row, seven in enumerate(luck.integers(0, 5000, (rows, 7)).tolist())]
     return pd.DataFrame({"text": texts, "intent": luck.choice(["card", "leave", "badge"], rows), "group": "", "side": "",
                          "person": "", "batch": f"{number:016}", "life": "train", "reason": ""}, dtype=object).assign(
         digest=luck.integers(0, 2**63, rows).astype(np.uint64), family=np.uint64(1))

@@ -74,3 +74,11 @@ def test_usual_splits_move_test_rows_into_training_and_ours_do_not(root):
     for name in ("scikit-learn, seeded", "Rasa's algorithm"):
         assert max(float(share.removesuffix("%")) for share in rows[name][:7]) > 50 and int(rows[name][7]) > 50
     assert float(rows["hash of the record"][4].removesuffix("%")) > 0 < int(rows["hash of the text"][7])
+
+
+def test_data_does_not_grow_the_repository_and_a_batch_costs_what_it_is(root):
+    done = run(root, "benchmarks/store.py", "--megabytes", "2", "--batches", "4")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "sent again: stored once, 0 bytes more" in done.stdout
+    last = done.stdout.splitlines()[4].split()  # batches, CSV, store, its newest batch, seconds, project in git, ...
+    assert last[0] == "4" and float(last[8]) < 0.2 < float(last[10])
