@@ -1,5 +1,6 @@
 """What several test files share: a project in a temporary folder, small notebooks, and the public sets where they are."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -39,6 +40,29 @@ def project(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def green_run(tmp_path_factory) -> Path:
+    """A project after one green run of the sample; made once for all workers of pytest-xdist."""
+    folder = tmp_path_factory.getbasetemp().parent / "green-run" if os.environ.get("PYTEST_XDIST_WORKER") else \
+        tmp_path_factory.mktemp("green-run")
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "models").exists():
+            shutil.copytree(ROOT / "nbs" / "pipeline", folder / "nbs" / "pipeline", dirs_exist_ok=True)
+            (folder / "settings.ini").write_text("[data]\nsource = sample\n")
+            subprocess.run([sys.executable, "-m", "mlbot", "run"], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def released(project, green_run) -> Path:
+    """A project of one's own with a run of the sample, whose model is the champion."""
+    for name in ("runs", "models"):
+        shutil.copytree(green_run / name, project / name)
+    return project
 
 
 @pytest.fixture

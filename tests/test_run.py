@@ -87,8 +87,7 @@ def test_a_mistyped_target_stops_before_anything_runs(project, mlbot):
     assert done.returncode == 2 and "did you mean accuracy?" in done.stderr and not (project / "runs").exists()
 
 
-def test_context_may_stand_before_the_text(project, mlbot):
-    assert mlbot("run").returncode == 0
+def test_context_may_stand_before_the_text(released, mlbot):
     answers = [mlbot("predict", "--json", *words).stdout for words in (
         ["I need a new card", "--role", "sales"], ["--role", "sales", "I need a new card"],
         ["--role=sales", "--", "I need a new card"])]
@@ -103,7 +102,7 @@ def test_the_version_is_that_of_the_package(mlbot):
 
 
 def test_a_stretch_that_is_missed_is_only_reported(project, mlbot):
-    (project / "settings.ini").write_text("[targets]\naccuracy.stretch = 0.999\n")
+    (project / "settings.ini").write_text("[data]\nsource = sample\n[targets]\naccuracy.stretch = 0.999\n")
     done = mlbot("run")
     assert done.returncode == 0 and "0.999 missed" in done.stdout
 
@@ -267,9 +266,8 @@ def test_notebooks_that_ship_are_used_where_the_project_has_none(project, mlbot)
     assert mlbot("run").returncode == 0
 
 
-def test_production_is_scored_and_never_trained_on(project, mlbot, csv_file):
-    assert mlbot("run").returncode == 0
-    alone = last_run(project)
+def test_production_is_scored_and_never_trained_on(released, mlbot, csv_file):
+    project, alone = released, last_run(released)
     assert not (alone / "production.csv").exists() and "In production" not in (alone / "report.html").read_text()
     rows = sample_file().read_text().splitlines()
     new = ["sing me a zyxophone,oos,sales,UK", "a zyxophone of mine,no_such_intent,sales,UK",

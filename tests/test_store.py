@@ -245,7 +245,7 @@ def test_two_writers_at_one_time_agree_about_the_sides(tmp_path):
 def test_a_store_that_cannot_be_reached_is_no_verdict_and_changes_nothing(project, mlbot):
     (project / "settings.ini").write_text("[data]\nsource = store\n[places]\ndata = s3://nowhere/utterances\n")
     gone = keys_of(free_port())
-    for command in (["run"], ["data", "add", sample_file()], ["data", "log"]):
+    for command in (["run"], ["data", "add", sample_file()]):
         done = mlbot(*command, env=gone)
         assert done.returncode == 3 and "the store does not answer" in done.stderr, done.stderr
         assert "topsecret" not in done.stderr and "Traceback" not in done.stderr and "\x1b" not in done.stderr

@@ -42,8 +42,8 @@ def strict(project, floor=0.99):
     (project / "settings.ini").write_text(f"[data]\nsource = sample\n[targets]\naccuracy.floor = {floor}\n")
 
 
-def test_a_waiver_lets_its_gate_ship_and_ends_with_its_day_its_model_and_its_data(project, mlbot, tmp_path):
-    """Red; waived and released, in sight everywhere; red again after its last day, and for another model."""
+def test_a_waiver_lets_its_gate_ship_and_ends_with_its_day(project, mlbot, tmp_path):
+    """Red; waived and released, in sight everywhere; red again after its last day (for another model: test_gate)."""
     strict(project)
     red = mlbot("run", "--day", "2026-03-01")
     assert red.returncode == 1 and "waive accuracy --why REASON --until DAY" in red.stdout
@@ -80,8 +80,6 @@ def test_a_waiver_lets_its_gate_ship_and_ends_with_its_day_its_model_and_its_dat
     late = mlbot("run", "--day", "2026-04-01")
     assert late.returncode == 1 and "is below its floor 0.990" in late.stderr
     text = (project / "waivers.ini").read_text()
-    (project / "waivers.ini").write_text(text.replace(f"model = {waiver.model}", "model = 0123456789ab"))
-    assert mlbot("run", "--day", "2026-03-31").returncode == 1
     (project / "waivers.ini").write_text(text.replace("2026-03-31", "2036-03-31"))
     endless = mlbot("run", "--day", "2026-03-31")
     assert endless.returncode == 2 and "92 days from 2026-03-31 at most" in endless.stderr
@@ -105,9 +103,9 @@ def test_a_waiver_file_is_read_whole_or_refused(tmp_path):
         assert len(str(caught.value).splitlines()) <= 6 and "other.ini" in str(caught.value)
 
 
-def test_a_challenger_that_is_surely_worse_is_red_and_what_broke_comes_first(project, mlbot):
+def test_a_challenger_that_is_surely_worse_is_red_and_what_broke_comes_first(released, mlbot):
     """The same data, and settings that make the model much worse than its champion, under floors that it still keeps."""
-    assert mlbot("run").returncode == 0
+    project = released
     assert outcomes(project)["champion"] == "not asked"
     (project / "settings.ini").write_text(
         "[data]\nsource = sample\ncontext =\n[model]\nwords = 1 1\ncharacters = 1 1\nmin_count = 9\n"
