@@ -6,10 +6,10 @@
 __all__ = ['HEADLINES', 'OF_PREDICT', 'program', 'need', 'here', 'add_columns', 'run_parameters', 'show_progress', 'run',
            'headline_of', 'released_words', 'report_run', 'facts_of', 'publish', 'red_verdict', 'waive', 'plan',
            'judged_runs', 'blame', 'next_step', 'take_context', 'replay', 'company', 'predict', 'data_add',
-           'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff', 'data_remove', 'data_erase',
-           'data_lock', 'data_show', 'data_fetch', 'audit', 'models', 'checkout', 'in_checkout', 'test', 'keep_in_step',
-           'print_error', 'print_fault', 'minutes_of', 'rows_of', 'add_run', 'add_predict', 'add_who', 'add_data',
-           'add_gates', 'add_company', 'add_checkout', 'Version', 'build_parser', 'main']
+           'print_sides', 'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff', 'data_remove',
+           'data_erase', 'data_lock', 'data_show', 'data_fetch', 'audit', 'models', 'checkout', 'in_checkout', 'test',
+           'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'rows_of', 'add_run', 'add_predict', 'add_who',
+           'add_data', 'add_gates', 'add_company', 'add_checkout', 'Version', 'build_parser', 'main']
 
 # %% ../nbs/33_cli.ipynb #35d7ea8b
 import argparse
@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
         from mlbot.gate import remarks, verdict_table
         from mlbot.pipeline import prepare_run, run_pipeline
         from mlbot.report import free_scores
-        from mlbot.runs import load_judged, new_run
+        from mlbot.runs import data_warnings, load_judged, new_run
         from mlbot.source import check_source
     except ImportError as problem:
         raise need("pipeline", problem) from None
@@ -118,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
     result = run_pipeline(settings, folder, parameters, minutes, progress, release=not options.no_release)
     if result.verdicts:
         print(f"\n{verdict_table(result.verdicts)}\n")
-        print(*(f"- {line}" for line in remarks(result.verdicts)), sep="\n", end="\n\n")
+        print(*(f"- {line}" for line in [*remarks(result.verdicts), *data_warnings(folder)]), sep="\n", end="\n\n")
     for score in free_scores(folder):
         print(f"not gated: {score}")
     judged = load_judged(folder)
@@ -196,10 +196,11 @@ def publish(result, settings: Settings, day: str = "") -> None:
     from mlbot.files import write_atomic
     from mlbot.pipeline import find_notebooks
     from mlbot.publish import annotations, build_markdown, metrics_of
-    from mlbot.runs import load_judged, save_json
+    from mlbot.runs import data_warnings, load_judged, save_json
     judged = load_judged(result.folder)
     text = build_markdown(headline_of(result)[0], result.verdicts, result.problems, judged["changes"],
-                          [*filter(None, [judged["meter"]]), *judged["warnings"]], facts_of(result.folder, day))
+                          [*data_warnings(result.folder), *filter(None, [judged["meter"]]), *judged["warnings"]],
+                          facts_of(result.folder, day))
     save_json(metrics_of(result.verdicts), result.folder / "metrics.json")
     write_atomic(result.folder / "comment.md", lambda file: file.write(text))
     if os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -449,7 +450,9 @@ def data_add(options: argparse.Namespace) -> int:
     if table is not None:
         stored = read_rows(table, ["intent", "reason"])
         counts = counts.add(count_intents(stored[stored["reason"] == ""], settings.data), fill_value=0).astype(int)
-    refuse_hopeless(counts, settings.data, Path(options.file).name)
+    if len(counts) == 1:
+        refuse_hopeless(counts, settings.data, Path(options.file).name)
+    short = counts[counts < settings.data.min_rows] if settings.data.tiny == "refuse" else counts.iloc[:0]
     rows = batch_rows(found)
     version, new = append(rows, url, {"source": Path(options.file).name, **who_and_why(options)},
                           lambda rows, table: place_rows(rows, table, settings.split.test_percent,
@@ -457,11 +460,25 @@ def data_add(options: argparse.Namespace) -> int:
     print(found)
     print(f"stored: batch {rows['batch'].iloc[0]} is version {version} of {here_or_there(url)}" if new else
           f"nothing stored: these rows are already there, since version {version}")
+    print_sides(url, rows["batch"].iloc[0])
+    if len(short):
+        print(f"note:   a run refuses intents with fewer than {settings.data.min_rows} rows (tiny = refuse): "
+              f"{', '.join(f'{name} {n}' for name, n in short.head(5).items())}")
     print(f"lock:   {here(write_lock(settings.root, url))} names the present version; keep it in git")
     more = ["--context", *options.context] if options.context else []
     more += ["--split-column", "side"] if options.split_column else []
     print(f"next:   {program()} run --data {' '.join(map(shlex.quote, ['store', *more]))}")
     return 0
+
+
+def print_sides(url: str, batch: str) -> None:
+    """Say where the rows of a batch went."""
+    from mlbot.store import open_table, read_rows
+    rows = read_rows(open_table(url), ["batch", "life", "reason"])
+    rows = rows[rows["batch"] == batch]
+    counts = rows.loc[rows["reason"] == "", "life"].value_counts().to_dict() | rows.loc[rows["reason"] != "",
+                                                                                         "reason"].value_counts().to_dict()
+    print(f"sides:  {', '.join(f'{name} {n:,}' for name, n in counts.items())}")
 
 
 def data_feedback(options: argparse.Namespace) -> int:
@@ -490,6 +507,7 @@ def data_feedback(options: argparse.Namespace) -> int:
     for reason, n in judged["reason"].value_counts().items():
         print(f"{n:>9,}  {reason or 'let in'}")
     print(f"           {agreed}")
+    print_sides(url, rows["batch"].iloc[0]) if new else None
     print(f"stored: batch {rows['batch'].iloc[0]} is version {version} of {here_or_there(url)}" if new else
           f"nothing stored: these rows are already there, since version {version}")
     print(f"lock:   {here(write_lock(settings.root, url))} names the present version; keep it in git")
@@ -519,10 +537,15 @@ def data_log(options: argparse.Namespace) -> int:
     table, lock = open_table(url), read_lock(settings.root, url)
     if table is None:
         raise InputError("no store yet", "batches", f"{program()} data add FILE.csv", here_or_there(url))
-    for item in commits(table):
-        mark = "*" if lock and lock["version"] == item.version else " "
+    done = commits(table)
+    locked = max((item.version for item in done if lock and item.version <= lock["version"]), default=None)
+    erased = max((item.version for item in done if item.what == "erase"), default=0)
+    for item in done:
+        mark = "*" if item.version == locked else "-" if item.version < erased else " "
         said = "  ".join(filter(None, [item.batch, item.source, item.who, item.why]))
         print(f"{mark} {item.version:>4}  {item.when}  {item.what:<7} {item.rows:>9,} rows  {said}")
+    print(*["* named by data.lock"] * (locked is not None), *["- before something was erased: cannot be read any more, "
+                                                              "where a file of it was destroyed"] * (erased > 0), sep="\n")
     print(f"next:   {program()} data diff OLD NEW, or: {program()} data show --version N")
     return 0
 
@@ -536,7 +559,8 @@ def data_diff(options: argparse.Namespace) -> int:
         raise need("store", problem) from None
     settings = load_settings()
     url, read = settings.places.data, []
-    for version in (options.old, options.new):
+    before = rows_at(url)[1] - 1 if options.old is None else options.old
+    for version in (before, options.new):
         rows, at = rows_at(url, version)
         context = tuple(name for name in rows if name not in (*FIXED, *NUMBERS))
         read.append((as_utterances(rows, Columns(context=context), settings.data, url), at))
@@ -579,8 +603,7 @@ def data_erase(options: argparse.Namespace) -> int:
     digests = [digest(clean(options.utterance))] if options.utterance else []
     n, gone = erase(settings.places.data, who_and_why(options), options.person, digests)
     ledgers = forget(settings.places.models, gone)
-    print(f"erased: {n:,} rows in all versions, and from {ledgers} ledgers of models")
-    print("        versions that held them cannot be read any more")
+    print(f"erased: {n:,} rows, in all versions, and from {ledgers} ledgers of models; versions that held them are destroyed")
     print(f"lock:   {here(write_lock(settings.root, settings.places.data))} names the present version; keep it in git")
     print(f"next:   {program()} run --data store, so that no model that answers has learnt from them; then remove older runs "
           f"and models: they may hold them")
@@ -791,7 +814,7 @@ def add_data(commands) -> None:
     command = data.add_parser("log", help="what was done to the store")
     command.set_defaults(call=data_log)
     command = data.add_parser("diff", help="what lies between two versions of the store")
-    command.add_argument("old", type=int, metavar="OLD")
+    command.add_argument("old", type=int, nargs="?", metavar="OLD", help="default: the one before the present version")
     command.add_argument("new", type=int, nargs="?", metavar="NEW", help="default: the present version")
     command.set_defaults(call=data_diff)
     command = data.add_parser("remove", help="remove a batch in a new version; the old versions keep it")

@@ -18,7 +18,7 @@ from statistics import NormalDist
 import numpy as np
 
 from .errors import InputError
-from .noise import design_effect, difference_bounds, share_at_least, share_at_most
+from .noise import design_effect, difference_bounds, difference_interval, share_at_least, share_at_most
 
 # %% ../nbs/16_evaluate.ipynb #29cc8f4b
 @dataclass(frozen=True)
@@ -111,11 +111,11 @@ def share(metric: str, flags, groups=None, better: str = "higher") -> Score:
                  share_at_most(hits, effective), effective, better)
 
 # %% ../nbs/16_evaluate.ipynb #d15cfcaa
-def census(metric: str, flags) -> Score:
+def census(metric: str, flags, better: str = "higher") -> Score:
     """The share of true values where all there is was looked at: nothing is estimated, the bounds are the value."""
     flags = checked_flags(metric, flags)
     value = float(flags.mean()) if len(flags) else math.nan
-    return Score(metric, value, len(flags), value, value, value, value, exact=True)
+    return Score(metric, value, len(flags), value, value, value, value, better=better, exact=True)
 
 
 def reading(metric: str, value: float, better: str = "lower", unit: str = "") -> Score:
@@ -251,8 +251,10 @@ def gain(metric: str, before, after, groups=None) -> Score:
         return Score(metric, math.nan, 0, -1.0, 1.0, unit="gain")
     worth = 1.0 if groups is None else design_effect(steps, np.asarray(groups))
     broke, healed, effective = (steps < 0).sum() / worth, (steps > 0).sum() / worth, n / worth
-    value, (low, high) = float(steps.mean()), difference_bounds(broke, healed, effective)
-    return Score(metric, value, n, min(low, value), max(high, value), effective=effective, unit="gain")
+    value, (least, most) = float(steps.mean()), difference_bounds(broke, healed, effective)
+    low, high = difference_interval(broke, healed, effective)
+    return Score(metric, value, n, min(low, value), max(high, value), min(least, value), max(most, value), effective,
+                 unit="gain")
 
 # %% ../nbs/16_evaluate.ipynb #50dd0b75
 @dataclass(frozen=True)

@@ -294,7 +294,8 @@ def settling(score: Score, limit: float | None) -> str:
     """The same in words."""
     missing = rows_missing(score, limit)
     if missing is None:
-        return "it stands on it, and no usual number of labels settles that"
+        stands = limit is not None and abs(score.value - limit) < 1e-9
+        return "it stands on it, and no number of labels settles that" if stands else "no usual number of labels settles that"
     return f"needs about {missing:,} more labelled test utterances to settle"
 
 # %% ../nbs/21_gate.ipynb #a0286184

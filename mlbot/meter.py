@@ -111,9 +111,10 @@ def reading_line(reading: Reading, meter: Meter) -> str:
     texts, promise = f"test set: {reading.texts:,} different texts", (
         f"within {meter.tolerance:.3f}, {100 * meter.reliability:g} % reliable ({shown}{retired})")
     if not reading.carried:
-        return (f"{texts} are too few for even one decision {promise}: label more test rows, or ask for less "
+        return (f"{texts} are too few to judge even one model {promise}: label more test rows, or ask for less "
                 "(settings.ini [meter])")
-    line = f"{texts} carry {reading.carried:,} decisions {promise}; {reading.served:,} served, {reading.left:,} left"
+    line = (f"{texts} can judge {reading.carried:,} models {promise}; {reading.served:,} were judged, "
+            f"{reading.left:,} left")
     return line if reading.left else (f"{line}; the test set is used up: label more test rows, ask for less "
                                       "(settings.ini [meter]), or seal a part (sealed_percent)")
 

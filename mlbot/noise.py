@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RISK', 'POWER', 'LOSS_RISK', 'share_at_least', 'share_at_most', 'chance_of_so_few', 'design_effect', 'rows_to_settle',
-           'binomial_mid_p', 'chance_of_no_loss', 'crossing', 'healed_bound', 'difference_bounds', 'rows_to_see',
-           'smallest_seen', 'holm', 'benjamini_hochberg', 'e_value']
+           'binomial_mid_p', 'chance_of_no_loss', 'crossing', 'healed_bound', 'difference_interval',
+           'difference_bounds', 'rows_to_see', 'smallest_seen', 'holm', 'benjamini_hochberg', 'e_value']
 
 # %% ../nbs/15_noise.ipynb #a5d2df75
 import math
@@ -91,6 +91,14 @@ def healed_bound(broke: float, healed: float, risk: float) -> float:
 
 
 LOSS_RISK = 0.025  # how often a loss may be called sure that is none
+
+
+def difference_interval(broke: float, healed: float, n: float) -> tuple[float, float]:
+    """95 % interval of the gain, for display: Wald's with half a pair added to each cell (Agresti and Min 2005)."""
+    broke, healed, n = broke + 0.5, healed + 0.5, n + 2
+    gap = healed - broke
+    half = float(ndtri(0.975)) * math.sqrt(max(broke + healed - gap**2 / n, 0.0)) / n
+    return max(-1.0, gap / n - half), min(1.0, gap / n + half)
 
 
 def difference_bounds(broke: float, healed: float, n: float, risk: float = LOSS_RISK) -> tuple[float, float]:

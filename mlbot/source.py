@@ -108,7 +108,8 @@ def choose(settings: Settings, data: str = "", text: str = "", intent: str = "",
                          "leave out --group or --split-column")
     side = "" if group else split_column or settings.split.column
     return source, Columns(text or own.text, intent or own.label, tuple(context.split()) or own.context, side,
-                           "" if side else group or settings.split.group, own.person, strict=bool(context) or not data,
+                           "" if side else group or settings.split.group, own.person,
+                           strict=bool(context) or not data or source == "store",
                            need_group=bool(group) or not data)
 
 # %% ../nbs/11_source.ipynb #8164e001
@@ -160,7 +161,7 @@ def load_source(source: str, columns: Columns, settings: Settings) -> Utterances
     if is_company(source):
         return replace(read_company(labelled_rows(week_of(source)), columns, settings), newest=f"week {week_of(source)}")
     path = find_source(source, settings)
-    if is_store(path):
+    if source == "store" or is_store(path):
         return read_locked(settings.root, str(path), columns, settings.data)
     return read_utterances(path, columns, settings.data)
 

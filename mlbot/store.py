@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PROPERTIES', 'FIXED', 'NUMBERS', 'TRIES', 'LOCK', 'is_remote', 'is_store', 'reached', 'open_table', 'to_arrow',
            'read_rows', 'pseudonym', 'batch_rows', 'Commit', 'manifest', 'create', 'append', 'place_rows', 'version_of',
-           'commits', 'rows_at', 'as_utterances', 'read_store', 'Difference', 'difference', 'remove_batch', 'erase',
-           'destroy_old_files', 'digest_of_rows', 'write_lock', 'read_lock', 'read_locked']
+           'commits', 'rows_at', 'as_utterances', 'read_store', 'Difference', 'difference', 'remove_batch', 'rows_ever',
+           'erase', 'destroy_old_files', 'digest_of_rows', 'write_lock', 'read_lock', 'read_locked']
 
 # %% ../nbs/08_store.ipynb #7a01c0e0
 import hashlib
@@ -15,7 +15,7 @@ import random
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +35,7 @@ from .text import key
 PROPERTIES = {"delta.dataSkippingNumIndexedCols": "0", "delta.enableExpiredLogCleanup": "false",
               "delta.appendOnly": "false"}
 FIXED = ("text", "intent", "group", "side", "person", "batch", "life", "reason")  # columns of text beside the context
-NUMBERS = ("digest", "family")  # 64 bits; the table knows signed numbers only
+NUMBERS = ("digest", "family", "line")  # 64 bits; the table knows signed numbers only
 
 
 def is_remote(url: str) -> bool:
@@ -124,7 +124,7 @@ def batch_rows(utterances: Utterances) -> pd.DataFrame:
     """The rows of a batch as they are stored, those set aside with their reason; the name of the batch stands in `batch`."""
     names = ["text", "intent", *utterances.context,
              *(name for name in ("group", "side", "person") if name in utterances.rows)]
-    good, aside = utterances.rows[[*names, "digest"]].assign(reason=""), utterances.set_aside
+    good, aside = utterances.rows[[*names, "digest", "line"]].assign(reason=""), utterances.set_aside
     name = rows_sha256([tuple(names), *good[names].itertuples(index=False)])[:16]
     rows = pd.concat([good, aside[[*good]]], ignore_index=True) if len(aside) else good
     if "person" in rows:
@@ -182,13 +182,14 @@ def append(rows: pd.DataFrame, url: str, facts: dict[str, str], place=None, trie
     for attempt in range(tries):
         table = create(url)
         with reached(url):
-            if table.transaction_version(name) is not None:
+            times = table.transaction_version(name) or 0
+            if times and (read_rows(table, ["batch"])["batch"] == name).any():
                 return version_of(table, name), False
             turn = table.transaction_version("turn") or 0
             placed = rows if place is None else place(rows, table)
             good = int((placed["reason"] == "").sum())
             properties = CommitProperties(custom_metadata=manifest("add", good, name, **facts),
-                                          app_transactions=[Transaction("turn", turn + 1), Transaction(name, 1)])
+                                          app_transactions=[Transaction("turn", turn + 1), Transaction(name, times + 1)])
             try:
                 write_deltalake(table, to_arrow(placed), mode="append", schema_mode="merge", commit_properties=properties)
                 return table.version(), True
@@ -232,7 +233,8 @@ def rows_at(url: str, version: int | None = None) -> tuple[pd.DataFrame, int]:
 
 def as_utterances(rows: pd.DataFrame, columns: Columns, data: Data, url: str) -> Utterances:
     """Rows of a store as any data is read. Raises InputError when there is none, or a column is missing."""
-    aside, rows = int((rows["reason"] != "").sum()), rows[rows["reason"] == ""].reset_index(drop=True)
+    aside = rows.loc[rows["reason"] != "", "reason"].value_counts().to_dict()
+    rows = rows[rows["reason"] == ""].reset_index(drop=True)
     if not len(rows):
         raise InputError("the store is empty", "labelled rows", "mlbot data add FILE.csv", str(url))
     known = [name for name in rows if name not in (*FIXED, *NUMBERS)]
@@ -250,9 +252,10 @@ def as_utterances(rows: pd.DataFrame, columns: Columns, data: Data, url: str) ->
     asked = {"side": columns.side, "group": grouped, "batch": True, "family": not columns.side, "life": not columns.side}
     context = tuple(name for name in columns.context if name in known)
     values = {name: list(rows[name]) for name in ("text", "intent", *context, *(name for name in asked if asked[name]))}
-    values["line"] = list(range(len(rows)))
+    values["line"] = rows["line"].astype(np.int64).tolist()
     unused = [name for name in known if name not in context]
-    notes = [Finding("batches", rows["batch"].nunique()), Finding("rows set aside when they were added", aside),
+    notes = [Finding("batches", rows["batch"].nunique()),
+             *(Finding(f"rows set aside when they were added: {reason}", n) for reason, n in aside.items()),
              *missing_columns(columns, values), Finding("columns not used", len(unused), tuple(unused)[:5])]
     return build_utterances(values, replace(columns, context=context), data, str(url), tuple(notes))
 
@@ -298,21 +301,36 @@ def remove_batch(url: str, batch: str, facts: dict[str, str]) -> int:
     return n
 
 
+def rows_ever(url: str) -> pd.DataFrame:
+    """`batch`, `person` and `digest` of all rows that any version held which can still be read."""
+    parts, table = [], create(url)
+    for version in range(table.version() + 1):
+        with suppress(InputError):
+            parts.append(read_rows(open_table(url, version), ["batch", "person", "digest"]))
+    return pd.concat(parts, ignore_index=True).drop_duplicates()
+
+
 def erase(url: str, facts: dict[str, str], person: str = "", digests: Sequence[int] = ()) -> tuple[int, np.ndarray]:
-    """Destroy the rows of a person, or of texts by their digests, in all versions. Returns how many, and their digests."""
+    """Destroy the rows of a person, or of texts by their digests, in all versions. Returns how many, and their digests.
+
+    Raises InputError, and changes nothing, when no version has such a row.
+    """
     from arro3.core import Array, DataType, Table
-    from deltalake import CommitProperties
-    table = create(url)
-    rows = read_rows(table, ["digest", "person"])
+    from deltalake import CommitProperties, write_deltalake
+    rows, table = rows_ever(url), create(url)
     hit = (rows["person"] == pseudonym(person)) if person else rows["digest"].isin(np.asarray(digests, np.uint64))
     n, gone = int(hit.sum()), rows.loc[hit, "digest"].unique()
+    if not n:
+        raise InputError("no version has a row of that person" if person else "no version has that text",
+                         "the name as it stood in the column that [data] person names, or the text as it was sent",
+                         "nothing was changed; correct the name", str(url))
     with reached(url):
         column, values = ("person", [pseudonym(person)]) if person else ("digest", gone.view(np.int64).tolist())
-        kind = DataType.string() if person else DataType.int64()
-        source = Table.from_pydict({column: Array(values, type=kind)})
-        (table.merge(source, f"t.{column} = s.{column}", source_alias="s", target_alias="t",
-                     commit_properties=CommitProperties(custom_metadata=manifest("erase", n, **facts)))
-         .when_matched_delete().execute()) if n else None
+        source = Table.from_pydict({column: Array(values, type=DataType.string() if person else DataType.int64())})
+        table.merge(source, f"t.{column} = s.{column}", source_alias="s", target_alias="t").when_matched_delete().execute()
+        note = CommitProperties(custom_metadata=manifest("erase", n, **facts))  # also when only old versions had the rows
+        table = open_table(url)
+        write_deltalake(table, to_arrow(read_rows(table).iloc[:0]), mode="append", commit_properties=note)
         destroy_old_files(url)
     return n, gone
 
@@ -336,7 +354,7 @@ def digest_of_rows(rows: pd.DataFrame) -> str:
 def write_lock(root: Path, url: str, version: int | None = None) -> Path:
     """Name a version (None: the present one) in the lock of a project."""
     rows, version = rows_at(url, version)
-    lock = {"store": str(url), "version": version, "snapshot": digest_of_rows(rows),
+    lock = {"store": str(url), "version": version, "digest": digest_of_rows(rows),
             "rows": int((rows["reason"] == "").sum())}
     if not is_remote(url) and Path(url).is_relative_to(root):
         lock["store"] = Path(url).relative_to(root).as_posix()
@@ -353,8 +371,8 @@ def read_lock(root: Path, url: str) -> dict | None:
         found = json.loads(file.read_text(encoding="utf-8"))
     except ValueError:
         found = None
-    if not isinstance(found, dict) or not {"store", "version", "snapshot"} <= set(found):
-        raise InputError(f"{LOCK} is no lock", "store, version and snapshot", "mlbot data lock", str(file))
+    if not isinstance(found, dict) or not {"store", "version", "digest"} <= set(found):
+        raise InputError(f"{LOCK} is no lock", "store, version and digest", "mlbot data lock", str(file))
     place = found["store"] if is_remote(found["store"]) else str(root / found["store"])
     return found if place == str(url) else None
 
@@ -363,10 +381,13 @@ def read_locked(root: Path, url: str, columns: Columns, data: Data) -> Utterance
     """The utterances of the version that the lock names, else of the present one. InputError when they are other ones."""
     lock = read_lock(root, url)
     rows, version = rows_at(url, lock and lock["version"])
-    if lock and digest_of_rows(rows) != lock["snapshot"]:
-        raise InputError(f"version {version} holds other rows than {LOCK} says", f"snapshot {lock['snapshot']}",
+    if lock and digest_of_rows(rows) != lock["digest"]:
+        raise InputError(f"version {version} holds other rows than {LOCK} says", f"rows of digest {lock['digest']}",
                          "restore the store, or take what is there: mlbot data lock", str(url))
-    found, here = as_utterances(rows, columns, data, url), set(rows["batch"])
+    added = [item for item in commits(open_table(url, version)) if item.what == "add"]
+    called = {item.batch: f"{item.source or 'batch'} {item.batch[:6]}" for item in added}
+    here = set(rows.loc[rows["reason"] == "", "batch"])
+    found = as_utterances(rows.assign(batch=[called.get(name, name) for name in rows["batch"]]), columns, data, url)
     note = Finding(f"version of the store, {'as locked' if lock else 'the present one'}", version)
-    added = [item.batch for item in commits(open_table(url, version)) if item.what == "add"]
-    return replace(found, findings=(*found.findings, note), newest=next((name for name in added if name in here), ""))
+    newest = next((called[item.batch] for item in added if item.batch in here), "")
+    return replace(found, findings=(*found.findings, note), newest=newest)

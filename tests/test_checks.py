@@ -128,6 +128,6 @@ def test_an_intent_that_is_no_process_stops_the_run_and_its_rows_are_listed(proj
 
 def test_the_week_in_which_test_rows_are_sent_again_is_red_for_that_and_for_nothing_else(project, mlbot):
     done = mlbot("run", "--data", "company:7", "--no-release")
-    assert done.returncode == 1 and "gate: sent_again 0.158 (n=330" in done.stderr
+    assert done.returncode == 1 and "gate: sent_again 0.158 (n=330)" in done.stderr
     assert done.stderr.count("is above its") == 1 and "is below its" not in done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines() if "fail" in line] == ["sent_again"]

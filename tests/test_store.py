@@ -272,7 +272,7 @@ def test_the_commands_of_the_store(project, mlbot, csv_file):
     lock = json.loads((project / "data.lock").read_text())
     assert lock["version"] == 1 and lock["rows"] == len(halves[0]) and lock["store"] == "data"
     assert sorted(rows_at(str(project / "data"))[0].query("reason != ''")["reason"]) == ["no label", "no text"]
-    assert "rows set aside when they were added" in mlbot("data", "show").stdout
+    assert "1  rows set aside when they were added: no label" in mlbot("data", "show").stdout
     assert mlbot("data", "add", files[1]).returncode == 0
     again = mlbot("data", "add", files[1])
     assert again.returncode == 0 and "nothing stored: these rows are already there, since version 2" in again.stdout
@@ -285,7 +285,7 @@ def test_the_commands_of_the_store(project, mlbot, csv_file):
     assert mlbot("data", "show", "--version", "77").returncode == 2
     assert mlbot("data", "lock", "--version", "1").returncode == 0
     assert f"{len(halves[0]):,}  rows" in mlbot("data", "show").stdout                    # the locked version is what counts
-    (project / "data.lock").write_text((project / "data.lock").read_text().replace('"snapshot": "', '"snapshot": "f'))
+    (project / "data.lock").write_text((project / "data.lock").read_text().replace('"digest": "', '"digest": "f'))
     other = mlbot("run")
     assert other.returncode == 2 and "holds other rows than data.lock says" in other.stderr
     batch = next(word for word in log.split() if len(word) == 16)

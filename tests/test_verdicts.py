@@ -123,15 +123,16 @@ def test_a_challenger_that_is_surely_worse_is_red_and_what_broke_comes_first(rel
 
 def test_the_meter_counts_models_and_says_when_the_test_is_used_up(project, mlbot):
     done = mlbot("run", "--no-release")
-    assert done.returncode == 0 and re.search(r"test set: 10\d different texts are too few for even one decision",
+    assert done.returncode == 0 and re.search(r"test set: 10\d different texts are too few to judge even one model",
                                               done.stdout), done.stdout
-    assert "too few for even one decision" in (last_run(project) / "report.html").read_text()
+    assert "too few to judge even one model" in (last_run(project) / "report.html").read_text()
     with open(project / "settings.ini", "a") as file:
         file.write("[model]\npenalty = 0.5\n[meter]\ntolerance = 0.2\n")
     with open(project / "models" / "decisions.jsonl", "a") as file:
         file.write('{"model": "cut')
     done = mlbot("run", "--no-release")
-    assert re.search(r"carry [1-9]\d* decisions within 0.200, 95 % reliable \(each outcome seen\); 2 served", done.stdout)
+    assert re.search(r"can judge [1-9]\d* models within 0.200, 95 % reliable \(each outcome seen\); 2 were judged",
+                     done.stdout)
     assert len(decisions(project / "models")) == 2
 
 
