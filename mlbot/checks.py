@@ -66,7 +66,9 @@ def check_schema(rows: pd.DataFrame, context: Sequence[str], data: Data) -> list
     import pandera.pandas as pandera
 
     def each(rule, name: str):
-        return pandera.Check(lambda column: column.map(rule), name=name, element_wise=False)
+        def safe(value) -> bool:
+            return isinstance(value, str) and rule(value)
+        return pandera.Check(lambda column: column.map(safe), name=name, element_wise=False, ignore_na=False)
     text = [each(lambda value: bool(value) and value == clean(value), "is cleaned, and not empty"),
             each(lambda value: len(value) <= data.max_characters, "is not too long")]
     columns = {"text": pandera.Column(object, text),
@@ -76,7 +78,10 @@ def check_schema(rows: pd.DataFrame, context: Sequence[str], data: Data) -> list
     columns |= {name: pandera.Column(object, each(lambda value: value == context_value(value), "is as it is compared"))
                 for name in context}
     plain = rows.astype({name: object for name in columns if name in rows and name != "digest"})
-    wrong = (rows["text"].map(digest) != rows["digest"]).to_numpy() if {"text", "digest"} <= set(rows) else np.zeros(0, bool)
+    wrong = np.zeros(len(rows), bool)
+    if {"text", "digest"} <= set(rows):
+        wrong = np.array([not isinstance(text, str) or digest(text) != number
+                          for text, number in zip(rows["text"], rows["digest"], strict=True)], bool)
     found = [Check(BLOCK, "digests are not those of the texts", listed(rows[wrong], ""), MENDED)] if wrong.any() else []
     try:
         pandera.DataFrameSchema(columns).validate(plain, lazy=True)
@@ -110,7 +115,10 @@ def check_labels(train: pd.DataFrame, context: Sequence[str], settings: Model) -
     rows = train.head(MOST)
     if rows["intent"].nunique() < 3:
         return []
-    intents, shares = out_of_fold(rows, list(context), settings, group_digests(rows) // np.uint64(1_000_000))
+    try:
+        intents, shares = out_of_fold(rows, list(context), settings, group_digests(rows) // np.uint64(1_000_000))
+    except ValueError:  # no word that stands in enough texts, as with signs only
+        return []
     labels = np.searchsorted(intents, rows["intent"].to_numpy(dtype=str))
     other, gap = suspects(labels, shares)
     order = np.argsort(-gap, kind="stable")[:int((other >= 0).sum())]

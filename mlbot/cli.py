@@ -601,8 +601,12 @@ def data_erase(options: argparse.Namespace) -> int:
         raise InputError("a person and a text, or neither", "one of them", "--person NAME, or --utterance TEXT")
     settings = load_settings()
     digests = [digest(clean(options.utterance))] if options.utterance else []
-    n, gone = erase(settings.places.data, who_and_why(options), options.person, digests)
-    ledgers = forget(settings.places.models, gone)
+    ledgers = 0
+
+    def forget_in_ledgers(gone) -> None:
+        nonlocal ledgers
+        ledgers = forget(settings.places.models, gone)
+    n, _ = erase(settings.places.data, who_and_why(options), options.person, digests, forget_in_ledgers)
     print(f"erased: {n:,} rows, in all versions, and from {ledgers} ledgers of models; versions that held them are destroyed")
     print(f"lock:   {here(write_lock(settings.root, settings.places.data))} names the present version; keep it in git")
     print(f"next:   {program()} run --data store, so that no model that answers has learnt from them; then remove older runs "
@@ -671,7 +675,7 @@ def audit(options: argparse.Namespace) -> int:
     settings = load_settings()
     folder, models = open_run(settings, options.run, needs="test.csv"), settings.places.models
     test = texts_of_run(folder, "test", "sealed")
-    known = texts_of_run(folder, "set_aside", "validation", "out_of_scope")
+    known = texts_of_run(folder, "train", "set_aside", "validation", "out_of_scope")
     names = list(dict.fromkeys([*(entry["model"] for entry in history(models)),
                                 *sorted(path.parent.name for path in models.glob("[!.]*/manifest.json"))]))
     if not names:

@@ -16,7 +16,7 @@ __all__ = ['PASS', 'FAIL', 'TOO_CLOSE', 'NO_VERDICT', 'NOT_ASKED', 'NOTHING', 'G
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from html import escape
@@ -151,10 +151,10 @@ def judge(gate: str, score: Score, target: Target = NOTHING, sealed: str = "", s
                    seeds=tuple(outcome_of(other, target) for other in seeds))
 
 # %% ../nbs/21_gate.ipynb #7e60ce9f
-def named_for(named: dict[str, float], metric: str, default: float | None) -> float | None:
+def named_for(named: dict[str, float], metric: str, default: float | None, gate: str = "slices") -> float | None:
     """What is asked of a member: by its own name, else its slicing's (`language` of `language/es`), else `default`."""
     name = metric.lower()
-    return named.get(name, named.get(name.partition("/")[0], default))
+    return named.get(name, named.get(name.partition("/")[0], default) if gate == "slices" else default)
 
 
 def corrected_chances(scores: Sequence[Score], limits: dict[int, float | None]) -> dict[int, float]:
@@ -172,8 +172,8 @@ def judge_family(gate: str, scores: Sequence[Score], target: Target, floors: dic
     `floors` and `stretches` are those that the settings name for members or slicings (in lower case).
     """
     floors, stretches, everyone = floors or {}, stretches or {}, range(len(scores))
-    asked = [named_for(floors, score.metric, target.floor) for score in scores]
-    wished = [named_for(stretches, score.metric, target.stretch) for score in scores]
+    asked = [named_for(floors, score.metric, target.floor, gate) for score in scores]
+    wished = [named_for(stretches, score.metric, target.stretch, gate) for score in scores]
     enough = [score.n >= max(1, target.min_n or 1) or score.metric.lower() in floors for score in scores]
     measured = [at for at in everyone if enough[at] and scores[at].measured]
     chances = corrected_chances(scores, {at: asked[at] for at in measured if asked[at] is not None})
@@ -262,7 +262,8 @@ def against(verdict: Verdict, rules: Rules) -> Verdict:
         floors = rules.within(verdict.gate, "floor")
         target = stricter(replace(verdict.target, floor=None, stretch=None), asked)
         for part in verdict.parts:  # a floor that was raised by hand stays raised
-            if part.outcome != NOT_ASKED and (part.floor or 0) > (named_for(floors, part.score.metric, asked.floor) or 0):
+            if part.outcome != NOT_ASKED and (part.floor
+                                              or 0) > (named_for(floors, part.score.metric, asked.floor, verdict.gate) or 0):
                 floors[part.score.metric.lower()] = part.floor
         scores = [part.score for part in verdict.parts if part.outcome != NO_VERDICT or part.score.n]
         again = judge_family(verdict.gate, scores, replace(target, min_n=asked.min_n), floors, verdict.rows,
@@ -616,8 +617,10 @@ def gates_asked(targets) -> list[str]:
     return list(dict.fromkeys(name.partition(".")[0] for name in targets))
 
 
-def require_green(given: list[Verdict], rules: Rules, rows: int | None = None) -> None:
+def require_green(given: list[Verdict], rules: Rules, rows: int | None = None, intents: Iterable[str] = ()) -> None:
     """Raise unless each gate with a target was judged, those about the test on `rows` rows, and none stops the release.
+
+    `intents`: those of the test, each of which the gate of that name must have judged by itself.
 
     Raises GateFailed for a red gate, NoVerdict for one that was not judged or not on all rows.
     """
@@ -629,6 +632,10 @@ def require_green(given: list[Verdict], rules: Rules, rows: int | None = None) -
         raise NoVerdict(f"no notebook judged {', '.join(missing) or 'anything'}", "a verdict for each target",
                         "run the notebook with that gate, or remove its target from settings.ini [targets]")
     for verdict in given:
+        lost = sorted(set(intents) - {part.score.metric for part in verdict.parts}) if verdict.gate == "intents" else []
+        if lost and verdict.outcome != NOT_ASKED:
+            raise NoVerdict(f"gate intents did not judge {', '.join(lost[:3])}", "each intent of the test, by itself",
+                            "judge recall_by_intent(...) of test.csv")
         members = sum(part.score.n for part in verdict.parts)
         wrong = {"intents": members != rows, "slices": members < (rows or 0)}.get(verdict.gate, False)
         if rows is not None and wrong and verdict.outcome != NOT_ASKED:

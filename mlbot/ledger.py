@@ -61,7 +61,8 @@ def refuse_test_texts(digests: np.ndarray, test: np.ndarray) -> None:
 class Audit:
     """What a model has seen of the test: so many of `of` test texts exactly and nearly, with examples.
 
-    `trained` is None for a model of which nobody knows what it was trained on.
+    `trained` is None for a model of which nobody knows what it was trained on. `unknown`: trained texts that are not in the
+    data any more, which can be compared exactly only.
     """
     model: str
     trained: int | None
@@ -69,6 +70,7 @@ class Audit:
     near: int
     of: int
     examples: tuple[str, ...] = ()
+    unknown: int = 0
 
     def __str__(self) -> str:
         if self.trained is None:
@@ -76,6 +78,7 @@ class Audit:
         seen = f"has seen {f'{self.exact:,}' if self.exact else 'none'} of {self.of:,} test texts"
         also = f", and {self.near:,} nearly" if self.near else ""
         shown = f": {'; '.join(map(repr, self.examples))}" if self.examples else ""
+        also += f"; {self.unknown:,} of them are not in the data any more" if self.unknown else ""
         return f"{self.model}  trained on {self.trained:,} texts, {seen}{also}{shown}"
 
 
@@ -91,16 +94,23 @@ def audit_model(name: str, trained: np.ndarray | None, test: pd.DataFrame, known
     near[pairs[pairs[:, 0] < len(old), 1] - len(old)] = True
     near &= ~exact
     examples = tuple([*asked["text"][exact], *asked["text"][near]][:few])
-    return Audit(name, len(trained), int(exact.sum()), int(near.sum()), len(asked), examples)
+    unknown = int((~np.isin(trained, known["digest"]) & ~np.isin(trained, asked["digest"])).sum())
+    return Audit(name, len(trained), int(exact.sum()), int(near.sum()), len(asked), examples, unknown)
 
 
 def forget(models: Path, digests: np.ndarray) -> int:
-    """Take digests out of all ledgers, as a person may ask. Returns from how many."""
-    changed = 0
+    """Take digests out of all ledgers, as a person may ask. Returns from how many; InputError, at last, for a damaged one."""
+    changed, problems = 0, []
     for file in sorted((models / "ledger").glob("*.npy")):
-        trained = read_digests(file)
+        try:
+            trained = read_digests(file)
+        except InputError as problem:
+            problems.append(problem)
+            continue
         kept = trained[~np.isin(trained, np.asarray(digests, np.uint64))]
         if len(kept) < len(trained):
             write_digests(kept, file)
             changed += 1
+    if problems:
+        raise problems[0]
     return changed

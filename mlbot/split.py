@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LEAKED', 'QUARANTINE', 'FEW_AGAIN', 'side_of', 'Sides', 'group_digests', 'assign_sides', 'leaked', 'near_test',
            'apart', 'reasons_of_sides', 'split', 'sides_of_known', 'place', 'group_families', 'decide', 'clashes',
-           'sent_again', 'held_out', 'is_sealed']
+           'sent_again', 'held_out', 'shares', 'joined', 'is_sealed']
 
 # %% ../nbs/06_split.ipynb #d93e64a8
 from dataclasses import dataclass
@@ -234,7 +234,9 @@ def sent_again(utterances: Utterances, sides: Sides) -> np.ndarray:
         return np.zeros(len(utterances.rows), bool)
     n = int((utterances.rows["batch"] == utterances.newest).sum())
     aside = sides.set_aside
-    caught = int(((aside["reason"] == LEAKED) & (aside["batch"] == utterances.newest)).sum()) if len(aside) else 0
+    old = sides.test["digest"][sides.test["batch"] != utterances.newest] if "batch" in sides.test else []
+    caught = int(((aside["reason"] == LEAKED) & (aside["batch"] == utterances.newest) & aside["digest"].isin(old)).sum()
+                 ) if len(aside) else 0
     return np.arange(n) < (caught if caught >= FEW_AGAIN else 0)
 
 # %% ../nbs/06_split.ipynb #2e1586d9
@@ -243,13 +245,23 @@ def held_out(rows: pd.DataFrame, percent: int = 20) -> np.ndarray:
 
     Texts that are near each other are one group, so that what is held out was not seen.
     """
-    units = group_digests(rows)
-    if "group" not in rows and "family" not in rows:
-        texts = rows.drop_duplicates("digest")
-        first = components(len(texts), near_pairs(list(map(key, texts["text"]))))
-        of_text = dict(zip(texts["digest"], texts["digest"].to_numpy()[first], strict=True))
-        units = rows["digest"].map(of_text).to_numpy(np.uint64)
+    chosen = shares(joined(rows), percent)
+    return chosen if 0.01 < chosen.mean() < 0.6 else shares(group_digests(rows),
+                                                            percent)  # all hangs together: by group alone
+
+
+def shares(units: np.ndarray, percent: int) -> np.ndarray:
+    """Which rows are among `percent` of the units, by digits that decide nothing else."""
     return (units // np.uint64(100)) % np.uint64(100) < percent
+
+
+def joined(rows: pd.DataFrame) -> np.ndarray:
+    """The unit of each row, where groups that hold equal or near texts are one unit: the smallest number among them."""
+    numbers, unit = np.unique(group_digests(rows), return_inverse=True)
+    _, first, text = np.unique(rows["digest"].to_numpy(), return_index=True, return_inverse=True)
+    pairs = near_pairs(list(map(key, rows["text"].iloc[first])))
+    links = np.concatenate([np.stack([unit, unit[first][text]], axis=1), unit[first][pairs]])
+    return numbers[components(len(numbers), links)[unit]]
 
 # %% ../nbs/06_split.ipynb #5fb04ac1
 def is_sealed(rows: pd.DataFrame, percent: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlbot.feedback import BEFORE, DISAGREE, FLOOD, NOBODY, OUTVOTED, TWICE, UNSURE, WAITS, admit
+from mlbot.feedback import BEFORE, DISAGREE, FLOOD, NEW, NOBODY, OUTVOTED, TWICE, UNSURE, WAITS, admit
 from mlbot.store import pseudonym, rows_at
 from mlbot.text import digest
 
@@ -47,6 +47,20 @@ def test_a_second_labeller_lets_a_label_in_and_the_same_words_twice_do_not():
     assert again["reason"].tolist() == [BEFORE]
     other, _ = admit(said(("bob", "a", "x"), ("bob", "b", "y")), first, ["role"], labellers=2)
     assert other["reason"].tolist() == ["", DISAGREE]
+
+
+def test_one_voice_does_not_overrule_the_data_nor_veto_it_for_ever():
+    known = said(*(("", "reset my pin", "password") for _ in range(5)))
+    against, _ = admit(said(("eve", "reset my pin", "password2")), pd.concat([known, said(("", "x", "password2"))]), ["role"])
+    assert against["reason"].tolist() == [DISAGREE]
+    base = said(*(("", "y", name) for name in "abcd"))
+    eve = pd.concat([admit(said(("eve", "t", label)), base, ["role"])[0] for label in "bcd"])
+    seven, _ = admit(said(*((f"p{at}", "t", "a") for at in range(7))), pd.concat([base, eve]), ["role"])
+    assert set(seven["reason"]) == {""}                                    # who says three things has no voice
+    capped, _ = admit(said(*(("ann", f"text {at}", "a") for at in range(5))), base, ["role"], cap=3)
+    later, _ = admit(said(*(("ann", f"text {at}", "a") for at in range(5))), pd.concat([base, capped]), ["role"], cap=3)
+    assert later["reason"].tolist() == [BEFORE] * 3 + ["", ""]             # over the cap is no reason for ever
+    assert admit(said(("ann", "t", "payslipp")), base, ["role"])[0]["reason"].tolist() == [NEW]
 
 
 def test_agreement_is_cohen_s_kappa_for_two_labellers():

@@ -300,8 +300,8 @@ def test_a_slicing_has_a_floor_and_a_stretch_of_its_own_and_a_missed_one_is_name
 def test_a_floor_that_asks_nothing_does_not_make_the_others_laxer():
     """Members without a floor are not on trial, and must not count among those that are."""
     weak = scored(14, 40, "a/weak")
-    alone = judge_family("f", [weak], Target(0.5))
-    many = judge_family("f", [weak, *(scored(9, 9, f"b/{at}") for at in range(30))], Target(0.5), {"b": 0.0})
+    alone = judge_family("slices", [weak], Target(0.5))
+    many = judge_family("slices", [weak, *(scored(9, 9, f"b/{at}") for at in range(30))], Target(0.5), {"b": 0.0})
     assert alone.outcome == many.outcome == FAIL
 
 
@@ -376,3 +376,21 @@ def test_what_is_exact_shows_no_interval_and_a_gain_shows_its_sign():
     better = gain("champion", [False] * 10 + [True] * 90, [True] * 100)
     assert verdict_cells(judge("champion", better, Target(0.0)))[1] == "+0.100"
     assert not judge("x", Score("x", 0.9, 5, 0.9, 0.9), Target(0.5, min_n=20)).green  # equal bounds do not make it exact
+
+
+def test_each_intent_of_the_test_is_judged_by_itself_and_a_slash_in_a_name_is_no_slicing():
+    together = judge_family("intents", [scored(90, 100, "all of them")], Target(0.5), rows=100)
+    rules = Rules(DAY, {"intents": Target(0.5)})
+    require_green([together], rules, 100, ["all of them"])
+    with pytest.raises(NoVerdict, match="did not judge leave, vpn"):
+        require_green([together], rules, 100, ["vpn", "leave"])
+    lenient = judge_family("intents", [scored(20, 100, "hr/leave"), scored(99, 100, "hr")], Target(0.6), {"hr": 0.1})
+    assert lenient.outcome == FAIL
+
+
+def test_the_interval_of_a_gain_has_its_value_inside():
+    for broke, healed in ((9, 0), (0, 9), (5, 4), (1, 0)):
+        before = [True] * broke + [False] * healed + [True] * 90
+        after = [False] * broke + [True] * healed + [True] * 90
+        score = gain("x", before, after)
+        assert score.low < score.value < score.high and score.at_least <= score.value <= score.at_most

@@ -1,5 +1,7 @@
 """A test row is a test row for ever: nothing but the words of its text decides its side."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from mlbot.data import Columns, build_utterances, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.near import near_pairs
 from mlbot.settings import load_settings
-from mlbot.split import held_out, place, side_of, split
+from mlbot.split import held_out, place, sent_again, side_of, split
 from mlbot.text import digest, key
 
 DATA = load_settings().data
@@ -107,7 +109,6 @@ def test_rows_out_of_scope_are_kept_apart():
 
 
 def test_an_intent_left_without_training_rows_stops_the_run_or_is_set_aside():
-    from dataclasses import replace
     lone = [text for text in words(99, 2) if side_of(text) == "test"][:2]
     utterances = table([*TEXTS, *lone], [*(["a", "b"] * 400), "rare", "rare"])
     with pytest.raises(InputError, match="rare 0"):
@@ -266,3 +267,24 @@ def test_a_relabelled_a_reordered_and_a_resent_row_never_moves():
     shuffled = list(np.random.default_rng(6).permutation(texts))
     again = place(rows_of([text.upper() + "!" for text in shuffled]), seed)
     assert again["life"].tolist() == [sides[text] for text in shuffled]
+
+
+def test_what_is_held_out_is_not_nearly_trained_on_in_another_group_either():
+    texts = [f"{text} {word}" for text in words(60, 7) for word in ("now", "now a")]
+    frame = rows_of(texts, [f"group {at}" for at in range(len(texts))])
+    chosen = held_out(frame)
+    pairs = near_pairs(list(map(key, frame["text"])))
+    assert len(pairs) >= 55 and (chosen[pairs[:, 0]] == chosen[pairs[:, 1]]).all() and 0 < chosen.mean() < 0.6
+
+
+def test_the_newest_batch_is_red_only_for_test_texts_that_were_there_before():
+    known = table([*TEXTS[:200]])
+    sides = split(known, DATA)
+    again = list(sides.test["text"][:5])
+    both = table([*TEXTS[:200], *again])
+    batches = ["old"] * 200 + ["new"] * 5
+    group = next(name for name in (f"g{at}" for at in range(99)) if side_of(name) == "train")
+    stray = replace(both, rows=both.rows.assign(batch=batches, group=[""] * 200 + [group] * 5), newest="new")
+    assert sent_again(stray, split(stray, DATA)).tolist() == [True] * 5
+    fresh = replace(stray, rows=stray.rows.assign(batch="new"))
+    assert not sent_again(fresh, split(fresh, DATA)).any()          # nothing was there before

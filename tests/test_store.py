@@ -159,7 +159,8 @@ def test_batches_versions_history_removal_and_erasure_work_wherever_the_store_is
         ("add", len(parts[at]), f"{at}.csv", "Ann", f"week {at}") for at in (4, 3, 2, 1, 0)]
     assert len(rows_at(url, history[2].version)[0]) == sum(map(len, parts[:3]))
     assert remove_batch(url, "33", {"why": "sent by mistake"}) == len(parts[3])
-    assert len(rows_at(url)[0]) == len(whole) - len(parts[3]) and len(rows_at(url, history[0].version)[0]) == len(whole)
+    assert (rows_at(url)[0]["reason"] == "").sum() == len(whole) - len(parts[3])
+    assert (rows_at(url, history[0].version)[0]["reason"] == "").sum() == len(whole)
     append(rows_of(["my name is nobody", "i live nowhere"], "p" * 16, person=[pseudonym("Ann Smith")] * 2), url, {}, placed)
     held = open_table(url).version()
     n, gone = erase(url, {"who": "Eve", "why": "request 7"}, person="ANN  SMITH")
@@ -328,3 +329,57 @@ def test_columns_that_a_batch_lacks_are_empty_and_those_that_nobody_has_are_name
         read_store(alone, Columns(group="who"), DATA)
     with pytest.raises(InputError, match="batches without a split column"):
         read_store(alone, Columns(side="split"), DATA)
+
+
+def test_a_removed_batch_comes_back_to_its_old_sides(tmp_path):
+    url = str(tmp_path / "store")
+    texts = [f"please reset account {at}" for at in range(2)] + ["where is my badge", "a room for six"]
+    for at, text in enumerate(texts):
+        append(rows_of([text], f"{at}" * 16), url, {}, placed)
+    before = rows_at(url)[0].set_index("text")["life"]
+    for at in range(4):
+        remove_batch(url, f"{at}" * 16, {})
+    with pytest.raises(InputError, match="0 batches begin with"):
+        remove_batch(url, "0" * 16, {})
+    assert append(rows_of([texts[0]], "0" * 16), url, {}, placed)[1]
+    assert not append(rows_of([texts[0]], "0" * 16), url, {}, placed)[1]
+    append(rows_of(texts[::-1], "9" * 16), url, {}, placed)
+    now = rows_at(url)[0].query("batch == '9999999999999999'").set_index("text")["life"]
+    assert now.to_dict() == before.to_dict()
+
+
+def test_erasing_destroys_what_is_asked_and_nothing_else(tmp_path):
+    url, forgotten = str(tmp_path / "store"), []
+    ann, bob = pseudonym("ann"), pseudonym("bob")
+    append(rows_of(["only ann", "ann and bob", "nobody said this"], "1" * 16, person=[ann, ann, ""]), url, {}, placed)
+    append(rows_of(["ann and bob", "more of ann"], "2" * 16, person=[bob, ann]), url, {}, placed)
+    remove_batch(url, "2", {})
+    held = open_table(url).version()
+    for person in (" ", "\u200b", "anne"):
+        with pytest.raises(InputError):
+            erase(url, {}, person, forget=forgotten.append)
+    assert open_table(url).version() == held and len(rows_at(url, 1)[0]) == 3 and not forgotten
+    n, gone = erase(url, {}, "Ann", forget=forgotten.append)
+    assert n == 3 and set(gone) == set(forgotten[0]) == {digest("only ann"), digest("more of ann")}  # and bob said one
+    assert sorted(rows_at(url)[0]["text"]) == ["ann and bob", "nobody said this"]
+    with pytest.raises(InputError, match="no version has"):
+        erase(str(tmp_path / "nothing"), {}, "ann")
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_odd_names_of_columns_and_empty_batches_are_refused_or_read(tmp_path):
+    url = str(tmp_path / "store")
+    append(rows_of(["one text", "two texts"], "1" * 16, **{'x"y': ["a", "b"], "role": ["r", "s"]}), url, {}, placed)
+    assert rows_at(url)[0]['x"y'].tolist() == ["a", "b"]
+    with pytest.raises(InputError, match="differ by more than case"):
+        append(rows_of(["three texts"], "2" * 16, Role=["r"]), url, {}, placed)
+    with pytest.raises(InputError, match="without a row"):
+        append(rows_of(["x"]).iloc[:0], url, {}, placed)
+
+
+def test_what_was_stored_before_a_rule_of_masking_came_is_cleaned_when_it_is_read(tmp_path):
+    url = str(tmp_path / "store")
+    append(rows_of(["mail  ann@example.org please", "two texts"], "1" * 16), url, {}, placed)
+    rows = read_store(url, Columns(), DATA).rows
+    assert rows["text"].tolist() == ["mail [email] please", "two texts"]
+    assert rows["digest"].tolist() == [digest(text) for text in rows["text"]]
