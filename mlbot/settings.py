@@ -43,6 +43,7 @@ class Data:
     min_rows: int
     tiny: str
     few_rows: int
+    suspects: int
     max_characters: int
 
 # %% ../nbs/01_settings.ipynb #0e45c3d2
@@ -362,6 +363,7 @@ def check_settings(settings: Settings, place: str) -> None:
         (settings.data.conflicts in ("keep", "set_aside"), "conflicts", "keep or set_aside"),
         (settings.data.tiny in ("refuse", "set_aside"), "tiny", "refuse or set_aside"),
         (settings.data.min_rows >= 2, "min_rows", "2 or more"),
+        (settings.data.suspects >= 0, "suspects", "0 or more"),
         (settings.data.max_characters > 0, "max_characters", "above 0"),
         (min(settings.budget.run, settings.budget.train, settings.budget.output) > 0, "run, train, output", "above 0"),
         (0 <= settings.split.sealed_percent < 100, "sealed_percent", "from 0 to 99"),

@@ -36,7 +36,7 @@ def root() -> Path:
 def project(tmp_path, monkeypatch) -> Path:
     """A project of one's own: a short settings.ini and the pipeline notebooks, as working folder."""
     shutil.copytree(ROOT / "nbs" / "pipeline", tmp_path / "nbs" / "pipeline")
-    (tmp_path / "settings.ini").write_text("[data]\nsource = sample\n")
+    (tmp_path / "settings.ini").write_text("[data]\nsource = sample\nsuspects = 0\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     return tmp_path

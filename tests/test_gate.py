@@ -394,3 +394,9 @@ def test_the_interval_of_a_gain_has_its_value_inside():
         after = [False] * broke + [True] * healed + [True] * 90
         score = gain("x", before, after)
         assert score.low < score.value < score.high and score.at_least <= score.value <= score.at_most
+
+
+@pytest.mark.parametrize("limit", [False, True, float("nan"), 80, "0.8"])
+def test_a_limit_that_is_none_is_refused(limit):
+    with pytest.raises(InputError, match="gate x: floor is"):
+        gate("x", scored(9, 10), floor=limit)
