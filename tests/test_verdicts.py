@@ -39,7 +39,7 @@ def records(project):
 
 
 def strict(project, floor=0.99):
-    (project / "settings.ini").write_text(f"[data]\nsource = sample\n[targets]\naccuracy.floor = {floor}\n")
+    (project / "settings.ini").write_text(f"[data]\nsource = sample\nsuspects = 0\n[targets]\naccuracy.floor = {floor}\n")
 
 
 def test_a_waiver_lets_its_gate_ship_and_ends_with_its_day(project, mlbot, tmp_path):
