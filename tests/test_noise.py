@@ -136,3 +136,13 @@ def test_the_meter_counts_far_tails_on_both_sides():
     meter = Meter(0.05, 0.95, "full", 0)
     assert decisions_carried(900, meter, 1.0) == decisions_carried(900, meter, 0.95) < 10_000  # an end knows no chance
     assert decisions_carried(10**7, meter, 0.8) < 10_000  # what underflows is not promised
+
+
+def test_a_part_of_the_groups_is_scaled_to_all_of_them():
+    """Ten times the same values: a tenth of them, left out one by one, says exactly what all of them say."""
+    base = np.exp(np.random.default_rng(9).normal(0, 1.5, 60))
+    values = np.tile(base, 10)
+    draws = np.random.default_rng(10).choice(values, (2000, 600)).mean(axis=1)
+    left_out = (values.sum() - values) / 599
+    every, some = (corrected_levels(draws, values.mean(), part, 600, [0.025, 0.975]) for part in (left_out, left_out[:60]))
+    assert np.allclose(every, some, atol=1e-9)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlbot import near
 from mlbot.data import Columns, build_utterances, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.near import near_pairs
@@ -288,3 +289,18 @@ def test_the_newest_batch_is_red_only_for_test_texts_that_were_there_before():
     assert sent_again(stray, split(stray, DATA)).tolist() == [True] * 5
     fresh = replace(stray, rows=stray.rows.assign(batch="new"))
     assert not sent_again(fresh, split(fresh, DATA)).any()          # nothing was there before
+
+
+@pytest.mark.parametrize("part_at", [0, 1, 400])
+def test_the_join_of_near_texts_is_that_of_brute_force(monkeypatch, part_at):
+    """Small vocabularies, so that groups are parted early and whole texts are what others have in common."""
+    monkeypatch.setattr(near, "PART_AT", part_at)
+    random = np.random.default_rng(11)
+    for percent in (30, 50, 70, 85):
+        texts = [" ".join(random.choice(["vpn", "a", "card", "cards", "b", "new", "x1"], random.integers(1, 6)))
+                 for _ in range(80)]
+        grams = [{f" {text} "[at:at + 3] for at in range(len(text))} for text in texts]
+        wanted = [[one, other] for one in range(80) for other in range(one + 1, 80)
+                  if 100 * len(grams[one] & grams[other]) >= percent * len(grams[one] | grams[other])]
+        assert near_pairs(texts, percent).tolist() == wanted
+        assert near.near_pairs_between(texts[:40], texts[40:], percent).tolist() == [pair for pair in wanted if pair[1] >= 40]
