@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'shipped_settings', 'Data', 'Split', 'Model', 'Budget', 'Places',
-           'Gates', 'Feedback', 'Meter', 'Target', 'Settings', 'read_value', 'read_section', 'read_share', 'read_size',
-           'read_step', 'read_count', 'read_day', 'read_outcome', 'read_target_line', 'read_targets', 'as_target',
-           'find_settings', 'parse', 'of_any_project', 'merged_sections', 'load_settings', 'check_settings']
+           'Gates', 'Feedback', 'Work', 'Meter', 'Target', 'Settings', 'read_value', 'read_section', 'read_share',
+           'read_size', 'read_step', 'read_count', 'read_day', 'read_outcome', 'read_target_line', 'read_targets',
+           'as_target', 'find_settings', 'parse', 'of_any_project', 'merged_sections', 'load_settings',
+           'check_settings']
 
 # %% ../nbs/01_settings.ipynb #0ee1ad2a
 import os
@@ -107,6 +108,12 @@ class Feedback:
 
 
 @dataclass(frozen=True)
+class Work:
+    """Who does long work: a number of processes, or the address of a Dask scheduler."""
+    workers: str
+
+
+@dataclass(frozen=True)
 class Meter:
     """What the test set promises: no value is wrong by more than `tolerance`, with this `reliability`, over all decisions."""
     tolerance: float
@@ -147,6 +154,7 @@ class Settings:
     gates: Gates
     meter: Meter
     feedback: Feedback
+    work: Work
     places: Places
     targets: dict[str, Target] = field(default_factory=dict)
 
@@ -275,7 +283,7 @@ def as_target(gate: str, parts: dict, place: str) -> Target:
 
 # %% ../nbs/01_settings.ipynb #5280fac6
 SECTIONS = {"data": Data, "split": Split, "model": Model, "budget": Budget, "gates": Gates, "meter": Meter,
-            "feedback": Feedback, "places": Places}
+            "feedback": Feedback, "work": Work, "places": Places}
 
 
 def find_settings(start: Path) -> Path | None:
@@ -375,6 +383,8 @@ def check_settings(settings: Settings, place: str) -> None:
          "between 0 and 1"),
         (settings.meter.feedback in ("full", "none") and settings.meter.passes >= 0, "feedback, passes",
          "full or none; 0 or more"),
+        (settings.work.workers.isdecimal() and int(settings.work.workers) > 0 or "://" in settings.work.workers, "workers",
+         "a number of processes, or the address of a Dask scheduler such as tcp://host:8786"),
         (settings.feedback.cap >= 1 and settings.feedback.labellers >= 1, "cap, labellers", "1 or more"),
         (settings.model.folds >= 2 and settings.model.penalty > 0, "folds, penalty", "folds >= 2, penalty > 0"),
         (settings.model.context_weight > 0, "context_weight", "above 0"),

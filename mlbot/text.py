@@ -36,6 +36,7 @@ _PHONE = re.compile(r"(?<![\w+])(?:\+\d(?:[ ()/.-]{0,2}\d){6,14}"               
                     r"|0\d(?:[ .-]\d\d){4})(?!\w)")                               # 01 42 68 53 00
 _NUMBERED = frozenset("account at between bestellung case center centre code cost from id invoice kostenstelle nr no number "
                       "open order orders po price raum rechnung room sap ticket until version vom von".split())
+_DIGIT = re.compile(r"\d")
 _TIMES = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d-")
 _THREES = re.compile(r"\+\d{1,3}(?:\.\d{3})+")
 _NAME = r"[^\W\d_][\w'\u2019-]{1,30}"
@@ -90,7 +91,7 @@ def mask_once(text: str, found: list[str]) -> str:
 
     if "@" in text:
         text = _EMAIL.sub(put("email"), text)
-    if any(char.isdecimal() for char in text):
+    if _DIGIT.search(text):
         text = _IBAN.sub(put_iban, text)
         text = _PHONE.sub(put("phone", is_phone), text)
     if not text.islower():
