@@ -8,7 +8,7 @@ earlier text, and some name an address. Ours is `mlbot data prepare`: all rows c
 written in parts. The peer is pandas in one go: the file read whole, the same cleaning and the same hash applied to the
 frame, the tables written; it does not look for near texts. Up to 10^6 rows the tables are compared with those that
 mlbot.split.split gives in memory, row by row. With --dask they are made again by two worker processes of a Dask cluster, and
-compared too. Memory is the highest sum of the resident memory of all processes, less what Python needs to start.
+compared too. Memory is the highest sum of the resident memory of all processes.
 
 Ratios hold between columns of one run; absolute times depend on the machine.
 """

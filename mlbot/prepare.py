@@ -27,7 +27,7 @@ from .data import (Columns, Finding, Tally, build_rows, cleaned, csv_file, exami
                         masked_finding, missing_columns, open_columns, Place, read_values, set_aside, spellings, write_csv)
 from .errors import InputError
 from .files import write_atomic
-from .minhash import EXACT, Sketch, blocks, compare, keys_of, near_across, sketch
+from .minhash import EXACT, Sketch, blocks, compare, near_across, sketch
 from .settings import Data, Split
 from .split import (Counted, assign_sides, count_sides, count_training, part, reasons_of_sides, texts_of, too_few)
 from .text import key
@@ -199,10 +199,13 @@ def clean_chunk(plan: Plan, number: int, chunk: Chunk) -> tuple[np.ndarray, Coun
 
 @dataclass(frozen=True)
 class Range:
-    """A range whose sides are assigned: its rows, those set aside, its texts, in one file; and what was counted."""
+    """A range whose sides are assigned: its rows, those set aside, its texts, in one file; and what was counted.
+
+    `texts`: how many different texts are not on the test side, and how many are.
+    """
     edges: np.ndarray
     names: tuple[str, ...]
-    texts: int
+    texts: tuple[int, int]
     tally: Tally
 
 
@@ -214,11 +217,10 @@ def arrange_range(plan: Plan, number: int, chunks: list[np.ndarray], labels: dic
     rows["intent"] = rows["intent"].map(labels).astype(object)
     rows, aside, tally = examine(rows, list(plan.context), plan.data)
     rows = assign_sides(rows.reset_index(drop=True), plan.split.test_percent, plan.given)
-    texts, test = texts_of(rows)
-    characters, length = as_strings(list(map(key, texts["text"])))
-    edges = write_records(plan.folder / f"range-{number}", [
-        as_record(rows), as_record(aside), {"characters": characters, "length": length, "test": test}])
-    return Range(edges, tuple(rows.columns), len(texts), tally)
+    sides = texts_of(rows)[1:]
+    stored = [dict(zip(("characters", "length"), as_strings(list(map(key, texts))), strict=True)) for texts in sides]
+    edges = write_records(plan.folder / f"range-{number}", [as_record(rows), as_record(aside), *stored])
+    return Range(edges, tuple(rows.columns), (len(sides[0]), len(sides[1])), tally)
 
 
 def count_range(plan: Plan, number: int, known: Range, near: np.ndarray) -> pd.Series:
@@ -244,71 +246,67 @@ def write_range(plan: Plan, number: int, known: Range, near: np.ndarray, counts:
 
 
 def rows_of(plan: Plan, number: int, known: Range, near: np.ndarray) -> tuple[pd.DataFrame, pd.Series]:
-    """The rows of a range, and which of another side are near a test text; `near` says it of its texts."""
+    """The rows of a range, and which of another side are near a test text; `near` says it of its texts of another side."""
     rows = from_record(read_record(plan.folder / f"range-{number}", known.edges), known.names)
-    digests = texts_of(rows)[0]["digest"].to_numpy()[near]
-    return rows, (rows["side"] != "test") & rows["digest"].isin(digests)
+    return rows, (rows["side"] != "test") & rows["digest"].isin(texts_of(rows)[0][:len(near)][near])
 
-# %% ../nbs/08_prepare.ipynb #d233e96f
-def texts_between(plan: Plan, known: list[Range], start: int, stop: int) -> tuple[list[str], np.ndarray]:
-    """The texts of these numbers, counted over all ranges, and whether each is on the test side."""
-    first, texts, test = 0, [], []
+# %% ../nbs/08_prepare.ipynb #6e91d6b2
+def texts_between(plan: Plan, known: list[Range], side: int, start: int, stop: int) -> list[str]:
+    """The texts of these numbers, counted over all ranges; `side` is 1 for the test side, 0 for the others."""
+    first, texts = 0, []
     for number, item in enumerate(known):
-        low, high = max(start - first, 0), min(stop - first, item.texts)
+        low, high = max(start - first, 0), min(stop - first, item.texts[side])
         if low < high:
-            record = read_record(plan.folder / f"range-{number}", item.edges, 2)
+            record = read_record(plan.folder / f"range-{number}", item.edges, 2 + side)
             texts += from_strings(record["characters"], record["length"])[low:high]
-            test.append(record["test"][low:high])
-        first += item.texts
-    return texts, np.concatenate([np.zeros(0, bool), *test])
+        first += item.texts[side]
+    return texts
 
 
-def sketch_block(plan: Plan, number: int, known: list[Range], start: int, stop: int) -> None:
+def sketch_block(plan: Plan, known: list[Range], side: int, number: int, start: int, stop: int) -> None:
     """Sketch a block of texts into files."""
-    texts, test = texts_between(plan, known, start, stop)
-    sketched, (characters, length) = sketch(texts), as_strings(texts)
-    del texts
-    for name, array in {"bits": sketched.bits, "size": sketched.size, "characters": characters, "length": length}.items():
-        np.save(plan.folder / f"block-{number}-{name}.npy", array, allow_pickle=False)
-    for name, chosen in (("train", ~test), ("test", test)):
-        np.save(plan.folder / f"block-{number}-{name}.npy", keys_of(sketched, chosen), allow_pickle=False)
+    texts = texts_between(plan, known, side, start, stop)
+    made, (characters, length) = sketch(texts), as_strings(texts)
+    for name, array in {**vars(made), "characters": characters, "length": length}.items():
+        np.save(plan.folder / f"block-{side}-{number}-{name}.npy", array, allow_pickle=False)
 
 
-def block_of(plan: Plan, number: int) -> tuple[Sketch, Callable]:
-    """A block from its files: a sketch without keys, and a function that gives the texts of some places."""
-    bits, size, characters, length = (np.load(plan.folder / f"block-{number}-{name}.npy", allow_pickle=False)
-                                      for name in ("bits", "size", "characters", "length"))
+def block_of(plan: Plan, side: int, number: int) -> tuple[Sketch, Callable]:
+    """A block from its files: its sketch, and a function that gives the texts of some places."""
+    keys, bits, size, characters, length = (
+        np.load(plan.folder / f"block-{side}-{number}-{name}.npy", allow_pickle=False,
+                mmap_mode="r" if name == "keys" else None)
+        for name in ("keys", "bits", "size", "characters", "length"))
     text, stop = characters.tobytes().decode("utf-8", "surrogatepass"), np.cumsum(length)
     start = stop - length
 
     def texts(places: np.ndarray) -> list[str]:
         return [text[a:b] for a, b in zip(start[places].tolist(), stop[places].tolist(), strict=True)]
-    return Sketch(np.zeros((0, 0), np.uint64), bits, size), texts
+    return Sketch(keys, bits, size), texts
 
 
-def compare_blocks(plan: Plan, one: int, other: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the training texts of a block that are near test texts of another, and of those."""
-    a, texts_a = block_of(plan, one)
-    b, texts_b = block_of(plan, other)
-    train, test = (np.load(plan.folder / f"block-{number}-{side}.npy", mmap_mode="r", allow_pickle=False)
-                   for number, side in ((one, "train"), (other, "test")))
-    pairs = compare(a, train, texts_a, b, test, texts_b, plan.split.near_percent)
-    return np.unique(pairs[:, 0]), np.unique(pairs[:, 1])
+def compare_blocks(plan: Plan, one: int, other: int, known: np.ndarray) -> np.ndarray:
+    """Places of the texts of a block that are near test texts of another, but for those that are `known` to be near one."""
+    pairs = compare(*block_of(plan, 0, one), *block_of(plan, 1, other), plan.split.near_percent, "first", known)
+    return np.unique(pairs[:, 0])
 
 
-def find_near(plan: Plan, known: list[Range], run: Callable, exact: int = EXACT) -> np.ndarray:
-    """Which texts, counted over all ranges, are near one of the other side."""
-    n = sum(item.texts for item in known)
+def find_near(plan: Plan, known: list[Range], run: Callable, show: Callable, exact: int = EXACT) -> np.ndarray:
+    """Which texts of another side, counted over all ranges, are near a text of the test side."""
+    n, tests = (sum(item.texts[side] for item in known) for side in (0, 1))
     if not plan.split.near_percent:
         return np.zeros(n, bool)
-    if n <= exact:
-        return near_across(*texts_between(plan, known, 0, n), plan.split.near_percent, exact)
-    near, edges = np.zeros(n, bool), blocks(n)
-    for _ in run(sketch_block, ((plan, number, known, *edge) for number, edge in enumerate(edges))):
+    if n + tests <= exact:
+        return near_across(texts_between(plan, known, 0, 0, n), texts_between(plan, known, 1, 0, tests),
+                           plan.split.near_percent, exact)[0]
+    near, edges = np.zeros(n, bool), (blocks(n), blocks(tests))
+    todo = [(plan, known, side, number, *edge) for side in (0, 1) for number, edge in enumerate(edges[side])]
+    for _ in show("sketching", run(sketch_block, todo), len(todo)):
         pass
-    pairs = [(one, other) for one in range(len(edges)) for other in range(len(edges))]
-    for (one, other), (a, b) in zip(pairs, run(compare_blocks, ((plan, *pair) for pair in pairs)), strict=True):
-        near[edges[one][0] + a] = near[edges[other][0] + b] = True
+    pairs = [(one, other) for other in range(len(edges[1])) for one in range(len(edges[0]))]
+    todo = ((plan, one, other, near[slice(*edges[0][one])].copy()) for one, other in pairs)
+    for (one, _), places in zip(pairs, show("comparing", run(compare_blocks, todo), len(pairs)), strict=True):
+        near[edges[0][one][0] + places] = True
     return near
 
 # %% ../nbs/08_prepare.ipynb #2144f52e
@@ -358,8 +356,8 @@ def prepare(files: Sequence[Path], folder: Path, columns: Columns, data: Data, s
             notes += [masked_finding(masked), *missing_columns(columns, first)]
             findings = findings_of(tally, {old: new for old, new in spelt.items() if old != new}, tuple(notes), data,
                                    files[0].name)
-            near = find_near(plan, known, run, exact)
-            edges = np.cumsum([0, *(item.texts for item in known)])
+            near = find_near(plan, known, run, show, exact)
+            edges = np.cumsum([0, *(item.texts[0] for item in known)])
             of_range = [near[start:stop] for start, stop in zip(edges[:-1], edges[1:], strict=True)]
             todo = ((plan, number, item, of_range[number]) for number, item in enumerate(known))
             counted = pd.concat(list(show("counting", run(count_range, todo), plan.ranges)))

@@ -81,15 +81,17 @@ def near_test(rows: pd.DataFrame, percent: int = PERCENT) -> pd.Series:
     """Which rows of another side hold a text that is near one of the test side (`mlbot.near`); none for 0 per cent."""
     if not percent:
         return pd.Series(False, index=rows.index)
-    texts, test = texts_of(rows)
-    near = near_across(list(map(key, texts["text"])), test, percent)
-    return (rows["side"] != "test") & rows["digest"].isin(texts["digest"].to_numpy()[near & ~test])
+    digests, train, test = texts_of(rows)
+    near, _ = near_across(list(map(key, train)), list(map(key, test)), percent)
+    return (rows["side"] != "test") & rows["digest"].isin(digests[:len(train)][near])
 
 
-def texts_of(rows: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
-    """The different texts, in the order of their digest, and whether each stands on the test side."""
+def texts_of(rows: pd.DataFrame) -> tuple[np.ndarray, list[str], list[str]]:
+    """The digests of the different texts; the texts of other sides, and those of the test side, each sorted by digest."""
     texts = rows.drop_duplicates("digest").sort_values("digest")
-    return texts, texts["digest"].isin(rows.loc[rows["side"] == "test", "digest"]).to_numpy()
+    test = texts["digest"].isin(rows.loc[rows["side"] == "test", "digest"]).to_numpy()
+    digests = texts["digest"].to_numpy()
+    return np.concatenate([digests[~test], digests[test]]), list(texts["text"][~test]), list(texts["text"][test])
 
 # %% ../nbs/07_split.ipynb #4b7f02d6
 def apart(train: pd.DataFrame, test: pd.DataFrame, percent: int = PERCENT) -> np.ndarray:
@@ -97,10 +99,11 @@ def apart(train: pd.DataFrame, test: pd.DataFrame, percent: int = PERCENT) -> np
     good = ~test["digest"].isin(train["digest"]).to_numpy()
     if not percent:
         return good
-    texts, asked = texts_of(pd.concat([train.assign(side="train"), test.assign(side="test")])[["digest", "text", "side"]])
-    near = near_across(list(map(key, texts["text"])), asked, percent,
-                       EXACT // 2)  # a join that found less before finds nothing now
-    return good & ~test["digest"].isin(texts["digest"].to_numpy()[near & asked]).to_numpy()
+    digests, known, asked = texts_of(pd.concat([train.assign(side="train"), test.assign(side="test")])[["digest", "text",
+                                                                                                        "side"]])
+    _, near = near_across(list(map(key, known)), list(map(key, asked)), percent, EXACT // 2,
+                          "both")  # never more exact than the split
+    return good & ~test["digest"].isin(digests[len(known):][near]).to_numpy()
 
 # %% ../nbs/07_split.ipynb #ef10c2cb
 def reasons_of_sides(rows: pd.DataFrame, near: pd.Series) -> pd.Series:
