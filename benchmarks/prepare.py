@@ -133,6 +133,20 @@ def in_memory(file: Path) -> dict[str, pd.DataFrame]:
     return {name: getattr(sides, name).astype(str) for name in ("train", "validation", "test", "out_of_scope")}
 
 
+def missed(file: Path) -> str:
+    """How many texts that are near a test text MinHash misses, of those that the exact join finds."""
+    from mlbot.data import Columns, read_utterances
+    from mlbot.minhash import near_across
+    from mlbot.settings import load_settings
+    from mlbot.split import assign_sides, texts_of
+    from mlbot.text import key
+    settings = load_settings()
+    rows = assign_sides(read_utterances(file, Columns(), settings.data).rows, settings.split.test_percent, False)
+    train, test = (list(map(key, texts)) for texts in texts_of(rows)[1:])
+    sure, likely = (near_across(train, test, exact=exact)[0] for exact in (len(rows), 0))
+    return f"{sure.sum():,} training texts are near a test text, MinHash alone misses {(sure & ~likely).sum():,}"
+
+
 def same(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> str:
     """Whether tables are equal, row by row."""
     equal = all(one[name].values.tolist() == other[name].values.tolist() for name in one)
@@ -166,6 +180,8 @@ def main() -> None:
             before = rows, seconds
             if rows <= 10**6:
                 print(f"{'':>10}  beside the tables made in memory: {same(tables(ours), in_memory(file))}", flush=True)
+            if rows <= 10**5:
+                print(f"{'':>10}  {missed(file)}", flush=True)
             if options.dask:
                 from distributed import LocalCluster
                 with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:

@@ -8,7 +8,7 @@ __all__ = ['EXACT', 'BANDS', 'ROWS', 'BESIDE', 'BLOCK', 'STEP', 'PAIRS', 'gram_n
            'rest_across']
 
 # %% ../nbs/06_minhash.ipynb #d81f3ba2
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from .near import PERCENT, WORDS, Index, TooMany, gram_codes, mixed, near_pairs,
 EXACT = 200_000  # up to so many texts the exact join is asked
 BANDS, ROWS = 40, 5
 BESIDE = 32  # comparisons of a text, for each of its keys
-BLOCK = 1 << 19  # texts whose keys are held at once
+BLOCK = 1 << 18  # texts whose keys are held at once
 STEP = 10_000  # texts whose grams are held at once
 PAIRS = 1 << 20  # comparisons that are held at once
 _random = np.random.default_rng(40)
@@ -49,8 +49,8 @@ def similar(one: Sequence[str], other: Sequence[str], percent: int = PERCENT) ->
 # %% ../nbs/06_minhash.ipynb #3f6b045f
 @dataclass(frozen=True)
 class Sketch:
-    """What texts are compared by: `keys` (BANDS, n), sorted, each with the place of its text in the low 32 bits."""
-    keys: np.ndarray
+    """What n texts are compared by: `keys` (BANDS, n), sorted, each with the place of its text in the low 32 bits."""
+    keys: Iterable[np.ndarray]  # a band after the other
     bits: np.ndarray  # (n, WORDS) bitmaps
     size: np.ndarray  # (n,) grams
 

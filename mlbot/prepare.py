@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PATIENCE', 'CHUNK', 'LONG', 'crew', 'as_strings', 'from_strings', 'as_record', 'from_record', 'write_records',
            'read_record', 'Plan', 'Chunk', 'find_chunks', 'clean_chunk', 'Range', 'arrange_range', 'count_range',
-           'write_range', 'rows_of', 'texts_between', 'sketch_block', 'block_of', 'compare_blocks', 'find_near',
-           'Prepared', 'prepare']
+           'write_range', 'rows_of', 'texts_between', 'sketch_block', 'Bands', 'block_of', 'compare_blocks',
+           'find_near', 'Prepared', 'prepare']
 
 # %% ../nbs/08_prepare.ipynb #74db5fe1
 import json
@@ -27,7 +27,7 @@ from .data import (Columns, Finding, Tally, build_rows, cleaned, csv_file, exami
                         masked_finding, missing_columns, open_columns, Place, read_values, set_aside, spellings, write_csv)
 from .errors import InputError
 from .files import write_atomic
-from .minhash import EXACT, Sketch, blocks, compare, near_across, sketch
+from .minhash import BANDS, EXACT, Sketch, blocks, compare, near_across, sketch
 from .settings import Data, Split
 from .split import (Counted, assign_sides, count_sides, count_training, part, reasons_of_sides, texts_of, too_few)
 from .text import key
@@ -241,7 +241,8 @@ def write_range(plan: Plan, number: int, known: Range, near: np.ndarray, counts:
     early = from_record(read_record(plan.folder / f"range-{number}", known.edges, 1), (*plan.names, "reason"))
     both = pd.concat([early, aside]) if len(aside) else early
     if len(both):
-        export_csv(folder / "set_aside" / f"part-{number:05}.csv", both.drop(columns="digest").fillna(""))
+        export_csv(folder / "set_aside" / f"part-{number:05}.csv",
+                   both.drop(columns=["digest", "person"], errors="ignore").fillna(""))
     return count_sides(parts, aside, int(near_rows[rows.index].sum()) if plan.given else 0)
 
 
@@ -250,7 +251,7 @@ def rows_of(plan: Plan, number: int, known: Range, near: np.ndarray) -> tuple[pd
     rows = from_record(read_record(plan.folder / f"range-{number}", known.edges), known.names)
     return rows, (rows["side"] != "test") & rows["digest"].isin(texts_of(rows)[0][:len(near)][near])
 
-# %% ../nbs/08_prepare.ipynb #6e91d6b2
+# %% ../nbs/08_prepare.ipynb #e0736d7c
 def texts_between(plan: Plan, known: list[Range], side: int, start: int, stop: int) -> list[str]:
     """The texts of these numbers, counted over all ranges; `side` is 1 for the test side, 0 for the others."""
     first, texts = 0, []
@@ -267,16 +268,26 @@ def sketch_block(plan: Plan, known: list[Range], side: int, number: int, start: 
     """Sketch a block of texts into files."""
     texts = texts_between(plan, known, side, start, stop)
     made, (characters, length) = sketch(texts), as_strings(texts)
-    for name, array in {**vars(made), "characters": characters, "length": length}.items():
+    made.keys.tofile(plan.folder / f"block-{side}-{number}-keys")
+    for name, array in {"bits": made.bits, "size": made.size, "characters": characters, "length": length}.items():
         np.save(plan.folder / f"block-{side}-{number}-{name}.npy", array, allow_pickle=False)
+
+
+@dataclass(frozen=True)
+class Bands:
+    """The keys of a block in a file, read band by band."""
+    file: Path
+    texts: int
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (np.fromfile(self.file, np.uint64, self.texts, offset=band * self.texts * 8) for band in range(BANDS))
 
 
 def block_of(plan: Plan, side: int, number: int) -> tuple[Sketch, Callable]:
     """A block from its files: its sketch, and a function that gives the texts of some places."""
-    keys, bits, size, characters, length = (
-        np.load(plan.folder / f"block-{side}-{number}-{name}.npy", allow_pickle=False,
-                mmap_mode="r" if name == "keys" else None)
-        for name in ("keys", "bits", "size", "characters", "length"))
+    bits, size, characters, length = (np.load(plan.folder / f"block-{side}-{number}-{name}.npy", allow_pickle=False)
+                                      for name in ("bits", "size", "characters", "length"))
+    keys = Bands(plan.folder / f"block-{side}-{number}-keys", len(size))
     text, stop = characters.tobytes().decode("utf-8", "surrogatepass"), np.cumsum(length)
     start = stop - length
 

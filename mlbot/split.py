@@ -54,7 +54,8 @@ def group_digests(rows: pd.DataFrame) -> np.ndarray:
 
 # %% ../nbs/07_split.ipynb #9b31af4d
 def assign_sides(rows: pd.DataFrame, test_percent: int, given: bool) -> pd.DataFrame:
-    """The rows with a column `side`, in an order that depends on their content only."""
+    """The rows with a column `side` and none of the person, in an order that depends on their content only."""
+    rows = rows.drop(columns="person", errors="ignore")  # no table of a split has a use for it
     if "life" in rows:
         rows = rows.assign(side=rows["life"])
     elif not given:

@@ -82,3 +82,11 @@ def test_data_does_not_grow_the_repository_and_a_batch_costs_what_it_is(root):
     assert "sent again: stored once, 0 bytes more" in done.stdout
     last = done.stdout.splitlines()[4].split()  # batches, CSV, store, its newest batch, seconds, project in git, ...
     assert last[0] == "4" and float(last[8]) < 0.2 < float(last[10])
+
+
+def test_tables_made_in_parts_are_those_made_in_memory_and_by_dask(root):
+    done = run(root, "benchmarks/prepare.py", "--rows", "3000", "6000", "--dask")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("made in memory: identical") == done.stdout.count("worker processes: identical") == 2
+    near, without = re.findall(r"([\d,]+) training texts are near a test text, MinHash alone misses (\d+)", done.stdout)[1]
+    assert int(near.replace(",", "")) > 100 and int(without) <= 1

@@ -13,9 +13,10 @@ from mlbot.errors import InputError
 from mlbot.settings import load_settings
 from mlbot.source import choose, load_source
 from mlbot.split import split
-from mlbot.text import digest
+from mlbot.text import context_value, digest
 
 SETTINGS = load_settings()
+QUICK = replace(SETTINGS.data, suspects=0)
 
 
 def checked(source):
@@ -141,3 +142,17 @@ def test_texts_of_signs_only_are_no_reason_to_stop(sample):
     signs["digest"] = np.array([digest(text) for text in signs["text"]], np.uint64)
     found = check_data(replace(sides, train=signs, test=sides.test.iloc[:0]), context, "", SETTINGS.data, SETTINGS.model)
     assert not [check for check in found if check.severity == BLOCK]
+
+
+@pytest.mark.parametrize("values", ["name", "number"])
+def test_a_column_that_gives_the_answer_away_is_named(sample, values):
+    sides, context = sample
+    numbers = {intent: f"form {at}" for at, intent in enumerate(sorted(set(sides.train["intent"])))}
+    told = {side: getattr(sides, side).assign(ticket=lambda rows: [
+        numbers[intent] if values == "number" else context_value(intent) for intent in rows["intent"]])
+        for side in ("train", "validation", "test")}
+    found = check_data(replace(sides, **told), [*context, "ticket"], "", QUICK, SETTINGS.model)
+    found = [check for check in found if "alone" in check.what]
+    assert [check.what for check in found] == ["context column ticket alone tells the intent of 100% of test rows"]
+    assert len(found[0].rows) == len(sides.test) and found[0].severity == WARN
+    assert not any("alone" in check.what for check in check_data(sides, context, "", QUICK, SETTINGS.model))

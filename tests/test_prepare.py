@@ -138,6 +138,18 @@ def test_hopeless_data_a_folder_that_is_there_and_a_cluster_that_is_not_are_refu
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
 
 
+def test_who_wrote_a_text_stands_in_no_table(project, mlbot):
+    rows = "".join(f"word{at} and {at * at},intent {at % 2},Ann Smith\n" for at in range(80))
+    (project / "rows.csv").write_text("text,intent,author\n" + rows + "no label,,Ann Smith\n")
+    with open(project / "settings.ini", "a") as settings:
+        settings.write("person = author\n")
+    mlbot("data", "prepare", "rows.csv", "--to", "tables", cwd=project)
+    done = mlbot("run", "--data", "rows.csv", "--no-release", cwd=project)
+    files = [file for file in (project / "tables").rglob("*.csv")] + list((project / "runs").rglob("*.csv"))
+    assert len(files) >= 7 and "rows to train on" in done.stdout + next((project / "runs").glob("*/prepare.json")).read_text()
+    assert not [file for file in files if "Smith" in file.read_text()]
+
+
 def test_the_command_says_what_it_found_and_where_the_tables_are(project, mlbot):
     rows = "".join(f"word{at} and {at * at},intent {at % 2}\n" for at in range(200))
     (project / "rows.csv").write_text("text,intent\n" + rows)
