@@ -1,0 +1,68 @@
+"""The model is put beside what one would pick instead, on any data, and what cannot be measured is said."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlbot import benchmark
+from mlbot.benchmark import area_under_roc, contest, measure
+from mlbot.data import Columns, read_utterances, sample_file
+from mlbot.errors import InputError, NoVerdict
+from mlbot.settings import load_settings
+from mlbot.split import split
+
+SETTINGS = load_settings()
+SIDES = split(read_utterances(sample_file(), Columns(context=("role", "location")), SETTINGS.data), SETTINGS.data)
+
+
+def test_the_area_under_the_roc_curve_is_that_of_scikit_learn():
+    from sklearn.metrics import roc_auc_score
+    draws = np.random.default_rng(0)
+    inside, outside = draws.integers(0, 9, 300) + 1.0, draws.integers(0, 9, 80) + 0.0
+    truth = np.r_[np.ones(300), np.zeros(80)]
+    assert area_under_roc(inside, outside) == pytest.approx(roc_auc_score(truth, np.r_[inside, outside]))
+
+
+def test_rows_out_of_scope_are_scored_by_a_threshold_of_training_rows():
+    strange = pd.DataFrame({"text": ["qqq www eee", "xyz", "lorem ipsum dolor"] * 20, "intent": "oos", "role": "",
+                            "location": "", "side": "test"})
+    sides = type(SIDES)(**{**vars(SIDES), "out_of_scope": strange})
+    ours, always = (measure(name, sides, ["role", "location"], SETTINGS.model, asked=5) for name in ("mlbot", "majority"))
+    assert ours.auroc > 0.9 and ours.refused > 0.8 and 0 <= ours.lost < 0.2 and ours.accuracy.value > 0.9
+    assert ours.seconds > 0 and ours.microseconds > 0 and 0.1 < ours.size < 5
+    assert np.isnan(always.auroc) and np.isnan(always.lost) and always.accuracy.value < 0.2
+
+
+def test_a_contender_that_fails_is_said_and_ours_is_an_error(monkeypatch):
+    monkeypatch.setitem(benchmark.CONTENDERS, "no such library", None)
+    monkeypatch.setitem(benchmark.NEEDS, "no such library", "no_such_library")
+    told, = contest(SIDES, ["role"], SETTINGS.model, ["no such library"])
+    assert told == "no such library is not installed: pip install no_such_library"
+    nothing = type(SIDES)(**{**vars(SIDES), "train": SIDES.train.iloc[:1]})
+    with pytest.raises(InputError, match="1 intents"):
+        list(contest(nothing, ["role"], SETTINGS.model, ["mlbot"]))
+    with pytest.raises(InputError, match="did you mean fastText"):
+        list(contest(SIDES, ["role"], SETTINGS.model, ["fasttext"]))
+
+
+def test_a_death_is_no_verdict(monkeypatch):
+    monkeypatch.setattr(benchmark, "_work", die)
+    with pytest.raises(NoVerdict, match="mlbot died"):
+        list(contest(SIDES, ["role"], SETTINGS.model, ["mlbot"]))
+
+
+def die(*words):
+    import os
+    os._exit(9)
+
+
+def test_the_command_prints_one_table(project, mlbot):
+    done = mlbot("benchmark", "sample", "--only", "majority", "TF-IDF + logistic regression", "mlbot")
+    assert done.returncode == 0, done.stderr
+    rows = {line[:28].strip(): line[28:].split() for line in done.stdout.splitlines() if re.search(r" us .* MB$", line)}
+    shares = {name: float(values[0]) for name, values in rows.items()}
+    assert shares["majority"] < shares["TF-IDF + logistic regression"] < shares["mlbot"]
+    assert "340 training rows" in done.stdout
+    assert mlbot("benchmark", "sample", "--only", "mlbt").returncode == 2
