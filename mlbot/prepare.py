@@ -23,13 +23,14 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load, save
 
-from .data import (Columns, Finding, Tally, build_rows, cleaned, csv_file, examine, export_csv, findings_of,
-                        masked_finding, missing_columns, open_columns, Place, read_values, set_aside, spellings, write_csv)
+from .data import (Columns, Finding, Place, Tally, build_rows, cleaned, csv_file, examine, export_csv, findings_of,
+                        masked_finding, missing_columns, open_columns, read_values, refuse_hopeless, set_aside, spellings,
+                        write_csv)
 from .errors import InputError
 from .files import write_atomic
 from .minhash import BANDS, EXACT, Sketch, blocks, compare, near_across, sketch
 from .settings import Data, Split
-from .split import (Counted, assign_sides, count_sides, count_training, part, reasons_of_sides, texts_of, too_few)
+from .split import Counted, assign_sides, count_sides, count_training, part, reasons_of_sides, texts_of, too_few
 from .text import key
 
 # %% ../nbs/08_prepare.ipynb #02252597
@@ -334,16 +335,21 @@ def prepare(files: Sequence[Path], folder: Path, columns: Columns, data: Data, s
     """Clean and split CSV files into the tables train, validation, test, out_of_scope and set_aside of a new folder.
 
     Each table is a folder of CSV files whose rows, one file after the other, are those of `mlbot.split.split`. Memory depends
-    on `chunk`, not on the data; the disk holds a few times the data meanwhile, beside `folder`. `show` is given what is done
-    and an iterable, and yields from it. Raises InputError, and then there is no folder.
+    on `chunk`, not on the data; the disk holds a few times the data meanwhile, beside `folder`; workers on other machines
+    need both
+    on a shared volume. `show` is given what is done and an iterable, and yields from it. Raises InputError, and then there is
+    no folder.
     """
     if folder.exists():
         raise InputError("the folder is there already", "a new one", "name another, or remove it", str(folder))
     show = show or (lambda what, items, total=None: items)
+    files, folder = [file.absolute() for file in files], folder.absolute()  # workers may stand elsewhere
     read = [find_chunks(file, columns, chunk) for file in show("reading", files, len(files))]
     chunks, notes = [item for found, _ in read for item in found], [note for _, found in read for note in found]
+    if not chunks:
+        findings_of(Tally(), {}, (), data, files[0].name)  # refuses
     there = {item.file: item.at for item in chunks}
-    first = next(iter(there.values()), {})
+    first = chunks[0].at
     for file, at in there.items():
         if set(at) != set(first):
             raise InputError(f"other columns than in {files[0].name}", ", ".join(first), "prepare it alone", file.name)
@@ -373,8 +379,7 @@ def prepare(files: Sequence[Path], folder: Path, columns: Columns, data: Data, s
             todo = ((plan, number, item, of_range[number]) for number, item in enumerate(known))
             counted = pd.concat(list(show("counting", run(count_range, todo), plan.ranges)))
             counts = counted.groupby(level=0).sum().sort_index()
-            too_few(pd.DataFrame({"intent": []}), pd.Series([], dtype=object), counts,
-                    data)  # refused before a row is written
+            refuse_hopeless(counts, data, "split", "different training texts")  # before a row is written
             for name in ("train", "validation", "test", "out_of_scope", "set_aside"):
                 (work / "tables" / name).mkdir(parents=True)
             todo = ((plan, number, item, of_range[number], counts, work / "tables") for number, item in enumerate(known))

@@ -1,11 +1,15 @@
 """What several test files share: a project in a temporary folder, small notebooks, and the public sets where they are."""
 
+import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
+from unittest import mock
 
 import nbformat
 import pytest
@@ -67,10 +71,24 @@ def released(project, green_run) -> Path:
 
 @pytest.fixture
 def mlbot():
-    """Runs the command `mlbot` in a process of its own and returns it, with stdout and stderr as text."""
+    """Runs the command `mlbot`, in this process to save its start, and returns stdout and stderr as text.
+
+    That it works as a process of its own is tested in test_readme, test_run and others.
+    """
+    from mlbot.cli import main
+
     def run(*words, cwd=None, env=None) -> subprocess.CompletedProcess:
-        return subprocess.run([sys.executable, "-m", "mlbot", *map(str, words)],
-                              cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=300)
+        out, err = StringIO(), StringIO()
+        handler = signal.getsignal(signal.SIGTERM)
+        with contextlib.chdir(cwd or Path.cwd()), mock.patch.dict(os.environ, env or {}), \
+                contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code = main(list(map(str, words)))
+            except SystemExit as end:
+                code = end.code
+            finally:
+                signal.signal(signal.SIGTERM, handler)
+        return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
     return run
 
 

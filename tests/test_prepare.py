@@ -135,6 +135,9 @@ def test_hopeless_data_a_folder_that_is_there_and_a_cluster_that_is_not_are_refu
                        ((tmp_path / "tables", "tcp://127.0.0.1:9"), "no Dask scheduler answers")):
         with pytest.raises(InputError, match=met):
             prepare([file], words[0], Columns(), SETTINGS.data, SETTINGS.split, *words[1:])
+    file.write_text("text,intent\n")
+    with pytest.raises(InputError, match="no labelled row"):
+        prepare([file], tmp_path / "tables", Columns(), SETTINGS.data, SETTINGS.split)
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
 
 
