@@ -184,7 +184,7 @@ def main() -> None:
                 print(f"{'':>10}  {missed(file)}", flush=True)
             if options.dask:
                 from distributed import LocalCluster
-                with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+                with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
                     took, _ = measured(OURS, str(file), str(Path(folder) / "dask"), cluster.scheduler_address)
                 equal = same(tables(ours), tables(Path(folder) / "dask"))
                 print(f"{'':>10}  by Dask, 2 worker processes: {equal}, {took / seconds:.2f}x the time", flush=True)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CONTENDERS', 'NEEDS', 'ALLOWED', 'HEAD', 'Fitted', 'majority', 'tfidf_and_logistic_regression', 'fasttext', 'light',
-           'size_of', 'Entry', 'area_under_roc', 'measure', 'contest', 'row_of']
+           'size_of', 'Entry', 'area_under_roc', 'measure', 'contest', 'measure_apart', 'row_of']
 
 # %% ../nbs/20_benchmark.ipynb #6dd95fcf
 import importlib.util
@@ -34,14 +34,15 @@ class Fitted:
     size: float
 
 
-def majority(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model) -> Fitted:
+def majority(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model, longest: int) -> Fitted:
     """Always the most frequent intent."""
     most = train["intent"].mode()[0]
     share = float((train["intent"] == most).mean())
     return Fitted(lambda texts, contexts: (np.full(len(texts), most, object), np.full(len(texts), share)), 0.0)
 
 
-def tfidf_and_logistic_regression(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model) -> Fitted:
+def tfidf_and_logistic_regression(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model,
+                                  longest: int) -> Fitted:
     """The usual first model: TF-IDF of words, and logistic regression. It knows no context."""
     import joblib
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -57,7 +58,7 @@ def tfidf_and_logistic_regression(train: pd.DataFrame, context: Sequence[str], s
         return Fitted(answer, size_of(Path(joblib.dump(pipeline, Path(folder) / "model")[0])))
 
 
-def fasttext(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model) -> Fitted:
+def fasttext(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model, longest: int) -> Fitted:
     """fastText's supervised mode with word bigrams and pieces. It knows no context."""
     import fasttext as library
     names = sorted(train["intent"].unique())
@@ -77,12 +78,12 @@ def fasttext(train: pd.DataFrame, context: Sequence[str], settings: _settings.Mo
     return Fitted(answer, size)
 
 
-def light(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model) -> Fitted:
+def light(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model, longest: int) -> Fitted:
     """mlbot's model, answering as it is served."""
     from mlbot.artefact import write_artefact
     from mlbot.model import to_artefact, train as fit
     from mlbot.predict import Predictor
-    artefact = to_artefact(fit(train, list(context), settings), settings, {})
+    artefact = to_artefact(fit(train, list(context), settings), settings, {"max_characters": longest})
     model = Predictor(artefact)
 
     def answer(texts, contexts):
@@ -135,15 +136,16 @@ def area_under_roc(inside: np.ndarray, outside: np.ndarray) -> float:
 ALLOWED = 0.05  # of the rows in scope may stay below the threshold
 
 
-def measure(name: str, sides: Sides, context: Sequence[str], settings: _settings.Model, asked: int = 200) -> Entry:
-    """Train and try one contender in this process. `asked`: texts that are timed one by one."""
+def measure(name: str, sides: Sides, context: Sequence[str], settings: _settings.Model, longest: int = 5000,
+            asked: int = 200) -> Entry:
+    """Train and try one contender in this process. `longest`: characters of a text; `asked`: texts that are timed alone."""
     fit = CONTENDERS[name]
     held = held_out(sides.train)
     rest = sides.train[~held]
     rest = rest[rest["intent"].map(rest["intent"].value_counts()) > 1]
     judged = sides.train[held & sides.train["intent"].isin(rest["intent"]).to_numpy()]
     before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-    fitted = fit(sides.train, context, settings)
+    fitted = fit(sides.train, context, settings, longest)
     seconds = time.perf_counter() - begin
     memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / (1e6 if sys.platform == "darwin" else 1e3)
 
@@ -152,7 +154,7 @@ def measure(name: str, sides: Sides, context: Sequence[str], settings: _settings
     answers, sure = of(fitted, sides.test)
     outside = sides.out_of_scope[sides.out_of_scope["side"] == "test"]
     unsure = of(fitted, outside)[1] if len(outside) else np.zeros(0)
-    threshold = np.quantile(of(fit(rest, context, settings), judged)[1], ALLOWED) if len(judged) else np.nan
+    threshold = np.quantile(of(fit(rest, context, settings, longest), judged)[1], ALLOWED) if len(judged) else np.nan
     truth = sides.test["intent"].to_numpy(dtype=str)
     times = []
     for row in sides.test.sample(min(len(sides.test), asked), random_state=0).to_dict("records"):
@@ -176,32 +178,37 @@ def _work(line, *words) -> None:
         line.send(problem)
 
 
-def contest(sides: Sides, context: Sequence[str], settings: _settings.Model,
+def contest(sides: Sides, context: Sequence[str], settings: _settings.Model, longest: int = 5000,
             names: Sequence[str] = tuple(CONTENDERS)) -> Iterator[Entry | str]:
-    """Yield an entry for each contender, or why there is none. Raises NoVerdict when ours dies, and InputError."""
+    """An entry for each contender, or why there is none, one after the other.
+
+    Raises InputError for what is no contender, and for data without a test row; while they run, NoVerdict when ours dies.
+    """
     for name in names:
         if name not in CONTENDERS:
             raise InputError(f"no contender {name!r}", nearest(name, list(CONTENDERS)), "correct the name")
+    if not len(sides.test):
+        raise InputError("no test row in scope", "one or more", "add rows, or correct the split column")
+    return (measure_apart(name, sides, context, settings, longest) for name in names)
+
+
+def measure_apart(name: str, *words) -> Entry | str:
+    """`measure` in a process of its own."""
+    if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
+        return f"{name} is not installed: pip install {NEEDS[name]}"
     spawn = multiprocessing.get_context("spawn")
-    for name in names:
-        if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
-            yield f"{name} is not installed: pip install {NEEDS[name]}"
-            continue
-        mine, its = spawn.Pipe(duplex=False)
-        process = spawn.Process(target=_work, args=(its, name, sides, context, settings))
-        process.start()
-        its.close()
-        try:
-            found = mine.recv()
-        except EOFError:
-            found = NoVerdict(f"{name} died", "enough memory to train it", "try fewer rows")
-        process.join()
-        if isinstance(found, Exception):
-            if name == "mlbot":
-                raise found
-            yield f"{name} failed: {found}"
-        else:
-            yield found
+    mine, its = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=_work, args=(its, name, *words))
+    process.start()
+    its.close()
+    try:
+        found = mine.recv()
+    except EOFError:
+        found = NoVerdict(f"{name} died", "enough memory to train it", "try fewer rows")
+    process.join()
+    if isinstance(found, Exception) and name == "mlbot":
+        raise found
+    return f"{name} failed: {found}" if isinstance(found, Exception) else found
 
 # %% ../nbs/20_benchmark.ipynb #3e64a5f4
 HEAD = (f"{'':<28}  {'accuracy':>8}  {'95 % interval':>14}  {'macro F1':>8}  {'AUROC':>6}  {'refused':>7}  {'lost':>6}  "

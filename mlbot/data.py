@@ -103,19 +103,23 @@ class Place:
 
 @contextmanager
 def csv_file(path: Path, encoding: str, begin: Place = Place()):
-    """An open CSV file, and an iterator of (line number, fields) from a place on. A broken row raises InputError."""
+    """A CSV file from a place on: an iterator of (line number, fields), and a function that says where it stands.
+
+    A broken row raises InputError.
+    """
     with open(path, encoding=encoding, newline="") as file:
         head = file.readline()
         separator = max(",;\t|", key=head.count)
         file.seek(begin.tell)
-        yield file, rows_of_file(file, separator, begin, path.name)
+        csv.field_size_limit(1 << 30)  # an endless text is set aside later, with its reason
+        reader = csv.reader(iter(file.readline, ""), delimiter=separator, strict=True)
+        yield (rows_of_file(reader, separator, begin, path.name),
+               lambda width: Place(file.tell(), begin.line + reader.line_num, width))
 
 
-def rows_of_file(file, separator: str, begin: Place, place: str):
+def rows_of_file(reader, separator: str, begin: Place, place: str):
     """Yield (line number, fields) of an open CSV file."""
-    reader = csv.reader(iter(file.readline, ""), delimiter=separator, strict=True)
-    csv.field_size_limit(1 << 30)  # an endless text is set aside later, with its reason
-    start, width, before = begin.line, begin.width, begin.line
+    start, width = begin.line, begin.width
     while True:
         try:
             fields = next(reader, None)
@@ -131,12 +135,12 @@ def rows_of_file(file, separator: str, begin: Place, place: str):
                                  "as many fields as the header", "put quotes around a text that holds "
                                  f"{separator!r}", place)
             yield start, fields
-        start = before + reader.line_num
+        start = begin.line + reader.line_num
 
 
 def csv_rows(path: Path, encoding: str):
     """Yield (line number, fields) of a CSV file, the header first. A broken row raises InputError."""
-    with csv_file(path, encoding) as (_, rows):
+    with csv_file(path, encoding) as (rows, _):
         yield from rows
 
 # %% ../nbs/04_data.ipynb #1dc138a3

@@ -38,19 +38,22 @@ def test_rows_out_of_scope_are_scored_by_a_threshold_of_training_rows():
 def test_a_contender_that_fails_is_said_and_ours_is_an_error(monkeypatch):
     monkeypatch.setitem(benchmark.CONTENDERS, "no such library", None)
     monkeypatch.setitem(benchmark.NEEDS, "no such library", "no_such_library")
-    told, = contest(SIDES, ["role"], SETTINGS.model, ["no such library"])
+    told, = contest(SIDES, ["role"], SETTINGS.model, names=["no such library"])
     assert told == "no such library is not installed: pip install no_such_library"
     nothing = type(SIDES)(**{**vars(SIDES), "train": SIDES.train.iloc[:1]})
     with pytest.raises(InputError, match="1 intents"):
-        list(contest(nothing, ["role"], SETTINGS.model, ["mlbot"]))
+        list(contest(nothing, ["role"], SETTINGS.model, names=["mlbot"]))
+    untested = type(SIDES)(**{**vars(SIDES), "test": SIDES.test.iloc[:0]})
+    with pytest.raises(InputError, match="no test row in scope"):
+        contest(untested, ["role"], SETTINGS.model)
     with pytest.raises(InputError, match="did you mean fastText"):
-        list(contest(SIDES, ["role"], SETTINGS.model, ["fasttext"]))
+        list(contest(SIDES, ["role"], SETTINGS.model, names=["fasttext"]))
 
 
 def test_a_death_is_no_verdict(monkeypatch):
     monkeypatch.setattr(benchmark, "_work", die)
     with pytest.raises(NoVerdict, match="mlbot died"):
-        list(contest(SIDES, ["role"], SETTINGS.model, ["mlbot"]))
+        list(contest(SIDES, ["role"], SETTINGS.model, names=["mlbot"]))
 
 
 def die(*words):
@@ -65,4 +68,15 @@ def test_the_command_prints_one_table(project, mlbot):
     shares = {name: float(values[0]) for name, values in rows.items()}
     assert shares["majority"] < shares["TF-IDF + logistic regression"] < shares["mlbot"]
     assert "340 training rows" in done.stdout
-    assert mlbot("benchmark", "sample", "--only", "mlbt").returncode == 2
+    wrong = mlbot("benchmark", "sample", "--only", "mlbt")
+    assert wrong.returncode == 2 and not wrong.stdout.startswith(" ")
+
+
+def test_long_texts_are_answered_and_the_next_step_knows_the_columns(project, mlbot):
+    with open(project / "settings.ini", "a") as settings:
+        settings.write("max_characters = 20000\n")
+    rows = "".join(f"word{at} {'so long ' * (900 * (at % 3))},intent {at % 2},r\n" for at in range(60))
+    (project / "long.csv").write_text("text,label,role\n" + rows)
+    done = mlbot("benchmark", "long.csv", "--intent", "label", "--context", "role", "--only", "mlbot")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].endswith("mlbot run --data long.csv --intent label --context role")

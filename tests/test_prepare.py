@@ -1,18 +1,24 @@
 """Data larger than memory: the tables are those of a split in memory, whoever does the work and in however many parts."""
 
 import json
+import random
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import pandas as pd
+import psutil
 import pytest
 
 from mlbot import minhash
 from mlbot.company import LAST_WEEK, labelled_rows
-from mlbot.data import Columns, export_csv, read_utterances
+from mlbot.data import Columns, build_utterances, export_csv, read_utterances
 from mlbot.errors import InputError
 from mlbot.prepare import prepare
 from mlbot.settings import load_settings
-from mlbot.split import split
+from mlbot.split import apart, split
+from mlbot.text import digest
 
 SETTINGS = load_settings()
 LOOSE = replace(SETTINGS.data, tiny="set_aside")
@@ -78,7 +84,7 @@ def test_processes_and_a_dask_cluster_give_the_identical_tables(company_file, tm
     from distributed import LocalCluster
     columns = Columns(context=("role", "location"))
     made = {}
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
         for workers in ("1", "2", cluster.scheduler_address):
             done = prepare([company_file], tmp_path / f"by-{len(made)}", columns, LOOSE, SETTINGS.split, workers, 1500, 0)
             made[workers] = {file.relative_to(done.folder): file.read_bytes() for file in done.folder.rglob("*.*")}
@@ -97,6 +103,21 @@ def test_files_of_any_encoding_and_line_ends_are_read_alike(tmp_path):
             written[encoding, number] = read_tables(done.folder)["train"]["text"].tolist()
             assert_same(done, file, Columns())
     assert len(set(map(tuple, written.values()))) == 1 and "a, \"b\" 7 ä" in sum(written.values(), [])
+
+
+def test_empty_lines_at_the_border_of_chunks_do_not_shift_the_lines(tmp_path):
+    file = tmp_path / "rows.csv"
+    rows = (f'"text {at}\nand more",intent {at % 2}\n' + "\n" * (at % 3) for at in range(60))
+    file.write_text("text,intent\n\n" + "".join(rows))
+    done = prepare([file], tmp_path / "tables", Columns(), SETTINGS.data, SETTINGS.split, chunk=7)
+    assert_same(done, file, Columns())
+
+
+def test_each_part_of_a_table_has_the_same_columns(company_file, tmp_path):
+    done = prepare([company_file], tmp_path / "tables", Columns(), LOOSE, SETTINGS.split, chunk=900)
+    for name in (*TABLES, "set_aside"):
+        assert len({file.read_text().splitlines()[0] for file in (done.folder / name).iterdir()}) <= 1, name
+    assert len(list((done.folder / "set_aside").iterdir())) > 3
 
 
 def test_many_files_are_one_set_and_a_row_says_where_it_comes_from(tmp_path):
@@ -132,13 +153,30 @@ def test_hopeless_data_a_folder_that_is_there_and_a_cluster_that_is_not_are_refu
     file = tmp_path / "rows.csv"
     file.write_text("text,intent\n" + "".join(f"text {at},same\n" for at in range(90)))
     for words, met in (((tmp_path / "tables",), "one intent only"), ((tmp_path,), "the folder is there already"),
-                       ((tmp_path / "tables", "tcp://127.0.0.1:9"), "no Dask scheduler answers")):
+                       ((tmp_path / "tables", "tcp://127.0.0.1:9"), "no Dask scheduler answers"),
+                       ((tmp_path / "new" / "tables",), "one intent only"),
+                       *(((tmp_path / "tables", word), f"workers '{word}'") for word in ("0", "-1", "many"))):
         with pytest.raises(InputError, match=met):
             prepare([file], words[0], Columns(), SETTINGS.data, SETTINGS.split, *words[1:])
     file.write_text("text,intent\n")
     with pytest.raises(InputError, match="no labelled row"):
         prepare([file], tmp_path / "tables", Columns(), SETTINGS.data, SETTINGS.split)
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_a_killed_worker_is_no_verdict_and_a_terminated_command_leaves_nothing(tmp_path, project, monkeypatch):
+    rows = "".join(f"word{at} and {at * at},intent {at % 2}\n" for at in range(300_000))
+    (project / "rows.csv").write_text("text,intent\n" + rows)
+    command = [sys.executable, "-m", "mlbot", "data", "prepare", "rows.csv", "--to", "tables", "--workers", "2"]
+    for kill_worker, code, says in ((True, 3, "a worker process died"), (False, 143, "")):
+        program = psutil.Popen(command, stderr=subprocess.PIPE, text=True, cwd=project)
+        while not list(project.glob(".tables-*/chunk-*")):
+            time.sleep(0.05)
+        workers = [child for child in program.children(recursive=True) if "LokyProcess" in " ".join(child.cmdline())]
+        workers[0].kill() if kill_worker else program.terminate()
+        error = program.communicate(timeout=120)[1]
+        assert program.returncode == code and says in error, error
+        assert not list(project.glob("*tables*"))
 
 
 def test_who_wrote_a_text_stands_in_no_table(project, mlbot):
@@ -156,8 +194,9 @@ def test_who_wrote_a_text_stands_in_no_table(project, mlbot):
 def test_the_command_says_what_it_found_and_where_the_tables_are(project, mlbot):
     rows = "".join(f"word{at} and {at * at},intent {at % 2}\n" for at in range(200))
     (project / "rows.csv").write_text("text,intent\n" + rows)
-    done = mlbot("data", "prepare", "rows.csv", "--to", "tables", "--workers", "2", cwd=project)
-    assert done.returncode == 0 and "rows to train on" in done.stdout and "next:" in done.stdout.splitlines()[-1]
+    done = mlbot("data", "prepare", "rows.csv", "--to", "tables", "--workers", "2", "--intent", "intent", cwd=project)
+    assert done.returncode == 0 and "rows to train on" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("mlbot run --data rows.csv --intent intent")
     found = read_tables(project / "tables")
     assert len(found["train"]) + len(found["test"]) + len(found["set_aside"]) == 200
     again = mlbot("data", "prepare", "rows.csv", "--to", "tables", cwd=project)
@@ -174,6 +213,27 @@ def test_minhash_misses_next_to_nothing_and_invents_nothing(company_file):
     likely, tested = minhash.near_across(train, test, exact=0, wanted="both")
     assert not (likely & ~sure).any() and likely.sum() > 0.998 * sure.sum() > 100
     assert not (tested & ~near).any() and tested.sum() > 0.99 * near.sum()
+
+
+@pytest.mark.parametrize("percent", [50, 60, 65])
+def test_who_asks_for_less_similarity_gets_it(company_file, percent):
+    texts = sorted({row.text.lower() for row in labelled_rows(LAST_WEEK)})[::2]
+    exact, found = (set(map(tuple, pairs(texts, percent).tolist())) for pairs in (minhash.linked, minhash.minhash_pairs))
+    assert found <= exact and len(found) > 0.98 * len(exact) > 150
+
+
+def test_the_gate_finds_what_the_split_has_left_only_if_something_was_done_to_it(monkeypatch):
+    """Above EXACT, where rows out of scope are many: the gate does not ask more exactly than the split has done."""
+    chance = random.Random(0)
+    texts = [f"please cancel my order {''.join(chance.choices('abcdefghij', k=9))}" for _ in range(1500)]
+    texts += [text[:-2] + "".join(chance.choices("abcdefghij", k=2)) for text in texts]
+    values = {"text": texts, "intent": [chance.choice(["a", "b", *["oos"] * 6]) for _ in texts], "line": range(3000)}
+    monkeypatch.setattr("mlbot.split.EXACT", 2000)
+    monkeypatch.setattr(minhash.near_across, "__defaults__", (70, 2000, "first"))
+    sides = split(build_utterances(values, Columns(), SETTINGS.data, "x"), SETTINGS.data)
+    assert len(sides.test) > 50 and apart(sides.train, sides.test).all()
+    leak = sides.test.head(3).assign(text=lambda rows: rows["text"] + "x", digest=lambda rows: rows["text"].map(digest))
+    assert not apart(pd.concat([sides.train, leak]), sides.test)[:3].any()
 
 
 def test_thousands_of_texts_of_one_template_are_no_quadratic_work(monkeypatch):
