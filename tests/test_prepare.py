@@ -171,6 +171,7 @@ def test_a_killed_worker_is_no_verdict_and_a_terminated_command_leaves_nothing(t
     for kill_worker, code, says in ((True, 3, "a worker process died"), (False, 143, "")):
         program = psutil.Popen(command, stderr=subprocess.PIPE, text=True, cwd=project)
         while not list(project.glob(".tables-*/chunk-*")):
+            assert program.poll() is None, program.communicate()[1]
             time.sleep(0.05)
         workers = [child for child in program.children(recursive=True) if "LokyProcess" in " ".join(child.cmdline())]
         workers[0].kill() if kill_worker else program.terminate()
