@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -232,7 +233,10 @@ def test_the_gate_finds_what_the_split_has_left_only_if_something_was_done_to_it
     monkeypatch.setattr("mlbot.split.EXACT", 2000)
     monkeypatch.setattr(minhash.near_across, "__defaults__", (70, 2000, "first"))
     sides = split(build_utterances(values, Columns(), SETTINGS.data, "x"), SETTINGS.data)
+    asked, across = [], minhash.near_across
+    monkeypatch.setattr("mlbot.split.near_across", lambda *words: asked.append(words[3]) or across(*words))
     assert len(sides.test) > 50 and apart(sides.train, sides.test).all()
+    assert asked == [200]  # texts, up to which the gate joins exactly; the split did so up to 2,000
     leak = sides.test.head(3).assign(text=lambda rows: rows["text"] + "x", digest=lambda rows: rows["text"].map(digest))
     assert not apart(pd.concat([sides.train, leak]), sides.test)[:3].any()
 
@@ -241,5 +245,13 @@ def test_thousands_of_texts_of_one_template_are_no_quadratic_work(monkeypatch):
     templated = [f"please reset the password of account {at}" for at in range(6000)]
     compared, similar = [], minhash.similar
     monkeypatch.setattr(minhash, "similar", lambda one, *more: compared.append(len(one)) or similar(one, *more))
+    beside, candidates = [], minhash.candidates
+
+    def counted(*words):
+        found = candidates(*words)
+        beside.append(np.bincount(found[0]).max(initial=0))
+        return found
+    monkeypatch.setattr(minhash, "candidates", counted)
     assert minhash.near_across(templated[1500:], templated[:1500])[0].all()
+    assert max(beside) == 32  # of 1,500, for each key
     assert sum(compared) < 4500 * 1500 / 4
