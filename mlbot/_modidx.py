@@ -495,6 +495,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'mlbot.pipeline.rules_of': ('pipeline.html#rules_of', 'mlbot/pipeline.py'),
                                 'mlbot.pipeline.run_notebook': ('pipeline.html#run_notebook', 'mlbot/pipeline.py'),
                                 'mlbot.pipeline.run_pipeline': ('pipeline.html#run_pipeline', 'mlbot/pipeline.py'),
+                                'mlbot.pipeline.sockets': ('pipeline.html#sockets', 'mlbot/pipeline.py'),
                                 'mlbot.pipeline.tags': ('pipeline.html#tags', 'mlbot/pipeline.py'),
                                 'mlbot.pipeline.write_log': ('pipeline.html#write_log', 'mlbot/pipeline.py')},
             'mlbot.predict': { 'mlbot.predict.Answer': ('predict.html#answer', 'mlbot/predict.py'),

@@ -5,16 +5,18 @@
 # %% auto #0
 __all__ = ['PARAMETERS', 'SKIP', 'RAISES', 'UNREACHED', 'find_notebooks', 'read_notebook', 'tags', 'is_gate', 'parse_cell',
            'gate_calls', 'parameters_of', 'check_notebook', 'check_parameters', 'Watch', 'family', 'resident',
-           'WatchedClient', 'output_texts', 'WatchedEngine', 'Step', 'error_outputs', 'records_of', 'line_of',
-           'as_error', 'judge_gate_cell', 'judge_notebook', 'only_first_unreached', 'explain_death', 'quiet_libraries',
-           'Progress', 'execute', 'as_it_ran', 'write_log', 'rules_of', 'run_notebook', 'Result', 'refuse_forgotten',
-           'refuse_gates_after_release', 'prepare_run', 'run_pipeline']
+           'WatchedClient', 'output_texts', 'sockets', 'WatchedEngine', 'Step', 'error_outputs', 'records_of',
+           'line_of', 'as_error', 'judge_gate_cell', 'judge_notebook', 'only_first_unreached', 'explain_death',
+           'quiet_libraries', 'Progress', 'execute', 'as_it_ran', 'write_log', 'rules_of', 'run_notebook', 'Result',
+           'refuse_forgotten', 'refuse_gates_after_release', 'prepare_run', 'run_pipeline']
 
 # %% ../nbs/33_pipeline.ipynb #8521b752
 import ast
 import logging
 import os
 import re
+import socket
+import tempfile
 import threading
 import time
 import warnings
@@ -29,6 +31,7 @@ import psutil
 from nbclient.exceptions import DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
+from traitlets.config import Config
 
 from .errors import InputError, MlbotError, NoVerdict, OutOfTime, nearest
 from .gate import RECORD, Rules, Verdict, against, error_of, gates_asked, read_record
@@ -212,6 +215,13 @@ def output_texts(content: dict) -> list[str]:
     data = content.get("data") or {}
     return [value for value in [content.get("text", ""), *data.values()] if isinstance(value, str)]
 
+# %% ../nbs/33_pipeline.ipynb #e25aea66
+def sockets(folder: str) -> dict:
+    """How a kernel is reached: by socket files in `folder`; by ports where there are none, or the path is too long."""
+    file = os.path.join(folder, "kernel.json")
+    files = hasattr(socket, "AF_UNIX") and os.name == "posix" and len(os.fsencode(file)) < 90
+    return {"transport": "ipc", "connection_file": file} if files else {}
+
 # %% ../nbs/33_pipeline.ipynb #066f14c7
 class WatchedEngine(NBClientEngine):
     """Papermill's engine with a watched client. Registered as `mlbot`."""
@@ -226,18 +236,20 @@ class WatchedEngine(NBClientEngine):
         def executed(cell, cell_index, execute_reply):
             cell.metadata["status"] = execute_reply["content"]["status"]
             on_cell(cell)
-        client = WatchedClient(
-            nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, stdout_file=options.get("stdout_file"),
-            stderr_file=options.get("stderr_file"), on_cell_start=started, on_cell_executed=executed)
-        client.watch, watch.client = watch, client
-        thread = threading.Thread(target=watch.look, daemon=True)
-        thread.start()
-        try:
-            return client.execute(stdout=kernel_log, stderr=kernel_log)
-        finally:
-            watch.done.set()
-            thread.join()
-            watch.kill(watch.started)  # what a cell has started ends with its notebook
+        with tempfile.TemporaryDirectory(prefix="mlbot-", ignore_cleanup_errors=True) as folder:
+            client = WatchedClient(
+                nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, stdout_file=options.get("stdout_file"),
+                stderr_file=options.get("stderr_file"), on_cell_start=started, on_cell_executed=executed,
+                config=Config(KernelManager=sockets(folder)))
+            client.watch, watch.client = watch, client
+            thread = threading.Thread(target=watch.look, daemon=True)
+            thread.start()
+            try:
+                return client.execute(stdout=kernel_log, stderr=kernel_log)
+            finally:
+                watch.done.set()
+                thread.join()
+                watch.kill(watch.started)  # what a cell has started ends with its notebook
 
 
 papermill_engines.register("mlbot", WatchedEngine)
@@ -378,7 +390,8 @@ def explain_death(watch: Watch, name: str, problem: Exception) -> MlbotError:
         how = f"was killed (signal {-code})" if code and code < 0 else f"ended (exit status {code})"
         memory = f" while it used {megabytes} of {psutil.virtual_memory().total / 1e6:,.0f} MB"
         return NoVerdict(f"the kernel {how}{memory}", "a kernel that lives until the end",
-                         "signal 9 is most often lack of memory: train on less or on a larger machine", place)
+                         "that is most often lack of memory: train on less or on a larger machine" if code == -9 else
+                         "read kernel.log in the folder of the run", place)
     return NoVerdict(f"{type(problem).__name__}: {str(problem).splitlines()[0] if str(problem) else ''}"[:300],
                      "a kernel that starts", "start it by hand: jupyter lab", place)
 

@@ -1,9 +1,11 @@
 """Every way in which a notebook was green without a verdict is red, with its reason in six lines."""
 
+import json
 import os
 import time
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from mlbot.errors import InputError
 from mlbot.evaluate import share
 from mlbot.gate import RECORD, Rules, as_record, judge
-from mlbot.pipeline import check_notebook, find_notebooks, judge_notebook, prepare_run, read_notebook, run_notebook
+from mlbot.pipeline import check_notebook, find_notebooks, judge_notebook, prepare_run, read_notebook, run_notebook, sockets
 from mlbot.settings import Target, load_settings
 
 IMPORTS = "from mlbot.evaluate import share\nfrom mlbot.gate import gate\n"
@@ -118,6 +120,15 @@ def test_what_a_cell_has_started_ends_with_its_notebook(run, tmp_path):
     import psutil
     pid = int((tmp_path / "pid").read_text())
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_kernel_needs_no_port_that_another_program_could_take_first(run, tmp_path):
+    """Three builds on one machine, each starting kernels and servers: now and then two want one port."""
+    step = run(f"from ipykernel.connect import get_connection_info\n"
+               f"open({str(tmp_path / 'how')!r}, 'w').write(get_connection_info())", PASSES)
+    how = json.loads((tmp_path / "how").read_text())
+    assert step.exit_code == 0 and how["transport"] == "ipc" and not Path(how["ip"]).parent.exists()
+    assert sockets("/tmp/" + "long" * 30) == {}  # a path that no socket can have: by ports
 
 
 @pytest.mark.parametrize("signal", [9, 11])
