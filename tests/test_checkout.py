@@ -23,7 +23,7 @@ PIPELINE = sorted((ROOT / "nbs" / "pipeline").glob("*.ipynb"))
 EVERY = sorted(path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 HEAVY = {"pandas": "data", "scipy": "noise", "sklearn": "model", "safetensors": "artefact", "papermill": "pipeline",
          "psutil": "pipeline", "nbclient": "pipeline", "matplotlib": "report", "jinja2": "report", "pytest": "pytest_plugin",
-         "tqdm": "cli"}
+         "tqdm": "cli", "onnx": "encoder", "onnxruntime": "encoder", "tokenizers": "encoder", "huggingface_hub": "encoder"}
 
 
 def code(path):
@@ -121,7 +121,7 @@ def test_a_heavy_library_is_imported_in_one_module_only(library, home):
     users = {name_of(path) for path in LIBRARY for name in imports(exported(path)) if name.split(".")[0] == library}
     also = {"pandas": {"benchmark", "blame", "checks", "feedback", "ledger", "prepare", "replay", "report", "runs", "source",
                        "split", "store"},
-            "scipy": {"meter"}, "sklearn": {"benchmark"}, "safetensors": {"prepare"}}
+            "scipy": {"meter"}, "sklearn": {"benchmark"}, "safetensors": {"encoder", "prepare"}}
     assert users - {"checkout"} <= {home, *also.get(library, ())}
 
 
