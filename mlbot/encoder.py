@@ -303,8 +303,10 @@ class Encoder:
         return Encoder, (self.files,)  # another process loads it again
 
     def vector(self, text: str) -> np.ndarray:
-        """The vector of one text, float32 of shape (width,)."""
+        """The vector of one text, float32 of shape (width,); zeros for a text without a token."""
         ids = self.tokens.encode(text).ids
+        if not ids:
+            return np.zeros(self.width, np.float32)
         return self.session.run(None, {"ids": np.array(ids, np.int64)})[0]
 
     def vectors(self, texts: Iterable[str], tell: Callable[[int], None] = lambda done: None) -> np.ndarray:
