@@ -3,8 +3,8 @@
     python3 benchmarks/tiers.py [--tiers light static encoder] [--encoder NAME] [--texts 200] [SOURCE ...]
 
 SOURCE is sample, or a public set that is on this machine (default: all that are). The published test rows are asked once;
-what can be set was chosen on training rows (benchmarks/model.py). "beside": how many times longer pipeline.predict_proba takes for
-one text; for the tier encoder, how many times longer an answer takes than the encoder alone.
+what can be set was chosen on training rows (benchmarks/model.py). "beside": how many times longer pipeline.predict_proba
+takes for one text; for the tier encoder, how many times longer an answer takes than the encoder alone.
 """
 
 import argparse

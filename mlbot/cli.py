@@ -702,8 +702,10 @@ def data_fetch(options: argparse.Namespace) -> int:
 # %% ../nbs/38_cli.ipynb #3f4045a9
 def benchmark(options: argparse.Namespace) -> int:
     """Put the model beside what one would pick instead, on one's own data."""
+    from dataclasses import replace
     try:
         from mlbot.benchmark import ALLOWED, CONTENDERS, HEAD, contest, row_of
+        from mlbot.encoder import located
         from mlbot.source import choose, load_source
         from mlbot.split import split
     except ImportError as problem:
@@ -716,7 +718,8 @@ def benchmark(options: argparse.Namespace) -> int:
     outside = int((sides.out_of_scope["side"] == "test").sum())
     print(f"{source}: {len(sides.train):,} training rows, {len(sides.test):,} test rows in scope, {outside:,} out of scope, "
           f"{sides.train['intent'].nunique():,} intents; context: {' '.join(found.context) or 'none'}")
-    entries = contest(sides, found.context, settings.model, settings.data.max_characters, options.only or tuple(CONTENDERS))
+    model = replace(settings.model, encoder=located(settings.model.encoder, settings.root))
+    entries = contest(sides, found.context, model, settings.data.max_characters, options.only or tuple(CONTENDERS))
     print(HEAD, flush=True)
     for entry in entries:
         print(entry if isinstance(entry, str) else row_of(entry), flush=True)

@@ -1,6 +1,7 @@
 """The model is put beside what one would pick instead, on any data, and what cannot be measured is said."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from mlbot import benchmark
 from mlbot.benchmark import area_under_roc, contest, measure
 from mlbot.data import Columns, read_utterances, sample_file
+from mlbot.encoder import write_tiny_encoder
 from mlbot.errors import InputError, NoVerdict
 from mlbot.settings import load_settings
 from mlbot.split import split
@@ -29,7 +31,8 @@ def test_rows_out_of_scope_are_scored_by_a_threshold_of_training_rows():
     strange = pd.DataFrame({"text": ["qqq www eee", "xyz", "lorem ipsum dolor"] * 20, "intent": "oos", "role": "",
                             "location": "", "side": "test"})
     sides = type(SIDES)(**{**vars(SIDES), "out_of_scope": strange})
-    ours, always = (measure(name, sides, ["role", "location"], SETTINGS.model, asked=5) for name in ("mlbot", "majority"))
+    names = ("mlbot light", "majority")
+    ours, always = (measure(name, sides, ["role", "location"], SETTINGS.model, asked=5) for name in names)
     assert ours.auroc > 0.9 and ours.refused > 0.8 and 0 <= ours.lost < 0.2 and ours.accuracy.value > 0.9
     assert ours.seconds > 0 and ours.microseconds > 0 and 0.1 < ours.size < 5
     assert np.isnan(always.auroc) and np.isnan(always.lost) and always.accuracy.value < 0.2
@@ -37,12 +40,12 @@ def test_rows_out_of_scope_are_scored_by_a_threshold_of_training_rows():
 
 def test_a_contender_that_fails_is_said_and_ours_is_an_error(monkeypatch):
     monkeypatch.setitem(benchmark.CONTENDERS, "no such library", None)
-    monkeypatch.setitem(benchmark.NEEDS, "no such library", "no_such_library")
+    monkeypatch.setitem(benchmark.NEEDS, "no such library", ("no_such_library", "x"))
     told, = contest(SIDES, ["role"], SETTINGS.model, names=["no such library"])
-    assert told == "no such library is not installed: pip install no_such_library"
+    assert told == "no such library needs what is not installed: pip install x"
     nothing = type(SIDES)(**{**vars(SIDES), "train": SIDES.train.iloc[:1]})
     with pytest.raises(InputError, match="1 intents"):
-        list(contest(nothing, ["role"], SETTINGS.model, names=["mlbot"]))
+        list(contest(nothing, ["role"], SETTINGS.model, names=["mlbot light"]))
     untested = type(SIDES)(**{**vars(SIDES), "test": SIDES.test.iloc[:0]})
     with pytest.raises(InputError, match="no test row in scope"):
         contest(untested, ["role"], SETTINGS.model)
@@ -50,10 +53,22 @@ def test_a_contender_that_fails_is_said_and_ours_is_an_error(monkeypatch):
         list(contest(SIDES, ["role"], SETTINGS.model, names=["fasttext"]))
 
 
+def test_each_tier_is_a_contender_and_an_encoder_that_is_nowhere_is_said(tmp_path, monkeypatch):
+    words = sorted(set(" ".join(SIDES.train["text"]).lower().split()))
+    folder = write_tiny_encoder(tmp_path / "tiny", words, width=16)
+    model = replace(SETTINGS.model, encoder=str(folder))
+    light, static, encoder = contest(SIDES, ["role"], model, names=["mlbot light", "mlbot static", "mlbot encoder"])
+    assert min(entry.accuracy.value for entry in (light, static, encoder)) > 0.6
+    assert light.size < static.size < encoder.size and encoder.seconds > 0
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    told, = contest(SIDES, ["role"], replace(model, encoder="team/nowhere"), names=["mlbot static"])
+    assert told.startswith("mlbot static failed: no encoder 'team/nowhere'")
+
+
 def test_a_death_is_no_verdict(monkeypatch):
     monkeypatch.setattr(benchmark, "_work", die)
-    with pytest.raises(NoVerdict, match="mlbot died"):
-        list(contest(SIDES, ["role"], SETTINGS.model, names=["mlbot"]))
+    with pytest.raises(NoVerdict, match="mlbot light died"):
+        list(contest(SIDES, ["role"], SETTINGS.model, names=["mlbot light"]))
 
 
 def die(*words):
@@ -62,11 +77,11 @@ def die(*words):
 
 
 def test_the_command_prints_one_table(project, mlbot):
-    done = mlbot("benchmark", "sample", "--only", "majority", "TF-IDF + logistic regression", "mlbot")
+    done = mlbot("benchmark", "sample", "--only", "majority", "TF-IDF + logistic regression", "mlbot light")
     assert done.returncode == 0, done.stderr
     rows = {line[:28].strip(): line[28:].split() for line in done.stdout.splitlines() if re.search(r" us .* MB$", line)}
     shares = {name: float(values[0]) for name, values in rows.items()}
-    assert shares["majority"] < shares["TF-IDF + logistic regression"] < shares["mlbot"]
+    assert shares["majority"] < shares["TF-IDF + logistic regression"] < shares["mlbot light"]
     assert "340 training rows" in done.stdout
     wrong = mlbot("benchmark", "sample", "--only", "mlbt")
     assert wrong.returncode == 2 and not wrong.stdout.startswith(" ")
@@ -77,6 +92,6 @@ def test_long_texts_are_answered_and_the_next_step_knows_the_columns(project, ml
         settings.write("max_characters = 20000\n")
     rows = "".join(f"word{at} {'so long ' * (900 * (at % 3))},intent {at % 2},r\n" for at in range(60))
     (project / "long.csv").write_text("text,label,role\n" + rows)
-    done = mlbot("benchmark", "long.csv", "--intent", "label", "--context", "role", "--only", "mlbot")
+    done = mlbot("benchmark", "long.csv", "--intent", "label", "--context", "role", "--only", "mlbot light")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].endswith("mlbot run --data long.csv --intent label --context role")

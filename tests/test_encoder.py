@@ -269,3 +269,19 @@ def test_an_encoder_that_does_not_fit_or_cannot_run_is_refused(folder, encoder):
 
 def test_a_light_model_asks_for_no_encoder():
     assert encoder_of(replace(SETTINGS.model, tier="light", encoder="nowhere"), []) is None
+
+
+@pytest.mark.parametrize("tier", ["static", "encoder"])
+def test_a_run_with_an_encoder_in_a_folder_of_the_project_ends_green(project, mlbot, tier):
+    write_tiny_encoder(project / "tiny", WORDS, width=16)
+    (project / "settings.ini").write_text(
+        f"[data]\nsource = sample\nsuspects = 0\n[model]\ntier = {tier}\nencoder = tiny\nencoder_weight = 0.5\n")
+    done = mlbot("run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    manifest = json.loads(next((project / "models").glob("*/manifest.json")).read_text())
+    assert manifest["model"]["tier"] == tier and manifest["model"]["encoder"] == "tiny"
+    assert mlbot("predict", "I lost my badge", "--role", "sales").returncode == 0
+    assert "(all words together)" in mlbot("predict", "I lost my badge", "--explain").stdout
+    (project / "settings.ini").write_text("[data]\nsource = sample\n[model]\ntier = heavy\n")
+    refused = mlbot("run")
+    assert refused.returncode == 2 and "light or static or encoder" in refused.stderr
