@@ -137,6 +137,7 @@ def check_facts(manifest: dict, vocabulary: dict, place: str) -> None:
         "context": is_names(manifest.get("context")),
         "model": is_lengths(how.get("words")) and is_lengths(how.get("characters")),
         "max_characters": type(manifest.get("max_characters", 1)) is int,
+        "scope_threshold": type(manifest.get("scope_threshold", 0.0)) in (int, float),
         "vocabulary": {"words", "pieces"} <= set(vocabulary) <= {*VIEWS, STATIC} and all(map(is_names, vocabulary.values())),
         "encoder": {ENCODER, TOKENS} <= set(manifest["sha256"]) if how.get("tier") == "encoder" else
                    set(manifest["sha256"]) <= {VOCABULARY, WEIGHTS},
@@ -146,15 +147,19 @@ def check_facts(manifest: dict, vocabulary: dict, place: str) -> None:
         raise InputError(f"{wrong[0]} is missing or of the wrong kind", "a model that this version of mlbot wrote",
                          "release again: mlbot run", place)
 
-# %% ../nbs/14_artefact.ipynb #49dd7c45
+# %% ../nbs/14_artefact.ipynb #b3a9d476
 def shapes_of(artefact: Artefact) -> dict[str, tuple[int, ...]]:
     """The arrays that an artefact needs, and their shapes. Width and number of waves are free, but the same everywhere."""
     vocabulary, weights, intents = artefact.vocabulary, artefact.weights, len(artefact.manifest["intents"])
     terms = sum(len(vocabulary[view]) for view in VIEWS if view in vocabulary)
     shapes = {"weights": (terms, intents), "bias": (intents,), "idf": (terms,)}
+    scope = "scope" in weights
+    if scope:
+        shapes |= {"scope": (2,), "scope_weights": (terms,)}
     if artefact.files or STATIC in vocabulary:
         width, waves = weights["waves"].shape if "waves" in weights and weights["waves"].ndim == 2 else (1, 1)
         shapes |= {"waves": (width, waves), "offsets": (waves,), "dense": (width + waves, intents)}
+        shapes |= {"scope_dense": (width + waves,)} if scope else {}
         if STATIC in vocabulary:
             shapes |= {"codes": (len(vocabulary[STATIC]), width), "scales": (len(vocabulary[STATIC]),)}
     return shapes

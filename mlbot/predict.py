@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Answer', 'word_vectors', 'encoder_vectors', 'vectors_in', 'dense_scores', 'Predictor', 'known_rows', 'piece_rows',
-           'by_pair', 'crossed_rows', 'view_rows', 'weigh', 'scores', 'weakness', 'context_notes', 'answer', 'load']
+           'by_pair', 'crossed_rows', 'view_rows', 'weigh', 'scores_and_scope', 'scores', 'weakness', 'context_notes',
+           'answer', 'load']
 
 # %% ../nbs/17_predict.ipynb #c785fcd4
 import math
@@ -23,12 +24,16 @@ from .text import checked, context_pairs, context_value, word_pieces, words
 # %% ../nbs/17_predict.ipynb #f098177d
 @dataclass(frozen=True)
 class Answer:
-    """What the model says: the intent, its probability, the `top` intents best first, the model's name, and notes."""
+    """What the model says: the intent, its probability, the `top` intents best first, the model's name, and notes.
+
+    `in_scope` is the chance that the text is in scope at all: None from a model that has not learnt it.
+    """
     intent: str
     confidence: float
     ranking: tuple[tuple[str, float], ...]
     model: str
     notes: tuple[str, ...] = ()
+    in_scope: float | None = None
 
 # %% ../nbs/17_predict.ipynb #e2837cb9
 _WORDS_KEPT = 20_000
@@ -95,6 +100,14 @@ class Predictor:
         self._weights, self._bias, self._idf = (artefact.weights[name] for name in ("weights", "bias", "idf"))
         self._vector = vectors_in(artefact)
         self._waves, self._offsets, self._dense = (artefact.weights.get(name) for name in ("waves", "offsets", "dense"))
+        self.scope_threshold: float = artefact.manifest.get("scope_threshold", 0.0)  # below this chance it is out of scope
+        self._lead = None
+        if "scope" in artefact.weights:  # one more column beside the intents
+            self._lead, bias = artefact.weights["scope"].tolist()
+            self._weights = np.column_stack([self._weights, artefact.weights["scope_weights"]])
+            self._bias = np.append(self._bias, np.float32(bias))
+            if self._dense is not None:
+                self._dense = np.column_stack([self._dense, artefact.weights["scope_dense"]])
         self._of_pair = by_pair(self._index.get("crossed", {}))
         self._of_word: dict[str, list[int]] = {}
 
@@ -110,12 +123,26 @@ class Predictor:
         rows = [scores(self, checked(text, self.longest), context) for text, context in zip(texts, contexts, strict=True)]
         return np.array(rows) if rows else np.empty((0, len(self.intents)), np.float32)
 
-    def answers(self, rows) -> tuple[np.ndarray, np.ndarray]:
-        """The best intent and its probability for each row of a table with `text` and, where it has them, context columns."""
+    def ask(self, rows) -> tuple[np.ndarray, np.ndarray]:
+        """For each row of a table with `text` and, where it has them, context columns: probabilities, and chances in scope.
+
+        A model without a component for what is out of scope gives the probability of the best intent as that chance.
+        """
         known = {name: list(rows[name]) for name in self.context if name in rows}
-        contexts = [{name: column[at] for name, column in known.items()} for at in range(len(rows["text"]))]
-        chances = self.probabilities(list(rows["text"]), contexts)
+        pairs = [scores_and_scope(self, checked(text, self.longest), {name: column[at] for name, column in known.items()})
+                 for at, text in enumerate(rows["text"])]
+        chances = np.array([chances for chances, _ in pairs]).reshape(len(pairs), len(self.intents))
+        return chances, np.array([chances.max() if scope is None else scope for chances, scope in pairs])
+
+    def answers(self, rows) -> tuple[np.ndarray, np.ndarray]:
+        """The best intent and its probability for each row of such a table."""
+        chances = self.ask(rows)[0]
         return np.array(self.intents)[chances.argmax(axis=1)], chances.max(axis=1, initial=0)
+
+    def sure(self, rows) -> np.ndarray:
+        """How sure the model is of its best intent for each row of such a table; 0 where the row seems out of scope."""
+        chances, scope = self.ask(rows)
+        return np.where(scope < self.scope_threshold, 0.0, chances.max(axis=1, initial=0))
 
 # %% ../nbs/17_predict.ipynb #3790ff65
 def known_rows(index: dict[str, int], terms: list[str]) -> list[int]:
@@ -184,22 +211,32 @@ def weigh(model: Predictor, views: list[list[int]]) -> tuple[np.ndarray, np.ndar
     return at, values
 
 # %% ../nbs/17_predict.ipynb #20970a91
-def scores(model: Predictor, text: str, context: dict[str, str]) -> np.ndarray:
-    """Probabilities of all intents for one normalised text."""
+def scores_and_scope(model: Predictor, text: str, context: dict[str, str]) -> tuple[np.ndarray, float | None]:
+    """Probabilities of all intents for one normalised text, and the chance that it is in scope."""
     at, values = weigh(model, view_rows(model, text.lower(), context))
     total = values @ model._weights.take(at, axis=0) + model._bias
     if model._vector is not None:
         total += dense_scores(model, text)
+    scope = None
+    if model._lead is not None:
+        total, apart = total[:-1], float(total[-1])
+        scope = 1 / (1 + math.exp(-max(-700.0, model._lead * float(total.max()) + apart)))
     total -= total.max()
     np.exp(total, out=total)
     total /= total.sum()
-    return total
+    return total, scope
+
+
+def scores(model: Predictor, text: str, context: dict[str, str]) -> np.ndarray:
+    """Probabilities of all intents for one normalised text."""
+    return scores_and_scope(model, text, context)[0]
 
 # %% ../nbs/17_predict.ipynb #c0562d7c
-def weakness(model: Predictor, confidence: float) -> tuple[str, ...]:
-    """A note on an answer that stays below the threshold of the model."""
-    below = confidence < model.threshold
-    return (f"below the threshold {model.threshold:g}: ask again, or hand over to a person",) if below else ()
+def weakness(model: Predictor, confidence: float, scope: float | None) -> tuple[str, ...]:
+    """Notes on an answer that stays below a threshold of the model."""
+    notes = ((scope is not None and scope < model.scope_threshold, f"seems out of scope (below {model.scope_threshold:.2f})"),
+             (confidence < model.threshold, f"below the threshold {model.threshold:g}: ask again, or hand over to a person"))
+    return tuple(note for holds, note in notes if holds)
 
 
 def context_notes(model: Predictor, context: dict[str, str]) -> tuple[str, ...]:
@@ -216,10 +253,10 @@ def context_notes(model: Predictor, context: dict[str, str]) -> tuple[str, ...]:
 def answer(model: Predictor, text: str, context: dict[str, str], top: int = 5) -> Answer:
     """The answer for one text and its context. Raises InputError for no text or an unknown context column."""
     notes = context_notes(model, context) if context else ()
-    chances = scores(model, checked(text, model.longest), context)
+    chances, scope = scores_and_scope(model, checked(text, model.longest), context)
     best = (-chances).argsort(kind="stable")[:top].tolist()
     ranking = tuple((model.intents[at], float(chances[at])) for at in best)
-    return Answer(*ranking[0], ranking, model.name, notes + weakness(model, ranking[0][1]))
+    return Answer(*ranking[0], ranking, model.name, notes + weakness(model, ranking[0][1], scope), scope)
 
 # %% ../nbs/17_predict.ipynb #da0bd4ed
 def load(path: str | Path | None = None) -> Predictor:

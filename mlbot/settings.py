@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'TIERS', 'shipped_settings', 'Data', 'Split', 'Model', 'Budget',
-           'Places', 'Gates', 'Feedback', 'Work', 'Meter', 'Target', 'Settings', 'read_value', 'read_section',
+           'Places', 'Gates', 'Feedback', 'Costs', 'Work', 'Meter', 'Target', 'Settings', 'read_value', 'read_section',
            'read_share', 'read_size', 'read_step', 'read_count', 'read_day', 'read_outcome', 'read_target_line',
            'read_targets', 'as_target', 'find_settings', 'parse', 'of_any_project', 'merged_sections', 'load_settings',
            'check_settings']
@@ -111,6 +111,16 @@ class Feedback:
 
 
 @dataclass(frozen=True)
+class Costs:
+    """What an answer may cost, in one unit, and which share of what people ask is out of scope."""
+    wrong: float = 10.0
+    handoff: float = 3.0
+    confirm: float = 0.5
+    clarify: float = 1.0
+    outside: float = 0.1
+
+
+@dataclass(frozen=True)
 class Work:
     """Who does long work: a number of processes, or the address of a Dask scheduler."""
     workers: str
@@ -157,6 +167,7 @@ class Settings:
     gates: Gates
     meter: Meter
     feedback: Feedback
+    costs: Costs
     work: Work
     places: Places
     targets: dict[str, Target] = field(default_factory=dict)
@@ -286,7 +297,7 @@ def as_target(gate: str, parts: dict, place: str) -> Target:
 
 # %% ../nbs/01_settings.ipynb #5280fac6
 SECTIONS = {"data": Data, "split": Split, "model": Model, "budget": Budget, "gates": Gates, "meter": Meter,
-            "feedback": Feedback, "work": Work, "places": Places}
+            "feedback": Feedback, "costs": Costs, "work": Work, "places": Places}
 
 
 def find_settings(start: Path) -> Path | None:
@@ -391,6 +402,9 @@ def check_settings(settings: Settings, place: str) -> None:
          "full or none; 0 or more"),
         (settings.work.workers.isdecimal() and int(settings.work.workers) > 0 or "://" in settings.work.workers, "workers",
          "a number of processes, or the address of a Dask scheduler such as tcp://host:8786"),
+        (0 < settings.costs.confirm <= settings.costs.clarify < settings.costs.handoff < settings.costs.wrong < float("inf"),
+         "confirm, clarify, handoff, wrong", "0 < confirm <= clarify < handoff < wrong"),
+        (0 < settings.costs.outside < 1, "outside", "between 0 and 1"),
         (settings.feedback.cap >= 1 and settings.feedback.labellers >= 1, "cap, labellers", "1 or more"),
         (settings.model.folds >= 2 and settings.model.penalty > 0, "folds, penalty", "folds >= 2, penalty > 0"),
         (min(settings.model.context_weight, settings.model.encoder_weight) > 0, "context_weight, encoder_weight", "above 0"),

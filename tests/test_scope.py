@@ -1,0 +1,111 @@
+"""What is out of scope is known by a component of its own, whose threshold follows from what mistakes cost."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlbot.artefact import build_artefact, read_artefact, write_artefact
+from mlbot.benchmark import area_under_roc
+from mlbot.data import Columns, read_utterances, sample_file
+from mlbot.encoder import Encoder, build_encoder, write_tiny_encoder
+from mlbot.errors import InputError
+from mlbot.model import MIN_OUTSIDE, chances_in_scope, cheapest_threshold, to_artefact, train
+from mlbot.predict import Predictor
+from mlbot.settings import Costs, load_settings
+from mlbot.split import split
+
+SETTINGS = load_settings()
+SIDES = split(read_utterances(sample_file(), Columns(context=("role", "location")), SETTINGS.data), SETTINGS.data)
+CONTEXT = ["role", "location"]
+TOPICS = "weather football moon dinner movie song horoscope lottery garden poem".split()
+
+
+def strangers(side: str, start: int) -> pd.DataFrame:
+    """Texts about what no process is for."""
+    frames = ("tell me about the {} tonight", "what is the best {} ever", "do you like my {} {}", "sing of the {} please")
+    texts = [frame.format(topic, at) for at, (topic, frame) in enumerate([(t, f) for f in frames for t in TOPICS], start)]
+    return pd.DataFrame({"text": texts, "intent": "oos", "role": "", "location": "", "side": side})
+
+
+OUTSIDE = strangers("train", 0)
+
+
+@pytest.fixture(scope="module", params=["light", "static", "encoder"])
+def trained(request, tmp_path_factory):
+    words = sorted(set(" ".join([*SIDES.train["text"], *OUTSIDE["text"]]).lower().split()))
+    folder = write_tiny_encoder(tmp_path_factory.mktemp("encoder") / "tiny", words, width=16)
+    encoder = Encoder(build_encoder(str(folder), words)) if request.param != "light" else None
+    settings = replace(SETTINGS.model, tier=request.param, encoder=str(folder), encoder_weight=0.5)
+    pipeline = train(SIDES.train, CONTEXT, settings, encoder=encoder, outside=OUTSIDE, costs=SETTINGS.costs)
+    return pipeline, to_artefact(pipeline, settings, {})
+
+
+def test_the_component_answers_as_it_was_trained_and_parts_the_strange_from_the_known(trained, tmp_path):
+    pipeline, artefact = trained
+    model = Predictor(read_artefact(write_artefact(artefact, tmp_path / artefact.name)))
+    strange = strangers("test", 500)
+    for rows in (SIDES.test, strange):
+        assert np.abs(model.ask(rows)[1] - chances_in_scope(pipeline, rows)).max() < 1e-5
+    inside, outside = model.ask(SIDES.test)[1], model.ask(strange)[1]
+    assert area_under_roc(inside, outside) > 0.9
+    assert (outside < model.scope_threshold).mean() > 0.7 and (inside < model.scope_threshold).mean() < 0.2
+    assert (model.sure(strange)[outside < model.scope_threshold] == 0).all()
+    reply = model.predict(strange["text"].iloc[0])
+    assert reply.in_scope == pytest.approx(outside[0]) and any("out of scope" in note for note in reply.notes)
+    assert not any("out of scope" in note for note in model.predict("I need a new card", role="sales").notes)
+
+
+def test_the_intents_are_the_same_with_and_without_the_component(trained):
+    pipeline, artefact = trained
+    encoder = pipeline.named_steps["views"].named_transformers_.get("dense")
+    settings = replace(SETTINGS.model, **{name: artefact.manifest["model"][name] for name in ("tier", "encoder", "encoder_weight")
+                                          if name in artefact.manifest["model"]})
+    alone = train(SIDES.train, CONTEXT, settings, encoder=encoder[0].encoder if encoder is not None else None)
+    assert alone.scope is None and "scope" not in to_artefact(alone, settings, {}).weights
+    assert np.array_equal(alone.predict_proba(SIDES.test), pipeline.predict_proba(SIDES.test))
+    assert np.array_equal(chances_in_scope(alone, SIDES.test), alone.predict_proba(SIDES.test).max(axis=1))
+
+
+def test_few_texts_out_of_scope_train_nothing_and_test_rows_are_refused():
+    few = OUTSIDE.head(MIN_OUTSIDE - 1)
+    pipeline = train(SIDES.train, CONTEXT, SETTINGS.model, outside=pd.concat([few, few]))
+    assert pipeline.scope is None and len(pipeline.trained_on) == SIDES.train["digest"].nunique()
+    with pytest.raises(InputError, match="40 test rows were handed to training"):
+        train(SIDES.train, CONTEXT, SETTINGS.model, outside=strangers("test", 0))
+    from mlbot.ledger import digests_of
+    with pytest.raises(InputError, match="test"):
+        train(SIDES.train, CONTEXT, SETTINGS.model, digests_of(OUTSIDE["text"].iloc[:3]), outside=OUTSIDE)
+    remembered = train(SIDES.train, CONTEXT, SETTINGS.model, outside=OUTSIDE).trained_on
+    assert set(digests_of(OUTSIDE["text"])) <= set(remembered)
+
+
+def test_the_threshold_has_the_least_cost_of_all():
+    dice = np.random.default_rng(0)
+    inside = dice.random(400) < 0.8
+    chances = np.round(np.clip(np.where(inside, dice.normal(0.8, 0.2, 400), dice.normal(0.4, 0.2, 400)), 0, 1), 3)
+    weights = np.where(inside, 1.0, 0.5)
+
+    def cost(threshold: float, costs: Costs) -> float:
+        below = chances < threshold
+        return float((weights * np.where(below, costs.handoff, costs.wrong * ~inside)).sum())
+    for costs in (Costs(), Costs(wrong=4), Costs(wrong=100), Costs(handoff=9.9)):
+        best = min(cost(threshold, costs) for threshold in [0.0, *np.unique(chances) + 1e-9, 1.1])
+        assert cost(cheapest_threshold(chances, inside, weights, costs), costs) == pytest.approx(best)
+    easy, strict = (cheapest_threshold(chances, inside, weights, Costs(wrong=wrong)) for wrong in (4, 100))
+    assert easy < strict
+
+
+@pytest.mark.parametrize("change, says", [
+    ({"scope_weights": np.zeros(3)}, "scope_weights is"),
+    ({"scope": np.zeros(3)}, "scope is"),
+    ({"scope": np.array([np.nan, 0])}, "scope holds"),
+])
+def test_a_component_that_does_not_fit_is_refused(trained, tmp_path, change, says):
+    _, good = trained
+    facts = {name: value for name, value in good.manifest.items() if name not in ("schema", "intents", "context", "sha256")}
+    bad = build_artefact(good.manifest["intents"], good.manifest["context"], good.vocabulary, {**good.weights, **change}, facts,
+                         good.files)
+    with pytest.raises(InputError, match=says):
+        read_artefact(write_artefact(bad, tmp_path / "model"))
