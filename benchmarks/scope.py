@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from mlbot.benchmark import area_under_roc
 from mlbot.data import Columns
+from mlbot.evaluate import area_under_roc
 from mlbot.model import encoder_of, log_chances, train
 from mlbot.settings import TIERS, load_settings
 from mlbot.source import find_source, load_source

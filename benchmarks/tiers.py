@@ -15,8 +15,7 @@ from statistics import median
 import numpy as np
 from predict import BLOCK, seconds, sources_at_hand
 
-from mlbot.benchmark import area_under_roc
-from mlbot.evaluate import accuracy
+from mlbot.evaluate import accuracy, area_under_roc
 from mlbot.model import encoder_of, to_artefact, train
 from mlbot.predict import Predictor
 from mlbot.settings import TIERS, load_settings

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['Z', 'Score', 'wilson', 'checked_flags', 'share', 'census', 'reading', 'names_of', 'accuracy', 'recall_by_intent',
            'corrected_levels', 'bootstrap', 'macro_f1', 'calibration_error', 'silently_wrong', 'out_of_scope_recall',
-           'reference_loop', 'time_ratio', 'gain', 'Confusion', 'most_confused']
+           'false_alarms', 'area_under_roc', 'oos_auroc', 'reference_loop', 'time_ratio', 'gain', 'Confusion',
+           'most_confused']
 
 # %% ../nbs/20_evaluate.ipynb #4b214399
 import math
@@ -216,6 +217,38 @@ def silently_wrong(confidence, correct, threshold: float, groups=None) -> Score:
 def out_of_scope_recall(confidence, threshold: float, groups=None) -> Score:
     """Share of the out-of-scope utterances whose best answer stays below `threshold`."""
     return share("oos_recall", np.asarray(confidence, float) < threshold, groups)
+
+# %% ../nbs/20_evaluate.ipynb #35d843e6
+def false_alarms(confidence, threshold: float, groups=None) -> Score:
+    """Share of the utterances in scope whose best answer stays below `threshold`."""
+    return share("false_alarms", np.asarray(confidence, float) < threshold, groups, better="lower")
+
+
+def area_under_roc(inside, outside, inside_weights=None, outside_weights=None) -> float:
+    """The chance that a row in scope scores higher than one out of scope, ties counted half (Mann and Whitney 1947)."""
+    inside, outside = np.asarray(inside, float), np.asarray(outside, float)
+    here = np.ones(len(inside)) if inside_weights is None else np.asarray(inside_weights, float)
+    there = np.ones(len(outside)) if outside_weights is None else np.asarray(outside_weights, float)
+    if not here.sum() or not there.sum():
+        return math.nan
+    order = np.argsort(outside, kind="stable")
+    heap = np.append(0.0, np.cumsum(there[order]))
+    below, upto = (heap[np.searchsorted(outside[order], inside, side=side)] for side in ("left", "right"))
+    return float(here @ (below + upto) / 2 / here.sum() / there.sum())
+
+
+def oos_auroc(inside, outside, inside_groups=None, outside_groups=None, draws: int = 1000, seed: int = 0) -> Score:
+    """`area_under_roc` with its interval over draws of whole groups; NaN where one side has no row."""
+    if not len(inside) or not len(outside):
+        return Score("oos_auroc", math.nan, 0, 0.0, 1.0)
+    sides = [np.arange(len(rows)) if groups is None else np.asarray(groups)
+             for rows, groups in ((inside, inside_groups), (outside, outside_groups))]
+    n, groups = len(inside), np.concatenate([[f"in {name}" for name in sides[0]], [f"out {name}" for name in sides[1]]])
+
+    def statistic(weights: np.ndarray) -> float:
+        found = area_under_roc(inside, outside, weights[:n], weights[n:])
+        return found if found == found else 0.5  # a draw without a row of one side says nothing
+    return bootstrap("oos_auroc", statistic, groups, draws, seed)
 
 # %% ../nbs/20_evaluate.ipynb #8c105835
 def reference_loop() -> int:

@@ -101,6 +101,7 @@ class Predictor:
         self._vector = vectors_in(artefact)
         self._waves, self._offsets, self._dense = (artefact.weights.get(name) for name in ("waves", "offsets", "dense"))
         self.scope_threshold: float = artefact.manifest.get("scope_threshold", 0.0)  # below this chance it is out of scope
+        self.scope_rows: int = artefact.manifest.get("scope_rows", 0)  # texts out of scope that it has learnt from
         self._lead = None
         if "scope" in artefact.weights:  # one more column beside the intents
             self._lead, bias = artefact.weights["scope"].tolist()
@@ -126,13 +127,13 @@ class Predictor:
     def ask(self, rows) -> tuple[np.ndarray, np.ndarray]:
         """For each row of a table with `text` and, where it has them, context columns: probabilities, and chances in scope.
 
-        A model without a component for what is out of scope gives the probability of the best intent as that chance.
+        A model that has not learnt what is out of scope takes every text for one in scope.
         """
         known = {name: list(rows[name]) for name in self.context if name in rows}
         pairs = [scores_and_scope(self, checked(text, self.longest), {name: column[at] for name, column in known.items()})
                  for at, text in enumerate(rows["text"])]
         chances = np.array([chances for chances, _ in pairs]).reshape(len(pairs), len(self.intents))
-        return chances, np.array([chances.max() if scope is None else scope for chances, scope in pairs])
+        return chances, np.array([1.0 if scope is None else scope for _, scope in pairs])
 
     def answers(self, rows) -> tuple[np.ndarray, np.ndarray]:
         """The best intent and its probability for each row of such a table."""

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from mlbot.artefact import build_artefact, read_artefact, write_artefact
-from mlbot.benchmark import area_under_roc
 from mlbot.data import Columns, read_utterances, sample_file
 from mlbot.encoder import Encoder, build_encoder, write_tiny_encoder
 from mlbot.errors import InputError
+from mlbot.evaluate import area_under_roc
 from mlbot.model import MIN_OUTSIDE, chances_in_scope, cheapest_threshold, to_artefact, train
 from mlbot.predict import Predictor
 from mlbot.settings import Costs, load_settings
@@ -60,12 +60,12 @@ def test_the_component_answers_as_it_was_trained_and_parts_the_strange_from_the_
 def test_the_intents_are_the_same_with_and_without_the_component(trained):
     pipeline, artefact = trained
     encoder = pipeline.named_steps["views"].named_transformers_.get("dense")
-    settings = replace(SETTINGS.model, **{name: artefact.manifest["model"][name] for name in ("tier", "encoder", "encoder_weight")
-                                          if name in artefact.manifest["model"]})
+    how, names = artefact.manifest["model"], ("tier", "encoder", "encoder_weight")
+    settings = replace(SETTINGS.model, **{name: how[name] for name in names if name in how})
     alone = train(SIDES.train, CONTEXT, settings, encoder=encoder[0].encoder if encoder is not None else None)
     assert alone.scope is None and "scope" not in to_artefact(alone, settings, {}).weights
     assert np.array_equal(alone.predict_proba(SIDES.test), pipeline.predict_proba(SIDES.test))
-    assert np.array_equal(chances_in_scope(alone, SIDES.test), alone.predict_proba(SIDES.test).max(axis=1))
+    assert (chances_in_scope(alone, SIDES.test) == 1).all()
 
 
 def test_few_texts_out_of_scope_train_nothing_and_test_rows_are_refused():
@@ -104,8 +104,8 @@ def test_the_threshold_has_the_least_cost_of_all():
 ])
 def test_a_component_that_does_not_fit_is_refused(trained, tmp_path, change, says):
     _, good = trained
-    facts = {name: value for name, value in good.manifest.items() if name not in ("schema", "intents", "context", "sha256")}
-    bad = build_artefact(good.manifest["intents"], good.manifest["context"], good.vocabulary, {**good.weights, **change}, facts,
-                         good.files)
+    facts = {name: good.manifest[name] for name in ("model", "scope_threshold", "scope_rows", "versions")}
+    bad = build_artefact(good.manifest["intents"], good.manifest["context"], good.vocabulary, {**good.weights, **change},
+                         facts, good.files)
     with pytest.raises(InputError, match=says):
         read_artefact(write_artefact(bad, tmp_path / "model"))
