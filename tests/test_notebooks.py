@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = sorted((ROOT / "nbs").glob("*.ipynb"))
 
 
-@pytest.mark.parametrize("digits", ["0369", "147", "258"])
+@pytest.mark.parametrize("digits", ["05", "16", "27", "38", "49"])
 def test_library_notebooks_run(digits):
     """A third of them in one process, which imports what they share once."""
     command = [Path(sys.executable).parent / "nbdev-test", "nbs", "--file-re", rf"^\d[{digits}]_", "--n-workers", "0",
@@ -68,6 +68,6 @@ def test_each_notebook_runs_by_hand_in_its_own_folder(project):
         assert len(records) == sum("#| gate" in cell.source for cell in notebook.cells)
         pictures = [output for cell in notebook.cells for output in cell.get("outputs", [])
                     if "image/png" in output.get("data", {})]
-        assert len(pictures) == {"2_train.ipynb": 1, "3_gate.ipynb": 1, "error_analysis.ipynb": 1}.get(source.name, 0)
+        assert len(pictures) == {"2_train.ipynb": 1, "3_gate.ipynb": 2, "error_analysis.ipynb": 1}.get(source.name, 0)
     assert len(list((project / "runs").iterdir())) == 1
     assert (project / "models" / "champion").is_file()

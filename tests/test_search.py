@@ -1,0 +1,134 @@
+"""Settings are tried on training rows only, within a time, by processes or a cluster alike; luck is not taken for a gain."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlbot import search as searching
+from mlbot.data import Columns, read_utterances, sample_file
+from mlbot.encoder import Encoder, build_encoder, write_tiny_encoder
+from mlbot.errors import InputError, OutOfTime
+from mlbot.search import CHOICES, Trial, candidates, deal, search, with_values
+from mlbot.settings import load_settings
+from mlbot.split import joined, split
+
+SETTINGS = load_settings()
+SIDES = split(read_utterances(sample_file(), Columns(context=("role", "location")), SETTINGS.data), SETTINGS.data)
+ROWS, CONTEXT = SIDES.train, ["role", "location"]
+POOR = replace(SETTINGS.model, characters=(1, 1), words=(3, 3))
+
+
+def table(found):
+    return [(trial.changes(SETTINGS.model), {fold: right.tolist() for fold, right in sorted(trial.right.items())})
+            for trial in found.trials]
+
+
+def test_candidates_differ_in_what_makes_a_difference_and_begin_with_the_present():
+    light = candidates(SETTINGS.model, 30, CONTEXT)
+    assert light[0] == SETTINGS.model and len(light) == 31 and len(set(light)) == 31
+    assert {one.encoder_weight for one in light} == {SETTINGS.model.encoder_weight}
+    assert len({one.context_weight for one in light}) > 1
+    assert {one.context_weight for one in candidates(SETTINGS.model, 30, [])} == {SETTINGS.model.context_weight}
+    assert len({one.encoder_weight for one in candidates(replace(SETTINGS.model, tier="static"), 30, [])}) == 3
+    few = {"penalty": (1.0, 2.0)}
+    assert len(candidates(SETTINGS.model, 30, [], choices=few)) == 2  # there are no more
+
+
+def test_poor_settings_are_found_out_and_a_third_goes_on(monkeypatch):
+    heard = []
+    found = search(ROWS, CONTEXT, POOR, tries=8, folds=3, tell=heard.append)
+    assert found.complete and found.better and found.gain.low > 0
+    assert found.best.score().value > found.trials[0].score().value + 0.1
+    assert sorted(len(trial.right) for trial in found.trials) == [1] * 5 + [3] * 4
+    assert len(heard) == 9 + 4 * 2 and {"characters", "words"} & set(found.best.changes(POOR))
+    asked = np.concatenate([found.groups[fold] for fold in range(3)])
+    assert len(asked) == len(ROWS) == found.trials[0].score().n  # each training row once, and no other
+
+
+def test_rows_that_belong_together_share_a_fold():
+    units = joined(ROWS)
+    folds = deal(units, 4)
+    assert pd.DataFrame({"unit": units, "fold": folds}).groupby("unit")["fold"].nunique().max() == 1
+    assert set(folds) == {0, 1, 2, 3}
+
+
+def test_luck_is_not_taken_for_a_gain():
+    """Trials that answer by the same chance: the best of them is ahead, and not surely."""
+    better = 0
+    for seed in range(40):
+        dice = np.random.default_rng(seed)
+        trials = [Trial(replace(SETTINGS.model, seed=at), {0: dice.random(300) < 0.8}) for at in range(2)]
+        better += searching.Found(trials, {0: np.arange(300)}, True).better
+    assert better <= 3
+
+
+def test_processes_and_a_cluster_find_the_same(tmp_path):
+    alone = search(ROWS, CONTEXT, SETTINGS.model, tries=3, folds=2)
+    both = search(ROWS, CONTEXT, SETTINGS.model, tries=3, folds=2, workers="2")
+    assert table(alone) == table(both)
+    from distributed import LocalCluster
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        many = search(ROWS, CONTEXT, SETTINGS.model, tries=3, folds=2, workers=cluster.scheduler_address)
+    assert table(many) == table(alone)
+
+
+def test_an_encoder_goes_with_the_work(tmp_path):
+    folder = write_tiny_encoder(tmp_path / "tiny", set(" ".join(ROWS["text"]).lower().split()))
+    model = replace(SETTINGS.model, tier="static", encoder=str(folder))
+    encoder = Encoder(build_encoder(str(folder), ROWS["text"].head(5)))
+    found = search(ROWS, CONTEXT, model, tries=2, folds=2, workers="2", encoder=encoder)
+    assert found.complete and table(found) == table(search(ROWS, CONTEXT, model, tries=2, folds=2, encoder=encoder))
+
+
+def test_the_time_is_kept(monkeypatch):
+    with pytest.raises(OutOfTime, match="before the present settings"):
+        search(ROWS, CONTEXT, SETTINGS.model, minutes=1e-6)
+    real, started = searching.try_fold, []
+
+    def slow(number, fold, *words):
+        started.append((number, fold))
+        clock[0] += 25 if number else 1
+        return real(number, fold, *words)
+    clock = [0.0]
+    monkeypatch.setattr(searching, "try_fold", slow)
+    monkeypatch.setattr(searching.time, "monotonic", lambda: clock[0])
+    late = search(ROWS, CONTEXT, SETTINGS.model, tries=3, folds=2, minutes=1.275)
+    assert not late.complete and len(late.trials[0].right) == 2 and len(started) < 4 + 2 and late.best is late.trials[0]
+
+
+def test_too_few_rows_for_the_folds_are_refused():
+    with pytest.raises(InputError, match="3 training rows in 4 folds"):
+        search(ROWS.head(3), CONTEXT, SETTINGS.model)
+
+
+@pytest.mark.parametrize("before, after", [
+    ("[model]\npenalty = 1\n", "[model]\npenalty = 4\n"),
+    ("[model]  # mine\npenalty: 1 # high\n  2\nseed = 0", "[model]  # mine\npenalty = 4\nseed = 0"),
+    ("[data]\npenalty = 9\n", "[data]\npenalty = 9\n\n[model]\npenalty = 4\n"),
+    ("[model]\n", "[model]\npenalty = 4\n"),
+    ("", "[model]\npenalty = 4\n"),
+])
+def test_settings_are_written_into_their_place_and_nothing_else_changes(before, after):
+    assert with_values(before, "model", {"penalty": 4.0}) == after
+
+
+def test_the_command_shows_a_table_and_a_picture_and_writes_only_what_is_better(project, mlbot):
+    now = "[data]\nsource = sample\n[model]\n# poor\ncharacters = 1 1\nwords = 3 3\n"
+    (project / "settings.ini").write_text(now)
+    shown = mlbot("search", "--tries", "6", "--folds", "3")
+    assert shown.returncode == 0 and "next:   write these lines there" in shown.stdout, shown.stdout + shown.stderr
+    assert (project / "settings.ini").read_text() == now
+    assert "sample: 340 training rows of 12 intents, 3 folds" in shown.stdout
+    assert len(pd.read_csv(project / "search" / "search.csv")) == 7
+    assert (project / "search" / "search.png").read_bytes()[:4] == b"\x89PNG"
+    written = mlbot("search", "--tries", "6", "--folds", "3", "--write")
+    assert written.returncode == 0 and "written to settings.ini" in written.stdout
+    chosen = load_settings(project).model
+    assert chosen.characters in CHOICES["characters"] and "source = sample" in (project / "settings.ini").read_text()
+    again = mlbot("search", "--tries", "2", "--folds", "3", "--write")
+    assert again.returncode == 0 and re.search(r"nothing is surely better|better than now", again.stdout)
+    for words, code in ((("--tries", "0"), 2), (("--minutes", "0.000001"), 4), (("nowhere.csv",), 2)):
+        assert mlbot("search", *words).returncode == code
