@@ -1,6 +1,6 @@
 """How well scores part texts in scope from texts out of scope: largest probability, score, lead, energy, distance, trained.
 
-    python3 benchmarks/scope.py [--tiers light encoder] [--encoder NAME]
+    python3 benchmarks/scope.py [--tiers light encoder] [--encoder NAME] [--rows N]
 
 On clinc150, which has such texts. Scores are compared on the published validation rows (3,000 in scope, 100 out of scope).
 The component that ships is then asked about the test rows, at the threshold that training chose, and so is the largest
@@ -38,8 +38,7 @@ def of_encoder(encoder, asked, known) -> np.ndarray:
 
 def measure(tier: str, settings, parts) -> None:
     """Print what each score reaches with one tier."""
-    model = replace(settings.model, tier=tier)
-    known = pd.concat([parts["train"]])
+    model, known = replace(settings.model, tier=tier), parts["train"]
     encoder = encoder_of(model, known["text"], settings.root)
     pipeline = train(known, [], model, encoder=encoder, outside=parts["oos_train"].assign(side="train"), costs=settings.costs)
     views, classifier, scope = pipeline.named_steps["views"], pipeline.named_steps["intent"], pipeline.scope
@@ -73,9 +72,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tiers", nargs="+", choices=TIERS, default=["light"])
     parser.add_argument("--encoder", default=settings.model.encoder)
+    parser.add_argument("--rows", type=int, help="so many training rows an intent (default: all)")
     options = parser.parse_args()
     settings = replace(settings, model=replace(settings.model, encoder=options.encoder))
     parts = published(settings)
+    if options.rows:
+        parts["train"] = parts["train"].groupby("intent", group_keys=False).head(options.rows)
     print(", ".join(f"{len(rows):,} {name}" for name, rows in parts.items()))
     for tier in options.tiers:
         measure(tier, settings, parts)

@@ -480,6 +480,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'mlbot.model.build_views': ('model.html#build_views', 'mlbot/model.py'),
                              'mlbot.model.chances_in_scope': ('model.html#chances_in_scope', 'mlbot/model.py'),
                              'mlbot.model.cheapest_threshold': ('model.html#cheapest_threshold', 'mlbot/model.py'),
+                             'mlbot.model.components_of': ('model.html#components_of', 'mlbot/model.py'),
                              'mlbot.model.crossed_view': ('model.html#crossed_view', 'mlbot/model.py'),
                              'mlbot.model.dense_part': ('model.html#dense_part', 'mlbot/model.py'),
                              'mlbot.model.encoder_of': ('model.html#encoder_of', 'mlbot/model.py'),

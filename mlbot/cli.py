@@ -699,14 +699,13 @@ def data_fetch(options: argparse.Namespace) -> int:
     print(f"next:   {program()} run --data {options.name} --split-column split")
     return 0
 
-# %% ../nbs/42_cli.ipynb #65eb023b
+# %% ../nbs/42_cli.ipynb #8ff41b85
 def search(options: argparse.Namespace) -> int:
     """Try settings of the model on held-out training rows."""
     try:
-        import pandas as pd
         from tqdm import tqdm
 
-        from mlbot.data import export_csv
+        from mlbot.data import write_csv
         from mlbot.model import encoder_of
         from mlbot.report import search_figure
         from mlbot.search import as_line, search as try_settings, with_values
@@ -736,7 +735,7 @@ def search(options: argparse.Namespace) -> int:
                                     trial.changes(settings.model).items()) or "(now)", "folds": len(trial.right),
                **{name: getattr(trial.score(groups=found.groups), name) for name in ("value", "low", "high", "n")},
                "seconds": round(trial.seconds, 2)} for trial in found.trials if trial.right]
-    export_csv(folder / "search.csv", pd.DataFrame(points))
+    write_csv(folder / "search.csv", list(points[0]), [list(point.values()) for point in points])
     search_figure(points).savefig(folder / "search.png", dpi=110)
     ranked = sorted(points, key=lambda point: (-point["folds"], -point["value"]))
     print(f"{'accuracy':>8}  {'95 %':<14}  {'n':>6}  folds  settings")

@@ -6,10 +6,11 @@
 __all__ = ['MIN_OUTSIDE', 'SHARP', 'word_view', 'piece_view', 'crossed_view', 'rows_of', 'EncodedView', 'unit_rows', 'StaticView',
            'Waves', 'encoder_of', 'build_views', 'penalty_of', 'IntentClassifier', 'two_sided', 'log_chances',
            'sharpness_of', 'build_pipeline', 'usable_context', 'Scope', 'fit_scope', 'cheapest_threshold', 'train',
-           'chances_in_scope', 'out_of_fold', 'view_terms', 'linear_part', 'view_weights', 'dense_part', 'to_artefact',
-           'fit_plain', 'learning_curve']
+           'chances_in_scope', 'out_of_fold', 'view_terms', 'linear_part', 'view_weights', 'dense_part',
+           'components_of', 'to_artefact', 'fit_plain', 'learning_curve']
 
 # %% ../nbs/16_model.ipynb #a0f6ad56
+import hashlib
 import platform
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -371,6 +372,15 @@ def dense_part(pipeline: Pipeline, weights: np.ndarray) -> tuple[dict, dict[str,
         return {}, arrays, view.encoder.files
     return {STATIC: view.words_}, {**arrays, "codes": view.codes_, "scales": view.scales_}, None
 
+# %% ../nbs/16_model.ipynb #3b226d2d
+def components_of(numbers: dict[str, np.ndarray], files: dict[str, bytes] | None) -> dict[str, str]:
+    """The version of each component: 12 hex digits of the digest of its arrays or files."""
+    parts = {"intent": [numbers[name] for name in sorted(numbers) if not name.startswith("scope")],
+             "out_of_scope": [numbers[name] for name in sorted(numbers) if name.startswith("scope")]}
+    held = {name: [np.ascontiguousarray(array, np.float32).tobytes() for array in arrays] for name, arrays in parts.items()}
+    held["encoder"] = [data for _, data in sorted((files or {}).items())]
+    return {name: hashlib.sha256(b"".join(found)).hexdigest()[:12] for name, found in held.items() if found}
+
 # %% ../nbs/16_model.ipynb #a4be358d
 def to_artefact(pipeline: Pipeline, settings: _settings.Model, facts: dict) -> Artefact:
     """The artefact of a fitted pipeline. `facts` say what it was trained on; they must not hold a date."""
@@ -395,6 +405,7 @@ def to_artefact(pipeline: Pipeline, settings: _settings.Model, facts: dict) -> A
     how = {"model": {name: list(value) if isinstance(value, tuple) else value
                      for name, value in asdict(settings).items() if name not in unused}, "versions": versions}
     vocabulary = {name: found for name, (found, _) in terms.items()}
+    facts = {**facts, "components": components_of(numbers, files)}
     return build_artefact(intents, context, {**vocabulary, **more}, numbers, {**facts, **how}, files)
 
 # %% ../nbs/16_model.ipynb #6d6dfe37

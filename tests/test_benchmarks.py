@@ -90,3 +90,29 @@ def test_tables_made_in_parts_are_those_made_in_memory_and_by_dask(root):
     assert done.stdout.count("made in memory: identical") == done.stdout.count("worker processes: identical") == 2
     near, without = re.findall(r"([\d,]+) training texts are near a test text, MinHash alone misses (\d+)", done.stdout)[1]
     assert int(near.replace(",", "")) > 100 and int(without) <= 1
+
+
+def test_tiers_are_put_beside_each_other_and_answer_as_they_were_trained(root, tmp_path):
+    from mlbot.encoder import write_tiny_encoder
+    folder = write_tiny_encoder(tmp_path / "tiny", "i need a new card my badge the leave".split())
+    done = run(root, "benchmarks/tiers.py", "--encoder", str(folder), "--texts", "20", "sample")
+    for tier in ("light", "static", "encoder"):
+        line = rf"^sample +{tier} +0\.\d{{4}} .* [\d,]+ us +[\d.]+x +[\d.]+ MB   (\d+)/(\d+)$"
+        found = re.search(line, done.stdout, re.MULTILINE)
+        assert found and found[1] == found[2] == "304", done.stdout + done.stderr
+
+
+def test_few_rows_are_drawn_anew_each_time(root):
+    done = run(root, "benchmarks/few_shot.py", "--shots", "4", "--seeds", "3", "sample")
+    line = r"^sample +light +4 rows an intent: (0\.\d{3}) \+- (0\.\d{3}) over 3 draws \(n=104\)$"
+    found = re.search(line, done.stdout, re.MULTILINE)
+    assert found and 0.4 < float(found[1]) < 0.95 and float(found[2]) > 0, done.stdout + done.stderr
+
+
+def test_the_component_for_what_is_out_of_scope_is_put_beside_simple_scores(root, public):
+    public("clinc150")
+    done = run(root, "benchmarks/scope.py", "--rows", "25")
+    found = dict(re.findall(r"^light +(\w+) +validation AUROC (0\.\d{3})$", done.stdout, re.MULTILINE))
+    assert set(found) == {"probability", "score", "lead", "energy", "trained"}, done.stdout + done.stderr
+    assert max(found, key=found.get) == "trained"
+    assert len(re.findall(r"test AUROC 0\.\d{3}, at its threshold: out of scope found 0\.\d{3}", done.stdout)) == 2

@@ -17,7 +17,8 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "mlbot waive GATE --why REASON --until DAY": "test_verdicts", "python3 benchmarks/predict.py": "test_benchmarks",
              "python3 benchmarks/verdicts.py": "test_benchmarks", "python3 benchmarks/labels_needed.py": "test_benchmarks",
              "python3 benchmarks/store.py": "test_benchmarks", "python3 benchmarks/split.py": "test_benchmarks",
-             "python3 benchmarks/prepare.py": "test_benchmarks",
+             "python3 benchmarks/prepare.py": "test_benchmarks", "python3 benchmarks/tiers.py": "test_benchmarks",
+             "python3 benchmarks/few_shot.py": "test_benchmarks", "python3 benchmarks/scope.py": "test_benchmarks",
              "mlbot benchmark utterances.csv --intent label": "test_benchmark"}
 
 

@@ -63,7 +63,11 @@ def test_the_intents_are_the_same_with_and_without_the_component(trained):
     how, names = artefact.manifest["model"], ("tier", "encoder", "encoder_weight")
     settings = replace(SETTINGS.model, **{name: how[name] for name in names if name in how})
     alone = train(SIDES.train, CONTEXT, settings, encoder=encoder[0].encoder if encoder is not None else None)
-    assert alone.scope is None and "scope" not in to_artefact(alone, settings, {}).weights
+    other = to_artefact(alone, settings, {})
+    assert alone.scope is None and "scope" not in other.weights
+    mine, its = artefact.manifest["components"], other.manifest["components"]
+    assert mine["intent"] == its["intent"] and len(mine["out_of_scope"]) == 12 and "out_of_scope" not in its
+    assert ("encoder" in mine) == (settings.tier == "encoder")
     assert np.array_equal(alone.predict_proba(SIDES.test), pipeline.predict_proba(SIDES.test))
     assert (chances_in_scope(alone, SIDES.test) == 1).all()
 
@@ -104,7 +108,7 @@ def test_the_threshold_has_the_least_cost_of_all():
 ])
 def test_a_component_that_does_not_fit_is_refused(trained, tmp_path, change, says):
     _, good = trained
-    facts = {name: good.manifest[name] for name in ("model", "scope_threshold", "scope_rows", "versions")}
+    facts = {name: good.manifest[name] for name in ("model", "scope_threshold", "scope_rows", "versions", "components")}
     bad = build_artefact(good.manifest["intents"], good.manifest["context"], good.vocabulary, {**good.weights, **change},
                          facts, good.files)
     with pytest.raises(InputError, match=says):
