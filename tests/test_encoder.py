@@ -271,8 +271,7 @@ def test_a_light_model_asks_for_no_encoder():
     assert encoder_of(replace(SETTINGS.model, tier="light", encoder="nowhere"), []) is None
 
 
-@pytest.mark.parametrize("tier", ["static", "encoder"])
-def test_a_run_with_an_encoder_in_a_folder_of_the_project_ends_green(project, mlbot, tier):
+def test_a_run_with_an_encoder_in_a_folder_of_the_project_ends_green(project, mlbot, tier="encoder"):
     write_tiny_encoder(project / "tiny", WORDS, width=16)
     (project / "settings.ini").write_text(
         f"[data]\nsource = sample\nsuspects = 0\n[model]\ntier = {tier}\nencoder = tiny\nencoder_weight = 0.5\n")
