@@ -435,7 +435,7 @@ def predict(options: argparse.Namespace) -> int:
     why = explain(model, options.utterance, options.given_context) if options.explain else None
     if options.json:
         said = {"intent": reply.intent, "confidence": reply.confidence, "ranking": reply.ranking, "model": reply.model,
-                "notes": reply.notes}
+                "in_scope": reply.in_scope, "notes": reply.notes}
         reasons = {"why": {"other": why.other, "pushes": why.pushes, "usual": why.usual}} if why else {}
         print(json.dumps({**said, **reasons}, ensure_ascii=False))
         return 0

@@ -49,13 +49,13 @@ class Worth:
     ceiling: float
 
     @property
-    def lift(self) -> float:
-        """The gain by context as a share of what it could be at most; NaN where it could be nothing."""
+    def lift(self) -> float | None:
+        """The gain by context as a share of what it could be at most; None where it could be nothing."""
         room = self.ceiling - self.words_alone
-        return (self.with_context - self.words_alone) / room if room > 0 else float("nan")
+        return (self.with_context - self.words_alone) / room if room > 0 else None
 
     def __str__(self) -> str:
-        share = f", {self.lift:.0%} of what context could add" if self.lift == self.lift else ""
+        share = f", {self.lift:.0%} of what context could add" if self.lift is not None else ""
         return (f"{self.rows} (n={self.n:,}): words alone {self.words_alone:.3f} (ceiling {self.words_ceiling:.3f}), with "
                 f"context {self.with_context:.3f} (ceiling {self.ceiling:.3f}){share}; with the context of another row "
                 f"{self.shuffled:.3f}")

@@ -105,7 +105,7 @@ def test_context_is_worth_something_where_words_are_torn_and_nothing_when_it_is_
     right, alone = answer(frame) == frame["intent"], np.where(frame["text"] == "leave", "leave", "card a") == frame["intent"]
     mixed = answer(shuffle_context(frame, ["role", "place"])) == frame["intent"]
     all_rows, torn, plain = worth_of_context(frame["text"], frame["role"], frame["intent"], alone, right, mixed)
-    assert all_rows.lift == torn.lift == 1 and np.isnan(plain.lift) and plain.words_alone == 1
+    assert all_rows.lift == torn.lift == 1 and plain.lift is None and plain.words_alone == 1
     assert abs(torn.shuffled - 0.5) < 0.1 and abs(torn.words_ceiling - 0.5) < 0.1 and torn.ceiling == 1
     assert torn.n == ambiguous(frame["text"], frame["intent"]).sum() == (frame["text"] == "card").sum()
     assert np.isnan(ceiling([], [])) and "100% of what context could add" in str(torn)
@@ -153,6 +153,16 @@ def test_each_new_gate_can_be_red(project, mlbot):
     page = (run / "report.html").read_text()
     assert "What would the bot do?" in page and "What is context worth?" in page
     assert "best intent right" in page and "person alone would cost 3 a message" in page
+
+
+def test_a_perfect_model_with_blank_groups_and_very_long_texts_is_judged(project, mlbot):
+    whats = ("badge", "leave", "room")
+    rows = [f"{what} number {at} please {at * at},{what},{'ab'[at % 2]}," for at in range(60) for what in whats]
+    rows += [f"{what} {'x' * 4985},{what},a," for what in whats]
+    (project / "rows.csv").write_text("text,intent,role,team\n" + "\n".join(rows) + "\n")
+    done = mlbot("run", "--data", "rows.csv", "--group", "team", "--context", "role", "--no-release")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "robust: " in done.stdout and "nan" not in (max((project / "runs").iterdir()) / "report.html").read_text()
 
 
 def test_without_context_and_without_rows_out_of_scope_a_run_is_judged_all_the_same(project, mlbot):
