@@ -137,7 +137,8 @@ def check_facts(manifest: dict, vocabulary: dict, place: str) -> None:
         "context": is_names(manifest.get("context")),
         "model": is_lengths(how.get("words")) and is_lengths(how.get("characters")),
         "max_characters": type(manifest.get("max_characters", 1)) is int,
-        "scope_threshold": type(manifest.get("scope_threshold", 0.0)) in (int, float),
+        "scope_threshold": 0 <= manifest.get("scope_threshold", 0.0) <= 1
+                           if type(manifest.get("scope_threshold", 0.0)) in (int, float) else False,
         "vocabulary": {"words", "pieces"} <= set(vocabulary) <= {*VIEWS, STATIC} and all(map(is_names, vocabulary.values())),
         "encoder": {ENCODER, TOKENS} <= set(manifest["sha256"]) if how.get("tier") == "encoder" else
                    set(manifest["sha256"]) <= {VOCABULARY, WEIGHTS},
@@ -187,7 +188,9 @@ def read_artefact(folder: Path) -> Artefact:
     """Read and check an artefact. Raises InputError when anything is missing, damaged or does not fit."""
     folder = Path(folder)
     manifest = parse_json(read_file(folder, MANIFEST, None), f"{folder}/{MANIFEST}")
-    if manifest.get("schema") is not SCHEMA or not isinstance(manifest.get("sha256"), dict):
+    told = manifest.get("sha256")
+    told = isinstance(told, dict) and all(isinstance(digest, str) for digest in told.values())
+    if manifest.get("schema") is not SCHEMA or not told:
         raise InputError(f"schema {manifest.get('schema')!r}", f"schema {SCHEMA}",
                          "install the version of mlbot that wrote it", str(folder))
     digests = manifest["sha256"]

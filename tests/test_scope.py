@@ -113,3 +113,15 @@ def test_a_component_that_does_not_fit_is_refused(trained, tmp_path, change, say
                          facts, good.files)
     with pytest.raises(InputError, match=says):
         read_artefact(write_artefact(bad, tmp_path / "model"))
+
+
+@pytest.mark.parametrize("edit", [{"sha256": {"weights.safetensors": None}}, {"sha256": {"weights.safetensors": 5}},
+                                  {"scope_threshold": float("nan")}, {"scope_threshold": "high"}])
+def test_a_manifest_that_switches_checks_off_is_refused(trained, tmp_path, edit):
+    import json
+    folder = write_artefact(trained[1], tmp_path / "model")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    changed = {name: {**manifest[name], **value} if isinstance(value, dict) else value for name, value in edit.items()}
+    (folder / "manifest.json").write_text(json.dumps({**manifest, **changed}))
+    with pytest.raises(InputError):
+        read_artefact(folder)
