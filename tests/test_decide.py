@@ -1,6 +1,7 @@
 """Decisions follow from costs, context and robustness are measured honestly, and each of their gates can be red."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -162,15 +163,5 @@ def test_a_perfect_model_with_blank_groups_and_very_long_texts_is_judged(project
     (project / "rows.csv").write_text("text,intent,role,team\n" + "\n".join(rows) + "\n")
     done = mlbot("run", "--data", "rows.csv", "--group", "team", "--context", "role", "--no-release")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"oos_auroc .* not asked", done.stdout) and re.search(r"cost .* pass", done.stdout)
     assert "robust: " in done.stdout and "nan" not in (max((project / "runs").iterdir()) / "report.html").read_text()
-
-
-def test_without_context_and_without_rows_out_of_scope_a_run_is_judged_all_the_same(project, mlbot):
-    (project / "rows.csv").write_text("text,intent\n" + "".join(
-        f"{what} number {at} please {at * at},{what}\n" for at in range(60) for what in ("badge", "leave", "room")))
-    done = mlbot("run", "--data", "rows.csv", "--no-release")
-    run = max((project / "runs").iterdir())
-    outcomes = {item["gate"]: item["outcome"] for item in json.loads((run / "verdicts.json").read_text())["verdicts"]}
-    assert outcomes["context"] == outcomes["oos_auroc"] == "not asked", done.stdout + done.stderr
-    assert outcomes["cost"] == "pass"
-    assert "What is context worth?" not in (run / "report.html").read_text()
