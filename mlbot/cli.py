@@ -7,10 +7,10 @@ __all__ = ['HEADLINES', 'OF_PREDICT', 'program', 'need', 'here', 'add_columns', 
            'run', 'headline_of', 'released_words', 'report_run', 'facts_of', 'publish', 'red_verdict', 'waive', 'plan',
            'judged_runs', 'blame', 'next_step', 'take_context', 'replay', 'company', 'predict', 'data_add',
            'print_sides', 'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff', 'data_remove',
-           'data_erase', 'data_lock', 'data_show', 'data_prepare', 'data_fetch', 'search', 'benchmark', 'audit',
-           'models', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault', 'minutes_of',
-           'count_of', 'rows_of', 'add_run', 'add_predict', 'add_search', 'add_benchmark', 'add_who', 'add_data',
-           'add_gates', 'add_company', 'add_checkout', 'Version', 'build_parser', 'main']
+           'data_erase', 'data_lock', 'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search', 'print_trials',
+           'propose', 'benchmark', 'audit', 'models', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error',
+           'print_fault', 'minutes_of', 'count_of', 'rows_of', 'add_run', 'add_predict', 'add_search', 'add_benchmark',
+           'add_who', 'add_data', 'add_gates', 'add_company', 'add_checkout', 'Version', 'build_parser', 'main']
 
 # %% ../nbs/42_cli.ipynb #35d7ea8b
 import argparse
@@ -700,6 +700,17 @@ def data_fetch(options: argparse.Namespace) -> int:
     return 0
 
 # %% ../nbs/42_cli.ipynb #8ff41b85
+def sides_of(options: argparse.Namespace, settings):
+    """The source that a command names, its utterances, and their sides."""
+    from mlbot.source import choose, load_source
+    from mlbot.split import split
+    source, columns = choose(settings, options.source, options.text, options.intent, " ".join(options.context),
+                             options.split_column, options.group)
+    found = load_source(source, columns, settings)
+    by = settings.split
+    return source, found, split(found, settings.data, by.test_percent, bool(columns.side), by.near_percent)
+
+# %% ../nbs/42_cli.ipynb #2381c2cf
 def search(options: argparse.Namespace) -> int:
     """Try settings of the model on held-out training rows."""
     try:
@@ -708,59 +719,59 @@ def search(options: argparse.Namespace) -> int:
         from mlbot.data import write_csv
         from mlbot.model import encoder_of
         from mlbot.report import search_figure
-        from mlbot.search import as_line, search as try_settings, with_values
-        from mlbot.source import choose, load_source
-        from mlbot.split import split
+        from mlbot.search import search as try_settings
     except ImportError as problem:
         raise need("pipeline", problem) from None
-    from mlbot.files import write_atomic
     settings = load_settings()
-    source, columns = choose(settings, options.source, options.text, options.intent, " ".join(options.context),
-                             options.split_column, options.group)
-    utterances = load_source(source, columns, settings)
-    sides = split(utterances, settings.data, settings.split.test_percent, bool(columns.side), settings.split.near_percent)
+    source, utterances, sides = sides_of(options, settings)
     rows = sides.train
     encoder = encoder_of(settings.model, rows["text"], settings.root)
     print(f"{source}: {len(rows):,} training rows of {rows['intent'].nunique()} intents, {options.folds} folds; "
           f"the present settings and {options.tries} others, {options.minutes:g} minutes at most")
     with tqdm(total=options.tries + 1, unit=" trials", leave=False, disable=not sys.stderr.isatty()) as bar:
-        def moved(trial) -> None:
-            bar.update(len(trial.right) == 1)
-            bar.set_postfix_str(f"{trial.score().value:.3f}")
         found = try_settings(rows, utterances.context, settings.model, options.tries, options.folds, options.minutes,
-                             options.workers or settings.work.workers, encoder, moved)
-    folder = settings.root / options.to
+                             options.workers or settings.work.workers, encoder,
+                             lambda trial: bar.update(len(trial.right) == 1))
+    folder, points = settings.root / options.to, found.points()
     folder.mkdir(parents=True, exist_ok=True)
-    points = [{"settings": " ".join(f"{name}={as_line(value).replace(' ', '-')}" for name, value in
-                                    trial.changes(settings.model).items()) or "(now)", "folds": len(trial.right),
-               **{name: getattr(trial.score(groups=found.groups), name) for name in ("value", "low", "high", "n")},
-               "seconds": round(trial.seconds, 2)} for trial in found.trials if trial.right]
     write_csv(folder / "search.csv", list(points[0]), [list(point.values()) for point in points])
     search_figure(points).savefig(folder / "search.png", dpi=110)
+    print_trials(points)
+    if not found.complete:
+        print("the time was not enough for all of them")
+    print(f"all {len(points)} trials: {here(folder / 'search.csv')}, {here(folder / 'search.png')}")
+    if found.better:
+        return propose(found, settings, options.write)
+    print(f"nothing is surely better than the present settings\n"
+          f"next:   keep them, or try more: {program()} search --tries {2 * options.tries}")
+    return 0
+
+
+def print_trials(points: list[dict]) -> None:
+    """The ten best trials and the present settings, as a table."""
     ranked = sorted(points, key=lambda point: (-point["folds"], -point["value"]))
     print(f"{'accuracy':>8}  {'95 %':<14}  {'n':>6}  folds  settings")
     for point in ranked[:10] if points[0] in ranked[:10] else [*ranked[:9], points[0]]:
         print(f"{point['value']:>8.4f}  {point['low']:.3f} to {point['high']:.3f}  {point['n']:>6,}  {point['folds']:>5}  "
               f"{point['settings']}")
+
+
+def propose(found, settings, write: bool) -> int:
+    """Say what is better, and put it into settings.ini when asked to."""
+    from mlbot.files import write_atomic
+    from mlbot.search import as_line, checked_values
     changes = found.best.changes(settings.model)
-    if not found.complete:
-        print("the time was not enough for all of them")
-    print(f"all {len(points)} trials: {here(folder / 'search.csv')}, {here(folder / 'search.png')}")
-    if not found.better:
-        print(f"nothing is surely better than the present settings{f' (best gain {found.gain})' if changes else ''}\n"
-              f"next:   keep them, or try more: {program()} search --tries {2 * options.tries}")
-        return 0
+    lines = {name: as_line(value) for name, value in changes.items()}
     print(f"better than now, on the same rows: {found.gain}")
-    if options.write:
-        file = settings.root / "settings.ini"
-        before = file.read_text(encoding="utf-8") if file.exists() else ""
-        text = with_values(before, "model", changes)
-        write_atomic(file, lambda handle: handle.write(text))
-        print(f"written to {here(file)} [model]:", "; ".join(f"{name} = {as_line(value)}" for name, value in changes.items()))
-        print(f"next:   what is it worth on test rows? {program()} run")
+    if not write:
+        print("settings.ini, [model]:", *(f"  {name} = {value}" for name, value in lines.items()), sep="\n")
+        print(f"next:   write these lines there: {program()} search --write, or by hand; then {program()} run")
         return 0
-    print("settings.ini, [model]:", *(f"  {name} = {as_line(value)}" for name, value in changes.items()), sep="\n")
-    print(f"next:   write these lines there: {program()} search --write, or by hand; then {program()} run")
+    file = settings.root / "settings.ini"
+    text = checked_values(file.read_text(encoding="utf-8") if file.exists() else "", "model", changes)
+    write_atomic(file, lambda handle: handle.write(text))
+    print(f"written to {here(file)} [model]:", "; ".join(f"{name} = {value}" for name, value in lines.items()))
+    print(f"next:   what is it worth on test rows? {program()} run")
     return 0
 
 # %% ../nbs/42_cli.ipynb #3f4045a9
@@ -770,15 +781,10 @@ def benchmark(options: argparse.Namespace) -> int:
     try:
         from mlbot.benchmark import ALLOWED, CONTENDERS, HEAD, contest, row_of
         from mlbot.encoder import located
-        from mlbot.source import choose, load_source
-        from mlbot.split import split
     except ImportError as problem:
         raise need("train", problem) from None
     settings = load_settings()
-    source, columns = choose(settings, options.source, options.text, options.intent, " ".join(options.context),
-                             options.split_column, options.group)
-    found = load_source(source, columns, settings)
-    sides = split(found, settings.data, settings.split.test_percent, bool(columns.side), settings.split.near_percent)
+    source, found, sides = sides_of(options, settings)
     outside = int((sides.out_of_scope["side"] == "test").sum())
     print(f"{source}: {len(sides.train):,} training rows, {len(sides.test):,} test rows in scope, {outside:,} out of scope, "
           f"{sides.train['intent'].nunique():,} intents; context: {' '.join(found.context) or 'none'}")

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FILES', 'EXPORTED', 'LONGEST', 'FAMILY', 'VECTORS_KEPT', 'HOLDS', 'in_package', 'find_encoder', 'located', 'from_hub',
-           'read_json', 'Recipe', 'read_recipe', 'buildable', 'Graph', 'Weights', 'dense', 'normalised', 'embedded',
-           'attended', 'bert', 'pooled', 'exported', 'in_bytes', 'Encoder', 'build_encoder', 'holds',
-           'write_tiny_encoder']
+           'read_json', 'Recipe', 'read_recipe', 'buildable', 'Graph', 'Weights', 'dense', 'normalised', 'first_place',
+           'embedded', 'attended', 'bert', 'pooled', 'exported', 'in_bytes', 'Encoder', 'build_encoder', 'both_sizes',
+           'holds', 'write_tiny_encoder']
 
 # %% ../nbs/15_encoder.ipynb #543996d5
 import importlib.util
@@ -170,6 +170,11 @@ def normalised(graph: Graph, weights: Weights, name: str, inside: str) -> str:
     return graph.apply("LayerNormalization", inside, *parts, axis=-1, epsilon=weights.epsilon)
 
 # %% ../nbs/15_encoder.ipynb #73d62ea1
+def first_place(config: dict) -> int:
+    """The number of the first position: RoBERTa and its kin start after that of their padding."""
+    return config["pad_token_id"] + 1 if config.get("model_type") in FAMILY[1:] else 0
+
+
 def embedded(graph: Graph, weights: Weights, first: int) -> str:
     """The tokens as vectors: the word, its place (which starts at `first`) and the kind of the sentence."""
     table = graph.constant("words", weights["embeddings.word_embeddings.weight"])
@@ -197,8 +202,8 @@ def attended(graph: Graph, weights: Weights, layer: str, inside: str, heads: int
 def bert(config: dict, arrays: dict[str, np.ndarray], recipe: Recipe):
     """The ONNX model of an encoder of the BERT family, from its configuration and weights."""
     width, heads = config["hidden_size"], config["num_attention_heads"]
-    weights, graph = Weights(arrays, config["layer_norm_eps"]), Graph()
-    now = embedded(graph, weights, 0 if config["model_type"] == "bert" else config["pad_token_id"] + 1)
+    weights, graph = Weights(arrays, float(config["layer_norm_eps"])), Graph()
+    now = embedded(graph, weights, first_place(config))
     for number in range(config["num_hidden_layers"]):
         layer = f"encoder.layer.{number}"
         now = normalised(graph, weights, f"{layer}.attention.output.LayerNorm",
@@ -345,13 +350,28 @@ def build_encoder(name: str, texts: Iterable[str], root: Path = Path()) -> dict[
     Raises InputError when there is no such encoder, or it is of a kind that is not known here.
     """
     try:
-        import onnx
-        from safetensors.numpy import load_file
-        from tokenizers import Tokenizer
+        import onnx  # noqa: F401
+        import tokenizers  # noqa: F401
     except ImportError as problem:
         raise InputError(f"{problem.name} is not installed", "the libraries of an encoder",
                          "pip install 'mlbot[encoder]'") from None
     folder = find_encoder(name, root)
+    try:
+        full, small = both_sizes(folder)
+        Encoder(full)
+    except InputError:
+        raise
+    except Exception as problem:  # whatever three libraries say about files that are damaged
+        raise InputError(f"the files of the encoder cannot be read ({type(problem).__name__}: {str(problem).strip()[:80]})",
+                         "a whole sentence encoder", "copy the folder of the encoder again, whole", str(folder)) from None
+    return small if holds(full, small, texts) else full
+
+
+def both_sizes(folder: Path) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """The files of the encoder in `folder`, with full weights and with those of 8 bits."""
+    import onnx
+    from safetensors.numpy import load_file
+    from tokenizers import Tokenizer
     recipe, config = read_recipe(folder), read_json(folder / "config.json")
     if buildable(config) and (folder / "model.safetensors").is_file():
         model = bert(config, load_file(folder / "model.safetensors"), recipe)
@@ -364,10 +384,9 @@ def build_encoder(name: str, texts: Iterable[str], root: Path = Path()) -> dict[
     read_json(folder / "tokenizer.json")
     tokens = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokens.no_padding()
-    tokens.enable_truncation(recipe.longest)
-    graphs = model.SerializeToString(), in_bytes(model)
-    full, small = ({ENCODER: graph, TOKENS: tokens.to_str().encode()} for graph in graphs)
-    return small if holds(full, small, texts) else full
+    tokens.enable_truncation(min(recipe.longest, config.get("max_position_embeddings", LONGEST) - first_place(config)))
+    tokenizer = {TOKENS: tokens.to_str().encode()}
+    return {ENCODER: model.SerializeToString(), **tokenizer}, {ENCODER: in_bytes(model), **tokenizer}
 
 
 def holds(full: dict[str, bytes], small: dict[str, bytes], texts: Iterable[str]) -> bool:

@@ -19,7 +19,7 @@ from statistics import NormalDist
 import numpy as np
 
 from .errors import InputError
-from .noise import design_effect, difference_bounds, difference_interval, share_at_least, share_at_most
+from .noise import LOSS_RISK, design_effect, difference_bounds, difference_interval, share_at_least, share_at_most
 
 # %% ../nbs/20_evaluate.ipynb #29cc8f4b
 @dataclass(frozen=True)
@@ -273,8 +273,11 @@ def time_ratio(metric: str, call: Callable, items: list) -> Score:
     return Score(metric, value, n, *bounds, better="lower", unit="loops")
 
 # %% ../nbs/20_evaluate.ipynb #1e25b73c
-def gain(metric: str, before, after, groups=None) -> Score:
-    """How many points better `after` is than `before`: flags of the same rows, each whether that model was right."""
+def gain(metric: str, before, after, groups=None, risk: float = LOSS_RISK) -> Score:
+    """How many points better `after` is than `before`: flags of the same rows, each whether that model was right.
+
+    `risk`: how often each of `at_least` and `at_most` may be wrong.
+    """
     before, after = checked_flags(metric, before), checked_flags(metric, after)
     if len(after) != len(before):
         raise InputError(f"{len(before)} answers before and {len(after)} after", "the same rows",
@@ -284,7 +287,7 @@ def gain(metric: str, before, after, groups=None) -> Score:
         return Score(metric, math.nan, 0, -1.0, 1.0, unit="gain")
     worth = 1.0 if groups is None else design_effect(steps, np.asarray(groups))
     broke, healed, effective = (steps < 0).sum() / worth, (steps > 0).sum() / worth, n / worth
-    value, (least, most) = float(steps.mean()), difference_bounds(broke, healed, effective)
+    value, (least, most) = float(steps.mean()), difference_bounds(broke, healed, effective, risk)
     low, high = difference_interval(broke, healed, effective)
     return Score(metric, value, n, min(low, value), max(high, value), min(least, value), max(most, value), effective,
                  unit="gain")

@@ -298,7 +298,7 @@ MEASURES = {
     "oos_recall": "share of the rows out of scope that stay below that confidence, or seem out of scope",
     "false_alarms": "share of the rows in scope that stay below it, or seem out of scope",
     "oos_auroc": "how often a row in scope gets a larger chance to be in scope than one out of scope",
-    "cost": "what a message costs with the decisions that the model leads to (settings.ini [costs])",
+    "cost": "what a message costs with the decisions that the model leads to, in hand-offs (settings.ini [costs])",
     "latency_ratio": "time of one answer, in times of a loop of plain Python that runs beside it",
 }
 

@@ -126,12 +126,36 @@ def test_a_graph_that_its_makers_exported_is_fed_with_one_text(opset, inputs):
         exported(model, Recipe())
 
 
+def edit_config(folder: Path, **changes) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changes}))
+
+
+def test_a_text_longer_than_the_places_of_an_encoder_is_cut(folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    arrays = load_file(copy / "model.safetensors")
+    table = "embeddings.position_embeddings.weight"
+    save_file({**arrays, table: arrays[table][:16].copy()}, copy / "model.safetensors")
+    edit_config(copy, max_position_embeddings=16)
+    short = Encoder(build_encoder(str(copy), ["i need a card"]))
+    assert np.array_equal(short.vector("my card " * 8), short.vector("my card " * 500))
+
+
 @pytest.mark.parametrize("break_it, says", [
     (lambda to: (to / "config.json").write_text("{"), "no readable config.json"),
     (lambda to: (to / "tokenizer.json").unlink(), "no readable tokenizer.json"),
     (lambda to: (to / "model.safetensors").unlink(), "without onnx/model.onnx"),
     (lambda to: (to / "config.json").write_text('{"model_type": "mpnet"}'), "type mpnet without onnx/model.onnx"),
     (lambda to: save_file({"a": np.zeros(1)}, to / "model.safetensors"), "0 weights named"),
+    (lambda to: (to / "model.safetensors").write_bytes(b"cut"), "cannot be read \\(SafetensorError"),
+    (lambda to: (to / "tokenizer.json").write_text("{}"), "cannot be read"),
+    (lambda to: (to / "config.json").write_text("[]"), "cannot be read"),
+    (lambda to: (to / "modules.json").write_text('{"a": 1}'), "cannot be read"),
+    (lambda to: (to / "sentence_bert_config.json").write_text('{"max_seq_length": "512"}'), "cannot be read"),
+    (lambda to: edit_config(to, num_attention_heads=0), "cannot be read \\(ZeroDivisionError"),
+    (lambda to: edit_config(to, layer_norm_eps=None), "cannot be read"),
+    (lambda to: edit_config(to, model_type="roberta"), "cannot be read \\(KeyError"),
     (lambda to: (to / "modules.json").write_text(json.dumps([{"type": "x.Transformer", "path": ""},
                                                              {"type": "x.Dense", "path": "2"}])), "Transformer > Dense"),
 ])
