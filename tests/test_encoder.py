@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pandas as pd
 import pytest
@@ -33,7 +34,7 @@ from mlbot.encoder import (
 )
 from mlbot.errors import InputError
 from mlbot.explain import explain
-from mlbot.model import encoder_of, learning_curve, to_artefact, train
+from mlbot.model import StaticView, encoder_of, learning_curve, to_artefact, train, unit_rows
 from mlbot.predict import Predictor, load
 from mlbot.settings import load_settings
 
@@ -172,6 +173,22 @@ def test_weights_of_eight_bits_are_kept_only_where_they_hold(encoder, folder):
     other = {**encoder.files, ENCODER: bert(*parts(wrong), Recipe()).SerializeToString()}
     assert holds(encoder.files, encoder.files, ["i need a card"])
     assert not holds(encoder.files, other, ["i need a card", "book the room"])
+
+
+def test_one_thread_answers_and_weights_leave_the_bit_that_some_processors_lose(encoder):
+    options = encoder.session.get_session_options()
+    assert options.intra_op_num_threads == options.inter_op_num_threads == 1
+    arrays = onnx.load_from_string(encoder.files[ENCODER]).graph.initializer
+    codes = [numpy_helper.to_array(item) for item in arrays if item.data_type == TensorProto.INT8]
+    assert len(codes) > 10 and max(np.abs(array.astype(int)).max() for array in codes) <= 64
+
+
+def test_word_vectors_are_bent_towards_what_the_encoder_says_about_whole_texts(encoder):
+    texts = sorted(set(ROWS["text"]))
+    wanted = unit_rows(encoder.vectors(texts) - encoder.vectors(texts).mean(axis=0))
+    bent, straight = ((StaticView(encoder, strength).fit(texts).transform(texts) * wanted).sum(axis=1).mean()
+                      for strength in (0.1, 1e9))
+    assert bent > straight + 0.05
 
 
 class Hub(http.server.BaseHTTPRequestHandler):

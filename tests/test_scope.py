@@ -11,7 +11,7 @@ from mlbot.data import Columns, read_utterances, sample_file
 from mlbot.encoder import Encoder, build_encoder, write_tiny_encoder
 from mlbot.errors import InputError
 from mlbot.evaluate import area_under_roc
-from mlbot.model import MIN_OUTSIDE, chances_in_scope, cheapest_threshold, to_artefact, train
+from mlbot.model import MIN_OUTSIDE, chances_in_scope, cheapest_threshold, log_chances, sharpness_of, to_artefact, train
 from mlbot.predict import Predictor
 from mlbot.settings import Costs, load_settings
 from mlbot.split import split
@@ -99,6 +99,19 @@ def test_the_threshold_has_the_least_cost_of_all():
         assert cost(cheapest_threshold(chances, inside, weights, costs), costs) == pytest.approx(best)
     easy, strict = (cheapest_threshold(chances, inside, weights, Costs(wrong=wrong)) for wrong in (4, 100))
     assert easy < strict
+
+
+def test_probabilities_are_as_sharp_as_rows_that_were_not_seen_allow(trained):
+    dice = np.random.default_rng(0)
+    margins = dice.normal(size=(20_000, 5))
+    codes = np.array([dice.choice(5, p=row) for row in np.exp(log_chances(2.5 * margins))])
+    assert sharpness_of(margins, codes) == pytest.approx(2.5, rel=0.05)
+    classifier = trained[0].named_steps["intent"]
+    truth = np.searchsorted(classifier.classes_, SIDES.train["intent"])
+
+    def loss(times: float) -> float:
+        return -log_chances(times * classifier.held_out_)[np.arange(len(truth)), truth].mean()
+    assert loss(1) < min(loss(0.8), loss(1.25))
 
 
 @pytest.mark.parametrize("change, says", [
