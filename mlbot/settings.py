@@ -46,6 +46,7 @@ class Data:
     few_rows: int
     suspects: int
     max_characters: int
+    languages: tuple[str, ...]
 
 # %% ../nbs/01_settings.ipynb #0e45c3d2
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Model:
     words: tuple[int, ...]
     characters: tuple[int, ...]
     min_count: int
+    many: int
     context_weight: float
     penalty: float
     folds: int
@@ -390,6 +392,7 @@ def check_settings(settings: Settings, place: str) -> None:
         (settings.data.min_rows >= 2, "min_rows", "2 or more"),
         (settings.data.suspects >= 0, "suspects", "0 or more"),
         (settings.data.max_characters > 0, "max_characters", "above 0"),
+        (len(settings.data.languages) > 0, "languages", "one or more, such as en de"),
         (min(settings.budget.run, settings.budget.train, settings.budget.output) > 0, "run, train, output", "above 0"),
         (0 <= settings.split.sealed_percent < 100, "sealed_percent", "from 0 to 99"),
         (settings.split.near_percent == 0 or 50 <= settings.split.near_percent <= 99, "near_percent", "0, or from 50 to 99"),
@@ -408,6 +411,7 @@ def check_settings(settings: Settings, place: str) -> None:
         (settings.feedback.cap >= 1 and settings.feedback.labellers >= 1, "cap, labellers", "1 or more"),
         (settings.model.folds >= 2 and settings.model.penalty > 0, "folds, penalty", "folds >= 2, penalty > 0"),
         (settings.model.context_weight > 0, "context_weight", "above 0"),
+        (settings.model.many >= 1_000, "many", "1000 or more"),
         (0 < settings.model.encoder_weight <= 100, "encoder_weight", "above 0, 100 at most"),
         (settings.model.tier in TIERS, "tier", " or ".join(TIERS)),
         (settings.model.tier == "light" or settings.model.encoder != "", "encoder", "its folder or name, for this tier"),
