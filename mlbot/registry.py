@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .artefact import POINTER, Artefact, find_model, read_artefact, write_artefact
 from .errors import InputError
-from .files import write_atomic
+from .files import only_one, write_atomic
 
 # %% ../nbs/37_registry.ipynb #ca9308dd
 def champion(models: Path) -> Artefact | None:
@@ -62,10 +62,11 @@ def release(artefact: Artefact, models: Path, facts: dict, now: datetime | None 
         with suppress(OSError):  # another process may have put it aside first
             folder.rename(models / f".damaged-{artefact.name}-{time.time_ns()}")
         write_artefact(artefact, folder)
-    before = (models / POINTER).read_text().strip() if (models / POINTER).exists() else None
-    when = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-    add_history(models, {"when": when, "model": artefact.name, "before": before, **facts})
-    write_atomic(models / POINTER, lambda file: file.write(artefact.name + "\n"))
+    with only_one(models):
+        before = (models / POINTER).read_text().strip() if (models / POINTER).exists() else None
+        when = (now or datetime.now(UTC)).isoformat(timespec="seconds")
+        add_history(models, {"when": when, "model": artefact.name, "before": before, **facts})
+        write_atomic(models / POINTER, lambda file: file.write(artefact.name + "\n"))
     return folder
 
 # %% ../nbs/37_registry.ipynb #f7906567

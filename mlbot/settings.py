@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'TIERS', 'shipped_settings', 'Data', 'Split', 'Model', 'Budget',
-           'Places', 'Gates', 'Feedback', 'Costs', 'Work', 'Meter', 'Target', 'Settings', 'read_value', 'read_section',
-           'read_share', 'read_size', 'read_step', 'read_count', 'read_day', 'read_outcome', 'read_target_line',
-           'read_targets', 'as_target', 'find_settings', 'parse', 'of_any_project', 'merged_sections', 'load_settings',
-           'check_settings']
+           'Places', 'Gates', 'Feedback', 'Costs', 'Bot', 'Service', 'Work', 'Meter', 'Target', 'Settings',
+           'read_value', 'read_section', 'read_share', 'read_size', 'read_step', 'read_count', 'read_day',
+           'read_outcome', 'read_target_line', 'read_targets', 'as_target', 'find_settings', 'parse', 'of_any_project',
+           'merged_sections', 'load_settings', 'check_settings']
 
 # %% ../nbs/01_settings.ipynb #0ee1ad2a
 import os
@@ -123,6 +123,26 @@ class Costs:
 
 
 @dataclass(frozen=True)
+class Bot:
+    """The processes of the bot, the addresses that it may call, and how long people wait (minutes)."""
+    processes: str
+    webhooks: tuple[str, ...]
+    inbox: str
+    patience: float
+    absence: float
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where the service listens, where its log is, and how much it takes on."""
+    host: str
+    port: int
+    events: str
+    per_caller: int
+    at_once: int
+
+
+@dataclass(frozen=True)
 class Work:
     """Who does long work: a number of processes, or the address of a Dask scheduler."""
     workers: str
@@ -170,6 +190,8 @@ class Settings:
     meter: Meter
     feedback: Feedback
     costs: Costs
+    bot: Bot
+    service: Service
     work: Work
     places: Places
     targets: dict[str, Target] = field(default_factory=dict)
@@ -299,7 +321,7 @@ def as_target(gate: str, parts: dict, place: str) -> Target:
 
 # %% ../nbs/01_settings.ipynb #5280fac6
 SECTIONS = {"data": Data, "split": Split, "model": Model, "budget": Budget, "gates": Gates, "meter": Meter,
-            "feedback": Feedback, "costs": Costs, "work": Work, "places": Places}
+            "feedback": Feedback, "costs": Costs, "bot": Bot, "service": Service, "work": Work, "places": Places}
 
 
 def find_settings(start: Path) -> Path | None:
@@ -408,6 +430,9 @@ def check_settings(settings: Settings, place: str) -> None:
         (0 < settings.costs.confirm <= settings.costs.clarify < settings.costs.handoff < settings.costs.wrong < float("inf"),
          "confirm, clarify, handoff, wrong", "0 < confirm <= clarify < handoff < wrong"),
         (0 < settings.costs.outside < 1, "outside", "between 0 and 1"),
+        (min(settings.bot.patience, settings.bot.absence) > 0, "patience, absence", "minutes above 0"),
+        (0 <= settings.service.port < 65536 and min(settings.service.per_caller, settings.service.at_once) > 0,
+         "port, per_caller, at_once", "a port from 0 to 65535; 1 or more"),
         (settings.feedback.cap >= 1 and settings.feedback.labellers >= 1, "cap, labellers", "1 or more"),
         (settings.model.folds >= 2 and settings.model.penalty > 0, "folds, penalty", "folds >= 2, penalty > 0"),
         (settings.model.context_weight > 0, "context_weight", "above 0"),

@@ -4,13 +4,12 @@
 
 # %% auto #0
 __all__ = ['PROPERTIES', 'FIXED', 'NUMBERS', 'TRIES', 'REMOVED', 'LOCK', 'is_remote', 'is_store', 'reached', 'open_table',
-           'to_arrow', 'read_rows', 'pseudonym', 'batch_rows', 'Commit', 'manifest', 'create', 'refuse_twins', 'append',
+           'to_arrow', 'read_rows', 'batch_rows', 'Commit', 'manifest', 'create', 'refuse_twins', 'append',
            'place_rows', 'version_of', 'commits', 'rows_at', 'as_utterances', 'read_store', 'Difference', 'difference',
            'remove_batch', 'rows_ever', 'erase', 'destroy_old_files', 'digest_of_rows', 'write_lock', 'read_lock',
            'read_locked']
 
 # %% ../nbs/10_store.ipynb #7a01c0e0
-import hashlib
 import json
 import random
 import re
@@ -30,7 +29,7 @@ from .files import write_atomic
 from .settings import Data
 from .near import PERCENT
 from .split import place
-from .text import clean, normalise
+from .text import clean, pseudonym
 
 # %% ../nbs/10_store.ipynb #7a01c0e2
 PROPERTIES = {"delta.dataSkippingNumIndexedCols": "0", "delta.enableExpiredLogCleanup": "false",
@@ -116,12 +115,6 @@ def read_rows(table, columns: Sequence[str] | None = None) -> pd.DataFrame:
     return pd.DataFrame(parts, columns=wanted)
 
 # %% ../nbs/10_store.ipynb #7a01c0e6
-def pseudonym(person: str) -> str:
-    """What stands in the table for a person: a digest of the name, '' for nobody. Case and spaces do not count."""
-    name = normalise(person).casefold()
-    return hashlib.blake2b(name.encode(), digest_size=8).hexdigest() if name else ""
-
-
 def batch_rows(utterances: Utterances) -> pd.DataFrame:
     """The rows of a batch as they are stored, those set aside with their reason; the name of the batch stands in `batch`."""
     names = ["text", "intent", *utterances.context,

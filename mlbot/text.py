@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['normalise', 'is_iban', 'iban_in', 'is_name', 'is_phone', 'mask_once', 'mask', 'clean', 'checked', 'key', 'digest',
-           'folded', 'words', 'word_pieces', 'pieces', 'context_pairs', 'crossed', 'context_value']
+           'folded', 'words', 'word_pieces', 'pieces', 'context_pairs', 'crossed', 'context_value', 'pseudonym']
 
 # %% ../nbs/03_text.ipynb #a8a08966
 import hashlib
@@ -190,3 +190,9 @@ def context_value(value) -> str:
     if isinstance(value, int | float) and value == value:  # NaN is the only number that differs from itself
         value = str(value)
     return folded(value) if isinstance(value, str) else ""
+
+# %% ../nbs/03_text.ipynb #f600e4b8
+def pseudonym(person: str) -> str:
+    """What stands in tables and logs for a person: a digest of the name, '' for nobody. Case and spaces do not count."""
+    name = normalise(person).casefold()
+    return hashlib.blake2b(name.encode(), digest_size=8).hexdigest() if name else ""

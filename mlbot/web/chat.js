@@ -1,0 +1,226 @@
+import { newKey } from "./client.js";
+import { byId, clock, explain, isAway, keepAsking, make, memory, signIn, signOut, trouble, untilThere } from "./pages.js";
+
+const [section, log, form, field, send] = ["chat", "log", "form", "text", "send"].map(byId);
+const messages = new Map(); // by number
+let client, id, owner, polled = 0, asked = 0, applied = 0, polling;
+let act = null; // what is on its way: {key, what, said}; kept, with its key, while the service is away
+let busy = false;
+
+async function begin() {
+  client = await signIn("person", byId("sign-in"));
+  section.hidden = false;
+  field.value = memory.get("draft");
+  field.focus();
+  id = memory.get("conversation");
+  try {
+    if (id) await untilThere(refresh).catch((error) => (error.status === 404 ? (id = "") : Promise.reject(error)));
+    if (!id) await open();
+  } catch (error) {
+    return lost(error);
+  }
+  watch();
+}
+
+async function open() {
+  const started = await untilThere(() => client.startConversation());
+  id = started.conversation_id;
+  memory.set("conversation", id);
+  show(started, ++asked);
+}
+
+function watch() {
+  polling = keepAsking(refresh, { pace: 1500, hidden: 15000, onLost: lost, onBack: back });
+}
+
+async function refresh() {
+  const turn = ++asked;
+  const told = await client.messages(id, polled);
+  show(told, turn);
+  polled = Math.max(polled, ...told.messages.map((message) => message.number));
+  if (told.owner === "closed") polling?.stop();
+  else if (act && !busy && Date.now() >= act.after) perform(act);
+}
+
+function lost(error) {
+  if (error.status === 401) return signOut("person", "You were signed out because your time was up.");
+  if (error.status === 404) {
+    polling?.stop();
+    memory.set("conversation", "");
+    return end("This chat is no longer there.");
+  }
+  trouble(`${explain(error)} ${act ? "What you did is kept and goes out as soon as the service is back." : "Trying again …"}`);
+}
+
+function back() {
+  if (!act) trouble("");
+}
+
+/** Do one thing, once: a second click finds it on its way, and a second try carries the same key. */
+async function perform(next) {
+  if (busy) return;
+  busy = true;
+  act = next;
+  section.setAttribute("aria-busy", "true");
+  send.textContent = "Sending …";
+  const turn = ++asked;
+  try {
+    const told = await next.go(next.key);
+    act = null;
+    trouble("");
+    if (next.text !== undefined && field.value.trim() === next.text) {
+      field.value = "";
+      memory.set("draft", "");
+    }
+    show(told, turn);
+  } catch (error) {
+    next.after = Date.now() + 1000 * (error.retryAfter ?? 1);
+    if (!isAway(error)) act = null;
+    if (isAway(error) || [401, 404].includes(error.status)) lost(error);
+    else {
+      trouble(explain(error));
+      polling?.now();
+    }
+  } finally {
+    busy = false;
+    section.removeAttribute("aria-busy");
+    send.textContent = "Send";
+  }
+}
+
+function show(told, turn) {
+  const low = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  let grew = false;
+  for (const message of told.messages) {
+    if (messages.has(message.number)) continue;
+    const node = bubble(message);
+    messages.set(message.number, { message, node });
+    const later = [...messages].filter(([number]) => number > message.number).sort(([a], [b]) => a - b)[0];
+    log.insertBefore(node, later ? later[1].node : null);
+    grew = true;
+  }
+  if (turn >= applied) {
+    applied = turn;
+    setOwner(told);
+  }
+  const heldFocus = log.contains(document.activeElement) && document.activeElement !== log;
+  offerButtons();
+  if (heldFocus && !document.activeElement?.isConnected || document.activeElement === document.body) field.focus();
+  if (grew && low) log.scrollTop = log.scrollHeight;
+}
+
+function setOwner({ owner: now, agent }) {
+  const words = { bot: "Talking to the bot", queue: "Waiting for a person", agent: `Talking to ${agent || "a person"}`, closed: "Closed" }[now] ?? now;
+  const place = byId("owner");
+  if (place.textContent !== words) place.textContent = words;
+  place.className = `owner ${now}`;
+  byId("person").hidden = now !== "bot";
+  if (now === "closed" && owner !== "closed") end("This chat is closed.");
+  owner = now;
+}
+
+function end(words) {
+  const typed = form.contains(document.activeElement);
+  form.hidden = true;
+  byId("person").hidden = true;
+  byId("over").hidden = false;
+  byId("over").firstElementChild.textContent = words;
+  trouble("");
+  if (typed) byId("again").focus();
+}
+
+function bubble(message) {
+  const by = { person: "You", bot: "Bot", agent: message.name || "Agent" }[message.sender];
+  return make("div", { class: `message ${message.sender}` },
+    by && make("p", { class: "by" }, by, " ", make("time", { datetime: new Date(1000 * message.at).toISOString() }, clock(message.at))),
+    make("p", { class: "words" }, message.text),
+    message.sender === "bot" && message.request_id && thumbs(message.request_id));
+}
+
+/** Only the bot's last message can be answered with buttons, and only while the bot is the one to answer. */
+function offerButtons() {
+  const last = [...messages.values()].filter(({ message }) => message.sender === "bot").sort((a, b) => b.message.number - a.message.number)[0];
+  for (const { node } of messages.values()) if (owner !== "bot" || node !== last?.node) node.querySelector(".acts")?.remove();
+  if (owner !== "bot" || !last?.message.buttons.length || last.node.querySelector(".acts")) return;
+  const offered = [...last.message.buttons];
+  if (offered.some((one) => one.act === "choose") && !offered.some((one) => one.act === "choose" && one.value === "")) {
+    offered.push({ act: "choose", value: "", label: "None of these" });
+  }
+  last.node.querySelector(".words").after(make("div", { class: "acts", role: "group", "aria-label": "Answers" }, ...offered.map((one) => {
+    const key = newKey(), main = one.act === "confirm" && one.value;
+    return make("button", { type: "button", class: main && "main", on: { click: () => perform({ key, go: (same) => press(one, same) }) } }, one.label);
+  })));
+}
+
+function press(button, key) {
+  if (button.act === "confirm") return client.confirm(id, button.value, key);
+  return button.act === "choose" ? client.choose(id, button.value, key) : client.askForPerson(id, key);
+}
+
+const THUMB = "M5 11v9H2v-9zM5 11l4-8c1.5 0 2.6 1.2 2.3 2.7L10.7 9h7.1a2.2 2.2 0 0 1 2.2 2.6l-1.2 6.6A2.2 2.2 0 0 1 16.6 20H5";
+
+function thumb(down) {
+  const picture = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  for (const [name, value] of [["viewBox", "0 0 22 23"], ["class", "thumb"], ["aria-hidden", "true"]]) picture.setAttribute(name, value);
+  path.setAttribute("d", THUMB);
+  if (down) path.setAttribute("transform", "rotate(180 11 11.5)");
+  picture.append(path);
+  return picture;
+}
+
+function thumbs(requestId) {
+  let useful = null;
+  const said = make("span", { role: "status" });
+  const buttons = [[true, "Helpful"], [false, "Not helpful"]].map(([value, label]) => make("button", { type: "button", "aria-pressed": "false",
+    on: { click: () => judge(useful === value ? null : value) } }, thumb(!value), label));
+  const press = () => buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(useful === (at === 0))));
+  async function judge(value) {
+    const before = useful;
+    useful = value;
+    press();
+    try {
+      await client.feedback(requestId, { useful });
+      said.textContent = value === null ? "Taken back." : "Thank you.";
+    } catch (error) {
+      useful = before;
+      press();
+      said.textContent = `Not kept: ${explain(error)}`;
+    }
+  }
+  return make("div", { class: "word", role: "group", "aria-label": "Was this answer helpful?" }, ...buttons, said);
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = field.value.trim();
+  if (!text || !id) return;
+  const same = act?.text === text ? act : { key: newKey(), text, go: (key) => client.say(id, text, key) };
+  perform(same);
+});
+field.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  form.requestSubmit();
+});
+field.addEventListener("input", () => {
+  memory.set("draft", field.value);
+  if (act?.text !== undefined && !busy) act = null;
+});
+let personKey = newKey();
+byId("person").addEventListener("click", () => {
+  const key = personKey;
+  perform({ key, go: (same) => client.askForPerson(id, same).then((told) => { personKey = newKey(); return told; }) });
+});
+byId("again").addEventListener("click", async () => {
+  messages.clear();
+  log.replaceChildren();
+  polled = 0;
+  owner = "";
+  byId("over").hidden = true;
+  form.hidden = false;
+  field.focus();
+  await open().then(watch, lost);
+});
+
+begin();

@@ -1,0 +1,247 @@
+/**
+ * A client of the mlbot service, for browsers and Node 20 or later. One file, no dependencies.
+ *
+ *     import { MlbotClient } from "./client.js";
+ *     const client = new MlbotClient({ url: "https://bot.example.org", token });
+ *     const { decision, intent } = await client.predict("I need a new card");
+ *
+ * Whatever goes wrong is an `MlbotError`; no answer within `timeout`, or nobody there at all, is one with status 0.
+ */
+
+const PATIENCE = 2; // seconds that the second try waits at most for a service that asks for time
+const PAUSE = 0.3; // seconds before the second try, where the service names none
+
+/**
+ * @typedef {"execute" | "confirm" | "clarify" | "handoff" | "out_of_scope"} Decision
+ * @typedef {"bot" | "queue" | "agent" | "closed"} Owner
+ * @typedef {{key: string, title: string}} Process
+ * @typedef {{intent: string, confidence: number}} Alternative
+ * @typedef {{request_id: string, model: string, decision: Decision, intent: string, process: Process | null, confidence: number,
+ *   in_scope: number | null, alternatives: Alternative[], notes: string[]}} Prediction
+ * @typedef {{intent: string, title: string, department: string, confirm: boolean, slots: string[]}} Intent
+ * @typedef {{model: string, intents: Intent[], context: Object<string, string[]>}} Intents
+ * @typedef {{act: "confirm", value: boolean, label: string} | {act: "choose", value: string, label: string}
+ *   | {act: "person", value: true, label: string}} Button
+ * @typedef {{number: number, at: number, sender: "person" | "bot" | "agent" | "system", name: string, text: string,
+ *   request_id: string, buttons: Button[]}} Message
+ * @typedef {{conversation_id: string, owner: Owner, agent: string, messages: Message[]}} Conversation
+ * @typedef {{conversation_id: string, since: number, queue: string, reason: string, role: string, location: string, last: string,
+ *   unread: number, agent: string}} Case
+ * @typedef {{agent: string, waiting: Case[], mine: Case[], others: Case[]}} Handoffs
+ * @typedef {{case: Case, conversation: Conversation, top: {intent: string, title: string, confidence: number}[],
+ *   slots: Object<string, string>}} Handoff
+ * @typedef {{id: string, text: string, role: string, location: string, predicted: string, confidence: number,
+ *   alternatives: Alternative[], why: "unsure" | "random" | "second opinion"}} LabelItem
+ * @typedef {{pairs: number, share: number, kappa: number}} Agreement
+ * @typedef {{items: LabelItem[], left: number, mine: number, agreement: Agreement | null}} LabelItems
+ * @typedef {{day: string, messages: number, decisions: Object<string, number>, confidence: number, useful: number, useless: number,
+ *   handoffs: number}} Day
+ * @typedef {{name: string, value: number, limit: number, alarm: boolean, worst: string[]}} Drift
+ * @typedef {{value: number, low: number, high: number, n: number}} Score
+ * @typedef {{days: Day[], drift: Drift[], quality: {test: Score | null, estimate: Score | null, audit: Score | null}, alerts: string[],
+ *   model: string, since: number}} Monitor
+ * @typedef {{accepted: boolean}} Accepted
+ */
+
+/** What went wrong: the service's own words where it gave any. */
+export class MlbotError extends Error {
+  /**
+   * @param {{status?: number, title?: string, detail?: string, wanted?: string, todo?: string, requestId?: string,
+   *   retryAfter?: number | null, cause?: unknown}} fields
+   */
+  constructor({ status = 0, title = "", detail = "", wanted = "", todo = "", requestId = "", retryAfter = null, cause } = {}) {
+    super([title, detail].filter(Boolean).join(": ") || `HTTP ${status}`, cause === undefined ? undefined : { cause });
+    this.name = "MlbotError";
+    /** HTTP status; 0: no answer. */
+    this.status = status;
+    this.title = title;
+    /** What was met. */
+    this.detail = detail;
+    /** What was wanted. */
+    this.wanted = wanted;
+    /** What to do about it. */
+    this.todo = todo;
+    this.requestId = requestId;
+    /** Seconds after which the service would like to be asked again, or null. @type {number | null} */
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** A key for one act; the same act sent again with its key has no second effect. @returns {string} */
+export function newKey() {
+  if (globalThis.crypto?.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16)); // a page without https has no randomUUID
+  bytes[6] = (bytes[6] & 15) | 64;
+  bytes[8] = (bytes[8] & 63) | 128;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+/** The service, as a person, an agent or nobody in particular. */
+export class MlbotClient {
+  #token;
+  #fetch;
+
+  /**
+   * @param {{url: string, token?: string, timeout?: number, fetch?: typeof globalThis.fetch}} options
+   *   `url`: where the service is; `token`: who asks, signed by the host application;
+   *   `timeout`: milliseconds that a call may take, its second try included.
+   */
+  constructor({ url, token = "", timeout = 5000, fetch = globalThis.fetch }) {
+    if (!/^https?:\/\//.test(url ?? "")) throw new TypeError(`url: ${url}; wanted: http://... or https://...`);
+    if (!(timeout > 0)) throw new TypeError(`timeout: ${timeout}; wanted: milliseconds above 0`);
+    this.url = url.replace(/\/+$/, "");
+    this.timeout = timeout;
+    this.#token = token;
+    this.#fetch = (address, options) => fetch(address, options);
+  }
+
+  /** Speak for somebody else from now on. @param {string} token */
+  set token(token) { this.#token = token; }
+
+  /** What the bot would do about a text. It changes nothing.
+   * @param {string} text @param {{context?: Object<string, string>, conversationId?: string | null}} [about] @returns {Promise<Prediction>} */
+  predict(text, { context = {}, conversationId = null } = {}) {
+    return this.call("POST", "/v1/predict", { text, context, conversation_id: conversationId });
+  }
+
+  /** All intents, and the values of context that the model knows. @returns {Promise<Intents>} */
+  intents() { return this.call("GET", "/v1/intents"); }
+
+  /** Whether an answer helped; `useful` null takes the word back.
+   * @param {string} requestId @param {{useful?: boolean | null, intent?: string | null, comment?: string}} word @returns {Promise<Accepted>} */
+  feedback(requestId, { useful = null, intent = null, comment = "" }) {
+    return this.call("POST", "/v1/feedback", { request_id: requestId, useful, intent, comment });
+  }
+
+  /** @returns {Promise<Conversation>} */
+  startConversation() { return this.call("POST", "/v1/conversations", {}); }
+
+  /** The messages after a number. @param {string} id @param {number} [after] @returns {Promise<Conversation>} */
+  messages(id, after = 0) { return this.call("GET", `/v1/conversations/${part(id)}/messages?after=${part(after)}`); }
+
+  /** @param {string} id @param {string} text @param {string} [key] the same for the same act @returns {Promise<Conversation>} */
+  say(id, text, key) { return this.#act(id, { text }, key); }
+
+  /** Which process was meant; "" is none of those offered.
+   * @param {string} id @param {string} intent @param {string} [key] @returns {Promise<Conversation>} */
+  choose(id, intent, key) { return this.#act(id, { choose: intent }, key); }
+
+  /** @param {string} id @param {boolean} yes @param {string} [key] @returns {Promise<Conversation>} */
+  confirm(id, yes, key) { return this.#act(id, { confirm: yes }, key); }
+
+  /** @param {string} id @param {string} [key] @returns {Promise<Conversation>} */
+  askForPerson(id, key = newKey()) { return this.call("POST", `/v1/conversations/${part(id)}/handoff`, { key }); }
+
+  /** Who waits for a person. Asking says that this agent is there. @returns {Promise<Handoffs>} */
+  handoffs() { return this.call("GET", "/v1/handoffs"); }
+
+  /** @param {string} id @returns {Promise<Handoff>} */
+  handoff(id) { return this.call("GET", `/v1/handoffs/${part(id)}`); }
+
+  /** Status 409 when another agent was first. @param {string} id @returns {Promise<Case>} */
+  take(id) { return this.call("POST", `/v1/handoffs/${part(id)}/take`); }
+
+  /** @param {string} id @param {string} text @param {string} [key] @returns {Promise<Conversation>} */
+  answer(id, text, key = newKey()) { return this.call("POST", `/v1/handoffs/${part(id)}/messages`, { key, text }); }
+
+  /** Let the bot go on. @param {string} id @returns {Promise<Conversation>} */
+  giveBack(id) { return this.call("POST", `/v1/handoffs/${part(id)}/return`); }
+
+  /** @param {string} id @returns {Promise<Conversation>} */
+  close(id) { return this.call("POST", `/v1/handoffs/${part(id)}/close`); }
+
+  /** What the chat was about. @param {string} id @param {string} intent @returns {Promise<Accepted>} */
+  labelChat(id, intent) { return this.call("POST", `/v1/handoffs/${part(id)}/label`, { intent }); }
+
+  /** @param {number} [count] @returns {Promise<LabelItems>} */
+  nextLabels(count = 50) { return this.call("GET", `/v1/labels/next?count=${part(count)}`); }
+
+  /** @param {string} id @param {string} intent @returns {Promise<Accepted>} */
+  label(id, intent) { return this.call("POST", "/v1/labels", { id, intent }); }
+
+  /** Take back the last word on an item. @param {string} id @returns {Promise<null>} */
+  unlabel(id) { return this.call("DELETE", `/v1/labels/${part(id)}`); }
+
+  /** @param {number} [days] @returns {Promise<Monitor>} */
+  monitor(days = 28) { return this.call("GET", `/v1/monitor?days=${part(days)}`); }
+
+  #act(id, what, key = newKey()) { return this.call("POST", `/v1/conversations/${part(id)}/messages`, { key, ...what }); }
+
+  /**
+   * Any route. What may be repeated without a second effect (GET, or a body with a key) is tried twice
+   * when the network fails or the service is overloaded (503).
+   * @param {string} method @param {string} path @param {object} [body] @returns {Promise<any>} the body of the answer; null where it has none
+   */
+  async call(method, path, body) {
+    const deadline = Date.now() + this.timeout;
+    const again = method === "GET" || Boolean(body?.key);
+    try {
+      return await this.#once(method, path, body, deadline);
+    } catch (error) {
+      const lost = error.status === 0 && !error.late;
+      if (!(error instanceof MlbotError) || !again || !(lost || error.status === 503)) throw error;
+      const wait = 1000 * Math.min(error.retryAfter ?? PAUSE, PATIENCE);
+      if (Date.now() + wait >= deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      return this.#once(method, path, body, deadline);
+    }
+  }
+
+  async #once(method, path, body, deadline) {
+    const headers = { Accept: "application/json" };
+    if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    const stop = new AbortController();
+    const clock = setTimeout(() => stop.abort(), Math.max(1, deadline - Date.now()));
+    let answer, text;
+    try {
+      answer = await this.#fetch(this.url + path, {
+        method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal: stop.signal, cache: "no-store",
+      });
+      text = await answer.text();
+    } catch (cause) {
+      const late = stop.signal.aborted;
+      const detail = late ? `no answer from ${this.url} within ${this.timeout / 1000} s` : `${this.url} cannot be reached`;
+      const error = new MlbotError({ title: late ? "Time-out" : "Unreachable", detail, wanted: "an answer of the service",
+        todo: "try again in a moment", cause });
+      Object.defineProperty(error, "late", { value: late }); // not for callers: status 0 says enough
+      throw error;
+    } finally {
+      clearTimeout(clock);
+    }
+    if (!answer.ok) throw problem(answer, text);
+    return text === "" ? null : parse(answer, text);
+  }
+}
+
+function part(value) {
+  const text = String(value ?? "");
+  if (["", ".", ".."].includes(text)) throw new TypeError(`an id or number of a route: ${JSON.stringify(text)}; wanted: not empty`);
+  return encodeURIComponent(text);
+}
+
+function parse(answer, text) {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new MlbotError({ status: answer.status, title: "Not JSON", detail: text.slice(0, 80), wanted: "JSON from the service",
+      todo: "check that the address is that of the service", cause });
+  }
+}
+
+function problem(answer, text) {
+  let told = {};
+  try {
+    told = Object(JSON.parse(text));
+  } catch { /* a proxy may answer in HTML: its status is all there is to tell */ }
+  const word = (name) => (typeof told[name] === "string" ? told[name] : "");
+  return new MlbotError({ status: answer.status, title: word("title") || answer.statusText, detail: word("detail"),
+    wanted: word("wanted"), todo: word("do"), requestId: word("request_id"), retryAfter: seconds(answer.headers.get("Retry-After")) });
+}
+
+function seconds(header) {
+  if (!header) return null;
+  const wait = /^\s*\d+(\.\d+)?\s*$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
+  return Number.isFinite(wait) ? Math.max(0, wait) : null;
+}

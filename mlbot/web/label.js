@@ -1,0 +1,157 @@
+import { OUTSIDE, byId, explain, intentPicker, isAway, make, percent, signIn, signOut, trouble, untilThere } from "./pages.js";
+
+const WHY = { unsure: "Chosen because the model is unsure about it.", random: "Drawn at random, so that quality can be estimated fairly.",
+  "second opinion": "Somebody has labelled it already; yours is the second opinion." };
+const titles = new Map([[OUTSIDE.intent, OUTSIDE.title]]);
+const past = []; // what was done here, for undo: {item, intent}; intent null: skipped
+const seen = new Set(); // ids that were labelled or skipped here
+let client, items = [], mine = 0, left = 0, busy = false, picker, skipped = 0;
+
+async function begin() {
+  client = await signIn("agent", byId("sign-in"));
+  try {
+    const { intents } = await untilThere(() => client.intents());
+    for (const { intent, title } of intents) titles.set(intent, title);
+    picker = intentPicker({ id: "intent", label: "Search all intents", intents: [...intents, OUTSIDE], onPick: ({ intent }) => choose(intent) });
+    byId("search").append(picker.node);
+    await untilThere(fetchMore);
+  } catch (error) {
+    return lost(error);
+  }
+  byId("work").hidden = false;
+  show();
+}
+
+function lost(error) {
+  if (error.status === 401) return signOut("agent", "You were signed out because your time was up.");
+  if (error.status === 403) return signOut("agent", "That sign-in is not an agent's.");
+  trouble(isAway(error) ? `${explain(error)} Nothing is lost; please try once more.` : explain(error));
+}
+
+async function fetchMore() {
+  const told = await client.nextLabels(50 + skipped); // those that were skipped come again
+  ({ mine, left } = told);
+  const here = new Set(items.map((item) => item.id));
+  items.push(...told.items.filter((item) => !seen.has(item.id) && !here.has(item.id)));
+  const agreed = told.agreement;
+  byId("agreement").textContent = agreed
+    ? `Labellers agree on ${percent(agreed.share)} of ${agreed.pairs} messages that two of them saw${agreed.kappa == null ? "" : ` (kappa ${agreed.kappa.toFixed(2)})`}.`
+    : "No message has two opinions yet.";
+}
+
+/** The best few intents, the surest first, each once. */
+function guesses(item) {
+  const all = [{ intent: item.predicted, confidence: item.confidence }, ...item.alternatives].sort((a, b) => b.confidence - a.confidence);
+  return all.filter(({ intent }, at) => all.findIndex((one) => one.intent === intent) === at).slice(0, 9);
+}
+
+function show() {
+  const item = items[0];
+  byId("bar").max = Math.max(1, mine + left);
+  byId("bar").value = mine;
+  byId("counts").textContent = `${mine} labelled by you, ${left} left${skipped ? `, ${skipped} skipped` : ""}.`;
+  for (const name of ["undo", "back"]) byId(name).disabled = !past.length;
+  byId("item").hidden = !item;
+  byId("done").hidden = Boolean(item);
+  if (!item) {
+    byId("done-title").textContent = skipped ? "You have seen everything that is left." : "Nothing is left to label.";
+    byId("done-words").textContent = skipped ? `You skipped ${skipped}; look once more if you like.` : "Thank you. New messages turn up as people write to the bot.";
+    byId("more").textContent = skipped ? "Look at them again" : "Look for more";
+    byId("done-title").focus();
+    return;
+  }
+  byId("text").textContent = item.text;
+  byId("context").replaceChildren(...[["Role", item.role], ["Location", item.location]].filter(([, value]) => value)
+    .map(([name, value]) => make("li", {}, `${name}: ${value.replaceAll("_", " ")}`)));
+  byId("context").hidden = !item.role && !item.location;
+  byId("why").textContent = WHY[item.why] ?? `Chosen: ${item.why}.`;
+  byId("choices").replaceChildren(...guesses(item).map(({ intent, confidence }, at) => make("li", {}, make("button", { type: "button", on: { click: () => choose(intent) } },
+    make("kbd", {}, String(at + 1)), make("span", { class: "title" }, titles.get(intent) ?? intent),
+    at === 0 && make("kbd", { "aria-hidden": "true" }, "Enter"),
+    make("meter", { min: 0, max: 1, value: confidence, "aria-hidden": "true" }), make("span", { class: "share" }, percent(confidence))))));
+  byId("text").focus({ preventScroll: true }); // the next message is read out, and keys reach the page
+}
+
+/** Do one thing at a time; a double click or a held key does nothing more. */
+async function act(work) {
+  if (busy) return;
+  busy = true;
+  byId("work").setAttribute("aria-busy", "true");
+  try {
+    await work();
+    trouble("");
+    show();
+    if (items.length < 6 && left > items.length + skipped) await fetchMore().then(() => { if (!byId("done").hidden && items.length) show(); });
+  } catch (error) {
+    lost(error);
+  } finally {
+    busy = false;
+    byId("work").removeAttribute("aria-busy");
+  }
+}
+
+const choose = (intent) => act(async () => {
+  const item = items[0];
+  if (!item) return;
+  await client.label(item.id, intent);
+  past.push({ item, intent });
+  seen.add(item.id);
+  items.shift();
+  mine += 1;
+  left = Math.max(0, left - 1);
+  byId("said").textContent = `Kept: ${titles.get(intent) ?? intent}.`;
+});
+
+const skip = () => act(async () => {
+  const item = items.shift();
+  if (!item) return;
+  past.push({ item, intent: null });
+  seen.add(item.id);
+  skipped += 1;
+  byId("said").textContent = "Skipped.";
+});
+
+const undo = () => act(async () => {
+  const last = past.at(-1);
+  if (!last) return;
+  if (last.intent !== null) {
+    await client.unlabel(last.item.id);
+    mine = Math.max(0, mine - 1);
+    left += 1;
+  } else skipped -= 1;
+  past.pop();
+  seen.delete(last.item.id);
+  items = [last.item, ...items.filter((item) => item.id !== last.item.id)];
+  byId("said").textContent = "Taken back.";
+});
+
+const more = () => act(async () => {
+  for (const { item, intent } of past) if (intent === null) seen.delete(item.id);
+  past.splice(0, past.length, ...past.filter(({ intent }) => intent !== null));
+  skipped = 0;
+  await fetchMore();
+});
+
+for (const [id, work] of [["outside", () => choose(OUTSIDE.intent)], ["skip", skip], ["undo", undo], ["back", undo], ["more", more]]) byId(id).addEventListener("click", work);
+
+document.addEventListener("keydown", (event) => {
+  if (byId("work").hidden || event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.isComposing) return;
+  const at = event.target;
+  if (at === picker.input) {
+    if (event.key === "Escape") {
+      picker.input.value = "";
+      byId("text").focus();
+    }
+    return;
+  }
+  if (!byId("keys-on").checked || (at.matches?.("input, textarea, select") && at.type !== "checkbox")) return;
+  const top = items[0] ? guesses(items[0]) : [];
+  const does = { 0: () => choose(OUTSIDE.intent), s: skip, u: undo, "/": () => picker.input.focus() };
+  if (event.key === "Enter" && !at.closest?.("button, a, input, summary") && top.length) does.Enter = () => choose(top[0].intent);
+  if (/^[1-9]$/.test(event.key) && top[event.key - 1]) does[event.key] = () => choose(top[event.key - 1].intent);
+  if (!Object.hasOwn(does, event.key) || (!items.length && !["u"].includes(event.key))) return;
+  event.preventDefault();
+  does[event.key]();
+});
+
+begin();
