@@ -859,12 +859,13 @@ def serve(options: argparse.Namespace) -> int:
         code = subprocess.call([sys.executable, "-m", "mlbot", "run"], cwd=settings.root)
         if code:
             return code
-    host, port = options.host or settings.service.host, settings.service.port if options.port is None else options.port
-    print(f"serves: http://{host}:{port}/  (chat, agents, labels, monitor; the API in /openapi.json)")
-    print("        everybody may be anybody here: this is a demonstration" if options.demo else
-          f"        tokens: {program()} token --help")
-    print("stop:   Ctrl-C", flush=True)
-    run_server(settings, options.demo, host, port)
+
+    def ready(address: str) -> None:
+        print(f"serves: {address}  (chat, agents, labels, monitor; the API in /openapi.json)")
+        print("        everybody may be anybody here: this is a demonstration" if options.demo else
+              f"        tokens: {program()} token --help")
+        print("stop:   Ctrl-C", flush=True)
+    run_server(settings, options.demo, options.host, options.port, ready)
     return 0
 
 

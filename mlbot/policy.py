@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BOT', 'QUEUE', 'AGENT', 'CLOSED', 'SAYS', 'YES', 'NO', 'STOP', 'MOST_DENIED', 'Pending', 'State', 'state_from', 'Act',
            'Heard', 'Button', 'Step', 'wants_person', 'is_one_of', 'Rules', 'slot_words', 'call_person', 'try_again',
-           'ask_or_start', 'yes_or_no', 'offer', 'hear', 'answer_pending', 'respond']
+           'ask_or_start', 'yes_or_no', 'offer', 'hear', 'answer_pending', 'repeat', 'respond']
 
 # %% ../nbs/47_policy.ipynb #a6141e9b
 import re
@@ -93,13 +93,13 @@ SAYS = {
     "start": "Shall I start “{title}”{slots}?",
     "clarify": "Which of these do you mean?",
     "denied": "Sorry, I misunderstood. Please say it in other words.",
-    "slot": "{title}: {slot}?",
+    "slot": "For “{title}” I need to know: {slot}?",
     "started": "I start “{title}”{slots}.",
     "forbidden": "“{title}” is not open to your role or place. A person can help.",
     "out_of_scope": "I have no process for that. Shall a person look at it?",
     "handoff": "I hand you over to a person ({queue}). You can go on writing here.",
     "stopped": "I have stopped it. What else can I do for you?",
-    "chosen": "Please choose one of these.",
+    "chosen": "Please answer this first.",
 }
 YES = frozenset("y yes yep yeah ok okay sure right correct ja jo genau klar oui si sí claro vale please".split())
 NO = frozenset("n no nope wrong nein falsch non".split())
@@ -169,7 +169,7 @@ def ask_or_start(state: State, intent: str, slots: dict[str, str], agreed: bool,
     open_slots = [name for name in process.slots if name not in slots]
     if open_slots:
         pending = Pending("slot", intent, (open_slots[0],), slots)
-        said = SAYS["slot"].format(title=process.title, slot=titled(open_slots[0]))
+        said = SAYS["slot"].format(title=process.title, slot=titled(open_slots[0]).lower())
         return Step(replace(state, pending=pending, denied=0), (said,), (_HELP,))
     if process.confirm and not agreed:
         said = SAYS["start"].format(title=process.title, slots=slot_words(slots))
@@ -233,6 +233,16 @@ def answer_pending(state: State, act: Act, rules: Rules) -> Step | None:
     return None
 
 
+def repeat(state: State, rules: Rules) -> Step:
+    """Say again what the bot waits for."""
+    if state.pending is None:
+        return Step(state, (SAYS["hello"].format(name=""),), (_HELP,))
+    if state.pending.kind == "choose":
+        return offer(state, state.pending.options, rules)
+    buttons = yes_or_no(state.pending.options[0]) if state.pending.kind == "confirm" else (_HELP,)
+    return Step(state, (SAYS["chosen"],), buttons)
+
+
 def respond(state: State, act: Act, heard: Heard | None, rules: Rules) -> Step:
     """What the bot does next. `heard`: what the model makes of the text; None where the act has none.
 
@@ -247,5 +257,5 @@ def respond(state: State, act: Act, heard: Heard | None, rules: Rules) -> Step:
     if step is not None:
         return step
     if heard is None:  # a button of an earlier message
-        return Step(state, (SAYS["chosen"] if state.pending else SAYS["hello"].format(name=""),))
+        return repeat(state, rules)
     return hear(replace(state, pending=None), heard, rules)

@@ -6,13 +6,13 @@
 __all__ = ['MOST_BODY', 'Word', 'Key', 'TITLES', 'BODY_SECONDS', 'SAFE', 'LABELLING', 'OPEN', 'THEIRS', 'AGENTS', 'ROOT', 'DEMO',
            'HEADER_SECONDS', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Feedback', 'Accepted', 'Said', 'Keyed',
            'Reply', 'Chosen', 'Label', 'Visitor', 'Token', 'problem', 'status_of', 'NoModel', 'on_our_error',
-           'on_http_error', 'on_fault', 'Figures', 'TooSlow', 'Guard', 'Recorder', 'House', 'house_of', 'identity_of',
+           'on_http_error', 'on_depth', 'on_fault', 'Figures', 'Guard', 'Recorder', 'House', 'house_of', 'identity_of',
            'agent_of', 'shown', 'shown_case', 'predict', 'intents', 'feedback', 'livez', 'readyz', 'metrics', 'Tensor',
            'Infer', 'v2', 'v2_live', 'v2_ready', 'v2_model', 'v2_model_ready', 'v2_infer', 'check_model',
            'conversation_start', 'conversation_read', 'act_of', 'conversation_act', 'conversation_handoff', 'cases',
            'case_of', 'handoffs', 'handoff_read', 'handoff_take', 'handoff_reply', 'handoff_return', 'handoff_close',
            'handoff_label', 'check_intent', 'labels_next', 'label', 'label_undo', 'check_item', 'labels_export',
-           'monitor', 'demo_identity', 'demo_agent', 'start_page', 'build_app', 'make_app', 'run_server']
+           'monitor', 'demo_identity', 'demo_agent', 'openapi', 'start_page', 'build_app', 'make_app', 'run_server']
 
 # %% ../nbs/54_serve.ipynb #a56e8b71
 import asyncio
@@ -32,6 +32,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.params import Parameter
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -184,6 +185,11 @@ def on_http_error(request: Request, error: HTTPException) -> Response:
     return problem(error.status_code, error.detail, "", "", **allow)
 
 
+def on_depth(request: Request, error: RecursionError) -> Response:
+    """JSON that is nested too deep."""
+    return problem(400, "the body is nested too deep", "the fields of /openapi.json", "correct the request")
+
+
 def on_fault(request: Request, error: Exception) -> Response:
     """Our mistake: said so, written to stderr with a trace, and no detail leaves the house."""
     import traceback
@@ -225,10 +231,6 @@ SAFE = [(b"content-security-policy", b"default-src 'self'; object-src 'none'; ba
         (b"cross-origin-opener-policy", b"same-origin"), (b"cache-control", b"no-store")]
 
 
-class TooSlow(Exception):
-    """The body did not arrive in time."""
-
-
 class Guard:
     """An ASGI application around another. `routes` are the templates of paths, for the figures."""
 
@@ -250,7 +252,7 @@ class Guard:
     async def refuse(self, send, status: int, detail: str, after: str) -> None:
         """Answer at once."""
         body = json.dumps({"type": "about:blank", "title": TITLES[status], "status": status, "detail": detail, "wanted": "",
-                           "do": f"try again in {after} s"}).encode()
+                           "do": f"try again in {after} s" if status != 404 else ""}).encode()
         headers = [(b"content-type", b"application/problem+json"), (b"retry-after", after.encode()),
                    (b"content-length", str(len(body)).encode()), *SAFE]
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -264,6 +266,8 @@ class Guard:
         path = scope["path"]
         free = path in ("/livez", "/readyz", "/metrics")
         caller = scope["client"][0] if scope.get("client") else ""
+        if "\x00" in path:
+            return await self.refuse(send, 404, "no such path", "0")
         if not free and self.is_too_fast(caller):
             return await self.refuse(send, 429, f"more than {self.per_caller} requests a second", "1")
         if not free and self.busy >= self.at_once:
@@ -275,7 +279,7 @@ class Guard:
                 async with asyncio.timeout(BODY_SECONDS):
                     return await receive()
             except TimeoutError:
-                raise TooSlow() from None
+                raise HTTPException(f"the body took more than {BODY_SECONDS:g} seconds", status_code=408) from None
 
         async def send_safely(message):
             nonlocal status
@@ -287,9 +291,6 @@ class Guard:
         self.busy += 1
         try:
             await self.app(scope, receive_in_time, send_safely)
-        except TooSlow:
-            status = 408
-            await self.refuse(send, 408, f"the body took more than {BODY_SECONDS:g} seconds", "1")
         finally:
             self.busy -= 1
             route = getattr(scope.get("route_handler"), "name", None) or "other"
@@ -708,7 +709,7 @@ LABELLING = ("opened", *ASKED, "label", "label.undone")
 
 @get("/v1/labels/next", name="labels next", sync_to_thread=True)
 def labels_next(request: Request, agent: Identity,
-                count: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50) -> dict[str, Any]:
+                count: Annotated[int, Parameter(ge=1, le=200)] = 50) -> dict[str, Any]:
     """The messages whose labels teach most, and some that chance has drawn."""
     house, me = house_of(request), pseudonym(agent.person)
     house.recorder.flush()
@@ -754,7 +755,7 @@ def labels_export(request: Request, agent: Identity) -> str:
 
 
 @get("/v1/monitor", name="monitor", sync_to_thread=True)
-def monitor(request: Request, agent: Identity, days: Annotated[int, msgspec.Meta(ge=1, le=400)] = 28) -> dict[str, Any]:
+def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge=1, le=400)] = 28) -> dict[str, Any]:
     """How the bot does: traffic, drift, quality, alerts."""
     house = house_of(request)
     house.recorder.flush()
@@ -777,6 +778,12 @@ async def demo_agent(request: Request, data: Visitor) -> Token:
     return Token(sign(Identity(data.name or "Agent", agent=True, expires=time.time() + 12 * HOUR), house_of(request).secret))
 
 
+@get("/openapi.json", name="openapi", include_in_schema=False)
+async def openapi(request: Request) -> dict[str, Any]:
+    """What the routes take and give (OpenAPI 3.1)."""
+    return request.app.openapi_schema.to_schema()
+
+
 @get("/", name="start", include_in_schema=False)
 async def start_page() -> Redirect:
     """The pages."""
@@ -784,7 +791,7 @@ async def start_page() -> Redirect:
 
 # %% ../nbs/54_serve.ipynb #2441a357
 OPEN = [predict, intents, feedback, livez, readyz, metrics, v2, v2_live, v2_ready, v2_model, v2_model_ready, v2_infer,
-        start_page]
+        openapi, start_page]
 THEIRS = [conversation_start, conversation_read, conversation_act, conversation_handoff]
 AGENTS = [handoffs, handoff_read, handoff_take, handoff_reply, handoff_return, handoff_close, handoff_label,
           labels_next, label, label_undo, labels_export, monitor]
@@ -797,8 +804,9 @@ def build_app(house: House) -> Guard:
         [*OPEN, *THEIRS, *AGENTS, *([demo_identity, demo_agent] if house.demo else []), pages],
         dependencies={"identity": Provide(identity_of, sync_to_thread=False),
                       "agent": Provide(agent_of, sync_to_thread=False)},
-        exception_handlers={MlbotError: on_our_error, HTTPException: on_http_error, Exception: on_fault},
-        openapi_config=OpenAPIConfig(title="mlbot", version="1", path="/", render_plugins=[JsonRenderPlugin()]),
+        exception_handlers={MlbotError: on_our_error, HTTPException: on_http_error, RecursionError: on_depth,
+                            Exception: on_fault},
+        openapi_config=OpenAPIConfig(title="mlbot", version="1", path="/schema", render_plugins=[JsonRenderPlugin()]),
         request_max_body_size=MOST_BODY, on_startup=[house.start], on_shutdown=[house.stop], debug=False,
         logging_config=None)
     app.state.house = house
@@ -816,8 +824,9 @@ def make_app() -> Guard:
 HEADER_SECONDS = 10
 
 
-def run_server(settings: Settings, demo: bool = False, host: str = "", port: int | None = None) -> None:
-    """Serve until SIGTERM or Ctrl-C. Raises InputError when the port is in use."""
+def run_server(settings: Settings, demo: bool = False, host: str = "", port: int | None = None,
+               ready: Callable[[str], None] = print) -> None:
+    """Serve until SIGTERM or Ctrl-C. `ready` is told the address. Raises InputError when the port is in use."""
     import socket
 
     from granian import Granian
@@ -832,6 +841,10 @@ def run_server(settings: Settings, demo: bool = False, host: str = "", port: int
         except OSError as error:
             raise InputError(f"{host}:{port} cannot be listened on ({error.strerror})", "a free port",
                              "stop what listens there, or choose another: --port 8001") from None
+    trial = House(settings, demo)  # what cannot start is said here, once, and not by each worker
+    build_app(trial)
+    trial.log.close()
+    ready(f"http://{host}:{port}/")
     os.environ[ROOT], os.environ[DEMO] = str(settings.root), "1" if demo else "0"
     Granian("mlbot.serve:make_app", address=host, port=port, interface=Interfaces.ASGI, factory=True, workers=1,
             backlog=1024, http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000),

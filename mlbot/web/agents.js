@@ -8,7 +8,9 @@ let client, openId = "", asking, watching, shown = new Map(), owner = "", agent 
 async function begin() {
   client = await signIn("agent", byId("sign-in"));
   try {
-    ({ intents } = await untilThere(() => client.intents()));
+    const told = await untilThere(() => client.intents());
+    intents = told.intents;
+    OUTSIDE.intent = told.out_of_scope ?? OUTSIDE.intent;
   } catch (error) {
     return lost(error);
   }
@@ -19,7 +21,7 @@ async function begin() {
 }
 
 function lost(error) {
-  if (error.status === 401) return signOut("agent", "You were signed out because your time was up.");
+  if (error.status === 401) return signOut("agent", "Your sign-in is not valid, or its time is up.");
   if (error.status === 403) return signOut("agent", "That sign-in is not an agent's.");
   trouble(isAway(error) ? `${explain(error)} Trying again …` : explain(error));
 }

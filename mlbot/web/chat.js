@@ -4,8 +4,8 @@ import { byId, clock, explain, isAway, keepAsking, make, memory, signIn, signOut
 const [section, log, form, field, send] = ["chat", "log", "form", "text", "send"].map(byId);
 const messages = new Map(); // by number
 let client, id, owner, polled = 0, asked = 0, applied = 0, polling;
-let act = null; // what is on its way: {key, what, said}; kept, with its key, while the service is away
-let busy = false;
+let acts = []; // what is on its way, {key, go}; kept, with its key, while the service is away
+let busy = false, notBefore = 0;
 
 async function begin() {
   client = await signIn("person", byId("sign-in"));
@@ -39,53 +39,56 @@ async function refresh() {
   show(told, turn);
   polled = Math.max(polled, ...told.messages.map((message) => message.number));
   if (told.owner === "closed") polling?.stop();
-  else if (act && !busy && Date.now() >= act.after) perform(act);
+  else if (acts.length && Date.now() >= notBefore) perform();
 }
 
 function lost(error) {
-  if (error.status === 401) return signOut("person", "You were signed out because your time was up.");
+  if (error.status === 401) return signOut("person", "Your sign-in is not valid, or its time is up.");
   if (error.status === 404) {
     polling?.stop();
     memory.set("conversation", "");
     return end("This chat is no longer there.");
   }
-  trouble(`${explain(error)} ${act ? "What you did is kept and goes out as soon as the service is back." : "Trying again …"}`);
+  trouble(`${explain(error)} ${acts.length ? "What you did is kept and goes out as soon as the service is back." : "Trying again …"}`);
 }
 
 function back() {
-  if (!act) trouble("");
+  if (!acts.length) trouble("");
 }
 
-/** Do one thing, once: a second click finds it on its way, and a second try carries the same key. */
+/** Do things in their order, each once: a second click finds the first on its way, and a second try carries the same key. */
 async function perform(next) {
+  if (next && !acts.some((one) => one.key === next.key || (next.group && one.group === next.group))) acts.push(next);
   if (busy) return;
   busy = true;
-  act = next;
   section.setAttribute("aria-busy", "true");
   send.textContent = "Sending …";
-  const turn = ++asked;
-  try {
-    const told = await next.go(next.key);
-    act = null;
-    trouble("");
-    if (next.text !== undefined && field.value.trim() === next.text) {
-      field.value = "";
-      memory.set("draft", "");
-    }
-    show(told, turn);
-  } catch (error) {
-    next.after = Date.now() + 1000 * (error.retryAfter ?? 1);
-    if (!isAway(error)) act = null;
-    if (isAway(error) || [401, 404].includes(error.status)) lost(error);
-    else {
-      trouble(explain(error));
+  while (acts.length) {
+    const [one] = acts, turn = ++asked;
+    try {
+      const told = await one.go(one.key);
+      trouble("");
+      if (one.text !== undefined && field.value.trim() === one.text) {
+        field.value = "";
+        memory.set("draft", "");
+      }
+      acts.shift();
+      show(told, turn);
+    } catch (error) {
+      notBefore = Date.now() + 1000 * (error.retryAfter ?? 1);
+      if (isAway(error)) {
+        lost(error);
+        break;
+      }
+      acts.shift();
+      if ([401, 404].includes(error.status)) lost(error);
+      else trouble(explain(error));
       polling?.now();
     }
-  } finally {
-    busy = false;
-    section.removeAttribute("aria-busy");
-    send.textContent = "Send";
   }
+  busy = false;
+  section.removeAttribute("aria-busy");
+  send.textContent = "Send";
 }
 
 function show(told, turn) {
@@ -106,7 +109,9 @@ function show(told, turn) {
   const heldFocus = log.contains(document.activeElement) && document.activeElement !== log;
   offerButtons();
   if (heldFocus && !document.activeElement?.isConnected || document.activeElement === document.body) field.focus();
-  if (grew && low) log.scrollTop = log.scrollHeight;
+  if (!grew || !low) return;
+  log.lastElementChild.scrollIntoView({ block: "nearest" });
+  log.scrollTop = log.scrollHeight;
 }
 
 function setOwner({ owner: now, agent }) {
@@ -148,7 +153,7 @@ function offerButtons() {
   }
   last.node.querySelector(".words").after(make("div", { class: "acts", role: "group", "aria-label": "Answers" }, ...offered.map((one) => {
     const key = newKey(), main = one.act === "confirm" && one.value;
-    return make("button", { type: "button", class: main && "main", on: { click: () => perform({ key, go: (same) => press(one, same) }) } }, one.label);
+    return make("button", { type: "button", class: main && "main", on: { click: () => perform({ key, group: last.message.number, go: (same) => press(one, same) }) } }, one.label);
   })));
 }
 
@@ -195,8 +200,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const text = field.value.trim();
   if (!text || !id) return;
-  const same = act?.text === text ? act : { key: newKey(), text, go: (key) => client.say(id, text, key) };
-  perform(same);
+  perform(acts.find((one) => one.text === text) ?? { key: newKey(), text, go: (key) => client.say(id, text, key) });
 });
 field.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -205,16 +209,13 @@ field.addEventListener("keydown", (event) => {
 });
 field.addEventListener("input", () => {
   memory.set("draft", field.value);
-  if (act?.text !== undefined && !busy) act = null;
+  if (!busy) acts = acts.filter((one) => one.text === undefined);
 });
-let personKey = newKey();
-byId("person").addEventListener("click", () => {
-  const key = personKey;
-  perform({ key, go: (same) => client.askForPerson(id, same).then((told) => { personKey = newKey(); return told; }) });
-});
+byId("person").addEventListener("click", () => perform({ key: newKey(), group: "person", go: (key) => client.askForPerson(id, key) }));
 byId("again").addEventListener("click", async () => {
   messages.clear();
   log.replaceChildren();
+  acts = [];
   polled = 0;
   owner = "";
   byId("over").hidden = true;

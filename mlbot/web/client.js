@@ -19,7 +19,7 @@ const PAUSE = 0.3; // seconds before the second try, where the service names non
  * @typedef {{request_id: string, model: string, decision: Decision, intent: string, process: Process | null, confidence: number,
  *   in_scope: number | null, alternatives: Alternative[], notes: string[]}} Prediction
  * @typedef {{intent: string, title: string, department: string, confirm: boolean, slots: string[]}} Intent
- * @typedef {{model: string, intents: Intent[], context: Object<string, string[]>}} Intents
+ * @typedef {{model: string, intents: Intent[], context: Object<string, string[]>, out_of_scope?: string}} Intents
  * @typedef {{act: "confirm", value: boolean, label: string} | {act: "choose", value: string, label: string}
  *   | {act: "person", value: true, label: string}} Button
  * @typedef {{number: number, at: number, sender: "person" | "bot" | "agent" | "system", name: string, text: string,

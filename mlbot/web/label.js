@@ -2,15 +2,17 @@ import { OUTSIDE, byId, explain, intentPicker, isAway, make, percent, signIn, si
 
 const WHY = { unsure: "Chosen because the model is unsure about it.", random: "Drawn at random, so that quality can be estimated fairly.",
   "second opinion": "Somebody has labelled it already; yours is the second opinion." };
-const titles = new Map([[OUTSIDE.intent, OUTSIDE.title]]);
+const titles = new Map();
 const past = []; // what was done here, for undo: {item, intent}; intent null: skipped
 const seen = new Set(); // ids that were labelled or skipped here
-let client, items = [], mine = 0, left = 0, busy = false, picker, skipped = 0;
+let client, items = [], mine = 0, left = 0, busy = false, picker, skipped = 0, all = false;
 
 async function begin() {
   client = await signIn("agent", byId("sign-in"));
   try {
-    const { intents } = await untilThere(() => client.intents());
+    const { intents, out_of_scope: outside = OUTSIDE.intent } = await untilThere(() => client.intents());
+    OUTSIDE.intent = outside;
+    titles.set(outside, OUTSIDE.title);
     for (const { intent, title } of intents) titles.set(intent, title);
     picker = intentPicker({ id: "intent", label: "Search all intents", intents: [...intents, OUTSIDE], onPick: ({ intent }) => choose(intent) });
     byId("search").append(picker.node);
@@ -23,13 +25,15 @@ async function begin() {
 }
 
 function lost(error) {
-  if (error.status === 401) return signOut("agent", "You were signed out because your time was up.");
+  if (error.status === 401) return signOut("agent", "Your sign-in is not valid, or its time is up.");
   if (error.status === 403) return signOut("agent", "That sign-in is not an agent's.");
   trouble(isAway(error) ? `${explain(error)} Nothing is lost; please try once more.` : explain(error));
 }
 
 async function fetchMore() {
-  const told = await client.nextLabels(50 + skipped); // those that were skipped come again
+  const count = Math.min(50 + skipped, 200); // those that were skipped come again
+  const told = await client.nextLabels(count);
+  all = told.items.length < count;
   ({ mine, left } = told);
   const here = new Set(items.map((item) => item.id));
   items.push(...told.items.filter((item) => !seen.has(item.id) && !here.has(item.id)));
@@ -38,6 +42,9 @@ async function fetchMore() {
     ? `Labellers agree on ${percent(agreed.share)} of ${agreed.pairs} messages that two of them saw${agreed.kappa == null ? "" : ` (kappa ${agreed.kappa.toFixed(2)})`}.`
     : "No message has two opinions yet.";
 }
+
+/** 1 for what nobody has labelled before: only that is among those left. */
+const isNew = (item) => Number(item.why !== "second opinion");
 
 /** The best few intents, the surest first, each once. */
 function guesses(item) {
@@ -81,7 +88,7 @@ async function act(work) {
     await work();
     trouble("");
     show();
-    if (items.length < 6 && left > items.length + skipped) await fetchMore().then(() => { if (!byId("done").hidden && items.length) show(); });
+    if (items.length < 6 && !all) await fetchMore().then(() => { if (!byId("done").hidden && items.length) show(); });
   } catch (error) {
     lost(error);
   } finally {
@@ -98,7 +105,7 @@ const choose = (intent) => act(async () => {
   seen.add(item.id);
   items.shift();
   mine += 1;
-  left = Math.max(0, left - 1);
+  left = Math.max(0, left - isNew(item));
   byId("said").textContent = `Kept: ${titles.get(intent) ?? intent}.`;
 });
 
@@ -117,7 +124,7 @@ const undo = () => act(async () => {
   if (last.intent !== null) {
     await client.unlabel(last.item.id);
     mine = Math.max(0, mine - 1);
-    left += 1;
+    left += isNew(last.item);
   } else skipped -= 1;
   past.pop();
   seen.delete(last.item.id);

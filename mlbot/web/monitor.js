@@ -20,7 +20,7 @@ async function load() {
     const told = await untilThere(() => client.monitor(Number(byId("days").value)));
     if (mine === turn) show(told);
   } catch (error) {
-    if (error.status === 401) return signOut("agent", "You were signed out because your time was up.");
+    if (error.status === 401) return signOut("agent", "Your sign-in is not valid, or its time is up.");
     if (error.status === 403) return signOut("agent", "That sign-in is not an agent's.");
     trouble(isAway(error) ? `${explain(error)} Trying again …` : explain(error));
   } finally {
@@ -38,7 +38,7 @@ function show({ days, drift, quality, alerts, model, since }) {
   byId("alerts").className = `banner ${alerts.length ? "fail" : "pass"}`;
   byId("alerts").replaceChildren(make("strong", {}, alerts.length ? (alerts.length === 1 ? "One thing needs a look" : `${alerts.length} things need a look`) : "Nothing is out of bounds"),
     ...(alerts.length ? [make("ul", {}, ...alerts.map((words) => make("li", {}, words)))] : []));
-  byId("model").textContent = `Model ${model}, in use since ${new Date(1000 * since).toLocaleDateString("en-GB", { dateStyle: "medium" })}`;
+  byId("model").textContent = `Model ${model}; figures since ${new Date(1000 * since).toLocaleDateString("en-GB", { dateStyle: "medium" })}`;
   const messages = sum(days, (day) => day.messages), useful = sum(days, (day) => day.useful), useless = sum(days, (day) => day.useless);
   const confidence = messages ? sum(days, (day) => (day.confidence ?? 0) * day.messages) / messages : null;
   byId("sums").replaceChildren(...Object.entries({ Messages: many(messages), "Handed to a person": messages ? percent(sum(days, (day) => day.handoffs) / messages) : "–",

@@ -2,7 +2,7 @@
 
 import { MlbotClient, MlbotError } from "./client.js";
 
-/** The label of what is out of scope. */
+/** The label of what is out of scope; a service may call it otherwise. */
 export const OUTSIDE = { intent: "oos", title: "Out of scope", department: "" };
 
 /** An element; strings become text, never markup. `on` holds listeners, other fields are attributes (null and false: left out).

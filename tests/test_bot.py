@@ -1,0 +1,192 @@
+"""Conversations: one effect an act, one owner at a time, nothing lost, and people who are gone give way."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from mlbot import bot as _bot
+from mlbot.bot import Bot, Conflict, NotFound, close, give_back, reply, take, tick
+from mlbot.catalogue import Process
+from mlbot.data import Columns, read_utterances, sample_file
+from mlbot.errors import InputError
+from mlbot.events import EventLog
+from mlbot.identity import Identity
+from mlbot.model import to_artefact, train
+from mlbot.policy import AGENT, BOT, CLOSED, QUEUE, Act
+from mlbot.predict import Predictor
+from mlbot.settings import load_settings
+from mlbot.split import split
+
+SETTINGS = load_settings()
+ADA, BOB = Identity("ada", "sales", "de"), Identity("bob", "sales", "de")
+GRACE, LINUS = Identity("Grace", agent=True), Identity("Linus", agent=True)
+
+
+@pytest.fixture(scope="module")
+def model():
+    sample = read_utterances(sample_file(), Columns(context=("role", "location")), SETTINGS.data)
+    sides = split(sample, SETTINGS.data)
+    return Predictor(to_artefact(train(sides.train, ["role", "location"], SETTINGS.model), SETTINGS.model, {}))
+
+
+class Clock:
+    """A clock that stands still until it is told."""
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def bot(tmp_path, model):
+    processes = {intent: Process(intent, intent.title()) for intent in model.intents}
+    processes["expense_claim"] = Process("expense_claim", "Company card", "finance", "finance", ("email",), True)
+    found = Bot(EventLog(tmp_path / "events.db", Clock()), lambda about: model, lambda: processes, SETTINGS.costs)
+    found.log.clock.now = Clock.now
+    yield found
+    found.log.close()
+
+
+def texts(conversation):
+    """Who says what."""
+    return [(message.sender, message.text) for message in conversation.messages]
+
+
+def waiting(bot, who=ADA):
+    """A conversation that waits for a person."""
+    talk = bot.start(who)
+    bot.act(talk.id, who, Act(person=True))
+    return talk.id
+
+
+def test_a_risky_process_asks_for_its_slot_and_a_yes_and_starts_once_however_often_it_is_clicked(bot):
+    talk = bot.start(ADA, "Ada")
+    said = bot.act(talk.id, ADA, Act("I need a new card"), "1")
+    if said.state.pending.kind == "confirm":
+        said = bot.act(talk.id, ADA, Act(confirm=True), "2")
+    assert said.state.pending.kind == "slot"
+    said = bot.act(talk.id, ADA, Act("ada@example.org"), "3")
+    assert said.state.pending.kind == "confirm" and said.messages[-1].buttons[0]["label"] == "Yes, start it"
+    clicks = [threading.Thread(target=bot.act, args=(talk.id, ADA, Act(confirm=True), key)) for key in ("4", "4", "4", "5")]
+    for click in clicks:
+        click.start()
+    for click in clicks:
+        click.join()
+    started, = bot.log.read(("process.asked",))
+    assert started.body["slots"] == {"email": "ada@example.org"}  # the process needs the value itself
+    assert ("person", "[email]") in texts(bot.read(talk.id, ADA))  # people and logs of talk do not
+    assert bot.act(talk.id, ADA, Act(confirm=True), "4").messages == bot.act(talk.id, ADA, Act(confirm=True), "4").messages
+
+
+def test_a_conversation_is_for_its_person_and_for_agents_only(bot):
+    talk = bot.start(ADA)
+    assert bot.read(talk.id, GRACE).id == talk.id and len(talk.id) > 20
+    for about, who in ((talk.id, BOB), ("c" + "x" * 22, ADA), ("", ADA), ("x" * 500, ADA)):
+        with pytest.raises(NotFound):
+            bot.read(about, who)
+    with pytest.raises(InputError):
+        bot.act(talk.id, ADA, Act("  \u200b "))
+
+
+def test_from_the_first_word_to_the_agent_and_back(bot):
+    about = waiting(bot)
+    bot.desk.sign_in("Grace")
+    assert bot.read(about, ADA).state.owner == QUEUE and bot.desk.cases[about].role == "sales"
+    bot.act(about, ADA, Act("are you there?"))
+    take(bot, about, GRACE)
+    assert take(bot, about, GRACE).state.agent == "Grace"
+    with pytest.raises(Conflict, match="Grace has it"):
+        take(bot, about, LINUS)
+    with pytest.raises(Conflict, match="not yours"):
+        reply(bot, about, LINUS, "me too")
+    assert reply(bot, about, GRACE, "Hello", "k").messages == reply(bot, about, GRACE, "Hello", "k").messages
+    silent = bot.act(about, ADA, Act("I need a new card"))
+    assert texts(silent) == [("person", "I need a new card")]
+    assert give_back(bot, about, GRACE).state.owner == BOT
+    assert len(bot.act(about, ADA, Act("I need a new card")).messages) > 1
+    kinds = [event.body["value"].get("state") for event in bot.log.read(("handoff.status",))]
+    assert kinds == ["accepted", "completed"]
+    first, = bot.log.read(("handoff.initiate",))
+    assert first.body["name"] == "handoff.initiate" and first.body["value"]["role"] == "sales"
+
+
+def test_closed_is_closed(bot):
+    about = waiting(bot)
+    take(bot, about, GRACE)
+    assert close(bot, about, GRACE).state.owner == CLOSED
+    with pytest.raises(Conflict, match="closed"):
+        bot.act(about, ADA, Act("hello?"))
+    assert about not in bot.desk.cases
+
+
+def test_nobody_there_is_said_and_the_message_is_stored(bot):
+    talk = bot.start(ADA)
+    said = bot.act(talk.id, ADA, Act("a human, please"))
+    assert said.messages[-1].text == _bot.NOBODY and bot.desk.cases == {} or talk.id in bot.desk.cases
+    bot.desk.sign_in("Grace")
+    again = bot.start(ADA)
+    assert bot.act(again.id, ADA, Act("a human, please")).messages[-1].text != _bot.NOBODY
+    assert set(bot.desk.cases) >= {talk.id}
+
+
+def test_an_agent_who_disappears_loses_the_case_and_who_waits_for_long_is_told_once(bot):
+    about = waiting(bot)
+    bot.desk.sign_in("Grace")
+    take(bot, about, GRACE)
+    assert tick(bot) == []
+    bot.log.clock.now += bot.absence + 1
+    assert tick(bot) == [about] and bot.read(about, ADA).state.owner == QUEUE
+    assert "Grace had to leave" in texts(bot.read(about, ADA))[-1][1]
+    assert tick(bot) == []
+    bot.log.clock.now += bot.patience + 1
+    assert tick(bot) == [about] and tick(bot) == [] and texts(bot.read(about, ADA))[-1][1] == _bot.WAITING
+
+
+def test_two_servers_on_one_log_show_the_same_and_one_agent_wins(bot, tmp_path):
+    about = waiting(bot)
+    other = replace(bot, log=EventLog(tmp_path / "events.db", bot.log.clock))
+    wins = []
+
+    def try_to_take(server, agent):
+        try:
+            take(server, about, agent)
+            wins.append(agent.person)
+        except Conflict:
+            pass
+    threads = [threading.Thread(target=try_to_take, args=pair) for pair in ((bot, GRACE), (other, LINUS)) * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(wins)) == 1
+    for server in (bot, other):
+        server.desk.follow()
+        assert server.desk.cases[about].state.owner == AGENT and server.desk.cases[about].state.agent == wins[0]
+    other.log.close()
+
+
+def test_a_model_on_trial_that_fails_or_hangs_on_nothing_does_not_disturb(bot, model):
+    class Broken:
+        context = ()
+
+        def predict(self, text, **context):
+            raise RuntimeError("boom")
+    bot.other = lambda name: Broken()
+    talk = bot.start(ADA)
+    assert len(bot.act(talk.id, ADA, Act("I need a new card")).messages) > 1
+    turn, = bot.log.read(("turn",))
+    assert turn.body["other_failed"] == "RuntimeError: boom"
+    bot.other = lambda name: model
+    bot.act(talk.id, ADA, Act("where is my payslip"))
+    assert bot.log.read(("turn",))[-1].body.get("other", {}).get("model") in (None, model.name)
+
+
+def test_text_stays_text(bot):
+    talk = bot.start(ADA)
+    for text in ("<script>alert(1)</script>", "{{7*7}}", "${jndi:ldap://x}", "=cmd()", "'; DROP TABLE events; --",
+                 "\u202etxt"):
+        said = bot.act(talk.id, ADA, Act(text))
+        assert said.messages[0].text == text.replace("\u202e", "")
+        if said.state.owner != BOT:
+            talk = bot.start(ADA)

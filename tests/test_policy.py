@@ -1,0 +1,120 @@
+"""The manners of the bot, as a table: what was asked, what a person does, what comes of it."""
+
+import pytest
+
+from mlbot.catalogue import Process, load_catalogue, read_catalogue
+from mlbot.errors import InputError
+from mlbot.policy import AGENT, BOT, CLOSED, QUEUE, SAYS, Act, Heard, Pending, Rules, State, respond, state_from, wants_person
+from mlbot.settings import load_settings
+
+RULES = Rules({"leave": Process("leave", "Annual leave"),
+               "card": Process("card", "Company card", queue="finance", slots=("limit", "reason"), confirm=True),
+               "fire": Process("fire", "Dismissal", roles=("manager",)),
+               "hours": Process("hours", "Opening hours", answer="We are open from 9 to 5.")}, "sales", "de")
+MEANT, START = Pending("confirm", "leave", ("meant",)), Pending("confirm", "card", ("start",), {"limit": "5", "reason": "x"})
+CHOICE, SLOT = Pending("choose", options=("leave", "card")), Pending("slot", "card", ("limit",))
+
+
+def said(decision, *intents):
+    """A text, and what the model makes of it."""
+    return Act("some words"), Heard(decision, intents)
+
+
+@pytest.mark.parametrize("pending, act, heard, owner, waits_for, starts, says", [
+    (None, *said("execute", "leave"), BOT, None, "leave", "I start “Annual leave”"),
+    (None, *said("execute", "card"), BOT, "slot", "", "limit"),
+    (None, *said("execute", "fire"), BOT, None, "", "not open to your role"),
+    (None, *said("execute", "hours"), BOT, None, "", "from 9 to 5"),
+    (None, *said("execute", "unheard_of"), BOT, None, "unheard_of", "Unheard of"),
+    (None, *said("confirm", "leave"), BOT, "confirm", "", "Annual leave"),
+    (None, *said("confirm", "fire"), QUEUE, None, "", "a person"),
+    (None, *said("clarify", "leave", "fire", "card"), BOT, "choose", "", "Which of these"),
+    (None, *said("clarify", "fire"), QUEUE, None, "", "a person"),
+    (None, *said("handoff", "card"), QUEUE, None, "", "finance"),
+    (None, *said("out_of_scope", "leave"), BOT, None, "", "no process for that"),
+    (None, Act(person=True), None, QUEUE, None, "", "a person"),
+    (None, Act("please give me a human"), Heard("execute", ("leave",)), QUEUE, None, "", "a person"),
+    (None, Act(confirm=True), None, BOT, None, "", "What can I do"),
+    (MEANT, Act(confirm=True), None, BOT, None, "leave", "I start"),
+    (MEANT, Act("yes please"), Heard("handoff", ()), BOT, None, "leave", "I start"),
+    (MEANT, Act(confirm=False), None, BOT, None, "", "misunderstood"),
+    (MEANT, Act("nein"), Heard("execute", ("card",)), BOT, None, "", "misunderstood"),
+    (MEANT, *said("execute", "card"), BOT, "slot", "", "limit"),
+    (START, Act(confirm=True), None, BOT, None, "card", "limit: 5, reason: x"),
+    (START, Act(confirm=False), None, BOT, None, "", "stopped"),
+    (START, Act(person=True), None, QUEUE, None, "", "finance"),
+    (CHOICE, Act(choose="leave"), None, BOT, None, "leave", "I start"),
+    (CHOICE, Act(choose="card"), None, BOT, "slot", "", "limit"),
+    (CHOICE, Act(choose=""), None, BOT, None, "", "misunderstood"),
+    (CHOICE, Act(choose="fire"), None, BOT, "choose", "", "Which of these"),
+    (CHOICE, Act(confirm=True), None, BOT, "choose", "", "Which of these"),
+    (SLOT, Act(confirm=True), None, BOT, "slot", "", "answer this first"),
+    (START, Act(choose="leave"), None, BOT, "confirm", "", "answer this first"),
+    (SLOT, Act("500"), Heard("execute", ("leave",)), BOT, "slot", "", "reason"),
+    (SLOT, Act("cancel"), Heard("execute", ("leave",)), BOT, None, "", "stopped"),
+    (SLOT, Act("talk to a human"), Heard("execute", ("leave",)), QUEUE, None, "", "finance"),
+])
+def test_what_the_bot_does(pending, act, heard, owner, waits_for, starts, says):
+    step = respond(State(pending=pending), act, heard, RULES)
+    assert step.state.owner == owner and step.starts == starts and says in " ".join(step.says)
+    assert (step.state.pending.kind if step.state.pending else None) == waits_for
+    assert state_from(step.state.as_dict()) == step.state
+    if step.state.pending or says in ("misunderstood", "no process for that"):
+        assert any(button.act == "person" for button in step.buttons)  # a person is always within reach
+
+
+@pytest.mark.parametrize("owner", [QUEUE, AGENT, CLOSED])
+def test_while_a_person_owns_the_conversation_the_bot_is_silent(owner):
+    for act in (Act("yes"), Act(confirm=True), Act(person=True)):
+        step = respond(State(owner, pending=MEANT), act, Heard("execute", ("leave",)), RULES)
+        assert not step.says and not step.starts and step.state.owner == owner
+
+
+def test_twice_wrong_in_a_row_brings_a_person_and_success_in_between_does_not():
+    once = respond(State(pending=MEANT), Act(confirm=False), None, RULES).state
+    assert once.denied == 1 and once.owner == BOT
+    again = respond(once, *said("out_of_scope"), RULES)
+    assert again.state.owner == QUEUE and again.state.reason
+    fine = respond(once, *said("execute", "leave"), RULES).state
+    assert fine.denied == 0 and respond(fine, *said("out_of_scope"), RULES).state.owner == BOT
+
+
+def test_nothing_forbidden_is_offered_and_what_the_text_says_about_its_writer_does_not_count():
+    step = respond(State(), Act("as a manager I want to fire somebody"), Heard("clarify", ("fire", "leave")), RULES)
+    assert [button.value for button in step.buttons if button.act == "choose"] == ["leave", ""]
+    manager = Rules(RULES.processes, "Manager", "de")
+    assert respond(State(), *said("execute", "fire"), manager).starts == "fire"
+
+
+def test_who_asks_for_a_person_is_told_from_who_mentions_one():
+    for text in ("human", "Agent", "can i speak to a real person", "Ich will mit einem Menschen sprechen",
+                 "quiero hablar con una persona"):
+        assert wants_person(text), text
+    for text in ("the travel agent has not sent the invoice yet and my boss asks for it", "personal data", "new card"):
+        assert not wants_person(text), text
+
+
+def test_every_saying_is_used():
+    from inspect import getsource
+
+    import mlbot.bot
+    import mlbot.policy
+    sources = getsource(mlbot.policy) + getsource(mlbot.bot)
+    assert all(f'SAYS["{name}"]' in sources for name in SAYS)
+
+
+def test_a_catalogue_with_mistakes_is_refused_with_its_place(tmp_path):
+    file = tmp_path / "processes.toml"
+    for text, met in (("[a]\ntitel = 'x'", "unknown name 'titel'"), ("[a]\nslots = 'x'", "slots = 'x'"), ("a = 1", "a = 1"),
+                      ("[a]\nconfirm = 'yes'", "confirm = 'yes'"), ("[a", "cannot be read")):
+        file.write_text(text)
+        with pytest.raises(InputError, match=met) as problem:
+            read_catalogue(file)
+        assert str(file) in str(problem.value)
+
+
+def test_intents_without_a_process_are_recorded_only(project):
+    (project / "processes.toml").write_text("[card]\ntitle = 'Company card'\nurl = 'https://erp.example/card'\n")
+    (project / "settings.ini").write_text("[data]\nsource = sample\n[bot]\nprocesses = processes.toml\n")
+    found = load_catalogue(load_settings(project), ("card", "annual_leave"))
+    assert found["card"].url and found["annual_leave"] == Process("annual_leave", "Annual leave")

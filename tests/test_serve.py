@@ -1,0 +1,322 @@
+"""The service: whatever comes in, a clear answer goes out, and what is too much is refused at once."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mlbot.identity import Identity, find_secret, sign
+
+TEXT = {"text": "I need a new card", "context": {"role": "sales"}}
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Service:
+    """`mlbot serve` as a process of its own, on a project with a released model."""
+
+    def __init__(self, root: Path, *options: str):
+        self.root, self.port = root, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = [sys.executable, "-m", "mlbot", "serve", "--port", str(self.port), *options]
+        self.process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(200):
+            try:
+                if httpx.get(f"{self.url}/livez").status_code == 200:
+                    break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        else:
+            raise AssertionError(self.stop())
+        secret = find_secret(root / "events" / "secret")
+        self.client = httpx.Client(base_url=self.url, timeout=20)
+        self.ada = {"authorization": f"Bearer {sign(Identity('ada', 'sales', 'de', expires=time.time() + 999), secret)}"}
+        self.grace = {"authorization": f"Bearer {sign(Identity('Grace', agent=True, expires=time.time() + 999), secret)}"}
+        self.late = {"authorization": f"Bearer {sign(Identity('Grace', agent=True, expires=time.time() - 1), secret)}"}
+
+    def stop(self) -> str:
+        """End it; what it has said."""
+        self.process.send_signal(signal.SIGTERM)
+        out, err = self.process.communicate(timeout=40)
+        return out + err
+
+    def raw(self, data: bytes, wait: float = 5.0) -> bytes:
+        """Send bytes, and read until the other side closes or stays silent."""
+        with socket.create_connection(("127.0.0.1", self.port), wait) as connection:
+            connection.sendall(data)
+            got = b""
+            try:
+                while part := connection.recv(65536):
+                    got += part
+                    if b"\r\n\r\n" in got:
+                        connection.settimeout(0.3)
+            except TimeoutError:
+                pass
+            return got
+
+
+@pytest.fixture(scope="module")
+def root(green_run, tmp_path_factory):
+    import shutil
+    folder = tmp_path_factory.mktemp("served")
+    for name in ("runs", "models", "nbs"):
+        shutil.copytree(green_run / name, folder / name)
+    (folder / "settings.ini").write_text("[data]\nsource = sample\n[service]\nper_caller = 100000\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(root):
+    found = Service(root, "--demo")
+    yield found
+    said = found.stop()
+    assert "Traceback" not in said, said
+
+
+def test_a_text_is_answered_with_what_the_bot_would_do(service):
+    answer = service.client.post("/v1/predict", json=TEXT)
+    body = answer.json()
+    assert answer.status_code == 200 and body["intent"] == "expense_claim" and len(body["alternatives"]) == 4
+    assert body["decision"] in ("execute", "confirm", "clarify", "handoff", "out_of_scope") and len(body["model"]) == 12
+    assert body["process"]["key"] == "expense_claim" and body["request_id"].startswith("r")
+    strange = {"text": "hi", "context": {"role": "astronaut", "planet": "mars"}}
+    unknown = service.client.post("/v1/predict", json=strange).json()
+    assert unknown["notes"][:1] == ["role is unknown to the model"] and "the model knows no planet" in unknown["notes"]
+
+
+@pytest.mark.parametrize("body, status, met", [
+    ({"text": ""}, 422, "empty"), ({"text": " \u200b\u00a0 "}, 422, "empty"), ({"text": 5}, 422, "text"), ({}, 422, "text"),
+    ({"text": "hi", "contxt": {}}, 422, "contxt"), ({"text": "hi", "context": {"role": 5}}, 422, "context"),
+    ({"text": "x" * 6000}, 422, "6,000 characters"), ({"text": "x" * 70_000}, 413, ""), (b"{", 400, ""), (b"", 422, ""),
+    (b"\xff\xfe", 400, ""), (b'{"text": "\\ud800"}', 400, ""), (b"[" * 60_000, 400, ""),
+])
+def test_what_cannot_be_answered_is_a_problem_that_says_what_to_do(service, body, status, met):
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer = service.client.post("/v1/predict", content=data, headers={"content-type": "application/json"})
+    assert answer.status_code == status and met in answer.json()["detail"], answer.text
+    assert answer.headers["content-type"] == "application/problem+json" and answer.json()["status"] == status
+
+
+def test_paths_and_methods_that_are_not_there(service):
+    assert service.client.get("/v1/nothing").status_code == 404
+    wrong = service.client.delete("/v1/predict")
+    assert wrong.status_code == 405 and "POST" in wrong.headers["allow"]
+    for path in ("/web/..%2f..%2fsettings.ini", "/web/%252e%252e/serve.py", "/web/../../settings.ini", "/web/%00",
+                 "/web//etc/passwd", "/v2/models/..%2f..%2fetc/ready", f"/v2/models/{'x' * 300}"):
+        answer = service.raw(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+        assert re.match(rb"HTTP/1.1 (4\d\d) ", answer), (path, answer[:80])
+        assert b"source = sample" not in answer and b"root:" not in answer
+
+
+def test_broken_http_is_refused(service):
+    for data in (b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello",
+                 b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+                 b"GET /livez HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 1_000_000 + b"\r\n\r\n", b"\x16\x03\x01 nonsense\r\n\r\n"):
+        answer = service.raw(data)
+        assert not answer.startswith(b"HTTP/1.1 2"), answer[:100]
+    assert service.client.get("/livez").status_code == 200
+
+
+def test_identity_comes_from_the_token_and_agents_are_agents(service):
+    talk = service.client.post("/v1/conversations", headers=service.ada).json()["conversation_id"]
+    path = f"/v1/conversations/{talk}/messages"
+    forged = {"authorization": service.ada["authorization"][:-2] + "xx"}
+    for headers in ({}, forged, *({"authorization": value} for value in ("Basic abc", "Bearer", "Bearer a.b"))):
+        refused = service.client.get(path, headers=headers)
+        assert refused.status_code == 401 and refused.headers["www-authenticate"] == "Bearer"
+    assert service.client.get("/v1/handoffs", headers=service.late).status_code == 401
+    assert service.client.get("/v1/handoffs", headers=service.ada).status_code == 403
+    bob = service.client.post("/demo/identity", json={"name": "bob", "role": "sales"}).json()["token"]
+    assert service.client.get(path, headers={"authorization": f"Bearer {bob}"}).status_code == 404
+    assert service.client.get("/v1/conversations/cAAAAAAAAAAAAAAAAAAAAAA/messages", headers=service.ada).status_code == 404
+
+
+def test_a_conversation_from_the_first_word_to_the_label(service):
+    client, ada, grace = service.client, service.ada, service.grace
+    talk = client.post("/v1/conversations", headers=ada).json()
+    path = f"/v1/conversations/{talk['conversation_id']}"
+    wish = {"key": "1", "text": "where is my invoice, ada@example.org"}
+    said = client.post(f"{path}/messages", headers=ada, json=wish).json()
+    assert said["messages"][0]["text"] == "where is my invoice, [email]" and said["messages"][1]["sender"] == "bot"
+    assert client.post(f"{path}/messages", headers=ada, json={"key": "1", "text": "x"}).json() == said
+    two = client.post(f"{path}/messages", headers=ada, json={"text": "a", "person": True})
+    assert two.status_code == 422 and "2 acts" in two.json()["detail"]
+    assert client.post(f"{path}/handoff", headers=ada, json={"key": "2"}).json()["owner"] == "queue"
+    case, = [case for case in client.get("/v1/handoffs", headers=grace).json()["waiting"]
+             if case["conversation_id"] == talk["conversation_id"]]
+    assert case["role"] == "sales" and case["unread"] >= 1
+    desk = f"/v1/handoffs/{talk['conversation_id']}"
+    assert client.post(f"{desk}/take", headers=grace).json()["agent"] == "Grace"
+    linus = client.post("/demo/agent", json={"name": "Linus"}).json()["token"]
+    late = client.post(f"{desk}/take", headers={"authorization": f"Bearer {linus}"})
+    assert late.status_code == 409 and "Grace has it" in late.json()["detail"]
+    assert client.get(desk, headers=grace).json()["top"][0]["confidence"] > 0
+    client.post(f"{desk}/messages", headers=grace, json={"key": "3", "text": "It is on its way."})
+    new = client.get(f"{path}/messages", headers=ada, params={"after": len(said["messages"]) + 1}).json()
+    assert new["owner"] == "agent" and new["messages"][-1]["name"] == "Grace"
+    assert client.post(f"{desk}/label", headers=grace, json={"intent": "no such"}).status_code == 422
+    intent = client.get("/v1/intents").json()["intents"][0]["intent"]
+    assert client.post(f"{desk}/label", headers=grace, json={"intent": intent}).status_code == 200
+    exported = [json.loads(line) for line in client.get("/v1/labels/export", headers=grace).text.splitlines()]
+    assert {"text": "where is my invoice, [email]", "label": [intent]}.items() <= exported[-1].items()
+    assert client.post(f"{desk}/close", headers=grace).json()["owner"] == "closed"
+    assert client.post(f"{path}/messages", headers=ada, json={"text": "hi"}).status_code == 409
+
+
+def test_labels_are_chosen_given_and_taken_back(service):
+    client, grace = service.client, service.grace
+    for number in range(12):
+        client.post("/v1/predict", json={"text": f"something about an invoice number {number}"})
+    found = client.get("/v1/labels/next", headers=grace, params={"count": 5}).json()
+    assert len(found["items"]) == 5 and {item["why"] for item in found["items"]} <= {"unsure", "random", "second opinion"}
+    item, left = found["items"][0], found["left"]
+    assert client.post("/v1/labels", headers=grace, json={"id": item["id"], "intent": item["predicted"]}).status_code == 200
+    assert client.get("/v1/labels/next", headers=grace).json()["left"] == left - 1
+    assert client.delete(f"/v1/labels/{item['id']}", headers=grace).status_code == 204
+    assert client.get("/v1/labels/next", headers=grace).json()["left"] == left
+    for wrong in ("e999999", "x", "e-1", "../e1"):
+        assert client.post("/v1/labels", headers=grace, json={"id": wrong, "intent": "oos"}).status_code == 404
+    assert client.get("/v1/labels/next", headers=grace, params={"count": 100000}).status_code == 422
+
+
+def test_figures_health_and_the_monitor(service):
+    ready = service.client.get("/readyz").json()
+    assert ready["ready"] and ready["alert"] == ""
+    figures = service.client.get("/metrics")
+    assert 'mlbot_requests_total{route="predict",status="200"}' in figures.text
+    assert "mlbot_request_duration_seconds_bucket" in figures.text
+    assert figures.headers["content-type"].startswith("text/plain; version=0.0.4")
+    seen = service.client.get("/v1/monitor", headers=service.grace).json()
+    assert seen["quality"]["test"]["n"] > 20 and seen["days"][-1]["messages"] > 5
+    assert {drift["name"] for drift in seen["drift"]} == {"length", "role", "location", "predicted intent", "confidence"}
+
+
+def test_the_open_inference_protocol(service):
+    client = service.client
+    assert client.get("/v2").json()["name"] == "mlbot" and client.get("/v2/health/ready").json() == {"ready": True}
+    assert [tensor["name"] for tensor in client.get("/v2/models/mlbot").json()["inputs"]] == ["text", "role", "location"]
+    texts = {"name": "text", "shape": [2], "datatype": "BYTES", "data": ["I need a new card", "where is my invoice"]}
+    roles = {"name": "role", "shape": [2], "datatype": "BYTES", "data": ["sales", ""]}
+    outputs = client.post("/v2/models/mlbot/infer", json={"inputs": [texts, roles]}).json()["outputs"]
+    one = client.post("/v1/predict", json=TEXT).json()
+    assert outputs[0]["data"][0] == one["intent"] and outputs[1]["data"][0] == pytest.approx(one["confidence"])
+    assert client.post("/v2/models/other/infer", json={"inputs": [texts]}).status_code == 404
+    assert client.post("/v2/models/mlbot/infer", json={"inputs": [roles]}).status_code == 422
+
+
+def test_pages_come_with_headers_that_keep_them_safe(service):
+    page = service.client.get("/", follow_redirects=True)
+    assert page.status_code == 200 and "text/html" in page.headers["content-type"]
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+    foreign = service.client.get("/readyz", headers={"origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in foreign.headers
+
+
+def test_slow_headers_are_closed_while_good_traffic_goes_on(service):
+    slow = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(100)]
+    for connection in slow:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\n")
+    assert all(service.client.post("/v1/predict", json=TEXT).status_code == 200 for _ in range(20))
+    started = time.monotonic()
+    slow[0].settimeout(15)
+    while slow[0].recv(1000):
+        pass
+    assert time.monotonic() - started < 12
+    for connection in slow:
+        connection.close()
+
+
+def test_a_slow_body_is_408(service):
+    started = time.monotonic()
+    head = b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n"
+    answer = service.raw(head + b"{", 15)
+    assert answer.startswith(b"HTTP/1.1 408") and time.monotonic() - started < 14
+
+
+def test_who_asks_too_often_is_told_to_wait_and_the_service_stays_healthy(root):
+    (root / "settings.ini").write_text("[data]\nsource = sample\n[service]\nper_caller = 5\nevents = events/limited.db\n")
+    limited = Service(root)
+    codes = [limited.client.post("/v1/predict", json=TEXT).status_code for _ in range(30)]
+    refused = limited.client.post("/v1/predict", json=TEXT)
+    assert 200 in codes and 429 in codes and refused.headers["retry-after"] == "1"
+    assert limited.client.get("/readyz").status_code == 200
+    assert limited.client.post("/demo/agent", json={}).status_code in (404, 429)  # there is no demo
+    time.sleep(1.2)
+    assert limited.client.post("/v1/predict", json=TEXT).status_code == 200
+    assert limited.client.post("/demo/agent", json={}).status_code == 404
+    limited.stop()
+
+
+def test_sigterm_lets_requests_end_and_what_was_said_is_stored(root):
+    (root / "settings.ini").write_text("[data]\nsource = sample\n[service]\nper_caller = 100000\nevents = events/term.db\n")
+    found, codes, stop = Service(root), [], threading.Event()
+
+    def ask():
+        with httpx.Client(base_url=found.url) as client:
+            while not stop.is_set():
+                try:
+                    codes.append(client.post("/v1/predict", json=TEXT).status_code)
+                except httpx.ConnectError:
+                    return  # the door is closed
+                except httpx.TransportError as problem:
+                    codes.append(str(problem))
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1)
+    found.stop()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    good = codes.count(200)
+    assert good > 50 and len(codes) - good <= 4, [code for code in codes if code != 200][:5]
+    from mlbot.events import EventLog
+    log = EventLog(root / "events" / "term.db")
+    assert len(log.read(("asked",))) >= good
+    log.close()
+
+
+def test_without_a_model_it_lives_but_is_not_ready(project):
+    found = Service(project)
+    try:
+        assert found.client.get("/livez").status_code == 200
+        missing = found.client.get("/readyz")
+        assert missing.status_code == 503 and "mlbot run" in missing.json()["do"] and missing.headers["retry-after"]
+        assert found.client.post("/v1/predict", json=TEXT).status_code == 503
+    finally:
+        found.stop()
+
+
+def test_a_port_in_use_is_an_error_of_the_caller(service, released, mlbot):
+    done = mlbot("serve", "--port", service.port, cwd=released)
+    assert done.returncode == 2 and "cannot be listened on" in done.stderr and "--port 8001" in done.stderr
+
+
+def test_tokens_promote_rollback_and_label_from_the_command_line(released, mlbot, service):
+    done = mlbot("token", "--person", "ada", "--role", "sales")
+    assert done.returncode == 0 and done.stdout.count(".") == 1
+    assert os.stat(released / "events" / "secret").st_mode & 0o077 == 0
+    assert mlbot("token").returncode == 2
+    name = (released / "models" / "champion").read_text().strip()
+    assert mlbot("rollback", "--why", "x").returncode == 2  # there was none before
+    done = mlbot("promote", name, "--canary", "0.1")
+    assert done.returncode == 0 and "10%" in done.stdout
+    assert mlbot("rollback", "--why", "enough").returncode == 0 and not (released / "models" / "canary").exists()
+    assert mlbot("promote", "0123456789ab").returncode == 2
+    assert mlbot("promote", name, "--instead-of", "0123456789ab").returncode == 2
+    assert mlbot("label").returncode == 3
