@@ -1037,6 +1037,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'mlbot.serve.conversation_start': ('serve.html#conversation_start', 'mlbot/serve.py'),
                              'mlbot.serve.demo_agent': ('serve.html#demo_agent', 'mlbot/serve.py'),
                              'mlbot.serve.demo_identity': ('serve.html#demo_identity', 'mlbot/serve.py'),
+                             'mlbot.serve.documented': ('serve.html#documented', 'mlbot/serve.py'),
                              'mlbot.serve.feedback': ('serve.html#feedback', 'mlbot/serve.py'),
                              'mlbot.serve.handoff_close': ('serve.html#handoff_close', 'mlbot/serve.py'),
                              'mlbot.serve.handoff_label': ('serve.html#handoff_label', 'mlbot/serve.py'),

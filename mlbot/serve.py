@@ -12,7 +12,8 @@ __all__ = ['MOST_BODY', 'Word', 'Key', 'TITLES', 'BODY_SECONDS', 'SAFE', 'LABELL
            'conversation_start', 'conversation_read', 'act_of', 'conversation_act', 'conversation_handoff', 'cases',
            'case_of', 'handoffs', 'handoff_read', 'handoff_take', 'handoff_reply', 'handoff_return', 'handoff_close',
            'handoff_label', 'check_intent', 'labels_next', 'label', 'label_undo', 'check_item', 'labels_export',
-           'monitor', 'demo_identity', 'demo_agent', 'openapi', 'start_page', 'build_app', 'make_app', 'run_server']
+           'monitor', 'documented', 'demo_identity', 'demo_agent', 'openapi', 'start_page', 'build_app', 'make_app',
+           'run_server']
 
 # %% ../nbs/54_serve.ipynb #a56e8b71
 import asyncio
@@ -152,7 +153,7 @@ TITLES = {400: "Bad request", 401: "Not signed in", 403: "Not allowed", 404: "No
 def problem(status: int, met: str, wanted: str = "", do: str = "", **headers: str) -> Response:
     """An error as the client gets it."""
     body = {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": met, "wanted": wanted,
-            "do": do}
+            "do": do, "request_id": _bot.new_id("r")}
     return Response(body, status_code=status, media_type="application/problem+json", headers=headers)
 
 
@@ -194,8 +195,10 @@ def on_fault(request: Request, error: Exception) -> Response:
     """Our mistake: said so, written to stderr with a trace, and no detail leaves the house."""
     import traceback
     trace = "".join(traceback.format_exception(error))
-    print(json.dumps({"level": "error", "path": request.url.path, "trace": trace[-4000:]}), file=sys.stderr, flush=True)
-    return problem(500, "something went wrong here", "", "try again; tell us the time when it happened")
+    answer = problem(500, "something went wrong here", "", "try again; when it stays, tell us the request_id")
+    told = {"level": "error", "request_id": answer.content["request_id"], "path": request.url.path, "trace": trace[-4000:]}
+    print(json.dumps(told), file=sys.stderr, flush=True)
+    return answer
 
 # %% ../nbs/54_serve.ipynb #cb5b5f77
 class Figures:
@@ -252,7 +255,8 @@ class Guard:
     async def refuse(self, send, status: int, detail: str, after: str) -> None:
         """Answer at once."""
         body = json.dumps({"type": "about:blank", "title": TITLES[status], "status": status, "detail": detail, "wanted": "",
-                           "do": f"try again in {after} s" if status != 404 else ""}).encode()
+                           "do": f"try again in {after} s" if status != 404 else "",
+                           "request_id": _bot.new_id("r")}).encode()
         headers = [(b"content-type", b"application/problem+json"), (b"retry-after", after.encode()),
                    (b"content-length", str(len(body)).encode()), *SAFE]
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -764,6 +768,27 @@ def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge
     found = overview(house.log.read(LOOKED_AT, since=since), model, told, house.settings.data.out_of_scope)
     return {**found, "alerts": [*([house.live.alert] if house.live.alert else []), *found["alerts"]], "since": since}
 
+# %% ../nbs/54_serve.ipynb #e05bd0cb
+_TOLD = {"type": "string"}
+_PROBLEM = {"type": "object", "required": ["type", "title", "status", "detail", "wanted", "do", "request_id"],
+            "properties": {"status": {"type": "integer"},
+                           **dict.fromkeys(("type", "title", "detail", "wanted", "do", "request_id"), _TOLD)}}
+
+
+def documented(schema: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI document with what the framework does not know: how errors look, and which routes need a token."""
+    parts = schema.setdefault("components", {})
+    parts.setdefault("schemas", {})["Problem"] = _PROBLEM
+    parts["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    kind = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for path, methods in schema["paths"].items():
+        for operation in methods.values():
+            good = {status: told for status, told in operation["responses"].items() if status.startswith("2")}
+            operation["responses"] = {**good, "default": {"description": "What went wrong, and what to do", "content": kind}}
+            if path.startswith(("/v1/conversations", "/v1/handoffs", "/v1/labels", "/v1/monitor")):
+                operation["security"] = [{"bearer": []}]
+    return schema
+
 # %% ../nbs/54_serve.ipynb #466262e4
 @post("/demo/identity", name="demo identity", status_code=200)
 async def demo_identity(request: Request, data: Visitor) -> Token:
@@ -781,7 +806,7 @@ async def demo_agent(request: Request, data: Visitor) -> Token:
 @get("/openapi.json", name="openapi", include_in_schema=False)
 async def openapi(request: Request) -> dict[str, Any]:
     """What the routes take and give (OpenAPI 3.1)."""
-    return request.app.openapi_schema.to_schema()
+    return documented(request.app.openapi_schema.to_schema())
 
 
 @get("/", name="start", include_in_schema=False)

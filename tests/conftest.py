@@ -61,6 +61,41 @@ def green_run(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def company_project(tmp_path_factory) -> Path:
+    """A project on the company with a released model, trained without notebooks; made once for all workers."""
+    from mlbot.live import write_golden
+    from mlbot.model import to_artefact, train
+    from mlbot.monitor import write_profile
+    from mlbot.predict import Predictor
+    from mlbot.registry import release
+    from mlbot.settings import load_settings
+    from mlbot.source import choose, load_source
+    from mlbot.split import split
+    shared = os.environ.get("PYTEST_XDIST_WORKER")
+    folder = (tmp_path_factory.getbasetemp().parent if shared else tmp_path_factory.getbasetemp()) / "company-project"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "models" / "champion").exists():
+            (folder / "settings.ini").write_text("[data]\nsource = company\n")
+            settings = load_settings(folder)
+            source, columns = choose(settings, "company")
+            sides = split(load_source(source, columns, settings), settings.data)
+            outside = sides.out_of_scope[sides.out_of_scope["side"] == "train"]
+            pipeline = train(sides.train, list(columns.context), settings.model, outside=outside, costs=settings.costs)
+            artefact = to_artefact(pipeline, settings.model, {})
+            model, test = Predictor(artefact), sides.test.head(200)
+            answers = zip(*model.answers(test), strict=True)
+            rows = [(row.text, row.role, row.location, intent, float(sure))
+                    for row, (intent, sure) in zip(test.itertuples(), answers, strict=True)]
+            told = {"value": 0.858, "low": 0.83, "high": 0.883, "n": 882}
+            write_profile(settings.places.models, artefact.name, rows, told)
+            write_golden(settings.places.models, model, test)
+            release(artefact, settings.places.models, {"who": "tests", "why": "a model to serve"})
+    return folder
+
+
 @pytest.fixture
 def released(project, green_run) -> Path:
     """A project of one's own with a run of the sample, whose model is the champion."""

@@ -33,15 +33,26 @@ const three = (value) => (value == null ? "–" : value.toFixed(3));
 const many = (count) => count.toLocaleString("en");
 const dayName = (day) => new Date(`${day}T12:00:00Z`).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 
-function show({ days, drift, quality, alerts, model, since }) {
+/** The days in a row, also those on which nobody wrote. */
+function everyDay(days) {
+  const told = new Map(days.map((day) => [day.day, day])), names = [...told.keys()].sort(), row = [];
+  for (let at = Date.parse(names[0]); at <= Date.parse(names.at(-1)); at += 864e5) {
+    const day = new Date(at).toISOString().slice(0, 10);
+    row.push(told.get(day) ?? { day, messages: 0, decisions: {}, confidence: null, useful: 0, useless: 0, handoffs: 0 });
+  }
+  return row;
+}
+
+function show({ days: told, drift, quality, alerts, model, since }) {
+  const days = everyDay(told);
   byId("board").hidden = false;
   byId("alerts").className = `banner ${alerts.length ? "fail" : "pass"}`;
   byId("alerts").replaceChildren(make("strong", {}, alerts.length ? (alerts.length === 1 ? "One thing needs a look" : `${alerts.length} things need a look`) : "Nothing is out of bounds"),
-    ...(alerts.length ? [make("ul", {}, ...alerts.map((words) => make("li", {}, words)))] : []));
+    ...(alerts.length ? [make("ul", {}, ...alerts.map((words) => make("li", {}, sentence(words))))] : []));
   byId("model").textContent = `Model ${model}; figures since ${new Date(1000 * since).toLocaleDateString("en-GB", { dateStyle: "medium" })}`;
   const messages = sum(days, (day) => day.messages), useful = sum(days, (day) => day.useful), useless = sum(days, (day) => day.useless);
   const confidence = messages ? sum(days, (day) => (day.confidence ?? 0) * day.messages) / messages : null;
-  byId("sums").replaceChildren(...Object.entries({ Messages: many(messages), "Handed to a person": messages ? percent(sum(days, (day) => day.handoffs) / messages) : "–",
+  byId("sums").replaceChildren(...Object.entries({ Messages: many(messages), "Chats with a person": many(sum(days, (day) => day.handoffs)),
     "Mean confidence": confidence == null ? "–" : confidence.toFixed(2), "Found helpful": useful + useless ? percent(useful / (useful + useless)) : "–" })
     .map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
   put("quality", showQuality(quality));
@@ -106,11 +117,12 @@ function stacks(days, kinds, value) {
   const top = roundUp(Math.max(...days.map((day) => kinds.reduce((total, kind) => total + value(day, kind), 0))));
   return (width) => {
     const { step, y, parts } = frame(days, width, 220, top, (count) => many(count));
+    const wide = Math.min(step * 0.76, 56);
     days.forEach((day, at) => {
       let below = 0;
       for (const kind of kinds) {
         const count = value(day, kind), high = y(below) - y(below + count);
-        if (count) parts.push(draw("rect", { class: kind, x: LEFT + at * step + step * 0.12, width: step * 0.76, y: y(below + count), height: Math.max(high - (high > 3 ? 1 : 0), 0.5) },
+        if (count) parts.push(draw("rect", { class: kind, x: LEFT + (at + 0.5) * step - wide / 2, width: wide, y: y(below + count), height: Math.max(high - (high > 3 ? 1 : 0), 0.5) },
           draw("title", {}, `${dayName(day.day)}: ${count} ${DECISIONS[kind] ?? kind}`)));
         below += count;
       }
@@ -122,7 +134,7 @@ function stacks(days, kinds, value) {
 function showTraffic(days, messages) {
   const kinds = Object.keys(DECISIONS), totals = kinds.map((kind) => sum(days, (day) => day.decisions[kind]));
   const busiest = days.reduce((best, day) => (day.messages > best.messages ? day : best));
-  return picture(`${many(messages)} messages in ${days.length} days: ${kinds.map((kind, at) => `${percent(totals[at] / messages)} ${DECISIONS[kind]}`).join(", ")}. Most on ${dayName(busiest.day)} (${busiest.messages}).`,
+  return picture(`${many(messages)} messages in ${days.length === 1 ? "one day" : `${days.length} days`}: ${kinds.map((kind, at) => `${percent(totals[at] / messages)} ${DECISIONS[kind]}`).join(", ")}. Most on ${dayName(busiest.day)} (${busiest.messages}).`,
     220, stacks(days, kinds, (day, kind) => day.decisions[kind] ?? 0), { legend: kinds.map((kind) => [kind, DECISIONS[kind]]),
       table: tableOf("Messages by day and decision", ["day", "messages", ...Object.values(DECISIONS), "chats with a person"],
         days.map((day) => [day.day, day.messages, ...kinds.map((kind) => day.decisions[kind] ?? 0), day.handoffs])) });
@@ -130,7 +142,7 @@ function showTraffic(days, messages) {
 
 function showConfidence(days, mean) {
   const known = days.filter((day) => day.messages && day.confidence != null), low = known.reduce((least, day) => (day.confidence < least.confidence ? day : least), known[0]);
-  const words = known.length ? `The mean confidence was ${mean.toFixed(2)}; it was lowest on ${dayName(low.day)} (${low.confidence.toFixed(2)}).` : "No confidence was measured.";
+  const words = known.length ? `The mean confidence was ${mean.toFixed(2)}${known.length > 1 ? `; it was lowest on ${dayName(low.day)} (${low.confidence.toFixed(2)})` : ""}.` : "No confidence was measured.";
   return picture(words, 200, (width) => {
     const { step, y, parts } = frame(days, width, 200, 1, (value) => value.toFixed(1));
     let path = "", joined = false;
@@ -174,10 +186,10 @@ function showQuality(quality) {
 }
 
 function showDrift(drift) {
-  const alarms = drift.filter((one) => one.alarm), most = Math.max(...drift.map((one) => Math.max(one.value ?? 0, one.limit ?? 0))) * 1.1 || 1;
+  const alarms = drift.filter((one) => one.alarm), mark = 90; // each is drawn against its own limit
   const bar = ({ value, limit, alarm }) => draw("svg", { viewBox: "0 0 144 20", "aria-hidden": "true" }, draw("rect", { class: "track", x: 0.5, y: 4.5, width: 143, height: 11, rx: 3 }),
-    draw("rect", { class: alarm ? "bar alarm" : "bar", x: 0, y: 4, width: Math.max(2, 144 * (value ?? 0) / most), height: 12, rx: 3 }),
-    ...(limit == null ? [] : [draw("line", { class: "limit", x1: 144 * limit / most, x2: 144 * limit / most, y1: 0, y2: 20 })]));
+    draw("rect", { class: alarm ? "bar alarm" : "bar", x: 0, y: 4, width: limit ? Math.min(144, Math.max(2, mark * (value ?? 0) / limit)) : 0, height: 12, rx: 3 }),
+    draw("line", { class: "limit", x1: mark, x2: mark, y1: 0, y2: 20 }));
   const two = (value) => (value == null ? "–" : value.toFixed(2));
   const heads = [["what", ""], ["distance and limit", ""], ["value", "number"], ["limit", "number"], ["verdict", ""], ["what changed most", ""]];
   return make("div", {}, make("p", {}, alarms.length ? `${sentence(alarms.map((one) => one.name).join(" and "))} moved further than ${alarms.length === 1 ? "its limit" : "their limits"}.` : `None of ${drift.length} distances is above its limit.`),

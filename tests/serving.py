@@ -1,0 +1,62 @@
+"""`mlbot serve` as a process of its own, for the tests that talk to it."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from mlbot.identity import Identity, find_secret, sign
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Service:
+    """`mlbot serve` as a process of its own, on a project with a released model."""
+
+    def __init__(self, root: Path, *options: str):
+        self.root, self.port = root, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = [sys.executable, "-m", "mlbot", "serve", "--port", str(self.port), *options]
+        self.process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(200):
+            try:
+                if httpx.get(f"{self.url}/livez").status_code == 200:
+                    break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        else:
+            raise AssertionError(self.stop())
+        secret = find_secret(root / "events" / "secret")
+        self.client = httpx.Client(base_url=self.url, timeout=20)
+        self.ada = {"authorization": f"Bearer {sign(Identity('ada', 'sales', 'de', expires=time.time() + 999), secret)}"}
+        self.grace = {"authorization": f"Bearer {sign(Identity('Grace', agent=True, expires=time.time() + 999), secret)}"}
+        self.late = {"authorization": f"Bearer {sign(Identity('Grace', agent=True, expires=time.time() - 1), secret)}"}
+
+    def stop(self) -> str:
+        """End it; what it has said."""
+        self.process.send_signal(signal.SIGTERM)
+        out, err = self.process.communicate(timeout=40)
+        return out + err
+
+    def raw(self, data: bytes, wait: float = 5.0) -> bytes:
+        """Send bytes, and read until the other side closes or stays silent."""
+        with socket.create_connection(("127.0.0.1", self.port), wait) as connection:
+            connection.sendall(data)
+            got = b""
+            try:
+                while part := connection.recv(65536):
+                    got += part
+                    if b"\r\n\r\n" in got:
+                        connection.settimeout(0.3)
+            except TimeoutError:
+                pass
+            return got
