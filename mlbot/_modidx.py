@@ -788,6 +788,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'mlbot.policy.call_person': ('policy.html#call_person', 'mlbot/policy.py'),
                               'mlbot.policy.hear': ('policy.html#hear', 'mlbot/policy.py'),
                               'mlbot.policy.is_one_of': ('policy.html#is_one_of', 'mlbot/policy.py'),
+                              'mlbot.policy.listens': ('policy.html#listens', 'mlbot/policy.py'),
                               'mlbot.policy.offer': ('policy.html#offer', 'mlbot/policy.py'),
                               'mlbot.policy.repeat': ('policy.html#repeat', 'mlbot/policy.py'),
                               'mlbot.policy.respond': ('policy.html#respond', 'mlbot/policy.py'),

@@ -18,10 +18,10 @@ from .decide import CHOICES, decide
 from .errors import MlbotError
 from .events import Event, EventLog, Taken
 from .identity import Identity
-from .policy import AGENT, BOT, CLOSED, QUEUE, SAYS, Act, Heard, Rules, State, Step, respond, state_from
+from .policy import AGENT, BOT, CLOSED, QUEUE, SAYS, Act, Heard, Rules, State, Step, listens, respond, state_from
 from .predict import Answer, Predictor
 from .settings import Costs
-from .text import checked, clean, pseudonym
+from .text import checked, clean, normalise, pseudonym
 
 # %% ../nbs/49_bot.ipynb #92addbfb
 @dataclass(frozen=True)
@@ -176,10 +176,10 @@ class Bot:
 
     def judged_act(self, found: Conversation, act: Act, text: str | None, key: str) -> list[Event]:
         """The events of an act: the turn, a process that starts, a hand-over."""
-        silent, rules = found.state.owner != BOT, self.rules(found)
+        rules = self.rules(found)
         slot = found.state.pending is not None and found.state.pending.kind == "slot"
         judged = None
-        if text is not None and not silent:
+        if listens(found.state, replace(act, text=text), rules):
             judged = judge(self.model(found.id), text, {"role": found.role, "location": found.location}, self.costs)
         raw = " ".join(act.text.split()) if text is not None and slot else text  # a process needs the value as it was typed
         step = respond(found.state, replace(act, text=raw), judged.heard if judged else None, rules)
@@ -369,8 +369,9 @@ def mine(found: Conversation, agent: Identity) -> None:
 
 
 def reply(bot: Bot, about: str, agent: Identity, text: str, key: str = "") -> Conversation:
-    """An agent writes to the person."""
-    text = checked(text)
+    """An agent writes to the person. It is stored as it was typed: agents know what they may write; nobody trains on it."""
+    checked(text)
+    text = normalise(text)
 
     def change(found: Conversation):
         mine(found, agent)

@@ -19,7 +19,7 @@ from .text import context_value
 class Process:
     """A process of the catalogue. Empty `roles` and `locations`: everybody, everywhere. Without `url` it is only recorded.
 
-    `answer`: said instead of starting anything, where knowing is all that people want.
+    `answer`: said instead of starting anything, where knowing is all that people want. `handoff`: a person takes over.
     """
     key: str
     title: str
@@ -31,6 +31,7 @@ class Process:
     locations: tuple[str, ...] = ()
     url: str = ""
     answer: str = ""
+    handoff: bool = False
 
     def serves(self, role: str, location: str) -> bool:
         """Whether a person of that role, at that place, may start it."""

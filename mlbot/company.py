@@ -49,6 +49,7 @@ class Process:
     roles: tuple[str, ...] = ()  # empty: everybody
     locations: tuple[str, ...] = ()  # empty: everywhere
     parent: str = ""
+    handoff: bool = False  # a person takes over
 
     def exists(self, role: str, location: str) -> bool:
         """Whether a person of that role, at that location, can use it."""

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BOT', 'QUEUE', 'AGENT', 'CLOSED', 'SAYS', 'YES', 'NO', 'STOP', 'MOST_DENIED', 'Pending', 'State', 'state_from', 'Act',
            'Heard', 'Button', 'Step', 'wants_person', 'is_one_of', 'Rules', 'slot_words', 'call_person', 'try_again',
-           'ask_or_start', 'yes_or_no', 'offer', 'hear', 'answer_pending', 'repeat', 'respond']
+           'ask_or_start', 'yes_or_no', 'offer', 'hear', 'answer_pending', 'listens', 'repeat', 'respond']
 
 # %% ../nbs/47_policy.ipynb #a6141e9b
 import re
@@ -102,7 +102,7 @@ SAYS = {
     "chosen": "Please answer this first.",
 }
 YES = frozenset("y yes yep yeah ok okay sure right correct ja jo genau klar oui si sí claro vale please".split())
-NO = frozenset("n no nope wrong nein falsch non".split())
+NO = frozenset("n no nope wrong none neither nein falsch keine keins non aucune ninguna".split())
 STOP = frozenset("stop cancel abort abbrechen annuler cancelar".split())
 _PERSON = re.compile(r"\b(?:human|real person|a person|an agent|live agent|operator|somebody real|someone real|mensch(?:en)?"
                      r"|mitarbeiter(?:in)?|une personne|un humain|conseiller|una persona|un agente|humano)\b")
@@ -164,6 +164,8 @@ def ask_or_start(state: State, intent: str, slots: dict[str, str], agreed: bool,
     process = rules.process(intent)
     if not rules.may(intent):
         return Step(replace(state, pending=None), (SAYS["forbidden"].format(title=process.title),), (_HELP,))
+    if process.handoff:
+        return call_person(state, process.title, rules, intent)
     if process.answer:
         return Step(State(), (process.answer,))
     open_slots = [name for name in process.slots if name not in slots]
@@ -231,6 +233,13 @@ def answer_pending(state: State, act: Act, rules: Rules) -> Step | None:
             return Step(State(), (SAYS["stopped"],))
         return ask_or_start(state, pending.intent, {**pending.slots, pending.options[0]: text}, False, rules)
     return None
+
+
+def listens(state: State, act: Act, rules: Rules) -> bool:
+    """Whether the model has to be asked about an act: not about a yes, the value of a slot, or a cry for a person."""
+    if state.owner != BOT or not act.text or wants_person(act.text):
+        return False
+    return state.pending is None or answer_pending(state, act, rules) is None
 
 
 def repeat(state: State, rules: Rules) -> Step:

@@ -4,13 +4,29 @@ import pytest
 
 from mlbot.catalogue import Process, load_catalogue, read_catalogue
 from mlbot.errors import InputError
-from mlbot.policy import AGENT, BOT, CLOSED, QUEUE, SAYS, Act, Heard, Pending, Rules, State, respond, state_from, wants_person
+from mlbot.policy import (
+    AGENT,
+    BOT,
+    CLOSED,
+    QUEUE,
+    SAYS,
+    Act,
+    Heard,
+    Pending,
+    Rules,
+    State,
+    listens,
+    respond,
+    state_from,
+    wants_person,
+)
 from mlbot.settings import load_settings
 
 RULES = Rules({"leave": Process("leave", "Annual leave"),
                "card": Process("card", "Company card", queue="finance", slots=("limit", "reason"), confirm=True),
                "fire": Process("fire", "Dismissal", roles=("manager",)),
-               "hours": Process("hours", "Opening hours", answer="We are open from 9 to 5.")}, "sales", "de")
+               "human": Process("human", "Talk to a person", queue="help", handoff=True),
+           "hours": Process("hours", "Opening hours", answer="We are open from 9 to 5.")}, "sales", "de")
 MEANT, START = Pending("confirm", "leave", ("meant",)), Pending("confirm", "card", ("start",), {"limit": "5", "reason": "x"})
 CHOICE, SLOT = Pending("choose", options=("leave", "card")), Pending("slot", "card", ("limit",))
 
@@ -25,6 +41,7 @@ def said(decision, *intents):
     (None, *said("execute", "card"), BOT, "slot", "", "limit"),
     (None, *said("execute", "fire"), BOT, None, "", "not open to your role"),
     (None, *said("execute", "hours"), BOT, None, "", "from 9 to 5"),
+    (None, *said("execute", "human"), QUEUE, None, "", "(help)"),
     (None, *said("execute", "unheard_of"), BOT, None, "unheard_of", "Unheard of"),
     (None, *said("confirm", "leave"), BOT, "confirm", "", "Annual leave"),
     (None, *said("confirm", "fire"), QUEUE, None, "", "a person"),
@@ -68,6 +85,15 @@ def test_while_a_person_owns_the_conversation_the_bot_is_silent(owner):
     for act in (Act("yes"), Act(confirm=True), Act(person=True)):
         step = respond(State(owner, pending=MEANT), act, Heard("execute", ("leave",)), RULES)
         assert not step.says and not step.starts and step.state.owner == owner
+
+
+@pytest.mark.parametrize("pending, text, asked", [
+    (None, "some words", True), (None, "a human please", False), (MEANT, "yes", False), (MEANT, "another wish", True),
+    (SLOT, "500", False), (CHOICE, "none", False), (CHOICE, "the second one", True)])
+def test_the_model_is_asked_about_wishes_only(pending, text, asked):
+    """So what fills a slot, or a yes, is never monitored or labelled as if it were a wish."""
+    assert listens(State(pending=pending), Act(text), RULES) == asked
+    assert not listens(State(QUEUE, pending=pending), Act(text), RULES) and not listens(State(), Act(confirm=True), RULES)
 
 
 def test_twice_wrong_in_a_row_brings_a_person_and_success_in_between_does_not():

@@ -181,6 +181,10 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const text = field.value.trim();
   if (!text) return;
+  if (busy) { // what is typed while another act is on its way follows it
+    setTimeout(() => form.requestSubmit(), 50);
+    return;
+  }
   act(async (id) => {
     const draft = drafts.get(id);
     const key = draft?.sent === text ? draft.key : newKey(); // a second try of the same answer is the same act
