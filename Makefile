@@ -1,10 +1,13 @@
 # What people type. Each target is one command that works without make, too.
 PYTHON ?= python3
 
-.PHONY: run test lab export lock clean
+.PHONY: run bot test lab export lock clean
 
 run:     ## prepare, train, gate, release on the sample; ends in a report
 	$(PYTHON) -m mlbot run
+
+bot:     ## the bot of the company with its pages, on http://127.0.0.1:8000; trains a model first, where there is none
+	$(PYTHON) -m mlbot serve --demo --train
 
 test:    ## all tests
 	$(PYTHON) -m mlbot test

@@ -7,11 +7,12 @@ __all__ = ['HEADLINES', 'OF_PREDICT', 'program', 'need', 'here', 'add_columns', 
            'run', 'headline_of', 'released_words', 'report_run', 'facts_of', 'publish', 'red_verdict', 'waive', 'plan',
            'judged_runs', 'blame', 'next_step', 'take_context', 'replay', 'company', 'predict', 'data_add',
            'print_sides', 'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff', 'data_remove',
-           'data_erase', 'data_lock', 'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search', 'print_trials',
-           'propose', 'benchmark', 'audit', 'models', 'serve', 'token', 'promote', 'rollback', 'label', 'write_labels',
-           'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'share_of',
-           'count_of', 'rows_of', 'add_run', 'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who',
-           'add_data', 'add_gates', 'add_company', 'add_checkout', 'Version', 'build_parser', 'main']
+           'data_erase', 'forget_talk', 'data_lock', 'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search',
+           'print_trials', 'propose', 'benchmark', 'audit', 'models', 'serve', 'token', 'monitor', 'promote',
+           'rollback', 'label', 'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error',
+           'print_fault', 'minutes_of', 'share_of', 'count_of', 'rows_of', 'add_run', 'add_predict', 'add_serve',
+           'add_search', 'add_benchmark', 'add_who', 'add_data', 'add_gates', 'add_company', 'add_checkout', 'Version',
+           'build_parser', 'main']
 
 # %% ../nbs/55_cli.ipynb #35d7ea8b
 import argparse
@@ -621,12 +622,34 @@ def data_erase(options: argparse.Namespace) -> int:
     def forget_in_ledgers(gone) -> None:
         nonlocal ledgers
         ledgers = forget(settings.places.models, gone)
-    n, _ = erase(settings.places.data, who_and_why(options), options.person, digests, forget_in_ledgers)
+    talked, n = forget_talk(settings, options.person) if options.person else 0, 0
+    try:
+        n, _ = erase(settings.places.data, who_and_why(options), options.person, digests, forget_in_ledgers)
+    except InputError:
+        if not talked:  # who has only talked to the bot stands in no table
+            raise
+        print(f"erased: {talked:,} events of conversations with the bot; the store has nothing of that person")
+        return 0
     print(f"erased: {n:,} rows, in all versions, and from {ledgers} ledgers of models; versions that held them are destroyed")
+    if talked:
+        print(f"        and {talked:,} events of conversations with the bot")
     print(f"lock:   {here(write_lock(settings.root, settings.places.data))} names the present version; keep it in git")
     print(f"next:   {program()} run --data store, so that no model that answers has learnt from them; then remove older runs "
           f"and models: they may hold them")
     return 0
+
+
+def forget_talk(settings: Settings, person: str) -> int:
+    """Destroy what a person said to the bot, where there is a log of it."""
+    place = settings.service.events
+    if "://" not in place and not (settings.root / place).exists():
+        return 0
+    from mlbot.events import EventLog
+    log = EventLog(place if "://" in place else settings.root / place)
+    try:
+        return log.forget(person)
+    finally:
+        log.close()
 
 
 def data_lock(options: argparse.Namespace) -> int:
@@ -884,6 +907,29 @@ def token(options: argparse.Namespace) -> int:
                find_secret(home / "secret")))
     return 0
 
+# %% ../nbs/55_cli.ipynb #31b93db3
+def monitor(options: argparse.Namespace) -> int:
+    """Look at production: run the notebook that monitors, and say what is an alert. Exit code 1 when something is."""
+    try:
+        import mlbot.events  # noqa: F401
+        from mlbot.pipeline import find_monitor, run_notebook
+        from mlbot.runs import load_json, new_run
+    except ImportError as problem:
+        raise need("serve", problem) from None
+    settings = load_settings()
+    path, folder = find_monitor(settings), new_run(settings.places.runs / "monitor")
+    given = {"run": str(folder), "models": str(settings.places.models), "days": options.days or 0}
+    step = run_notebook(path, folder, given, settings, time.monotonic() + 60 * settings.budget.run)
+    for problem in step.problems:
+        print_error(problem)
+    if step.problems:
+        return step.exit_code
+    alerts = load_json(folder / "monitor.json")["alerts"]
+    print(*[f"alert:  {line}" for line in alerts] or ["no alert"], sep="\n")
+    print(f"report: {here(folder / path.name)}")
+    print("next:   " + (f"label messages (/web/label.html), then {program()} run" if alerts else "again in a week"))
+    return 1 if alerts else 0
+
 # %% ../nbs/55_cli.ipynb #e6e5e608
 def promote(options: argparse.Namespace) -> int:
     """Make a stored model the champion, or put it on trial as a canary."""
@@ -1062,7 +1108,7 @@ def add_predict(commands) -> None:
 
 # %% ../nbs/55_cli.ipynb #d3a3a247
 def add_serve(commands) -> None:
-    """`mlbot serve`, `token`, `promote`, `rollback`, `label`."""
+    """`mlbot serve`, `token`, `promote`, `rollback`, `monitor`, `label`."""
     command = commands.add_parser("serve", help="serve model, bot and pages over HTTP")
     command.add_argument("--host", default="", help="address to listen on; default: settings.ini")
     command.add_argument("--port", type=int, default=None, help="port to listen on; default: settings.ini")
@@ -1085,6 +1131,9 @@ def add_serve(commands) -> None:
     command = commands.add_parser("rollback", help="end a trial, or bring the champion before this one back")
     add_who(command, None)
     command.set_defaults(call=rollback)
+    command = commands.add_parser("monitor", help="drift, quality and alerts of what the bot answers now")
+    command.add_argument("--days", type=count_of, default=None, help="so many days (default: settings.ini)")
+    command.set_defaults(call=monitor)
     command = commands.add_parser("label", help="write the labels of the pages to a CSV or JSONL file")
     command.add_argument("--to", default="labels.csv", metavar="FILE")
     command.set_defaults(call=label)

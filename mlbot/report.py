@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['INK', 'PRODUCTION', 'KINDS', 'MEASURES', 'Picture', 'as_svg', 'recall_figure', 'curve_figure', 'plan_figure',
-           'as_base64', 'recall_part', 'context_part', 'search_figure', 'coverage_figure', 'decision_part',
-           'curve_part', 'free_scores', 'score_facts', 'production_part', 'data_part', 'judged_part', 'family_part',
-           'plan_part', 'render_report']
+           'as_base64', 'recall_part', 'context_part', 'search_figure', 'traffic_figure', 'drift_figure',
+           'coverage_figure', 'decision_part', 'curve_part', 'free_scores', 'score_facts', 'production_part',
+           'data_part', 'judged_part', 'family_part', 'plan_part', 'render_report']
 
 # %% ../nbs/38_report.ipynb #168169e5
 import base64
@@ -160,6 +160,34 @@ def search_figure(points: list[dict], most: int = 25) -> Picture:
     axes.axvline(points[0]["value"], color="#b3541e", linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(shown)), [point["settings"] for point in shown], fontsize=8, parse_math=False)
     axes.set_xlabel("accuracy on held-out training rows, 95 % interval (pale: stopped after the first fold)")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+# %% ../nbs/38_report.ipynb #e922c622
+def traffic_figure(days: list[dict]) -> Picture:
+    """Messages of each day, stacked by decision. `days` as `mlbot.monitor.days_of` gives them."""
+    figure = Picture(figsize=(8, 2.8), layout="constrained")
+    axes, height = figure.subplots(), [0] * len(days)
+    names = list(days[0]["decisions"]) if days else []
+    for name, shade in zip(names, (INK, "#5b8fc9", "#a9c6e6", "#c98b3a", "#8a8f98"), strict=False):
+        counts = [day["decisions"][name] for day in days]
+        axes.bar([day["day"][5:] for day in days], counts, bottom=height, color=shade, label=name.replace("_", " "))
+        height = [low + count for low, count in zip(height, counts, strict=True)]
+    axes.set_ylabel("messages")
+    axes.legend(frameon=False, fontsize=8, ncols=len(names) or 1, loc="lower left", bbox_to_anchor=(0, 1))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def drift_figure(drifts: list[dict]) -> Picture:
+    """How far each feature has moved, in times of what would be an alarm. `drifts`: as dicts of `mlbot.monitor.Drift`."""
+    figure = Picture(figsize=(8, 0.5 + 0.4 * len(drifts)), layout="constrained")
+    axes = figure.subplots()
+    names, moved = [drift["name"] for drift in drifts], [drift["value"] / drift["limit"] for drift in drifts]
+    axes.barh(names, moved, color=["#b3372f" if drift["alarm"] else INK for drift in drifts])
+    axes.axvline(1, color="#8fa3b5", linestyle="--")
+    axes.set_xlabel("times the limit")
+    axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -765,7 +765,8 @@ def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge
     house.recorder.flush()
     since, model = time.time() - days * 86_400, house.model("").name
     told = read_profile(house.settings.places.models, model)
-    found = overview(house.log.read(LOOKED_AT, since=since), model, told, house.settings.data.out_of_scope)
+    found = overview(house.log.read(LOOKED_AT, since=since), model, told, house.settings.data.out_of_scope,
+                     house.settings.monitor)
     return {**found, "alerts": [*([house.live.alert] if house.live.alert else []), *found["alerts"]], "since": since}
 
 # %% ../nbs/54_serve.ipynb #e05bd0cb

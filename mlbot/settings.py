@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'TIERS', 'shipped_settings', 'Data', 'Split', 'Model', 'Budget',
-           'Places', 'Gates', 'Feedback', 'Costs', 'Bot', 'Service', 'Work', 'Meter', 'Target', 'Settings',
+           'Places', 'Gates', 'Feedback', 'Costs', 'Bot', 'Monitor', 'Service', 'Work', 'Meter', 'Target', 'Settings',
            'read_value', 'read_section', 'read_share', 'read_size', 'read_step', 'read_count', 'read_day',
            'read_outcome', 'read_target_line', 'read_targets', 'as_target', 'find_settings', 'parse', 'of_any_project',
            'merged_sections', 'load_settings', 'check_settings']
@@ -133,6 +133,16 @@ class Bot:
 
 
 @dataclass(frozen=True)
+class Monitor:
+    """When production is an alert: how far it drifts, how far quality drops, how much is handed over or found useless."""
+    days: int = 7
+    drift: float = 0.1
+    drop: float = 0.05
+    handoffs: float = 0.4
+    useless: float = 0.3
+
+
+@dataclass(frozen=True)
 class Service:
     """Where the service listens, where its log is, and how much it takes on."""
     host: str
@@ -192,6 +202,7 @@ class Settings:
     costs: Costs
     bot: Bot
     service: Service
+    monitor: Monitor
     work: Work
     places: Places
     targets: dict[str, Target] = field(default_factory=dict)
@@ -321,7 +332,8 @@ def as_target(gate: str, parts: dict, place: str) -> Target:
 
 # %% ../nbs/01_settings.ipynb #5280fac6
 SECTIONS = {"data": Data, "split": Split, "model": Model, "budget": Budget, "gates": Gates, "meter": Meter,
-            "feedback": Feedback, "costs": Costs, "bot": Bot, "service": Service, "work": Work, "places": Places}
+            "feedback": Feedback, "costs": Costs, "bot": Bot, "service": Service,
+            "monitor": Monitor, "work": Work, "places": Places}
 
 
 def find_settings(start: Path) -> Path | None:
@@ -431,6 +443,9 @@ def check_settings(settings: Settings, place: str) -> None:
          "confirm, clarify, handoff, wrong", "0 < confirm <= clarify < handoff < wrong"),
         (0 < settings.costs.outside < 1, "outside", "between 0 and 1"),
         (min(settings.bot.patience, settings.bot.absence) > 0, "patience, absence", "minutes above 0"),
+        (settings.monitor.days >= 1 and settings.monitor.drift > 0, "days, drift", "1 or more; above 0"),
+        (all(0 <= share <= 1 for share in (settings.monitor.drop, settings.monitor.handoffs, settings.monitor.useless)),
+         "drop, handoffs, useless", "shares from 0 to 1"),
         (0 <= settings.service.port < 65536 and min(settings.service.per_caller, settings.service.at_once) > 0,
          "port, per_caller, at_once", "a port from 0 to 65535; 1 or more"),
         (settings.feedback.cap >= 1 and settings.feedback.labellers >= 1, "cap, labellers", "1 or more"),
