@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 
 from .catalogue import Process
-from .decide import CHOICES, decide
+from .decide import CHOICES, decide_one
 from .errors import MlbotError
 from .events import Event, EventLog, Taken
 from .identity import Identity
@@ -106,8 +106,7 @@ def judge(model: Predictor, text: str, context: dict[str, str], costs: Costs) ->
     known = {name: value for name, value in context.items() if name in model.context}
     answer = model.predict(text, **known)
     scope = 1.0 if answer.in_scope is None else answer.in_scope
-    chances = [[chance for _, chance in answer.ranking]]
-    return Judged(new_id("r"), answer, str(decide(chances, [scope], model.scope_threshold, costs)[0]))
+    return Judged(new_id("r"), answer, decide_one(answer.ranking, scope, model.scope_threshold, costs))
 
 # %% ../nbs/49_bot.ipynb #d22100c8
 TRIES = 8

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EXECUTE', 'CONFIRM', 'CLARIFY', 'HANDOFF', 'OUT_OF_SCOPE', 'DECISIONS', 'CHOICES', 'expected_costs', 'decide',
-           'thresholds', 'real_costs', 'cost_score', 'decision_table', 'Coverage', 'risk_coverage']
+           'decide_one', 'thresholds', 'real_costs', 'cost_score', 'decision_table', 'Coverage', 'risk_coverage']
 
 # %% ../nbs/24_decide.ipynb #0f46f594
 from collections.abc import Sequence
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .evaluate import Score, bootstrap
 from .settings import Costs
 
 # %% ../nbs/24_decide.ipynb #85e724cc
@@ -39,6 +38,17 @@ def decide(chances: np.ndarray, in_scope: np.ndarray, scope_threshold: float, co
     cheapest = expected_costs(best[:, 0], best.sum(axis=1), costs).argmin(axis=0)
     return np.where(np.asarray(in_scope) < scope_threshold, OUT_OF_SCOPE, np.array(DECISIONS)[cheapest])
 
+# %% ../nbs/24_decide.ipynb #3c9e2190
+def decide_one(ranking: Sequence[tuple[str, float]], in_scope: float, scope_threshold: float, costs: Costs) -> str:
+    """The decision for one answer: `ranking` as in `Answer`, best first. The same as `decide`."""
+    if in_scope < scope_threshold:
+        return OUT_OF_SCOPE
+    right = ranking[0][1] * in_scope
+    among = sum(chance for _, chance in ranking[:CHOICES]) * in_scope
+    spent = ((1 - right) * costs.wrong, costs.confirm + (1 - right) * costs.handoff,
+             costs.clarify + (1 - among) * costs.handoff, costs.handoff)
+    return DECISIONS[spent.index(min(spent))]
+
 # %% ../nbs/24_decide.ipynb #ba6df029
 def thresholds(costs: Costs) -> dict[str, float]:
     """From which chance on the best intent is executed, or confirmed, and from which chance among three on it is clarified.
@@ -58,8 +68,9 @@ def real_costs(decisions: Sequence[str], right, among, costs: Costs) -> np.ndarr
     return np.select([decisions == name for name in by_decision], list(by_decision.values()), costs.handoff)
 
 
-def cost_score(spent: np.ndarray, groups=None) -> Score:
-    """The mean cost of a message, with its interval; less is better."""
+def cost_score(spent: np.ndarray, groups=None):
+    """The mean cost of a message as a `Score`, with its interval; less is better."""
+    from mlbot.evaluate import bootstrap  # the service decides without it, and without scipy
     spent = np.asarray(spent, float)
     groups = np.arange(len(spent)) if groups is None else np.asarray(groups)
     return bootstrap("cost", lambda weights: float((weights * spent).sum() / weights.sum()), groups, better="lower")

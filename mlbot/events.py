@@ -33,6 +33,10 @@ _EVENTS = sa.Table(
     sa.UniqueConstraint("about", "turn"), sqlite_autoincrement=True)
 
 
+_NAMES = ("at", "kind", "about", "turn", "person", "once", "body")
+_WRITE = sa.text(f"INSERT INTO events ({', '.join(_NAMES)}) VALUES ({', '.join(f':{name}' for name in _NAMES)})")
+
+
 @dataclass(frozen=True)
 class Event:
     """Something that happened. `number` and `at` are given by the log."""
@@ -85,11 +89,15 @@ class EventLog:
             raise LogError(f"the event log cannot be opened ({first_line(problem)})", "a file, or an address of SQLAlchemy",
                            "correct events in settings.ini [service]", self.address) from None
 
+    def rows(self, events: Sequence[Event]) -> list[dict]:
+        """Events as rows of the table, at this time."""
+        now = self.clock()
+        return [{"at": now, "kind": event.kind, "about": event.about, "turn": event.turn, "person": event.person,
+                 "once": event.once, "body": json.dumps(event.body, ensure_ascii=False)} for event in events]
+
     def append(self, *events: Event) -> list[Event]:
         """Write events, all or none. Raises Taken when a turn or a once is taken, LogError when the log is out of reach."""
-        now = self.clock()
-        rows = [{"at": now, "kind": event.kind, "about": event.about, "turn": event.turn, "person": event.person,
-                 "once": event.once, "body": json.dumps(event.body, ensure_ascii=False)} for event in events]
+        rows = self.rows(events)
         try:
             with self.engine.begin() as connection:
                 numbers = [connection.execute(sa.insert(_EVENTS).values(**row)).inserted_primary_key[0] for row in rows]
@@ -97,8 +105,18 @@ class EventLog:
             raise Taken() from None
         except SQLAlchemyError as problem:
             raise unreachable(problem, self.address) from None
-        return [Event(event.kind, event.about, event.body, event.person, event.turn, event.once, number, now)
-                for event, number in zip(events, numbers, strict=True)]
+        return [Event(event.kind, event.about, event.body, event.person, event.turn, event.once, number, row["at"])
+                for event, row, number in zip(events, rows, numbers, strict=True)]
+
+    def append_many(self, events: Sequence[Event]) -> None:
+        """Write many events at once, all or none: faster than `append`, which numbers each. Raises as it does."""
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(_WRITE, self.rows(events))
+        except IntegrityError:
+            raise Taken() from None
+        except SQLAlchemyError as problem:
+            raise unreachable(problem, self.address) from None
 
     def read(self, kinds: Sequence[str] = (), about: str | None = None, person: str | None = None, after: int = 0,
              since: float = 0.0, once: Sequence[str] = (), last: int = 0) -> list[Event]:

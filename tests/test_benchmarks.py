@@ -1,8 +1,11 @@
 """The benchmarks run, and what they compare gives the same answers. No time is tested."""
 
 import re
+import shutil
 import subprocess
 import sys
+
+import pytest
 
 
 def test_prediction_is_compared_with_the_pipeline(root):
@@ -116,3 +119,20 @@ def test_the_component_for_what_is_out_of_scope_is_put_beside_simple_scores(root
     assert set(found) == {"probability", "score", "lead", "energy", "trained"}, done.stdout + done.stderr
     assert max(found, key=found.get) == "trained"
     assert len(re.findall(r"test AUROC 0\.\d{3}, at its threshold: out of scope found 0\.\d{3}", done.stdout)) == 2
+
+
+def test_many_rows_are_fitted_beside_hashing_and_svm(root):
+    done = run(root, "benchmarks/scale.py", "--rows", "1500", "2500", "--svc", "1500")
+    assert done.returncode == 0, done.stdout + done.stderr
+    line = r"^ +1,500 +\d+ s +\d+ MB (0\.\d{4}) +\d+ s +\d+ MB (0\.\d{4}) +\d+ s +\d+ MB (0\.\d{4}) +[\d.]+x +[\d.]+x$"
+    ours, svc, peer = map(float, re.search(line, done.stdout, re.MULTILINE).groups())
+    assert peer < ours < svc + 0.02 and "exponent of our time over rows" in done.stdout
+
+
+def test_the_service_is_put_beside_a_constant(root):
+    if not shutil.which("wrk"):
+        pytest.skip("wrk is not here (Debian: apt install wrk)")
+    done = run(root, "benchmarks/serve.py", "--only", "mlbot", "constant", "--seconds", "1", "--at-once", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^mlbot +2 at once +[\d,]+ a second +[\d,]+ us CPU .* 0 failed$", done.stdout, re.MULTILINE)
+    assert re.search(r"^constant / mlbot: CPU a request 0\.\d times", done.stdout, re.MULTILINE)

@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -245,6 +247,23 @@ def test_without_a_model_it_lives_but_is_not_ready(project):
         assert found.client.post("/v1/predict", json=TEXT).status_code == 503
     finally:
         found.stop()
+
+
+def test_the_service_needs_nothing_that_trains(root):
+    blocked = "pandas sklearn scipy matplotlib papermill nbformat deltalake onnxruntime py3langid".split()
+    code = ("import sys, importlib.abc\n"
+            f"blocked = {blocked!r}\n"
+            "class Wall(importlib.abc.MetaPathFinder):\n"
+            "    def find_spec(self, name, path=None, target=None):\n"
+            "        if name.split('.')[0] in blocked: raise ImportError(name)\n"
+            "sys.meta_path.insert(0, Wall())\n"
+            "from mlbot.serve import House, build_app, run_server\n"
+            "from mlbot.settings import load_settings\n"
+            "import mlbot.cli, uvloop, granian.server.embed\n"
+            "house = House(load_settings()); build_app(house); house.live.follow()\n"
+            "print(house.model('').predict('I need a new card').intent)")
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.strip(), done.stderr
 
 
 def test_a_port_in_use_is_an_error_of_the_caller(service, released, mlbot):
