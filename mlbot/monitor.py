@@ -22,6 +22,7 @@ from .files import write_atomic
 from .labelling import Item, items_of, labels_of, settled
 from .live import evidence
 from .settings import Monitor
+from .text import context_value
 
 # %% ../nbs/52_monitor.ipynb #4358cf91
 PROFILES = "profiles"
@@ -45,7 +46,8 @@ def profile_of(rows: Iterable[tuple[str, str, str, str, float]]) -> dict[str, di
     """Counts by feature and value, of (text, role, location, predicted intent, confidence)."""
     found: dict[str, Counter] = defaultdict(Counter)
     for text, role, location, intent, confidence in rows:
-        for name, value in (("length", length_of(text)), ("role", role or "none"), ("location", location or "none"),
+        for name, value in (("length", length_of(text)), ("role", context_value(role) or "none"),
+                            ("location", context_value(location) or "none"),
                             ("predicted intent", intent), ("confidence", band_of(confidence))):
             found[name][value] += 1
     return {name: dict(counts) for name, counts in found.items()}

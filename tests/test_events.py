@@ -1,7 +1,12 @@
 """The log is append-only, one writer a turn, bounded in its waits, and forgets a person for good."""
 
 import multiprocessing
+import os
+import shutil
 import sqlite3
+import subprocess
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -11,9 +16,37 @@ from mlbot.events import Event, EventLog, LogError, Taken
 from mlbot.text import pseudonym
 
 
-@pytest.fixture
-def log(tmp_path):
-    found = EventLog(tmp_path / "events.db")
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory):
+    """The address of a PostgreSQL server of its own on this machine; skips, visibly, where none is installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [Path(shutil.which("initdb") or "/nowhere")]
+    if not found[-1].is_file():
+        pytest.skip("PostgreSQL is not here (Debian: apt install postgresql)")
+    programs, folder = found[-1].parent, Path(tempfile.mkdtemp(prefix="mlbot-pg-"))
+    who = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+    if who:
+        shutil.chown(folder, "postgres", "postgres")
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/", **who}
+    subprocess.run([programs / "initdb", "-D", folder / "data", "-U", "mlbot", "-A", "trust", "--no-sync"], check=True, **quiet)
+    server = subprocess.Popen([programs / "postgres", "-D", folder / "data", "-k", folder, "-c", "listen_addresses=", "-F"], **quiet)
+    for _ in range(100):
+        if (folder / ".s.PGSQL.5432").exists():
+            break
+        time.sleep(0.1)
+    yield f"postgresql+psycopg://mlbot@/postgres?host={folder}"
+    server.terminate()
+    server.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def log(request, tmp_path):
+    if request.param == "sqlite":
+        found = EventLog(tmp_path / "events.db")
+    else:
+        found = EventLog(request.getfixturevalue("postgres"))
+        with found.engine.begin() as connection:
+            connection.exec_driver_sql("TRUNCATE events RESTART IDENTITY")
     yield found
     found.close()
 
@@ -36,6 +69,11 @@ def test_a_turn_and_a_once_are_taken_once_and_what_comes_with_them_is_not_writte
     with pytest.raises(Taken):
         log.append(Event("turn", "c1", turn=2), Event("process.asked", "p1", once="run:p1"))
     assert [event.about for event in log.read()] == ["c1", "p1"]
+    log.append_many([Event("asked", f"r{number}", {"n": number}) for number in range(300)])
+    assert [event.body["n"] for event in log.read(("asked",))] == list(range(300))
+    with pytest.raises(Taken):
+        log.append_many([Event("asked", "r301"), Event("turn", "c1", turn=1)])
+    assert len(log.read(("asked",))) == 300
 
 
 def write_turns(place, results):
@@ -80,7 +118,8 @@ def test_a_person_is_forgotten_on_the_disk_too_with_the_whole_conversation(log, 
         log.forget("  ")
 
 
-def test_a_locked_log_is_waited_for_and_then_an_error(log, tmp_path, monkeypatch):
+def test_a_locked_log_is_waited_for_and_then_an_error(tmp_path):
+    log = EventLog(tmp_path / "events.db")
     log.append(Event("asked", "r1"))
     other = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -93,6 +132,7 @@ def test_a_locked_log_is_waited_for_and_then_an_error(log, tmp_path, monkeypatch
     other.close()
     log.append(Event("asked", "r2"))
     assert len(log.read()) == 2
+    log.close()
 
 
 def test_a_damaged_log_and_a_wrong_address_are_clear_errors(tmp_path):

@@ -61,6 +61,8 @@ def test_alerts_say_what_has_happened():
             "test": {"value": 0.9, "low": 0.88, "high": 0.92, "n": 500}}
     quiet = [asked(number, f"card {number}") for number in range(1, 200)]
     assert overview(quiet, "m1", told)["alerts"] == []
+    shouting = [asked(number, f"card {number}", role="SALES") for number in range(1, 200)]
+    assert overview(shouting, "m1", told)["alerts"] == []  # the case of a role is none of its own
     strange = [asked(number, f"a long text about something else {number}", "bill", 0.4, "hr") for number in range(1, 200)]
     found = overview(strange, "m1", told)
     assert {line.split(" has")[0] for line in found["alerts"]} == {"length", "role", "predicted intent", "confidence"}
