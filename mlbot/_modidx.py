@@ -420,6 +420,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'mlbot.events.EventLog.forget': ('events.html#eventlog.forget', 'mlbot/events.py'),
                               'mlbot.events.EventLog.read': ('events.html#eventlog.read', 'mlbot/events.py'),
                               'mlbot.events.EventLog.rows': ('events.html#eventlog.rows', 'mlbot/events.py'),
+                              'mlbot.events.EventLog.writing': ('events.html#eventlog.writing', 'mlbot/events.py'),
                               'mlbot.events.LogError': ('events.html#logerror', 'mlbot/events.py'),
                               'mlbot.events.Taken': ('events.html#taken', 'mlbot/events.py'),
                               'mlbot.events._prepare': ('events.html#_prepare', 'mlbot/events.py'),

@@ -8,7 +8,8 @@ __all__ = ['Event', 'Taken', 'LogError', 'address_of', 'EventLog', 'as_event', '
 # %% ../nbs/45_events.ipynb #ffb65a45
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,11 +96,19 @@ class EventLog:
         return [{"at": now, "kind": event.kind, "about": event.about, "turn": event.turn, "person": event.person,
                  "once": event.once, "body": json.dumps(event.body, ensure_ascii=False)} for event in events]
 
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """One who writes at a time, so that whoever follows the log by its numbers misses none that is written late."""
+        with self.engine.begin() as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection.exec_driver_sql("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE")
+            yield connection
+
     def append(self, *events: Event) -> list[Event]:
         """Write events, all or none. Raises Taken when a turn or a once is taken, LogError when the log is out of reach."""
         rows = self.rows(events)
         try:
-            with self.engine.begin() as connection:
+            with self.writing() as connection:
                 numbers = [connection.execute(sa.insert(_EVENTS).values(**row)).inserted_primary_key[0] for row in rows]
         except IntegrityError:
             raise Taken() from None
@@ -111,7 +120,7 @@ class EventLog:
     def append_many(self, events: Sequence[Event]) -> None:
         """Write many events at once, all or none: faster than `append`, which numbers each. Raises as it does."""
         try:
-            with self.engine.begin() as connection:
+            with self.writing() as connection:
                 connection.execute(_WRITE, self.rows(events))
         except IntegrityError:
             raise Taken() from None
@@ -145,10 +154,10 @@ class EventLog:
                 gone = sa.or_(_EVENTS.c.person == who, _EVENTS.c.about.in_([name for name in about if name]))
                 count = connection.execute(sa.delete(_EVENTS).where(gone)).rowcount
             self.append(Event("forgotten", body={"events": count}))
-            if self.engine.dialect.name == "sqlite":
-                with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                    connection.execute(sa.text("VACUUM"))
-                    connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+            sweep = {"sqlite": ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"), "postgresql": ("VACUUM events",)}
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                for line in sweep.get(self.engine.dialect.name, ()):
+                    connection.exec_driver_sql(line)
         except SQLAlchemyError as problem:
             raise unreachable(problem, self.address) from None
         return count

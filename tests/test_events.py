@@ -27,8 +27,9 @@ def postgres(tmp_path_factory):
     if who:
         shutil.chown(folder, "postgres", "postgres")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/", **who}
-    subprocess.run([programs / "initdb", "-D", folder / "data", "-U", "mlbot", "-A", "trust", "--no-sync"], check=True, **quiet)
-    server = subprocess.Popen([programs / "postgres", "-D", folder / "data", "-k", folder, "-c", "listen_addresses=", "-F"], **quiet)
+    place = ["-D", folder / "data"]
+    subprocess.run([programs / "initdb", *place, "-U", "mlbot", "-A", "trust", "--no-sync"], check=True, **quiet)
+    server = subprocess.Popen([programs / "postgres", *place, "-k", folder, "-c", "listen_addresses=", "-F"], **quiet)
     for _ in range(100):
         if (folder / ".s.PGSQL.5432").exists():
             break
