@@ -634,6 +634,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'mlbot.model.fit_chunks': ('model.html#fit_chunks', 'mlbot/model.py'),
                              'mlbot.model.fit_plain': ('model.html#fit_plain', 'mlbot/model.py'),
                              'mlbot.model.fit_scope': ('model.html#fit_scope', 'mlbot/model.py'),
+                             'mlbot.model.fit_terms': ('model.html#fit_terms', 'mlbot/model.py'),
                              'mlbot.model.in_chunks': ('model.html#in_chunks', 'mlbot/model.py'),
                              'mlbot.model.is_many': ('model.html#is_many', 'mlbot/model.py'),
                              'mlbot.model.learning_curve': ('model.html#learning_curve', 'mlbot/model.py'),

@@ -6,7 +6,7 @@
 __all__ = ['MIN_OUTSIDE', 'SHARP', 'word_view', 'piece_view', 'crossed_view', 'rows_of', 'EncodedView', 'unit_rows', 'StaticView',
            'Waves', 'encoder_of', 'build_views', 'penalty_of', 'IntentClassifier', 'two_sided', 'log_chances',
            'sharpness_of', 'build_pipeline', 'usable_context', 'view_terms', 'terms_and_factors', 'fit_chunks',
-           'in_chunks', 'is_many', 'Scope', 'fit_scope', 'cheapest_threshold', 'train', 'refuse_few',
+           'in_chunks', 'is_many', 'Scope', 'fit_scope', 'cheapest_threshold', 'train', 'fit_terms', 'refuse_few',
            'chances_in_scope', 'out_of_fold', 'linear_part', 'view_weights', 'dense_part', 'components_of',
            'to_artefact', 'train_chunks', 'fit_plain', 'learning_curve']
 
@@ -343,11 +343,23 @@ def train(frame, context: list[str], settings: _settings.Model, test=(), encoder
         ours = fitted.held.terms
     else:
         pipeline = build_pipeline(settings, context, encoder or encoder_of(settings, frame["text"]))
-        pipeline.fit(frame[["text", *context]], frame["intent"].to_numpy(dtype=str))
+        fit_terms(pipeline, frame, context)
         ours = pipeline.named_steps["views"].transform(frame) if with_scope else None
     pipeline.trained_on = trained_on
     pipeline.scope = fit_scope(pipeline, ours, outside, settings, costs) if with_scope else None
     return pipeline
+
+
+def fit_terms(pipeline: Pipeline, frame, context: list[str]) -> Pipeline:
+    """Fit a pipeline. Raises InputError when no term is left: texts without a word, or `min_count` too high for so few."""
+    try:
+        return pipeline.fit(frame[["text", *context]], frame["intent"].to_numpy(dtype=str))
+    except ValueError as problem:
+        if "vocabulary" in str(problem) or "no terms remain" in str(problem):
+            raise InputError(f"no word, or no piece of one, is known from {len(frame):,} rows ({problem})",
+                             "texts with words", "look at the column of the text, or lower min_count in settings.ini [model]"
+                             ) from None
+        raise
 
 
 def refuse_few(counts: dict[str, int]) -> None:
@@ -488,7 +500,7 @@ def fit_plain(frame, context: list[str], settings: _settings.Model, encoder: Enc
         return fit_chunks(in_chunks(frame), context, settings)[0]
     svc = LinearSVC(C=penalty_of(settings), random_state=settings.seed)
     fitted = Pipeline([("views", build_views(settings, context, encoder)), ("intent", svc)])
-    return fitted.fit(frame[["text", *context]], frame["intent"].to_numpy(dtype=str))
+    return fit_terms(fitted, frame, context)
 
 # %% ../nbs/19_model.ipynb #7cd75231
 def learning_curve(frame, held_out: np.ndarray, context: list[str], settings: _settings.Model,

@@ -224,7 +224,7 @@ def end(bot: Bot, asked: Event, kind: str, called: Called) -> None:
                 waits = State(QUEUE, queue=queue, reason=f"{title} failed", since=bot.log.clock())
                 state = waits if found.state.owner == BOT else found.state
             body = {"messages": [{"sender": "bot" if kind == "process.done" else "system", "text": text}],
-                    "state": state.as_dict()}
+                    "state": state.as_dict(), "role": found.role, "location": found.location}
             bot.log.append(Event("process", about, body, found.person, turn=found.turn + 1), ended)
             return
         except Taken:

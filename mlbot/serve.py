@@ -724,7 +724,7 @@ def labels_next(request: Request, agent: Identity,
     """The messages whose labels teach most, and some that chance has drawn."""
     house, me = house_of(request), pseudonym(agent.person)
     house.recorder.flush()
-    events = house.log.read(LABELLING)
+    events = house.log.read(LABELLING, since=max(0.001, time.time() - _bot.REMEMBERED))
     items, labels = items_of(events), labels_of(events)
     chosen = [{"id": item.id, "text": item.text, "role": item.role, "location": item.location, "predicted": item.predicted,
                "confidence": item.confidence, "why": why,

@@ -136,3 +136,11 @@ def test_the_service_is_put_beside_a_constant(root):
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^mlbot +2 at once +[\d,]+ a second +[\d,]+ us CPU .* 0 failed$", done.stdout, re.MULTILINE)
     assert re.search(r"^constant / mlbot: CPU a request 0\.\d times", done.stdout, re.MULTILINE)
+
+
+def test_the_service_holds_under_faults(root):
+    done = run(root, "benchmarks/faults.py", "--swaps", "8", "--kills", "20", "--requests", "600")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "20 promotes killed: 0 times the champion was not complete" in done.stdout
+    assert re.search(r"^8 swaps: [\d,]+ answers, 0 failed or mixed, 0 going back", done.stdout, re.MULTILINE), done.stdout
+    assert done.stdout.splitlines()[-1].endswith("5xx: 0"), done.stdout

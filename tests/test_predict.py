@@ -19,9 +19,10 @@ from mlbot.artefact import build_artefact, read_artefact, write_artefact
 from mlbot.data import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.model import to_artefact, train
-from mlbot.predict import _WORDS_KEPT, Predictor, load
+from mlbot.predict import Predictor, load
 from mlbot.settings import load_settings
 from mlbot.split import split
+from mlbot.terms import _WORDS_KEPT
 from mlbot.text import normalise
 
 SETTINGS = load_settings()
@@ -284,3 +285,9 @@ def test_the_wheel_predicts_with_numpy_and_safetensors_alone(tmp_path, root, fol
     assert sorted(path.name for path in (home / "notebooks").iterdir()) == \
         sorted(path.name for path in (root / "nbs" / "pipeline").glob("*.ipynb"))
     assert wheel.stat().st_size < 2_000_000
+
+
+def test_texts_without_a_word_are_refused_with_what_to_do():
+    odd = pd.DataFrame({"text": ["!!", "??", "\U0001f600", "\U0001f680"], "intent": ["a", "a", "b", "b"]})
+    with pytest.raises(InputError, match="no word, or no piece of one"):
+        train(odd, [], SETTINGS.model)

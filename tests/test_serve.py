@@ -266,6 +266,19 @@ def test_the_service_needs_nothing_that_trains(root):
     assert done.returncode == 0 and done.stdout.strip(), done.stderr
 
 
+def test_a_demonstration_trains_first_where_there_is_no_model(project, released, mlbot, monkeypatch):
+    import mlbot.cli
+    import mlbot.serve
+    done = []
+    monkeypatch.setattr(mlbot.serve, "run_server", lambda *words: done.append("serve"))
+    monkeypatch.setattr(mlbot.cli.subprocess, "call", lambda command, **options: done.append(command[-1]) or 0)
+    assert mlbot("serve", "--demo", "--train").returncode == 0 and done == ["serve"]
+    (released / "models" / "champion").unlink()
+    assert mlbot("serve", "--demo", "--train").returncode == 0 and done == ["serve", "run", "serve"]
+    monkeypatch.setattr(mlbot.cli.subprocess, "call", lambda command, **options: 4)
+    assert mlbot("serve", "--demo", "--train").returncode == 4 and len(done) == 3
+
+
 def test_a_port_in_use_is_an_error_of_the_caller(service, released, mlbot):
     done = mlbot("serve", "--port", service.port, cwd=released)
     assert done.returncode == 2 and "cannot be listened on" in done.stderr and "--port 8001" in done.stderr
