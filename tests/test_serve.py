@@ -267,15 +267,14 @@ def test_the_service_needs_nothing_that_trains(root):
 
 
 def test_a_demonstration_trains_first_where_there_is_no_model(project, released, mlbot, monkeypatch):
-    import mlbot.cli
-    import mlbot.serve
+    from mlbot import cli, serve
     done = []
-    monkeypatch.setattr(mlbot.serve, "run_server", lambda *words: done.append("serve"))
-    monkeypatch.setattr(mlbot.cli.subprocess, "call", lambda command, **options: done.append(command[-1]) or 0)
+    monkeypatch.setattr(serve, "run_server", lambda *words: done.append("serve"))
+    monkeypatch.setattr(cli.subprocess, "call", lambda command, **options: done.append(command[-1]) or 0)
     assert mlbot("serve", "--demo", "--train").returncode == 0 and done == ["serve"]
     (released / "models" / "champion").unlink()
     assert mlbot("serve", "--demo", "--train").returncode == 0 and done == ["serve", "run", "serve"]
-    monkeypatch.setattr(mlbot.cli.subprocess, "call", lambda command, **options: 4)
+    monkeypatch.setattr(cli.subprocess, "call", lambda command, **options: 4)
     assert mlbot("serve", "--demo", "--train").returncode == 4 and len(done) == 3
 
 
