@@ -9,10 +9,10 @@ __all__ = ['HEADLINES', 'OF_PREDICT', 'program', 'need', 'here', 'add_columns', 
            'print_sides', 'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff', 'data_remove',
            'data_erase', 'forget_talk', 'data_lock', 'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search',
            'print_trials', 'propose', 'benchmark', 'audit', 'models', 'serve', 'token', 'monitor', 'promote',
-           'rollback', 'label', 'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error',
-           'print_fault', 'minutes_of', 'share_of', 'count_of', 'rows_of', 'add_run', 'add_predict', 'add_serve',
-           'add_search', 'add_benchmark', 'add_who', 'add_data', 'add_gates', 'add_company', 'add_checkout', 'Version',
-           'build_parser', 'main']
+           'rollback', 'label', 'open_text', 'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step',
+           'print_error', 'print_fault', 'minutes_of', 'share_of', 'count_of', 'rows_of', 'add_run', 'add_predict',
+           'add_serve', 'add_search', 'add_benchmark', 'add_who', 'add_data', 'add_gates', 'add_company',
+           'add_checkout', 'Version', 'build_parser', 'main']
 
 # %% ../nbs/55_cli.ipynb #35d7ea8b
 import argparse
@@ -970,17 +970,20 @@ def label(options: argparse.Namespace) -> int:
     """Write the labels that people gave in the pages to a file."""
     try:
         from mlbot.events import EventLog
-        from mlbot.labelling import as_jsonl, batch
+        from mlbot.labelling import as_jsonl, batch, read_jsonl
     except ImportError as problem:
         raise need("serve", problem) from None
-    settings = load_settings()
+    settings, file = load_settings(), Path(options.to)
     place = settings.service.events
     log = EventLog(place if "://" in place else settings.root / place)
-    rows, file = batch(log), Path(options.to)
+    if options.read:
+        rows = read_jsonl(open_text(Path(options.read)), options.person)
+    else:
+        rows = batch(log)
     if not rows:
         print(f"no labels yet\nnext:   {program()} serve --demo, then /web/label.html")
         return 3
-    if file.suffix == ".jsonl":
+    if file.suffix == ".jsonl" and not options.read:
         lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in as_jsonl(log)]
         write_atomic(file, lambda out: out.writelines(lines))
         print(f"wrote:  {here(file)}, {len(rows):,} labels\nnext:   open it in your labelling tool")
@@ -990,6 +993,14 @@ def label(options: argparse.Namespace) -> int:
     print(f"wrote:  {here(file)}, {len(rows):,} labels")
     print(f"next:   {program()} data feedback {here(file)} {columns} --person person")
     return 0
+
+
+def open_text(file: Path) -> list[str]:
+    """The lines of a text file."""
+    try:
+        return file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise InputError(f"cannot be read ({problem})", "a file in UTF-8", "name another file", str(file)) from None
 
 
 def write_labels(rows, file: Path) -> None:
@@ -1136,6 +1147,8 @@ def add_serve(commands) -> None:
     command.set_defaults(call=monitor)
     command = commands.add_parser("label", help="write the labels of the pages to a CSV or JSONL file")
     command.add_argument("--to", default="labels.csv", metavar="FILE")
+    command.add_argument("--read", default="", metavar="FILE.jsonl", help="take the labels of doccano or Prodigy instead")
+    command.add_argument("--person", default="", metavar="NAME", help="who labelled that file, where it does not say so")
     command.set_defaults(call=label)
 
 # %% ../nbs/55_cli.ipynb #771166e7

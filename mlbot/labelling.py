@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['ASKED', 'RANDOM', 'SECOND', 'UNSURE_WHY', 'RANDOM_WHY', 'SECOND_WHY', 'Item', 'is_drawn', 'items_of', 'labels_of',
-           'next_items', 'agreement_of', 'settled', 'Labelled', 'batch', 'as_jsonl']
+           'next_items', 'agreement_of', 'settled', 'Labelled', 'batch', 'as_jsonl', 'read_jsonl']
 
 # %% ../nbs/50_labelling.ipynb #51eac505
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
+from .errors import InputError
 from .events import Event, EventLog
 from .text import digest
 
@@ -137,5 +139,33 @@ def as_jsonl(log: EventLog) -> list[dict]:
     """All labels in the shape of doccano's text classification, which Prodigy and others read, too."""
     events = log.read(("opened", *ASKED, "label", "label.undone"))
     items = items_of(events)
-    return [{"text": items[name].text, "label": [intent], "meta": {"id": name, "annotator": person}}
+    return [{"text": items[name].text, "label": [intent],
+             "meta": {"id": name, "annotator": person, "role": items[name].role, "location": items[name].location}}
             for name, votes in labels_of(events).items() if name in items for person, intent in votes.items()]
+
+# %% ../nbs/50_labelling.ipynb #3b347d63
+def read_jsonl(lines: Iterable[str], person: str = "") -> list[Labelled]:
+    """Labels that another tool wrote: one JSON object a line with `text`, and `label` (a word, or a list of one) or `accept`.
+
+    Rejected and skipped rows, and rows with several labels, are left out. `person`: who labelled where no line says so.
+    Raises InputError with the number of the line for anything else.
+    """
+    found = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            said = row["accept"] if "accept" in row else row["label"]
+            said = [said] if isinstance(said, str) else list(said)
+            meta = row.get("meta") or {}
+            who = str(meta.get("annotator") or row.get("_annotator_id") or person)
+            fine = isinstance(row["text"], str) and all(isinstance(word, str) for word in said)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            fine = False
+        if not fine:
+            raise InputError(f"line {number} is no labelled text", '{"text": "...", "label": ["intent"]}',
+                             "export it as JSONL of a text classification", line[:60])
+        if row.get("answer", "accept") == "accept" and len(said) == 1:
+            found.append(Labelled(row["text"], said[0], str(meta.get("role", "")), str(meta.get("location", "")), who))
+    return found

@@ -106,6 +106,20 @@ def test_the_same_text_is_labelled_once_others_give_second_opinions_and_the_last
     log.close()
 
 
+def test_labels_of_other_tools_become_a_batch(released, mlbot):
+    (released / "done.jsonl").write_text('{"text": "a new card", "label": ["expense_claim"]}\n\n'
+                                         '{"text": "=1+1", "accept": ["expense_claim"], "answer": "accept"}\n'
+                                         '{"text": "no", "accept": [], "answer": "reject"}\n')
+    done = mlbot("label", "--read", "done.jsonl", "--person", "ada")
+    assert done.returncode == 0 and "2 labels" in done.stdout, done.stderr
+    assert (released / "labels.csv").read_text().splitlines()[1:] == ["a new card,expense_claim,,,ada",
+                                                                      "'=1+1,expense_claim,,,ada"]
+    (released / "done.jsonl").write_text('{"text": 5, "label": ["x"]}')
+    wrong = mlbot("label", "--read", "done.jsonl")
+    assert wrong.returncode == 2 and "line 1 is no labelled text" in wrong.stderr
+    assert mlbot("label", "--read", "nothing.jsonl").returncode == 2
+
+
 def test_a_canary_that_is_worse_is_ended_by_labels_and_a_good_one_is_not(company_project, tmp_path):
     from mlbot.serve import House
     shutil.copytree(company_project / "models", tmp_path / "models")

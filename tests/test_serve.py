@@ -1,5 +1,6 @@
 """The service: whatever comes in, a clear answer goes out, and what is too much is refused at once."""
 
+import asyncio
 import json
 import os
 import re
@@ -236,6 +237,60 @@ def test_sigterm_lets_requests_end_and_what_was_said_is_stored(root):
     log = EventLog(root / "events" / "term.db")
     assert len(log.read(("asked",))) >= good
     log.close()
+
+
+def run_guard(app, callers: int, per_caller: int = 10**6, at_once: int = 5):
+    """So many requests at the same time to a guard around an application: the statuses, and the guard."""
+    from mlbot.serve import Figures, Guard
+    guard, statuses = Guard(app, Figures(), per_caller, at_once), []
+
+    async def ask(number: int):
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            if message["type"] == "http.response.start":
+                statuses.append((message["status"], dict(message["headers"])))
+        await guard({"type": "http", "path": "/x", "client": (f"10.0.0.{number % 250}", 1)}, receive, send)
+
+    async def main():
+        tasks = [asyncio.create_task(ask(number)) for number in range(callers)]
+        await asyncio.sleep(0.05)
+        for task in tasks[:2]:
+            task.cancel()  # these callers have left
+        await asyncio.gather(*tasks, return_exceptions=True)
+    asyncio.run(main())
+    return statuses, guard
+
+
+async def slow_app(scope, receive, send):
+    """An application that takes a while."""
+    await receive()
+    await asyncio.sleep(0.2)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_overload_is_refused_at_once_and_callers_who_leave_leave_nothing_behind():
+    statuses, guard = run_guard(slow_app, 50)
+    codes = [status for status, _ in statuses]
+    assert codes.count(503) == 45 and codes.count(200) == 3 and guard.busy == 0
+    assert all(headers[b"retry-after"] == b"1" for status, headers in statuses if status == 503)
+    again, _ = run_guard(slow_app, 4)
+    assert [status for status, _ in again] == [200, 200]  # two have left
+
+
+def test_a_caller_has_a_bucket_that_refills_and_others_are_not_touched():
+    from mlbot.serve import Figures, Guard
+    now = [0.0]
+    guard = Guard(slow_app, Figures(), 5, 100, clock=lambda: now[0])
+    assert [guard.is_too_fast("a") for _ in range(12)] == [False] * 10 + [True] * 2
+    assert not guard.is_too_fast("b")
+    now[0] += 0.2
+    assert not guard.is_too_fast("a") and guard.is_too_fast("a")
+    for number in range(20_000):
+        guard.is_too_fast(str(number))
+    assert len(guard.buckets) <= 10_001
 
 
 def test_without_a_model_it_lives_but_is_not_ready(project):
