@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SPOKEN', 'TRIES', 'MOST_TURNS', 'NOBODY', 'WAITING', 'REMEMBERED', 'Message', 'Conversation', 'conversation_of',
-           'NotFound', 'Conflict', 'new_id', 'Judged', 'judge', 'Bot', 'facts_of', 'beside', 'act_words', 'handed_over',
-           'transcript', 'handed', 'Case', 'Desk', 'by_desk', 'status', 'take', 'mine', 'reply', 'give_back', 'close',
-           'tick', 'gone', 'still_waiting']
+           'NotFound', 'Conflict', 'new_id', 'Judged', 'judge', 'Bot', 'facts_of', 'beside', 'is_stale', 'act_words',
+           'handed_over', 'transcript', 'handed', 'Case', 'Desk', 'by_desk', 'status', 'take', 'mine', 'reply',
+           'give_back', 'close', 'tick', 'gone', 'still_waiting']
 
 # %% ../nbs/49_bot.ipynb #0313854d
 import secrets
@@ -19,7 +19,7 @@ from .decide import CHOICES, decide_one
 from .errors import MlbotError
 from .events import Event, EventLog, Taken
 from .identity import Identity
-from .policy import AGENT, BOT, CLOSED, QUEUE, SAYS, Act, Heard, Rules, State, Step, listens, respond, state_from
+from .policy import AGENT, BOT, CLOSED, QUEUE, SAYS, Act, Heard, Rules, State, Step, listens, repeat, respond, state_from
 from .predict import Answer, Predictor
 from .settings import Costs
 from .text import checked, clean, normalise, pseudonym
@@ -157,7 +157,9 @@ class Bot:
         text = checked(act.text) if act.text is not None else None
         for _ in range(TRIES):
             found = self.read(about, identity)
-            if key in found.keys:
+            if identity.agent or found.person != pseudonym(identity.person):  # agents read all, and act as nobody else
+                raise NotFound("no such conversation", "one of your own", "start a new one")
+            if key and key in found.keys:
                 start, end = found.keys[key]
                 return replace(found, messages=found.messages[start:end])
             if found.state.owner == CLOSED:
@@ -185,7 +187,10 @@ class Bot:
         if listens(found.state, replace(act, text=text), rules):
             judged = judge(self.model(found.id), text, {"role": found.role, "location": found.location}, self.costs)
         raw = " ".join(act.text.split()) if text is not None and slot else text  # a process needs the value as it was typed
-        step = respond(found.state, replace(act, text=raw), judged.heard if judged else None, rules)
+        if is_stale(found, act):
+            step = repeat(found.state, rules)
+        else:
+            step = respond(found.state, replace(act, text=raw), judged.heard if judged else None, rules)
         said = [{"sender": "person", "text": text if text is not None else act_words(act, found, rules)}]
         said += [{"sender": "bot", "text": line, "request_id": judged.request_id if judged else ""} for line in step.says]
         if step.buttons and step.says:
@@ -197,7 +202,8 @@ class Bot:
         if handed_over(found, step):
             body |= {"role": found.role, "location": found.location}  # for the desk, which reads this event alone
         body |= {**facts_of(judged), **beside(self, judged, text, found.role, found.location)} if judged else {}
-        events = [Event("turn", found.id, body, found.person, turn=found.turn + 1)]
+        once = f"request:{judged.request_id}" if judged else None  # so that feedback finds it
+        events = [Event("turn", found.id, body, found.person, turn=found.turn + 1, once=once)]
         if step.starts:
             events.append(self.started(found, step, rules.process(step.starts)))
         if handed_over(found, step):
@@ -229,6 +235,14 @@ def beside(bot: Bot, judged: Judged, text: str, role: str, location: str) -> dic
         return {"other": {"model": answer.model, "intent": answer.intent, "confidence": answer.confidence}}
     except Exception as problem:  # of the model on trial, not of the conversation
         return {"other_failed": f"{type(problem).__name__}: {problem}"[:200]}
+
+
+def is_stale(found: Conversation, act: Act) -> bool:
+    """Whether a button belongs to a question that is not the last one: of an old tab, or of a second click."""
+    if act.question is None or found.state.owner != BOT or act.person:
+        return False
+    asked = [message.number for message in found.messages if message.buttons]
+    return not asked or act.question != asked[-1]
 
 
 def act_words(act: Act, found: Conversation, rules: Rules) -> str:
@@ -285,15 +299,16 @@ class Desk:
     def follow(self) -> None:
         """Read what was written since."""
         with self.lock:
-            since = max(0.001, self.log.clock() - REMEMBERED)
-            for event in self.log.read((*SPOKEN, "agent.seen", "forgotten"), after=self.number, since=since):
+            kinds, since = (*SPOKEN, "agent.seen", "forgotten"), max(0.001, self.log.clock() - REMEMBERED)
+            events = self.log.read(kinds, after=self.number, since=since)
+            if self.number and any(event.kind == "forgotten" for event in events):  # some of what is known here is gone
+                self.cases.clear()
+                events = self.log.read(kinds, since=since)
+            for event in events:
                 self.number = event.number
                 if event.kind == "agent.seen":
                     self.seen[event.about] = event.at
-                elif event.kind == "forgotten":
-                    self.cases.clear()
-                    self.number = 0
-                else:
+                elif event.kind != "forgotten":
                     self.take_in(event)
 
     def take_in(self, event: Event) -> None:
@@ -314,13 +329,13 @@ class Desk:
 
     def sign_in(self, agent: str) -> None:
         """An agent is there. Written at most four times in the time after which an agent is away."""
-        if self.log.clock() - self.seen.get(agent, 0.0) > self.absence / 4:
+        if not 0 <= self.log.clock() - self.seen.get(agent, -1e12) <= self.absence / 4:
             self.log.append(Event("agent.seen", agent, person=pseudonym(agent)))
         self.follow()
 
     def is_there(self, agent: str) -> bool:
         """Whether an agent has shown a sign of life lately."""
-        return self.log.clock() - self.seen.get(agent, -1e12) <= self.absence
+        return 0 <= self.log.clock() - self.seen.get(agent, -1e12) <= self.absence
 
     def is_anybody_there(self) -> bool:
         """Whether any agent has."""

@@ -10,8 +10,8 @@ __all__ = ['HEADLINES', 'OF_PREDICT', 'program', 'need', 'here', 'add_columns', 
            'data_erase', 'forget_talk', 'data_lock', 'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search',
            'print_trials', 'propose', 'benchmark', 'audit', 'models', 'serve', 'token', 'monitor', 'promote',
            'rollback', 'label', 'open_text', 'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step',
-           'print_error', 'print_fault', 'minutes_of', 'share_of', 'count_of', 'rows_of', 'add_run', 'add_predict',
-           'add_serve', 'add_search', 'add_benchmark', 'add_who', 'add_data', 'add_gates', 'add_company',
+           'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of', 'add_run',
+           'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who', 'add_data', 'add_gates', 'add_company',
            'add_checkout', 'Version', 'build_parser', 'main']
 
 # %% ../nbs/55_cli.ipynb #35d7ea8b
@@ -895,13 +895,16 @@ def serve(options: argparse.Namespace) -> int:
 def token(options: argparse.Namespace) -> int:
     """Print a token for a person or an agent."""
     try:
-        from mlbot.identity import HOUR, Identity, find_secret, sign
+        from mlbot.identity import HOUR, Identity, find_secret, sign, webhook_secret
     except ImportError as problem:
         raise need("serve", problem) from None
     settings = load_settings()
+    home = settings.root / ("events" if "://" in settings.service.events else Path(settings.service.events).parent)
+    if options.webhooks:
+        print(webhook_secret(find_secret(home / "secret")))
+        return 0
     if bool(options.agent) == bool(options.person):
         raise InputError("a person and an agent, or neither", "one of them", "--person NAME --role ROLE, or --agent NAME")
-    home = settings.root / ("events" if "://" in settings.service.events else Path(settings.service.events).parent)
     expires = time.time() + options.hours * HOUR
     print(sign(Identity(options.agent or options.person, options.role, options.location, bool(options.agent), expires),
                find_secret(home / "secret")))
@@ -1068,6 +1071,13 @@ def minutes_of(word: str) -> float:
     return minutes
 
 
+def port_of(word: str) -> int:
+    """A port."""
+    if not word.isdecimal() or int(word) > 65535:
+        raise argparse.ArgumentTypeError(f"{word!r}; wanted: a port from 0 to 65535")
+    return int(word)
+
+
 def share_of(word: str) -> float:
     """A share above 0, at most 1."""
     if not 0 < float(word) <= 1:
@@ -1122,7 +1132,7 @@ def add_serve(commands) -> None:
     """`mlbot serve`, `token`, `promote`, `rollback`, `monitor`, `label`."""
     command = commands.add_parser("serve", help="serve model, bot and pages over HTTP")
     command.add_argument("--host", default="", help="address to listen on; default: settings.ini")
-    command.add_argument("--port", type=int, default=None, help="port to listen on; default: settings.ini")
+    command.add_argument("--port", type=port_of, default=None, help="port to listen on; default: settings.ini")
     command.add_argument("--demo", action="store_true", help="visitors say who they are; never for real people")
     command.add_argument("--train", action="store_true", help="train a model first, when there is none")
     command.set_defaults(call=serve)
@@ -1131,7 +1141,8 @@ def add_serve(commands) -> None:
     command.add_argument("--agent", default="", metavar="NAME")
     command.add_argument("--role", default="")
     command.add_argument("--location", default="")
-    command.add_argument("--hours", type=float, default=12.0, help="how long it holds (default: 12)")
+    command.add_argument("--webhooks", action="store_true", help="print the secret that receivers verify calls with")
+    command.add_argument("--hours", type=minutes_of, default=12.0, help="how long it holds (default: 12)")
     command.set_defaults(call=token)
     command = commands.add_parser("promote", help="make a stored model the champion, or try it on a share of conversations")
     command.add_argument("model", help="its name: 12 hex digits, see mlbot models")

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'BANDS', 'LOOKED_AT', 'length_of', 'band_of', 'profile_of', 'profile_file', 'write_profile',
-           'read_profile', 'Drift', 'drift_of', 'Share', 'wilson', 'corrected', 'days_of', 'audited', 'too_many',
-           'overview', 'Trial', 'trial_of']
+           'read_profile', 'Drift', 'drift_of', 'Share', 'wilson', 'corrected', 'last_words', 'days_of', 'audited',
+           'too_many', 'overview', 'Trial', 'trial_of']
 
 # %% ../nbs/52_monitor.ipynb #62c14e68
 import json
@@ -15,14 +15,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .decide import DECISIONS
-from .events import Event
 from .files import write_atomic
 from .labelling import Item, items_of, labels_of, settled
 from .live import evidence
 from .settings import Monitor
 from .text import context_value
+
+if TYPE_CHECKING:
+    from mlbot.events import Event
 
 # %% ../nbs/52_monitor.ipynb #4358cf91
 PROFILES = "profiles"
@@ -130,19 +133,27 @@ def corrected(confidences: Sequence[float], audited: Sequence[tuple[float, bool]
 LOOKED_AT = ("opened", "turn", "asked", "feedback", "handoff.initiate", "label", "label.undone")
 
 
-def days_of(events: Iterable[Event]) -> list[dict]:
+def last_words(events: Iterable["Event"]) -> dict[str, "Event"]:
+    """The last feedback on each answer, by its request."""
+    return {event.about: event for event in events if event.kind == "feedback"}
+
+
+def days_of(events: Iterable["Event"]) -> list[dict]:
     """For each day: messages, decisions, mean confidence, thumbs, hand-overs."""
     days: dict[str, dict] = {}
+    events = list(events)
+    last = last_words(events)
     for event in events:
         day = time.strftime("%Y-%m-%d", time.gmtime(event.at))
         row = days.setdefault(day, {"day": day, "messages": 0, "decisions": dict.fromkeys(DECISIONS, 0), "confidence": 0.0,
                                     "useful": 0, "useless": 0, "handoffs": 0})
-        if event.body.get("decision"):
+        if event.body.get("decision") in row["decisions"]:
             row["messages"] += 1
             row["decisions"][event.body["decision"]] += 1
             row["confidence"] += event.body["confidence"]
-        row["useful"] += event.kind == "feedback" and event.body.get("useful") is True
-        row["useless"] += event.kind == "feedback" and event.body.get("useful") is False
+        if event.kind == "feedback" and last[event.about] is event:
+            row["useful"] += event.body.get("useful") is True
+            row["useless"] += event.body.get("useful") is False
         row["handoffs"] += event.kind == "handoff.initiate"
     for row in days.values():
         row["confidence"] = row["confidence"] / row["messages"] if row["messages"] else None
@@ -164,7 +175,7 @@ def too_many(what: str, part: int, whole: int, limit: float) -> list[str]:
     return [f"{share.value:.0%} {what} ({part:,} of {whole:,}; the limit is {limit:.0%})"]
 
 
-def overview(events: Sequence[Event], model: str, told: dict, out_of_scope: str = "oos",
+def overview(events: Sequence["Event"], model: str, told: dict, out_of_scope: str = "oos",
              rules: Monitor = Monitor()) -> dict:  # noqa: B008
     """All that is shown about the answers of a model. `told`: its profile, `rules`: what is an alert."""
     items, labels, days = items_of(events), labels_of(events), days_of(events)
@@ -179,8 +190,9 @@ def overview(events: Sequence[Event], model: str, told: dict, out_of_scope: str 
         alerts.append(f"the audit says {audit.value:.0%} are right (at most {audit.high:.0%}), the test {test['value']:.0%}")
     useless = sum(day["useless"] for day in days)
     alerts += too_many("of the thumbs point down", useless, useless + sum(day["useful"] for day in days), rules.useless)
-    alerts += too_many("of the conversations are handed over", sum(day["handoffs"] for day in days),
-                       sum(event.kind == "opened" for event in events), rules.handoffs)
+    handed = {event.about for event in events if event.kind == "handoff.initiate"}
+    talks = {event.about for event in events if event.kind in ("opened", "turn")} | handed
+    alerts += too_many("of the conversations are handed over", len(handed), len(talks), rules.handoffs)
     shown = {name: test[name] for name in ("value", "low", "high", "n")} if test else None
     return {"days": days, "drift": [asdict(drift) for drift in drifts], "model": model, "alerts": alerts,
             "quality": {"test": shown, "estimate": asdict(estimate) if estimate else None,
@@ -195,7 +207,7 @@ class Trial:
     evidence: float
 
 
-def trial_of(events: Sequence[Event], champion: str, canary: str, since: float) -> Trial:
+def trial_of(events: Sequence["Event"], champion: str, canary: str, since: float) -> Trial:
     """Judge a canary by the labels of messages that both models answered."""
     items, labels, b, c = items_of(events), labels_of(events), 0, 0
     for name, votes in labels.items():

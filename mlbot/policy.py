@@ -55,11 +55,15 @@ def state_from(data: dict) -> State:
 # %% ../nbs/47_policy.ipynb #08abcced
 @dataclass(frozen=True)
 class Act:
-    """What a person did: typed `text`, chose an intent ('' for none of them), confirmed or denied, asked for a person."""
+    """What a person did: typed `text`, chose an intent ('' for none of them), confirmed or denied, asked for a person.
+
+    `question`: the number of the message whose button it was; None when nobody says.
+    """
     text: str | None = None
     choose: str | None = None
     confirm: bool | None = None
     person: bool = False
+    question: int | None = None
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ def pytest_configure(config):
 def pytest_collect_file(file_path, parent):
     """Collect the notebooks of the pipeline folder."""
     folder = parent.config.rootpath / parent.config.getini("mlbot_notebooks")
-    if file_path.suffix == ".ipynb" and file_path.parent == folder and file_path.name[:1].isdigit():
+    of_a_run = file_path.suffix == ".ipynb" and file_path.name[:1].isdigit() and not file_path.stem.endswith("_monitor")
+    if of_a_run and file_path.parent == folder:
         return PipelineNotebook.from_parent(parent, path=file_path)
 
 # %% ../nbs/43_pytest_plugin.ipynb #d2260253

@@ -190,3 +190,66 @@ def test_text_stays_text(bot):
         assert said.messages[0].text == text.replace("\u202e", "")
         if said.state.owner != BOT:
             talk = bot.start(ADA)
+
+
+def test_a_button_of_an_older_question_only_repeats_the_last_one(bot):
+    talk = bot.start(ADA)
+    said = bot.act(talk.id, ADA, Act("I need a new card"), "1")
+    if said.state.pending.kind == "confirm":
+        said = bot.act(talk.id, ADA, Act(confirm=True, question=said.messages[-1].number), "2")
+    asked = bot.act(talk.id, ADA, Act("5"), "3")
+    question = asked.messages[-1].number
+    stale = bot.act(talk.id, ADA, Act(confirm=True, question=question - 2), "4")
+    assert stale.state.pending.kind == "confirm" and not bot.log.read(("process.asked",))
+    fresh = bot.act(talk.id, ADA, Act(confirm=True, question=stale.messages[-1].number), "5")
+    assert fresh.state.pending is None and len(bot.log.read(("process.asked",))) == 1
+
+
+def test_agents_read_all_and_speak_for_nobody(bot):
+    about = waiting(bot)
+    with pytest.raises(NotFound):
+        bot.act(about, GRACE, Act("I am Ada, and I say yes"))
+    assert bot.read(about, GRACE).id == about
+
+
+def test_when_one_person_is_forgotten_the_others_still_wait(bot):
+    about, gone = waiting(bot), waiting(bot, BOB)
+    bot.desk.follow()
+    assert set(bot.desk.cases) == {about, gone}
+    assert bot.log.forget("bob") > 0
+    for desk in (bot.desk, _bot.Desk(bot.log, bot.absence)):
+        for _ in range(2):
+            desk.follow()
+            assert set(desk.cases) == {about} and desk.cases[about].last == "A person, please"
+    later = waiting(bot)
+    bot.desk.follow()
+    assert set(bot.desk.cases) == {about, later}
+
+
+def test_a_clock_that_was_set_back_does_not_keep_an_agent_there(bot):
+    bot.desk.sign_in("Grace")
+    bot.log.clock.now -= 3600
+    assert not bot.desk.is_anybody_there()
+    bot.desk.sign_in("Grace")
+    assert bot.desk.is_anybody_there()
+
+
+def test_a_conversation_does_not_grow_without_end(bot, monkeypatch):
+    monkeypatch.setattr(_bot, "MOST_TURNS", 3)
+    talk = bot.start(ADA)
+    for number in range(3):
+        bot.act(talk.id, ADA, Act(confirm=True), str(number))
+    with pytest.raises(Conflict, match="start a new one"):
+        bot.act(talk.id, ADA, Act("hello"))
+
+
+def test_a_label_of_a_text_that_came_before_counts_for_that_text(bot):
+    from mlbot.events import Event
+    from mlbot.labelling import batch, items_of, labels_of
+    for who in (ADA, BOB):
+        bot.act(bot.start(who).id, who, Act("where is my payslip"))
+    first, second = bot.log.read(("turn",))
+    bot.log.append(Event("label", f"e{second.number}", {"intent": "payslip"}, "p1"))
+    events = bot.log.read()
+    assert list(items_of(events)) == [f"e{first.number}"] and labels_of(events) == {f"e{first.number}": {"p1": "payslip"}}
+    assert [row.intent for row in batch(bot.log)] == ["payslip"]

@@ -108,11 +108,13 @@ def test_a_person_is_forgotten_on_the_disk_too_with_the_whole_conversation(log, 
     secret = "the very private reason of my leave"
     log.append(Event("opened", "c1", {"role": "sales"}, pseudonym("Ada"), turn=0))
     log.append(Event("turn", "c1", {"text": secret}, pseudonym("Ada"), turn=1))
-    log.append(Event("label", "e2", {"intent": "x"}, "agent"))
+    log.append(Event("turn", "c1", {"text": "a wish", "request": "r9"}, pseudonym("Ada"), turn=3))
+    log.append(Event("feedback", "r9", {"comment": secret}), Event("feedback", "r8", {"comment": "of others"}))
+    log.append(Event("label", "e2", {"intent": "x"}, "agent"), Event("label", "e2", {"intent": "x"}, pseudonym("Ada")))
     log.append(Event("agent", "c1", {"text": f"about {secret}"}, "grace", turn=2))
     log.append(Event("turn", "c2", {"text": "kept"}, pseudonym("Bob"), turn=1))
-    assert log.forget(" ada ") == 3
-    assert [event.kind for event in log.read()] == ["label", "turn", "forgotten"]
+    assert log.forget(" ada ") == 6
+    assert [event.kind for event in log.read()] == ["feedback", "label", "turn", "forgotten"]
     log.close()
     assert not any(secret.encode() in path.read_bytes() for path in Path(tmp_path).iterdir())
     with pytest.raises(InputError, match="without a name"):

@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+import socket
 import threading
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,12 +15,12 @@ from mlbot.bot import Bot, transcript
 from mlbot.catalogue import Process
 from mlbot.errors import InputError
 from mlbot.events import Event, EventLog
-from mlbot.identity import Identity
+from mlbot.identity import Identity, webhook_secret
 from mlbot.outbox import DONE, FAILED, RECORDED, WAITS, Outbox, call, due, tell_inbox, work
 from mlbot.policy import BOT, QUEUE, Act, Step
 from mlbot.settings import load_settings
 
-ADA, SECRET = Identity("ada", "sales", "de"), "a secret of more than 16 characters"
+ADA, SECRET = Identity("ada", "sales", "de"), webhook_secret("a secret of more than 16 characters")
 
 
 class Receiver:
@@ -100,7 +101,9 @@ def test_a_call_is_signed_carries_its_key_and_what_the_process_says_is_told(bot,
     assert work(bot, SECRET, [receiver.url]) == 1 and work(bot, SECRET, [receiver.url]) == 0
     (path, headers, body), = receiver.got
     key, at = headers["webhook-id"], headers["webhook-timestamp"]
-    wanted = base64.b64encode(hmac.new(SECRET.encode(), f"{key}.{at}.".encode() + body, sha256).digest()).decode()
+    raw = base64.b64decode(SECRET.removeprefix("whsec_"))
+    wanted = base64.b64encode(hmac.new(raw, f"{key}.{at}.".encode() + body, sha256).digest()).decode()
+    assert SECRET != webhook_secret("another secret of 16") and "more than" not in SECRET
     assert path == "/start?x=1" and headers["webhook-signature"] == f"v1,{wanted}" and headers["Idempotency-Key"] == key
     sent = json.loads(body)
     assert sent["slots"] == {"first_day": "2026-12-01"} and sent["role"] == "sales" and sent["conversation"] == about
@@ -193,7 +196,7 @@ def test_the_inbox_gets_each_hand_over_once_and_in_order(bot, receiver):
     talk = bot.start(ADA)
     bot.act(talk.id, ADA, Act(person=True))
     receiver.statuses = [500]
-    assert tell_inbox(bot, f"{receiver.url}/inbox", SECRET, [receiver.url]) == 0
+    assert tell_inbox(bot, f"{receiver.url}/inbox", SECRET, [receiver.url]) is None
     assert tell_inbox(bot, f"{receiver.url}/inbox", SECRET, [receiver.url]) == 1
     assert tell_inbox(bot, f"{receiver.url}/inbox", SECRET, [receiver.url]) == 0
     told = json.loads(receiver.got[-1][2])
@@ -215,3 +218,84 @@ def test_the_thread_goes_on_after_a_failure(bot, receiver):
         threading.Event().wait(0.02)
     box.stop()
     assert len(problems) == 1 and last(bot, about)[0] == DONE.format(title="Annual leave")
+
+
+class Drip:
+    """A receiver that sends one byte every tenth of a second, and never ends."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url, self.calls = f"http://127.0.0.1:{self.socket.getsockname()[1]}", 0
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.calls += 1
+            threading.Thread(target=self.drip, args=(connection,), daemon=True).start()
+
+    def drip(self, connection):
+        try:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while True:
+                connection.sendall(b"x")
+                threading.Event().wait(0.1)
+        except OSError:
+            connection.close()
+
+
+def test_a_receiver_that_never_ends_is_hung_up_and_does_not_stop_others(bot, receiver, monkeypatch):
+    monkeypatch.setattr(outbox, "TIMEOUT", 1.0)
+    drip = Drip()
+    processes = {**bot.processes(), "slow": Process("slow", "Slow", url=f"{drip.url}/x")}
+    bot.processes = lambda: processes
+    slow, quick = started(bot, "slow"), started(bot)
+    assert work(bot, SECRET, [receiver.url, drip.url]) == 2
+    assert last(bot, quick)[0] == DONE.format(title="Annual leave") and drip.calls == 1
+    assert "Slow" not in last(bot, slow)[0] and [event.body for event in bot.log.read(("process.missed",))] == [{"status": 0}]
+    drip.socket.close()
+
+
+def test_what_was_left_for_a_week_is_not_started_but_given_to_a_person(bot, receiver):
+    about = started(bot)
+    bot.log.clock.now += outbox.OLD + 10
+    box = Outbox(bot, SECRET, [receiver.url])
+    box.once()
+    assert receiver.got == [] and last(bot, about) == (FAILED.format(title="Annual leave"), QUEUE)
+
+
+def test_a_failure_opens_a_closed_conversation_again_and_is_handed_over(bot, receiver):
+    from mlbot.bot import close, take
+    receiver.statuses = [404]
+    about = started(bot)
+    bot.act(about, ADA, Act(person=True))
+    grace = Identity("Grace", agent=True)
+    take(bot, about, grace)
+    close(bot, about, grace)
+    work(bot, SECRET, [receiver.url])
+    assert last(bot, about)[1] == QUEUE and len(bot.log.read(("handoff.initiate",))) == 2
+    bot.desk.follow()
+    assert bot.desk.cases[about].role == "sales"
+
+
+def test_a_clock_that_was_set_back_makes_nobody_wait(bot, receiver):
+    receiver.statuses = [500]
+    about = started(bot)
+    work(bot, SECRET, [receiver.url])
+    bot.log.clock.now -= 3600
+    work(bot, SECRET, [receiver.url])
+    assert len(receiver.got) == 2 and last(bot, about)[0] == DONE.format(title="Annual leave")
+
+
+def test_an_inbox_that_is_down_is_asked_less_and_less_often(bot, receiver):
+    talk = bot.start(ADA)
+    bot.act(talk.id, ADA, Act(person=True))
+    receiver.statuses = [500] * 100
+    box = Outbox(bot, SECRET, [receiver.url], inbox=f"{receiver.url}/inbox")
+    for _ in range(600):
+        box.once()
+        bot.log.clock.now += 0.5
+    assert 5 <= len(receiver.got) <= 12

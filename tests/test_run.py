@@ -11,6 +11,7 @@ import nbformat
 import pytest
 
 from mlbot.data import sample_file, snapshot
+from mlbot.language import component
 from mlbot.model import to_artefact, train
 from mlbot.settings import load_settings
 from mlbot.source import choose, load_source
@@ -178,7 +179,7 @@ def test_added_batches_are_checked_stored_and_trained_on(project, mlbot, csv_fil
     assert snapshot(stored) == snapshot(sample)
     train_rows = split(stored, settings.data).train
     facts = {"snapshot": snapshot(sample), "split": "25 % test, once and for all, by the store", "rows": len(train_rows),
-             "max_characters": settings.data.max_characters}
+             "max_characters": settings.data.max_characters, "components": {"language": component(settings.data.languages)}}
     expected = to_artefact(train(train_rows, list(sample.context), settings.model), settings.model, facts)
     assert (project / "models" / "champion").read_text().strip() == expected.name
 

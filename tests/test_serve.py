@@ -101,7 +101,7 @@ def test_a_conversation_from_the_first_word_to_the_label(service):
     said = client.post(f"{path}/messages", headers=ada, json=wish).json()
     assert said["messages"][0]["text"] == "where is my invoice, [email]" and said["messages"][1]["sender"] == "bot"
     assert client.post(f"{path}/messages", headers=ada, json={"key": "1", "text": "x"}).json() == said
-    two = client.post(f"{path}/messages", headers=ada, json={"text": "a", "person": True})
+    two = client.post(f"{path}/messages", headers=ada, json={"key": "x", "text": "a", "person": True})
     assert two.status_code == 422 and "2 acts" in two.json()["detail"]
     assert client.post(f"{path}/handoff", headers=ada, json={"key": "2"}).json()["owner"] == "queue"
     case, = [case for case in client.get("/v1/handoffs", headers=grace).json()["waiting"]
@@ -122,7 +122,7 @@ def test_a_conversation_from_the_first_word_to_the_label(service):
     exported = [json.loads(line) for line in client.get("/v1/labels/export", headers=grace).text.splitlines()]
     assert {"text": "where is my invoice, [email]", "label": [intent]}.items() <= exported[-1].items()
     assert client.post(f"{desk}/close", headers=grace).json()["owner"] == "closed"
-    assert client.post(f"{path}/messages", headers=ada, json={"text": "hi"}).status_code == 409
+    assert client.post(f"{path}/messages", headers=ada, json={"key": "9", "text": "hi"}).status_code == 409
 
 
 def test_labels_are_chosen_given_and_taken_back(service):
@@ -139,6 +139,29 @@ def test_labels_are_chosen_given_and_taken_back(service):
     for wrong in ("e999999", "x", "e-1", "../e1"):
         assert client.post("/v1/labels", headers=grace, json={"id": wrong, "intent": "oos"}).status_code == 404
     assert client.get("/v1/labels/next", headers=grace, params={"count": 100000}).status_code == 422
+
+
+def test_feedback_counts_once_an_answer_and_only_for_answers(service):
+    client, rows = service.client, lambda: client.get("/v1/monitor", headers=service.grace).json()["days"][-1]
+    before, name = rows(), client.post("/v1/predict", json=TEXT).json()["request_id"]
+    for useful in (True, None, False, False, True):
+        assert client.post("/v1/feedback", json={"request_id": name, "useful": useful}).status_code == 202
+    assert (rows()["useful"], rows()["useless"]) == (before["useful"] + 1, before["useless"])
+    codes = [client.post("/v1/feedback", json={"request_id": name, "useful": False, "comment": str(at)}).status_code
+             for at in range(20)]
+    assert codes.count(409) >= 10 and rows()["useless"] == before["useless"] + 1
+    assert client.post("/v1/feedback", json={"request_id": "rnothing", "useful": True}).status_code == 404
+
+
+def test_a_person_can_ask_for_people_again_and_again_and_the_monitor_stands(service):
+    talk = service.client.post("/v1/conversations", headers=service.ada).json()["conversation_id"]
+    for number in range(3):
+        service.client.post(f"/v1/conversations/{talk}/handoff", headers=service.ada, json={"key": str(number)})
+        service.client.post(f"/v1/handoffs/{talk}/take", headers=service.grace)
+        service.client.post(f"/v1/handoffs/{talk}/return", headers=service.grace)
+    assert service.client.get("/v1/monitor", headers=service.grace).status_code == 200
+    own = service.client.post(f"/v1/conversations/{talk}/messages", headers=service.grace, json={"key": "a", "text": "hi"})
+    assert own.status_code == 404  # an agent is not the person
 
 
 def test_figures_health_and_the_monitor(service):
@@ -280,6 +303,50 @@ def test_overload_is_refused_at_once_and_callers_who_leave_leave_nothing_behind(
     assert [status for status, _ in again] == [200, 200]  # two have left
 
 
+def test_one_caller_cannot_take_all_places():
+    from mlbot.serve import Figures, Guard
+    guard, statuses = Guard(slow_app, Figures(), 10**6, 40), []
+
+    async def ask(caller):
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            if message["type"] == "http.response.start":
+                statuses.append((caller, message["status"]))
+        await guard({"type": "http", "path": "/x", "client": (caller, 1)}, receive, send)
+
+    async def main():
+        await asyncio.gather(*[ask("greedy") for _ in range(30)], *[ask(f"10.0.0.{at}") for at in range(20)])
+    asyncio.run(main())
+    assert statuses.count(("greedy", 200)) == 10 and statuses.count(("greedy", 429)) == 20
+    assert sum(status == 200 for caller, status in statuses if caller != "greedy") == 20 and guard.open == {}
+
+
+def test_a_body_that_drips_has_one_deadline(monkeypatch):
+    from litestar.exceptions import HTTPException
+
+    from mlbot import serve
+    monkeypatch.setattr(serve, "BODY_SECONDS", 0.3)
+    met = []
+
+    async def patient(scope, receive, send):
+        try:
+            while (await receive())["more_body"]:
+                pass
+        except HTTPException as problem:
+            met.append(problem.status_code)
+
+    async def main():
+        async def receive():
+            await asyncio.sleep(0.1)
+            return {"type": "http.request", "body": b"x", "more_body": True}
+        guard = serve.Guard(patient, serve.Figures(), 10, 10)
+        await guard({"type": "http", "path": "/x", "client": ("a", 1)}, receive, None)
+    asyncio.run(main())
+    assert met == [408]
+
+
 def test_a_caller_has_a_bucket_that_refills_and_others_are_not_touched():
     from mlbot.serve import Figures, Guard
     now = [0.0]
@@ -342,7 +409,12 @@ def test_tokens_promote_rollback_and_label_from_the_command_line(released, mlbot
     done = mlbot("token", "--person", "ada", "--role", "sales")
     assert done.returncode == 0 and done.stdout.count(".") == 1
     assert os.stat(released / "events" / "secret").st_mode & 0o077 == 0
-    assert mlbot("token").returncode == 2
+    assert mlbot("token").returncode == 2 and mlbot("token", "--agent", "x", "--hours", "nan").returncode == 2
+    assert mlbot("token", "--webhooks").stdout.startswith("whsec_") and mlbot("serve", "--port", "70000").returncode == 2
+    (released / "events" / "secret").write_text("")
+    short = mlbot("token", "--agent", "x")
+    assert short.returncode == 2 and "0 characters" in short.stderr
+    (released / "events" / "secret").unlink()
     name = (released / "models" / "champion").read_text().strip()
     assert mlbot("rollback", "--why", "x").returncode == 2  # there was none before
     done = mlbot("promote", name, "--canary", "0.1")

@@ -81,3 +81,13 @@ def test_what_makes_no_sense_is_refused(tmp_path, text, says):
         load(tmp_path, "[data]\n" + text if "[data]" not in text else text)
     assert says in str(caught.value) and "settings.ini" in str(caught.value)
     assert len(str(caught.value).splitlines()) <= 6
+
+
+@pytest.mark.parametrize("line", ["patience = inf", "absence = nan", "absence = 0", "inbox = https://other.example/x",
+                                  "inbox = ftp://erp.example/x"])
+def test_settings_of_the_bot_that_cannot_work_are_refused(tmp_path, line):
+    (tmp_path / "settings.ini").write_text(f"[data]\nsource = sample\n[bot]\nwebhooks = https://erp.example\n{line}\n")
+    with pytest.raises(InputError):
+        load_settings(tmp_path)
+    (tmp_path / "settings.ini").write_text("[bot]\nwebhooks = https://erp.example\ninbox = https://erp.example/inbox\n")
+    assert load_settings(tmp_path).bot.inbox

@@ -153,13 +153,13 @@ function offerButtons() {
   }
   last.node.querySelector(".words").after(make("div", { class: "acts", role: "group", "aria-label": "Answers" }, ...offered.map((one) => {
     const key = newKey(), main = one.act === "confirm" && one.value;
-    return make("button", { type: "button", class: main && "main", on: { click: () => perform({ key, group: last.message.number, go: (same) => press(one, same) }) } }, one.label);
+    return make("button", { type: "button", class: main && "main", on: { click: () => perform({ key, group: last.message.number, go: (same) => press(one, same, last.message.number) }) } }, one.label);
   })));
 }
 
-function press(button, key) {
-  if (button.act === "confirm") return client.confirm(id, button.value, key);
-  return button.act === "choose" ? client.choose(id, button.value, key) : client.askForPerson(id, key);
+function press(button, key, question) {
+  if (button.act === "confirm") return client.confirm(id, button.value, key, question);
+  return button.act === "choose" ? client.choose(id, button.value, key, question) : client.askForPerson(id, key);
 }
 
 const THUMB = "M5 11v9H2v-9zM5 11l4-8c1.5 0 2.6 1.2 2.3 2.7L10.7 9h7.1a2.2 2.2 0 0 1 2.2 2.6l-1.2 6.6A2.2 2.2 0 0 1 16.6 20H5";

@@ -124,11 +124,13 @@ export class MlbotClient {
   say(id, text, key) { return this.#act(id, { text }, key); }
 
   /** Which process was meant; "" is none of those offered.
-   * @param {string} id @param {string} intent @param {string} [key] @returns {Promise<Conversation>} */
-  choose(id, intent, key) { return this.#act(id, { choose: intent }, key); }
+   * @param {string} id @param {string} intent @param {string} [key]
+   * @param {number} [question] number of the message whose button it was: an old one then changes nothing @returns {Promise<Conversation>} */
+  choose(id, intent, key, question) { return this.#act(id, { choose: intent, question }, key); }
 
-  /** @param {string} id @param {boolean} yes @param {string} [key] @returns {Promise<Conversation>} */
-  confirm(id, yes, key) { return this.#act(id, { confirm: yes }, key); }
+  /** @param {string} id @param {boolean} yes @param {string} [key]
+   * @param {number} [question] number of the message whose button it was: an old one then changes nothing @returns {Promise<Conversation>} */
+  confirm(id, yes, key, question) { return this.#act(id, { confirm: yes, question }, key); }
 
   /** @param {string} id @param {string} [key] @returns {Promise<Conversation>} */
   askForPerson(id, key = newKey()) { return this.call("POST", `/v1/conversations/${part(id)}/handoff`, { key }); }
