@@ -18,6 +18,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 ROOT = Path(__file__).resolve().parent.parent
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")  # the workers share the cores already
+unused = "schemathesis faker typeguard anyio hypothesispytest".split()  # plugins that cost a pytest of its own three seconds
+os.environ["PYTEST_ADDOPTS"] = " ".join(f"-p no:{name}" for name in unused)
 pytest_plugins = ["pytester"]
 
 
