@@ -431,6 +431,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'mlbot.events.as_event': ('events.html#as_event', 'mlbot/events.py'),
                               'mlbot.events.batched': ('events.html#batched', 'mlbot/events.py'),
                               'mlbot.events.first_line': ('events.html#first_line', 'mlbot/events.py'),
+                              'mlbot.events.home_of': ('events.html#home_of', 'mlbot/events.py'),
+                              'mlbot.events.open_log': ('events.html#open_log', 'mlbot/events.py'),
                               'mlbot.events.unreachable': ('events.html#unreachable', 'mlbot/events.py')},
             'mlbot.explain': { 'mlbot.explain.Explanation': ('explain.html#explanation', 'mlbot/explain.py'),
                                'mlbot.explain.Explanation.__str__': ('explain.html#explanation.__str__', 'mlbot/explain.py'),

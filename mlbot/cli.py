@@ -644,8 +644,8 @@ def forget_talk(settings: Settings, person: str) -> int:
     place = settings.service.events
     if "://" not in place and not (settings.root / place).exists():
         return 0
-    from mlbot.events import EventLog
-    log = EventLog(place if "://" in place else settings.root / place)
+    from mlbot.events import open_log
+    log = open_log(settings)
     try:
         return log.forget(person)
     finally:
@@ -895,11 +895,12 @@ def serve(options: argparse.Namespace) -> int:
 def token(options: argparse.Namespace) -> int:
     """Print a token for a person or an agent."""
     try:
+        from mlbot.events import home_of
         from mlbot.identity import HOUR, Identity, find_secret, sign, webhook_secret
     except ImportError as problem:
         raise need("serve", problem) from None
     settings = load_settings()
-    home = settings.root / ("events" if "://" in settings.service.events else Path(settings.service.events).parent)
+    home = home_of(settings)
     if options.webhooks:
         print(webhook_secret(find_secret(home / "secret")))
         return 0
@@ -972,13 +973,11 @@ def rollback(options: argparse.Namespace) -> int:
 def label(options: argparse.Namespace) -> int:
     """Write the labels that people gave in the pages to a file."""
     try:
-        from mlbot.events import EventLog
+        from mlbot.events import open_log
         from mlbot.labelling import as_jsonl, batch, read_jsonl
     except ImportError as problem:
         raise need("serve", problem) from None
-    settings, file = load_settings(), Path(options.to)
-    place = settings.service.events
-    log = EventLog(place if "://" in place else settings.root / place)
+    log, file = open_log(load_settings()), Path(options.to)
     if options.read:
         rows = read_jsonl(open_text(Path(options.read)), options.person)
     else:

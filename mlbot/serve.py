@@ -40,7 +40,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from . import bot as _bot
 from .catalogue import Process, load_catalogue, titled
 from .errors import InputError, MlbotError
-from .events import Event, EventLog, LogError, Taken
+from .events import Event, EventLog, LogError, Taken, home_of, open_log
 from .identity import HOUR, Identity, Refused, find_secret, identify, sign, webhook_secret
 from .labelling import ASKED, agreement_of, as_jsonl, items_of, labels_of, next_items
 from .live import Live
@@ -371,10 +371,8 @@ class House:
 
     def __init__(self, settings: Settings, demo: bool = False):
         self.settings, self.demo, self.figures = settings, demo, Figures()
-        place = settings.service.events
-        self.log = EventLog(place if "://" in place else settings.root / place)
-        home = settings.root / "events" if "://" in place else (settings.root / place).parent
-        self.secret = find_secret(home / "secret")
+        self.log = open_log(settings)
+        self.secret = find_secret(home_of(settings) / "secret")
         self.live = Live(settings.places.models)
         self._catalogue: tuple[str, dict[str, Process]] = ("", load_catalogue(settings))
         minutes = 60.0

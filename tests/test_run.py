@@ -215,7 +215,7 @@ def test_a_careless_edit_of_a_notebook_releases_nothing(project, mlbot, notebook
             cell = cell_with(nb, before)
             cell.source = cell.source.replace(before, after)
     if code == 1:
-        (project / "settings.ini").write_text("[targets]\naccuracy.floor = 0.99\n")
+        (project / "settings.ini").write_text("[data]\nsource = sample\nsuspects = 0\n[targets]\naccuracy.floor = 0.99\n")
     edit(project / "nbs" / "pipeline" / f"{notebook}.ipynb", change)
     done = mlbot("run")
     assert done.returncode == code and says in done.stderr, done.stderr
