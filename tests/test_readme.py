@@ -1,6 +1,7 @@
 """What the README says is what happens: each command and each example in it is run."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -36,7 +37,7 @@ def commands():
     return [line for line in [*text.splitlines(), *inline] if line.strip()]
 
 
-def test_each_command_works_in_order(project, root):
+def test_each_command_works_in_order(project, mlbot):
     (project / "settings.ini").write_text("[model]\nfolds = 2\n")  # sooner; all else as shipped
     lines = sample_file().read_text().splitlines()
     (project / "utterances.csv").write_text("\n".join([lines[0].replace("intent", "label"), *lines[1:]]))
@@ -45,7 +46,7 @@ def test_each_command_works_in_order(project, root):
         words = command.replace("python3 -m mlbot", "mlbot").removeprefix("mlbot ")
         if command in ELSEWHERE or words in seen:
             continue
-        done = subprocess.run(f"{sys.executable} -m mlbot {words}", shell=True, capture_output=True, text=True)
+        done = mlbot(*shlex.split(words))
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         if found := re.fullmatch(r'predict "(.+)" --role (\w+)', words):
             answers.append((found[1], re.search(r"#+ +(\w+)", done.stdout)[1]))
