@@ -9,7 +9,7 @@ import numpy as np
 from mlbot.events import Event, EventLog
 from mlbot.identity import Identity
 from mlbot.labelling import agreement_of, batch, items_of, labels_of, next_items
-from mlbot.live import Canary, Live, read_canary, set_canary
+from mlbot.live import Canary, Live, evidence, read_canary, set_canary
 from mlbot.monitor import corrected, drift_of, overview, profile_of, read_profile, trial_of, wilson
 from mlbot.registry import history
 from mlbot.settings import Monitor, load_settings
@@ -118,6 +118,13 @@ def test_labels_of_other_tools_become_a_batch(released, mlbot):
     wrong = mlbot("label", "--read", "done.jsonl")
     assert wrong.returncode == 2 and "line 1 is no labelled text" in wrong.stderr
     assert mlbot("label", "--read", "nothing.jsonl").returncode == 2
+
+
+def test_the_evidence_is_the_formula():
+    from scipy.special import beta, betainc
+    for b, c in ((0, 0), (1, 0), (0, 1), (7, 3), (3, 7), (40, 25)):
+        assert evidence(b, c) == pytest.approx(2 ** (b + c + 1) * beta(c + 1, b + 1) * betainc(c + 1, b + 1, 0.5))
+    assert evidence(10**5, 0) > 1e300 and evidence(0, 10**4) < 1e-3
 
 
 def test_a_canary_that_is_worse_is_ended_by_labels_and_a_good_one_is_not(company_project, tmp_path):
