@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
+import pytest
 
 from mlbot.events import Event, EventLog
 from mlbot.identity import Identity
