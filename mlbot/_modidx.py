@@ -1083,6 +1083,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'mlbot.serve.livez': ('serve.html#livez', 'mlbot/serve.py'),
                              'mlbot.serve.metrics': ('serve.html#metrics', 'mlbot/serve.py'),
                              'mlbot.serve.monitor': ('serve.html#monitor', 'mlbot/serve.py'),
+                             'mlbot.serve.on_bytes': ('serve.html#on_bytes', 'mlbot/serve.py'),
                              'mlbot.serve.on_depth': ('serve.html#on_depth', 'mlbot/serve.py'),
                              'mlbot.serve.on_fault': ('serve.html#on_fault', 'mlbot/serve.py'),
                              'mlbot.serve.on_http_error': ('serve.html#on_http_error', 'mlbot/serve.py'),

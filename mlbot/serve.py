@@ -6,9 +6,9 @@
 __all__ = ['MOST_BODY', 'Word', 'Key', 'Given', 'TITLES', 'BODY_SECONDS', 'SAFE', 'MOST_WORDS', 'LABELLING', 'OPEN', 'THEIRS',
            'AGENTS', 'HEADER_SECONDS', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Feedback', 'Accepted',
            'Said', 'Keyed', 'Reply', 'Chosen', 'Label', 'Visitor', 'Token', 'problem', 'status_of', 'NoModel',
-           'on_our_error', 'on_http_error', 'on_depth', 'on_fault', 'Figures', 'Guard', 'Recorder', 'House', 'house_of',
-           'identity_of', 'agent_of', 'working', 'shown', 'shown_case', 'predict', 'intents', 'feedback', 'livez',
-           'readyz', 'metrics', 'Tensor', 'Infer', 'v2', 'v2_live', 'v2_ready', 'v2_model', 'v2_model_ready',
+           'on_our_error', 'on_http_error', 'on_depth', 'on_bytes', 'on_fault', 'Figures', 'Guard', 'Recorder', 'House',
+           'house_of', 'identity_of', 'agent_of', 'working', 'shown', 'shown_case', 'predict', 'intents', 'feedback',
+           'livez', 'readyz', 'metrics', 'Tensor', 'Infer', 'v2', 'v2_live', 'v2_ready', 'v2_model', 'v2_model_ready',
            'v2_infer', 'check_model', 'conversation_start', 'conversation_read', 'act_of', 'conversation_act',
            'conversation_handoff', 'cases', 'case_of', 'handoffs', 'handoff_read', 'handoff_take', 'handoff_reply',
            'handoff_return', 'handoff_close', 'handoff_label', 'check_intent', 'labels_next', 'label', 'label_undo',
@@ -193,6 +193,11 @@ def on_http_error(request: Request, error: HTTPException) -> Response:
 def on_depth(request: Request, error: RecursionError) -> Response:
     """JSON that is nested too deep."""
     return problem(400, "the body is nested too deep", "the fields of /openapi.json", "correct the request")
+
+
+def on_bytes(request: Request, error: UnicodeDecodeError) -> Response:
+    """A body that is no UTF-8 inside a string of JSON."""
+    return problem(400, "the body is no UTF-8", "JSON in UTF-8", "correct the request")
 
 
 def on_fault(request: Request, error: Exception) -> Response:
@@ -873,6 +878,7 @@ def build_app(house: House) -> Guard:
         dependencies={"identity": Provide(identity_of, sync_to_thread=False),
                       "agent": Provide(agent_of, sync_to_thread=False)},
         exception_handlers={MlbotError: on_our_error, HTTPException: on_http_error, RecursionError: on_depth,
+                            UnicodeDecodeError: on_bytes,
                             Exception: on_fault},
         openapi_config=OpenAPIConfig(title="mlbot", version="1", path="/schema", render_plugins=[JsonRenderPlugin()]),
         request_max_body_size=MOST_BODY, on_startup=[house.start], on_shutdown=[house.stop], debug=False,

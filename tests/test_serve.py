@@ -15,6 +15,7 @@ import httpx
 import pytest
 from serving import Service
 
+pytestmark = pytest.mark.xdist_group("test_serve")  # one worker, one service
 TEXT = {"text": "I need a new card", "context": {"role": "sales"}}
 
 
@@ -50,7 +51,8 @@ def test_a_text_is_answered_with_what_the_bot_would_do(service):
     ({"text": ""}, 422, "empty"), ({"text": " \u200b\u00a0 "}, 422, "empty"), ({"text": 5}, 422, "text"), ({}, 422, "text"),
     ({"text": "hi", "contxt": {}}, 422, "contxt"), ({"text": "hi", "context": {"role": 5}}, 422, "context"),
     ({"text": "x" * 6000}, 422, "6,000 characters"), ({"text": "x" * 70_000}, 413, ""), (b"{", 400, ""), (b"", 422, ""),
-    (b"\xff\xfe", 400, ""), (b'{"text": "\\ud800"}', 400, ""), (b"[" * 60_000, 400, ""),
+    (b"\xff\xfe", 400, ""),
+    (b'"z\xdc\xfaW"', 400, "UTF-8"), (b'{"text": "z\xdc\xfaW"}', 400, ""), (b'{"text": "\\ud800"}', 400, ""), (b"[" * 60_000, 400, ""),
 ])
 def test_what_cannot_be_answered_is_a_problem_that_says_what_to_do(service, body, status, met):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -165,6 +167,8 @@ def test_a_person_can_ask_for_people_again_and_again_and_the_monitor_stands(serv
 
 
 def test_figures_health_and_the_monitor(service):
+    for number in range(6):
+        service.client.post("/v1/predict", json={"text": f"where is my invoice number {number}"})
     ready = service.client.get("/readyz").json()
     assert ready["ready"] and ready["alert"] == ""
     figures = service.client.get("/metrics")
