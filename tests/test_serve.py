@@ -51,8 +51,8 @@ def test_a_text_is_answered_with_what_the_bot_would_do(service):
     ({"text": ""}, 422, "empty"), ({"text": " \u200b\u00a0 "}, 422, "empty"), ({"text": 5}, 422, "text"), ({}, 422, "text"),
     ({"text": "hi", "contxt": {}}, 422, "contxt"), ({"text": "hi", "context": {"role": 5}}, 422, "context"),
     ({"text": "x" * 6000}, 422, "6,000 characters"), ({"text": "x" * 70_000}, 413, ""), (b"{", 400, ""), (b"", 422, ""),
-    (b"\xff\xfe", 400, ""),
-    (b'"z\xdc\xfaW"', 400, "UTF-8"), (b'{"text": "z\xdc\xfaW"}', 400, ""), (b'{"text": "\\ud800"}', 400, ""), (b"[" * 60_000, 400, ""),
+    (b"\xff\xfe", 400, ""), (b'"z\xdc\xfaW"', 400, "UTF-8"), (b'{"text": "z\xdc\xfaW"}', 400, ""),
+    (b'{"text": "\\ud800"}', 400, ""), (b"[" * 60_000, 400, ""),
 ])
 def test_what_cannot_be_answered_is_a_problem_that_says_what_to_do(service, body, status, met):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
