@@ -88,7 +88,7 @@ class Prediction(msgspec.Struct):
     alternatives: list[Alternative]
     notes: list[str]
 
-
+# %% ../nbs/54_serve.ipynb #ddbbbe05
 class Feedback(msgspec.Struct, forbid_unknown_fields=True):
     """Whether an answer was useful, and what would have been right."""
     request_id: Key
@@ -370,7 +370,7 @@ class Recorder:
         while not self.events.empty():
             self.flush()
 
-
+# %% ../nbs/54_serve.ipynb #891a0611
 class House:
     """All that the service holds, from the settings of a project. `demo`: visitors may say who they are."""
 
@@ -495,7 +495,7 @@ async def predict(request: Request, data: Ask) -> Prediction:
                       ProcessName(process.key, process.title) if process else None, answer.confidence, answer.in_scope,
                       [Alternative(intent, chance) for intent, chance in answer.ranking[1:]], [*answer.notes, *unknown])
 
-
+# %% ../nbs/54_serve.ipynb #1de03c3d
 @get("/v1/intents", name="intents")
 async def intents(request: Request) -> dict[str, Any]:
     """What the bot knows: intents with their processes, and the values of context that the model has seen."""
@@ -715,7 +715,7 @@ def handoff_take(request: Request, agent: Identity, about: Key) -> dict[str, Any
     _bot.take(house.bot, about, agent)
     return case_of(house, about)
 
-
+# %% ../nbs/54_serve.ipynb #aefae6c7
 @post("/v1/handoffs/{about:str}/messages", name="handoff reply", status_code=200, sync_to_thread=True)
 def handoff_reply(request: Request, agent: Identity, about: Key, data: Reply) -> dict[str, Any]:
     """Write to the person."""
