@@ -36,6 +36,7 @@ from mlbot.runs import (
     asked_of_model,
     code_version,
     environment,
+    facts_of_run,
     git,
     load_json,
     load_table,
@@ -391,7 +392,7 @@ def ended_waivers(old: Path, new: Path) -> str:
 
 def differences(old: Path, new: Path, settings: Settings) -> tuple[tuple[dict, dict], dict[str, str]]:
     """What two runs were made from, and what differs: code, data, environment, target in words, '' where nothing does."""
-    facts = load_json(old / "prepare.json"), load_json(new / "prepare.json")
+    facts = facts_of_run(old), facts_of_run(new)
     versions = [{name: fact.get(name, "") for name in ("commit", "changed")} for fact in facts]
     files = [] if versions[0] == versions[1] else changed_files(settings.root, *versions)
     if files is None:

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['STAMP', 'JUDGING', 'NO_CODE', 'DECISIVE', 'new_run', 'open_run', 'save_table', 'load_table', 'load_production_rows',
            'load_sealed', 'texts_of_run', 'save_json', 'load_json', 'data_warnings', 'git', 'asked_of_model',
-           'untracked_code', 'code_version', 'environment', 'day_of', 'load_rules', 'save_verdicts', 'load_verdicts',
-           'load_judged']
+           'untracked_code', 'code_version', 'environment', 'day_of', 'load_rules', 'note_run', 'facts_of_run',
+           'save_verdicts', 'load_verdicts', 'load_judged']
 
 # %% ../nbs/36_runs.ipynb #93a57a20
 import hashlib
@@ -15,6 +15,7 @@ import platform
 import re
 import subprocess
 from configparser import ConfigParser, Error as ConfigError
+from dataclasses import asdict
 from datetime import date, datetime
 from importlib import metadata
 from pathlib import Path
@@ -25,7 +26,7 @@ from .compare import Change
 from .data import write_csv
 from .errors import InputError, nearest
 from .files import write_atomic
-from .gate import Rules, Verdict, as_record, read_record
+from .gate import Rules, Verdict, as_plain, as_record, read_record
 from .settings import Settings
 from .text import digest
 from .waiver import load_waivers, refuse_endless
@@ -204,6 +205,21 @@ def load_rules(folder: Path, settings: Settings, day: str = "", champion: str = 
     refuse_endless(waivers, today, str(settings.places.waivers))
     return Rules(today, settings.targets, settings.gates.too_close, settings.gates.min_n, waivers, model, snapshot, champion,
                  settings.split.sealed_percent > 0)
+
+# %% ../nbs/36_runs.ipynb #1f399013
+def note_run(folder: Path, settings: Settings, day: str = "") -> None:
+    """Write the facts of a run into its folder, unless they are there: day, targets of that day, code, environment, model."""
+    if (folder / "run.json").exists():
+        return
+    rules = load_rules(folder, settings, day)
+    save_json(as_plain({"day": rules.day, "targets": {gate: asdict(rules.target(gate)) for gate in rules.targets},
+                        **code_version(settings.root), "environment": environment(settings.root),
+                        "model": asdict(settings.model)}), folder / "run.json")
+
+
+def facts_of_run(folder: Path) -> dict:
+    """What 1_prepare handed over, and the facts of the run."""
+    return load_json(folder / "prepare.json") | (load_json(folder / "run.json") if (folder / "run.json").exists() else {})
 
 # %% ../nbs/36_runs.ipynb #a34c801a
 def save_verdicts(given: list[Verdict], folder: Path, model: str = "") -> list[Verdict]:
