@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['FILES', 'EXPORTED', 'LONGEST', 'FAMILY', 'VECTORS_KEPT', 'HOLDS', 'in_package', 'find_encoder', 'located', 'from_hub',
-           'read_json', 'Recipe', 'read_recipe', 'buildable', 'Graph', 'Weights', 'dense', 'normalised', 'first_place',
-           'embedded', 'attended', 'bert', 'pooled', 'exported', 'in_bytes', 'Encoder', 'build_encoder', 'both_sizes',
-           'holds', 'write_tiny_encoder']
+           'read_json', 'encoder_identity', 'Recipe', 'read_recipe', 'buildable', 'Graph', 'Weights', 'dense',
+           'normalised', 'first_place', 'embedded', 'attended', 'bert', 'pooled', 'exported', 'in_bytes', 'Encoder',
+           'build_encoder', 'both_sizes', 'holds', 'write_tiny_encoder']
 
 # %% ../nbs/16_encoder.ipynb #543996d5
+import hashlib
 import importlib.util
 import json
 from collections.abc import Callable, Iterable
@@ -46,12 +47,16 @@ def located(name: str, root: Path) -> str:
 
 # %% ../nbs/16_encoder.ipynb #b34aee96
 def from_hub(name: str) -> Path:
-    """Fetch an encoder from the hub into its cache, only the files that are read here. Raises InputError when that fails."""
+    """Fetch an encoder from the hub into its cache, only the files that are read here. Raises InputError when that fails.
+
+    `name@revision` names one state of it, such as a commit of the hub; without it the present one is taken.
+    """
     from huggingface_hub import snapshot_download
+    called, _, revision = name.partition("@")
     try:
-        folder = Path(snapshot_download(name, allow_patterns=list(FILES)))
+        folder = Path(snapshot_download(called, revision=revision or None, allow_patterns=list(FILES)))
         if not buildable(read_json(folder / "config.json")):
-            folder = Path(snapshot_download(name, allow_patterns=[*FILES[:-1], EXPORTED]))
+            folder = Path(snapshot_download(called, revision=revision or None, allow_patterns=[*FILES[:-1], EXPORTED]))
     except InputError:
         raise
     except Exception as problem:  # each way in which a network fails has a class of its own
@@ -69,6 +74,17 @@ def read_json(file: Path) -> dict:
     except (OSError, ValueError):
         raise InputError(f"no readable {file.name}", "the files of a sentence encoder",
                          "copy the folder of the encoder again, whole", str(file.parent)) from None
+
+# %% ../nbs/16_encoder.ipynb #71144dc0
+def encoder_identity(name: str, root: Path = Path()) -> str:
+    """A digest of the files of an encoder: 16 hex digits that change when anything that is read here does."""
+    folder = find_encoder(name, root)
+    found = sorted({file for pattern in (*FILES, EXPORTED) for file in folder.glob(pattern) if file.is_file()})
+    whole = hashlib.sha256()
+    for file in found:
+        with open(file, "rb") as handle:
+            whole.update(file.relative_to(folder).as_posix().encode() + hashlib.file_digest(handle, "sha256").digest())
+    return whole.hexdigest()[:16]
 
 # %% ../nbs/16_encoder.ipynb #efcf6912
 @dataclass(frozen=True)

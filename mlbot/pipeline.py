@@ -6,8 +6,8 @@
 __all__ = ['UNREACHED', 'Watch', 'family', 'resident', 'WatchedClient', 'output_texts', 'sockets', 'WatchedEngine', 'Step',
            'error_outputs', 'records_of', 'line_of', 'as_error', 'judge_gate_cell', 'judge_notebook',
            'only_first_unreached', 'explain_death', 'quiet_libraries', 'Progress', 'execute', 'as_it_ran', 'write_log',
-           'rules_of', 'run_notebook', 'Result', 'refuse_forgotten', 'refuse_gates_after_release', 'prepare_run',
-           'run_pipeline']
+           'rules_of', 'run_notebook', 'reuse', 'run_or_reuse', 'Result', 'refuse_forgotten',
+           'refuse_gates_after_release', 'prepare_run', 'keep_as_released', 'run_pipeline']
 
 # %% ../nbs/41_pipeline.ipynb #8521b752
 import logging
@@ -31,11 +31,34 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from traitlets.config import Config
 
-from .errors import InputError, MlbotError, NoVerdict, OutOfTime
+from mlbot.cache import (
+    Key,
+    Results,
+    last_parts,
+    note_key,
+    pack,
+    results_of,
+    stamps,
+    state_of,
+    take_key,
+    why,
+)
+from .errors import InputError, MlbotError, NoVerdict, OutOfTime, nearest
 from .gate import RECORD, Rules, Verdict, against, error_of, gates_asked, read_record
-from .notebook import check_notebook, check_parameters, find_notebooks, gate_calls, is_gate, parameters_of, read_notebook, tags
+from mlbot.notebook import (
+    RAISES,
+    check_notebook,
+    check_parameters,
+    find_notebooks,
+    gate_calls,
+    is_gate,
+    parameters_of,
+    read_notebook,
+    tags,
+)
+from .reach import Project
 from .registry import challenged
-from .runs import load_json, load_rules
+from .runs import load_json, load_rules, note_run, save_verdicts
 from .settings import Settings
 
 # %% ../nbs/41_pipeline.ipynb #fb518d91
@@ -154,12 +177,17 @@ papermill_engines.register("mlbot", WatchedEngine)
 # %% ../nbs/41_pipeline.ipynb #c0e31d01
 @dataclass(frozen=True)
 class Step:
-    """One notebook that was run: its verdicts by cell, its problems, and how long it took."""
+    """One notebook that was run: its verdicts by cell, its problems, and how long it took.
+
+    `why` it ran, or had to; `reused`: the run whose result was used again, '' when it ran.
+    """
     notebook: str
     seconds: float
     verdicts: dict[int, tuple[Verdict, ...]]
     problems: tuple[MlbotError, ...]
     gate_cells: tuple[int, ...] = ()
+    why: str = ""
+    reused: str = ""
 
     @property
     def given(self) -> list[Verdict]:
@@ -369,6 +397,45 @@ def run_notebook(path: Path, folder: Path, parameters: dict, settings: Settings,
     return Step(path.name, time.monotonic() - started, verdicts, tuple(problems),
                 tuple(cell.metadata["cell"] for cell in gates))
 
+# %% ../nbs/41_pipeline.ipynb #c177cc68
+def reuse(path: Path, folder: Path, parameters: dict, settings: Settings, facts: dict) -> Step:
+    """The step of a notebook whose result was put back into `folder`, judged by the rules of today."""
+    notebook, old = as_it_ran(folder / path.name, path), facts["champion"]
+    verdicts, problems = judge_notebook(notebook, path.name, load_rules(folder, settings, parameters.get("day", ""), old))
+    raw = [read_record(data) for cell in notebook.cells if cell.cell_type == "code" for data in records_of(cell)]
+    save_verdicts(raw, folder, facts["model"])
+    write_log(folder, f"{path.name} is taken from run {facts['run']}", *problems)
+    gates = tuple(cell.metadata["cell"] for cell in notebook.cells if is_gate(cell))
+    return Step(path.name, facts["seconds"], verdicts, tuple(problems), gates, "", facts["run"])
+
+
+def run_or_reuse(path: Path, folder: Path, parameters: dict, settings: Settings, deadline: float, progress: Progress,
+                 results: Results, again: bool = False, project: Project | None = None) -> tuple[Step, Key, bytes]:
+    """Run one notebook, unless its result is kept; `again`: in any case.
+
+    Also returns its key, and its result, packed; b'' for one that was used again or had a problem.
+    """
+    key = take_key(path, folder, parameters, settings, project)
+    before = last_parts(settings.places.runs, key.step, folder)
+    note_key(folder, key)
+    facts = None if again else results.fetch(key, folder)
+    if facts is not None:
+        step = reuse(path, folder, parameters, settings, facts)
+        if not step.problems:
+            return step, key, b""
+    there = stamps(folder)
+    step = replace(run_notebook(path, folder, parameters, settings, deadline, progress),
+                   why="asked to" if again else why(before, key))
+    if step.problems:
+        return step, key, b""
+    model = load_json(folder / "verdicts.json")["model"] if (folder / "verdicts.json").exists() else ""
+    facts = {"run": folder.name, "seconds": step.seconds, "model": model,
+             "champion": key.parts.get("state", {}).get("champion", "")}
+    packed = pack(folder, [name for name, stamp in stamps(folder).items() if there.get(name) != stamp], facts)
+    if not path.stem.endswith("release"):  # whether it must be released depends on who is champion, see below
+        results.keep(key, packed)
+    return step, key, packed
+
 # %% ../nbs/41_pipeline.ipynb #a3aaeff6
 @dataclass(frozen=True)
 class Result:
@@ -426,24 +493,39 @@ def prepare_run(settings: Settings, parameters: dict) -> list[Path]:
     check_parameters(known, parameters)
     return paths
 
+# %% ../nbs/41_pipeline.ipynb #f2251244
+def keep_as_released(made: list[tuple[Key, bytes]], models: Path, folder: Path, results: Results) -> None:
+    """Keep the results of a run that ended in a release also under the keys that hold after it."""
+    for key, packed in made:
+        if packed and "state" in key.parts:
+            results.keep(replace(key, parts={**key.parts, "state": state_of(models, folder)}), packed)
+
 # %% ../nbs/41_pipeline.ipynb #b87346f1
 def run_pipeline(settings: Settings, folder: Path, parameters: dict, minutes: float | None = None,
-                 progress: Progress = Progress(), release: bool = True) -> Result:
-    """Run all pipeline notebooks into `folder` and judge them.
+                 progress: Progress = Progress(), release: bool = True, again: bool = False,
+                 results: Results | None = None) -> Result:
+    """Run all pipeline notebooks into `folder` and judge them; those whose result is kept are not run, unless `again`.
 
-    `minutes` overrides the time budget; without `release` the notebook that releases is left out.
+    `minutes` overrides the time budget; without `release` the notebook that releases is left out. `results`: where results
+    are kept (default: where the settings say).
     """
     paths = [path for path in prepare_run(settings, parameters) if release or not path.stem.endswith("release")]
     minutes = settings.budget.run if minutes is None else minutes
     deadline = time.monotonic() + 60 * minutes
     given = {"run": str(folder), "models": str(settings.places.models), **parameters}
-    steps: list[Step] = []
+    note_run(folder, settings, parameters.get("day", ""))
+    steps, made, project = [], [], Project(settings.root)
+    results = results_of(settings) if results is None else results
     for path in paths:
-        steps.append(run_notebook(path, folder, given, settings, deadline, progress))
-        progress.step(steps[-1])
-        if steps[-1].problems:
+        step, key, packed = run_or_reuse(path, folder, given, settings, deadline, progress, results, again, project)
+        steps.append(step)
+        made.append((key, packed))
+        progress.step(step)
+        if step.problems:
             break
     problems = [problem for step in steps for problem in step.problems]
+    if not problems and release:
+        keep_as_released(made, Path(given["models"]), folder, results)
     judged = {verdict.gate for step in steps for verdict in step.given}
     forgotten = [gate for gate in gates_asked(settings.targets) if gate not in judged]
     if forgotten and not problems:

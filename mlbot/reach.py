@@ -5,16 +5,15 @@
 # %% auto #0
 __all__ = ['DOCUMENTED', 'EVERYTHING', 'NOT_READ', 'LEAVES', 'ASIDE', 'without_docstrings', 'short_digest', 'cell_digest',
            'Module', 'absolute', 'imports_of', 'names_bound', 'read_module', 'find_module', 'load_module', 'holders',
-           'settings_read', 'Reached', 'words_in', 'dotted', 'references', 'followed', 'reach']
+           'settings_read', 'Reached', 'words_in', 'dotted', 'references', 'Piece', 'look_at', 'Project', 'reach']
 
-# %% ../nbs/96_reach.ipynb #d7c86ff3
+# %% ../nbs/96_reach.ipynb #16caecaf
 import ast
 import hashlib
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from .notebook import parse_cell
@@ -105,7 +104,7 @@ def read_module(name: str, source: str, is_package: bool = False) -> Module:
             module.other.append(statement)
     return module
 
-# %% ../nbs/96_reach.ipynb #af408d6e
+# %% ../nbs/96_reach.ipynb #c8d0fc6f
 def find_module(name: str, roots: Iterable[Path]) -> Path | None:
     """The file of a module of the project; None for one of somebody else. mlbot itself belongs to each project."""
     parts = name.split(".")
@@ -118,20 +117,13 @@ def find_module(name: str, roots: Iterable[Path]) -> Path | None:
     return None
 
 
-@lru_cache(maxsize=1000)
-def _module_at(name: str, file: Path, stamp: tuple[int, int]) -> Module:
-    return read_module(name, file.read_text(encoding="utf-8", errors="replace"), file.name == "__init__.py")
-
-
 def load_module(name: str, roots: tuple[Path, ...]) -> Module | None:
-    """A module of the project, read once as long as its file stays as it is."""
+    """A module of the project, None for one of somebody else."""
     file = find_module(name, roots) if name.partition(".")[0] not in sys.stdlib_module_names else None
-    if file is None:
-        return None
-    stat = file.stat()
-    return _module_at(name, file, (stat.st_mtime_ns, stat.st_size))
+    text = file.read_text(encoding="utf-8", errors="replace") if file else ""
+    return read_module(name, text, file.name == "__init__.py") if file else None
 
-# %% ../nbs/96_reach.ipynb #7280f72c
+# %% ../nbs/96_reach.ipynb #1bbcc477
 EVERYTHING = "*"
 NOT_READ = ("places", "root", "file")  # where something lies does not change what it is
 
@@ -145,7 +137,7 @@ def holders(tree: ast.AST) -> set[str]:
 
 
 def settings_read(tree: ast.AST, followed: set[str]) -> set[str]:
-    """The settings that a piece of code reads, such as `model` and `budget.train`. `followed`: callables that are looked at, too."""
+    """The settings that a piece of code reads, such as `model` and `budget.train`. `followed`: what is looked at, too."""
     names, found, seen = holders(tree), set(), set()
 
     def holds(node: ast.AST) -> bool:
@@ -166,17 +158,21 @@ def settings_read(tree: ast.AST, followed: set[str]) -> set[str]:
     sections = {name for name in found if name.partition(".")[0] in (*SECTIONS, "targets", "target")}
     return {name for name in sections if name.partition(".")[0] not in NOT_READ} | ({EVERYTHING} if loose else set())
 
-# %% ../nbs/96_reach.ipynb #4c4b7352
+# %% ../nbs/96_reach.ipynb #7163d4d4
 LEAVES = ("mlbot.settings",)  # what it gives is in the key itself, as values
-ASIDE = ("mlbot.runs.load_rules", "mlbot.runs.note_run", "mlbot.runs.code_version", "mlbot.runs.environment")  # facts of a run
+ASIDE = ("mlbot.runs.load_rules", "mlbot.runs.note_run")  # the rules and the facts of a run belong to no notebook
 
 
 @dataclass(frozen=True)
 class Reached:
-    """What a notebook reaches: each definition with its digest, the settings that it reads, the words that it holds."""
+    """What a notebook reaches: each definition with its digest, the settings that it reads, the words that it holds.
+
+    `packages`: what it imports, beside the project and Python itself.
+    """
     code: dict[str, str]
     settings: frozenset[str]
     words: frozenset[str]
+    packages: frozenset[str] = frozenset()
 
 
 def words_in(trees: Iterable[ast.AST]) -> set[str]:
@@ -214,40 +210,73 @@ def references(trees: list[ast.stmt], module: Module) -> dict[str, set[tuple[str
             found.setdefault(base, set()).add((imported["*"][0], base))
     return found
 
-# %% ../nbs/96_reach.ipynb #1283913d
-def followed(found: dict[str, set[tuple[str, str]]], roots: tuple[Path, ...]) -> set[str]:
-    """The names that stand for code of the project."""
-    return {word for word, items in found.items() if any(not name or load_module(name, roots) for name, _ in items)}
+# %% ../nbs/96_reach.ipynb #a8b57cc0
+@dataclass(frozen=True)
+class Piece:
+    """What a definition is and what it needs: its digest, (module, name) of what it refers to, words, settings."""
+    digest: str
+    refers: frozenset[tuple[str, str]]
+    words: frozenset[str]
+    settings: frozenset[str]
 
 
-def reach(cells: list[str], root: Path) -> Reached:
-    """All code of the project in `root`, and of mlbot, that cells reach.
+def look_at(parts: list[ast.stmt], module: Module, ours: Callable[[str], bool]) -> Piece:
+    """A piece of code of a module. `ours` tells modules of the project."""
+    found = references(parts, module)
+    followed = {word for word, items in found.items() if any(not name or ours(name) for name, _ in items)}
+    refers = frozenset(item for items in found.values() for item in items)
+    return Piece(short_digest("".join(map(ast.dump, parts))), refers, frozenset(words_in(parts)),
+                 frozenset(settings_read(ast.Module(parts, []), followed)))
+
+# %% ../nbs/96_reach.ipynb #a9f096ab
+@dataclass
+class Project:
+    """The code of a project in `root`, and of mlbot: modules and pieces that were looked at are remembered."""
+    root: Path
+    modules: dict[str, Module | None] = field(default_factory=dict)
+    pieces: dict[tuple[str, str], Piece | None] = field(default_factory=dict)
+
+    def module(self, name: str) -> Module | None:
+        """A module of the project, None for one of somebody else."""
+        if name not in self.modules:
+            self.modules[name] = load_module(name, (self.root,))
+        return self.modules[name]
+
+    def piece(self, name: str, symbol: str) -> Piece | None:
+        """What a name of a module stands for; None where the module says nothing of it."""
+        if (name, symbol) not in self.pieces:
+            module = self.modules[name]
+            parts = module.defined.get(symbol, []) + module.other
+            self.pieces[name, symbol] = look_at(parts, module, lambda name: bool(self.module(name))) if parts else None
+        return self.pieces[name, symbol]
+
+
+def reach(cells: list[str], project: Project) -> Reached:
+    """All code of a project that cells reach.
 
     The digests are of syntax trees without docstrings; a name of `Reached.code` is such as `mlbot.text.clean`.
     """
-    roots = (root,)
     trees = [without_docstrings(tree) for tree in map(parse_cell, cells) if tree is not None]
     body = [statement for tree in trees for statement in tree.body]
-    found = references(body, read_module("", ast.unparse(ast.Module(body, []))))
-    code, read, words = {}, settings_read(ast.Module(body, []), followed(found, roots)), words_in(trees)
-    waiting, done = [item for items in found.values() for item in items], set()
+    start = look_at(body, read_module("", ast.unparse(ast.Module(body, []))), lambda name: bool(project.module(name)))
+    code, read, words = {}, set(start.settings), set(start.words)
+    waiting, done, packages = list(start.refers), set(), set()
     while waiting:
         name, symbol = waiting.pop()
-        module = None if (name, symbol) in done or name in LEAVES or not name else load_module(name, roots)
+        if (name, symbol) in done or name in LEAVES or not name:
+            continue
         done.add((name, symbol))
+        module = project.module(name)
         if module is None:
-            continue
-        if symbol in module.imported and symbol not in module.defined:
+            packages.add(name.partition(".")[0])
+        elif symbol in module.imported and symbol not in module.defined:
             waiting.append(module.imported[symbol])
-            continue
-        parts = module.defined.get(symbol, []) + module.other
-        if not parts:
-            continue
-        code[f"{name}.{symbol}" if symbol in module.defined else name] = short_digest("".join(map(ast.dump, parts)))
-        if f"{name}.{symbol}" in ASIDE:
-            continue
-        found = references(parts, module)
-        words |= words_in(parts)
-        read |= settings_read(ast.Module(parts, []), followed(found, roots))
-        waiting += [item for items in found.values() for item in items]
-    return Reached(dict(sorted(code.items())), frozenset(read), frozenset(words))
+        elif (piece := project.piece(name, symbol)) is not None:
+            known = f"{name}.{symbol}" if symbol in module.defined else name
+            code[known] = piece.digest
+            if known not in ASIDE:
+                words |= piece.words
+                read |= piece.settings
+                waiting += piece.refers
+    return Reached(dict(sorted(code.items())), frozenset(read), frozenset(words),
+                   frozenset(packages - set(sys.stdlib_module_names)))

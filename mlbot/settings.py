@@ -81,20 +81,23 @@ class Model:
 # %% ../nbs/01_settings.ipynb #f6c9aba3
 @dataclass(frozen=True)
 class Budget:
-    """Minutes a run, and the training in it, may take, and megabytes a notebook may print."""
+    """Minutes a run, and the training in it, may take; megabytes a notebook may print, and a folder of results may hold."""
     run: float
     train: float
     output: float
+    cache: float
 
 # %% ../nbs/01_settings.ipynb #0046fc5d
 @dataclass(frozen=True)
 class Places:
-    """Folders for runs, models and notebooks, the store of the data (a folder or an address), the file of the waivers."""
+    """Folders for runs, models and notebooks, the file of the waivers; the store of the data and the kept results of
+    notebooks, each a folder or an address."""
     runs: Path
     models: Path
     data: str
     notebooks: Path
     waivers: Path
+    cache: str
 
 # %% ../nbs/01_settings.ipynb #110a9fcb
 @dataclass(frozen=True)
@@ -405,8 +408,8 @@ def load_settings(start: str | Path | None = None) -> Settings:
     parts = {name: read_section(kind, text[name], f"{place} [{name}]") for name, kind in SECTIONS.items()}
     places = replace(parts["places"], **{item.name: root / getattr(parts["places"], item.name) for item in fields(Places)
                                          if item.type is Path})
-    if "://" not in places.data:
-        places = replace(places, data=str(root / places.data))
+    places = replace(places, **{name: str(root / getattr(places, name)) for name in ("data", "cache")
+                                if getattr(places, name) and "://" not in getattr(places, name)})
     settings = Settings(root, file, **{**parts, "places": places},
                         targets=read_targets(text["targets"], f"{place} [targets]"))
     check_settings(settings, place)
@@ -427,7 +430,8 @@ def check_settings(settings: Settings, place: str) -> None:
         (settings.data.suspects >= 0, "suspects", "0 or more"),
         (settings.data.max_characters > 0, "max_characters", "above 0"),
         (len(settings.data.languages) > 0, "languages", "one or more, such as en de"),
-        (min(settings.budget.run, settings.budget.train, settings.budget.output) > 0, "run, train, output", "above 0"),
+        (min(settings.budget.run, settings.budget.train, settings.budget.output, settings.budget.cache) > 0,
+         "run, train, output, cache", "above 0"),
         (0 <= settings.split.sealed_percent < 100, "sealed_percent", "from 0 to 99"),
         (settings.split.near_percent == 0 or 50 <= settings.split.near_percent <= 99, "near_percent", "0, or from 50 to 99"),
         (0 <= settings.model.threshold <= 1, "threshold", "from 0 to 1"),
