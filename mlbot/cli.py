@@ -182,7 +182,7 @@ def headline_of(result) -> tuple[str, str]:
 def released_words(result, released: bool) -> str:
     """Which model came of a run, and whether it answers now."""
     from mlbot.runs import load_verdicts
-    model = load_verdicts(result.folder)[0]
+    model = load_verdicts(result.folder)[0] if (result.folder / "verdicts.json").exists() else ""
     return f"released: model {model} is the champion" if released else f"model {model} is not released, as asked"
 
 
@@ -368,6 +368,8 @@ def next_step(result, released: bool = True) -> str:
     if result.problems:
         return "do what the error says, then the same command again"
     from mlbot.runs import load_json, load_table
+    if not (result.folder / "test.csv").exists():
+        return f"{program()} models"
     row = load_table(result.folder / "test.csv").iloc[0]
     context = [f"--{name} {shlex.quote(row[name])}" for name in load_json(result.folder / "prepare.json")["context"]
                if row[name]]

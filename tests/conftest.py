@@ -38,11 +38,18 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="session")
+def kept_results(tmp_path_factory) -> Path:
+    """Results of notebooks that the tests of all workers share: what one test has trained, no other one trains again."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "kept-results"
+
+
 @pytest.fixture
-def project(tmp_path, monkeypatch) -> Path:
+def project(tmp_path, monkeypatch, kept_results) -> Path:
     """A project of one's own: a short settings.ini and the pipeline notebooks, as working folder."""
     shutil.copytree(ROOT / "nbs" / "pipeline", tmp_path / "nbs" / "pipeline")
-    (tmp_path / "settings.ini").write_text("[data]\nsource = sample\nsuspects = 0\n")
+    (tmp_path / "settings.ini").write_text(f"[places]\ncache = {kept_results}\n[data]\nsource = sample\nsuspects = 0\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     return tmp_path

@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from mlbot.checkout import export
-from mlbot.pipeline import parse_cell
+from mlbot.notebook import parse_cell
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = sorted((ROOT / "nbs").glob("[0-9][0-9]_*.ipynb"))
