@@ -2,10 +2,10 @@
 
     python3 benchmarks/cache.py [--company]
 
-A small project of three notebooks, with a helper two modules away from the notebook that trains, is run once and edited in
-seven ways. The next run of each tool is asked which steps it runs, beside what the edit can change. DVC (`pip install dvc`) is
-left out, visibly, where it is not installed; its stages depend on the notebook, the helper's package, the settings and what the
-stage before made, as its documentation advises. A key of file hashes depends on the same files.
+A small project of three notebooks, with a helper two modules away from the notebook that trains, is run once and edited in seven
+ways. The next run of each tool is asked which steps it runs, beside what the edit can change. DVC (`pip install dvc`) is left
+out, visibly, where it is not installed; its stages depend on the notebook, the helper's package, the settings and what the stage
+before made, as its documentation advises. A key of file hashes depends on the same files.
 
 With `--company` the company is run and then run again with nothing changed, beside `dvc repro` with nothing changed.
 """
@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 
 import nbformat
+
+from mlbot.settings import parse
 
 ROOT = Path(__file__).resolve().parent.parent
 DVC = shutil.which("dvc")
@@ -44,9 +46,7 @@ def notebook_of(step: str) -> Path:
 
 def make_project(root: Path) -> None:
     """Write the small project."""
-    targets = [line for line in (ROOT / "settings.ini").read_text().splitlines() if line.partition(".")[0].isidentifier()
-               and "=" in line and "." in line.partition("=")[0]]
-    none = "".join(f"{line.partition('=')[0].strip()} =\n" for line in targets)
+    none = "".join(f"{name} =\n" for name in parse(ROOT / "settings.ini")["targets"])
     (root / "settings.ini").write_text(f"[targets]\n{none}[data]\nsource = words.csv\n[model]\nseed = 0\n[budget]\nrun = 30\n")
     (root / "words.csv").write_text("text,intent\n" + "".join(f"word {n},a\n" for n in range(9)))
     (root / "shop").mkdir()
@@ -78,6 +78,11 @@ def edit_text(name: str, old: str, new: str):
     return edit
 
 
+def markdown(notebook) -> None:
+    """A heading."""
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell("# Train", id="m"))
+
+
 def comment(notebook) -> None:
     """A comment in the last cell."""
     notebook.cells[-1].source = f"# the model\n{notebook.cells[-1].source}"
@@ -89,7 +94,7 @@ def output(notebook) -> None:
 
 
 EDITS = {  # name > (edit, steps that the edit can change)
-    "markdown": (edit_notebook(lambda notebook: notebook.cells.insert(0, nbformat.v4.new_markdown_cell("# Train", id="m"))), ""),
+    "markdown": (edit_notebook(markdown), ""),
     "comment": (edit_notebook(comment), ""),
     "output": (edit_notebook(output), ""),
     "helper function": (edit_text("shop/tax.py", "return 2", "return 3"), "23"),

@@ -226,7 +226,7 @@ def say_items(part: str, old: dict[str, str], new: dict[str, str], few: int = 3)
         gone, fresh = (all(name not in side for name in items) for side in (new, old))
         return f"{', '.join(names)}{more} {'is gone' if gone else 'is new' if fresh else 'changed'}"
     if part == "inputs":
-        return f"{', '.join(items[:few])}{more} of the notebook before it changed"
+        return f"handed another {', '.join(items[:few])}{more}"
     if part == "data" and items == ["rows"]:
         return "the data changed"
     said = [f"{name}: {old.get(name) or 'nothing'} > {new.get(name) or 'nothing'}" for name in items[:few]]

@@ -4,15 +4,16 @@
 
 # %% auto #0
 __all__ = ['HEADLINES', 'OF_PREDICT', 'program', 'need', 'here', 'add_columns', 'column_words', 'run_parameters', 'step_words',
-           'show_progress', 'run', 'headline_of', 'released_words', 'report_run', 'facts_of', 'publish', 'red_verdict',
-           'waive', 'plan', 'judged_runs', 'blame', 'next_step', 'clear_results', 'cache', 'take_context', 'replay',
-           'company', 'predict', 'data_add', 'print_sides', 'data_feedback', 'who_and_why', 'here_or_there', 'data_log',
-           'data_diff', 'data_remove', 'data_erase', 'forget_talk', 'data_lock', 'data_show', 'data_prepare',
-           'data_fetch', 'sides_of', 'search', 'print_trials', 'propose', 'benchmark', 'audit', 'models', 'serve',
-           'token', 'monitor', 'promote', 'rollback', 'label', 'open_text', 'write_labels', 'checkout', 'in_checkout',
-           'test', 'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of',
-           'rows_of', 'add_run', 'add_cache', 'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who',
-           'add_data', 'add_gates', 'add_company', 'add_checkout', 'Version', 'build_parser', 'main']
+           'show_progress', 'run', 'judge', 'headline_of', 'released_words', 'report_run', 'facts_of', 'publish',
+           'red_verdict', 'waive', 'plan', 'judged_runs', 'blame', 'next_step', 'clear_results', 'cache',
+           'take_context', 'replay', 'company', 'predict', 'data_add', 'print_sides', 'data_feedback', 'who_and_why',
+           'here_or_there', 'data_log', 'data_diff', 'data_remove', 'data_erase', 'forget_talk', 'data_lock',
+           'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search', 'print_trials', 'propose', 'benchmark',
+           'audit', 'models', 'serve', 'token', 'monitor', 'promote', 'rollback', 'label', 'open_text', 'write_labels',
+           'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of',
+           'share_of', 'count_of', 'rows_of', 'add_run', 'add_cache', 'add_predict', 'add_serve', 'add_search',
+           'add_benchmark', 'add_who', 'add_data', 'add_gates', 'add_company', 'add_checkout', 'Version',
+           'build_parser', 'main']
 
 # %% ../nbs/99_cli.ipynb #35d7ea8b
 import argparse
@@ -120,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
         from mlbot.cache import results_of
         from mlbot.compare import change_lines
         from mlbot.gate import remarks, verdict_table
-        from mlbot.pipeline import prepare_run, run_pipeline
+        from mlbot.pipeline import Part, prepare_run, run_pipeline
         from mlbot.report import free_scores
         from mlbot.runs import data_warnings, load_judged, new_run
         from mlbot.source import check_source
@@ -135,8 +136,9 @@ def run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a kernel ends with its runner
     print(f"mlbot run {folder.name}: {source}", flush=True)
     progress = show_progress(settings, minutes)
-    results = results_of(settings)
-    result = run_pipeline(settings, folder, parameters, minutes, progress, not options.no_release, options.force, results)
+    results, part = results_of(settings), Part(options.until, options.champion, options.rows)
+    whole = not (options.no_release or options.champion or options.until)
+    result = run_pipeline(settings, folder, parameters, minutes, progress, whole, options.force, results, part)
     if results.trouble:
         print(f"warning: {results.trouble}")
     if result.verdicts:
@@ -153,12 +155,19 @@ def run(options: argparse.Namespace) -> int:
     if result.not_reached:
         print(f"not reached: {', '.join(result.not_reached)}; the champion is unchanged")
     if result.exit_code == 0:
-        print(released_words(result, not options.no_release))
+        print(released_words(result, whole))
     report = report_run(result, minutes, source, settings, parameters.get("day", ""))
     publish(result, settings, parameters.get("day", ""))
     print(f"report: {here(report)}")
-    print(f"next:   {next_step(result, not options.no_release)}")
+    print(f"next:   {next_step(result, whole)}")
     return result.exit_code
+
+
+def judge(options: argparse.Namespace) -> int:
+    """Judge the champion as it is stored, with the code and the data that are here; nothing is trained or released."""
+    given = {"target": None, "production": "", "until": "", "champion": True, "no_release": True, "why": "", "text": "",
+             "intent": "", "split_column": "", "group": "", "context": [], "parameter": []}
+    return run(argparse.Namespace(**{**given, **vars(options)}))
 
 # %% ../nbs/99_cli.ipynb #adac6e54
 HEADLINES = {0: ("Yes: every gate is green", "pass"), 1: ("No: a gate is red", "fail"),
@@ -183,6 +192,8 @@ def released_words(result, released: bool) -> str:
     """Which model came of a run, and whether it answers now."""
     from mlbot.runs import load_verdicts
     model = load_verdicts(result.folder)[0] if (result.folder / "verdicts.json").exists() else ""
+    if not (result.folder / "model").exists():
+        return "nothing was trained, as asked"
     return f"released: model {model} is the champion" if released else f"model {model} is not released, as asked"
 
 
@@ -368,8 +379,8 @@ def next_step(result, released: bool = True) -> str:
     if result.problems:
         return "do what the error says, then the same command again"
     from mlbot.runs import load_json, load_table
-    if not (result.folder / "test.csv").exists():
-        return f"{program()} models"
+    if not (result.folder / "model").exists() or not (result.folder / "test.csv").exists():
+        return f"{program()} run"
     row = load_table(result.folder / "test.csv").iloc[0]
     context = [f"--{name} {shlex.quote(row[name])}" for name in load_json(result.folder / "prepare.json")["context"]
                if row[name]]
@@ -1154,12 +1165,20 @@ def add_run(commands) -> None:
     command.add_argument("--day", default="",
                          help="the day whose targets and waivers hold, such as 2026-01-05; default: today")
     command.add_argument("--no-release", action="store_true", help="judge only, and leave the champion as it is")
+    command.add_argument("--until", default="", metavar="NOTEBOOK", help="end after this notebook, such as 1_prepare")
     command.add_argument("--force", action="store_true", help="run each notebook, even where a kept result would do")
     command.add_argument("--why", default="", help="the reason of the release, kept in the history")
     command.add_argument("--minutes", type=minutes_of, help="time budget, instead of the one in settings.ini")
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
                          help="parameter of a pipeline notebook; may be repeated")
-    command.set_defaults(call=run)
+    command.set_defaults(call=run, champion=False, rows=0)
+    command = commands.add_parser("judge", help="judge the stored champion with the code and data that are here")
+    command.add_argument("--rows", type=count_of, default=0, metavar="N", help="on so many test rows; default: all")
+    command.add_argument("--data", default="", help="as for mlbot run")
+    command.add_argument("--day", default="", help="as for mlbot run")
+    command.add_argument("--minutes", type=minutes_of, help="time budget, instead of the one in settings.ini")
+    command.add_argument("--force", action="store_true", help="run each notebook, even where a kept result would do")
+    command.set_defaults(call=judge)
 
 # %% ../nbs/99_cli.ipynb #3f28c09e
 def add_cache(commands) -> None:

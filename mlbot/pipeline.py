@@ -7,12 +7,13 @@ __all__ = ['UNREACHED', 'Watch', 'family', 'resident', 'WatchedClient', 'output_
            'error_outputs', 'records_of', 'line_of', 'as_error', 'judge_gate_cell', 'judge_notebook',
            'only_first_unreached', 'explain_death', 'quiet_libraries', 'Progress', 'execute', 'as_it_ran', 'write_log',
            'rules_of', 'run_notebook', 'reuse', 'run_or_reuse', 'Result', 'refuse_forgotten',
-           'refuse_gates_after_release', 'prepare_run', 'keep_as_released', 'run_pipeline']
+           'refuse_gates_after_release', 'prepare_run', 'keep_as_released', 'Part', 'put_champion', 'run_pipeline']
 
 # %% ../nbs/41_pipeline.ipynb #8521b752
 import logging
 import os
 import re
+import shutil
 import socket
 import tempfile
 import threading
@@ -24,6 +25,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import papermill
 import psutil
 from nbclient.exceptions import DeadKernelError
@@ -31,6 +33,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from traitlets.config import Config
 
+from .artefact import write_artefact
 from mlbot.cache import (
     Key,
     Results,
@@ -56,9 +59,10 @@ from mlbot.notebook import (
     read_notebook,
     tags,
 )
+from .ledger import ledger_file
 from .reach import Project
-from .registry import challenged
-from .runs import load_json, load_rules, note_run, save_verdicts
+from .registry import challenged, champion
+from .runs import load_json, load_rules, load_table, note_run, save_table, save_verdicts
 from .settings import Settings
 
 # %% ../nbs/41_pipeline.ipynb #fb518d91
@@ -500,16 +504,51 @@ def keep_as_released(made: list[tuple[Key, bytes]], models: Path, folder: Path, 
         if packed and "state" in key.parts:
             results.keep(replace(key, parts={**key.parts, "state": state_of(models, folder)}), packed)
 
+# %% ../nbs/41_pipeline.ipynb #ebb45657
+@dataclass(frozen=True)
+class Part:
+    """Which notebooks run: up to one (`until`, by its name or the word in it), and with the stored champion instead of a training.
+
+    `rows`: on so many test rows only, always the same ones; 0: on all.
+    """
+    until: str = ""
+    champion: bool = False
+    rows: int = 0
+
+    def of(self, paths: list[Path]) -> list[Path]:
+        """The notebooks that run. InputError for a name that none has."""
+        known = [path.stem for path in paths]
+        last = [name for name in known if self.until in (name, name.partition("_")[2], f"{name}.ipynb")]
+        if self.until and not last:
+            raise InputError(f"no notebook {self.until!r}", nearest(self.until, known), "correct the name")
+        paths = paths[:known.index(last[0]) + 1] if last else paths
+        return [path for path in paths if not (self.champion and path.stem.endswith(("_train", "_release")))]
+
+
+def put_champion(models: Path, folder: Path, rows: int = 0) -> None:
+    """Lay the champion into a run folder, as if it had been trained there, beside so many test rows (0: all)."""
+    found = champion(models)
+    if found is None:
+        raise InputError("no champion to judge", "a released model", "mlbot run, or mlbot models --pull", str(models))
+    write_artefact(found, folder / "model", replace=True)
+    if ledger_file(models, found.name).exists():
+        shutil.copy(ledger_file(models, found.name), folder / "trained.npy")
+    save_table(pd.DataFrame({"words_alone": []}), folder / "words_alone.csv")
+    if rows:
+        test = load_table(folder / "test.csv")
+        save_table(test.sort_values("digest", kind="stable").head(rows).sort_index(), folder / "test.csv")
+
 # %% ../nbs/41_pipeline.ipynb #b87346f1
 def run_pipeline(settings: Settings, folder: Path, parameters: dict, minutes: float | None = None,
                  progress: Progress = Progress(), release: bool = True, again: bool = False,
-                 results: Results | None = None) -> Result:
+                 results: Results | None = None, part: Part = Part()) -> Result:
     """Run all pipeline notebooks into `folder` and judge them; those whose result is kept are not run, unless `again`.
 
-    `minutes` overrides the time budget; without `release` the notebook that releases is left out. `results`: where results
-    are kept (default: where the settings say).
+    `minutes` overrides the time budget; without `release` the notebook that releases is left out, and `part` leaves out
+    others. `results`: where results are kept (default: where the settings say).
     """
-    paths = [path for path in prepare_run(settings, parameters) if release or not path.stem.endswith("release")]
+    whole = prepare_run(settings, parameters)
+    paths = [path for path in part.of(whole) if release or not path.stem.endswith("release")]
     minutes = settings.budget.run if minutes is None else minutes
     deadline = time.monotonic() + 60 * minutes
     given = {"run": str(folder), "models": str(settings.places.models), **parameters}
@@ -517,6 +556,8 @@ def run_pipeline(settings: Settings, folder: Path, parameters: dict, minutes: fl
     steps, made, project = [], [], Project(settings.root)
     results = results_of(settings) if results is None else results
     for path in paths:
+        if part.champion and steps and not (folder / "model").exists():
+            put_champion(Path(given["models"]), folder, part.rows)
         step, key, packed = run_or_reuse(path, folder, given, settings, deadline, progress, results, again, project)
         steps.append(step)
         made.append((key, packed))
@@ -524,9 +565,11 @@ def run_pipeline(settings: Settings, folder: Path, parameters: dict, minutes: fl
         if step.problems:
             break
     problems = [problem for step in steps for problem in step.problems]
-    if not problems and release:
+    if not problems and paths == whole:
         keep_as_released(made, Path(given["models"]), folder, results)
     judged = {verdict.gate for step in steps for verdict in step.given}
+    judged |= {name for path in whole if path not in paths for cell in read_notebook(path).cells if is_gate(cell)
+               for name, _ in gate_calls(cell.source)}
     forgotten = [gate for gate in gates_asked(settings.targets) if gate not in judged]
     if forgotten and not problems:
         problems.append(NoVerdict(f"no notebook judged {', '.join(forgotten)}", "a gate for each target",

@@ -97,16 +97,16 @@ def test_what_does_not_matter_runs_nothing_and_what_matters_runs_what_rests_on_i
     assert run(small) == {}
     edit(tax, "return 2  # percent", "return 3  # percent")
     assert run(small) == {"2": "`shop.tax.rate` changed; data and settings unchanged",
-                          "3": "model.json of the notebook before it changed; code and settings unchanged"}
+                          "3": "handed another model.json; code and settings unchanged"}
     edit(tax, "return 3", "return 2")
     assert run(small) == {}, "going back to earlier code costs nothing"
     (small / "settings.ini").write_text((small / "settings.ini").read_text() + "[model]\nseed = 1\n[budget]\nrun = 20\n")
     assert run(small) == {"2": "setting model.seed: 0 > 1; code and data unchanged",
-                          "3": "model.json of the notebook before it changed; code and settings unchanged"}
+                          "3": "handed another model.json; code and settings unchanged"}
     (small / "words.csv").write_text((small / "words.csv").read_text() + "another,b\n")
     assert run(small) == {"1": "the data changed; code and settings unchanged",
-                          "2": "rows.json of the notebook before it changed; code and settings unchanged",
-                          "3": "model.json, rows.json of the notebook before it changed; code and settings unchanged"}
+                          "2": "handed another rows.json; code and settings unchanged",
+                          "3": "handed another model.json, rows.json; code and settings unchanged"}
     assert run(small) == {}
 
 
