@@ -1,11 +1,11 @@
-"""Which step runs again after which edit: mlbot, a DVC stage on the notebook, a key of file hashes; and what nothing costs.
+"""Which step runs again after which edit: mlbot, a DVC stage, a key of file hashes; and what doing nothing costs.
 
     python3 benchmarks/cache.py [--company]
 
-A small project of three notebooks, with a helper two modules away from the notebook that trains, is run once and edited in seven
-ways. The next run of each tool is asked which steps it runs, beside what the edit can change. DVC (`pip install dvc`) is left
-out, visibly, where it is not installed; its stages depend on the notebook, the helper's package, the settings and what the stage
-before made, as its documentation advises. A key of file hashes depends on the same files.
+A small project of three notebooks, with a helper two modules away from the one that trains, is run once and edited in
+seven ways. The next run of each tool is asked which steps it runs, beside what the edit can change. DVC (`pip install dvc`)
+is left out, visibly, where it is not installed; its stages depend on the notebook, the helper's package, the settings and
+what the stage before made, as its documentation advises. A key of file hashes depends on the same files.
 
 With `--company` the company is run and then run again with nothing changed, beside `dvc repro` with nothing changed.
 """
@@ -47,7 +47,8 @@ def notebook_of(step: str) -> Path:
 def make_project(root: Path) -> None:
     """Write the small project."""
     none = "".join(f"{name} =\n" for name in parse(ROOT / "settings.ini")["targets"])
-    (root / "settings.ini").write_text(f"[targets]\n{none}[data]\nsource = words.csv\n[model]\nseed = 0\n[budget]\nrun = 30\n")
+    settings = f"[targets]\n{none}[data]\nsource = words.csv\n[model]\nseed = 0\n[budget]\nrun = 30\n"
+    (root / "settings.ini").write_text(settings)
     (root / "words.csv").write_text("text,intent\n" + "".join(f"word {n},a\n" for n in range(9)))
     (root / "shop").mkdir()
     (root / "shop" / "__init__.py").write_text("")

@@ -504,10 +504,10 @@ def keep_as_released(made: list[tuple[Key, bytes]], models: Path, folder: Path, 
         if packed and "state" in key.parts:
             results.keep(replace(key, parts={**key.parts, "state": state_of(models, folder)}), packed)
 
-# %% ../nbs/41_pipeline.ipynb #ebb45657
+# %% ../nbs/41_pipeline.ipynb #06eca372
 @dataclass(frozen=True)
 class Part:
-    """Which notebooks run: up to one (`until`, by its name or the word in it), and with the stored champion instead of a training.
+    """Which notebooks run: up to one (`until`, by its name or the word in it), with the stored champion or a training.
 
     `rows`: on so many test rows only, always the same ones; 0: on all.
     """

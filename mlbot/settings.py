@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'TIERS', 'shipped_settings', 'Data', 'Split', 'Model', 'Budget',
-           'Places', 'Gates', 'Feedback', 'Costs', 'Bot', 'Monitor', 'Service', 'Work', 'Meter', 'Target', 'Settings',
-           'read_value', 'read_section', 'read_share', 'read_size', 'read_step', 'read_count', 'read_day',
+           'Places', 'Gates', 'Feedback', 'Costs', 'Bot', 'Monitor', 'Service', 'Ci', 'Work', 'Meter', 'Target',
+           'Settings', 'read_value', 'read_section', 'read_share', 'read_size', 'read_step', 'read_count', 'read_day',
            'read_outcome', 'read_target_line', 'read_targets', 'as_target', 'find_settings', 'parse', 'of_any_project',
            'merged_sections', 'load_settings', 'check_settings']
 
@@ -156,6 +156,14 @@ class Service:
 
 
 @dataclass(frozen=True)
+class Ci:
+    """How builds are made: all of ML `inside`, or as a `service` of its own; rows a push judges; first share of a canary."""
+    architecture: str
+    rows: int
+    canary: float
+
+
+@dataclass(frozen=True)
 class Work:
     """Who does long work: a number of processes, or the address of a Dask scheduler."""
     workers: str
@@ -208,6 +216,7 @@ class Settings:
     monitor: Monitor
     work: Work
     places: Places
+    ci: Ci
     targets: dict[str, Target] = field(default_factory=dict)
 
     def target(self, gate: str) -> Target:
@@ -336,7 +345,7 @@ def as_target(gate: str, parts: dict, place: str) -> Target:
 # %% ../nbs/01_settings.ipynb #5280fac6
 SECTIONS = {"data": Data, "split": Split, "model": Model, "budget": Budget, "gates": Gates, "meter": Meter,
             "feedback": Feedback, "costs": Costs, "bot": Bot, "service": Service,
-            "monitor": Monitor, "work": Work, "places": Places}
+            "monitor": Monitor, "work": Work, "places": Places, "ci": Ci}
 
 
 def find_settings(start: Path) -> Path | None:
@@ -455,6 +464,8 @@ def check_settings(settings: Settings, place: str) -> None:
          "drop, handoffs, useless", "shares from 0 to 1"),
         (0 <= settings.service.port < 65536 and min(settings.service.per_caller, settings.service.at_once) > 0,
          "port, per_caller, at_once", "a port from 0 to 65535; 1 or more"),
+        (settings.ci.architecture in ("inside", "service"), "architecture", "inside or service"),
+        (settings.ci.rows >= 0 and 0 < settings.ci.canary <= 1, "rows, canary", "0 or more; a share above 0"),
         (settings.feedback.cap >= 1 and settings.feedback.labellers >= 1, "cap, labellers", "1 or more"),
         (settings.model.folds >= 2 and settings.model.penalty > 0, "folds, penalty", "folds >= 2, penalty > 0"),
         (settings.model.context_weight > 0, "context_weight", "above 0"),
