@@ -1115,6 +1115,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'mlbot.settings.Model': ('settings.html#model', 'mlbot/settings.py'),
                                 'mlbot.settings.Monitor': ('settings.html#monitor', 'mlbot/settings.py'),
                                 'mlbot.settings.Places': ('settings.html#places', 'mlbot/settings.py'),
+                                'mlbot.settings.Retrain': ('settings.html#retrain', 'mlbot/settings.py'),
                                 'mlbot.settings.Service': ('settings.html#service', 'mlbot/settings.py'),
                                 'mlbot.settings.Settings': ('settings.html#settings', 'mlbot/settings.py'),
                                 'mlbot.settings.Settings.target': ('settings.html#settings.target', 'mlbot/settings.py'),
