@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['LOG', 'MACHINES', 'HALF_LIFE', 'RATE', 'WEEKLY', 'POWER', 'NOISE', 'OLD', 'OUTLYING', 'FEWEST', 'WEEKS', 'SOON',
            'Duration', 'add_duration', 'read_durations', 'curve_kept', 'reference_ms', 'seconds_of_training',
-           'duration_of', 'comparable', 'Growth', 'fit_growth', 'Power', 'fit_power', 'student', 'seconds_at',
-           'Forecast', 'forecast', 'clock', 'in_weeks', 'sentence', 'warning_of', 'budget_warnings', 'advice',
-           'forecast_figure']
+           'duration_of', 'slim_curve', 'comparable', 'Growth', 'fit_growth', 'Power', 'fit_power', 'student',
+           'seconds_at', 'Forecast', 'forecast', 'clock', 'in_weeks', 'sentence', 'warning_of', 'both_forecasts',
+           'forecast_lines', 'growth_line', 'advice', 'forecast_figure']
 
-# %% ../nbs/95_forecast.ipynb #bc232dca
+# %% ../nbs/95_forecast.ipynb #5ef58894
 import json
 import math
 import time
@@ -24,7 +24,7 @@ import numpy as np
 
 from .evaluate import reference_loop
 from .retrain import append_line
-from .runs import load_table
+from .runs import load_json, load_table
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def curve_kept(durations: Sequence[Duration], model: str) -> tuple[dict, ...]:
     """The learning curve that was kept of a model; empty for one that is not known."""
     return next((duration.curve for duration in reversed(durations) if duration.model == model), ())
 
-# %% ../nbs/95_forecast.ipynb #16aa5510
+# %% ../nbs/95_forecast.ipynb #4627c520
 def reference_ms(times: int = 30) -> float:
     """How long the reference loop takes here, in milliseconds: the best of some."""
     best = math.inf
@@ -103,14 +103,19 @@ def duration_of(result: "Result", settings: Settings, source: str, at: datetime,
     """What a run has to say about time; None for one that ended before its data was split."""
     if not (result.folder / "train.csv").is_file():
         return None
-    rows, file = len(load_table(result.folder / "train.csv")), result.folder / "learning_curve.json"
+    rows, given = len(load_table(result.folder / "train.csv")), result.folder / "verdicts.json"
     reached = result.exit_code <= 1 and all(name.endswith("release.ipynb") for name in result.not_reached)
-    name = next((json.loads(path.read_text(encoding="utf-8")).get("model", "") for path in [result.folder / "verdicts.json"]
-                 if path.is_file()), "")
+    name = load_json(given)["model"] if given.is_file() else ""
     return Duration(at, result.folder.name, name, "company" if source.startswith("company") else source, rows,
                     seconds_of_training(result, settings), sum(step.seconds for step in result.steps) if reached else None,
                     result.exit_code == 4, settings.model.tier, rows >= settings.model.many, cores, round(loop, 4),
-                    tuple(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else ())
+                    slim_curve(result.folder / "learning_curve.json"))
+
+
+def slim_curve(file: Path) -> tuple[dict, ...]:
+    """The points of a learning curve, as much of them as `mlbot retrain` reads; empty without one."""
+    points = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    return tuple({name: point[name] for name in ("rows", "value", "n")} for point in points)
 
 # %% ../nbs/95_forecast.ipynb #b50bb88d
 MACHINES = 2.0  # the reference loop may take so many times as long
@@ -294,7 +299,7 @@ def sentence(told: Forecast) -> str:
         return f"{words}; within budget for two years most likely, over it in {in_weeks(told.earliest)} weeks at the earliest"
     return f"{words}; over budget in {in_weeks(told.breaks)} weeks ({between})"
 
-# %% ../nbs/95_forecast.ipynb #4340cc77
+# %% ../nbs/95_forecast.ipynb #698cf075
 SOON = 4.0  # weeks
 
 
@@ -307,15 +312,30 @@ def warning_of(told: Forecast | None, what: str) -> list[str]:
             f"(most likely {clock(told.middle[at])}); see: mlbot forecast"]
 
 
-def budget_warnings(durations: Sequence[Duration], settings: Settings, now: datetime,
-                    minutes: float | None = None) -> list[str]:
-    """The warnings about the budget of the training and of the run. `minutes`: the latter, instead of the settings'."""
-    like, every = comparable(durations), settings.retrain.every or 7
-    train = forecast(like, 60 * settings.budget.train, now, every)
-    run = forecast(like, 60 * (minutes or settings.budget.run), now, every, whole=True)
-    return [*warning_of(train, "the training"), *warning_of(run, "the run")]
+def both_forecasts(like: Sequence[Duration], settings: Settings, now: datetime,
+                   minutes: float | None = None) -> dict[str, Forecast | None]:
+    """The forecasts of the training and of the whole run. `minutes`: the budget of the latter, instead of the settings'."""
+    every = settings.retrain.every or 7
+    return {"training": forecast(like, 60 * settings.budget.train, now, every),
+            "run": forecast(like, 60 * (minutes or settings.budget.run), now, every, whole=True)}
 
-# %% ../nbs/95_forecast.ipynb #429592c5
+
+def forecast_lines(told: dict[str, Forecast | None], like: Sequence[Duration]) -> list[str]:
+    """What a person reads of the forecasts: a line each, and the warnings."""
+    known = {"training": sum(item.seconds is not None for item in like), "run": sum(item.whole is not None for item in like)}
+    lines = [f"{name + ':':<9} " + (sentence(found) if found else
+                                    f"{known[name]} known; a forecast needs {FEWEST}, and nothing is guessed")
+             for name, found in told.items()]
+    return lines + [line for name, found in told.items() for line in warning_of(found, f"the {name}")]
+
+
+def growth_line(told: Forecast) -> str:
+    """How rows grow, and time with them."""
+    rate, half = told.growth.rate, student(told.growth.freedom) * math.sqrt(told.growth.variance)
+    return (f"{100 * rate:+.1f} % rows a week ({100 * (rate - half):+.1f} to {100 * (rate + half):+.1f}); "
+            f"time grows as the power {told.power.power:.2f} of the rows")
+
+# %% ../nbs/95_forecast.ipynb #abd0e665
 def advice(last: Duration, settings: Settings) -> list[str]:
     """What makes runs like the last one shorter, the most worthwhile first."""
     lines = []
@@ -327,8 +347,8 @@ def advice(last: Duration, settings: Settings) -> list[str]:
         lines.append(f"many = {max(1_000, last.rows // 2_000 * 1_000)} in [model]: rows are fitted by gradient descent, in a "
                      "fraction of the time, for a little accuracy (benchmarks/scale.py)")
     if last.whole and last.seconds and last.whole > 3 * last.seconds:
-        lines.append("most of the run is not the training: suspects = 0 in [data] looks at no labels; the report says what the "
-                     "notebooks took")
+        lines.append("most of the run is not the training: suspects = 0 in [data] looks at no labels; the report says which "
+                     "notebooks take long")
     if last.rows >= 100_000:
         lines.append("prepare the data outside of the run, on many cores or a Dask cluster: mlbot data prepare --workers "
                      "tcp://host:8786")
@@ -337,22 +357,24 @@ def advice(last: Duration, settings: Settings) -> list[str]:
                  "([budget] run, train)")
     return lines
 
-# %% ../nbs/95_forecast.ipynb #3f8ee5d7
-def forecast_figure(named: dict[str, tuple[Forecast, Sequence[tuple[datetime, float]]]], now: datetime) -> "Picture":
-    """For each name a forecast and what was measured, as (moment, seconds): both over time, below the budget."""
+# %% ../nbs/95_forecast.ipynb #4be1c50b
+def forecast_figure(known: dict[str, Forecast], like: Sequence[Duration], now: datetime) -> "Picture":
+    """The forecasts of `training` and `run` over time, what was measured, and the budget."""
     from mlbot.report import INK, Picture
-    figure = Picture(figsize=(8, 3 * len(named)), layout="constrained")
-    for axes, (name, (told, measured)) in zip(np.atleast_1d(figure.subplots(len(named))), named.items(), strict=True):
+    figure = Picture(figsize=(8, 3 * len(known)), layout="constrained")
+    for axes, (name, told) in zip(np.atleast_1d(figure.subplots(len(known))), known.items(), strict=True):
+        took = {item.at: item.whole if name == "run" else item.seconds for item in like}
+        measured = {at: seconds for at, seconds in took.items() if seconds}
         per, unit = (3600, "hours") if told.budget >= 2 * 3600 else (60, "minutes")
         shown = told.ahead <= min(WEEKS, max(8, 1.3 * (told.breaks or told.earliest or 0)))
         days = [now + timedelta(weeks=float(week)) for week in told.ahead[shown]]
         axes.fill_between(days, told.low[shown] / per, told.high[shown] / per, color=INK, alpha=0.15, linewidth=0,
                           label="95 % interval")
         axes.plot(days, told.middle[shown] / per, color=INK, linewidth=1.5, label="forecast")
-        axes.plot([at for at, _ in measured], [took / per for _, took in measured], "o", markersize=4, color=INK,
+        axes.plot(list(measured), [seconds / per for seconds in measured.values()], "o", markersize=4, color=INK,
                   label="measured")
         axes.axhline(told.budget / per, color="#b3372f", linestyle="--", linewidth=1.2, label="budget")
-        axes.set_ylim(0, 1.6 * max(told.budget, *(took for _, took in measured)) / per)
+        axes.set_ylim(0, 1.6 * max(told.budget, *measured.values()) / per)
         axes.set_ylabel(f"{name}, {unit}")
         axes.tick_params(axis="x", rotation=30)
         axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
