@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'TIERS', 'shipped_settings', 'Data', 'Split', 'Model', 'Budget',
-           'Places', 'Gates', 'Feedback', 'Costs', 'Bot', 'Monitor', 'Service', 'Ci', 'Work', 'Meter', 'Target',
-           'Settings', 'read_value', 'read_section', 'read_share', 'read_size', 'read_step', 'read_count', 'read_day',
-           'read_outcome', 'read_target_line', 'read_targets', 'as_target', 'find_settings', 'parse', 'of_any_project',
-           'merged_sections', 'load_settings', 'check_settings']
+           'Places', 'Gates', 'Feedback', 'Costs', 'Bot', 'Monitor', 'Service', 'Ci', 'Work', 'Meter', 'Retrain',
+           'Target', 'Settings', 'read_value', 'read_section', 'read_share', 'read_size', 'read_step', 'read_count',
+           'read_day', 'read_outcome', 'read_target_line', 'read_targets', 'as_target', 'find_settings', 'parse',
+           'of_any_project', 'merged_sections', 'load_settings', 'check_settings']
 
 # %% ../nbs/01_settings.ipynb #0ee1ad2a
 import os
@@ -177,6 +177,18 @@ class Meter:
     feedback: str
     passes: int
 
+# %% ../nbs/01_settings.ipynb #ce7a2ccf
+@dataclass(frozen=True)
+class Retrain:
+    """When a model is trained anew by itself: every so many days, or earlier for a reason that the data gives (0: never)."""
+    every: int = 7
+    hour: int = 2
+    growth: float = 0.1
+    drift: float = 0.2
+    loss: float = 0.05
+    gain: float = 0.01
+    promote: str = "release"
+
 # %% ../nbs/01_settings.ipynb #0b0212b7
 @dataclass(frozen=True)
 class Target:
@@ -217,6 +229,7 @@ class Settings:
     work: Work
     places: Places
     ci: Ci
+    retrain: Retrain
     targets: dict[str, Target] = field(default_factory=dict)
 
     def target(self, gate: str) -> Target:
@@ -345,7 +358,7 @@ def as_target(gate: str, parts: dict, place: str) -> Target:
 # %% ../nbs/01_settings.ipynb #5280fac6
 SECTIONS = {"data": Data, "split": Split, "model": Model, "budget": Budget, "gates": Gates, "meter": Meter,
             "feedback": Feedback, "costs": Costs, "bot": Bot, "service": Service,
-            "monitor": Monitor, "work": Work, "places": Places, "ci": Ci}
+            "monitor": Monitor, "work": Work, "places": Places, "ci": Ci, "retrain": Retrain}
 
 
 def find_settings(start: Path) -> Path | None:
@@ -473,6 +486,12 @@ def check_settings(settings: Settings, place: str) -> None:
         (0 < settings.model.encoder_weight <= 100, "encoder_weight", "above 0, 100 at most"),
         (settings.model.tier in TIERS, "tier", " or ".join(TIERS)),
         (settings.model.tier == "light" or settings.model.encoder != "", "encoder", "its folder or name, for this tier"),
+        (settings.retrain.every >= 0 and 0 <= settings.retrain.hour < 24, "every, hour", "0 or more days; an hour, 0 to 23"),
+        (all(0 <= size < float("inf") for size in (settings.retrain.growth, settings.retrain.drift)), "growth, drift",
+         "0 or more"),
+        (all(0 <= share <= 1 for share in (settings.retrain.loss, settings.retrain.gain)), "loss, gain",
+         "shares from 0 to 1"),
+        (settings.retrain.promote in ("release", "propose"), "promote", "release or propose"),
         *((len(pair) == 2 and 0 < pair[0] <= pair[1], name, "two lengths, such as 1 2") for pair, name in pairs),
     ]
     for holds, name, wanted in rules:
