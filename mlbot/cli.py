@@ -7,14 +7,14 @@ __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'here', 'add_c
            'step_words', 'show_progress', 'run', 'judge', 'headline_of', 'released_words', 'report_run', 'facts_of',
            'publish', 'red_verdict', 'waive', 'plan', 'judged_runs', 'blame', 'next_step', 'remember_time', 'forecast',
            'about_runs', 'now_of', 'retrain', 'look_at', 'answer_check', 'run_and_note', 'clear_results', 'cache',
-           'take_context', 'replay', 'company', 'predict', 'data_add', 'print_sides', 'data_feedback', 'who_and_why',
-           'here_or_there', 'data_log', 'data_diff', 'data_remove', 'data_erase', 'forget_talk', 'data_lock',
-           'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search', 'print_trials', 'propose', 'benchmark',
-           'audit', 'models', 'serve', 'token', 'monitor', 'promote', 'rollback', 'label', 'open_text', 'write_labels',
-           'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of',
-           'share_of', 'count_of', 'rows_of', 'add_run', 'add_cache', 'add_predict', 'add_serve', 'add_search',
-           'add_benchmark', 'add_who', 'add_data', 'add_gates', 'add_company', 'add_retrain', 'add_checkout', 'Version',
-           'build_parser', 'main']
+           'ci_init', 'ci_run', 'ci_notebooks', 'ci_propose', 'take_context', 'replay', 'company', 'predict',
+           'data_add', 'print_sides', 'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff',
+           'data_remove', 'data_erase', 'forget_talk', 'data_lock', 'data_show', 'data_prepare', 'data_fetch',
+           'sides_of', 'search', 'print_trials', 'propose', 'benchmark', 'audit', 'models', 'serve', 'token', 'monitor',
+           'promote', 'rollback', 'label', 'open_text', 'write_labels', 'checkout', 'in_checkout', 'test',
+           'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of',
+           'add_run', 'add_cache', 'add_ci', 'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who',
+           'add_data', 'add_gates', 'add_company', 'add_retrain', 'add_checkout', 'Version', 'build_parser', 'main']
 
 # %% ../nbs/99_cli.ipynb #35d7ea8b
 import argparse
@@ -122,6 +122,7 @@ def run(options: argparse.Namespace) -> int:
         from mlbot.cache import results_of
         from mlbot.compare import change_lines
         from mlbot.gate import remarks, verdict_table
+        from mlbot.live import read_pointer
         from mlbot.pipeline import Part, prepare_run, run_pipeline
         from mlbot.report import free_scores
         from mlbot.runs import data_warnings, load_judged, new_run
@@ -156,11 +157,12 @@ def run(options: argparse.Namespace) -> int:
     if result.not_reached:
         print(f"not reached: {', '.join(result.not_reached)}; the champion is unchanged")
     if result.exit_code == 0:
-        print(released_words(result, whole))
+        print(released_words(result, whole, read_pointer(settings.places.models)))
     report = report_run(result, minutes, source, settings, parameters.get("day", ""))
     publish(result, settings, parameters.get("day", ""))
     print(f"report: {here(report)}")
-    print(*(f"{line}\n" for line in remember_time(result, source, minutes, settings, options.now)), sep="", end="")
+    if not (options.champion or options.until):
+        print(*(f"{line}\n" for line in remember_time(result, source, minutes, settings, options.now)), sep="", end="")
     print(f"next:   {next_step(result, whole)}")
     return result.exit_code
 
@@ -190,12 +192,14 @@ def headline_of(result) -> tuple[str, str]:
     return headline, tone
 
 
-def released_words(result, released: bool) -> str:
-    """Which model came of a run, and whether it answers now."""
+def released_words(result, released: bool, champion: str = "") -> str:
+    """Which model came of a run, and whether it answers now, beside the champion or as the champion."""
     from mlbot.runs import load_verdicts
     model = load_verdicts(result.folder)[0] if (result.folder / "verdicts.json").exists() else ""
     if not (result.folder / "model").exists():
         return "nothing was trained, as asked"
+    if released and champion and model != champion:
+        return f"on trial: model {model}"
     return f"released: model {model} is the champion" if released else f"model {model} is not released, as asked"
 
 
@@ -397,10 +401,10 @@ def remember_time(result, source: str, minutes: float, settings: Settings, now=N
     from mlbot import forecast as time_budget
     now, models = now or datetime.now(UTC), settings.places.models
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    duration = time_budget.duration_of(result, settings, source, now, cores, time_budget.reference_ms())
-    if duration is None:
-        return []
-    time_budget.add_duration(models, duration)
+    worked = not any(step.reused for step in result.steps)
+    duration = time_budget.duration_of(result, settings, source, now, cores, time_budget.reference_ms()) if worked else None
+    if duration is not None:
+        time_budget.add_duration(models, duration)
     like = time_budget.comparable(time_budget.read_durations(models))
     told = time_budget.both_forecasts(like, settings, now, minutes)
     return [line for name, found in told.items() for line in time_budget.warning_of(found, f"the {name}")]
@@ -562,6 +566,62 @@ def cache(options: argparse.Namespace) -> int:
         print(f"{len(steps):,} results in {here_or_there(results.address)}")
         print(*(f"  {step:<12} {steps.count(step):,}" for step in sorted(set(steps))), sep="\n")
     print(f"next:   {program()} run")
+    return 0
+
+# %% ../nbs/99_cli.ipynb #ed77f6f6
+def ci_init(options: argparse.Namespace) -> int:
+    """Write the workflows of the architecture that the settings name."""
+    from mlbot.workflows import write_workflows
+    settings = load_settings()
+    done = write_workflows(settings, options.force)
+    print(f"architecture: {settings.ci.architecture} (settings.ini [ci])")
+    for word, names in (("wrote", done.new), ("removed", done.gone), ("left, because somebody changed it", done.kept)):
+        print(*(f"{word}: {name}" for name in names), sep="\n", end="\n" * bool(names))
+    print(f"next:   git add .github, commit, and try it here: {program()} ci run")
+    return 0
+
+
+def ci_run(options: argparse.Namespace) -> int:
+    """Run the steps of a workflow on this machine, as the other one would."""
+    from mlbot.workflows import run_workflow
+    failed, inputs = [], dict(word.partition("=")[::2] for word in options.input)
+    for done in run_workflow(load_settings().root, options.workflow, options.event, options.job, inputs, sys.stderr.write):
+        how = f"skipped: {done.why}" if done.code is None else "ok" if done.code == 0 else f"exit code {done.code}"
+        print(f"{done.job:<10} {done.step:<50} {how}", flush=True)
+        failed += [done] if done.code else []
+    if failed:
+        print(f"next:   read what {failed[0].step!r} of job {failed[0].job} said, mend it, and run it again: "
+              f"{program()} ci run --job {failed[0].job}")
+        return 1
+    print(f"next:   git push; the same steps run there, as .github/workflows/{options.workflow}.yml says")
+    return 0
+
+
+def ci_notebooks(options: argparse.Namespace) -> int:
+    """Whether the notebooks of the project are clean, in step with their package, and run."""
+    from mlbot.checkout import check_notebooks
+    from mlbot.pipeline import prepare_run
+    settings = load_settings()
+    names = [path.name for path in prepare_run(settings, {})]
+    check_notebooks(settings.root)
+    print(f"clean, in step and green; pipeline: {', '.join(names)}\nnext:   {program()} run")
+    return 0
+
+
+def ci_propose(options: argparse.Namespace) -> int:
+    """Write down which model the last run proposes, in a file for a pull request."""
+    from mlbot.runs import load_json, load_verdicts, open_run, save_json
+    settings = load_settings()
+    folder = open_run(settings, options.run, needs="judged.json")
+    model, given = load_verdicts(folder)
+    if red := [verdict.gate for verdict in given if verdict.stops]:
+        raise InputError(f"run {folder.name} is red: {', '.join(red)}", "a run whose gates are green", f"{program()} run",
+                         here(folder))
+    prepared = load_json(folder / "prepare.json")
+    proposal = {"model": model, "run": folder.name, "snapshot": prepared["snapshot"], "source": prepared["source"]}
+    save_json(proposal, settings.root / "proposal.json")
+    print(f"proposed: model {model} of run {folder.name}, in proposal.json\n"
+          f"next:   commit proposal.json in a pull request; when it is merged, deploy.yml puts the model on trial")
     return 0
 
 # %% ../nbs/99_cli.ipynb #921a59df
@@ -1334,6 +1394,26 @@ def add_cache(commands) -> None:
     command.add_argument("--clear", action="store_true", help="remove them all")
     command.set_defaults(call=cache)
 
+# %% ../nbs/99_cli.ipynb #87b2072b
+def add_ci(commands) -> None:
+    """`mlbot ci init`, `run`, `notebooks`, `propose`."""
+    group = commands.add_parser("ci", help="workflows: write them, run their steps here").add_subparsers(
+        metavar="COMMAND", required=True)
+    command = group.add_parser("init", help="write the workflows of the architecture in settings.ini [ci]")
+    command.add_argument("--force", action="store_true", help="also replace those that somebody changed")
+    command.set_defaults(call=ci_init)
+    command = group.add_parser("run", help="run the steps of a workflow on this machine, in a clone of the last commit")
+    command.add_argument("--workflow", default="ci", help="its name without .yml; default: ci")
+    command.add_argument("--job", default="", help="one job; default: all")
+    command.add_argument("--event", default="push", choices=("push", "pull_request", "schedule", "workflow_dispatch"))
+    command.add_argument("--input", action="append", default=[], metavar="NAME=VALUE", help="of a run by hand; may be repeated")
+    command.set_defaults(call=ci_run)
+    group.add_parser("notebooks", help="whether notebooks are clean, in step with their package, and run").set_defaults(
+        call=ci_notebooks)
+    command = group.add_parser("propose", help="write proposal.json for a pull request, from a run that is green")
+    command.add_argument("--run", default="latest", help="id of a run; default: the last one")
+    command.set_defaults(call=ci_propose)
+
 # %% ../nbs/99_cli.ipynb #75f9fe0d
 def add_predict(commands) -> None:
     """`mlbot predict` and `mlbot models`."""
@@ -1539,7 +1619,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("mlbot", description="Train, judge and release the intent model of a bot.")
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (add_run, add_cache, add_gates, add_predict, add_serve, add_search, add_benchmark, add_data, add_company,
+    for add in (add_run, add_cache, add_ci, add_gates, add_predict, add_serve, add_search, add_benchmark, add_data, add_company,
                 add_retrain, add_checkout):
         add(commands)
     return parser

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['GOLDEN', 'CLOSE', 'CANARY', 'AGAIN', 'golden_file', 'write_golden', 'check_golden', 'evidence', 'Canary',
-           'read_canary', 'set_canary', 'is_chosen', 'Live', 'words_of', 'read_pointer', 'released_names', 'promote',
-           'previous']
+           'read_canary', 'set_canary', 'put_on_trial', 'is_chosen', 'Live', 'words_of', 'read_pointer',
+           'released_names', 'promote', 'previous']
 
 # %% ../nbs/51_live.ipynb #5a373747
 import json
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .artefact import MANIFEST, POINTER, is_name, read_artefact
+from .artefact import MANIFEST, POINTER, Artefact, is_name, read_artefact, write_artefact
 from .errors import InputError
 from .files import only_one, write_atomic
 from .predict import Predictor
@@ -106,6 +106,12 @@ def set_canary(models: Path, canary: Canary | None) -> None:
         (models / CANARY).unlink(missing_ok=True)
     else:
         write_atomic(models / CANARY, lambda file: json.dump(asdict(canary), file))
+
+
+def put_on_trial(artefact: Artefact, models: Path, share: float, who: str, now: float | None = None) -> None:
+    """Store a model and let it answer a share of the conversations; the champion stays."""
+    write_artefact(artefact, models / artefact.name)
+    set_canary(models, Canary(artefact.name, share, time.time() if now is None else now, who))
 
 
 def is_chosen(about: str, share: float) -> bool:

@@ -38,6 +38,7 @@ from mlbot.cache import (
     Key,
     Results,
     last_parts,
+    model_of,
     note_key,
     pack,
     results_of,
@@ -500,9 +501,10 @@ def prepare_run(settings: Settings, parameters: dict) -> list[Path]:
 # %% ../nbs/41_pipeline.ipynb #f2251244
 def keep_as_released(made: list[tuple[Key, bytes]], models: Path, folder: Path, results: Results) -> None:
     """Keep the results of a run that ended in a release also under the keys that hold after it."""
+    state = state_of(models, folder)
     for key, packed in made:
-        if packed and "state" in key.parts:
-            results.keep(replace(key, parts={**key.parts, "state": state_of(models, folder)}), packed)
+        if packed and "state" in key.parts and state["champion"] == model_of(folder):
+            results.keep(replace(key, parts={**key.parts, "state": state}), packed)
 
 # %% ../nbs/41_pipeline.ipynb #06eca372
 @dataclass(frozen=True)

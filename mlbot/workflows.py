@@ -42,7 +42,8 @@ def is_checkout(root: Path) -> bool:
 def secrets_of(settings: Settings) -> list[str]:
     """The keys of the storage accounts that the settings name: secrets of the repository."""
     places = [str(value) for value in vars(settings.places).values()]
-    return [name for scheme, names in KEYS.items() if any(place.startswith(f"{scheme}://") for place in places) for name in names]
+    used = {place.partition("://")[0] for place in places}
+    return [name for scheme, names in KEYS.items() if scheme in used for name in names]
 
 
 def facts(settings: Settings) -> dict:
@@ -74,9 +75,10 @@ def is_ours(text: str) -> bool:
 
 def render_workflow(name: str, settings: Settings) -> str:
     """The text of a workflow for a project."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), block_start_string="<%", block_end_string="%>",
-                                     variable_start_string="<<", variable_end_string=">>", trim_blocks=True,
-                                     lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    environment = jinja2.Environment(
+        loader=loader, block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>",
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
     text = environment.get_template(f"{name}.yml").render(**facts(settings), digest="000000000000")
     text = re.sub(r"\n{3,}", "\n\n", text)
     return DIGEST.sub(f"digest: {text_digest(text)}", text)
@@ -119,7 +121,7 @@ Lookup = Callable[[str], str]
 
 
 def evaluate(expression: str, look: Lookup):
-    """The value of an expression of a workflow; `look` gives that of a name such as `github.ref`. InputError for one not known."""
+    """The value of an expression of a workflow; `look` gives that of a name such as `github.ref`. InputError for others."""
     text = re.sub(r"!(?!=)", " not ", expression.replace("&&", " and ").replace("||", " or ")).strip()
     try:
         return _value(ast.parse(text, mode="eval").body, look)
@@ -232,14 +234,14 @@ def clone(root: Path, to: Path) -> Path:
     """A clone of the last commit, as the other machine would check it out. InputError without git."""
     done = subprocess.run(["git", "clone", "--quiet", str(root), str(to)], capture_output=True, text=True)
     if done.returncode:
-        raise InputError(f"git cannot clone this project: {done.stderr.strip().splitlines()[-1]}", "a git repository with a commit",
-                         "git init, git add, git commit", str(root))
+        raise InputError(f"git cannot clone this project: {(done.stderr.strip() or 'no reason').splitlines()[-1]}",
+                         "a git repository with a commit", "git init, git add, git commit", str(root))
     return to
 
 
 def run_workflow(root: Path, name: str, event: str = "push", only: str = "", inputs: dict[str, str] | None = None,
                  show: Callable[[str], None] = lambda line: None) -> Iterator[Done]:
-    """Run the steps of a workflow on this machine, each job in a clone of the last commit of its own, and say what came of each.
+    """Run the steps of a workflow on this machine, each job in a clone of its own of the last commit; what came of each.
 
     `only`: one job. `inputs`: those of a run by hand.
     """
