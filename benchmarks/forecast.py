@@ -133,7 +133,7 @@ def print_breaches(draw: np.random.Generator, worlds: int) -> float:
 
 
 def main() -> None:
-    """Print both tables; exit code 1 when less than 90 % are within their interval, or 2 % of the budgets break unannounced."""
+    """Print both tables; exit code 1 when less than 90 % are within their interval, or 2 % break unannounced."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)

@@ -1110,6 +1110,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'mlbot.retrain.Attempt.runs': ('retrain.html#attempt.runs', 'mlbot/retrain.py'),
                                'mlbot.retrain.Decision': ('retrain.html#decision', 'mlbot/retrain.py'),
                                'mlbot.retrain.Decision.__str__': ('retrain.html#decision.__str__', 'mlbot/retrain.py'),
+                               'mlbot.retrain.Decision.marks': ('retrain.html#decision.marks', 'mlbot/retrain.py'),
                                'mlbot.retrain.Decision.names': ('retrain.html#decision.names', 'mlbot/retrain.py'),
                                'mlbot.retrain.Reason': ('retrain.html#reason', 'mlbot/retrain.py'),
                                'mlbot.retrain.Reason.__str__': ('retrain.html#reason.__str__', 'mlbot/retrain.py'),

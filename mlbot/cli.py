@@ -409,7 +409,7 @@ def remember_time(result, source: str, minutes: float, settings: Settings, now=N
     told = time_budget.both_forecasts(like, settings, now, minutes)
     return [line for name, found in told.items() for line in time_budget.warning_of(found, f"the {name}")]
 
-# %% ../nbs/99_cli.ipynb #4ebbd2f0
+# %% ../nbs/99_cli.ipynb #1650f24f
 def forecast(options: argparse.Namespace) -> int:
     """Say how long the next training takes and when the time budget breaks, and draw it; exit code 3 for too few of them."""
     try:
@@ -443,7 +443,7 @@ def forecast(options: argparse.Namespace) -> int:
 def about_runs(like, others: int, settings: Settings) -> list[str]:
     """Which runs a forecast rests on, and what does not fit in."""
     first, last, stopped = like[0], like[-1], [item for item in like if item.stopped]
-    kind = f"{last.source}, tier {last.tier}{', many' * last.many}, {last.cores} cores"
+    kind = f"{last.source}, tier {last.tier}{', many' * last.many}, {last.cores} core{'s' * (last.cores > 1)}"
     lines = [f"{len(like)} runs like the last one ({kind}), {first.at:%Y-%m-%d} to {last.at:%Y-%m-%d}, "
              f"{first.rows:,} to {last.rows:,} training rows; {others} others are not compared"]
     if last.tier != settings.model.tier:

@@ -335,7 +335,7 @@ def growth_line(told: Forecast) -> str:
     return (f"{100 * rate:+.1f} % rows a week ({100 * (rate - half):+.1f} to {100 * (rate + half):+.1f}); "
             f"time grows as the power {told.power.power:.2f} of the rows")
 
-# %% ../nbs/95_forecast.ipynb #abd0e665
+# %% ../nbs/95_forecast.ipynb #06700a7b
 def advice(last: Duration, settings: Settings) -> list[str]:
     """What makes runs like the last one shorter, the most worthwhile first."""
     lines = []
@@ -352,7 +352,7 @@ def advice(last: Duration, settings: Settings) -> list[str]:
     if last.rows >= 100_000:
         lines.append("prepare the data outside of the run, on many cores or a Dask cluster: mlbot data prepare --workers "
                      "tcp://host:8786")
-    lines.append(f"a machine with faster cores; more than the {last.cores} here help the search and the preparing only")
+    lines.append("a machine with faster cores; more of them help the search and the preparing only")
     lines.append("move the training out of the build: mlbot retrain by a schedule, on a machine and with a budget of its own "
                  "([budget] run, train)")
     return lines

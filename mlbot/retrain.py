@@ -271,17 +271,18 @@ def expected_gain(curve: Sequence[dict], before: int, after: int) -> float | Non
     _, scale, _, power = min(fits, key=lambda fit: fit[2])
     return float(scale * (before ** -power - after ** -power))
 
-# %% ../nbs/94_retrain.ipynb #5aeb66d2
+# %% ../nbs/94_retrain.ipynb #46f1457b
 @dataclass(frozen=True)
 class Reason:
-    """Why to train, or why not, with its numbers. `name` is its word in the log, `alarm` asks for a person."""
+    """Why to train, or why not, with its numbers. `alarm` asks for a person, `marks` are what the log keeps of it."""
     name: str
     yes: bool
     words: str
     alarm: bool = False
+    marks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{'yes' if self.yes else 'no':<4} {self.name.partition(' ')[0]:<8} {self.words}"
+        return f"{'yes' if self.yes else 'no':<4} {self.name:<8} {self.words}"
 
 
 def day_and_hour(at: datetime) -> str:
@@ -302,7 +303,7 @@ def judged_at(now: datetime, attempts: Sequence[Attempt], seen: Seen) -> datetim
     by_hand = [at for at, run in seen.releases if at <= now and run not in ours]
     return max([*counted, *by_hand], default=None)
 
-# %% ../nbs/94_retrain.ipynb #775c96f0
+# %% ../nbs/94_retrain.ipynb #33aca2ff
 def by_clock(now: datetime, last: datetime | None, policy: Retrain) -> Reason:
     """Whether the slot of now has no training yet."""
     if policy.every == 0:
@@ -318,7 +319,7 @@ def by_clock(now: datetime, last: datetime | None, policy: Retrain) -> Reason:
     if slot == done:
         return Reason("cadence", False, f"trained at {day_and_hour(last)}; the next slot begins at {again}")
     if done - slot == 1:  # a clock that is a little ahead has trained a little early
-        return Reason("cadence", False, f"trained at {day_and_hour(last)}, which is ahead of now; the next slot begins at {again}")
+        return Reason("cadence", False, f"trained at {day_and_hour(last)}, ahead of now; the next slot begins at {again}")
     return Reason("cadence", False, f"a training is noted at {day_and_hour(last)}, {(last - now).days} days ahead of now: a "
                   f"clock is or was wrong, and nothing is due by it until {again}; mlbot retrain --force ends that", True)
 
@@ -340,9 +341,9 @@ def by_gain(rows: int | None, base: int, curve: Sequence[dict], policy: Retrain)
     words = f"{100 * gain:+.2f} points by the learning curve, from {base:,} to {rows:,} rows; asked: {100 * policy.gain:+.2f}"
     return Reason("gain", gain >= policy.gain - 1e-9, words)
 
-# %% ../nbs/94_retrain.ipynb #1899dc5d
+# %% ../nbs/94_retrain.ipynb #f29d9b15
 def by_drift(drifts: Sequence[dict] | None, known: set[str], policy: Retrain, silent: str = "") -> Reason:
-    """Whether a feature has drifted that had not when the same champion was tried last (`known`: names of reasons)."""
+    """Whether a feature has drifted that had not when the same champion was tried last (`known`: marks of reasons)."""
     if not policy.drift or not drifts:
         return Reason("drift", False, "not asked (drift = 0)" if not policy.drift else f"not known: {silent}")
     told = {drift["name"]: f"{drift['name']} {drift['value']:.2f} (limit {drift['limit']:.2f})" for drift in drifts}
@@ -353,7 +354,7 @@ def by_drift(drifts: Sequence[dict] | None, known: set[str], policy: Retrain, si
     if not new:
         return Reason("drift", False, f"{', '.join(drift['name'] for drift in alarms)}: tried already for this champion")
     words = "; ".join(f"{told[drift['name']]}: {', '.join(drift['worst'])}" for drift in new)
-    return Reason(f"drift {new[0]['name']}", True, words)
+    return Reason("drift", True, words, marks=tuple(f"drift {drift['name']}" for drift in alarms))
 
 
 def by_loss(audit: dict | None, test: dict | None, known: set[str], policy: Retrain) -> Reason:
@@ -366,7 +367,7 @@ def by_loss(audit: dict | None, test: dict | None, known: set[str], policy: Retr
     return Reason("loss", surely and "loss" not in known,
                   words + ("; tried already for this champion" if surely and "loss" in known else ""))
 
-# %% ../nbs/94_retrain.ipynb #08d580c5
+# %% ../nbs/94_retrain.ipynb #821cda47
 @dataclass(frozen=True)
 class Decision:
     """Yes or no, and why. `held`: why not now although there is a reason, '' when nothing holds it."""
@@ -378,6 +379,11 @@ class Decision:
     def names(self) -> tuple[str, ...]:
         """The names of the reasons that say yes."""
         return tuple(reason.name for reason in self.reasons if reason.yes)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What the log keeps of them, so that they are no reason again."""
+        return tuple(mark for reason in self.reasons if reason.yes for mark in reason.marks or (reason.name,))
 
     def __str__(self) -> str:
         return "\n".join([*map(str, self.reasons), *[f"held     {self.held}"] * bool(self.held)])
@@ -410,7 +416,7 @@ def due(now: datetime, attempts: Sequence[Attempt], seen: Seen, policy: Retrain)
     held = held_by(now, attempts, policy) if any_yes else ""
     return Decision(any_yes and not held, tuple(reasons), held)
 
-# %% ../nbs/94_retrain.ipynb #31a98464
+# %% ../nbs/94_retrain.ipynb #8c62ce53
 def next_attempt(now: datetime, attempts: Sequence[Attempt], decision: Decision, seen: Seen, minutes: float,
                  forced: bool = False) -> Attempt:
     """The attempt that a decision leads to, with the number whose ticket is to be taken.
@@ -418,4 +424,4 @@ def next_attempt(now: datetime, attempts: Sequence[Attempt], decision: Decision,
     The number follows from what was read before the decision: who reads the same and comes second gets no ticket.
     """
     number = max((attempt.number for attempt in attempts), default=0) + 1
-    return Attempt(number, now, minutes, decision.names, seen.rows or 0, seen.champion, forced)
+    return Attempt(number, now, minutes, decision.marks, seen.rows or 0, seen.champion, forced)

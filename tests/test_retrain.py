@@ -1,0 +1,380 @@
+"""A model is trained anew when it is due, once, and whatever the clocks and the schedulers do."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from test_monitor import NOW, asked
+
+from mlbot import cli
+from mlbot.data import sample_file
+from mlbot.errors import InputError, OutOfTime
+from mlbot.events import EventLog
+from mlbot.live import read_pointer
+from mlbot.monitor import write_profile
+from mlbot.registry import add_history, history
+from mlbot.retrain import (
+    LOG,
+    Attempt,
+    Seen,
+    append_line,
+    due,
+    expected_gain,
+    look,
+    moment_of,
+    next_attempt,
+    note,
+    read_attempts,
+    slot_of,
+    stored_rows,
+    take,
+    ticket_of,
+    training_rows,
+)
+from mlbot.settings import Retrain, load_settings
+
+MONDAY = datetime(2026, 1, 5, 2, tzinfo=UTC)
+DAY = timedelta(days=1)
+WEEKLY = Retrain(every=7, hour=2, growth=0.1, drift=0.2, loss=0.05, gain=0.01)
+SEEN = Seen("m1", 1_000, 1_000)
+
+
+def done(at, number=1, code=0, **more):
+    """A training that came to an end."""
+    return Attempt(number, at, 35, **{"reasons": ("cadence",), "rows": 1_000, "champion": "m1", "code": code} | more)
+
+
+def named(reason, now, attempts=(), seen=SEEN, policy=WEEKLY):
+    """A reason by its name."""
+    return next(item for item in due(now, list(attempts), seen, policy).reasons if item.name == reason)
+
+
+def test_years_of_schedules_give_one_training_each_time_due(root):
+    """Clock jumps, summer time, standstills, crashes and two schedulers: no slot twice, none missed."""
+    command = [sys.executable, "benchmarks/schedules.py", "--years", "3"]
+    run = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    due_, judged, doubles, missed, unlucky = map(int, re.search(r"^mlbot +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)", run.stdout,
+                                                                re.MULTILINE).groups())
+    assert due_ >= 150 and (doubles, missed) == (0, 0) and judged + unlucky == due_ and unlucky <= 3
+    assert int(re.search(r"^cron on both machines +\d+ +\d+ +(\d+)", run.stdout, re.MULTILINE)[1]) > 50  # doubles
+
+
+def test_missed_slots_run_once():
+    late = MONDAY + 38 * DAY
+    assert due(late, [done(MONDAY)], SEEN, WEEKLY).names == ("cadence",)
+    assert "4 missed before it" in named("cadence", late, [done(MONDAY)]).words
+    assert not due(late + DAY, [done(MONDAY), done(late, 2)], SEEN, WEEKLY).yes
+
+
+@pytest.mark.parametrize("day", [datetime(2026, 3, 29), datetime(2026, 10, 25)])
+def test_a_day_on_which_clocks_change_is_one_day(day):
+    """02:30 is never, or twice; the slot is the same for all of them, and one training fills it."""
+    zone, policy = ZoneInfo("Europe/Berlin"), replace(WEEKLY, every=1, hour=0)
+    moments = [day.replace(hour=2, minute=30, tzinfo=zone, fold=fold) for fold in (0, 1)]
+    assert moments[0].astimezone(UTC) != moments[1].astimezone(UTC)
+    assert due(moments[0], [done(moments[0] - DAY)], SEEN, policy).yes
+    assert not due(moments[1], [done(moments[0])], SEEN, policy).yes
+    assert slot_of(day.replace(hour=12, tzinfo=zone), 1) == slot_of(moments[0], 1)
+
+
+def test_a_clock_that_goes_back_runs_no_slot_twice():
+    after = [done(MONDAY, 1), done(MONDAY + 7 * DAY, 2)]
+    for back in (timedelta(seconds=1), timedelta(hours=5), 3 * DAY, 7 * DAY):
+        assert not due(MONDAY + 7 * DAY - back, after, SEEN, WEEKLY).yes
+
+
+def test_a_clock_years_ahead_is_said_and_ended_by_force(tmp_path):
+    ahead = done(MONDAY.replace(year=2031))
+    decision = due(MONDAY + 8 * DAY, [ahead], SEEN, WEEKLY)
+    reason = decision.reasons[0]
+    assert not decision.yes and reason.alarm and "days ahead of now" in reason.words and "--force" in reason.words
+    forced = next_attempt(MONDAY + 8 * DAY, [ahead], decision, SEEN, 35, forced=True)
+    assert take(tmp_path, forced)
+    note(tmp_path, forced, 0)
+    begun = [ahead, *read_attempts(tmp_path)]
+    assert not due(MONDAY + 9 * DAY, begun, SEEN, WEEKLY).yes and due(MONDAY + 14 * DAY, begun, SEEN, WEEKLY).yes
+    assert not due(MONDAY + 9 * DAY, begun, SEEN, WEEKLY).reasons[0].alarm
+
+
+def test_a_clock_a_slot_ahead_is_no_alarm():
+    reason = named("cadence", MONDAY - timedelta(minutes=1), [done(MONDAY)])
+    assert not reason.yes and not reason.alarm
+
+
+def test_a_red_gate_counts_and_waits_for_the_next_slot_or_a_new_reason():
+    grown = replace(SEEN, rows=1_100)
+    red = done(MONDAY + DAY, 2, 1, reasons=("growth",), rows=1_100)
+    assert due(MONDAY + DAY, [done(MONDAY)], grown, WEEKLY).names == ("growth",)
+    assert not due(MONDAY + 2 * DAY, [done(MONDAY), red], grown, WEEKLY).yes
+    assert due(MONDAY + 2 * DAY, [done(MONDAY), red], replace(SEEN, rows=1_210), WEEKLY).names == ("growth",)
+    assert due(MONDAY + 7 * DAY, [done(MONDAY), red], grown, WEEKLY).names == ("cadence",)
+
+
+@pytest.mark.parametrize("code", [2, 3, 4, 5, 143, None])
+def test_a_training_without_a_verdict_is_tried_again_once_a_day(code):
+    tried = [done(MONDAY, code=code)]
+    assert not due(MONDAY + timedelta(hours=23), tried, SEEN, WEEKLY).yes
+    assert "the next is tomorrow" in due(MONDAY + timedelta(hours=23), tried, SEEN, WEEKLY).held
+    assert due(MONDAY + DAY, tried, SEEN, WEEKLY).yes
+
+
+def race(arguments):
+    """One of many schedulers that have read the same."""
+    folder, number = arguments
+    return take(folder, Attempt(number, MONDAY, 35))
+
+
+def test_of_many_schedulers_one_gets_the_ticket(tmp_path):
+    with ProcessPoolExecutor(4) as pool:
+        for number in range(1, 9):
+            assert sum(pool.map(race, [(tmp_path, number)] * 8)) == 1
+    assert [attempt.number for attempt in read_attempts(tmp_path)] == list(range(1, 9))
+
+
+def test_who_read_before_a_training_and_comes_after_it_gets_no_ticket(tmp_path):
+    """A slow scheduler decides on what it read, and finds the ticket of that number taken and done."""
+    before = read_attempts(tmp_path)
+    decision = due(MONDAY, before, SEEN, WEEKLY)
+    first, slow = (next_attempt(MONDAY, before, decision, SEEN, 35) for _ in range(2))
+    assert take(tmp_path, first)
+    note(tmp_path, first, 0)
+    assert decision.yes and not take(tmp_path, slow)
+
+
+def test_a_dead_scheduler_holds_others_off_as_long_as_a_run_may_take(tmp_path):
+    assert take(tmp_path, Attempt(1, MONDAY, 2_000, champion="m1"))
+    read = read_attempts(tmp_path)
+    assert "runs since" in due(MONDAY + timedelta(minutes=1_990), read, SEEN, WEEKLY).held
+    decision = due(MONDAY + timedelta(minutes=2_010), read, SEEN, WEEKLY)
+    assert decision.yes and take(tmp_path, next_attempt(MONDAY + 2 * DAY, read, decision, SEEN, 35))
+
+
+def test_cut_lines_and_damaged_tickets_are_left_out_and_hold_nobody_off(tmp_path):
+    for number in (1, 2):
+        take(tmp_path, Attempt(number, MONDAY, 35))
+        note(tmp_path, Attempt(number, MONDAY, 35), 0)
+    with open(tmp_path / LOG, "a") as file:
+        file.write('{"number": 3, "at": "20')
+    (tmp_path / ticket_of(3)).write_bytes(b"\x00\x01")
+    append_line(tmp_path / LOG, "[]")
+    read = read_attempts(tmp_path)
+    assert [attempt.number for attempt in read] == [1, 2, 3] and read[2].code is None
+    decision = due(MONDAY + 7 * DAY, read, SEEN, WEEKLY)
+    assert decision.yes and take(tmp_path, next_attempt(MONDAY + 7 * DAY, read, decision, SEEN, 35))
+
+
+def test_a_release_by_hand_fills_its_slot_and_one_of_a_schedule_not_the_next():
+    """A training that starts late in a slot is released in the next one: that one is still due."""
+    by_hand = replace(SEEN, releases=((MONDAY + DAY, "by hand"),))
+    assert not due(MONDAY + 2 * DAY, [], by_hand, WEEKLY).yes
+    assert due(MONDAY + 2 * DAY, [], replace(SEEN, releases=((MONDAY + 9 * DAY, "of a clock ahead"),)), WEEKLY).yes
+    late = done(MONDAY + 7 * DAY - timedelta(minutes=5), released="r1")
+    ours = replace(SEEN, releases=((MONDAY + 7 * DAY + timedelta(minutes=5), "r1"),))
+    assert due(MONDAY + 8 * DAY, [late], ours, WEEKLY).names == ("cadence",)
+
+
+def test_reasons_that_are_off_or_not_known_are_none():
+    never = Retrain(every=0, growth=0, drift=0, loss=0, gain=0)
+    half = {"value": 0.1, "low": 0.0, "high": 0.2, "n": 9}
+    drift = {"name": "role", "value": 9.0, "limit": 0.1, "alarm": True, "worst": ()}
+    rich = Seen("m1", 10, 1_000, (drift,), half, half | {"value": 0.9}, tuple({"rows": n, "value": 0.5} for n in (1, 2, 3)))
+    decision = due(MONDAY, [], rich, never)
+    assert not decision.yes and all("= 0)" in reason.words for reason in decision.reasons)
+    assert due(MONDAY, [done(MONDAY - DAY, rows=10)], rich, WEEKLY).names == ("cadence", "growth", "drift", "loss")
+    poor = due(MONDAY + DAY, [done(MONDAY)], Seen("m1", 0, None, silent="no log"), WEEKLY)
+    assert not poor.yes and "not known: no log" in str(poor)
+
+
+def test_without_a_champion_it_is_due_and_a_red_gate_waits():
+    nobody = Seen("", 0, 1_000)
+    assert due(MONDAY, [done(MONDAY - DAY)], nobody, replace(WEEKLY, every=0)).names == ("model",)
+    red = done(MONDAY - DAY, code=1, champion="", reasons=("model",))
+    assert not due(MONDAY, [red], nobody, replace(WEEKLY, every=0)).yes
+
+
+def test_drift_leads_to_one_training_of_a_champion_until_another_feature_drifts():
+    def drifted(*names):
+        drifts = [{"name": name, "value": 0.5, "limit": 0.2, "alarm": name in names, "worst": ("a", "b")}
+                  for name in ("length", "role", "confidence")]
+        return replace(SEEN, drifts=tuple(drifts))
+    decision = due(MONDAY + DAY, [done(MONDAY)], drifted("length", "role"), WEEKLY)
+    assert decision.names == ("drift",) and decision.marks == ("drift length", "drift role")
+    tried = [done(MONDAY), replace(next_attempt(MONDAY + DAY, [done(MONDAY)], decision, SEEN, 35), code=1)]
+    assert not due(MONDAY + 2 * DAY, tried, drifted("length", "role"), WEEKLY).yes
+    assert due(MONDAY + 2 * DAY, tried, drifted("length", "confidence"), WEEKLY).yes
+    other = replace(drifted("length"), champion="m2")
+    assert due(MONDAY + 2 * DAY, tried, other, WEEKLY).names == ("drift",)
+
+
+def test_the_gain_follows_the_learning_curve_and_a_flat_one_promises_nothing():
+    rising = tuple({"rows": n, "value": 1 - 0.05 - 3 * n ** -0.5} for n in (200, 400, 800, 1_600))
+    assert expected_gain(rising, 2_000, 2_600) == pytest.approx(3 * (2_000 ** -0.5 - 2_600 ** -0.5), abs=1e-3)
+    assert expected_gain(tuple(point | {"value": 0.9} for point in rising), 2_000, 9_000) == pytest.approx(0)
+    assert expected_gain(rising, 2_600, 2_000) < 0
+    off = replace(WEEKLY, growth=0)
+    seen = Seen("m1", 2_000, 2_600, curve=rising)
+    assert due(MONDAY + DAY, [done(MONDAY)], seen, replace(off, gain=0.005)).names == ("gain",)
+    assert not due(MONDAY + DAY, [done(MONDAY)], seen, replace(off, gain=0.02)).yes
+
+
+def test_a_moment_without_offset_is_refused():
+    for text in ("2026-01-05T02:00:00", "monday", ""):
+        with pytest.raises(InputError, match="--now"):
+            moment_of(text)
+
+
+def test_drift_of_production_is_seen_through_its_log(company_project, tmp_path):
+    """The same events that mlbot monitor reads, with the limits of [retrain]."""
+    shutil.copytree(company_project, tmp_path / "p")
+    settings = load_settings(tmp_path / "p")
+    model, now = read_pointer(settings.places.models), datetime.fromtimestamp(NOW, UTC) + 2 * DAY
+    write_profile(settings.places.models, model, [("a card", "sales", "de", "card", 0.9)] * 500, None)
+    assert "no log of the bot" in look(settings, now).silent
+    (tmp_path / "p" / "events").mkdir(exist_ok=True)
+    log = EventLog(settings.root / settings.service.events, clock=lambda: NOW)
+    log.append_many([asked(number, "a card", role="hr", model=model) for number in range(200)])
+    log.close()
+    seen = look(settings, now)
+    assert [drift["name"] for drift in seen.drifts if drift["alarm"]] == ["role"]
+    tried = [done(now - DAY, champion=model, rows=10**6)]
+    assert due(now, tried, seen, settings.retrain).names == ("drift",)
+    quiet = look(settings, now + 30 * DAY)  # that week nobody asked
+    assert not any(reason.yes for reason in due(now, tried, quiet, settings.retrain).reasons)
+
+
+def test_a_store_counts_the_rows_that_a_run_trains_on(project, mlbot):
+    (project / "settings.ini").write_text("[data]\nsource = store\ncontext = role location\nsuspects = 0\n")
+    assert mlbot("data", "add", sample_file()).returncode == 0
+    settings = load_settings(project)
+    from mlbot.source import choose, load_source
+    from mlbot.split import split
+    source, columns = choose(settings)
+    rows = split(load_source(source, columns, settings), settings.data).train
+    assert training_rows(settings) == stored_rows(settings.places.data, None, settings) == len(rows) > 300
+    assert training_rows(settings, {"data": "sample"}) == 340
+
+
+@pytest.fixture
+def quick(released, monkeypatch):
+    """A project with a champion, in which `mlbot run` only says that it ran, and ends as the test wants."""
+    calls = []
+
+    def run(options):
+        calls.append(options)
+        if isinstance(calls[0], Exception):
+            raise calls[0]
+        return run.code
+    run.code = 0
+    monkeypatch.setattr(cli, "run", run)
+    return released, run, calls
+
+
+def line_of(project, number=-1):
+    return json.loads((project / "models" / LOG).read_text().splitlines()[number])
+
+
+def test_check_answers_by_exit_code_and_for_a_workflow(quick, mlbot, tmp_path):
+    project, _, calls = quick
+    out = tmp_path / "output"
+    last = moment_of(history(project / "models")[-1]["when"])
+    no = mlbot("retrain", "--check", "--now", (last + timedelta(seconds=1)).isoformat(), env={"GITHUB_OUTPUT": str(out)})
+    yes = mlbot("retrain", "--check", "--now", (last + 7 * DAY).isoformat(), env={"GITHUB_OUTPUT": str(out)})
+    assert (no.returncode, yes.returncode) == (1, 0), no.stdout + yes.stdout + yes.stderr
+    assert out.read_text() == "due=false\ndue=true\n" and calls == []
+    assert "340 training rows, +0.0% on 340; asked: +10.0%" in no.stdout and "next:" in no.stdout
+    assert "due:      yes: cadence" in yes.stdout
+    assert mlbot("retrain", "--check", "--now", "yesterday").returncode == 2
+    assert mlbot("retrain", "--check", "--data", "nowhere.csv").returncode == 2
+
+
+def test_what_is_not_due_is_not_run_and_no_error(quick, mlbot):
+    project, _, calls = quick
+    now = moment_of(history(project / "models")[-1]["when"]) + timedelta(seconds=1)
+    said = mlbot("retrain", "--now", now.isoformat())
+    assert said.returncode == 0 and calls == [] and "not due: nothing was run" in said.stdout
+    assert not (project / "models" / "retrain").exists()
+
+
+def test_a_due_training_runs_as_mlbot_run_does_and_is_noted(quick, mlbot):
+    project, run, calls = quick
+    run.code = 1
+    now = moment_of(history(project / "models")[-1]["when"]) + 8 * DAY
+    said = mlbot("retrain", "--now", now.isoformat(), "--minutes", "3", "--data", "sample")
+    assert said.returncode == 1 and len(calls) == 1
+    assert calls[0].minutes == 3 and calls[0].data == "sample" and calls[0].why == "retrain: cadence"
+    assert calls[0].day == f"{now:%Y-%m-%d}" and not calls[0].no_release
+    line = line_of(project)
+    assert line["code"] == 1 and line["minutes"] == 8 and line["rows"] == 340 and line["reasons"] == ["cadence"]
+    assert mlbot("retrain", "--now", (now + timedelta(hours=20)).isoformat()).returncode == 0 and len(calls) == 1
+    forced = mlbot("retrain", "--now", (now + timedelta(hours=21)).isoformat(), "--force")
+    assert forced.returncode == 1 and len(calls) == 2 and line_of(project)["forced"]
+
+
+@pytest.mark.parametrize("problem, code", [(OutOfTime("out of time"), 4), (InputError("no such file"), 2)])
+def test_a_training_that_breaks_off_is_noted_with_its_code(quick, mlbot, problem, code):
+    project, _, calls = quick
+    calls.append(problem)
+    now = moment_of(history(project / "models")[-1]["when"]) + 8 * DAY
+    assert mlbot("retrain", "--now", now.isoformat()).returncode == code and line_of(project)["code"] == code
+    assert mlbot("retrain", "--check", "--now", (now + timedelta(minutes=9)).isoformat()).returncode == 1
+    assert mlbot("retrain", "--check", "--now", (now + DAY).isoformat()).returncode == 0
+
+
+def test_a_stopped_training_is_noted_too(quick, mlbot, monkeypatch):
+    project, _, _ = quick
+
+    def stopped(options):
+        raise SystemExit(143)
+    monkeypatch.setattr(cli, "run", stopped)
+    assert mlbot("retrain", "--force").returncode == 143 and line_of(project)["code"] == 143
+
+
+def test_a_training_that_runs_holds_off_even_force(quick, mlbot):
+    project, _, calls = quick
+    take(project / "models", Attempt(1, MONDAY, 35, champion="m1"))
+    soon = (MONDAY + timedelta(minutes=3)).isoformat()
+    assert mlbot("retrain", "--now", soon).returncode == 0
+    said = mlbot("retrain", "--now", soon, "--force")
+    assert said.returncode == 3 and "training 1" in said.stderr and calls == []
+
+
+def test_propose_trains_and_releases_nothing(quick, mlbot):
+    project, _, calls = quick
+    (project / "settings.ini").write_text("[data]\nsource = sample\n[retrain]\npromote = propose\n")
+    mlbot("retrain", "--force")
+    assert calls[0].no_release
+
+
+def test_a_wrong_clock_is_an_annotation_in_a_workflow(quick, mlbot):
+    project, _, _ = quick
+    note(project / "models", done(MONDAY.replace(year=2031)), 0)
+    said = mlbot("retrain", "--check", env={"GITHUB_ACTIONS": "true"})
+    assert said.returncode == 1 and "::warning::a training is noted at 2031-" in said.stdout
+
+
+def test_a_real_training_is_released_once_and_fills_its_slot(project, mlbot):
+    """Without a champion it is due; the release belongs to the schedule; a second scheduler finds nothing to do."""
+    (project / "models").mkdir()
+    add_history(project / "models", {"when": "2020-01-01T00:00:00+00:00", "model": "0" * 12, "who": "promoted, no run"})
+    first = mlbot("retrain", "--now", MONDAY.isoformat())
+    assert first.returncode == 0, first.stdout + first.stderr
+    entry, line = history(project / "models")[-1], line_of(project)
+    assert entry["why"] == "retrain: cadence, model" and line["released"] == entry["run"] and line["code"] == 0
+    again = mlbot("retrain", "--now", (MONDAY + DAY).isoformat())
+    assert again.returncode == 0 and "not due" in again.stdout and len(history(project / "models")) == 2
+    assert mlbot("retrain", "--check", "--now", (MONDAY + 7 * DAY).isoformat()).returncode == 0
+
+
+@pytest.mark.parametrize("line", ["every = -1", "hour = 24", "growth = -0.1", "drift = inf", "loss = 5", "promote = now"])
+def test_a_policy_without_meaning_is_refused(tmp_path, line):
+    (tmp_path / "settings.ini").write_text(f"[retrain]\n{line}\n")
+    with pytest.raises(InputError, match=line.split()[0]):
+        load_settings(tmp_path)
