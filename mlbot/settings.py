@@ -89,9 +89,13 @@ class Budget:
 # %% ../nbs/01_settings.ipynb #0046fc5d
 @dataclass(frozen=True)
 class Places:
-    """Folders for runs, models and notebooks, the store of the data (a folder or an address), the file of the waivers."""
+    """Folders for runs, models and notebooks, the store of the data (a folder or an address), the file of the waivers.
+
+    `carried`: what carries models to other servers, a folder or an address; '' when nothing does.
+    """
     runs: Path
     models: Path
+    carried: str
     data: str
     notebooks: Path
     waivers: Path
@@ -150,6 +154,7 @@ class Service:
     events: str
     per_caller: int
     at_once: int
+    look: float
 
 
 @dataclass(frozen=True)
@@ -407,6 +412,8 @@ def load_settings(start: str | Path | None = None) -> Settings:
                                          if item.type is Path})
     if "://" not in places.data:
         places = replace(places, data=str(root / places.data))
+    if places.carried and "://" not in places.carried:
+        places = replace(places, carried=str(root / places.carried))
     settings = Settings(root, file, **{**parts, "places": places},
                         targets=read_targets(text["targets"], f"{place} [targets]"))
     check_settings(settings, place)
@@ -451,6 +458,8 @@ def check_settings(settings: Settings, place: str) -> None:
          "drop, handoffs, useless", "shares from 0 to 1"),
         (0 <= settings.service.port < 65536 and min(settings.service.per_caller, settings.service.at_once) > 0,
          "port, per_caller, at_once", "a port from 0 to 65535; 1 or more"),
+        (0 < settings.service.look < float("inf"), "look", "seconds above 0"),
+        (settings.places.carried != str(settings.places.models), "carried", "another folder than models"),
         (settings.feedback.cap >= 1 and settings.feedback.labellers >= 1, "cap, labellers", "1 or more"),
         (settings.model.folds >= 2 and settings.model.penalty > 0, "folds, penalty", "folds >= 2, penalty > 0"),
         (settings.model.context_weight > 0, "context_weight", "above 0"),
