@@ -9,8 +9,8 @@ __all__ = ['HEADLINES', 'OF_PREDICT', 'program', 'need', 'here', 'add_columns', 
            'print_sides', 'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff', 'data_remove',
            'data_erase', 'forget_talk', 'data_lock', 'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search',
            'print_trials', 'propose', 'benchmark', 'audit', 'models', 'push_carried', 'fetch_carried', 'carriers',
-           'carry', 'add_carry', 'serve', 'token', 'monitor', 'promote', 'rollback', 'label', 'open_text',
-           'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault',
+           'carry', 'add_carry', 'serve', 'token', 'bundle', 'add_bundle', 'monitor', 'promote', 'rollback', 'label',
+           'open_text', 'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault',
            'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of', 'add_run', 'add_predict', 'add_serve',
            'add_search', 'add_benchmark', 'add_who', 'add_data', 'add_gates', 'add_company', 'add_checkout', 'Version',
            'build_parser', 'main']
@@ -984,6 +984,36 @@ def token(options: argparse.Namespace) -> int:
                find_secret(home / "secret")))
     return 0
 
+# %% ../nbs/99_cli.ipynb #004a145e
+def bundle(options: argparse.Namespace) -> int:
+    """Pack program, champion and settings for servers without a network; on a server use a bundle, or the one before."""
+    from mlbot.bundle import bundle_before, make_bundle, use_bundle
+    if options.use or options.back:
+        release = bundle_before(Path.cwd()) if options.back else Path(options.use)
+        name = use_bundle(release, Path.cwd())
+        print(f"serves: {release.resolve().name}, champion {name}")
+        print(f"unit:   {Path.cwd() / 'mlbot.service'} (its first lines say how to install it)")
+        print(f"next:   restart the service, or start it: cd {shlex.quote(str(Path.cwd()))} && ./mlbot serve")
+        return 0
+    settings = load_settings()
+    folder = make_bundle(settings, Path(options.out) if options.out else settings.root / "bundles", options.wheels)
+    archive = folder.with_name(f"{folder.name}.tar.gz")
+    print(f"bundle: {here(folder)}")
+    print(f"        {here(archive)}, {archive.stat().st_size / 1e6:.0f} MB")
+    print(f"next:   copy it to the server, then: tar xf {archive.name} && sh {folder.name}/install.sh TARGET")
+    return 0
+
+
+def add_bundle(commands) -> None:
+    """`mlbot bundle`."""
+    command = commands.add_parser("bundle", help="pack program, champion and settings for servers without a network")
+    command.add_argument("--out", default="", metavar="FOLDER", help="where it goes; default: bundles, beside settings.ini")
+    command.add_argument("--wheels", default="", metavar="FOLDER", help="take the wheels from here, not from a package index")
+    server = command.add_mutually_exclusive_group()
+    server.add_argument("--use", default="", metavar="RELEASE", help="on a server, called by install.sh: let this one serve")
+    server.add_argument("--back", action="store_true", help="on a server: let the bundle before serve again")
+    command.set_defaults(call=bundle)
+
 # %% ../nbs/99_cli.ipynb #31b93db3
 def monitor(options: argparse.Namespace) -> int:
     """Look at production: run the notebook that monitors, and say what is an alert. Exit code 1 when something is."""
@@ -1385,7 +1415,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("mlbot", description="Train, judge and release the intent model of a bot.")
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (add_run, add_gates, add_predict, add_serve, add_search, add_benchmark, add_data, add_company, add_checkout):
+    for add in (add_run, add_gates, add_predict, add_serve, add_bundle, add_search, add_benchmark, add_data, add_company,
+                add_checkout):
         add(commands)
     return parser
 
