@@ -42,6 +42,8 @@ def read_releases(objects: Objects, known: dict[str, dict] | None = None) -> lis
     """What was carried, oldest first. `known` keeps entries between calls. Raises InputError for one that is damaged."""
     known = {} if known is None else known
     names = objects.names(f"{RELEASES}/")
+    if not set(known) <= set(names):  # somebody has begun anew
+        known.clear()
     for name in names:
         if name not in known:
             entry = parse_json(objects.get(name) or b"", name)

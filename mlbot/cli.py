@@ -992,6 +992,8 @@ def bundle(options: argparse.Namespace) -> int:
         release = bundle_before(Path.cwd()) if options.back else Path(options.use)
         name = use_bundle(release, Path.cwd())
         print(f"serves: {release.resolve().name}, champion {name}")
+        if not (Path.cwd() / "settings.ini").is_symlink():
+            print("        settings.ini is your own file, and stays as it is")
         print(f"unit:   {Path.cwd() / 'mlbot.service'} (its first lines say how to install it)")
         print(f"next:   restart the service, or start it: cd {shlex.quote(str(Path.cwd()))} && ./mlbot serve")
         return 0

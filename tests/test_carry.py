@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlbot.artefact import VIEWS, WEIGHTS, build_artefact, read_artefact, write_artefact
+from mlbot.artefact import POINTER, VIEWS, WEIGHTS, build_artefact, read_artefact, write_artefact
 from mlbot.carry import ASIDE, Carrier, fetch_model, pull, push, read_releases
 from mlbot.errors import InputError
 from mlbot.live import Live, golden_file, previous, promote, read_pointer, released_names
@@ -43,6 +43,8 @@ def test_a_release_reaches_a_machine_without_models_and_a_rollback_there_comes_b
     assert [entry["model"] for entry in push(here, shared)] == [first, second] and push(here, shared) == []
     assert pull(there, shared) == second and pull(there, shared) == ""
     assert history(there) == history(here) and golden_file(there, second).is_file() and previous(there) == first
+    (there / POINTER).write_text(first + "\n")  # as if killed before the last step
+    assert pull(there, shared) == second
     promote(there, first, {"who": "ben", "why": "worse in production"})
     push(there, shared)
     assert pull(here, shared) == first == read_pointer(here) and history(here)[-1]["who"] == "ben"
@@ -222,3 +224,18 @@ def test_a_place_that_cannot_be_reached_is_said_and_the_old_champion_answers(com
     assert done.returncode == 2 and "no place to carry models" in done.stderr
     (tmp_path / "settings.ini").write_text("[places]\ncarried = models\n")
     assert mlbot("models", cwd=tmp_path).returncode == 2
+
+
+def test_a_run_that_releases_carries_its_model(project, mlbot, tmp_path):
+    """`mlbot run` on one machine, `mlbot models --pull` on another: the same champion."""
+    (project / "settings.ini").write_text("[data]\nsource = sample\nsuspects = 0\n[model]\nfolds = 2\n"
+                                          "[places]\ncarried = shared\n")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "settings.ini").write_text(f"[places]\ncarried = {project / 'shared'}\n")
+    done = mlbot("run")
+    assert done.returncode == 0 and f"carried: to {project / 'shared'}" in done.stdout, done.stderr
+    done = mlbot("models", "--pull", cwd=other)
+    assert done.returncode == 0 and read_pointer(other / "models") == read_pointer(project / "models") != "", done.stderr
+    told = mlbot("predict", "I lost my badge", "--role", "engineer", cwd=other)
+    assert told.returncode == 0 and told.stdout == mlbot("predict", "I lost my badge", "--role", "engineer").stdout
