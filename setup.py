@@ -39,7 +39,8 @@ setup(
     keywords=package["keywords"].split(),
     python_requires=">=" + package["python"],
     packages=["mlbot"],
-    package_data={"mlbot": ["shipped/sample/*", "shipped/company/*", "shipped/company/wordings/*", "shipped/workflows/*", "web/*"]},
+    package_data={"mlbot": ["shipped/sample/*", "shipped/company/*", "shipped/company/wordings/*", "shipped/workflows/*",
+                            "web/*", "deploy/*"]},
     install_requires=package["requirements"].split(),
     extras_require=extras,
     entry_points={

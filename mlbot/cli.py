@@ -10,7 +10,8 @@ __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'here', 'add_c
            'ci_init', 'ci_run', 'ci_notebooks', 'ci_propose', 'take_context', 'replay', 'company', 'predict',
            'data_add', 'print_sides', 'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff',
            'data_remove', 'data_erase', 'forget_talk', 'data_lock', 'data_show', 'data_prepare', 'data_fetch',
-           'sides_of', 'search', 'print_trials', 'propose', 'benchmark', 'audit', 'models', 'serve', 'token', 'monitor',
+           'sides_of', 'search', 'print_trials', 'propose', 'benchmark', 'audit', 'models', 'push_carried',
+           'fetch_carried', 'carriers', 'carry', 'add_carry', 'serve', 'token', 'bundle', 'add_bundle', 'monitor',
            'promote', 'rollback', 'label', 'open_text', 'write_labels', 'checkout', 'in_checkout', 'test',
            'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of',
            'add_run', 'add_cache', 'add_ci', 'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who',
@@ -158,6 +159,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"not reached: {', '.join(result.not_reached)}; the champion is unchanged")
     if result.exit_code == 0:
         print(released_words(result, whole, read_pointer(settings.places.models)))
+        if whole:
+            push_carried(settings)
     report = report_run(result, minutes, source, settings, parameters.get("day", ""))
     publish(result, settings, parameters.get("day", ""))
     print(f"report: {here(report)}")
@@ -1120,7 +1123,10 @@ def models(options: argparse.Namespace) -> int:
     """Who released which model, when and why; the champion is marked."""
     from mlbot.artefact import find_model
     from mlbot.registry import history
-    folder = load_settings().places.models
+    settings = load_settings()
+    folder = settings.places.models
+    if options.push is not None or options.pull is not None:
+        return carry(settings, options)
     name = find_model(folder).name
     for entry in history(folder):
         mark = "*" if entry["model"] == name else " "
@@ -1133,6 +1139,69 @@ def models(options: argparse.Namespace) -> int:
     print(f"next:   {program()} predict \"...\"")
     return 0
 
+# %% ../nbs/99_cli.ipynb #59418457
+def push_carried(settings: Settings) -> None:
+    """Carry what was released here, where a place is set. Raises NoVerdict or InputError when it stays here alone."""
+    if settings.places.carried:
+        from mlbot.carry import push
+        from mlbot.objects import open_objects
+        try:
+            push(settings.places.models, open_objects(settings.places.carried))
+        except MlbotError as problem:
+            print("carried: no; the champion has changed on this machine only", flush=True)
+            if isinstance(problem, NoVerdict):
+                problem = NoVerdict(problem.met, problem.wanted, f"{problem.do}; then: mlbot models --push", problem.place)
+            raise problem from None
+        print(f"carried: to {settings.places.carried}")
+
+
+def fetch_carried(settings: Settings, name: str) -> None:
+    """Take over a model that is not here and may be carried."""
+    from mlbot.artefact import is_name
+    if settings.places.carried and is_name(name) and not (settings.places.models / name).is_dir():
+        from mlbot.carry import fetch_model
+        from mlbot.objects import open_objects
+        fetch_model(settings.places.models, name, open_objects(settings.places.carried))
+
+
+def carriers(settings: Settings) -> list:
+    """What takes over models in the background of a service."""
+    if not settings.places.carried:
+        return []
+    from mlbot.carry import Carrier
+    return [Carrier(settings.places.models, settings.places.carried, settings.service.look)]
+
+# %% ../nbs/99_cli.ipynb #2688a5b9
+def carry(settings: Settings, options: argparse.Namespace) -> int:
+    """Carry models by hand: `mlbot models --push`, `mlbot models --pull`."""
+    from mlbot.carry import ASIDE, not_carried, pull, push, read_releases
+    from mlbot.live import read_pointer
+    from mlbot.objects import open_objects
+    folder, address = settings.places.models, options.push or options.pull or settings.places.carried
+    if not address:
+        raise InputError("no place to carry models to or from", "a folder or an address",
+                         "set carried in settings.ini [places], or name it: mlbot models --push FOLDER")
+    objects = open_objects(address)
+    if options.push is not None:
+        new = push(folder, objects, again=True)
+        print(f"carried: {len(new)} entries of the history, champion {read_pointer(folder) or 'none'}, to {address}")
+    else:
+        apart = not_carried(folder, read_releases(objects))
+        name = pull(folder, objects, aside=True)
+        print(f"champion: {read_pointer(folder) or 'none'}" + ("" if name else ", as before"))
+        if apart and name:
+            print(f"set aside: {len(apart)} entries that were never carried, in {here(folder / ASIDE)}")
+    print(f"next:   {program()} models")
+    return 0
+
+
+def add_carry(command: argparse.ArgumentParser) -> None:
+    """The options of `mlbot models` that carry models."""
+    both = command.add_mutually_exclusive_group()
+    both.add_argument("--push", nargs="?", const="", metavar="ADDRESS",
+                      help="carry what was released here to a folder or an account; default: carried in settings.ini")
+    both.add_argument("--pull", nargs="?", const="", metavar="ADDRESS", help="take over what was released elsewhere")
+
 # %% ../nbs/99_cli.ipynb #1aa08fcb
 def serve(options: argparse.Namespace) -> int:
     """Serve model, bot and pages until Ctrl-C or SIGTERM."""
@@ -1141,6 +1210,10 @@ def serve(options: argparse.Namespace) -> int:
     except ImportError as problem:
         raise need("serve", problem) from None
     settings = load_settings()
+    works = carriers(settings)
+    if options.train and not (settings.places.models / "champion").exists():
+        for work in works:
+            work.look()  # another machine may have released one
     if options.train and not (settings.places.models / "champion").exists():
         print("there is no model yet; one is trained first", flush=True)
         code = subprocess.call([sys.executable, "-m", "mlbot", "run"], cwd=settings.root)
@@ -1152,7 +1225,7 @@ def serve(options: argparse.Namespace) -> int:
         print("        everybody may be anybody here: this is a demonstration" if options.demo else
               f"        tokens: {program()} token --help")
         print("stop:   Ctrl-C", flush=True)
-    run_server(settings, options.demo, options.host, options.port, ready)
+    run_server(settings, options.demo, options.host, options.port, ready, works)
     return 0
 
 
@@ -1174,6 +1247,38 @@ def token(options: argparse.Namespace) -> int:
     print(sign(Identity(options.agent or options.person, options.role, options.location, bool(options.agent), expires),
                find_secret(home / "secret")))
     return 0
+
+# %% ../nbs/99_cli.ipynb #004a145e
+def bundle(options: argparse.Namespace) -> int:
+    """Pack program, champion and settings for servers without a network; on a server use a bundle, or the one before."""
+    from mlbot.bundle import bundle_before, make_bundle, use_bundle
+    if options.use or options.back:
+        release = bundle_before(Path.cwd()) if options.back else Path(options.use)
+        name = use_bundle(release, Path.cwd())
+        print(f"serves: {release.resolve().name}, champion {name}")
+        if not (Path.cwd() / "settings.ini").is_symlink():
+            print("        settings.ini is your own file, and stays as it is")
+        print(f"unit:   {Path.cwd() / 'mlbot.service'} (its first lines say how to install it)")
+        print(f"next:   restart the service, or start it: cd {shlex.quote(str(Path.cwd()))} && ./mlbot serve")
+        return 0
+    settings = load_settings()
+    folder = make_bundle(settings, Path(options.out) if options.out else settings.root / "bundles", options.wheels)
+    archive = folder.with_name(f"{folder.name}.tar.gz")
+    print(f"bundle: {here(folder)}")
+    print(f"        {here(archive)}, {archive.stat().st_size / 1e6:.0f} MB")
+    print(f"next:   copy it to the server, then: tar xf {archive.name} && sh {folder.name}/install.sh TARGET")
+    return 0
+
+
+def add_bundle(commands) -> None:
+    """`mlbot bundle`."""
+    command = commands.add_parser("bundle", help="pack program, champion and settings for servers without a network")
+    command.add_argument("--out", default="", metavar="FOLDER", help="where it goes; default: bundles, beside settings.ini")
+    command.add_argument("--wheels", default="", metavar="FOLDER", help="take the wheels from here, not from a package index")
+    server = command.add_mutually_exclusive_group()
+    server.add_argument("--use", default="", metavar="RELEASE", help="on a server, called by install.sh: let this one serve")
+    server.add_argument("--back", action="store_true", help="on a server: let the bundle before serve again")
+    command.set_defaults(call=bundle)
 
 # %% ../nbs/99_cli.ipynb #31b93db3
 def monitor(options: argparse.Namespace) -> int:
@@ -1210,10 +1315,12 @@ def promote(options: argparse.Namespace) -> int:
         print(f"canary: model {options.model} answers {options.canary:.0%} of the conversations from now on")
         print(f"next:   label messages ({program()} serve, /web/label.html); it ends by itself when it is worse")
         return 0
+    fetch_carried(settings, options.model)
     before = promote(folder, options.model, who_and_why(options), options.instead_of or None)
     if read_canary(folder) is not None:
         set_canary(folder, None)
     print(f"champion: {options.model}, before: {before or 'none'}")
+    push_carried(settings)
     print(f"next:   {program()} models, or back again: {program()} rollback --why \"...\"")
     return 0
 
@@ -1221,15 +1328,18 @@ def promote(options: argparse.Namespace) -> int:
 def rollback(options: argparse.Namespace) -> int:
     """End the trial of a canary, or make the champion before this one the champion again."""
     from mlbot.live import previous, promote, read_canary, set_canary
-    folder = load_settings().places.models
+    settings = load_settings()
+    folder = settings.places.models
     trial = read_canary(folder)
     if trial is not None:
         set_canary(folder, None)
         print(f"canary: model {trial.model} answers nobody any more")
     else:
         name = previous(folder)
+        fetch_carried(settings, name)
         before = promote(folder, name, who_and_why(options))
         print(f"champion: {name} again, before: {before}")
+        push_carried(settings)
     print(f"next:   {program()} models")
     return 0
 
@@ -1424,7 +1534,9 @@ def add_predict(commands) -> None:
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(call=predict)
     command.epilog = "Context goes by column, such as: --role engineer --location DE"
-    commands.add_parser("models", help="what was released, and which model answers").set_defaults(call=models)
+    command = commands.add_parser("models", help="what was released, and which model answers")
+    add_carry(command)
+    command.set_defaults(call=models)
 
 # %% ../nbs/99_cli.ipynb #d3a3a247
 def add_serve(commands) -> None:
@@ -1619,8 +1731,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("mlbot", description="Train, judge and release the intent model of a bot.")
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (add_run, add_cache, add_ci, add_gates, add_predict, add_serve, add_search, add_benchmark, add_data, add_company,
-                add_retrain, add_checkout):
+    for add in (add_run, add_cache, add_ci, add_gates, add_predict, add_serve, add_bundle, add_search, add_benchmark, add_data,
+                add_company, add_retrain, add_checkout):
         add(commands)
     return parser
 

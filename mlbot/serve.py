@@ -22,7 +22,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -222,7 +222,7 @@ class Figures:
         self.decisions = Counter("mlbot_decisions", "Decisions of the bot.", ["decision"], **on)
         self.lost = Counter("mlbot_events_lost", "Predictions that could not be logged.", **on)
         self.faults = Counter("mlbot_background_errors", "Errors of work in the background.", ["work"], **on)
-        self.alert = Gauge("mlbot_model_alert", "1 while the champion cannot be loaded.", **on)
+        self.alert = Gauge("mlbot_model_alert", "1 while the champion cannot be loaded, or taken over.", **on)
         self.swaps = Gauge("mlbot_model_swaps", "How often another model took over.", **on)
         self.waiting = Gauge("mlbot_handoffs_waiting", "Conversations that wait for a person.", **on)
         self.known: dict[Any, Any] = {}
@@ -372,10 +372,13 @@ class Recorder:
 
 # %% ../nbs/54_serve.ipynb #891a0611
 class House:
-    """All that the service holds, from the settings of a project. `demo`: visitors may say who they are."""
+    """All that the service holds, from the settings of a project. `demo`: visitors may say who they are.
 
-    def __init__(self, settings: Settings, demo: bool = False):
-        self.settings, self.demo, self.figures = settings, demo, Figures()
+    `works`: further work in the background, with `start`, `stop` and an `alert` that is '' when nothing is wrong.
+    """
+
+    def __init__(self, settings: Settings, demo: bool = False, works: Sequence = ()):
+        self.settings, self.demo, self.figures, self.works = settings, demo, Figures(), works
         self.log = open_log(settings)
         self.secret = find_secret(home_of(settings) / "secret")
         self.live = Live(settings.places.models)
@@ -401,6 +404,11 @@ class House:
         if self._catalogue[0] != name:
             self._catalogue = (name, load_catalogue(self.settings, model.intents if model else ()))
         return self._catalogue[1]
+
+    @property
+    def alert(self) -> str:
+        """What is wrong with the models, or with further work; '' when nothing is."""
+        return "; ".join(filter(None, [self.live.alert, *(work.alert for work in self.works)]))
 
     def beat(self) -> None:
         """What has to be done every few seconds: people who wait, agents who are gone, a canary that is worse."""
@@ -429,10 +437,14 @@ class House:
         self.recorder.thread.start()
         self.outbox.start()
         threading.Thread(target=self.beat, name="beat", daemon=True).start()
+        for work in self.works:
+            work.start()
 
     def stop(self) -> None:
         """End it, and write what waits."""
         self._stop.set()
+        for work in self.works:
+            work.stop()
         self.live.stop()
         self.outbox.stop()
         self.recorder.stop()
@@ -543,7 +555,7 @@ async def livez() -> dict[str, bool]:
 async def readyz(request: Request) -> dict[str, Any]:
     """A model can answer; `alert` says what is wrong beside that."""
     live = house_of(request).live
-    return {"ready": True, "model": house_of(request).model("").name, "alert": live.alert,
+    return {"ready": True, "model": house_of(request).model("").name, "alert": house_of(request).alert,
             "canary": live.canary.name if live.canary else None}
 
 
@@ -551,7 +563,7 @@ async def readyz(request: Request) -> dict[str, Any]:
 async def metrics(request: Request) -> Response[bytes]:
     """Figures for Prometheus."""
     house = house_of(request)
-    house.figures.alert.set(bool(house.live.alert))
+    house.figures.alert.set(bool(house.alert))
     house.figures.swaps.set(house.live.swaps)
     house.figures.waiting.set(sum(case.state.owner == "queue" for case in list(house.bot.desk.cases.values())))
     return Response(generate_latest(house.figures.registry), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -907,8 +919,11 @@ async def serve_until_told(app: Guard, host: str, port: int, ready: Callable[[st
 
 
 def run_server(settings: Settings, demo: bool = False, host: str = "", port: int | None = None,
-               ready: Callable[[str], None] = print) -> None:
-    """Serve until SIGTERM or Ctrl-C. `ready` is told the address. Raises InputError when the port is in use."""
+               ready: Callable[[str], None] = print, works: Sequence = ()) -> None:
+    """Serve until SIGTERM or Ctrl-C. `ready` is told the address. Raises InputError when the port is in use.
+
+    `works`: further work in the background, as for `House`.
+    """
     import socket
 
     import uvloop
@@ -921,4 +936,4 @@ def run_server(settings: Settings, demo: bool = False, host: str = "", port: int
         except OSError as error:
             raise InputError(f"{host}:{port} cannot be listened on ({error.strerror})", "a free port",
                              "stop what listens there, or choose another: --port 8001") from None
-    uvloop.run(serve_until_told(build_app(House(settings, demo)), host, port, ready))
+    uvloop.run(serve_until_told(build_app(House(settings, demo, works)), host, port, ready))

@@ -90,10 +90,11 @@ class Budget:
 # %% ../nbs/01_settings.ipynb #0046fc5d
 @dataclass(frozen=True)
 class Places:
-    """Folders for runs, models and notebooks, the file of the waivers; the store of the data and the kept results of
-    notebooks, each a folder or an address."""
+    """Folders for runs, models and notebooks, the file of the waivers; the store of the data, what carries models to
+    other servers ('': nothing does) and the kept results of notebooks, each a folder or an address."""
     runs: Path
     models: Path
+    carried: str
     data: str
     notebooks: Path
     waivers: Path
@@ -153,6 +154,7 @@ class Service:
     events: str
     per_caller: int
     at_once: int
+    look: float
 
 
 @dataclass(frozen=True)
@@ -430,7 +432,7 @@ def load_settings(start: str | Path | None = None) -> Settings:
     parts = {name: read_section(kind, text[name], f"{place} [{name}]") for name, kind in SECTIONS.items()}
     places = replace(parts["places"], **{item.name: root / getattr(parts["places"], item.name) for item in fields(Places)
                                          if item.type is Path})
-    places = replace(places, **{name: str(root / getattr(places, name)) for name in ("data", "cache")
+    places = replace(places, **{name: str(root / getattr(places, name)) for name in ("data", "cache", "carried")
                                 if getattr(places, name) and "://" not in getattr(places, name)})
     settings = Settings(root, file, **{**parts, "places": places},
                         targets=read_targets(text["targets"], f"{place} [targets]"))
@@ -479,6 +481,8 @@ def check_settings(settings: Settings, place: str) -> None:
          "port, per_caller, at_once", "a port from 0 to 65535; 1 or more"),
         (settings.ci.architecture in ("inside", "service"), "architecture", "inside or service"),
         (settings.ci.rows >= 0 and 0 < settings.ci.canary <= 1, "rows, canary", "0 or more; a share above 0"),
+        (0 < settings.service.look < float("inf"), "look", "seconds above 0"),
+        (settings.places.carried != str(settings.places.models), "carried", "another folder than models"),
         (settings.feedback.cap >= 1 and settings.feedback.labellers >= 1, "cap, labellers", "1 or more"),
         (settings.model.folds >= 2 and settings.model.penalty > 0, "folds, penalty", "folds >= 2, penalty > 0"),
         (settings.model.context_weight > 0, "context_weight", "above 0"),

@@ -25,7 +25,8 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "mlbot serve --demo --train": "test_serve", "mlbot token": "test_serve", "mlbot token --webhooks": "test_serve",
              "mlbot rollback --why REASON": "test_serve",
              "mlbot promote MODEL --canary 0.1": "test_serve", "mlbot data erase --person NAME": "test_monitor",
-             "mlbot label --to labels.csv": "test_pages",
+             "mlbot label --to labels.csv": "test_pages", "mlbot bundle": "test_bundle", "mlbot bundle --back": "test_bundle",
+             "mlbot models --push": "test_carry", "mlbot models --pull": "test_carry",
              "mlbot data feedback labels.csv --text text --intent intent --context role location --person person":
                  "test_pages"}
 
