@@ -580,6 +580,8 @@ def ci_init(options: argparse.Namespace) -> int:
     print(f"architecture: {settings.ci.architecture} (settings.ini [ci])")
     for word, names in (("wrote", done.new), ("removed", done.gone), ("left, because somebody changed it", done.kept)):
         print(*(f"{word}: {name}" for name in names), sep="\n", end="\n" * bool(names))
+    if settings.ci.architecture == "service" and not settings.places.carried:
+        print("note:   nothing carries models from workflow to workflow and to servers: set carried in settings.ini [places]")
     print(f"next:   git add .github, commit, and try it here: {program()} ci run")
     return 0
 
@@ -1516,7 +1518,7 @@ def add_ci(commands) -> None:
     command.add_argument("--workflow", default="ci", help="its name without .yml; default: ci")
     command.add_argument("--job", default="", help="one job; default: all")
     command.add_argument("--event", default="push", choices=("push", "pull_request", "schedule", "workflow_dispatch"))
-    command.add_argument("--input", action="append", default=[], metavar="NAME=VALUE", help="of a run by hand; may be repeated")
+    command.add_argument("--input", action="append", default=[], metavar="NAME=VALUE", help="an input of a run by hand")
     command.set_defaults(call=ci_run)
     group.add_parser("notebooks", help="whether notebooks are clean, in step with their package, and run").set_defaults(
         call=ci_notebooks)
@@ -1731,8 +1733,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("mlbot", description="Train, judge and release the intent model of a bot.")
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (add_run, add_cache, add_ci, add_gates, add_predict, add_serve, add_bundle, add_search, add_benchmark, add_data,
-                add_company, add_retrain, add_checkout):
+    for add in (add_run, add_cache, add_retrain, add_ci, add_gates, add_predict, add_serve, add_bundle, add_search,
+                add_benchmark, add_data, add_company, add_checkout):
         add(commands)
     return parser
 

@@ -55,7 +55,7 @@ def facts(settings: Settings) -> dict:
             "install": "" if checkout else f"python3 -m pip install -r requirements.txt{lock}",
             "tests": f"{mlbot} test" if checkout else "python3 -m pytest tests", "minutes": round(settings.budget.run) + 15,
             "rows": settings.ci.rows, "canary": f"{settings.ci.canary:g}", "promote": settings.retrain.promote,
-            "hour": settings.retrain.hour, "minute": 17, "secrets": secrets_of(settings),
+            "hour": settings.retrain.hour, "minute": 17, "carried": settings.places.carried, "secrets": secrets_of(settings),
             "runs": os.path.relpath(settings.places.runs, settings.root)}
 
 # %% ../nbs/98_workflows.ipynb #d49c1b47

@@ -1,0 +1,225 @@
+"""Workflows of both architectures are sound, belong to whoever changed them, and each of their commands runs here."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlbot.errors import InputError
+from mlbot.registry import history
+from mlbot.settings import load_settings
+from mlbot.workflows import evaluate, is_ours, render_workflow, write_workflows
+
+TOOLS = Path(sys.executable).parent
+
+
+def written(folder: Path, architecture: str, promote: str = "release") -> dict[str, str]:
+    """The workflows of an architecture, by name, for a project whose data lies in a storage account."""
+    settings = load_settings(Path(__file__).parent)
+    settings = replace(settings, root=folder, ci=replace(settings.ci, architecture=architecture),
+                       retrain=replace(settings.retrain, promote=promote),
+                       places=replace(settings.places, data="s3://bucket/data", runs=folder / "runs"))
+    write_workflows(settings)
+    return {path.stem: path.read_text() for path in (folder / ".github" / "workflows").glob("*.yml")}
+
+
+@pytest.mark.parametrize("architecture, promote", [("inside", "release"), ("service", "release"), ("service", "propose")])
+def test_each_workflow_is_sound_pinned_and_has_the_least_rights(tmp_path, architecture, promote):
+    """The schema, a linter for what attackers use, and the rules that we set ourselves."""
+    found = written(tmp_path, architecture, promote)
+    wanted = {"ci", "comment"} | ({"retrain", "deploy", "bot"} if architecture == "service" else set())
+    assert set(found) == wanted
+    files = sorted((tmp_path / ".github" / "workflows").glob("*.yml"))
+    schema = subprocess.run([TOOLS / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files],
+                            capture_output=True, text=True)
+    assert schema.returncode == 0, schema.stdout
+    audit = subprocess.run([TOOLS / "zizmor", "--offline", "--no-progress", *files], capture_output=True, text=True)
+    assert audit.returncode == 0, audit.stdout + audit.stderr
+    assert [job["name"] for job in yaml.safe_load(found["ci"])["jobs"].values()] == ["code", "notebooks", "data", "quality"]
+    for name, text in found.items():
+        workflow = yaml.safe_load(text)
+        assert workflow["permissions"] in ({}, {"contents": "read"}), name
+        assert text.count("timeout-minutes:") == text.count("runs-on:"), name
+        assert all(re.fullmatch(r"[0-9a-f]{40}", pin) for pin in re.findall(r"uses: \S+@(\S+)", text)), name
+        for job in workflow["jobs"].values():
+            for step in job["steps"]:
+                assert "${{" not in step.get("run", ""), f"an expression inside a command of {name}"
+    writes = {name for name, text in found.items() if ": write" in text}
+    assert writes == {"comment"} | ({"retrain"} if promote == "propose" else set())
+    assert "AWS_ACCESS_KEY_ID: ${{ secrets.AWS_ACCESS_KEY_ID }}" in found["ci"]
+    assert "AWS" not in found["comment"] and "checkout" not in found["comment"].replace("no code", "")
+
+
+def test_a_weak_workflow_is_found(tmp_path):
+    """The linter that passes ours does not pass everything."""
+    text = written(tmp_path, "inside")["ci"]
+    text = text.replace("run: mlbot run --until prepare", "run: echo ${{ github.event.issue.title }}")
+    text = text.replace("permissions:\n  contents: read\n", "")
+    (tmp_path / "weak.yml").write_text(text.replace("on:\n  push:", "on:\n  issues:\n  push:"))
+    command = [TOOLS / "zizmor", "--offline", "--no-progress", tmp_path / "weak.yml"]
+    audit = subprocess.run(command, capture_output=True, text=True)
+    assert audit.returncode != 0 and "template-injection" in audit.stdout
+
+
+def test_the_workflows_of_this_repository_are_those_that_it_writes(root):
+    """What we advise is what we use."""
+    settings = load_settings(root)
+    for name in ("ci", "comment"):
+        assert (root / ".github" / "workflows" / f"{name}.yml").read_text() == render_workflow(name, settings)
+    assert "run: python3 -m mlbot test --junitxml=junit.xml" in render_workflow("ci", settings)
+
+
+def test_one_line_switches_the_architecture_and_leaves_what_somebody_changed(tmp_path, mlbot, monkeypatch):
+    """Workflows come and go with the setting; one that was changed by hand stays until it is forced."""
+    monkeypatch.chdir(tmp_path)
+    settings = tmp_path / "settings.ini"
+    settings.write_text("[data]\nsource = sample\n[ci]\narchitecture = service\n")
+    assert "wrote: retrain.yml" in mlbot("ci", "init").stdout
+    assert (tmp_path / "bot" / "service.test.mjs").exists()
+    folder = tmp_path / ".github" / "workflows"
+    (folder / "deploy.yml").write_text((folder / "deploy.yml").read_text().replace("timeout-minutes: 45", "timeout-minutes: 5"))
+    settings.write_text(settings.read_text().replace("service", "inside"))
+    said = mlbot("ci", "init").stdout
+    assert "removed: retrain.yml" in said and "removed: bot.yml" in said
+    assert "left, because somebody changed it: deploy.yml" in said
+    assert {path.stem for path in folder.glob("*.yml")} == {"ci", "comment", "deploy"}
+    assert all(is_ours(path.read_text()) for path in folder.glob("c*.yml"))
+    settings.write_text(settings.read_text().replace("inside", "services"))
+    assert mlbot("ci", "init").returncode == 2
+    settings.write_text(settings.read_text().replace("services", "inside"))
+    mlbot("ci", "init", "--force")
+    assert {path.stem for path in folder.glob("*.yml")} == {"ci", "comment"}
+
+
+@pytest.fixture
+def repository(released, tmp_path_factory, mlbot) -> Path:
+    """A project on the sample in git, with a champion that a folder carries to others, and workflows of architecture service."""
+    shared = tmp_path_factory.mktemp("shared")
+    kept = re.search(r"cache = (.*)", (released / "settings.ini").read_text())[1]
+    (released / "settings.ini").write_text(f"[data]\nsource = sample\nsuspects = 0\n[places]\ncache = {kept}\n"
+                                           f"carried = {shared}\n[retrain]\npromote = propose\n[ci]\narchitecture = service\n")
+    (released / "requirements.txt").write_text("mlbot\n")
+    (released / "tests").mkdir()
+    (released / "tests" / "test_hers.py").write_text("def test_hers():\n    assert 1 + 1 == 2\n")
+    (released / ".gitignore").write_text("runs/\nmodels/\n")
+    assert mlbot("models", "--push").returncode == 0 and mlbot("ci", "init").returncode == 0
+    git(released, "init", "-q", "-b", "main")
+    commit(released)
+    return released
+
+
+def git(root: Path, *words: str) -> None:
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *words], cwd=root, check=True)
+
+
+def commit(root: Path) -> None:
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "a state")
+
+
+def steps(done) -> dict[str, str]:
+    """What became of each step of `mlbot ci run`."""
+    lines = [line for line in done.stdout.splitlines() if re.match(r"^\w+ {2,}\S", line) and not line.startswith("next")]
+    return {line[11:61].strip(): line[61:].strip() for line in lines}
+
+
+def test_architecture_service_runs_here_step_by_step(repository, mlbot):
+    """Each command of each workflow is executed in a clone: checks, training when due, a proposal on trial, promotion, rollback."""
+    done = mlbot("ci", "run")
+    found = steps(done)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("Install", "Test", "Clean, in step with the package, and green", "Read, check and split the data",
+                 "Fetch the champion", "Judge the champion with this code and this data"):
+        assert found[name] == "ok", (name, found)
+    idle = steps(mlbot("ci", "run", "--workflow", "retrain", "--event", "schedule"))
+    assert idle["Is a training due?"] == "ok" and idle["Train and judge"].startswith("skipped: not asked for"), idle
+    trained = steps(mlbot("ci", "run", "--workflow", "retrain", "--event", "workflow_dispatch", "--input", "force=true"))
+    assert trained["Is a training due?"] == "ok" and trained["Train and judge"] == "ok", trained
+    assert trained["Propose the model in a pull request"] == "skipped: needs GH_TOKEN"
+    deployed = steps(mlbot("ci", "run", "--workflow", "deploy"))
+    assert deployed["Put the proposal on trial"] == "ok" and deployed["Promote"].startswith("skipped: not asked for")
+    champion = history(repository / "models")[-1]["model"]
+    back = steps(mlbot("ci", "run", "--workflow", "deploy", "--event", "workflow_dispatch", "--input", f"model={champion}"))
+    assert back["Promote"] == "ok" and back["Put the proposal on trial"].startswith("skipped")
+
+
+def test_architecture_inside_runs_here_and_a_red_step_is_red(repository, mlbot):
+    """A push trains and releases; a test that fails ends its job with its exit code, and the next step says where to look."""
+    text = (repository / "settings.ini").read_text().replace("architecture = service", "architecture = inside")
+    (repository / "settings.ini").write_text(text)
+    mlbot("ci", "init")
+    (repository / "tests" / "test_hers.py").write_text("def test_hers():\n    assert 1 + 1 == 3\n")
+    commit(repository)
+    done = mlbot("ci", "run")
+    found = steps(done)
+    assert found["Train, judge, release"] == "ok" and found["Train and judge"].startswith("skipped"), done.stdout + done.stderr
+    assert found["Test"] == "exit code 1" and done.returncode == 1
+    assert "read what 'Test' of job code said" in done.stdout
+
+
+def test_the_proposal_names_the_run_and_its_model(released, mlbot):
+    """What a pull request shows is a green run; a red one cannot be proposed."""
+    done = mlbot("ci", "propose")
+    assert done.returncode == 0 and (released / "proposal.json").read_text().count('"') > 8
+    run = sorted((released / "runs").glob("2*"))[-1]
+    text = (run / "verdicts.json").read_text()
+    (run / "verdicts.json").write_text(text.replace('"outcome": "pass"', '"outcome": "fail"', 1))
+    assert mlbot("ci", "propose").returncode in (2, 3)
+
+
+def test_notebooks_with_outputs_or_out_of_step_are_found(project, mlbot):
+    """The check that runs in CI says which notebook, and what to do."""
+    import nbformat
+    assert mlbot("ci", "notebooks").returncode == 0
+    path = project / "nbs" / "pipeline" / "2_train.ipynb"
+    notebook = nbformat.read(path, 4)
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="said")]
+    nbformat.write(notebook, path)
+    done = mlbot("ci", "notebooks")
+    assert done.returncode == 2 and "nbs/pipeline/2_train.ipynb, cell 2" in done.stderr
+
+
+def test_a_module_that_was_edited_by_hand_is_out_of_step(tmp_path):
+    """The notebook is the source."""
+    import nbformat
+
+    from mlbot.checkout import check_notebooks
+    (tmp_path / "pyproject.toml").write_text('[tool.nbdev]\nlib_path = "shop"\nnbs_path = "nbs"\nput_version_in_init = false\n'
+                                             '[project]\nname = "shop"\nversion = "0.1"\n')
+    (tmp_path / "nbs").mkdir()
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").write_text('__version__ = "0.1"\n')
+    cells = ["#| default_exp till", "#| export\ndef total(n):\n    return 2 * n", "assert total(2) == 4"]
+    nbformat.write(nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells))), tmp_path / "nbs" / "00_till.ipynb")
+    subprocess.run([TOOLS / "nbdev-export"], cwd=tmp_path, check=True, capture_output=True)
+    check_notebooks(tmp_path)
+    module = tmp_path / "shop" / "till.py"
+    module.write_text(module.read_text().replace("2 * n", "3 * n"))
+    with pytest.raises(InputError, match="shop/till.py"):
+        check_notebooks(tmp_path)
+
+
+@pytest.mark.parametrize("expression", ["contains(github.ref, 'x')", "github[", "1 + 1"])
+def test_an_expression_that_is_not_known_is_refused(expression):
+    """Nothing is guessed, and nothing but names and comparisons is ever evaluated."""
+    with pytest.raises(InputError):
+        evaluate(expression, lambda name: "")
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not here")
+def test_the_bot_asks_the_service_by_the_contract(company_project, root):
+    """The bot's own test passes against a real service and fails against none; without an address it is skipped."""
+    from tests.serving import Service
+    service = Service(company_project)
+    try:
+        done = subprocess.run(["node", "--test", root / "mlbot" / "web" / "service.test.mjs"], capture_output=True, text=True,
+                              env=os.environ | {"MLBOT_URL": service.url})
+    finally:
+        service.stop()
+    assert done.returncode == 0 and re.search(r"pass 3\b", done.stdout), done.stdout
