@@ -7,15 +7,16 @@ __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'here', 'add_c
            'step_words', 'show_progress', 'run', 'judge', 'headline_of', 'released_words', 'report_run', 'facts_of',
            'publish', 'red_verdict', 'waive', 'plan', 'judged_runs', 'blame', 'next_step', 'remember_time', 'forecast',
            'about_runs', 'now_of', 'retrain', 'look_at', 'answer_check', 'run_and_note', 'clear_results', 'cache',
-           'ci_init', 'ci_run', 'ci_notebooks', 'ci_propose', 'take_context', 'replay', 'company', 'predict',
-           'data_add', 'print_sides', 'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff',
-           'data_remove', 'data_erase', 'forget_talk', 'data_lock', 'data_show', 'data_prepare', 'data_fetch',
-           'sides_of', 'search', 'print_trials', 'propose', 'benchmark', 'audit', 'models', 'push_carried',
-           'fetch_carried', 'carriers', 'carry', 'add_carry', 'serve', 'token', 'bundle', 'add_bundle', 'monitor',
-           'promote', 'rollback', 'label', 'open_text', 'write_labels', 'checkout', 'in_checkout', 'test',
-           'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of',
-           'add_run', 'add_cache', 'add_ci', 'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who',
-           'add_data', 'add_gates', 'add_company', 'add_retrain', 'add_checkout', 'Version', 'build_parser', 'main']
+           'ci_init', 'ci_run', 'ci_notebooks', 'ci_propose', 'new', 'first_run', 'rewrite', 'git_project', 'upgrade',
+           'take_context', 'replay', 'company', 'predict', 'data_add', 'print_sides', 'data_feedback', 'who_and_why',
+           'here_or_there', 'data_log', 'data_diff', 'data_remove', 'data_erase', 'forget_talk', 'data_lock',
+           'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search', 'print_trials', 'propose', 'benchmark',
+           'audit', 'models', 'push_carried', 'fetch_carried', 'carriers', 'carry', 'add_carry', 'serve', 'token',
+           'bundle', 'add_bundle', 'monitor', 'promote', 'rollback', 'label', 'open_text', 'write_labels', 'checkout',
+           'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of',
+           'count_of', 'rows_of', 'add_run', 'add_cache', 'add_project', 'add_ci', 'add_predict', 'add_serve',
+           'add_search', 'add_benchmark', 'add_who', 'add_data', 'add_gates', 'add_company', 'add_retrain',
+           'add_checkout', 'Version', 'build_parser', 'main']
 
 # %% ../nbs/99_cli.ipynb #35d7ea8b
 import argparse
@@ -627,6 +628,79 @@ def ci_propose(options: argparse.Namespace) -> int:
     save_json(proposal, settings.root / "proposal.json")
     print(f"proposed: model {model} of run {folder.name}, in proposal.json\n"
           f"next:   commit proposal.json in a pull request; when it is merged, deploy.yml puts the model on trial")
+    return 0
+
+# %% ../nbs/99_cli.ipynb #4e858a27
+def new(options: argparse.Namespace) -> int:
+    """Begin a project from a file of utterances, and judge its first model."""
+    try:
+        from dataclasses import replace
+
+        from mlbot.project import answers_for, begin_at, write_project
+        from mlbot.workflows import write_workflows
+    except ImportError as problem:
+        raise need("project", problem) from None
+    root, data = Path(options.folder).resolve(), Path(options.data)
+    answers = answers_for(root.name, data, options.text, options.intent, options.context)
+    print(f"text: {answers.text}, intent: {answers.intent}, context: {answers.context or 'none'}"
+          + (f", split: {answers.split_column}" if answers.split_column else ""), flush=True)
+    write_project(root, answers, data)
+    write_workflows(load_settings(root))
+    if not options.no_run:
+        print("a first run shows what can be asked of the model", flush=True)
+        result = first_run(root)
+        if any(problem.exit_code != 1 for problem in result.problems):
+            print_error(next(problem for problem in result.problems if problem.exit_code != 1))
+            print(f"next:   do what the error says in {here(root)}, then there: {program()} run")
+            return result.exit_code
+        if targets := begin_at(result.verdicts):
+            rewrite(root, replace(answers, targets=targets))
+            print(*(line for line in targets if "=" in line), sep="\n")
+    git_project(root)
+    print(f"project: {here(root)}\nnext:   cd {shlex.quote(here(root))} && make test && {program()} run")
+    return 0
+
+
+def first_run(root: Path):
+    """The first run of a project, without a release."""
+    from mlbot.cache import results_of
+    from mlbot.pipeline import run_pipeline
+    from mlbot.runs import new_run
+    settings = load_settings(root)
+    progress = show_progress(settings, settings.budget.run)
+    return run_pipeline(settings, new_run(settings.places.runs), {}, progress=progress, release=False,
+                        results=results_of(settings))
+
+
+def rewrite(root: Path, answers) -> None:
+    """Write the settings of a new project once more, with the targets that it begins with."""
+    from mlbot.project import keep_template, render_project
+    files = render_project(answers)
+    write_atomic(root / "settings.ini", lambda handle: handle.write(files["settings.ini"]))
+    keep_template(root, files, answers)
+
+
+def git_project(root: Path) -> None:
+    """A git repository with a first state of the files, where git is here and the folder is in none."""
+    inside = subprocess.run(["git", "rev-parse", "--git-dir"], cwd=root, capture_output=True).returncode == 0
+    if not inside and subprocess.run(["git", "init", "-q", "-b", "main"], cwd=root, capture_output=True).returncode == 0:
+        subprocess.run(["git", "add", "-A"], cwd=root, capture_output=True)
+        subprocess.run(["git", "commit", "-q", "-m", "A project begun with mlbot"], cwd=root, capture_output=True)
+
+
+def upgrade(options: argparse.Namespace) -> int:
+    """Take over what a newer mlbot offers, and keep what was changed here."""
+    try:
+        from mlbot.project import upgrade as take_over
+    except ImportError as problem:
+        raise need("project", problem) from None
+    root = load_settings().root
+    done = take_over(root)
+    for word, names in (("took over", done.new), ("merged", done.merged), ("both sides changed; the new text is", done.beside)):
+        print(*(f"{word}: {name}" for name in names), sep="\n", end="\n" * bool(names))
+    if not (done.new or done.merged or done.beside):
+        print("nothing to take over")
+    print("next:   git diff, make test" + (", and take from the .new files what you like" if done.beside else ""))
     return 0
 
 # %% ../nbs/99_cli.ipynb #921a59df
@@ -1506,6 +1580,20 @@ def add_cache(commands) -> None:
     command.add_argument("--clear", action="store_true", help="remove them all")
     command.set_defaults(call=cache)
 
+# %% ../nbs/99_cli.ipynb #f24eaf06
+def add_project(commands) -> None:
+    """`mlbot new` and `mlbot upgrade`."""
+    command = commands.add_parser("new", help="begin a project of one's own from a file of utterances")
+    command.add_argument("folder", metavar="FOLDER", help="such as my-bot; its name is that of the package, too")
+    command.add_argument("--data", required=True, metavar="FILE.csv", help="utterances with their intents")
+    command.add_argument("--text", default="", metavar="COLUMN", help="column of the text; default: found by its name")
+    command.add_argument("--intent", default="", metavar="COLUMN", help="column of the intent; default: found by its name")
+    command.add_argument("--context", default=[], nargs="+", metavar="COLUMN", help="columns of the context")
+    command.add_argument("--no-run", action="store_true", help="write the files only")
+    command.set_defaults(call=new)
+    commands.add_parser("upgrade", help="take over what a newer mlbot offers, and keep what was changed here").set_defaults(
+        call=upgrade)
+
 # %% ../nbs/99_cli.ipynb #87b2072b
 def add_ci(commands) -> None:
     """`mlbot ci init`, `run`, `notebooks`, `propose`."""
@@ -1733,7 +1821,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("mlbot", description="Train, judge and release the intent model of a bot.")
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (add_run, add_cache, add_retrain, add_ci, add_gates, add_predict, add_serve, add_bundle, add_search,
+    for add in (add_project, add_run, add_cache, add_retrain, add_ci, add_gates, add_predict, add_serve, add_bundle, add_search,
                 add_benchmark, add_data, add_company, add_checkout):
         add(commands)
     return parser

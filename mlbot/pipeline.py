@@ -420,6 +420,7 @@ def run_or_reuse(path: Path, folder: Path, parameters: dict, settings: Settings,
 
     Also returns its key, and its result, packed; b'' for one that was used again or had a problem.
     """
+    note_run(folder, settings, parameters.get("day", ""))
     key = take_key(path, folder, parameters, settings, project)
     before = last_parts(settings.places.runs, key.step, folder)
     note_key(folder, key)
@@ -554,7 +555,6 @@ def run_pipeline(settings: Settings, folder: Path, parameters: dict, minutes: fl
     minutes = settings.budget.run if minutes is None else minutes
     deadline = time.monotonic() + 60 * minutes
     given = {"run": str(folder), "models": str(settings.places.models), **parameters}
-    note_run(folder, settings, parameters.get("day", ""))
     steps, made, project = [], [], Project(settings.root)
     results = results_of(settings) if results is None else results
     for path in paths:

@@ -69,14 +69,17 @@ class PipelineRun:
 
     def step(self, path: Path):
         """The step of a notebook; None when a notebook before it has a problem."""
-        from mlbot.pipeline import run_notebook
+        from mlbot.cache import results_of
+        from mlbot.pipeline import Progress, run_or_reuse
         if path not in self.paths:
             raise InputError("is no notebook of the pipeline", f"notebooks of {self.settings.places.notebooks}",
                              "let mlbot_notebooks and settings.ini [places] name one folder", path.name)
         given = {"run": str(self.folder), "models": str(self.folder / "models"), **self.given}
         for earlier in self.paths:
             if earlier.name not in self.steps:
-                self.steps[earlier.name] = run_notebook(earlier, self.folder, given, self.settings, self.deadline)
+                step, _, _ = run_or_reuse(earlier, self.folder, given, self.settings, self.deadline, Progress(),
+                                          results_of(self.settings))
+                self.steps[earlier.name] = step
             if earlier.name == path.name:
                 return self.steps[earlier.name]
             if self.steps[earlier.name].problems:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TEMPLATES', 'INSIDE', 'SERVICE', 'KEYS', 'DIGEST', 'Lookup', 'is_checkout', 'secrets_of', 'facts', 'text_digest',
-           'is_ours', 'render_workflow', 'Written', 'write_workflows', 'evaluate', 'fill', 'Shell', 'Done', 'run_step',
-           'read_workflow', 'clone', 'run_workflow']
+           'is_ours', 'templates', 'render_workflow', 'Written', 'write_workflows', 'evaluate', 'fill', 'Shell', 'Done',
+           'run_step', 'read_workflow', 'clone', 'run_workflow']
 
 # %% ../nbs/98_workflows.ipynb #a4fc87ef
 import ast
@@ -73,13 +73,16 @@ def is_ours(text: str) -> bool:
     return found is not None and found[1] == text_digest(text)
 
 
+def templates(folder: Path) -> jinja2.Environment:
+    """Templates of files that have braces of their own: `<< name >>` is filled in, `<% if name %>` decides."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder), block_start_string="<%", block_end_string="%>", variable_start_string="<<",
+        variable_end_string=">>", trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
+
+
 def render_workflow(name: str, settings: Settings) -> str:
     """The text of a workflow for a project."""
-    loader = jinja2.FileSystemLoader(TEMPLATES)
-    environment = jinja2.Environment(
-        loader=loader, block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>",
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
-    text = environment.get_template(f"{name}.yml").render(**facts(settings), digest="000000000000")
+    text = templates(TEMPLATES).get_template(f"{name}.yml").render(**facts(settings), digest="000000000000")
     text = re.sub(r"\n{3,}", "\n\n", text)
     return DIGEST.sub(f"digest: {text_digest(text)}", text)
 
