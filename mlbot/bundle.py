@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SOURCES', 'EPOCH', 'NOT_IN_A_WHEEL', 'PROCESSES', 'SECRET', 'OF_TRAINING', 'fill', 'named', 'requirements_of',
            'build_wheel', 'rebuild_wheel', 'call_pip', 'pins', 'fetch_wheels', 'bundle_models', 'served_settings',
-           'is_everywhere', 'write_sums', 'pack', 'make_bundle', 'quoted', 'point', 'linked', 'use_bundle',
+           'is_everywhere', 'write_installer', 'write_sums', 'pack', 'make_bundle', 'point', 'linked', 'use_bundle',
            'bundle_before']
 
 # %% ../nbs/93_bundle.ipynb #035b2e0d
@@ -23,7 +23,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from configparser import ConfigParser
 from hashlib import sha256
 from io import StringIO
@@ -180,6 +180,19 @@ def is_everywhere(place: str) -> bool:
     """Whether a place means the same on other machines: an address, or a whole path."""
     return "://" in place or Path(place).is_absolute()
 
+# %% ../nbs/93_bundle.ipynb #26e6f650
+def write_installer(folder: Path, models: Sequence[str], requirements: Sequence[str]) -> None:
+    """Write what installs a bundle of these models (the champion first) with these requirements."""
+    facts = {"MODEL": models[0], "PYTHON": platform.python_version().rpartition(".")[0],
+             "PLATFORM": f"{platform.system()} {platform.machine()}",
+             "REQUIREMENTS": " ".join(f"'{word}'" for word in requirements)}
+    for name in ("install.sh", "Containerfile"):
+        (folder / name).write_text(fill(name, facts), encoding="utf-8")
+    shutil.copy(PACKAGE / "deploy" / "mlbot.service", folder)
+    told = {"models": list(models), "mlbot": importlib.metadata.version("mlbot"), "python": facts["PYTHON"],
+            "platform": facts["PLATFORM"], "requirements": list(requirements)}
+    (folder / "bundle.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
 # %% ../nbs/93_bundle.ipynb #7d61d254
 def write_sums(folder: Path) -> None:
     """Write SHA256SUMS of all files of a folder."""
@@ -220,24 +233,12 @@ def make_bundle(settings: Settings, out: Path, wheels: str = "") -> Path:
         (new / "settings.ini").write_text(text, encoding="utf-8")
         if settings.bot.processes:
             shutil.copy(settings.root / settings.bot.processes, new / PROCESSES)
-        facts = {"MODEL": found.name, "PYTHON": platform.python_version().rpartition(".")[0],
-                 "PLATFORM": f"{platform.system()} {platform.machine()}", "REQUIREMENTS": quoted(needed)}
-        for name in ("install.sh", "Containerfile"):
-            (new / name).write_text(fill(name, facts), encoding="utf-8")
-        shutil.copy(PACKAGE / "deploy" / "mlbot.service", new)  # filled where it is installed
-        told = {"models": names, "mlbot": importlib.metadata.version("mlbot"), "python": facts["PYTHON"],
-                "platform": facts["PLATFORM"], "requirements": needed}
-        (new / "bundle.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        write_installer(new, names, needed)
         write_sums(new)
         pack(new, out / f"{target.name}.tar.gz")
         shutil.rmtree(target, ignore_errors=True)
         new.rename(target)
     return target
-
-
-def quoted(words: Iterable[str]) -> str:
-    """Words for a shell; what pip takes as requirements needs no more than quotes."""
-    return " ".join(f"'{word}'" for word in words)
 
 # %% ../nbs/93_bundle.ipynb #46357eca
 def point(link: Path, to: str) -> None:

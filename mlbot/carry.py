@@ -100,6 +100,9 @@ def push(models: Path, objects: Objects, again: bool = False) -> list[dict]:
         if not objects.create(entry_name(at), as_json(entry)) and objects.get(entry_name(at)) != as_json(entry):
             raise InputError("another machine has released at the same time", "one at a time",
                              "look at what it did, and promote again: mlbot models --pull", str(models))
+    if new and objects.create(entry_name(number + len(new)), as_json(new[-1])):
+        raise InputError("this place lets two machines write the same entry", "a store that knows conditional writes",
+                         "carry models through another store, or release on one machine only", str(models))
     return new
 
 # %% ../nbs/92_carry.ipynb #51f441fc

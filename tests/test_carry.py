@@ -161,6 +161,21 @@ def test_an_entry_that_somebody_wrote_just_now_is_not_overwritten(here, tmp_path
     assert [entry["who"] for entry in read_releases(shared)][2:] == ["ann"]
 
 
+def test_a_store_that_overwrites_where_it_was_asked_to_create_is_told(here, tmp_path):
+    """On such a store two machines could both believe to be first."""
+    class Careless:
+        def __init__(self):
+            self.to = open_objects(tmp_path / "shared")
+
+        def create(self, name, data):
+            return self.to.put(name, data) is None
+
+        def __getattr__(self, what):
+            return getattr(self.to, what)
+    with pytest.raises(InputError, match="lets two machines write the same entry"):
+        push(here, Careless())
+
+
 def test_servers_follow_a_promote_and_a_rollback_on_another_machine(company_project, mlbot, tmp_path, s3):  # noqa: F811
     """`mlbot promote` and `mlbot rollback` on one machine change what another one answers with, by themselves."""
     office, server = (tmp_path / name for name in ("office", "server"))
@@ -208,7 +223,7 @@ def wait_for(service, name):
     raise AssertionError(told)
 
 
-def test_a_place_that_cannot_be_reached_is_said_and_the_old_champion_answers(company_project, mlbot, tmp_path):
+def test_a_place_that_cannot_be_reached_is_said_and_the_old_champion_answers(company_project, mlbot, tmp_path, monkeypatch):
     """Promoting is done here, exit code 3 says that it was not carried, and a server goes on with an alert."""
     (tmp_path / "settings.ini").write_text("[data]\nsource = company\n[places]\ncarried = s3://nowhere/models\n")
     shutil.copytree(company_project / "models", tmp_path / "models")
@@ -219,6 +234,19 @@ def test_a_place_that_cannot_be_reached_is_said_and_the_old_champion_answers(com
     assert done.returncode == 3 and "on this machine only" in done.stdout and "mlbot models --push" in done.stderr
     assert read_pointer(tmp_path / "models") == other
     assert mlbot("models", "--pull", cwd=tmp_path, env=keys_of(free_port())).returncode == 3
+    for name, value in keys_of(free_port()).items():
+        monkeypatch.setenv(name, value)
+    service = Service(tmp_path)
+    try:
+        for _ in range(150):
+            told = httpx.get(f"{service.url}/readyz").json()
+            if told.get("alert"):
+                break
+            time.sleep(0.1)
+        assert told["model"] == other and "the account does not answer" in told["alert"]
+        assert "mlbot_model_alert 1.0" in httpx.get(f"{service.url}/metrics").text
+    finally:
+        service.stop()
     (tmp_path / "settings.ini").write_text("[data]\nsource = company\n")
     done = mlbot("models", "--push", cwd=tmp_path)
     assert done.returncode == 2 and "no place to carry models" in done.stderr

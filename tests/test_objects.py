@@ -100,7 +100,10 @@ def test_no_name_leads_out_of_the_place(tmp_path, s3):  # noqa: F811
         for ask, name in itertools.product(asks, OUTSIDE):
             with pytest.raises(InputError, match="cannot be the name"):
                 ask(name)
-        assert objects.names() == []
+        for prefix in ("../", "/etc/", "a/../../", "a//"):
+            with pytest.raises(InputError, match="cannot be the name"):
+                objects.names(prefix)
+        assert objects.names() == [] == objects.names("..")
     assert (tmp_path / "secret").read_text() == "topsecret" and not (tmp_path / "shared").exists()
 
 
