@@ -111,7 +111,7 @@ def answers_for(folder: str, file: Path, text: str = "", intent: str = "", conte
 
 # %% ../nbs/98_project.ipynb #bdbea652
 TEMPLATES = PACKAGE / "shipped" / "project"
-PLACES = {"gitignore": ".gitignore", "test_project.py": "tests/test_project.py", "00_slices.md": "nbs/00_slices.ipynb"}
+PLACES = {"gitignore": ".gitignore", "test_project.txt": "tests/test_project.py", "00_slices.md": "nbs/00_slices.ipynb"}
 USUAL_IMPORT = "from mlbot.slices import score_slices, usual_slicings"
 USUAL_CALL = "usual_slicings(test.columns, model.context, settings.data.languages)"
 
