@@ -696,7 +696,7 @@ def upgrade(options: argparse.Namespace) -> int:
         raise need("project", problem) from None
     root = load_settings().root
     done = take_over(root)
-    for word, names in (("took over", done.new), ("merged", done.merged), ("both sides changed; the new text is", done.beside)):
+    for word, names in (("took over", done.new), ("merged", done.merged), ("both changed, the new text is", done.beside)):
         print(*(f"{word}: {name}" for name in names), sep="\n", end="\n" * bool(names))
     if not (done.new or done.merged or done.beside):
         print("nothing to take over")
@@ -1821,8 +1821,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("mlbot", description="Train, judge and release the intent model of a bot.")
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (add_project, add_run, add_cache, add_retrain, add_ci, add_gates, add_predict, add_serve, add_bundle, add_search,
-                add_benchmark, add_data, add_company, add_checkout):
+    for add in (add_project, add_run, add_cache, add_retrain, add_ci, add_gates, add_predict, add_serve, add_bundle,
+                add_search, add_benchmark, add_data, add_company, add_checkout):
         add(commands)
     return parser
 

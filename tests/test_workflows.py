@@ -83,7 +83,8 @@ def test_one_line_switches_the_architecture_and_leaves_what_somebody_changed(tmp
     assert "wrote: retrain.yml" in mlbot("ci", "init").stdout
     assert (tmp_path / "bot" / "service.test.mjs").exists()
     folder = tmp_path / ".github" / "workflows"
-    (folder / "deploy.yml").write_text((folder / "deploy.yml").read_text().replace("timeout-minutes: 45", "timeout-minutes: 5"))
+    deploy = folder / "deploy.yml"
+    deploy.write_text(deploy.read_text().replace("timeout-minutes: 45", "timeout-minutes: 5"))
     settings.write_text(settings.read_text().replace("service", "inside"))
     said = mlbot("ci", "init").stdout
     assert "removed: retrain.yml" in said and "removed: bot.yml" in said
@@ -102,8 +103,9 @@ def repository(released, tmp_path_factory, mlbot) -> Path:
     """A project on the sample in git, with a champion that a folder carries to others, and workflows of architecture service."""
     shared = tmp_path_factory.mktemp("shared")
     kept = re.search(r"cache = (.*)", (released / "settings.ini").read_text())[1]
-    (released / "settings.ini").write_text(f"[data]\nsource = sample\nsuspects = 0\n[places]\ncache = {kept}\n"
-                                           f"carried = {shared}\n[retrain]\npromote = propose\n[ci]\narchitecture = service\n")
+    lines = ["[data]", "source = sample", "suspects = 0", "[places]", f"cache = {kept}", f"carried = {shared}", "[retrain]",
+             "promote = propose", "[ci]", "architecture = service", ""]
+    (released / "settings.ini").write_text("\n".join(lines))
     (released / "requirements.txt").write_text("mlbot\n")
     (released / "tests").mkdir()
     (released / "tests" / "test_hers.py").write_text("def test_hers():\n    assert 1 + 1 == 2\n")
@@ -130,7 +132,7 @@ def steps(done) -> dict[str, str]:
 
 
 def test_architecture_service_runs_here_step_by_step(repository, mlbot):
-    """Each command of each workflow is executed in a clone: checks, training when due, a proposal on trial, promotion, rollback."""
+    """Each command of each workflow is executed in a clone: checks, training when due, a proposal on trial, promotion."""
     done = mlbot("ci", "run")
     found = steps(done)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -190,13 +192,14 @@ def test_a_module_that_was_edited_by_hand_is_out_of_step(tmp_path):
     import nbformat
 
     from mlbot.checkout import check_notebooks
-    (tmp_path / "pyproject.toml").write_text('[tool.nbdev]\nlib_path = "shop"\nnbs_path = "nbs"\nput_version_in_init = false\n'
-                                             '[project]\nname = "shop"\nversion = "0.1"\n')
+    (tmp_path / "pyproject.toml").write_text('[tool.nbdev]\nlib_path = "shop"\nnbs_path = "nbs"\n'
+                                             'put_version_in_init = false\n[project]\nname = "shop"\nversion = "0.1"\n')
     (tmp_path / "nbs").mkdir()
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "__init__.py").write_text('__version__ = "0.1"\n')
     cells = ["#| default_exp till", "#| export\ndef total(n):\n    return 2 * n", "assert total(2) == 4"]
-    nbformat.write(nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells))), tmp_path / "nbs" / "00_till.ipynb")
+    nodes = list(map(nbformat.v4.new_code_cell, cells))
+    nbformat.write(nbformat.v4.new_notebook(cells=nodes), tmp_path / "nbs" / "00_till.ipynb")
     subprocess.run([TOOLS / "nbdev-export"], cwd=tmp_path, check=True, capture_output=True)
     check_notebooks(tmp_path)
     module = tmp_path / "shop" / "till.py"
