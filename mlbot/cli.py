@@ -11,11 +11,11 @@ __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'here', 'add_c
            'take_context', 'replay', 'company', 'predict', 'data_add', 'print_sides', 'data_feedback', 'who_and_why',
            'here_or_there', 'data_log', 'data_diff', 'data_remove', 'data_erase', 'forget_talk', 'data_lock',
            'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search', 'print_trials', 'propose', 'benchmark',
-           'audit', 'models', 'push_carried', 'fetch_carried', 'carriers', 'carry', 'add_carry', 'serve', 'token',
-           'bundle', 'add_bundle', 'monitor', 'promote', 'rollback', 'label', 'open_text', 'write_labels', 'checkout',
-           'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of',
-           'count_of', 'rows_of', 'add_run', 'add_cache', 'add_project', 'add_ci', 'add_predict', 'add_serve',
-           'add_search', 'add_benchmark', 'add_who', 'add_data', 'add_gates', 'add_company', 'add_retrain',
+           'audit', 'models', 'push_carried', 'carry_trial', 'fetch_carried', 'carriers', 'carry', 'add_carry', 'serve',
+           'token', 'bundle', 'add_bundle', 'monitor', 'promote', 'rollback', 'label', 'open_text', 'write_labels',
+           'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of',
+           'share_of', 'count_of', 'rows_of', 'add_run', 'add_cache', 'add_project', 'add_ci', 'add_predict',
+           'add_serve', 'add_search', 'add_benchmark', 'add_who', 'add_data', 'add_gates', 'add_company', 'add_retrain',
            'add_checkout', 'Version', 'build_parser', 'main']
 
 # %% ../nbs/99_cli.ipynb #35d7ea8b
@@ -162,6 +162,8 @@ def run(options: argparse.Namespace) -> int:
         print(released_words(result, whole, read_pointer(settings.places.models)))
         if whole:
             push_carried(settings)
+            if "canary" in parameters:
+                carry_trial(settings)
     report = report_run(result, minutes, source, settings, parameters.get("day", ""))
     publish(result, settings, parameters.get("day", ""))
     print(f"report: {here(report)}")
@@ -1231,6 +1233,14 @@ def push_carried(settings: Settings) -> None:
         print(f"carried: to {settings.places.carried}")
 
 
+def carry_trial(settings: Settings) -> None:
+    """Carry the trial that is on here, or that there is none, where a place is set."""
+    if settings.places.carried:
+        from mlbot.carry import push_trial
+        from mlbot.objects import open_objects
+        push_trial(settings.places.models, open_objects(settings.places.carried))
+
+
 def fetch_carried(settings: Settings, name: str) -> None:
     """Take over a model that is not here and may be carried."""
     from mlbot.artefact import is_name
@@ -1250,8 +1260,8 @@ def carriers(settings: Settings) -> list:
 # %% ../nbs/99_cli.ipynb #2688a5b9
 def carry(settings: Settings, options: argparse.Namespace) -> int:
     """Carry models by hand: `mlbot models --push`, `mlbot models --pull`."""
-    from mlbot.carry import ASIDE, not_carried, pull, push, read_releases
-    from mlbot.live import read_pointer
+    from mlbot.carry import ASIDE, not_carried, pull, pull_trial, push, read_releases
+    from mlbot.live import read_canary, read_pointer
     from mlbot.objects import open_objects
     folder, address = settings.places.models, options.push or options.pull or settings.places.carried
     if not address:
@@ -1264,6 +1274,7 @@ def carry(settings: Settings, options: argparse.Namespace) -> int:
     else:
         apart = not_carried(folder, read_releases(objects))
         name = pull(folder, objects, aside=True)
+        pull_trial(folder, objects, read_canary(folder))
         print(f"champion: {read_pointer(folder) or 'none'}" + ("" if name else ", as before"))
         if apart and name:
             print(f"set aside: {len(apart)} entries that were never carried, in {here(folder / ASIDE)}")
@@ -1385,18 +1396,20 @@ def promote(options: argparse.Namespace) -> int:
     from mlbot.live import Canary, Live, promote, read_canary, set_canary
     settings = load_settings()
     folder = settings.places.models
+    fetch_carried(settings, options.model)
     if options.canary is not None:
         Live(folder).load(options.model)
         set_canary(folder, Canary(options.model, options.canary, time.time(), who_and_why(options)["who"]))
         print(f"canary: model {options.model} answers {options.canary:.0%} of the conversations from now on")
+        carry_trial(settings)
         print(f"next:   label messages ({program()} serve, /web/label.html); it ends by itself when it is worse")
         return 0
-    fetch_carried(settings, options.model)
     before = promote(folder, options.model, who_and_why(options), options.instead_of or None)
     if read_canary(folder) is not None:
         set_canary(folder, None)
     print(f"champion: {options.model}, before: {before or 'none'}")
     push_carried(settings)
+    carry_trial(settings)
     print(f"next:   {program()} models, or back again: {program()} rollback --why \"...\"")
     return 0
 
@@ -1410,6 +1423,7 @@ def rollback(options: argparse.Namespace) -> int:
     if trial is not None:
         set_canary(folder, None)
         print(f"canary: model {trial.model} answers nobody any more")
+        carry_trial(settings)
     else:
         name = previous(folder)
         fetch_carried(settings, name)

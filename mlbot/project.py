@@ -84,7 +84,7 @@ def package_name(folder: str) -> str:
     name = re.sub(r"\W+", "_", folder.lower(), flags=re.ASCII).strip("_")
     taken = keyword.iskeyword(name) or name in sys.stdlib_module_names or name == "mlbot"
     if not name.isidentifier() or taken:
-        raise InputError(f"{folder!r} cannot name a package", "letters, digits and -, beginning with a letter, such as my-bot",
+        raise InputError(f"{folder!r} cannot name a package", "letters, digits and -, a letter first, such as my-bot",
                          "choose another name")
     return name
 

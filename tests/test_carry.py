@@ -9,9 +9,20 @@ import httpx
 import pytest
 
 from mlbot.artefact import POINTER, VIEWS, WEIGHTS, build_artefact, read_artefact, write_artefact
-from mlbot.carry import ASIDE, Carrier, fetch_model, pull, push, read_releases
+from mlbot.carry import (
+    ASIDE,
+    TRIAL,
+    Carrier,
+    fetch_model,
+    pull,
+    pull_trial,
+    push,
+    push_trial,
+    read_releases,
+    trial_in,
+)
 from mlbot.errors import InputError
-from mlbot.live import Live, golden_file, previous, promote, read_pointer, released_names
+from mlbot.live import Canary, Live, golden_file, previous, promote, read_canary, read_pointer, released_names, set_canary
 from mlbot.objects import open_objects
 from mlbot.registry import history
 from tests.serving import Service
@@ -267,3 +278,22 @@ def test_a_run_that_releases_carries_its_model(project, mlbot, tmp_path):
     assert done.returncode == 0 and read_pointer(other / "models") == read_pointer(project / "models") != "", done.stderr
     told = mlbot("predict", "I lost my badge", "--role", "engineer", cwd=other)
     assert told.returncode == 0 and told.stdout == mlbot("predict", "I lost my badge", "--role", "engineer").stdout
+
+
+def test_a_trial_reaches_all_and_ends_everywhere(here, there, shared):
+    """A model on trial is whole before it is named; where the labels end it, it ends on all; a damaged one starts nowhere."""
+    first, second = released_names(here)
+    push(here, shared)
+    set_canary(here, Canary(first, 0.2, 1000.0, "ann"))
+    push_trial(here, shared)
+    pull(there, shared)
+    assert (last := pull_trial(there, shared, None)) == read_canary(here) == read_canary(there)
+    assert pull_trial(here, shared, read_canary(here)) == last
+    set_canary(there, None)
+    assert pull_trial(there, shared, last) is None and pull_trial(here, shared, last) is None and trial_in(shared) is None
+    set_canary(here, Canary(second, 0.5, 2000.0, "ann"))
+    assert pull_trial(here, shared, None) is not None, "one that was begun here and not carried goes on"
+    shared.put(TRIAL, b'{"model": "x"}')
+    with pytest.raises(InputError):
+        pull_trial(there, shared, None)
+    assert read_canary(there) is None

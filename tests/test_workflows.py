@@ -100,11 +100,11 @@ def test_one_line_switches_the_architecture_and_leaves_what_somebody_changed(tmp
 
 @pytest.fixture
 def repository(released, tmp_path_factory, mlbot) -> Path:
-    """A project on the sample in git, with a champion that a folder carries to others, and workflows of architecture service."""
+    """A project on the sample in git, with a champion that a folder carries, and workflows of architecture service."""
     shared = tmp_path_factory.mktemp("shared")
     kept = re.search(r"cache = (.*)", (released / "settings.ini").read_text())[1]
-    lines = ["[data]", "source = sample", "suspects = 0", "[places]", f"cache = {kept}", f"carried = {shared}", "[retrain]",
-             "promote = propose", "[ci]", "architecture = service", ""]
+    lines = ["[data]", "source = sample", "suspects = 0", "[places]", f"cache = {kept}", f"carried = {shared}",
+             "[retrain]", "promote = propose", "[ci]", "architecture = service", ""]
     (released / "settings.ini").write_text("\n".join(lines))
     (released / "requirements.txt").write_text("mlbot\n")
     (released / "tests").mkdir()
@@ -152,7 +152,7 @@ def test_architecture_service_runs_here_step_by_step(repository, mlbot):
 
 
 def test_architecture_inside_runs_here_and_a_red_step_is_red(repository, mlbot):
-    """A push trains and releases; a test that fails ends its job with its exit code, and the next step says where to look."""
+    """A push trains and releases; a test that fails ends its job with its exit code, and it is said where to look."""
     text = (repository / "settings.ini").read_text().replace("architecture = service", "architecture = inside")
     (repository / "settings.ini").write_text(text)
     mlbot("ci", "init")

@@ -1,0 +1,92 @@
+"""The ten weeks under both architectures: are models and verdicts the same?
+
+    python3 benchmarks/architectures.py [--weeks 10] [--data company]
+
+*inside*: one checkout; each week's push trains, judges and releases. *service*: each week begins with a fresh checkout that holds no
+model, as a machine of CI does; it fetches the champion, `mlbot retrain` trains, judges, releases and carries; a server that only
+follows takes the model over; and a push judges the stored champion. Both have kept results of their own, so nothing is shared but the
+code. Printed for each week: the models, how many verdicts there are, and whether all of them are equal. Of latency and training time,
+which are measured, only the outcome is compared. Exit code 1 when anything differs.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from datetime import date, timedelta
+from pathlib import Path
+
+FIRST, MEASURED = date(2026, 1, 5), ("latency_ratio", "training_time")
+
+
+def mlbot(root: Path, *words: str) -> str:
+    """What a command prints; it must end well."""
+    done = subprocess.run([sys.executable, "-m", "mlbot", *words], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, f"mlbot {' '.join(words)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def settings(root: Path, architecture: str, carried: Path) -> None:
+    """Begin a project on the company, or another source."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "settings.ini").write_text(f"[ci]\narchitecture = {architecture}\n[places]\ncarried = {carried}\n")
+
+
+def verdicts(root: Path) -> tuple[str, list]:
+    """The model of the last run, and its verdicts."""
+    run = sorted((root / "runs").glob("2*/verdicts.json"))[-1]
+    found = json.loads(run.read_text())
+    return found["model"], [[item["gate"], item["outcome"], None if item["gate"] in MEASURED else item["score"],
+                             None if item["gate"] in MEASURED else item["parts"]] for item in found["verdicts"]]
+
+
+def inside(root: Path, source: str, week: int, day: date, carried: Path) -> tuple[str, list]:
+    """One week with everything in CI."""
+    settings(root, "inside", carried)
+    mlbot(root, "run", "--data", source, "--day", str(day))
+    return verdicts(root)
+
+
+def service(root: Path, source: str, week: int, day: date, carried: Path) -> tuple[str, list]:
+    """One week with the ML part carved out; the checkout is a fresh one."""
+    checkout, server = root / f"checkout-{week}", root / "server"
+    settings(checkout, "service", carried)
+    settings(server, "service", carried)
+    if week:
+        mlbot(checkout, "models", "--pull")
+    mlbot(checkout, "retrain", "--force", "--now", f"{day}T03:00+00:00", "--data", source)
+    found = verdicts(checkout)
+    mlbot(server, "models", "--pull")
+    assert (server / "models" / "champion").read_text().strip() == found[0], "the server follows"
+    if week:
+        mlbot(checkout, "judge", "--data", source, "--day", str(day), "--rows", "300")
+        assert verdicts(checkout)[0] == found[0], "a push judges the champion"
+    shutil.rmtree(checkout)
+    return found
+
+
+def main() -> int:
+    """Print a line a week."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weeks", type=int, default=10)
+    parser.add_argument("--data", default="company", help="company, whose weeks are lived through; or another source, again and again")
+    options = parser.parse_args()
+    same = True
+    print("week  inside        service       verdicts  equal")
+    with tempfile.TemporaryDirectory() as place:
+        for week in range(options.weeks + 1):
+            day = FIRST + timedelta(days=7 * week)
+            source = f"company:{week}" if options.data == "company" else options.data
+            one = inside(Path(place) / "one", source, week, day, Path(place) / "carried-one")
+            two = service(Path(place) / "two", source, week, day, Path(place) / "carried-two")
+            equal = one == two
+            same &= equal
+            print(f"{week:>4}  {one[0]:<12}  {two[0]:<12}  {len(one[1]):>8}  {'yes' if equal else 'no'}", flush=True)
+    print("the same models and verdicts" if same else "models or verdicts differ")
+    return 0 if same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
