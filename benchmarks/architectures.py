@@ -2,11 +2,11 @@
 
     python3 benchmarks/architectures.py [--weeks 10] [--data company]
 
-*inside*: one checkout; each week's push trains, judges and releases. *service*: each week begins with a fresh checkout that holds no
-model, as a machine of CI does; it fetches the champion, `mlbot retrain` trains, judges, releases and carries; a server that only
-follows takes the model over; and a push judges the stored champion. Both have kept results of their own, so nothing is shared but the
-code. Printed for each week: the models, how many verdicts there are, and whether all of them are equal. Of latency and training time,
-which are measured, only the outcome is compared. Exit code 1 when anything differs.
+*inside*: one checkout; each week's push trains, judges and releases. *service*: each week begins with a fresh checkout
+without a model, as a machine of CI does; it fetches the champion, `mlbot retrain` trains, judges, releases and carries; a
+server that only follows takes the model over; and a push judges the stored champion. Each keeps results of its own, so
+nothing is shared but the code. Printed for each week: the models, how many verdicts there are, and whether all of them are
+equal. Of latency and training time, which are measured, only the outcome is compared. Exit code 1 when anything differs.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def main() -> int:
     """Print a line a week."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weeks", type=int, default=10)
-    parser.add_argument("--data", default="company", help="company, whose weeks are lived through; or another source, again and again")
+    parser.add_argument("--data", default="company", help="company, in its weeks; or another source")
     options = parser.parse_args()
     same = True
     print("week  inside        service       verdicts  equal")
