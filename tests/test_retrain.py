@@ -85,6 +85,12 @@ def test_a_day_on_which_clocks_change_is_one_day(day):
     assert slot_of(day.replace(hour=12, tzinfo=zone), 1) == slot_of(moments[0], 1)
 
 
+def test_slots_are_those_of_utc_wherever_a_scheduler_stands():
+    sunday_evening = datetime(2026, 1, 4, 22, tzinfo=ZoneInfo("America/New_York"))  # Monday, three o'clock UTC
+    assert due(sunday_evening, [done(MONDAY - DAY)], SEEN, WEEKLY).yes
+    assert not due(sunday_evening, [done(MONDAY)], SEEN, WEEKLY).yes
+
+
 def test_a_clock_that_goes_back_runs_no_slot_twice():
     after = [done(MONDAY, 1), done(MONDAY + 7 * DAY, 2)]
     for back in (timedelta(seconds=1), timedelta(hours=5), 3 * DAY, 7 * DAY):
@@ -158,15 +164,15 @@ def test_a_dead_scheduler_holds_others_off_as_long_as_a_run_may_take(tmp_path):
 
 
 def test_cut_lines_and_damaged_tickets_are_left_out_and_hold_nobody_off(tmp_path):
+    append_line(tmp_path / LOG, "[]")
     for number in (1, 2):
         take(tmp_path, Attempt(number, MONDAY, 35))
+        with open(tmp_path / LOG, "a") as file:
+            file.write('{"number": 7, "at": "20')
         note(tmp_path, Attempt(number, MONDAY, 35), 0)
-    with open(tmp_path / LOG, "a") as file:
-        file.write('{"number": 3, "at": "20')
     (tmp_path / ticket_of(3)).write_bytes(b"\x00\x01")
-    append_line(tmp_path / LOG, "[]")
     read = read_attempts(tmp_path)
-    assert [attempt.number for attempt in read] == [1, 2, 3] and read[2].code is None
+    assert [(attempt.number, attempt.code) for attempt in read] == [(1, 0), (2, 0), (3, None)]
     decision = due(MONDAY + 7 * DAY, read, SEEN, WEEKLY)
     assert decision.yes and take(tmp_path, next_attempt(MONDAY + 7 * DAY, read, decision, SEEN, 35))
 
@@ -250,9 +256,11 @@ def test_drift_of_production_is_seen_through_its_log(company_project, tmp_path):
     assert not any(reason.yes for reason in due(now, tried, quiet, settings.retrain).reasons)
 
 
-def test_a_store_counts_the_rows_that_a_run_trains_on(project, mlbot):
+def test_a_store_counts_the_rows_that_a_run_trains_on(project, mlbot, csv_file):
     (project / "settings.ini").write_text("[data]\nsource = store\ncontext = role location\nsuspects = 0\n")
-    assert mlbot("data", "add", sample_file()).returncode == 0
+    outside = [f"what is the weather in {place},OOS,," for place in ("Paris", "Rome", "Oslo", "Bern", "Riga", "Cork", "Graz")]
+    file = csv_file("\n".join([*sample_file().read_text().splitlines(), *outside]))
+    assert mlbot("data", "add", file).returncode == 0
     settings = load_settings(project)
     from mlbot.source import choose, load_source
     from mlbot.split import split
