@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -379,6 +380,32 @@ def test_a_real_training_is_released_once_and_fills_its_slot(project, mlbot):
     again = mlbot("retrain", "--now", (MONDAY + DAY).isoformat())
     assert again.returncode == 0 and "not due" in again.stdout and len(history(project / "models")) == 2
     assert mlbot("retrain", "--check", "--now", (MONDAY + 7 * DAY).isoformat()).returncode == 0
+
+
+def test_two_real_schedulers_at_once_train_once(project):
+    """Two processes start in the same second: one trains, the other finds the ticket, and both end well."""
+    command = [sys.executable, "-m", "mlbot", "retrain", "--now", MONDAY.isoformat()]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert len(history(project / "models")) == 1 and len(list((project / "models" / "retrain").iterdir())) == 1
+    assert sum("released: model" in text for text in said) == 1
+    assert sum("nothing was run" in text for text in said) == 1
+
+
+def test_a_killed_scheduler_is_followed_by_another_one_the_next_day(project, mlbot):
+    """Killed in the midst of its training: nobody trains beside it, nor twice that day; on the next day it is due."""
+    command = [sys.executable, "-m", "mlbot", "retrain", "--now", MONDAY.isoformat()]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while not (project / "models" / ticket_of(1)).exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    answers = {minutes: mlbot("retrain", "--check", "--now", (MONDAY + timedelta(minutes=minutes)).isoformat())
+               for minutes in (10, 60, 24 * 60)}
+    assert [done.returncode for done in answers.values()] == [1, 1, 0]
+    assert "training 1 runs since" in answers[10].stdout and "came to no end" in answers[60].stdout
 
 
 @pytest.mark.parametrize("line", ["every = -1", "hour = 24", "growth = -0.1", "drift = inf", "loss = 5", "promote = now"])
