@@ -466,7 +466,7 @@ def now_of(text: str):
     from mlbot.retrain import moment_of
     return moment_of(text) if text else datetime.now(UTC)
 
-# %% ../nbs/99_cli.ipynb #97bdd523
+# %% ../nbs/99_cli.ipynb #f69bfcc7
 def retrain(options: argparse.Namespace) -> int:
     """Train when it is due, as `mlbot run` does; with --check only say whether it is: exit code 0 for yes, 1 for no."""
     try:
@@ -474,30 +474,29 @@ def retrain(options: argparse.Namespace) -> int:
     except ImportError as problem:
         raise need("pipeline", problem) from None
     settings, now, asked = load_settings(), now_of(options.now), build_parser().parse_args(["run", *options.rest])
-    models, minutes = settings.places.models, asked.minutes or settings.budget.run
-    attempts, seen = read_attempts(models), look_at(settings, now, run_parameters(asked))
+    attempts, seen = read_attempts(settings.places.models), look_at(settings, now, run_parameters(asked))
     decision = due(now, attempts, seen, settings.retrain)
     print(f"mlbot retrain: {now.isoformat(timespec='seconds')}, champion {seen.champion or 'none'}\n{decision}", flush=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        print(*(f"::warning::{reason.words}" for reason in decision.reasons if reason.alarm), sep="\n")
+        print(*(f"::warning::{reason.words}\n" for reason in decision.reasons if reason.alarm), sep="", end="")
     if options.check:
         return answer_check(decision, settings, now)
-    running = next((attempt for attempt in attempts if attempt.runs(now)), None)
-    if not (decision.yes or options.force and running is None):
-        if options.force:
-            raise NoVerdict(decision.held or f"training {running.number} still runs", "no other training",
-                            f"wait for it, or, when its machine is gone, {running.minutes:g} minutes from its start")
+    if running := next((attempt for attempt in attempts if options.force and attempt.runs(now)), None):
+        raise NoVerdict(f"training {running.number} has started and not ended", "no other training at the same time",
+                        f"wait; when its machine is gone, {running.minutes:g} minutes from its start are enough")
+    if not decision.yes and not options.force:
         print(f"not due: nothing was run\nnext:   {program()} retrain --check, or now: {program()} retrain --force")
         return 0
-    attempt = next_attempt(now, attempts, decision, seen, minutes + GRACE, options.force)
-    if not take(models, attempt):
+    minutes = (asked.minutes or settings.budget.run) + GRACE
+    attempt = next_attempt(now, attempts, decision, seen, minutes, options.force)
+    if not take(settings.places.models, attempt):
         print(f"another scheduler has just started training {attempt.number}: nothing was run here\n"
               f"next:   {program()} retrain --check")
         return 3 if options.force else 0
     asked.now, asked.day = now, asked.day or (f"{now:%Y-%m-%d}" if options.now else "")
     asked.why = asked.why or f"retrain: {', '.join(decision.names) or 'forced'}"
     asked.no_release = asked.no_release or settings.retrain.promote == "propose"
-    return run_and_note(asked, models, attempt)
+    return run_and_note(asked, settings.places.models, attempt)
 
 # %% ../nbs/99_cli.ipynb #f0c71451
 GRACE = 5.0  # minutes that report and clean-up may take beyond the budget

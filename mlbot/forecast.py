@@ -9,7 +9,7 @@ __all__ = ['LOG', 'MACHINES', 'HALF_LIFE', 'RATE', 'WEEKLY', 'POWER', 'NOISE', '
            'seconds_at', 'Forecast', 'forecast', 'clock', 'in_weeks', 'sentence', 'warning_of', 'both_forecasts',
            'forecast_lines', 'growth_line', 'advice', 'forecast_figure']
 
-# %% ../nbs/95_forecast.ipynb #5ef58894
+# %% ../nbs/95_forecast.ipynb #226690af
 import json
 import math
 import time
@@ -26,6 +26,7 @@ from .evaluate import reference_loop
 from .retrain import append_line
 from .runs import load_json, load_table
 from .settings import Settings
+from .source import is_company
 
 if TYPE_CHECKING:
     from mlbot.pipeline import Result
@@ -79,7 +80,7 @@ def curve_kept(durations: Sequence[Duration], model: str) -> tuple[dict, ...]:
     """The learning curve that was kept of a model; empty for one that is not known."""
     return next((duration.curve for duration in reversed(durations) if duration.model == model), ())
 
-# %% ../nbs/95_forecast.ipynb #4627c520
+# %% ../nbs/95_forecast.ipynb #d23b6bb4
 def reference_ms(times: int = 30) -> float:
     """How long the reference loop takes here, in milliseconds: the best of some."""
     best = math.inf
@@ -100,15 +101,18 @@ def seconds_of_training(result: "Result", settings: Settings) -> float | None:
 
 
 def duration_of(result: "Result", settings: Settings, source: str, at: datetime, cores: int, loop: float) -> Duration | None:
-    """What a run has to say about time; None for one that ended before its data was split."""
+    """What a run has to say about time; None for one that says nothing: it broke off before its model was trained."""
     if not (result.folder / "train.csv").is_file():
         return None
     rows, given = len(load_table(result.folder / "train.csv")), result.folder / "verdicts.json"
     reached = result.exit_code <= 1 and all(name.endswith("release.ipynb") for name in result.not_reached)
-    name = load_json(given)["model"] if given.is_file() else ""
-    return Duration(at, result.folder.name, name, "company" if source.startswith("company") else source, rows,
-                    seconds_of_training(result, settings), sum(step.seconds for step in result.steps) if reached else None,
-                    result.exit_code == 4, settings.model.tier, rows >= settings.model.many, cores, round(loop, 4),
+    seconds, name = seconds_of_training(result, settings), load_json(given)["model"] if given.is_file() else ""
+    if seconds is None and result.exit_code != 4:
+        return None
+    tier = settings.model.tier
+    return Duration(at, result.folder.name, name, "company" if is_company(source) else source, rows, seconds,
+                    sum(step.seconds for step in result.steps) if reached else None,
+                    result.exit_code == 4, tier, tier == "light" and rows >= settings.model.many, cores, round(loop, 4),
                     slim_curve(result.folder / "learning_curve.json"))
 
 

@@ -9,7 +9,7 @@ __all__ = ['LOG', 'TICKETS', 'DONE', 'slot_of', 'start_of', 'moment_of', 'Shelf'
            'since_forced', 'judged_at', 'by_clock', 'by_growth', 'by_gain', 'by_drift', 'by_loss', 'Decision',
            'held_by', 'due', 'next_attempt']
 
-# %% ../nbs/94_retrain.ipynb #318477ed
+# %% ../nbs/94_retrain.ipynb #4d3c7a4d
 import json
 import os
 import tempfile
@@ -27,7 +27,7 @@ from .monitor import LOOKED_AT, overview, read_profile
 from .registry import champion, history
 from .runs import load_json
 from .settings import Retrain, Settings
-from .source import choose, find_source, load_source
+from .source import choose, find_source, is_company, load_source
 from .split import split
 from .store import is_store, open_table, read_lock, read_rows
 
@@ -180,7 +180,7 @@ class Seen:
     releases: tuple[tuple[datetime, str], ...] = ()
     silent: str = ""
 
-# %% ../nbs/94_retrain.ipynb #318b6137
+# %% ../nbs/94_retrain.ipynb #4b83ffc9
 def stored_rows(url: str, version: int | None, settings: Settings, by_column: bool = False) -> int:
     """The training rows of a store, at a version or at the present one. InputError without a store."""
     table = open_table(url, version)
@@ -196,7 +196,7 @@ def training_rows(settings: Settings, given: dict | None = None) -> int:
     given = given or {}
     words = [str(given.get(name, "")) for name in ("data", "text", "intent", "context", "split_column", "group")]
     source, columns = choose(settings, *words)
-    place = "" if source.startswith("company") else find_source(source, settings)
+    place = "" if is_company(source) else find_source(source, settings)
     if place and is_store(place):
         lock = read_lock(settings.root, str(place))
         return stored_rows(str(place), lock and lock["version"], settings, bool(columns.side))

@@ -135,7 +135,8 @@ def git(root: Path, *words: str) -> bytes | None:
     return done.stdout if done.returncode == 0 else None
 
 
-JUDGING = ("targets", "gates", "meter", "places", "budget", "feedback", "package", "extras", "ci", "retrain")  # no answer
+JUDGING = ("targets", "gates", "meter", "places", "budget", "feedback", "retrain", "ci", "package",
+           "extras")  # sections that move no answer
 
 
 def asked_of_model(text: str) -> dict[str, dict[str, str]] | None:

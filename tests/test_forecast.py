@@ -72,6 +72,9 @@ def test_a_warning_comes_within_four_weeks_of_a_breach_and_not_long_before():
     [line] = warning_of(forecast(late, 6 * HOUR, late[-1].at), "the training")
     assert line.startswith("warning: the training may need ") and "of its 6 h within 4 weeks" in line
     assert late[-1].seconds < 6 * HOUR  # it still fits today
+    between = [grown(week) for week in range(15)]
+    told = forecast(between, 6 * HOUR, between[-1].at)
+    assert told.earliest <= 4 < told.breaks and warning_of(told, "the training")  # likely not yet, but it may
 
 
 def test_fewer_than_three_durations_are_no_forecast():
@@ -92,6 +95,11 @@ def test_rows_that_come_in_batches_widen_the_interval():
     steady = fit_growth(np.arange(20.0), 1_000 * 1.03 ** np.arange(20))
     lumpy = fit_growth(np.arange(20.0), 1_000 * 1.03 ** (5.0 * (np.arange(20) // 5)))
     assert steady.rate == pytest.approx(np.log(1.03), abs=1e-3) and lumpy.variance > 5 * steady.variance
+    past = [grown(week) for week in range(20)]
+    jumps = [replace(item, rows=grown(5 * (week // 5)).rows, seconds=grown(5 * (week // 5)).seconds)
+             for week, item in enumerate(past)]
+    even, uneven = forecast(past, HOUR, past[-1].at), forecast(jumps, HOUR, jumps[-1].at)
+    assert uneven.high[28] / uneven.middle[28] > 1.15 * even.high[28] / even.middle[28]
 
 
 def test_two_trainings_of_one_day_on_other_data_are_no_growth():
@@ -103,7 +111,7 @@ def test_one_busy_machine_does_not_bend_the_curve():
     weeks, rows = np.arange(12.0), 1_000 * 1.1 ** np.arange(12)
     seconds = 60 * (rows / 1_000) ** 1.2
     calm, busy = fit_power(weeks, rows, seconds), fit_power(weeks, rows, np.where(weeks == 6, 5 * seconds, seconds))
-    assert calm.power == pytest.approx(1.2, abs=0.05) and abs(busy.level - calm.level) < 0.05
+    assert calm.power == pytest.approx(1.2, abs=0.05) and abs(busy.level - calm.level) < 0.004
 
 
 def test_a_long_silence_counts_from_now():
@@ -113,10 +121,10 @@ def test_a_long_silence_counts_from_now():
 
 
 def test_cut_lines_are_left_out(tmp_path):
+    append_line(tmp_path / LOG, '{"at": "2026-01-05T02:00:00+00:00", "rows": 7}')
     add_duration(tmp_path, grown(1))
     with open(tmp_path / LOG, "a") as file:
         file.write('{"at": "2026-01-')
-    append_line(tmp_path / LOG, '{"at": "2026-01-05T02:00:00+00:00", "rows": 7}')
     add_duration(tmp_path, grown(0))
     assert [duration.rows for duration in read_durations(tmp_path)] == [grown(0).rows, grown(1).rows]
     assert read_durations(tmp_path / "nowhere") == []

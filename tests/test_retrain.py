@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -85,6 +86,12 @@ def test_a_day_on_which_clocks_change_is_one_day(day):
     assert slot_of(day.replace(hour=12, tzinfo=zone), 1) == slot_of(moments[0], 1)
 
 
+def test_slots_are_those_of_utc_wherever_a_scheduler_stands():
+    sunday_evening = datetime(2026, 1, 4, 22, tzinfo=ZoneInfo("America/New_York"))  # Monday, three o'clock UTC
+    assert due(sunday_evening, [done(MONDAY - DAY)], SEEN, WEEKLY).yes
+    assert not due(sunday_evening, [done(MONDAY)], SEEN, WEEKLY).yes
+
+
 def test_a_clock_that_goes_back_runs_no_slot_twice():
     after = [done(MONDAY, 1), done(MONDAY + 7 * DAY, 2)]
     for back in (timedelta(seconds=1), timedelta(hours=5), 3 * DAY, 7 * DAY):
@@ -158,15 +165,15 @@ def test_a_dead_scheduler_holds_others_off_as_long_as_a_run_may_take(tmp_path):
 
 
 def test_cut_lines_and_damaged_tickets_are_left_out_and_hold_nobody_off(tmp_path):
+    append_line(tmp_path / LOG, "[]")
     for number in (1, 2):
         take(tmp_path, Attempt(number, MONDAY, 35))
+        with open(tmp_path / LOG, "a") as file:
+            file.write('{"number": 7, "at": "20')
         note(tmp_path, Attempt(number, MONDAY, 35), 0)
-    with open(tmp_path / LOG, "a") as file:
-        file.write('{"number": 3, "at": "20')
     (tmp_path / ticket_of(3)).write_bytes(b"\x00\x01")
-    append_line(tmp_path / LOG, "[]")
     read = read_attempts(tmp_path)
-    assert [attempt.number for attempt in read] == [1, 2, 3] and read[2].code is None
+    assert [(attempt.number, attempt.code) for attempt in read] == [(1, 0), (2, 0), (3, None)]
     decision = due(MONDAY + 7 * DAY, read, SEEN, WEEKLY)
     assert decision.yes and take(tmp_path, next_attempt(MONDAY + 7 * DAY, read, decision, SEEN, 35))
 
@@ -250,9 +257,11 @@ def test_drift_of_production_is_seen_through_its_log(company_project, tmp_path):
     assert not any(reason.yes for reason in due(now, tried, quiet, settings.retrain).reasons)
 
 
-def test_a_store_counts_the_rows_that_a_run_trains_on(project, mlbot):
+def test_a_store_counts_the_rows_that_a_run_trains_on(project, mlbot, csv_file):
     (project / "settings.ini").write_text("[data]\nsource = store\ncontext = role location\nsuspects = 0\n")
-    assert mlbot("data", "add", sample_file()).returncode == 0
+    outside = [f"what is the weather in {place},OOS,," for place in ("Paris", "Rome", "Oslo", "Bern", "Riga", "Cork", "Graz")]
+    file = csv_file("\n".join([*sample_file().read_text().splitlines(), *outside]))
+    assert mlbot("data", "add", file).returncode == 0
     settings = load_settings(project)
     from mlbot.source import choose, load_source
     from mlbot.split import split
@@ -371,6 +380,32 @@ def test_a_real_training_is_released_once_and_fills_its_slot(project, mlbot):
     again = mlbot("retrain", "--now", (MONDAY + DAY).isoformat())
     assert again.returncode == 0 and "not due" in again.stdout and len(history(project / "models")) == 2
     assert mlbot("retrain", "--check", "--now", (MONDAY + 7 * DAY).isoformat()).returncode == 0
+
+
+def test_two_real_schedulers_at_once_train_once(project):
+    """Two processes start in the same second: one trains, the other finds the ticket, and both end well."""
+    command = [sys.executable, "-m", "mlbot", "retrain", "--now", MONDAY.isoformat()]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert len(history(project / "models")) == 1 and len(list((project / "models" / "retrain").iterdir())) == 1
+    assert sum("released: model" in text for text in said) == 1
+    assert sum("nothing was run" in text for text in said) == 1
+
+
+def test_a_killed_scheduler_is_followed_by_another_one_the_next_day(project, mlbot):
+    """Killed in the midst of its training: nobody trains beside it, nor twice that day; on the next day it is due."""
+    command = [sys.executable, "-m", "mlbot", "retrain", "--now", MONDAY.isoformat()]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while not (project / "models" / ticket_of(1)).exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    answers = {minutes: mlbot("retrain", "--check", "--now", (MONDAY + timedelta(minutes=minutes)).isoformat())
+               for minutes in (10, 60, 24 * 60)}
+    assert [done.returncode for done in answers.values()] == [1, 1, 0]
+    assert "training 1 runs since" in answers[10].stdout and "came to no end" in answers[60].stdout
 
 
 @pytest.mark.parametrize("line", ["every = -1", "hour = 24", "growth = -0.1", "drift = inf", "loss = 5", "promote = now"])
