@@ -39,7 +39,7 @@ setup(
     keywords=package["keywords"].split(),
     python_requires=">=" + package["python"],
     packages=["mlbot"],
-    package_data={"mlbot": ["shipped/sample/*", "shipped/company/*", "shipped/company/wordings/*", "web/*"]},
+    package_data={"mlbot": ["shipped/sample/*", "shipped/company/*", "shipped/company/wordings/*", "web/*", "templates/*"]},
     install_requires=package["requirements"].split(),
     extras_require=extras,
     entry_points={
