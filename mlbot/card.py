@@ -4,17 +4,17 @@
 
 # %% auto #0
 __all__ = ['KNOWN', 'CARDS', 'results_of', 'parts_of', 'weak_lines', 'name_of', 'data_facts', 'making_facts', 'model_facts',
-           'judged_facts', 'as_yaml', 'build_card', 'card_file', 'save_card']
+           'judged_facts', 'harmless', 'as_yaml', 'build_card', 'card_file', 'save_card']
 
-# %% ../nbs/91_card.ipynb #a62afbb1
+# %% ../nbs/91_card.ipynb #adf05ba7
 import json
 import os
+import re
 from pathlib import Path
 
 from .artefact import read_artefact
 from .files import write_atomic
 from .gate import FAIL, NO_VERDICT, TOO_CLOSE, Part, Verdict, gravity, part_line, too_small, verdict_markdown
-from .publish import plain
 from .report import fill_text
 from .runs import data_warnings, load_json, load_judged, load_outcome, load_verdicts
 from .source import PUBLIC
@@ -56,11 +56,11 @@ def data_facts(prepared: dict) -> dict:
 
 assert name_of("/home/ann/rows.csv") == "rows.csv" and name_of("company:3") == "company:3"
 
-# %% ../nbs/91_card.ipynb #9cf2116d
+# %% ../nbs/91_card.ipynb #d796075d
 def making_facts(prepared: dict) -> dict:
     """What is needed to make the model again."""
     versions = {name: version for name, version in prepared["environment"].items() if name != "lock" and version}
-    return {"commit": prepared["commit"], "changed": prepared["changed"], "environment": prepared["environment"],
+    return {"commit": prepared["commit"], "changed": prepared["changed"], "lock": prepared["environment"].get("lock", ""),
             "day": prepared["day"], "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
             "settings": ", ".join(f"{name} {value}" for name, value in prepared["model"].items())}
 
@@ -86,7 +86,16 @@ def judged_facts(folder: Path) -> dict:
             "limits": [*data_warnings(folder), *filter(None, [judged["meter"]]), *judged["warnings"]],
             "production": told or "No labelled sample of production was scored: how good the model is there is not known."}
 
-# %% ../nbs/91_card.ipynb #39241272
+# %% ../nbs/91_card.ipynb #03c12563
+_MARKUP = re.compile(r"[\\`*{}\[\]#|~<>&@$]|:(?=//)|(?<=www)\.")
+
+
+def harmless(text: str, longest: int = 200) -> str:
+    """A text on one line that Markdown shows as it is."""
+    line = " ".join(str(text).split())
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", line if len(line) <= longest else line[:longest] + "...")
+
+
 def as_yaml(value) -> str:
     """A value for the head: JSON, which YAML reads; as ASCII, so that no character of a name can end a line."""
     return json.dumps(value)
@@ -101,7 +110,7 @@ def build_card(folder: Path) -> str:
         headline=ended.get("headline") or "Judged by hand, notebook by notebook", released=ended.get("released", False),
         languages=ended.get("languages", []), max_characters=ended.get("max_characters", 0), costs=ended.get("costs"),
         **data_facts(prepared), **making_facts(prepared), **model_facts(folder), **judged_facts(folder))
-    return fill_text("card.md", {"plain": plain, "tojson": as_yaml}, facts) + "\n"
+    return fill_text("card.md", {"plain": harmless, "tojson": as_yaml}, facts) + "\n"
 
 # %% ../nbs/91_card.ipynb #a65ec9dc
 CARDS = "cards"

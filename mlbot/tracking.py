@@ -148,7 +148,7 @@ def mark_champion(client, experiment: str, champion: str) -> None:
         if run.data.tags.get("champion") != "yes":
             client.set_tag(run.info.run_id, "champion", "yes")
 
-# %% ../nbs/90_tracking.ipynb #e38d3323
+# %% ../nbs/90_tracking.ipynb #90942642
 def reason_of(problem: Exception) -> str:
     """Why MLflow refused, in one line: what lies at the ground of it."""
     words = " ".join(str(problem).split())
@@ -173,4 +173,5 @@ def track(folder: Path, settings: Settings) -> str:
         raise NoVerdict(f"MLflow at {address} did not take run {folder.name} ({reason_of(problem)})",
                         "a server that answers, or a file that can be written",
                         "start it, or correct mlflow in settings.ini [tracking]") from None
-    return f"{address}/#/experiments/{experiment}/runs/{run}" if not files else f"mlflow ui --backend-store-uri {address}"
+    where = f"/#/experiments/{experiment}/runs/{run}" if not files else f", experiment {settings.root.name}, run {entry.name}"
+    return address + where
