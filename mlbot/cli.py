@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['HEADLINES', 'OF_PREDICT', 'program', 'need', 'here', 'add_columns', 'column_words', 'run_parameters', 'show_progress',
-           'run', 'headline_of', 'released_words', 'report_run', 'facts_of', 'publish', 'prepare_interop', 'hand_on',
-           'tracked_words', 'track', 'card', 'score', 'red_verdict', 'waive', 'plan', 'judged_runs', 'blame',
+           'run', 'headline_of', 'released_words', 'report_run', 'facts_of', 'publish', 'remove_old', 'need_tracking',
+           'hand_on', 'tracked_words', 'track', 'card', 'score', 'red_verdict', 'waive', 'plan', 'judged_runs', 'blame',
            'next_step', 'take_context', 'replay', 'company', 'predict', 'data_add', 'print_sides', 'data_feedback',
            'who_and_why', 'here_or_there', 'data_log', 'data_diff', 'data_remove', 'data_erase', 'forget_talk',
            'data_lock', 'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search', 'print_trials', 'propose',
@@ -120,8 +120,9 @@ def run(options: argparse.Namespace) -> int:
         from mlbot.source import check_source
     except ImportError as problem:
         raise need("pipeline", problem) from None
+    remove_old(options.junit)
     settings, parameters = load_settings(), run_parameters(options)
-    prepare_interop(settings, options.junit)
+    need_tracking(settings)
     source = parameters.get("data", settings.data.source)
     check_source(source, parameters.get("production", settings.data.production), settings)
     prepare_run(settings, parameters)
@@ -226,14 +227,18 @@ def publish(result, settings: Settings, day: str = "") -> None:
         paths = {path.name: path for path in find_notebooks(settings)}
         print(*annotations(result.steps, paths, settings.root), sep="\n")
 
-# %% ../nbs/99_cli.ipynb #66da38dd
-def prepare_interop(settings: Settings, junit: str) -> None:
-    """Refuse a run that could not be logged as the settings ask; remove the JUnit file of an earlier run, now untrue."""
+# %% ../nbs/99_cli.ipynb #0b897f47
+def remove_old(junit: str) -> None:
+    """Remove the JUnit file of an earlier run: a build server must not read it when this run does not even begin."""
+    if junit:
+        Path(junit).unlink(missing_ok=True)
+
+
+def need_tracking(settings: Settings) -> None:
+    """Refuse a run that could not be logged as the settings ask."""
     from importlib.util import find_spec
     if settings.tracking.mlflow and find_spec("mlflow") is None:
         raise need("tracking", ImportError(name="mlflow"))
-    if junit:
-        Path(junit).unlink(missing_ok=True)
 
 
 def hand_on(result, settings: Settings, released: bool, junit: str) -> None:

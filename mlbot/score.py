@@ -272,7 +272,7 @@ def validated(project: Project) -> Evidence:
         return NOTHING
     return BY_ITSELF, f"champion {name} was released by {len(entry['verdicts'])} verdicts of run {entry.get('run', '')}"
 
-# %% ../nbs/92_score.ipynb #94fe0f8b
+# %% ../nbs/92_score.ipynb #16a0fbe5
 def read_model(models: Path, name: str) -> Predictor | None:
     """A stored model by name; None when there is none, or it is damaged."""
     try:
@@ -308,7 +308,7 @@ def rollback(project: Project) -> Evidence:
         return NOTHING
     told = [(entry["model"], entry.get("run")) for entry in history(project.models)]
     back = [one for at, (one, run) in enumerate(told) if not run and one in {earlier for earlier, _ in told[:at]}]
-    return (BY_ITSELF, f"{back[-1]} was brought back before") if back else (BY_HAND, f"model {name} is whole and could answer")
+    return (BY_ITSELF, f"{back[-1]} was brought back before") if back else (BY_HAND, f"model {name} is whole, to go back to")
 
 # %% ../nbs/92_score.ipynb #d9138a3b
 BOTS = (".github/dependabot.yml", ".github/dependabot.yaml", "renovate.json", ".renovaterc", ".github/renovate.json")

@@ -7,11 +7,10 @@ __all__ = ['LONGEST', 'FILES', 'LARGEST', 'SQLITE', 'QUIET', 'STATUS', 'Entry', 
            'address_of', 'connect', 'find_experiment', 'find_entry', 'write_entry', 'mark_champion', 'reason_of',
            'track']
 
-# %% ../nbs/90_tracking.ipynb #35887221
+# %% ../nbs/90_tracking.ipynb #bca2f2c6
 import logging
 import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -148,13 +147,16 @@ def mark_champion(client, experiment: str, champion: str) -> None:
         if run.data.tags.get("champion") != "yes":
             client.set_tag(run.info.run_id, "champion", "yes")
 
-# %% ../nbs/90_tracking.ipynb #90942642
+# %% ../nbs/90_tracking.ipynb #f1cac6ce
 def reason_of(problem: Exception) -> str:
-    """Why MLflow refused, in one line: what lies at the ground of it."""
+    """Why MLflow refused, in one line: of a chain of reasons the last."""
     words = " ".join(str(problem).split())
-    with suppress(IndexError):
-        words = words.split("Caused by ", 1)[1].rstrip(")")
+    if "Caused by" in words:
+        words = words.rpartition(": ")[2].rstrip("\")'")
     return words[:160] or type(problem).__name__
+
+
+assert reason_of(OSError("Max retries (Caused by E('x: y: Connection refused'))")) == "Connection refused"
 
 
 def track(folder: Path, settings: Settings) -> str:
