@@ -44,9 +44,11 @@ def test_a_release_leaves_a_card_that_the_hub_can_read_beside_its_model(green_ru
     measured = {item.gate: item.score for item in load_verdicts(folder)[1]}
     assert told == {"accuracy": round(measured["accuracy"].value, 4), "f1": round(measured["macro_f1"].value, 4)}
     assert card.data.license == "unknown" and card.data.eval_results[0].dataset_name == "sample"
-    assert f"| accuracy | {measured['accuracy'].number} | {measured['accuracy'].n:,} | {measured['accuracy'].interval} |" in text
-    for words in ("# Model " + model.name, "12 intents", "below the threshold of 0.3", "wrong 10.0", "handoff 3.0", "reset_password",
-                  json.loads((folder / "prepare.json").read_text())["snapshot"], "numpy ", "mlbot run --data sample"):
+    score = measured["accuracy"]
+    assert f"| accuracy | {score.number} | {score.n:,} | {score.interval} |" in text
+    for words in ("# Model " + model.name, "12 intents", "below the threshold of 0.3", "wrong 10.0", "handoff 3.0",
+                  "reset_password", "numpy ", "mlbot run --data sample",
+                  json.loads((folder / "prepare.json").read_text())["snapshot"]):
         assert words in text, words
     assert "{{" not in text and "None" not in text.replace("None.", "")
 

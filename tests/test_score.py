@@ -12,6 +12,7 @@ import pytest
 from mlbot.artefact import build_artefact
 from mlbot.live import Canary, golden_file, set_canary
 from mlbot.registry import add_history, release
+from mlbot.runs import load_table, save_table
 from mlbot.score import SECTIONS, judge_project, look, sums_of
 from mlbot.settings import load_settings
 
@@ -52,6 +53,13 @@ def without_languages(project):
     file.write_text(json.dumps(told))
 
 
+def with_address(project):
+    """Put an address into a text."""
+    rows = load_table(run_of(project) / "train.csv")
+    rows.loc[3, "text"] = "write to ann@example.com"
+    save_table(rows, run_of(project) / "train.csv")
+
+
 def edit(file, old, new):
     """Replace some text of a file, which must be there."""
     text = file.read_text()
@@ -70,7 +78,7 @@ REMOVALS = {
     "schema": lambda project: without(project, "data"),
     "feature_cost": lambda project: without(project, "model_size"),
     "feature_rules": lambda project: (run_of(project) / "checks.csv").unlink(),
-    "privacy": lambda project: edit(run_of(project) / "train.csv", ",", ",write to ann@example.com "),
+    "privacy": with_address,
     "inclusion": without_languages,
     "spec_tests": lambda project: (run_of(project) / "learning_curve.json").unlink(),
     "integration": lambda project: (run_of(project) / "4_release.ipynb").unlink(),
@@ -224,8 +232,9 @@ def test_what_no_file_shows_counts_half_when_somebody_vouches_for_it(released):
     assert points(released) == before
 
 
-@pytest.mark.parametrize("name, day, who, says", [("new_feature", "2026-05-01", "ann", "did you mean new_features?"),
-                                                  ("canary", "May", "ann", "a day such as"), ("canary", "2026-05-01", "", "who")])
+@pytest.mark.parametrize("name, day, who, says", [
+    ("new_feature", "2026-05-01", "ann", "did you mean new_features?"), ("canary", "May", "ann", "a day such as"),
+    ("canary", "2026-05-01", "", "who")])
 def test_an_attestation_that_cannot_be_read_stops(released, mlbot, name, day, who, says):
     """Nobody, no day, or no such item."""
     attest(released, name, day, who)

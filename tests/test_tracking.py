@@ -25,6 +25,7 @@ from mlbot.runs import day_of, load_verdicts
 from mlbot.settings import Target, load_settings
 from mlbot.tracking import address_of, connect, track
 
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload``")  # of MLflow's own tables
 SERVER = ("graphene==3.4.3", "aiohttp==3.14.5")  # what a server needs beside the client and what tests install anyway
 
 
