@@ -227,10 +227,11 @@ def publish(result, settings: Settings, day: str = "") -> None:
         paths = {path.name: path for path in find_notebooks(settings)}
         print(*annotations(result.steps, paths, settings.root), sep="\n")
 
-# %% ../nbs/99_cli.ipynb #0b897f47
+# %% ../nbs/99_cli.ipynb #de63c370
 def remove_old(junit: str) -> None:
     """Remove the JUnit file of an earlier run: a build server must not read it when this run does not even begin."""
     if junit:
+        Path(junit).parent.mkdir(parents=True, exist_ok=True)  # a place that cannot be written is refused before the work
         Path(junit).unlink(missing_ok=True)
 
 
@@ -250,7 +251,10 @@ def hand_on(result, settings: Settings, released: bool, junit: str) -> None:
     save_outcome(folder, result.exit_code, headline_of(result)[0], released and result.exit_code == 0,
                  sum(step.seconds for step in result.steps), settings)
     if (folder / "judged.json").exists():
-        print(f"card:   {here(save_card(folder, settings.places.models))}")
+        try:
+            print(f"card:   {here(save_card(folder, settings.places.models))}")
+        except (MlbotError, KeyError) as problem:  # notebooks of one's own may leave less behind
+            print(f"no card: {problem}")
     if junit:
         text = build_junit(folder.name, result.steps, result.not_reached, result.problems)
         write_atomic(Path(junit), lambda file: file.write(text), binary=True)

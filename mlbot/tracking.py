@@ -32,7 +32,7 @@ class Entry:
     started: int
     ended: int
 
-# %% ../nbs/90_tracking.ipynb #f4cca3a2
+# %% ../nbs/90_tracking.ipynb #a5ed0a09
 LONGEST = 500  # characters of a value; older servers refuse longer ones
 
 
@@ -41,10 +41,10 @@ def params_of(folder: Path) -> dict[str, str]:
     if not (folder / "prepare.json").exists():
         return {}
     prepared = load_json(folder / "prepare.json")
-    found = {name: prepared[name] for name in ("source", "snapshot", "split", "day", "commit", "changed")}
-    found |= {"context": " ".join(prepared["context"]), "lock": prepared["environment"].get("lock", "")}
+    found = {name: prepared.get(name, "") for name in ("source", "snapshot", "split", "day", "commit", "changed")}
+    found |= {"context": " ".join(prepared.get("context", ())), "lock": prepared.get("environment", {}).get("lock", "")}
     found |= {f"model.{name}": " ".join(map(str, value)) if isinstance(value, list) else value
-              for name, value in prepared["model"].items()}
+              for name, value in prepared.get("model", {}).items()}
     return {name: str(value)[:LONGEST] for name, value in found.items()}
 
 # %% ../nbs/90_tracking.ipynb #32b58ded
