@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'here', 'add_columns', 'column_words', 'run_parameters',
            'step_words', 'show_progress', 'run', 'judge', 'headline_of', 'released_words', 'report_run', 'facts_of',
-           'publish', 'red_verdict', 'waive', 'plan', 'judged_runs', 'blame', 'next_step', 'remember_time', 'forecast',
+           'publish', 'remove_old', 'need_tracking', 'hand_on', 'tracked_words', 'track', 'card', 'score',
+           'red_verdict', 'waive', 'plan', 'judged_runs', 'blame', 'next_step', 'remember_time', 'forecast',
            'about_runs', 'now_of', 'retrain', 'look_at', 'answer_check', 'run_and_note', 'clear_results', 'cache',
            'ci_init', 'ci_run', 'ci_notebooks', 'ci_propose', 'new', 'first_run', 'rewrite', 'git_project', 'upgrade',
            'take_context', 'replay', 'company', 'predict', 'data_add', 'print_sides', 'data_feedback', 'who_and_why',
@@ -16,7 +17,7 @@ __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'here', 'add_c
            'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of',
            'share_of', 'count_of', 'rows_of', 'add_run', 'add_cache', 'add_project', 'add_ci', 'add_predict',
            'add_serve', 'add_search', 'add_benchmark', 'add_who', 'add_data', 'add_gates', 'add_company', 'add_retrain',
-           'add_checkout', 'Version', 'build_parser', 'main']
+           'add_interop', 'add_checkout', 'Version', 'build_parser', 'main']
 
 # %% ../nbs/99_cli.ipynb #35d7ea8b
 import argparse
@@ -29,6 +30,7 @@ import sys
 import tempfile
 import time
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 
 from .errors import InputError, MlbotError, NoVerdict
@@ -131,7 +133,9 @@ def run(options: argparse.Namespace) -> int:
         from mlbot.source import check_source
     except ImportError as problem:
         raise need("pipeline", problem) from None
+    remove_old(options.junit)
     settings, parameters = load_settings(), run_parameters(options)
+    need_tracking(settings)
     source = parameters.get("data", settings.data.source)
     check_source(source, parameters.get("production", settings.data.production), settings)
     prepare_run(settings, parameters)
@@ -169,6 +173,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"report: {here(report)}")
     if not (options.champion or options.until):
         print(*(f"{line}\n" for line in remember_time(result, source, minutes, settings, options.now)), sep="", end="")
+    hand_on(result, settings, whole, options.junit)
     print(f"next:   {next_step(result, whole)}")
     return result.exit_code
 
@@ -176,7 +181,7 @@ def run(options: argparse.Namespace) -> int:
 def judge(options: argparse.Namespace) -> int:
     """Judge the champion as it is stored, with the code and the data that are here; nothing is trained or released."""
     given = {"target": None, "production": "", "until": "", "champion": True, "no_release": True, "why": "", "text": "",
-             "intent": "", "split_column": "", "group": "", "context": [], "parameter": [], "now": None}
+             "intent": "", "split_column": "", "group": "", "context": [], "parameter": [], "now": None, "junit": ""}
     return run(argparse.Namespace(**{**given, **vars(options)}))
 
 # %% ../nbs/99_cli.ipynb #adac6e54
@@ -256,6 +261,95 @@ def publish(result, settings: Settings, day: str = "") -> None:
     if os.environ.get("GITHUB_ACTIONS") == "true":
         paths = {path.name: path for path in find_notebooks(settings)}
         print(*annotations(result.steps, paths, settings.root), sep="\n")
+
+# %% ../nbs/99_cli.ipynb #de63c370
+def remove_old(junit: str) -> None:
+    """Remove the JUnit file of an earlier run: a build server must not read it when this run does not even begin."""
+    if junit:
+        Path(junit).parent.mkdir(parents=True, exist_ok=True)  # a place that cannot be written is refused before the work
+        Path(junit).unlink(missing_ok=True)
+
+
+def need_tracking(settings: Settings) -> None:
+    """Refuse a run that could not be logged as the settings ask."""
+    from importlib.util import find_spec
+    if settings.tracking.mlflow and find_spec("mlflow") is None:
+        raise need("tracking", ImportError(name="mlflow"))
+
+
+def hand_on(result, settings: Settings, released: bool, junit: str) -> None:
+    """Write how the run ended, the model card and the JUnit file, and log the run to MLflow where the settings say so."""
+    from mlbot.card import save_card
+    from mlbot.publish import build_junit
+    from mlbot.runs import save_outcome
+    folder = result.folder
+    save_outcome(folder, result.exit_code, headline_of(result)[0], released and result.exit_code == 0,
+                 sum(step.seconds for step in result.steps), settings)
+    if (folder / "judged.json").exists():
+        try:
+            print(f"card:   {here(save_card(folder, settings.places.models))}")
+        except (MlbotError, KeyError) as problem:  # notebooks of one's own may leave less behind
+            print(f"no card: {problem}")
+    if junit:
+        text = build_junit(folder.name, result.steps, result.not_reached, result.problems)
+        write_atomic(Path(junit), lambda file: file.write(text), binary=True)
+        print(f"junit:  {here(Path(junit).resolve())}")
+    if settings.tracking.mlflow:
+        print(tracked_words(folder, settings))
+
+
+def tracked_words(folder: Path, settings: Settings) -> str:
+    """Log a run to MLflow, and say where it is; or why it is not there, and what logs it later."""
+    from mlbot.tracking import track
+    try:
+        return f"mlflow: {track(folder, settings)}"
+    except NoVerdict as problem:
+        return f"not logged: {problem.met}; later: {program()} track {folder.name}"
+
+# %% ../nbs/99_cli.ipynb #0f5c5e04
+def track(options: argparse.Namespace) -> int:
+    """Log a run to MLflow, or bring it up to date there."""
+    try:
+        from mlbot.runs import open_run
+        from mlbot.tracking import track as log
+        settings = load_settings()
+        if not settings.tracking.mlflow:
+            raise InputError("no place for MLflow is set", "a SQLite file or a server",
+                             "mlflow = sqlite:///mlflow.db in [tracking]", str(settings.file))
+        folder = open_run(settings, options.run)
+        print(f"mlflow: {log(folder, settings)}")
+    except ImportError as problem:
+        raise need("tracking", problem) from None
+    print(f"next:   {program()} card {folder.name}")
+    return 0
+
+
+def card(options: argparse.Namespace) -> int:
+    """Write the card of the model of a run, and print it."""
+    try:
+        from mlbot.card import save_card
+        from mlbot.runs import open_run
+    except ImportError as problem:
+        raise need("pipeline", problem) from None
+    settings = load_settings()
+    file = save_card(open_run(settings, options.run, needs="judged.json"), settings.places.models)
+    print(file.read_text(encoding="utf-8"))
+    print(f"card:   {here(file)}", file=sys.stderr)
+    print(f"next:   fill in [card] of settings.ini for the next run, then: {program()} run", file=sys.stderr)
+    return 0
+
+
+def score(options: argparse.Namespace) -> int:
+    """Print the 28 items of the ML Test Score with the evidence for this project."""
+    try:
+        from mlbot.score import judge_project, look, next_thing, score_lines
+    except ImportError as problem:
+        raise need("pipeline", problem) from None
+    settings = load_settings()
+    found = judge_project(look(settings, datetime.now(UTC)))
+    print(*score_lines(found, options.short), sep="\n")
+    print(f"next:   {next_thing(found) or f'{program()} score, after the next release'}")
+    return 0
 
 # %% ../nbs/99_cli.ipynb #ded7d7f0
 def red_verdict(gate: str, folder: Path):
@@ -1573,6 +1667,7 @@ def add_run(commands) -> None:
     command.add_argument("--no-release", action="store_true", help="judge only, and leave the champion as it is")
     command.add_argument("--until", default="", metavar="NOTEBOOK", help="end after this notebook, such as 1_prepare")
     command.add_argument("--force", action="store_true", help="run each notebook, even where a kept result would do")
+    command.add_argument("--junit", default="", metavar="FILE.xml", help="also write the verdicts for a build server")
     command.add_argument("--why", default="", help="the reason of the release, kept in the history")
     command.add_argument("--minutes", type=minutes_of, help="time budget, instead of the one in settings.ini")
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
@@ -1807,6 +1902,19 @@ def add_retrain(commands) -> None:
     command.add_argument("--now", default="", metavar="MOMENT", help="such as 2026-01-05T02:00:00+00:00; default: this one")
     command.set_defaults(call=forecast)
 
+# %% ../nbs/99_cli.ipynb #1cebd6df
+def add_interop(commands) -> None:
+    """`mlbot track`, `mlbot card` and `mlbot score`."""
+    command = commands.add_parser("track", help="log a run to MLflow")
+    command.add_argument("run", nargs="?", default="latest", metavar="RUN", help="default: the latest")
+    command.set_defaults(call=track)
+    command = commands.add_parser("card", help="write and print the card of a model")
+    command.add_argument("run", nargs="?", default="latest", metavar="RUN", help="default: the latest")
+    command.set_defaults(call=card)
+    command = commands.add_parser("score", help="the ML Test Score of this project, item by item with its evidence")
+    command.add_argument("--short", action="store_true", help="the sections and what is missing, only")
+    command.set_defaults(call=score)
+
 # %% ../nbs/99_cli.ipynb #03c0fd77
 def add_checkout(commands) -> None:
     """The commands for those who work on mlbot itself."""
@@ -1834,8 +1942,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("mlbot", description="Train, judge and release the intent model of a bot.")
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (add_project, add_run, add_cache, add_retrain, add_ci, add_gates, add_predict, add_serve, add_bundle,
-                add_search, add_benchmark, add_data, add_company, add_checkout):
+    for add in (add_project, add_run, add_cache, add_retrain, add_ci, add_gates, add_interop, add_predict, add_serve,
+                add_bundle, add_search, add_benchmark, add_data, add_company, add_checkout):
         add(commands)
     return parser
 

@@ -4,17 +4,30 @@
 
 # %% auto #0
 __all__ = ['LONGEST', 'plain', 'metrics_of', 'cell_line', 'annotation', 'level_of', 'gates_said', 'annotations',
-           'changes_markdown', 'waivers_markdown', 'problem_markdown', 'build_markdown']
+           'changes_markdown', 'waivers_markdown', 'problem_markdown', 'build_markdown', 'gate_case', 'notebook_case',
+           'build_junit']
 
 # %% ../nbs/39_publish.ipynb #5fa094d4
 import json
 import re
 from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 from .compare import Change
 from .errors import MlbotError
-from .gate import TOO_CLOSE, Verdict, remarks, rows_missing, side_words, stretch_of, verdict_line, verdict_markdown
+from mlbot.gate import (
+    NO_VERDICT,
+    TOO_CLOSE,
+    Verdict,
+    remarks,
+    rows_missing,
+    side_words,
+    stretch_of,
+    verdict_line,
+    verdict_markdown,
+)
 
 # %% ../nbs/39_publish.ipynb #34127143
 _SPECIAL = re.compile(r"[\\`*_{}\[\]()#+!|~<>&@:$-]")
@@ -152,3 +165,50 @@ def build_markdown(headline: str, verdicts: list[Verdict], problems, changes: li
         else:
             left_out += 1
     return text + (f"{left_out} parts are too long for this place; the report has them.\n" if left_out else "")
+
+# %% ../nbs/39_publish.ipynb #ccfde73d
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML cannot hold
+
+
+def gate_case(notebook: str, verdict: Verdict) -> Element:
+    """The test case of one gate."""
+    case = Element("testcase", classname=Path(notebook).stem, name=verdict.gate, time="0")
+    line = _UNPRINTABLE.sub("?", verdict_line(verdict))
+    if verdict.stops:
+        kind = "error" if verdict.outcome == NO_VERDICT else "failure"
+        SubElement(case, kind, message=line, type=verdict.outcome).text = line
+    else:
+        SubElement(case, "system-out").text = line
+    return case
+
+
+def notebook_case(notebook: str, seconds: float, problems: Sequence[MlbotError] = (), reached: bool = True) -> Element:
+    """The test case of a notebook itself: that it ran. `problems` are those that no gate has said already."""
+    case = Element("testcase", classname=Path(notebook).stem, name="runs", time=f"{seconds:.1f}")
+    for problem in problems[:1]:
+        text = _UNPRINTABLE.sub("?", "\n".join(map(str, problems)))
+        SubElement(case, "error", message=_UNPRINTABLE.sub("?", problem.met), type=type(problem).__name__).text = text
+    if not reached:
+        SubElement(case, "skipped", message="not reached")
+    return case
+
+# %% ../nbs/39_publish.ipynb #12647b85
+def build_junit(name: str, steps, not_reached: Sequence[str], problems: Sequence[MlbotError]) -> bytes:
+    """A run as JUnit XML. `problems` are all of it, also those of no notebook."""
+    cases, said = [], set()
+    for step in steps:
+        gates = [verdict for verdict in step.given if verdict.stops]
+        mine = [problem for problem in step.problems if problem.met not in {verdict_line(verdict) for verdict in gates}]
+        said.update(map(id, step.problems))
+        cases += [notebook_case(step.notebook, step.seconds, mine), *(gate_case(step.notebook, item) for item in step.given)]
+    cases += [notebook_case(notebook, 0, reached=False) for notebook in not_reached]
+    if left := [problem for problem in problems if id(problem) not in said]:
+        cases.append(notebook_case("run", 0, left))
+    counts = {f"{kind}s" if kind != "skipped" else kind: str(sum(case.find(kind) is not None for case in cases))
+              for kind in ("failure", "error", "skipped")}
+    suite = Element("testsuite", name=f"mlbot {name}", tests=str(len(cases)), **counts,
+                    time=f"{sum(step.seconds for step in steps):.1f}")
+    suite.extend(cases)
+    root = Element("testsuites")
+    root.append(suite)
+    return tostring(root, encoding="utf-8", xml_declaration=True)

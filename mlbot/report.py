@@ -6,7 +6,7 @@
 __all__ = ['INK', 'PRODUCTION', 'KINDS', 'MEASURES', 'Picture', 'as_svg', 'recall_figure', 'curve_figure', 'plan_figure',
            'as_base64', 'recall_part', 'context_part', 'search_figure', 'traffic_figure', 'drift_figure',
            'coverage_figure', 'decision_part', 'curve_part', 'free_scores', 'score_facts', 'production_part',
-           'data_part', 'judged_part', 'family_part', 'plan_part', 'render_report']
+           'data_part', 'judged_part', 'family_part', 'plan_part', 'fill_text', 'render_report']
 
 # %% ../nbs/38_report.ipynb #168169e5
 import base64
@@ -329,6 +329,14 @@ MEASURES = {
     "cost": "what a message costs with the decisions that the model leads to, in hand-offs (settings.ini [costs])",
     "latency_ratio": "time of one answer, in times of a loop of plain Python that runs beside it",
 }
+
+# %% ../nbs/38_report.ipynb #d3e4b043
+def fill_text(template: str, filters: dict, facts: dict) -> str:
+    """A template of the folder `templates` filled in, as plain text."""
+    loader = jinja2.FileSystemLoader(PACKAGE / "templates")
+    environment = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= filters
+    return environment.get_template(template).render(facts)
 
 # %% ../nbs/38_report.ipynb #8499eb14
 def render_report(folder: Path, headline: str, tone: str, verdicts: list[Verdict], facts=(), error: str = "",

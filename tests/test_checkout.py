@@ -25,7 +25,7 @@ HEAVY = {"pandas": "data", "scipy": "noise", "sklearn": "model", "safetensors": 
          "psutil": "pipeline", "nbclient": "pipeline", "matplotlib": "report", "jinja2": "report", "pytest": "pytest_plugin",
          "tqdm": "cli", "onnx": "encoder", "onnxruntime": "encoder", "tokenizers": "encoder", "huggingface_hub": "encoder",
          "sqlalchemy": "events", "litestar": "serve", "granian": "serve", "msgspec": "serve", "prometheus_client": "serve",
-         "py3langid": "language", "obstore": "objects"}
+         "py3langid": "language", "obstore": "objects", "mlflow": "tracking"}
 
 
 def code(path):
