@@ -972,6 +972,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'mlbot.pipeline.keep_as_released': ('pipeline.html#keep_as_released', 'mlbot/pipeline.py'),
                                 'mlbot.pipeline.line_of': ('pipeline.html#line_of', 'mlbot/pipeline.py'),
                                 'mlbot.pipeline.only_first_unreached': ('pipeline.html#only_first_unreached', 'mlbot/pipeline.py'),
+                                'mlbot.pipeline.out_of_time': ('pipeline.html#out_of_time', 'mlbot/pipeline.py'),
                                 'mlbot.pipeline.output_texts': ('pipeline.html#output_texts', 'mlbot/pipeline.py'),
                                 'mlbot.pipeline.prepare_run': ('pipeline.html#prepare_run', 'mlbot/pipeline.py'),
                                 'mlbot.pipeline.put_champion': ('pipeline.html#put_champion', 'mlbot/pipeline.py'),

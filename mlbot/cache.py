@@ -200,6 +200,7 @@ def take_key(path: Path, folder: Path, parameters: dict, settings: Settings, pro
     }
     if "data" in own:
         parts["data"] = data_values(settings, parameters)
+        parts["files"].pop(parts["data"]["source"], None)
     if "mlbot.model.encoder_of" in reached.code and settings.model.tier != "light":
         parts["data"] = parts.get("data", {}) | {"encoder": encoder_identity(settings.model.encoder, settings.root)}
     if "models" in own:

@@ -53,6 +53,13 @@ def test_a_red_gate_names_notebook_cell_line_value_n_interval_and_floor(run):
                                           "0.648) is below its floor 0.800")
 
 
+def test_a_training_beyond_its_budget_is_out_of_time_and_not_bad(run):
+    step = run('#| gate\nfrom mlbot.evaluate import reading\nfrom mlbot.gate import gate\n'
+               'gate("training_time", reading("training_time", 1.5, unit="of the budget"), ceiling=1.0)')
+    assert step.exit_code == 4 and only(step).startswith("1_gate.ipynb, cell 2, line 4: out of time: training took 150 %")
+    assert "bad" not in only(step) and "data" not in only(step)
+
+
 def test_all_gates_of_a_notebook_are_judged_when_one_fails(run):
     step = run(FAILS, PASSES.replace('"accuracy"', '"other"'), "after = 1")
     assert [(verdict.gate, verdict.outcome) for verdict in step.given] == [("accuracy", "fail"), ("other", "pass")]
