@@ -239,15 +239,16 @@ def as_error(output, place: str) -> MlbotError:
     return NoVerdict(met, "a cell that runs", "open the notebook in JupyterLab and run it",
                      place + line_of(output.traceback))
 
-# %% ../nbs/45_pipeline.ipynb #877a7a32
+# %% ../nbs/45_pipeline.ipynb #ae03fe67
 TRAINING_TIME = "training_time"
 
 
 def out_of_time(verdict: Verdict) -> OutOfTime:
     """The error for a training that took longer than its budget."""
-    return OutOfTime(f"out of time: training took {100 * verdict.score.value:,.0f} % of its budget",
-                     "a training within its budget", "allow more (train in settings.ini [budget]), train on less or in another "
-                     "tier, or take training out of the build (architecture in [ci])")
+    taken = f"training took {100 * verdict.score.value:,.0f} % of its budget"
+    return OutOfTime(f"out of time: {taken}", "a training within its budget",
+                     "allow more (train in settings.ini [budget]), train on less or in another tier, or take training out of "
+                     "the build (architecture in [ci])")
 
 # %% ../nbs/45_pipeline.ipynb #e1a8accf
 def judge_gate_cell(cell, place: str, rules: Rules) -> tuple[list[Verdict], list[MlbotError]]:

@@ -147,12 +147,12 @@ def mark_champion(client, experiment: str, champion: str) -> None:
         if run.data.tags.get("champion") != "yes":
             client.set_tag(run.info.run_id, "champion", "yes")
 
-# %% ../nbs/58_tracking.ipynb #f1cac6ce
+# %% ../nbs/58_tracking.ipynb #3aabea36
 def reason_of(problem: Exception) -> str:
     """Why MLflow refused, in one line: of a chain of reasons the last."""
     words = " ".join(str(problem).split())
     if "Caused by" in words:
-        words = words.rpartition(": ")[2].rstrip("\")'")
+        words = re.sub(r"[\"']\)+$", "", words.rpartition(": ")[2])
     return words[:160] or type(problem).__name__
 
 
