@@ -144,3 +144,19 @@ def test_the_service_holds_under_faults(root):
     assert "10 promotes killed: 0 times the champion was not complete" in done.stdout
     assert re.search(r"^4 swaps: [\d,]+ answers, 0 failed or mixed, 0 going back", done.stdout, re.MULTILINE), done.stdout
     assert done.stdout.splitlines()[-1].endswith("5xx: 0"), done.stdout
+
+
+def test_our_key_reruns_what_an_edit_can_change_and_nothing_else(root):
+    done = run(root, "benchmarks/cache.py")
+    assert done.returncode == 0 and "mlbot is right in 7 of 7" in done.stdout, done.stdout + done.stderr
+    readme = (root / "README.md").read_text()
+    rows = {line[:26].strip(): line[26:].split() for line in done.stdout.splitlines()[1:8]}
+    columns = "markdown|comment|output|helper function|setting it reads|setting it does not read|data".split("|")
+    for name, at in (("right is", 0), ("mlbot", 1), ("a key of file hashes", -1)):
+        cells = [" ".join(rows[column][at]) for column in columns]
+        assert f"| {name} | {' | '.join(cells)} |" in readme, name
+
+
+def test_both_architectures_give_the_same_models_and_verdicts(root):
+    done = run(root, "benchmarks/architectures.py", "--weeks", "0", "--data", "sample")
+    assert done.returncode == 0 and done.stdout.endswith("the same models and verdicts\n"), done.stdout + done.stderr
