@@ -1493,7 +1493,8 @@ def promote(options: argparse.Namespace) -> int:
     if options.canary is not None:
         Live(folder).load(options.model)
         set_canary(folder, Canary(options.model, options.canary, time.time(), who_and_why(options)["who"]))
-        print(f"canary: model {options.model} answers {options.canary:.0%} of the conversations from now on")
+        print(f"canary: model {options.model} answers {options.canary:.0%} of the conversations from now on" if options.canary
+              else f"shadow: model {options.model} is asked about every message from now on, and answers none")
         carry_trial(settings)
         print(f"next:   label messages ({program()} serve, /web/label.html); it ends by itself when it is worse")
         return 0
@@ -1515,7 +1516,7 @@ def rollback(options: argparse.Namespace) -> int:
     trial = read_canary(folder)
     if trial is not None:
         set_canary(folder, None)
-        print(f"canary: model {trial.model} answers nobody any more")
+        print(f"trial ended: model {trial.model} is asked no more")
         carry_trial(settings)
     else:
         name = previous(folder)
@@ -1756,6 +1757,8 @@ def add_serve(commands) -> None:
     command = commands.add_parser("promote", help="make a stored model the champion, or try it on a share of conversations")
     command.add_argument("model", help="its name: 12 hex digits, see mlbot models")
     command.add_argument("--canary", type=share_of, default=None, metavar="SHARE", help="such as 0.1: try it first")
+    command.add_argument("--shadow", dest="canary", action="store_const", const=0.0,
+                         help="ask it about every message, and let it answer none")
     command.add_argument("--instead-of", default="", metavar="MODEL", help="only when this one is the champion now")
     add_who(command, "by hand")
     command.set_defaults(call=promote)

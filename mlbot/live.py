@@ -82,7 +82,7 @@ def evidence(b: int, c: int) -> float:
 # %% ../nbs/56_live.ipynb #37e60240
 @dataclass(frozen=True)
 class Canary:
-    """A model on trial: it answers `share` of the conversations. `since` in seconds since 1970."""
+    """A model on trial: it answers `share` of the conversations, as a shadow none (0). `since` in seconds since 1970."""
     model: str
     share: float
     since: float
@@ -94,7 +94,7 @@ def read_canary(models: Path) -> Canary | None:
     try:
         found = Canary(**json.loads((models / CANARY).read_text(encoding="utf-8")))
         fine = isinstance(found.model, str) and is_name(found.model)
-        fine = fine and 0 < float(found.share) <= 1 and float(found.since) >= 0
+        fine = fine and 0 <= float(found.share) <= 1 and float(found.since) >= 0
     except (OSError, ValueError, TypeError):
         return None
     return found if fine else None

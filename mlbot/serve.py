@@ -219,7 +219,7 @@ class Figures:
         self.requests = Counter("mlbot_requests", "Requests by route and status.", ["route", "status"], **on)
         self.seconds = Histogram("mlbot_request_duration_seconds", "Time from first to last byte.", ["route"], **on,
                                  buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10))
-        self.decisions = Counter("mlbot_decisions", "Decisions of the bot.", ["decision"], **on)
+        self.decisions = Counter("mlbot_decisions", "Decisions that /v1/predict gave.", ["decision"], **on)
         self.lost = Counter("mlbot_events_lost", "Predictions that could not be logged.", **on)
         self.faults = Counter("mlbot_background_errors", "Errors of work in the background.", ["work"], **on)
         self.alert = Gauge("mlbot_model_alert", "1 while the champion cannot be loaded, or taken over.", **on)

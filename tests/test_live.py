@@ -176,6 +176,17 @@ def test_a_canary_answers_its_share_always_the_same_conversations(models, names)
     assert live.canary is None and live.other_than(names[1]) is None and live.model_for("c1").name == names[1]
 
 
+def test_a_shadow_is_asked_about_all_and_answers_nobody(models, names, mlbot, tmp_path, monkeypatch):
+    (tmp_path / "settings.ini").write_text(f"[places]\nmodels = {models}\n")
+    monkeypatch.chdir(tmp_path)
+    assert "answers none" in mlbot("promote", names[0], "--shadow", "--why", "to look").stdout
+    live = Live(models)
+    live.follow()
+    about = [f"c{number}" for number in range(500)]
+    assert {live.model_for(name).name for name in about} == {names[1]} and live.other_than(names[1]).name == names[0]
+    assert "is asked no more" in mlbot("rollback", "--why", "seen enough").stdout and read_canary(models) is None
+
+
 def test_a_canary_that_cannot_be_tried_is_not(models, names):
     live = Live(models)
     set_canary(models, Canary(names[0], 0.5, 1.0))
