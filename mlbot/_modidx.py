@@ -142,6 +142,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'mlbot.cache.file_digest': ('cache.html#file_digest', 'mlbot/cache.py'),
                              'mlbot.cache.handed_over': ('cache.html#handed_over', 'mlbot/cache.py'),
                              'mlbot.cache.last_parts': ('cache.html#last_parts', 'mlbot/cache.py'),
+                             'mlbot.cache.log_values': ('cache.html#log_values', 'mlbot/cache.py'),
                              'mlbot.cache.model_of': ('cache.html#model_of', 'mlbot/cache.py'),
                              'mlbot.cache.named_files': ('cache.html#named_files', 'mlbot/cache.py'),
                              'mlbot.cache.note_key': ('cache.html#note_key', 'mlbot/cache.py'),

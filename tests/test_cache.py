@@ -256,6 +256,29 @@ def test_code_is_found_however_it_is_imported(small, cell, wanted):
     assert set(reach([cell], Project(small)).code) >= wanted and set(reach([cell], Project(small)).code) <= wanted | {"shop"}
 
 
+def test_a_notebook_that_reads_a_log_a_store_or_a_file_beside_its_code_runs_when_they_change(small):
+    """What is read counts, wherever it lies."""
+    settings, path = load_settings(small), small / "nbs" / "pipeline" / "2_train.ipynb"
+    (small / "shop" / "words.json").write_text("[1]")
+    (small / "shop" / "tax.py").write_text('from pathlib import Path\n\ndef rate():\n'
+                                           '    return len((Path(__file__).parent / "words.json").read_text())\n')
+
+    def key() -> str:
+        return take_key(path, small / "nowhere", {}, settings).digest
+    before = key()
+    (small / "shop" / "words.json").write_text("[1, 2]")
+    assert key() != before and key() == key()
+    write(path, START, "from mlbot.events import open_log\nlog = open_log(settings)")
+    before = key()
+    (small / "events").mkdir()
+    (small / "events" / "events.db").write_bytes(b"more")
+    assert key() != before and key() == key()
+    write(path, START, "from mlbot.source import load_source\nrows = load_source")
+    before = key()
+    (small / "words.csv").write_text("text,intent\na,b\n")
+    assert key() != before
+
+
 def test_registered_code_counts_with_its_module(small):
     """A statement that runs when a module is imported may change what the module does."""
     (small / "shop" / "tax.py").write_text("RATES = {}\n\ndef rate():\n    return 2\n\nRATES.update(a=1)\n")
