@@ -1465,7 +1465,8 @@ def monitor(options: argparse.Namespace) -> int:
     """Look at production: run the notebook that monitors, and say what is an alert. Exit code 1 when something is."""
     try:
         import mlbot.events  # noqa: F401
-        from mlbot.pipeline import find_monitor, run_notebook
+        from mlbot.notebook import find_monitor
+        from mlbot.pipeline import run_notebook
         from mlbot.runs import load_json, new_run
     except ImportError as problem:
         raise need("serve", problem) from None

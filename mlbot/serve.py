@@ -7,13 +7,13 @@ __all__ = ['MOST_BODY', 'Word', 'Key', 'Given', 'TITLES', 'BODY_SECONDS', 'SAFE'
            'AGENTS', 'HEADER_SECONDS', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Feedback', 'Accepted',
            'Said', 'Keyed', 'Reply', 'Chosen', 'Label', 'Visitor', 'Token', 'problem', 'status_of', 'NoModel',
            'on_our_error', 'on_http_error', 'on_depth', 'on_bytes', 'on_fault', 'Figures', 'Guard', 'Recorder', 'House',
-           'house_of', 'identity_of', 'agent_of', 'working', 'shown', 'shown_case', 'predict', 'intents', 'feedback',
-           'livez', 'readyz', 'metrics', 'Tensor', 'Infer', 'v2', 'v2_live', 'v2_ready', 'v2_model', 'v2_model_ready',
-           'v2_infer', 'check_model', 'conversation_start', 'conversation_read', 'act_of', 'conversation_act',
-           'conversation_handoff', 'cases', 'case_of', 'handoffs', 'handoff_read', 'handoff_take', 'handoff_reply',
-           'handoff_return', 'handoff_close', 'handoff_label', 'check_intent', 'labels_next', 'label', 'label_undo',
-           'check_item', 'labels_export', 'monitor', 'documented', 'demo_identity', 'demo_agent', 'openapi',
-           'start_page', 'build_app', 'serve_until_told', 'run_server']
+           'house_of', 'identity_of', 'agent_of', 'working', 'shown', 'shown_case', 'prediction_for', 'predict',
+           'intents', 'feedback', 'livez', 'readyz', 'metrics', 'Tensor', 'Infer', 'v2', 'v2_live', 'v2_ready',
+           'v2_model', 'v2_model_ready', 'v2_infer', 'check_model', 'conversation_start', 'conversation_read', 'act_of',
+           'conversation_act', 'conversation_handoff', 'cases', 'case_of', 'handoffs', 'handoff_read', 'handoff_take',
+           'handoff_reply', 'handoff_return', 'handoff_close', 'handoff_label', 'check_intent', 'labels_next', 'label',
+           'label_undo', 'check_item', 'labels_export', 'monitor', 'documented', 'demo_identity', 'demo_agent',
+           'openapi', 'start_page', 'Express', 'once_more', 'build_app', 'serve_until_told', 'run_server']
 
 # %% ../nbs/63_serve.ipynb #a56e8b71
 import asyncio
@@ -490,10 +490,8 @@ def shown_case(case: _bot.Case) -> dict:
             "agent": case.state.agent}
 
 # %% ../nbs/63_serve.ipynb #29f123c9
-@post("/v1/predict", name="predict", status_code=200)
-async def predict(request: Request, data: Ask) -> Prediction:
-    """What a text wants, and what the bot would do about it."""
-    house = house_of(request)
+def prediction_for(house: House, data: Ask) -> Prediction:
+    """The answer to one request for a prediction; it is counted and handed to the log."""
     model = house.model(data.conversation_id or "")
     judged = _bot.judge(model, data.text, data.context, house.settings.costs)
     answer, process = judged.answer, house.processes().get(judged.answer.intent)
@@ -506,6 +504,12 @@ async def predict(request: Request, data: Ask) -> Prediction:
     return Prediction(judged.request_id, answer.model, judged.decision, answer.intent,
                       ProcessName(process.key, process.title) if process else None, answer.confidence, answer.in_scope,
                       [Alternative(intent, chance) for intent, chance in answer.ranking[1:]], [*answer.notes, *unknown])
+
+
+@post("/v1/predict", name="predict", status_code=200)
+async def predict(request: Request, data: Ask) -> Prediction:
+    """What a text wants, and what the bot would do about it."""
+    return prediction_for(house_of(request), data)
 
 # %% ../nbs/63_serve.ipynb #1de03c3d
 @get("/v1/intents", name="intents")
@@ -874,6 +878,49 @@ async def start_page() -> Redirect:
     """The pages."""
     return Redirect("/web/index.html")
 
+# %% ../nbs/63_serve.ipynb #7e013d8a
+class Express:
+    """An ASGI application around another, which answers usual requests for a prediction itself."""
+
+    def __init__(self, app, house: House):
+        self.app, self.house = app, house
+        self.read, self.write = msgspec.json.Decoder(Ask).decode, msgspec.json.Encoder().encode
+
+    async def __call__(self, scope, receive, send) -> None:
+        """Answer a request, or pass it on."""
+        usual = scope["type"] == "http" and scope["path"] == "/v1/predict" and scope["method"] == "POST"
+        kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"") if usual else b""
+        if not usual or kind.partition(b";")[0].strip() != b"application/json":
+            return await self.app(scope, receive, send)
+        message = await receive()
+        body = self.answer(message) if message["type"] == "http.request" and not message.get("more_body") else None
+        if body is None:
+            return await self.app(scope, once_more(message, receive), send)
+        scope["route_handler"] = predict
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def answer(self, message) -> bytes | None:
+        """The body of the answer, None for a request that the framework has to look at."""
+        try:
+            data = self.read(message.get("body", b""))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        try:
+            return self.write(prediction_for(self.house, data))
+        except MlbotError:
+            return None
+
+
+def once_more(message, receive):
+    """A `receive` that gives a message that was read before, and then what comes."""
+    waiting = [message]
+
+    async def again():
+        return waiting.pop() if waiting else await receive()
+    return again
+
 # %% ../nbs/63_serve.ipynb #2441a357
 OPEN = [predict, intents, feedback, livez, readyz, metrics, v2, v2_live, v2_ready, v2_model, v2_model_ready, v2_infer,
         openapi, start_page]
@@ -896,7 +943,7 @@ def build_app(house: House) -> Guard:
         request_max_body_size=MOST_BODY, on_startup=[house.start], on_shutdown=[house.stop], debug=False,
         logging_config=None)
     app.state.house = house
-    return Guard(app, house.figures, house.settings.service.per_caller, house.settings.service.at_once)
+    return Guard(Express(app, house), house.figures, house.settings.service.per_caller, house.settings.service.at_once)
 
 # %% ../nbs/63_serve.ipynb #cbefff34
 HEADER_SECONDS = 10

@@ -128,6 +128,15 @@ def test_a_heavy_library_is_imported_in_one_module_only(library, home):
     assert users - {"checkout"} <= {home, *also.get(library, ())}
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "mlbot").glob("*.py")), ids=lambda path: path.stem)
+def test_each_name_that_is_imported_from_another_module_is_there(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and (node.level or node.module.startswith("mlbot.")):
+            module = importlib.import_module(f"mlbot.{node.module.removeprefix('mlbot.')}")
+            for name in node.names:
+                assert hasattr(module, name.name), f"{path.name}, line {node.lineno}: {node.module} has no {name.name}"
+
+
 def test_each_library_notebook_exports_one_module_of_its_name():
     for path in LIBRARY:
         assert [source for source in code(path) if source.startswith(f"#| default_exp {name_of(path)}")], path.name
