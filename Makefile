@@ -1,7 +1,7 @@
 # What people type. Each target is one command that works without make, too.
 PYTHON ?= python3
 
-.PHONY: run bot test lab export lock clean
+.PHONY: run bot test ci lab export lock clean
 
 run:     ## prepare, train, gate, release on the sample; ends in a report
 	$(PYTHON) -m mlbot run
@@ -11,6 +11,9 @@ bot:     ## the bot of the company with its pages, on http://127.0.0.1:8000; tra
 
 test:    ## all tests
 	$(PYTHON) -m mlbot test
+
+ci:      ## the steps of the workflow, as they run elsewhere, in a clone of the last commit
+	$(PYTHON) -m mlbot ci run
 
 lab:     ## the notebooks in JupyterLab
 	$(PYTHON) -m mlbot lab

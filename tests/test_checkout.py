@@ -219,3 +219,4 @@ def test_the_makefile_runs_the_same_commands():
     text = (ROOT / "Makefile").read_text()
     for target in ("run", "test", "lab", "export", "lock"):
         assert re.search(rf"^{target}:.*\n\t\$\(PYTHON\) -m mlbot {target}$", text, re.MULTILINE), target
+    assert "\t$(PYTHON) -m mlbot ci run\n" in text
