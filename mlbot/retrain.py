@@ -115,7 +115,7 @@ def numbers_of(names: Sequence[str]) -> dict[int, str]:
     found = {}
     for name in sorted(names, key=len):  # an outcome, the longer name, after its ticket
         word = name.removeprefix(f"{TICKETS}/").partition(".")[0]
-        if word.isdecimal():
+        if word.isdecimal() and name in (ticket_of(int(word)), outcome_of(int(word))):
             found[int(word)] = name
     return dict(sorted(found.items()))
 
