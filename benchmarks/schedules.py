@@ -3,7 +3,7 @@
     python3 benchmarks/schedules.py [--years 10] [--seed 0]
 
 Each due slot should get one training that is judged. mlbot stands beside what is usual: a line of cron on both machines, and
-a script that trains when the last training is a week old. The tickets and the log are real files; the clock is not real.
+a script that trains when the last training is a week old. The tickets and outcomes are real files; the clock is not real.
 """
 
 import argparse
@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from mlbot.retrain import Seen, due, next_attempt, note, read_attempts, slot_of, take
+from mlbot.objects import Folder, Objects
+from mlbot.retrain import Seen, due, next_attempt, note, read_attempts, slot_of, take, ticket_of
 from mlbot.settings import Retrain
 
 WEEKLY = Retrain(every=7, hour=2, growth=0, drift=0, loss=0, gain=0)
@@ -91,7 +92,7 @@ def outcome(luck: random.Random) -> int | None:
     return luck.choices([0, 1, 3, 4, None], [70, 15, 6, 4, 5])[0]
 
 
-def ask_mlbot(at: datetime, who: list[Scheduler], models: Path, known: list, count: Count, luck: random.Random) -> list:
+def ask_mlbot(at: datetime, who: list[Scheduler], shared: Objects, known: list, count: Count, luck: random.Random) -> list:
     """All schedulers ask at once, from the same state; returns the attempts as they are then."""
     for machine, decision in [(machine, due(machine.clock(at), known, CHAMPION, WEEKLY)) for machine in who]:
         now = machine.clock(at)
@@ -100,17 +101,17 @@ def ask_mlbot(at: datetime, who: list[Scheduler], models: Path, known: list, cou
         if not decision.yes and not force:
             continue
         attempt = next_attempt(now, known, decision, CHAMPION, LEASE, force)
-        if take(models, attempt):
+        if take(shared, attempt):
             code = outcome(luck)
             count.note(slot_of(now, 7, 2), code, force)
             if code is not None:
-                note(models, attempt, code)
-    return read_attempts(models) if changed(models, known) else known
+                note(shared, attempt, code)
+    return read_attempts(shared) if changed(shared, known) else known
 
 
-def changed(models: Path, known: list) -> bool:
+def changed(shared: Objects, known: list) -> bool:
     """Whether a ticket is there that was not known."""
-    return (models / "retrain" / f"{known[-1].number + 1 if known else 1:06}.json").exists()
+    return shared.get(ticket_of(known[-1].number + 1 if known else 1)) is not None
 
 
 def ask_cron(at: datetime, who: list[Scheduler], last: dict, count: Count, luck: random.Random) -> None:
@@ -146,6 +147,7 @@ def live_through(years: int, seed: int) -> tuple[dict[str, Count], list[tuple[st
     luck = {name: random.Random(seed + 1) for name in counts}
     known, last, state = [], {}, {}
     with tempfile.TemporaryDirectory() as folder:
+        shared = Folder(Path(folder))
         for at in sorted(calls):
             asking = [machine for number, machine in enumerate(machines) if calls[at] >> number & 1 or world.random() < 0.3]
             for machine in asking:
@@ -154,9 +156,9 @@ def live_through(years: int, seed: int) -> tuple[dict[str, Count], list[tuple[st
             if any(abs(machine.off) < timedelta(minutes=2) for machine in asking):
                 for count in counts.values():
                     count.asked.add(slot_of(at, 7, 2))
-            before, known = known, ask_mlbot(at, asking, Path(folder), known, counts["mlbot"], luck["mlbot"])
+            before, known = known, ask_mlbot(at, asking, shared, known, counts["mlbot"], luck["mlbot"])
             if known is not before:  # and again while it runs, or just after it
-                known = ask_mlbot(at + timedelta(minutes=10), asking, Path(folder), known, counts["mlbot"], luck["mlbot"])
+                known = ask_mlbot(at + timedelta(minutes=10), asking, shared, known, counts["mlbot"], luck["mlbot"])
             ask_cron(at, asking, last, counts["cron on both machines"], luck["cron on both machines"])
             ask_age(at, asking, state, counts["a week since the last"], luck["a week since the last"])
     happened = sum((machine.happened for machine in machines), Counter())

@@ -23,6 +23,7 @@ __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'here', 'add_c
 import argparse
 import json
 import os
+import secrets
 import shlex
 import signal
 import subprocess
@@ -499,13 +500,18 @@ def remember_time(result, source: str, minutes: float, settings: Settings, now=N
     from datetime import UTC, datetime
 
     from mlbot import forecast as time_budget
-    now, models = now or datetime.now(UTC), settings.places.models
+    from mlbot.retrain import state_of
+    now = now or datetime.now(UTC)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     worked = not any(step.reused for step in result.steps)
     duration = time_budget.duration_of(result, settings, source, now, cores, time_budget.reference_ms()) if worked else None
-    if duration is not None:
-        time_budget.add_duration(models, duration)
-    like = time_budget.comparable(time_budget.read_durations(models))
+    try:
+        shared = state_of(settings)
+        if duration is not None:
+            time_budget.add_duration(shared, duration)
+        like = time_budget.comparable(time_budget.read_durations(shared))
+    except MlbotError as problem:  # a run is what it is, noted or not
+        return [f"warning: how long this run took could not be noted: {problem.met}"]
     told = time_budget.both_forecasts(like, settings, now, minutes)
     return [line for name, found in told.items() for line in time_budget.warning_of(found, f"the {name}")]
 
@@ -515,10 +521,11 @@ def forecast(options: argparse.Namespace) -> int:
     try:
         from mlbot import forecast as time_budget
         from mlbot.report import as_svg
+        from mlbot.retrain import state_of
     except ImportError as problem:
         raise need("pipeline", problem) from None
     settings, now = load_settings(), now_of(options.now)
-    durations = time_budget.read_durations(settings.places.models)
+    durations = time_budget.read_durations(state_of(settings))
     like = time_budget.comparable(durations)
     if not like:
         print(f"no run is noted yet\nnext:     {program()} run")
@@ -564,17 +571,18 @@ def now_of(text: str):
 def retrain(options: argparse.Namespace) -> int:
     """Train when it is due, as `mlbot run` does; with --check only say whether it is: exit code 0 for yes, 1 for no."""
     try:
-        from mlbot.retrain import due, next_attempt, read_attempts, take
+        from mlbot.retrain import due, next_attempt, read_attempts, state_of, take
     except ImportError as problem:
         raise need("pipeline", problem) from None
     settings, now, asked = load_settings(), now_of(options.now), build_parser().parse_args(["run", *options.rest])
-    attempts, seen = read_attempts(settings.places.models), look_at(settings, now, run_parameters(asked))
+    shared = state_of(settings)
+    attempts, seen = read_attempts(shared), look_at(settings, now, run_parameters(asked), shared)
     decision = due(now, attempts, seen, settings.retrain)
     print(f"mlbot retrain: {now.isoformat(timespec='seconds')}, champion {seen.champion or 'none'}\n{decision}", flush=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         print(*(f"::warning::{reason.words}\n" for reason in decision.reasons if reason.alarm), sep="", end="")
     if options.check:
-        return answer_check(decision, settings, now)
+        return answer_check(decision, settings, now, shared)
     if running := next((attempt for attempt in attempts if options.force and attempt.runs(now)), None):
         raise NoVerdict(f"training {running.number} has started and not ended", "no other training at the same time",
                         f"wait; when its machine is gone, {running.minutes:g} minutes from its start are enough")
@@ -582,33 +590,32 @@ def retrain(options: argparse.Namespace) -> int:
         print(f"not due: nothing was run\nnext:   {program()} retrain --check, or now: {program()} retrain --force")
         return 0
     minutes = (asked.minutes or settings.budget.run) + GRACE
-    attempt = next_attempt(now, attempts, decision, seen, minutes, options.force)
-    if not take(settings.places.models, attempt):
+    attempt = next_attempt(now, attempts, decision, seen, minutes, options.force, secrets.token_hex(8))
+    if not take(shared, attempt):
         print(f"another scheduler has just started training {attempt.number}: nothing was run here\n"
               f"next:   {program()} retrain --check")
         return 3 if options.force else 0
     asked.now, asked.day = now, asked.day or (f"{now:%Y-%m-%d}" if options.now else "")
     asked.why = asked.why or f"retrain: {', '.join(decision.names) or 'forced'}"
     asked.no_release = asked.no_release or settings.retrain.promote == "propose"
-    return run_and_note(asked, settings.places.models, attempt)
+    return run_and_note(asked, settings.places.models, attempt, shared)
 
 # %% ../nbs/68_cli.ipynb #f0c71451
 GRACE = 5.0  # minutes that report and clean-up may take beyond the budget
 
 
-def look_at(settings: Settings, now, given: dict):
+def look_at(settings: Settings, now, given: dict, shared):
     """What is seen of data and production; the learning curve also where the folder of its run is gone."""
     from mlbot.forecast import curve_kept, read_durations
     from mlbot.live import read_pointer
     from mlbot.retrain import look
-    models = settings.places.models
-    return look(settings, now, given, curve_kept(read_durations(models), read_pointer(models)))
+    return look(settings, now, given, curve_kept(read_durations(shared), read_pointer(settings.places.models)))
 
 
-def answer_check(decision, settings: Settings, now) -> int:
+def answer_check(decision, settings: Settings, now, shared) -> int:
     """Print the answer of --check with what the budget says, and hand it to a workflow."""
     from mlbot.forecast import both_forecasts, comparable, forecast_lines, read_durations
-    like = comparable(read_durations(settings.places.models))
+    like = comparable(read_durations(shared))
     if like:
         print(*forecast_lines(both_forecasts(like, settings, now), like), sep="\n")
     print(f"due:      {'yes: ' + ', '.join(decision.names) if decision.yes else 'no'}")
@@ -619,7 +626,7 @@ def answer_check(decision, settings: Settings, now) -> int:
     return 0 if decision.yes else 1
 
 
-def run_and_note(asked: argparse.Namespace, models: Path, attempt) -> int:
+def run_and_note(asked: argparse.Namespace, models: Path, attempt, shared) -> int:
     """Run the pipeline and write down what came of it, whatever that is."""
     from mlbot.registry import history
     from mlbot.retrain import note
@@ -634,7 +641,12 @@ def run_and_note(asked: argparse.Namespace, models: Path, attempt) -> int:
         raise
     finally:
         came = history(models)[before:]
-        note(models, attempt, code, str(came[-1].get("run") or "") if came else "")
+        try:
+            note(shared, attempt, code, str(came[-1].get("run") or "") if came else "")
+        except NoVerdict as problem:
+            raise NoVerdict(f"training {attempt.number} ended with exit code {code}, which could not be noted: {problem.met}",
+                            problem.wanted, f"{problem.do}; other machines train again tomorrow at the earliest",
+                            problem.place) from None
     return code
 
 # %% ../nbs/68_cli.ipynb #86e88be9

@@ -8,13 +8,13 @@ __all__ = ['MIN_OUTSIDE', 'SHARP', 'word_view', 'piece_view', 'crossed_view', 'r
            'sharpness_of', 'build_pipeline', 'usable_context', 'view_terms', 'terms_and_factors', 'fit_chunks',
            'in_chunks', 'is_many', 'Scope', 'fit_scope', 'cheapest_threshold', 'train', 'fit_terms', 'refuse_few',
            'chances_in_scope', 'out_of_fold', 'linear_part', 'view_weights', 'dense_part', 'components_of',
-           'to_artefact', 'train_chunks', 'fit_plain', 'learning_curve']
+           'to_artefact', 'train_chunks', 'fit_plain', 'learning_curve', 'answers_of_seed', 'answers_of_seeds']
 
 # %% ../nbs/20_model.ipynb #a0f6ad56
 import hashlib
 import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from .encoder import Encoder, build_encoder
 from .errors import InputError
 from .ledger import digests_of, refuse_test_texts
 from .many import CHUNK, Census, Chunks, Fitted, fit_many
+from .prepare import crew
 from .terms import Terms
 from .text import crossed, folded, pieces, words
 
@@ -518,3 +519,21 @@ def learning_curve(frame, held_out: np.ndarray, context: list[str], settings: _s
             continue
         fitted = fit_plain(some, context, settings, encoder)
         yield len(some), asked["intent"].to_numpy(dtype=str), fitted.predict(asked)
+
+# %% ../nbs/20_model.ipynb #61f2a9c3
+def answers_of_seed(seed: int, frame, context: list[str], settings: _settings.Model, asked, encoder: Encoder | None):
+    """What a model of another seed, trained on the rows `frame`, answers to the rows `asked`."""
+    return train(frame, context, replace(settings, seed=seed), encoder=encoder).predict(asked)
+
+
+def answers_of_seeds(frame, context: list[str], settings: _settings.Model, asked, others: int, encoder: Encoder | None = None,
+                     workers: str = "1", done: Callable[[str], None] = lambda words: None) -> dict[str, np.ndarray]:
+    """The answers of so many other seeds by name, such as `seed 1`. `done` is told of each when it is trained."""
+    seeds = range(settings.seed + 1, settings.seed + 1 + others)
+    found = {}
+    with crew(workers) as run:
+        answers = run(answers_of_seed, ((seed, frame, context, settings, asked, encoder) for seed in seeds))
+        for seed, answer in zip(seeds, answers, strict=True):
+            found[f"seed {seed}"] = answer
+            done(f"seed {seed}: trained")
+    return found

@@ -125,7 +125,7 @@ def load_module(name: str, roots: tuple[Path, ...]) -> Module | None:
 
 # %% ../nbs/43_reach.ipynb #1bbcc477
 EVERYTHING = "*"
-NOT_READ = ("places", "root", "file")  # where something lies does not change what it is
+NOT_READ = ("places", "root", "file", "work")  # where something lies, or who works on it, does not change what it is
 
 
 def holders(tree: ast.AST) -> set[str]:

@@ -136,7 +136,7 @@ def git(root: Path, *words: str) -> bytes | None:
 
 
 JUDGING = ("targets", "gates", "meter", "places", "budget", "feedback", "retrain", "ci", "package", "extras",
-           "tracking", "card")  # sections that move no answer
+           "tracking", "card", "work")  # sections that move no answer
 
 
 def asked_of_model(text: str) -> dict[str, dict[str, str]] | None:

@@ -5,12 +5,15 @@ import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
+from mlbot import blame as blaming
 from mlbot.artefact import write_artefact
-from mlbot.blame import blame, common_rows, save_blame, units
+from mlbot.blame import Replayer, answer, blame, common_rows, save_blame, units
 from mlbot.data import read_utterances, sample_file, snapshot
 from mlbot.errors import InputError
 from mlbot.evaluate import accuracy
@@ -230,6 +233,56 @@ def test_one_text_with_two_meanings_is_no_changed_label_and_is_answered_twice(re
     old = leave_run("old", rows, asked)
     kept = common_rows(old, old)
     assert (kept["digest"] == 8).sum() == 2 and len(kept) == len(asked.drop_duplicates(["digest", "role", "location"]))
+
+
+FIRST, THEN = "def answer(rows):\n    return rows.mode()[0]\n", "def answer(rows):\n    return sorted(rows)[0]\n"
+TRAIN = """import pandas as pd
+from rule import answer
+table, asked = pd.read_csv(f"{run}/train.csv"), pd.read_csv(f"{run}/test.csv")
+asked.assign(predicted=answer(table["intent"])).to_csv(f"{run}/predictions.csv", index=False)"""
+
+
+@pytest.fixture
+def crossings(repository):
+    """Asks for two crossings of code and data by these workers: what is right in each, and what was heard of them."""
+    for file in (repository / "nbs" / "pipeline").iterdir():
+        file.unlink()
+    nbformat.write(new_notebook(cells=[new_code_cell(TRAIN)]), repository / "nbs" / "pipeline" / "2_train.ipynb")
+    (repository / "rule.py").write_text(FIRST)
+    commit(repository, START)
+    first = code_version(repository)
+    rows, test = sides()
+    base = leave_run("new", rows, test)
+    (repository / "rule.py").write_text(THEN)  # not committed
+    now, few = code_version(repository), rows[rows["intent"] == sorted(set(rows["intent"]))[3]]
+
+    def ask(workers):
+        heard, settings = [], load_settings()
+        settings = replace(settings, work=replace(settings.work, workers=workers))
+        cache = repository / "runs" / f"kept-{workers.rpartition(':')[0]}{workers[:1]}"
+        replay = Replayer(settings, common_rows(base, base), base, cache, heard.append)
+        wanted = [(first, few, "old code"), (now, rows, "new code")]
+        found = [list(right) for right in replay.rights(wanted)]
+        assert [list(right) for right in replay.rights(wanted[1:])] == found[1:]  # kept
+        return found, heard
+    return ask
+
+
+def test_crossings_by_processes_and_by_a_cluster_without_our_files_are_the_same(crossings, monkeypatch):
+    """Old code and uncommitted new code alike; the cluster has archives only, and each crossing is heard of in its order."""
+    alone, heard = crossings("1")
+    assert heard == ["old code", "new code", "new code"] and all(map(any, alone)) and alone[0] != alone[1]
+    assert crossings("2") == (alone, heard)
+    monkeypatch.setattr(blaming, "code_at", None)  # no folder of ours
+    from distributed import LocalCluster
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        assert crossings(cluster.scheduler_address) == (alone, heard)
+
+
+def test_a_worker_with_other_packages_is_refused(repository):
+    """Its answers would be those of another environment."""
+    with pytest.raises(InputError, match="a worker has numpy"):
+        answer(None, environment(repository) | {"numpy": "1.0"})
 
 
 def test_the_command_compares_the_last_two_runs(project, mlbot):

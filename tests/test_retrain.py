@@ -1,37 +1,44 @@
 """A model is trained anew when it is due, once, and whatever the clocks and the schedulers do."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from test_monitor import NOW, asked
 
 from mlbot import cli
+from mlbot import objects as places
 from mlbot.data import sample_file
-from mlbot.errors import InputError, OutOfTime
+from mlbot.errors import InputError, NoVerdict, OutOfTime
 from mlbot.events import EventLog
+from mlbot.forecast import Duration, add_duration, read_durations, reference_ms
 from mlbot.live import read_pointer
+from mlbot.model import to_artefact, train
 from mlbot.monitor import write_profile
-from mlbot.registry import add_history, history
+from mlbot.objects import Folder, open_objects
+from mlbot.registry import history, release
 from mlbot.retrain import (
     LOG,
     Attempt,
     Seen,
-    append_line,
+    as_line,
     due,
     expected_gain,
     look,
     moment_of,
     next_attempt,
     note,
+    outcome_of,
     read_attempts,
     slot_of,
     stored_rows,
@@ -40,6 +47,9 @@ from mlbot.retrain import (
     training_rows,
 )
 from mlbot.settings import Retrain, load_settings
+from mlbot.source import choose, load_source
+from mlbot.split import split
+from tests.test_store import free_port, keys_of, s3  # noqa: F401  the account
 
 MONDAY = datetime(2026, 1, 5, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -104,9 +114,10 @@ def test_a_clock_years_ahead_is_said_and_ended_by_force(tmp_path):
     reason = decision.reasons[0]
     assert not decision.yes and reason.alarm and "days ahead of now" in reason.words and "--force" in reason.words
     forced = next_attempt(MONDAY + 8 * DAY, [ahead], decision, SEEN, 35, forced=True)
-    assert take(tmp_path, forced)
-    note(tmp_path, forced, 0)
-    begun = [ahead, *read_attempts(tmp_path)]
+    shared = Folder(tmp_path)
+    assert take(shared, forced)
+    note(shared, forced, 0)
+    begun = [ahead, *read_attempts(shared)]
     assert not due(MONDAY + 9 * DAY, begun, SEEN, WEEKLY).yes and due(MONDAY + 14 * DAY, begun, SEEN, WEEKLY).yes
     assert not due(MONDAY + 9 * DAY, begun, SEEN, WEEKLY).reasons[0].alarm
 
@@ -133,49 +144,91 @@ def test_a_training_without_a_verdict_is_tried_again_once_a_day(code):
     assert due(MONDAY + DAY, tried, SEEN, WEEKLY).yes
 
 
+@pytest.fixture(params=["folder", "s3"])
+def address(request, tmp_path):
+    """What carries between machines: a folder on a shared disk, an account."""
+    return str(tmp_path / "shared") if request.param == "folder" else request.getfixturevalue("s3")
+
+
 def race(arguments):
     """One of many schedulers that have read the same."""
-    folder, number = arguments
-    return take(folder, Attempt(number, MONDAY, 35))
+    address, number, owner = arguments
+    return take(open_objects(address), Attempt(number, MONDAY, 35, owner=owner))
 
 
-def test_of_many_schedulers_one_gets_the_ticket(tmp_path):
-    with ProcessPoolExecutor(4) as pool:
+def test_of_many_schedulers_one_gets_the_ticket(address):
+    """Eight of them reach for the same eight numbers at once; each number goes to one."""
+    with ThreadPoolExecutor(8) as pool:
         for number in range(1, 9):
-            assert sum(pool.map(race, [(tmp_path, number)] * 8)) == 1
-    assert [attempt.number for attempt in read_attempts(tmp_path)] == list(range(1, 9))
+            assert sum(pool.map(race, [(address, number, str(owner)) for owner in range(8)])) == 1
+    assert [attempt.number for attempt in read_attempts(open_objects(address))] == list(range(1, 9))
+
+
+def test_a_ticket_whose_answer_was_lost_is_known_again_by_its_owner(tmp_path):
+    """The account has stored it and the request was sent again: it is taken by us, and by nobody else."""
+    class Lossy(Folder):
+        def create(self, name, data):
+            super().create(name, data)
+            return False
+    mine, others = (Attempt(1, MONDAY, 35, owner=owner) for owner in ("a", "b"))
+    assert take(Lossy(tmp_path), mine) and not take(Lossy(tmp_path), others)
+
+
+def test_a_place_that_cannot_keep_machines_apart_is_refused(tmp_path):
+    """Where `create` overwrites, two machines would both train."""
+    class Careless(Folder):
+        def create(self, name, data):
+            self.put(name, data)
+            return True
+    with pytest.raises(InputError, match="two machines take the same ticket"):
+        take(Careless(tmp_path), Attempt(1, MONDAY, 35, owner="a"))
 
 
 def test_who_read_before_a_training_and_comes_after_it_gets_no_ticket(tmp_path):
     """A slow scheduler decides on what it read, and finds the ticket of that number taken and done."""
-    before = read_attempts(tmp_path)
+    shared = Folder(tmp_path)
+    before = read_attempts(shared)
     decision = due(MONDAY, before, SEEN, WEEKLY)
     first, slow = (next_attempt(MONDAY, before, decision, SEEN, 35) for _ in range(2))
-    assert take(tmp_path, first)
-    note(tmp_path, first, 0)
-    assert decision.yes and not take(tmp_path, slow)
+    assert take(shared, first)
+    note(shared, first, 0)
+    assert decision.yes and not take(shared, slow)
 
 
 def test_a_dead_scheduler_holds_others_off_as_long_as_a_run_may_take(tmp_path):
-    assert take(tmp_path, Attempt(1, MONDAY, 2_000, champion="m1"))
-    read = read_attempts(tmp_path)
+    shared = Folder(tmp_path)
+    assert take(shared, Attempt(1, MONDAY, 2_000, champion="m1"))
+    read = read_attempts(shared)
     assert "runs since" in due(MONDAY + timedelta(minutes=1_990), read, SEEN, WEEKLY).held
     decision = due(MONDAY + timedelta(minutes=2_010), read, SEEN, WEEKLY)
-    assert decision.yes and take(tmp_path, next_attempt(MONDAY + 2 * DAY, read, decision, SEEN, 35))
+    assert decision.yes and take(shared, next_attempt(MONDAY + 2 * DAY, read, decision, SEEN, 35))
 
 
-def test_cut_lines_and_damaged_tickets_are_left_out_and_hold_nobody_off(tmp_path):
-    append_line(tmp_path / LOG, "[]")
+def test_what_is_damaged_is_left_out_and_holds_nobody_off(tmp_path):
+    """A ticket or an outcome that cannot be read keeps its number, and the next training is taken."""
+    shared = Folder(tmp_path)
     for number in (1, 2):
-        take(tmp_path, Attempt(number, MONDAY, 35))
-        with open(tmp_path / LOG, "a") as file:
-            file.write('{"number": 7, "at": "20')
-        note(tmp_path, Attempt(number, MONDAY, 35), 0)
-    (tmp_path / ticket_of(3)).write_bytes(b"\x00\x01")
-    read = read_attempts(tmp_path)
-    assert [(attempt.number, attempt.code) for attempt in read] == [(1, 0), (2, 0), (3, None)]
+        take(shared, Attempt(number, MONDAY, 35))
+        note(shared, Attempt(number, MONDAY, 35), 0)
+    shared.put(outcome_of(2), b'{"number": 2, "at": "20')
+    shared.put(ticket_of(3), b"\x00\x01")
+    read = read_attempts(shared)
+    assert [(attempt.number, attempt.code) for attempt in read] == [(1, 0), (2, None), (3, None)]
     decision = due(MONDAY + 7 * DAY, read, SEEN, WEEKLY)
-    assert decision.yes and take(tmp_path, next_attempt(MONDAY + 7 * DAY, read, decision, SEEN, 35))
+    assert decision.yes and take(shared, next_attempt(MONDAY + 7 * DAY, read, decision, SEEN, 35))
+
+
+def test_the_log_of_earlier_versions_still_counts(tmp_path):
+    """Its outcomes fill their slots, its cut lines are left out, and numbers go on after it."""
+    lines = [as_line(done(MONDAY - 7 * DAY, 1)), '{"number": 7, "at": "20', as_line(done(MONDAY, 2, 1)), "[]"]
+    (tmp_path / LOG).write_text("\n".join(lines) + "\n")
+    shared = Folder(tmp_path)
+    for number in (1, 2):
+        take(shared, Attempt(number, MONDAY, 35))
+    read = read_attempts(shared)
+    assert [(attempt.number, attempt.code) for attempt in read] == [(1, 0), (2, 1)]
+    assert not due(MONDAY + DAY, read, SEEN, WEEKLY).yes
+    assert next_attempt(MONDAY, read, due(MONDAY, read, SEEN, WEEKLY), SEEN, 35).number == 3
 
 
 def test_a_release_by_hand_fills_its_slot_and_one_of_a_schedule_not_the_next():
@@ -238,9 +291,23 @@ def test_a_moment_without_offset_is_refused():
             moment_of(text)
 
 
-def test_drift_of_production_is_seen_through_its_log(company_project, tmp_path):
+@pytest.fixture(scope="session")
+def sample_models(tmp_path_factory):
+    """The models of a project on the sample, after the release of a run; trained without notebooks."""
+    folder = tmp_path_factory.mktemp("sample")
+    (folder / "settings.ini").write_text("[data]\nsource = sample\n")
+    settings = load_settings(folder)
+    source, columns = choose(settings, "sample")
+    rows = split(load_source(source, columns, settings), settings.data).train
+    artefact = to_artefact(train(rows, list(columns.context), settings.model), settings.model, {"rows": len(rows)})
+    release(artefact, settings.places.models, {"who": "tests", "why": "a model", "run": "2026-01-05_020000"})
+    return settings.places.models
+
+
+def test_drift_of_production_is_seen_through_its_log(sample_models, tmp_path):
     """The same events that mlbot monitor reads, with the limits of [retrain]."""
-    shutil.copytree(company_project, tmp_path / "p")
+    shutil.copytree(sample_models, tmp_path / "p" / "models")
+    (tmp_path / "p" / "settings.ini").write_text("[data]\nsource = sample\n")
     settings = load_settings(tmp_path / "p")
     model, now = read_pointer(settings.places.models), datetime.fromtimestamp(NOW, UTC) + 2 * DAY
     write_profile(settings.places.models, model, [("a card", "sales", "de", "card", 0.9)] * 500, None)
@@ -263,8 +330,6 @@ def test_a_store_counts_the_rows_that_a_run_trains_on(project, mlbot, csv_file):
     file = csv_file("\n".join([*sample_file().read_text().splitlines(), *outside]))
     assert mlbot("data", "add", file).returncode == 0
     settings = load_settings(project)
-    from mlbot.source import choose, load_source
-    from mlbot.split import split
     source, columns = choose(settings)
     rows = split(load_source(source, columns, settings), settings.data).train
     assert training_rows(settings) == stored_rows(settings.places.data, None, settings) == len(rows) > 300
@@ -272,7 +337,7 @@ def test_a_store_counts_the_rows_that_a_run_trains_on(project, mlbot, csv_file):
 
 
 @pytest.fixture
-def quick(released, monkeypatch):
+def quick(project, sample_models, monkeypatch):
     """A project with a champion, in which `mlbot run` only says that it ran, and ends as the test wants."""
     calls = []
 
@@ -283,11 +348,13 @@ def quick(released, monkeypatch):
         return run.code
     run.code = 0
     monkeypatch.setattr(cli, "run", run)
-    return released, run, calls
+    shutil.copytree(sample_models, project / "models")
+    return project, run, calls
 
 
-def line_of(project, number=-1):
-    return json.loads((project / "models" / LOG).read_text().splitlines()[number])
+def line_of(project):
+    """The outcome of the last training."""
+    return json.loads(sorted((project / "models" / "retrain").glob("*.done.json"))[-1].read_text())
 
 
 def test_check_answers_by_exit_code_and_for_a_workflow(quick, mlbot, tmp_path):
@@ -348,7 +415,7 @@ def test_a_stopped_training_is_noted_too(quick, mlbot, monkeypatch):
 
 def test_a_training_that_runs_holds_off_even_force(quick, mlbot):
     project, _, calls = quick
-    take(project / "models", Attempt(1, MONDAY, 35, champion="m1"))
+    take(Folder(project / "models"), Attempt(1, MONDAY, 35, champion="m1"))
     soon = (MONDAY + timedelta(minutes=3)).isoformat()
     assert mlbot("retrain", "--now", soon).returncode == 0
     said = mlbot("retrain", "--now", soon, "--force")
@@ -364,33 +431,112 @@ def test_propose_trains_and_releases_nothing(quick, mlbot):
 
 def test_a_wrong_clock_is_an_annotation_in_a_workflow(quick, mlbot):
     project, _, _ = quick
-    note(project / "models", done(MONDAY.replace(year=2031)), 0)
+    note(Folder(project / "models"), done(MONDAY.replace(year=2031)), 0)
     said = mlbot("retrain", "--check", env={"GITHUB_ACTIONS": "true"})
     assert said.returncode == 1 and "::warning::a training is noted at 2031-" in said.stdout
 
 
-def test_a_real_training_is_released_once_and_fills_its_slot(project, mlbot):
-    """Without a champion it is due; the release belongs to the schedule; a second scheduler finds nothing to do."""
-    (project / "models").mkdir()
-    add_history(project / "models", {"when": "2020-01-01T00:00:00+00:00", "model": "0" * 12, "who": "promoted, no run"})
-    first = mlbot("retrain", "--now", MONDAY.isoformat())
-    assert first.returncode == 0, first.stdout + first.stderr
-    entry, line = history(project / "models")[-1], line_of(project)
-    assert entry["why"] == "retrain: cadence, model" and line["released"] == entry["run"] and line["code"] == 0
-    again = mlbot("retrain", "--now", (MONDAY + DAY).isoformat())
-    assert again.returncode == 0 and "not due" in again.stdout and len(history(project / "models")) == 2
-    assert mlbot("retrain", "--check", "--now", (MONDAY + 7 * DAY).isoformat()).returncode == 0
+@pytest.fixture
+def machine(address, tmp_path, monkeypatch, mlbot):
+    """Makes a fresh checkout without models that shares `address`, and answers its commands; trainings end as `code` says."""
+    trained = []
+
+    def run(options):
+        trained.append((Path.cwd().name, options.why))
+        if isinstance(machine.code, BaseException):
+            raise machine.code
+        return machine.code
+
+    def machine(name):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "settings.ini").write_text(f"[data]\nsource = sample\n[places]\ncarried = {address}\n")
+        return lambda *words: mlbot(*words, cwd=tmp_path / name)
+    machine.code, machine.trained = 1, trained
+    monkeypatch.setattr(cli, "run", run)
+    return machine
 
 
-def test_two_real_schedulers_at_once_train_once(project):
-    """Two processes start in the same second: one trains, the other finds the ticket, and both end well."""
-    command = [sys.executable, "-m", "mlbot", "retrain", "--now", MONDAY.isoformat()]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=300)[0] for process in both]
+def test_a_red_training_is_not_repeated_by_another_fresh_checkout(machine):
+    """Machines that come and go train once each time due, and each knows what the others have tried."""
+    first, second = machine("first"), machine("second")
+    assert first("retrain", "--now", MONDAY.isoformat()).returncode == 1
+    for days in (0.1, 1, 3):
+        later = second("retrain", "--now", (MONDAY + days * DAY).isoformat())
+        assert later.returncode == 0 and "not due" in later.stdout, later.stdout + later.stderr
+    assert machine("third")("retrain", "--check", "--now", (MONDAY + 6 * DAY).isoformat()).returncode == 1
+    assert machine("fourth")("retrain", "--now", (MONDAY + 7 * DAY).isoformat()).returncode == 1
+    assert first("retrain", "--check", "--now", (MONDAY + 8 * DAY).isoformat()).returncode == 1
+    assert [name for name, _ in machine.trained] == ["first", "fourth"]
+
+
+def test_a_training_of_another_machine_holds_off_even_force(machine, address):
+    """One that runs elsewhere is waited for, one that died is not; afterwards a fresh checkout trains."""
+    assert take(open_objects(address), Attempt(1, MONDAY, 35, owner="elsewhere"))
+    here = machine("here")
+    said = here("retrain", "--force", "--now", (MONDAY + timedelta(minutes=9)).isoformat())
+    assert said.returncode == 3 and "training 1 has started and not ended" in said.stderr and not machine.trained
+    assert here("retrain", "--now", (MONDAY + DAY).isoformat()).returncode == 1 and len(machine.trained) == 1
+
+
+def test_an_account_that_does_not_answer_gives_no_verdict_and_no_training(machine, monkeypatch, tmp_path):
+    """Exit code 3 before a training; after one, its outcome is said and nobody trains again that day."""
+    here, settings = machine("here"), tmp_path / "here" / "settings.ini"
+    known = settings.read_text()
+    settings.write_text("[data]\nsource = sample\n[places]\ncarried = s3://nowhere/models\n")
+    with monkeypatch.context() as away:
+        away.setattr(places, "RETRY", {"max_retries": 0, "retry_timeout": timedelta(seconds=1)})
+        for name, value in keys_of(free_port()).items():
+            away.setenv(name, value)
+        for words in (["--force"], ["--check"], []):
+            said = here("retrain", *words)
+            assert said.returncode == 3 and "does not answer" in said.stderr and not machine.trained
+        assert here("forecast").returncode == 3
+    settings.write_text(known)
+
+    def gone(*words):
+        raise NoVerdict("the account does not answer")
+    for kind in (places.Folder, places.Account):
+        monkeypatch.setattr(kind, "put", gone)
+    said = here("retrain", "--now", MONDAY.isoformat())
+    assert said.returncode == 3 and "training 1 ended with exit code 1, which could not be noted" in said.stderr
+    other = machine("other")
+    assert other("retrain", "--now", (MONDAY + timedelta(hours=20)).isoformat()).returncode == 0
+    assert len(machine.trained) == 1
+
+
+def test_two_real_machines_at_once_train_once_and_warn_of_the_budget(tmp_path_factory, mlbot, root):
+    """Two checkouts that share a folder start in the same second: one trains, the other finds the ticket; both end well.
+
+    The release belongs to the schedule and fills its slot for a third checkout too. The time that it took is kept there, and
+    warns of the budget, which earlier runs on such a machine nearly needed.
+    """
+    top, shared = tmp_path_factory.mktemp("machines"), tmp_path_factory.mktemp("shared")
+    for name in ("one", "two", "fresh"):
+        shutil.copytree(root / "nbs" / "pipeline", top / name / "nbs" / "pipeline")
+        (top / name / "settings.ini").write_text(f"[places]\ncarried = {shared}\ncache =\n"
+                                                 "[data]\nsource = sample\nsuspects = 0\n")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    slow = Duration(MONDAY, "r", "m", "sample", 340, 1.0, 0.95 * 1800, cores=cores, loop=reference_ms())
+    for week in range(1, 9):
+        add_duration(Folder(shared), replace(slow, at=MONDAY - timedelta(weeks=week)))
+    command = [sys.executable, "-m", "mlbot", "retrain", "--now", MONDAY.isoformat(), "--minutes", "29"]
+    both = [subprocess.Popen(command, cwd=top / name, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            for name in ("one", "two")]
+    said = dict(zip(("one", "two"), (process.communicate(timeout=300)[0] for process in both), strict=True))
     assert [process.returncode for process in both] == [0, 0], said
-    assert len(history(project / "models")) == 1 and len(list((project / "models" / "retrain").iterdir())) == 1
-    assert sum("released: model" in text for text in said) == 1
-    assert sum("nothing was run" in text for text in said) == 1
+    assert sum("nothing was run" in text for text in said.values()) == 1
+    [winner] = [name for name, text in said.items() if "released: model" in text]
+    [entry], [attempt] = history(top / winner / "models"), read_attempts(Folder(shared))
+    assert entry["why"] == "retrain: cadence, model" and attempt.released == entry["run"] and attempt.code == 0
+    assert not history(top / ({"one", "two"} - {winner}).pop() / "models")
+    assert mlbot("models", "--pull", cwd=top / "fresh").returncode == 0
+    for days, code in ((1, 1), (7, 0)):
+        asked = mlbot("retrain", "--check", "--now", (MONDAY + days * DAY).isoformat(), cwd=top / "fresh")
+        assert asked.returncode == code, asked.stdout + asked.stderr
+    last = read_durations(Folder(shared))[-1]
+    assert last.rows == 340 and last.source == "sample" and 0 < last.seconds < last.whole and len(last.curve) >= 3
+    assert len(read_durations(Folder(shared))) == 9 and not (top / winner / "models" / "durations").exists()
+    assert re.search(r"^warning: the run may need .* of its 29 min within 4 weeks", said[winner], re.MULTILINE), said[winner]
 
 
 def test_a_killed_scheduler_is_followed_by_another_one_the_next_day(project, mlbot):

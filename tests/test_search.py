@@ -11,6 +11,8 @@ from mlbot import search as searching
 from mlbot.data import Columns, read_utterances, sample_file
 from mlbot.encoder import Encoder, build_encoder, write_tiny_encoder
 from mlbot.errors import InputError, OutOfTime
+from mlbot.model import answers_of_seeds, train
+from mlbot.prepare import INSIDE
 from mlbot.search import CHOICES, Trial, candidates, checked_values, deal, search, try_fold, with_values
 from mlbot.settings import load_settings
 from mlbot.split import joined, split
@@ -100,14 +102,36 @@ def test_a_file_that_is_written_in_an_unusual_way_is_left_as_it_is(text):
     assert checked_values("[model]\npenalty = 1\n", "model", {"penalty": 4.0}) == "[model]\npenalty = 4\n"
 
 
-def test_processes_and_a_cluster_find_the_same(tmp_path):
+@pytest.fixture(scope="module")
+def cluster():
+    """The address of a Dask scheduler with two worker processes."""
+    from distributed import LocalCluster
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as running:
+        yield running.scheduler_address
+
+
+def test_processes_and_a_cluster_find_the_same(cluster):
     alone = search(ROWS, CONTEXT, SETTINGS.model, tries=3, folds=2)
     both = search(ROWS, CONTEXT, SETTINGS.model, tries=3, folds=2, workers="2")
     assert table(alone) == table(both)
-    from distributed import LocalCluster
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
-        many = search(ROWS, CONTEXT, SETTINGS.model, tries=3, folds=2, workers=cluster.scheduler_address)
+    many = search(ROWS, CONTEXT, SETTINGS.model, tries=3, folds=2, workers=cluster)
     assert table(many) == table(alone)
+
+
+def test_other_seeds_answer_the_same_by_processes_and_by_a_cluster(cluster, monkeypatch):
+    """Each seed is a training of its own, so who trains it decides nothing; each is heard of in its order."""
+    heard = {"1": [], "2": [], cluster: []}
+    found = {by: answers_of_seeds(ROWS, CONTEXT, SETTINGS.model, SIDES.test, 2, workers=by, done=heard[by].append)
+             for by in heard}
+    for answers in found.values():
+        assert {name: list(those) for name, those in answers.items()} == \
+            {name: list(those) for name, those in found["1"].items()}
+    assert list(found["1"]) == ["seed 1", "seed 2"]
+    assert all(said == ["seed 1: trained", "seed 2: trained"] for said in heard.values())
+    second = train(ROWS, CONTEXT, replace(SETTINGS.model, seed=2)).predict(SIDES.test)
+    assert list(found["1"]["seed 2"]) == list(second)
+    monkeypatch.setenv(INSIDE, "1")  # work inside of work asks no cluster, least of all the one whose worker it holds
+    assert list(answers_of_seeds(ROWS, CONTEXT, SETTINGS.model, SIDES.test, 1, workers="tcp://nowhere:1")) == ["seed 1"]
 
 
 def test_an_encoder_goes_with_the_work(tmp_path):
