@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = sorted((ROOT / "nbs").glob("[0-9][0-9]_*.ipynb"))
 PIPELINE = sorted((ROOT / "nbs" / "pipeline").glob("*.ipynb"))
 EVERY = sorted(path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
-HEAVY = {"pandas": "data", "scipy": "noise", "sklearn": "model", "safetensors": "artefact", "papermill": "pipeline",
-         "psutil": "pipeline", "nbclient": "pipeline", "matplotlib": "report", "jinja2": "report", "pytest": "pytest_plugin",
+HEAVY = {"pandas": "data", "scipy": "noise", "sklearn": "model", "safetensors": "artefact", "papermill": "engine",
+         "psutil": "engine", "nbclient": "engine", "matplotlib": "report", "jinja2": "report", "pytest": "pytest_plugin",
          "tqdm": "cli", "onnx": "encoder", "onnxruntime": "encoder", "tokenizers": "encoder", "huggingface_hub": "encoder",
          "sqlalchemy": "events", "litestar": "serve", "granian": "serve", "msgspec": "serve", "prometheus_client": "serve",
          "py3langid": "language", "obstore": "objects", "mlflow": "tracking"}

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from datetime import date
@@ -10,10 +12,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from mlbot.engine import sockets
 from mlbot.errors import InputError
 from mlbot.evaluate import share
 from mlbot.gate import RECORD, Rules, as_record, judge
-from mlbot.pipeline import check_notebook, find_notebooks, judge_notebook, prepare_run, read_notebook, run_notebook, sockets
+from mlbot.notebook import parse_notebook
+from mlbot.pipeline import check_notebook, find_notebooks, judge_notebook, prepare_run, read_notebook, run_notebook
 from mlbot.settings import Target, load_settings
 
 IMPORTS = "from mlbot.evaluate import share\nfrom mlbot.gate import gate\n"
@@ -211,6 +215,31 @@ def test_what_is_no_notebook_is_refused(tmp_path):
         (tmp_path / "1_x.ipynb").write_text(content)
         with pytest.raises(InputError, match="no notebook"):
             read_notebook(tmp_path / "1_x.ipynb")
+
+
+def test_a_notebook_is_read_as_nbformat_reads_it(notebook):
+    """Sources, outputs and their texts are the same, whether they are stored in one piece or line by line."""
+    path = notebook("one = 1\none", "print('a\\nb')")
+    ran = nbformat.read(path, as_version=4)
+    out = nbformat.v4.new_output
+    ran.cells[1].outputs = [out("execute_result", {"text/plain": "1\n2", RECORD: {"lines": ["a", "b"]}}),
+                            out("stream", text="a\nb"), out("error", ename="E", evalue="e", traceback=["a", "b"])]
+    nbformat.write(ran, path)
+    assert '"1\\n",' in path.read_text(), "stored line by line"
+    assert parse_notebook(path.read_text()) == nbformat.read(path, as_version=4)
+
+
+def test_a_notebook_of_an_older_format_is_read(tmp_path):
+    """Format 3 keeps its cells in worksheets: nbformat brings it up to date."""
+    old = nbformat.v3.new_notebook(worksheets=[nbformat.v3.new_worksheet(cells=[nbformat.v3.new_code_cell(input="x = 1")])])
+    (tmp_path / "1_old.ipynb").write_text(nbformat.v3.writes_json(old))
+    assert [cell.source for cell in read_notebook(tmp_path / "1_old.ipynb").cells] == ["x = 1"]
+
+
+def test_a_run_that_has_nothing_to_run_imports_nothing_that_runs_notebooks():
+    """Papermill and nbformat take more than a second to import: only a notebook that runs pays for them."""
+    code = "import sys, mlbot.pipeline; print(sorted({'papermill', 'nbformat', 'nbclient', 'jsonschema'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
 def test_a_mistyped_parameter_is_refused_before_anything_runs(project):
