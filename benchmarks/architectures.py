@@ -83,7 +83,8 @@ def main() -> int:
             two = service(Path(place) / "two", source, week, day, Path(place) / "carried-two")
             equal = one == two
             same &= equal
-            print(f"{week:>4}  {one[0] or 'red':<12}  {two[0] or 'red':<12}  {len(one[1]):>8}  {'yes' if equal else 'no'}", flush=True)
+            print(f"{week:>4}  {one[0] or 'red':<12}  {two[0] or 'red':<12}  {len(one[1]):>8}  {'yes' if equal else 'no'}",
+                  flush=True)
     print("the same models and verdicts" if same else "models or verdicts differ")
     return 0 if same else 1
 
