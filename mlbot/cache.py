@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['FOR_PEOPLE', 'REMARKS', 'READS_DATA', 'READS_LOG', 'ENTRY', 'OWN_FILES', 'Key', 'file_digest', 'shipped_files',
            'named_files', 'setting_values', 'target_values', 'store_state', 'data_values', 'handed_over',
-           'package_versions', 'model_of', 'state_of', 'log_values', 'take_key', 'changed_items', 'say_items', 'why',
-           'note_key', 'last_parts', 'stamps', 'pack', 'unpack', 'Results', 'prune', 'results_of']
+           'package_versions', 'model_of', 'state_of', 'log_values', 'take_key', 'changed_items', 'parts_changed',
+           'say_items', 'why', 'note_key', 'last_parts', 'stamps', 'pack', 'unpack', 'Results', 'prune', 'results_of']
 
 # %% ../nbs/44_cache.ipynb #6922fd1a
 import hashlib
@@ -237,6 +237,15 @@ def changed_items(old: dict[str, str], new: dict[str, str]) -> list[str]:
     return both + [name for name in new if name not in old] + [name for name in old if name not in new]
 
 
+def parts_changed(old: str | None, new: str | None) -> list[str]:
+    """Which parts of a target, in JSON, differ; [''] for one that is new, gone, or no target but a waiver."""
+    try:
+        sides = [json.loads(text) for text in (old, new)]
+        return [name for name in sides[1] if sides[0].get(name) != sides[1][name]]
+    except (TypeError, ValueError, AttributeError):
+        return [""]
+
+
 def say_items(part: str, old: dict[str, str], new: dict[str, str], few: int = 3) -> str:
     """How one part of a key differs, in words; '' when it does not."""
     items = changed_items(old, new)
@@ -253,6 +262,11 @@ def say_items(part: str, old: dict[str, str], new: dict[str, str], few: int = 3)
         return f"handed another {', '.join(items[:few])}{more}"
     if part == "log" or part == "data" and items == ["rows"]:
         return f"the {part} changed"
+    if part == "targets":
+        items = [f"{name}.{side}" if side else name for name in items for side in parts_changed(old.get(name), new.get(name))]
+        return f"target {', '.join(items[:few])} changed"
+    if part == "data":
+        return f"the {', '.join(items)} of the data changed"
     said = [f"{name}: {old.get(name) or 'nothing'} > {new.get(name) or 'nothing'}" for name in items[:few]]
     return f"{part.removesuffix('s')} {', '.join(said)}{more}"
 

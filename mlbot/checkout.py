@@ -105,11 +105,11 @@ def check_notebooks(root: Path) -> None:
     A library notebook is run from its first cell to its last, and its asserts must hold.
     """
     if found := unclean(root):
-        raise InputError(f"{len(found)} notebooks hold outputs", "notebooks without outputs", "mlbot export, or nbdev-clean",
+        raise InputError(f"{len(found)} notebooks hold outputs", "notebooks without outputs", "nbdev-clean",
                          found[0])
     if found := out_of_step(root):
         raise InputError(f"{', '.join(found[:3])} differ from what the notebooks export", "modules that notebooks export",
-                         "edit the notebook, then: mlbot export", str(root))
+                         "edit the notebook, then: nbdev-export", str(root))
     if exported(root) is not None:
         for path in sorted((root / "nbs").glob("[0-9]*.ipynb")):
             tool(root, "nbdev-test", str(path.relative_to(root)), "--n-workers", "0")

@@ -370,7 +370,8 @@ def put_champion(models: Path, folder: Path, rows: int = 0) -> None:
     """Lay the champion into a run folder, as if it had been trained there, beside so many test rows (0: all)."""
     found = champion(models)
     if found is None:
-        raise InputError("no champion to judge", "a released model", "mlbot run, or mlbot models --pull", str(models))
+        raise InputError("no champion to judge", "a released model", "mlbot run; if it is on another machine, let carried in "
+                         "settings.ini [places] name what both see: mlbot models --push there, --pull here", str(models))
     write_artefact(found, folder / "model", replace=True)
     if ledger_file(models, found.name).exists():
         shutil.copy(ledger_file(models, found.name), folder / "trained.npy")

@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['TEXTS', 'LABELS', 'CONTEXTS', 'SIDES', 'OUTSIDE', 'TEMPLATES', 'PLACES', 'USUAL_IMPORT', 'USUAL_CALL', 'KEPT',
            'Answers', 'header_of', 'find_column', 'package_name', 'answers_for', 'notebook_from', 'with_own_slices',
-           'render_project', 'installed', 'begin_at', 'keep_template', 'kept_template', 'write_project',
+           'render_project', 'requirement', 'installed', 'begin_at', 'keep_template', 'kept_template', 'write_project',
            'export_package', 'Upgraded', 'merge', 'is_sound', 'upgrade']
 
 # %% ../nbs/67_project.ipynb #e89d5bc0
 import csv
+import importlib.util
 import io
 import json
 import keyword
@@ -24,6 +25,8 @@ from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import nbformat
 
@@ -82,8 +85,10 @@ def find_column(given: str, usual: Iterable[str], columns: list[str], what: str,
 def package_name(folder: str) -> str:
     """The name of her package: that of the folder, as Python takes it."""
     name = re.sub(r"\W+", "_", folder.lower(), flags=re.ASCII).strip("_")
-    taken = keyword.iskeyword(name) or name in sys.stdlib_module_names or name == "mlbot"
-    if not name.isidentifier() or taken:
+    taken = keyword.iskeyword(name) or name in sys.stdlib_module_names
+    if name.isidentifier() and (taken or importlib.util.find_spec(name)):
+        raise InputError(f"a package {name!r} is there already", "a name of its own", "choose another name")
+    if not name.isidentifier():
         raise InputError(f"{folder!r} cannot name a package", "letters, digits and -, a letter first, such as my-bot",
                          "choose another name")
     return name
@@ -140,7 +145,7 @@ def with_own_slices(text: str, package: str) -> str:
 def render_project(answers: Answers) -> dict[str, str]:
     """All files of a project that mlbot writes, by their path in it."""
     environment = templates(TEMPLATES)
-    given = {**asdict(answers), "version": metadata.version("mlbot")}
+    given = {**asdict(answers), "requirement": requirement()[0]}
     files = {}
     for path in sorted(TEMPLATES.iterdir()):
         text = environment.get_template(path.name).render(**given)
@@ -152,6 +157,20 @@ def render_project(answers: Answers) -> dict[str, str]:
         files[f"nbs/pipeline/{path.name}"] = with_own_slices(text, answers.package) if path.stem == "3_gate" else text
     files[f"{answers.package}/__init__.py"] = f'"""The package of {answers.name}: what its notebooks export."""\n'
     return files
+
+# %% ../nbs/67_project.ipynb #02bca846
+def requirement(record: str | None = None) -> tuple[str, Path | None]:
+    """The line for mlbot, and the wheel that it was installed from, if that is still there.
+
+    `record`: what the installer noted (PEP 610); None: of the installed mlbot.
+    """
+    package = metadata.distribution("mlbot")
+    record = package.read_text("direct_url.json") if record is None else record
+    url = json.loads(record or "{}").get("url", "")
+    wheel = Path(url2pathname(urlparse(url).path)) if url.startswith("file:") and url.endswith(".whl") else None
+    if wheel is not None and wheel.is_file():
+        return f"./wheels/{wheel.name}[project]", wheel
+    return f"mlbot[project]=={package.version}", None
 
 # %% ../nbs/67_project.ipynb #dd82229a
 def installed(package: str = "mlbot", extra: str = "project") -> dict[str, str]:
@@ -228,6 +247,9 @@ def write_project(root: Path, answers: Answers, data: Path) -> None:
     for name, text in files.items():
         write_atomic(root / name, lambda handle, text=text: handle.write(text))
     shutil.copyfile(data, root / answers.source)
+    if (wheel := requirement()[1]) is not None:
+        (root / "wheels").mkdir()
+        shutil.copy(wheel, root / "wheels")
     pins = "".join(f"{name}=={version}\n" for name, version in installed().items())
     head = "# Versions with which this project was begun.\n"
     write_atomic(root / "constraints.txt", lambda handle: handle.write(head + pins))

@@ -29,7 +29,7 @@ from .gate import FAIL, PASS, TOO_CLOSE, Verdict
 from .live import check_golden, previous, read_canary, read_pointer
 from .predict import Predictor
 from .registry import history
-from .runs import STAMP, load_json, load_judged, load_table, load_verdicts, open_run
+from .runs import STAMP, facts_of_run, load_json, load_judged, load_table, load_verdicts, open_run
 from .settings import Settings
 from .text import mask
 
@@ -82,7 +82,7 @@ def look(settings: Settings, now: datetime) -> Project:
         run = open_run(settings, "latest", needs="judged.json")
     except InputError:
         run = None
-    prepared = load_json(run / "prepare.json") if run else {}
+    prepared = facts_of_run(run) if run else {}
     verdicts = {verdict.gate: verdict for verdict in load_verdicts(run)[1]} if run else {}
     return Project(settings, now, run, prepared, verdicts, read_monitored(settings.places.runs), read_machines(settings.root))
 
@@ -236,12 +236,14 @@ def reproducible(project: Project) -> Evidence:
     same = []
     for file in sorted(project.settings.places.runs.glob("*/prepare.json")):
         if STAMP.fullmatch(file.parent.name) and (file.parent / "verdicts.json").exists():
-            told = load_json(file)
+            told, log = facts_of_run(file.parent), file.parent / "run.log"
+            if log.is_file() and "_train.ipynb is taken from run" in log.read_text(encoding="utf-8", errors="replace"):
+                continue  # a copy says nothing
             if all(told.get(name) == project.prepared.get(name) for name in SAME):
                 same.append((file.parent.name, load_json(file.parent / "verdicts.json")["model"]))
     models = {model for _, model in same}
-    other = [name for name, _ in same if name != project.run.name]
-    return (BY_ITSELF, f"{other[-1]} gave the same model {models.pop()}") if other and len(models) == 1 else NOTHING
+    said = f"{' and '.join(name for name, _ in same[-2:])} gave the same model {', '.join(models)}"
+    return (BY_ITSELF, said) if len(same) > 1 and len(models) == 1 else NOTHING
 
 
 def spec_tests(project: Project) -> Evidence:

@@ -168,7 +168,9 @@ def load_source(source: str, columns: Columns, settings: Settings) -> Utterances
 # %% ../nbs/15_source.ipynb #01f5db72
 def check_source(source: str, production: str, settings: Settings) -> None:
     """Raise InputError at once for a source or a file of production that is not there."""
-    week_of(source) if is_company(source) else find_source(source, settings)
+    place = week_of(source) if is_company(source) else find_source(source, settings)
+    if isinstance(place, Path) and not place.exists():
+        raise InputError("no such file", "a CSV file, or a store", "check the path", source)
     if production and not (settings.root / production).is_file():
         raise InputError("no such file", "a CSV file", "check the path", production)
 
