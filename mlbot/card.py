@@ -16,7 +16,7 @@ from .artefact import read_artefact
 from .files import write_atomic
 from .gate import FAIL, NO_VERDICT, TOO_CLOSE, Part, Verdict, gravity, part_line, too_small, verdict_markdown
 from .report import fill_text
-from .runs import data_warnings, load_json, load_judged, load_outcome, load_verdicts
+from .runs import data_warnings, facts_of_run, load_json, load_judged, load_outcome, load_verdicts
 from .source import PUBLIC
 
 # %% ../nbs/49_card.ipynb #b6b3bd1c
@@ -103,7 +103,7 @@ def as_yaml(value) -> str:
 
 def build_card(folder: Path) -> str:
     """The card of the model in a run folder. Raises InputError when the run did not get that far."""
-    ended, prepared = load_outcome(folder), load_json(folder / "prepare.json")
+    ended, prepared = load_outcome(folder), facts_of_run(folder)
     own = ended.get("card") or {"license": "", "use": "", "not_for": ""}
     facts = dict(
         **{**own, "license": own["license"] or "unknown"}, run=folder.name, tags=["text-classification", "intent", "mlbot"],

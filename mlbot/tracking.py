@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .errors import NoVerdict
 from .live import read_pointer
-from .runs import STAMP, load_json, load_outcome
+from .runs import STAMP, facts_of_run, load_json, load_outcome
 from .settings import Settings
 
 # %% ../nbs/58_tracking.ipynb #6e36cf6b
@@ -40,7 +40,7 @@ def params_of(folder: Path) -> dict[str, str]:
     """Source, snapshot, split, commit and settings of the model, as far as the run got."""
     if not (folder / "prepare.json").exists():
         return {}
-    prepared = load_json(folder / "prepare.json")
+    prepared = facts_of_run(folder)
     found = {name: prepared.get(name, "") for name in ("source", "snapshot", "split", "day", "commit", "changed")}
     found |= {"context": " ".join(prepared.get("context", ())), "lock": prepared.get("environment", {}).get("lock", "")}
     found |= {f"model.{name}": " ".join(map(str, value)) if isinstance(value, list) else value
