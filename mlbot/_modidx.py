@@ -528,6 +528,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'mlbot.engine.execute': ('engine.html#execute', 'mlbot/engine.py'),
                               'mlbot.engine.explain_death': ('engine.html#explain_death', 'mlbot/engine.py'),
                               'mlbot.engine.family': ('engine.html#family', 'mlbot/engine.py'),
+                              'mlbot.engine.missing': ('engine.html#missing', 'mlbot/engine.py'),
                               'mlbot.engine.output_texts': ('engine.html#output_texts', 'mlbot/engine.py'),
                               'mlbot.engine.quiet_libraries': ('engine.html#quiet_libraries', 'mlbot/engine.py'),
                               'mlbot.engine.resident': ('engine.html#resident', 'mlbot/engine.py'),

@@ -45,11 +45,28 @@ def kept_results(tmp_path_factory) -> Path:
     return (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "kept-results"
 
 
+USUAL = "[data]\nsource = sample\nsuspects = 0\n"  # the same settings have the same results, which tests then share
+
+
 @pytest.fixture
-def project(tmp_path, monkeypatch, kept_results) -> Path:
+def write_settings(kept_results):
+    """Writes a settings.ini under which notebooks share their results with all tests; `places`: more lines of [places]."""
+    def write(folder: Path, text: str = USUAL, places: str = "") -> None:
+        (folder / "settings.ini").write_text(f"[places]\ncache = {kept_results}\n{places}{text}")
+    return write
+
+
+@pytest.fixture
+def quick_company() -> str:
+    """Settings of the company with which training is sooner; the tests that use them share the result."""
+    return "[data]\nsource = company\nsuspects = 0\n[model]\nfolds = 2\n"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, write_settings) -> Path:
     """A project of one's own: a short settings.ini and the pipeline notebooks, as working folder."""
     shutil.copytree(ROOT / "nbs" / "pipeline", tmp_path / "nbs" / "pipeline")
-    (tmp_path / "settings.ini").write_text(f"[places]\ncache = {kept_results}\n[data]\nsource = sample\nsuspects = 0\n")
+    write_settings(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     return tmp_path

@@ -1,5 +1,6 @@
 """Nothing is computed twice, everything that matters is computed again, and one line says why."""
 
+import fcntl
 import io
 import shutil
 import zipfile
@@ -61,6 +62,21 @@ def small(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def known(small, kept_results) -> Path:
+    """The same project, whose results are kept already; they are made once for all tests and workers."""
+    once = kept_results.with_name("results-of-small")
+    with open(f"{once}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not once.exists():
+            run(small)
+            shutil.copytree(small / "runs" / ".cache", once)
+            shutil.rmtree(small / "runs")
+        shutil.copytree(once, small / "runs" / ".cache")
+    assert run(small) == {}
+    return small
+
+
 def run(project: Path, **options):
     """A run of the project: which notebooks ran, and why."""
     settings = load_settings(project)
@@ -110,21 +126,19 @@ def test_what_does_not_matter_runs_nothing_and_what_matters_runs_what_rests_on_i
     assert run(small) == {}
 
 
-def test_a_first_step_that_makes_the_same_again_lets_the_next_ones_rest(small):
+def test_a_first_step_that_makes_the_same_again_lets_the_next_ones_rest(known):
     """A notebook is run for what it is handed, not because the one before it ran."""
-    run(small)
-    edit(small / "nbs" / "pipeline" / "1_prepare.ipynb", "len((settings", "0 + len((settings")
-    assert run(small) == {"1": "its cells changed; data and settings unchanged"}
+    edit(known / "nbs" / "pipeline" / "1_prepare.ipynb", "len((settings", "0 + len((settings")
+    assert run(known) == {"1": "its cells changed; data and settings unchanged"}
 
 
-def test_a_red_result_is_measured_again_and_a_target_judges_anew(small):
+def test_a_red_result_is_measured_again_and_a_target_judges_anew(known):
     """Only a result without a problem is kept, and what a gate is asked for is part of its key."""
-    run(small)
-    (small / "settings.ini").write_text((small / "settings.ini").read_text().replace("floor = 0.8", "floor = 0.85"))
-    assert list(run(small)) == ["3"], "the target of a gate changed"
+    (known / "settings.ini").write_text((known / "settings.ini").read_text().replace("floor = 0.8", "floor = 0.85"))
+    assert list(run(known)) == ["3"], "the target of a gate changed"
     for _ in range(2):
-        assert ran(small, right=60) == ["3"]
-    assert run(small) == {}
+        assert ran(known, right=60) == ["3"]
+    assert run(known) == {}
 
 
 def test_a_kept_verdict_is_judged_by_the_waivers_of_today(small):
@@ -136,12 +150,11 @@ def test_a_kept_verdict_is_judged_by_the_waivers_of_today(small):
     assert keys[0] == keys[1] != keys[2]
 
 
-def test_a_damaged_result_is_removed_and_made_again(small):
+def test_a_damaged_result_is_removed_and_made_again(known):
     """What cannot be read is no result."""
-    run(small)
-    [kept] = (small / "runs" / ".cache" / "2_train").glob("*.zip")
+    [kept] = (known / "runs" / ".cache" / "2_train").glob("*.zip")
     kept.write_bytes(kept.read_bytes()[:-40])
-    assert list(run(small)) == ["2"] and run(small) == {}
+    assert list(run(known)) == ["2"] and run(known) == {}
 
 
 def test_a_result_that_would_leave_the_folder_is_refused(tmp_path):
@@ -172,23 +185,21 @@ def test_colleagues_and_ci_share_results_through_a_storage_account(small, s3, tm
     assert not any(step.reused for step in result.steps)
 
 
-def test_the_oldest_results_go_when_the_folder_is_full(small):
+def test_the_oldest_results_go_when_the_folder_is_full(known):
     """A folder of results does not grow without end."""
-    run(small)
-    (small / "settings.ini").write_text((small / "settings.ini").read_text() + "[budget]\ncache = 0.002\n")
-    assert list(run(small, again=True)) == ["1", "2", "3"]
-    assert sum(path.stat().st_size for path in (small / "runs" / ".cache").rglob("*.zip")) <= 2000
+    (known / "settings.ini").write_text((known / "settings.ini").read_text() + "[budget]\ncache = 0.002\n")
+    assert list(run(known, again=True)) == ["1", "2", "3"]
+    assert sum(path.stat().st_size for path in (known / "runs" / ".cache").rglob("*.zip")) <= 2000
 
 
-def test_results_are_listed_removed_and_can_be_left_out(small, mlbot):
+def test_results_are_listed_removed_and_can_be_left_out(known, mlbot):
     """`mlbot cache` says what is kept; `--force` and an empty setting do without."""
-    mlbot("run", "--no-release")
     assert "3 results in runs/.cache" in mlbot("cache").stdout
     said = mlbot("run", "--no-release", "--force").stderr
     assert "kept" not in said and "asked to" in said
     assert "removed: 3 results" in mlbot("cache", "--clear").stdout
     assert "nothing changed; no result is kept" in mlbot("run", "--no-release").stderr
-    (small / "settings.ini").write_text((small / "settings.ini").read_text() + "[places]\ncache =\n")
+    (known / "settings.ini").write_text((known / "settings.ini").read_text() + "[places]\ncache =\n")
     assert "no results are kept" in mlbot("cache").stdout and "kept" not in mlbot("run", "--no-release").stderr.replace(
         "no result is kept", "")
 

@@ -265,10 +265,9 @@ def test_a_place_that_cannot_be_reached_is_said_and_the_old_champion_answers(com
     assert mlbot("models", cwd=tmp_path).returncode == 2
 
 
-def test_a_run_that_releases_carries_its_model(project, mlbot, tmp_path):
+def test_a_run_that_releases_carries_its_model(project, write_settings, mlbot, tmp_path):
     """`mlbot run` on one machine, `mlbot models --pull` on another: the same champion."""
-    (project / "settings.ini").write_text("[data]\nsource = sample\nsuspects = 0\n[model]\nfolds = 2\n"
-                                          "[places]\ncarried = shared\n")
+    write_settings(project, places="carried = shared\n")
     other = tmp_path / "other"
     other.mkdir()
     (other / "settings.ini").write_text(f"[places]\ncarried = {project / 'shared'}\n")

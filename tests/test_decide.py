@@ -140,11 +140,11 @@ def test_a_model_that_only_hears_shouting_is_not_robust():
     assert all(score.n == 60 for score in scores)
 
 
-def test_each_new_gate_can_be_red(project, mlbot):
+def test_each_new_gate_can_be_red(project, write_settings, quick_company, mlbot):
     limits = {"robust.floor": 0.999, "false_alarms.ceiling": 0.001, "oos_auroc.floor": 0.9999, "cost.ceiling": 0.1,
               "context.floor": 0.9}
     lines = "".join(f"{name} = {value}\n" for name, value in limits.items())
-    (project / "settings.ini").write_text(f"[data]\nsource = company\nsuspects = 0\n[targets]\n{lines}")
+    write_settings(project, f"{quick_company}[targets]\n{lines}")
     done = mlbot("run", "--no-release")
     run = max((project / "runs").iterdir())
     outcomes = {item["gate"]: item["outcome"] for item in json.loads((run / "verdicts.json").read_text())["verdicts"]}

@@ -10,9 +10,9 @@ from mlbot.source import choose, load_source
 from mlbot.split import split
 
 
-def test_a_public_set_is_run_from_its_file(project, mlbot, public):
+def test_a_public_set_is_run_from_its_file(project, write_settings, mlbot, public):
     """A part of its training rows, all of its test rows."""
-    (project / "settings.ini").write_text("[data]\nsuspects = 0\n[targets]\nintents.floor =\n")
+    write_settings(project, "[data]\nsuspects = 0\n[model]\nfolds = 2\n[targets]\nintents.floor =\n")
     rows = pd.read_csv(public("banking77"), dtype=str, keep_default_na=False)
     rows[(rows["split"] == "test") | (rows.index % 4 == 0)].to_csv(project / "banking.csv", index=False)
     done = mlbot("run", "--data", "banking.csv", "--split-column", "split", "--target", 0.80)

@@ -5,6 +5,8 @@ import xml.etree.ElementTree as ElementTree
 import nbformat
 import pytest
 
+import mlbot.engine
+import mlbot.pipeline  # noqa: F401  before pytester remembers which modules there were: numpy cannot be imported twice
 from mlbot.settings import parse, shipped_settings
 
 NO_TARGETS = "[targets]\n" + "".join(f"{name} =\n" for name in parse(shipped_settings())["targets"])
@@ -17,8 +19,11 @@ def cell(name, right, floor, n=100):
 
 @pytest.fixture
 def pipeline(pytester):
-    """A project with one pipeline notebook a list of cells; runs pytest there and returns result and JUnit cases."""
-    def run(*notebooks, options=(), tags=("parameters",), settings=NO_TARGETS):
+    """A project with one pipeline notebook a list of cells; runs pytest there and returns result and JUnit cases.
+
+    `alone`: in a process of its own, which takes seconds to start.
+    """
+    def run(*notebooks, options=(), tags=("parameters",), settings=NO_TARGETS, alone=False):
         pytester.makeini("[pytest]\n")
         (pytester.path / "settings.ini").write_text(settings)
         folder = pytester.path / "nbs" / "pipeline"
@@ -27,7 +32,8 @@ def pipeline(pytester):
             nodes = [nbformat.v4.new_code_cell("floor = 0.5", metadata={"tags": list(tags)}),
                      *map(nbformat.v4.new_code_cell, cells)]
             nbformat.write(nbformat.v4.new_notebook(cells=nodes), folder / f"{number}_step.ipynb")
-        result = pytester.runpytest_subprocess("nbs/pipeline", "-v", "--junitxml=junit.xml", *options)
+        pytest_there = pytester.runpytest_subprocess if alone else pytester.runpytest_inprocess
+        result = pytest_there("nbs/pipeline", "-v", "--junitxml=junit.xml", *options)
         tree = ElementTree.parse(pytester.path / "junit.xml")
         cases = {(case.get("classname").split(".")[-2], case.get("name")): case for case in tree.iter("testcase")}
         return result, cases
@@ -43,7 +49,7 @@ def failed(cases):
 
 
 def test_one_item_a_gate_and_one_for_the_notebook(pipeline):
-    result, cases = pipeline([cell("accuracy", 90, 0.8), cell("recall", 80, 0.5)])
+    result, cases = pipeline([cell("accuracy", 90, 0.8), cell("recall", 80, 0.5)], alone=True)
     assert result.ret == 0
     result.assert_outcomes(passed=3)
     assert sorted(cases) == [("1_step", "accuracy"), ("1_step", "recall"), ("1_step", "runs")]

@@ -45,8 +45,8 @@ def commands():
     return [line for line in [*text.splitlines(), *inline] if line.strip()]
 
 
-def test_each_command_works_in_order(project, mlbot):
-    (project / "settings.ini").write_text("[model]\nfolds = 2\n")  # sooner; all else as shipped
+def test_each_command_works_in_order(project, write_settings, quick_company, mlbot):
+    write_settings(project, quick_company)  # all else as shipped
     lines = sample_file().read_text().splitlines()
     (project / "utterances.csv").write_text("\n".join([lines[0].replace("intent", "label"), *lines[1:]]))
     seen, answers, python_example = [], [], ""

@@ -206,7 +206,7 @@ def test_a_machine_that_refuses_is_no_verdict(project, mlbot):
     ("3_gate", 'load_table(folder / "test.csv")', 'load_table(folder / "train.csv")', 3, "rests on 340 rows"),
     ("2_train", "## Model", "", 2, "test rows were handed to training"),
 ])
-def test_a_careless_edit_of_a_notebook_releases_nothing(project, mlbot, notebook, before, after, code, says):
+def test_a_careless_edit_of_a_notebook_releases_nothing(project, write_settings, mlbot, notebook, before, after, code, says):
     def change(nb):
         if notebook == "2_train":
             source = cell_with(nb, "pipeline = train")
@@ -215,7 +215,7 @@ def test_a_careless_edit_of_a_notebook_releases_nothing(project, mlbot, notebook
             cell = cell_with(nb, before)
             cell.source = cell.source.replace(before, after)
     if code == 1:
-        (project / "settings.ini").write_text("[data]\nsource = sample\nsuspects = 0\n[targets]\naccuracy.floor = 0.99\n")
+        write_settings(project, "[data]\nsource = sample\nsuspects = 0\n[targets]\naccuracy.floor = 0.99\n")
     edit(project / "nbs" / "pipeline" / f"{notebook}.ipynb", change)
     done = mlbot("run")
     assert done.returncode == code and says in done.stderr, done.stderr
@@ -239,9 +239,13 @@ def test_a_terminated_run_leaves_no_kernel(project):
         time.sleep(0.5)
         found = list(project.glob("runs/*/run.log"))
         log = found[0].read_text() if found else None
+    kernels = []
+    while not kernels:
+        assert runner.poll() is None
+        time.sleep(0.2)
+        kernels = psutil.Process(runner.pid).children(recursive=True)
     time.sleep(2)
     kernels = psutil.Process(runner.pid).children(recursive=True)
-    assert kernels
     runner.terminate()
     assert runner.wait(30) != 0
     gone, alive = psutil.wait_procs(kernels, timeout=10)

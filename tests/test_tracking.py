@@ -29,9 +29,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload``")  # of MLflow's 
 SERVER = ("graphene==3.4.3", "aiohttp==3.14.5")  # what a server needs beside the client and what tests install anyway
 
 
-def set_mlflow(project, address):
-    (project / "settings.ini").write_text(f"[data]\nsource = sample\nsuspects = 0\n[tracking]\nmlflow = {address}\n")
-    return load_settings(project)
+@pytest.fixture
+def set_mlflow(write_settings):
+    """Says where a project logs its runs to, and returns its settings."""
+    def write(project, address):
+        write_settings(project, f"[data]\nsource = sample\nsuspects = 0\n[tracking]\nmlflow = {address}\n")
+        return load_settings(project)
+    return write
 
 
 def logged(settings):
@@ -75,7 +79,7 @@ def server(tmp_path_factory):
         process.wait(30)
 
 
-def test_a_run_is_logged_with_what_it_was_made_from_and_is_found_again(released, mlbot):
+def test_a_run_is_logged_with_what_it_was_made_from_and_is_found_again(released, mlbot, set_mlflow):
     """Params, all numbers of all gates, tags and small files; logging it twice makes one run, and no table goes along."""
     settings, folder = set_mlflow(released, "sqlite:///mlflow.db"), only_run(released)
     for _ in range(2):
@@ -98,7 +102,7 @@ def test_a_run_is_logged_with_what_it_was_made_from_and_is_found_again(released,
     assert run.info.end_time > run.info.start_time
 
 
-def test_a_red_run_whose_server_is_down_stays_red_and_is_logged_later(project, mlbot):
+def test_a_red_run_whose_server_is_down_stays_red_and_is_logged_later(project, mlbot, set_mlflow):
     """One line says why it is not logged and what logs it; the outcome of the run is the same."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -123,7 +127,7 @@ def test_a_red_run_whose_server_is_down_stays_red_and_is_logged_later(project, m
     assert (suite.attrib["failures"], suite.attrib["errors"], suite.attrib["skipped"]) == ("1", "0", "1")
 
 
-def test_a_real_server_takes_a_run_with_its_files(released, server):
+def test_a_real_server_takes_a_run_with_its_files(released, server, set_mlflow):
     """Over HTTP, the files too; and a second time it is the same run."""
     settings, folder = set_mlflow(released, server), only_run(released)
     assert track(folder, settings).startswith(f"{server}/#/experiments/") and track(folder, settings)
@@ -133,7 +137,7 @@ def test_a_real_server_takes_a_run_with_its_files(released, server):
     assert Path(copy).read_text() == (folder / "card.md").read_text()
 
 
-def test_only_the_runs_of_the_champion_are_tagged_as_such(released):
+def test_only_the_runs_of_the_champion_are_tagged_as_such(released, set_mlflow):
     """When another model answers, the old one loses the tag with the next run that is logged, and may get it back."""
     settings, folder = set_mlflow(released, "sqlite:///mlflow.db"), only_run(released)
     later, pointer = released / "runs" / "2099-01-01_000000", released / "models" / "champion"
@@ -148,7 +152,7 @@ def test_only_the_runs_of_the_champion_are_tagged_as_such(released):
         assert tags == {told["model"]: "no", "0123456789ab": "no"} | {champion: "yes"}
 
 
-def test_a_run_that_ended_early_is_logged_as_failed(project):
+def test_a_run_that_ended_early_is_logged_as_failed(project, set_mlflow):
     """Nothing was measured, and that is what MLflow shows."""
     settings, folder = set_mlflow(project, "sqlite:///mlflow.db"), project / "runs" / "2026-01-05_120000"
     folder.mkdir(parents=True)
@@ -158,7 +162,7 @@ def test_a_run_that_ended_early_is_logged_as_failed(project):
     assert run.info.status == "FAILED" and run.data.metrics == {} and run.data.tags["outcome"] == "no verdict"
 
 
-def test_without_mlflow_a_run_that_shall_be_logged_does_not_begin(project, mlbot):
+def test_without_mlflow_a_run_that_shall_be_logged_does_not_begin(project, mlbot, set_mlflow):
     """What the settings ask for and the machine lacks is said before anything is trained."""
     set_mlflow(project, "sqlite:///mlflow.db")
     with mock.patch.object(util, "find_spec", lambda name: None):
@@ -166,7 +170,7 @@ def test_without_mlflow_a_run_that_shall_be_logged_does_not_begin(project, mlbot
     assert done.returncode == 2 and 'mlbot[tracking]"' in done.stderr and not (project / "runs").exists()
 
 
-def test_what_is_no_place_for_runs_is_refused(project, mlbot):
+def test_what_is_no_place_for_runs_is_refused(project, mlbot, set_mlflow):
     """A mistyped address stops with what was wanted; no address, and there is nothing to log to."""
     (project / "settings.ini").write_text("[tracking]\nmlflow = mlflow.db\n")
     assert "sqlite:///mlflow.db" in mlbot("track").stderr

@@ -38,13 +38,17 @@ def records(project):
     return {item["gate"]: item for item in json.loads((last_run(project) / "verdicts.json").read_text())["verdicts"]}
 
 
-def strict(project, floor=0.99):
-    (project / "settings.ini").write_text(f"[data]\nsource = sample\nsuspects = 0\n[targets]\naccuracy.floor = {floor}\n")
+@pytest.fixture
+def strict(project, write_settings):
+    """Asks another accuracy of the model."""
+    def write(floor=0.99):
+        write_settings(project, f"[data]\nsource = sample\nsuspects = 0\n[targets]\naccuracy.floor = {floor}\n")
+    return write
 
 
-def test_a_waiver_lets_its_gate_ship_and_ends_with_its_day(project, mlbot, tmp_path):
+def test_a_waiver_lets_its_gate_ship_and_ends_with_its_day(project, strict, mlbot, tmp_path):
     """Red; waived and released, in sight everywhere; red again after its last day (for another model: test_gate)."""
-    strict(project)
+    strict()
     red = mlbot("run", "--day", "2026-03-01")
     assert red.returncode == 1 and "waive accuracy --why REASON --until DAY" in red.stdout
     assert mlbot("waive", "macro_f1", "--why", "x", "--until", "2026-03-31", "--day", "2026-03-01").returncode == 2
@@ -104,12 +108,12 @@ def test_a_waiver_file_is_read_whole_or_refused(tmp_path):
         assert len(str(caught.value).splitlines()) <= 6 and "other.ini" in str(caught.value)
 
 
-def test_a_challenger_that_is_surely_worse_is_red_and_what_broke_comes_first(released, mlbot):
+def test_a_challenger_that_is_surely_worse_is_red_and_what_broke_comes_first(released, write_settings, mlbot):
     """The same data, and settings that make the model much worse than its champion, under floors that it still keeps."""
     project = released
     assert outcomes(project)["champion"] == "not asked"
-    (project / "settings.ini").write_text(
-        "[data]\nsource = sample\ncontext =\n[model]\nwords = 1 1\ncharacters = 1 1\nmin_count = 9\n"
+    write_settings(
+        project, "[data]\nsource = sample\nsuspects = 0\ncontext =\n[model]\nwords = 1 1\ncharacters = 1 1\nmin_count = 9\n"
         "[targets]\naccuracy.floor = 0.2\nintents.floor =\nslices.floor =\nsilently_wrong.ceiling =\n"
         "calibration_error.ceiling =\n")
     done = mlbot("run")
@@ -122,7 +126,8 @@ def test_a_challenger_that_is_surely_worse_is_red_and_what_broke_comes_first(rel
     assert re.search(r"### Against the champion: \d+ broke, \d+ healed", comment)
 
 
-def test_the_meter_counts_models_and_says_when_the_test_is_used_up(project, mlbot):
+def test_the_meter_counts_models_and_says_when_the_test_is_used_up(project, write_settings, mlbot):
+    write_settings(project, "[data]\nsource = sample\nsuspects = 0\n[gates]\nmin_n = 19\n")  # judged here for the first time
     done = mlbot("run", "--no-release")
     assert not (project / "models" / "champion").exists() and "4_release" not in done.stderr
     assert done.returncode == 0 and re.search(r"test set: 10\d different texts are too few to judge even one model",
@@ -138,8 +143,8 @@ def test_the_meter_counts_models_and_says_when_the_test_is_used_up(project, mlbo
     assert len(decisions(project / "models")) == 2
 
 
-def test_a_sealed_part_decides_and_its_numbers_stand_nowhere(project, mlbot):
-    strict(project, 0.7)
+def test_a_sealed_part_decides_and_its_numbers_stand_nowhere(project, strict, mlbot):
+    strict(0.7)
     with open(project / "settings.ini", "a") as file:
         file.write("[split]\nsealed_percent = 50\n")
     done = mlbot("run")
