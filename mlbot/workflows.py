@@ -263,7 +263,8 @@ def run_workflow(root: Path, name: str, event: str = "push", only: str = "", inp
     read_workflow(root, name)
     with tempfile.TemporaryDirectory(prefix="mlbot-ci-") as place:
         workflow = read_workflow(clone(root, Path(place) / "checkout"), name)
-    jobs, by_hand = workflow["jobs"], ((workflow.get(True) or {}).get("workflow_dispatch") or {}).get("inputs") or {}
+    jobs, begun = workflow["jobs"], workflow.get(True)  # YAML reads the key `on` as true
+    by_hand = (begun.get("workflow_dispatch") or {}).get("inputs", {}) if isinstance(begun, dict) else {}
     for word in inputs or {}:
         if word not in by_hand:
             raise InputError(f"no input {word!r}", nearest(word, list(by_hand)), "correct the name", f"{name}.yml")
