@@ -1083,6 +1083,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'mlbot.project.Upgraded': ('project.html#upgraded', 'mlbot/project.py'),
                                'mlbot.project.answers_for': ('project.html#answers_for', 'mlbot/project.py'),
                                'mlbot.project.begin_at': ('project.html#begin_at', 'mlbot/project.py'),
+                               'mlbot.project.carry_wheel': ('project.html#carry_wheel', 'mlbot/project.py'),
                                'mlbot.project.export_package': ('project.html#export_package', 'mlbot/project.py'),
                                'mlbot.project.find_column': ('project.html#find_column', 'mlbot/project.py'),
                                'mlbot.project.header_of': ('project.html#header_of', 'mlbot/project.py'),

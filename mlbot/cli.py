@@ -1626,8 +1626,8 @@ def checkout() -> Path:
     """The top of the checkout that the working folder is in."""
     root = load_settings().root
     if not (root / "nbs" / "index.ipynb").is_file():
-        raise InputError("no checkout of mlbot here", "the folder with its notebooks", "change into it; a project of your own "
-                         "has make test and nbdev-export", str(root))
+        raise InputError("no checkout of mlbot here", "the folder with its notebooks", "change into it; a project of your "
+                         "own has make test and nbdev-export", str(root))
     return root
 
 

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['TEXTS', 'LABELS', 'CONTEXTS', 'SIDES', 'OUTSIDE', 'TEMPLATES', 'PLACES', 'USUAL_IMPORT', 'USUAL_CALL', 'KEPT',
-           'Answers', 'header_of', 'find_column', 'package_name', 'answers_for', 'notebook_from', 'with_own_slices',
-           'render_project', 'requirement', 'installed', 'begin_at', 'keep_template', 'kept_template', 'write_project',
-           'export_package', 'Upgraded', 'merge', 'is_sound', 'upgrade']
+           'Answers', 'header_of', 'find_column', 'package_name', 'answers_for', 'requirement', 'notebook_from',
+           'with_own_slices', 'render_project', 'installed', 'begin_at', 'keep_template', 'kept_template',
+           'write_project', 'carry_wheel', 'export_package', 'Upgraded', 'merge', 'is_sound', 'upgrade']
 
 # %% ../nbs/67_project.ipynb #e89d5bc0
 import csv
@@ -114,6 +114,20 @@ def answers_for(folder: str, file: Path, text: str = "", intent: str = "", conte
     outside = next((name for name in OUTSIDE if name in labels), "")
     return Answers(folder, package_name(folder), "utterances.csv", body, label, " ".join(found), side, outside)
 
+# %% ../nbs/67_project.ipynb #02bca846
+def requirement(record: str | None = None) -> tuple[str, Path | None]:
+    """The line for mlbot, and the wheel that it was installed from, if that is still there.
+
+    `record`: what the installer noted (PEP 610); None: of the installed mlbot.
+    """
+    package = metadata.distribution("mlbot")
+    record = package.read_text("direct_url.json") if record is None else record
+    url = json.loads(record or "{}").get("url", "")
+    wheel = Path(url2pathname(urlparse(url).path)) if url.startswith("file:") and url.endswith(".whl") else None
+    if wheel is not None and wheel.is_file():
+        return f"./wheels/{wheel.name}[project]", wheel
+    return f"mlbot[project]=={package.version}", None
+
 # %% ../nbs/67_project.ipynb #bdbea652
 TEMPLATES = PACKAGE / "shipped" / "project"
 PLACES = {"gitignore": ".gitignore", "test_project.txt": "tests/test_project.py", "00_slices.md": "nbs/00_slices.ipynb"}
@@ -157,20 +171,6 @@ def render_project(answers: Answers) -> dict[str, str]:
         files[f"nbs/pipeline/{path.name}"] = with_own_slices(text, answers.package) if path.stem == "3_gate" else text
     files[f"{answers.package}/__init__.py"] = f'"""The package of {answers.name}: what its notebooks export."""\n'
     return files
-
-# %% ../nbs/67_project.ipynb #02bca846
-def requirement(record: str | None = None) -> tuple[str, Path | None]:
-    """The line for mlbot, and the wheel that it was installed from, if that is still there.
-
-    `record`: what the installer noted (PEP 610); None: of the installed mlbot.
-    """
-    package = metadata.distribution("mlbot")
-    record = package.read_text("direct_url.json") if record is None else record
-    url = json.loads(record or "{}").get("url", "")
-    wheel = Path(url2pathname(urlparse(url).path)) if url.startswith("file:") and url.endswith(".whl") else None
-    if wheel is not None and wheel.is_file():
-        return f"./wheels/{wheel.name}[project]", wheel
-    return f"mlbot[project]=={package.version}", None
 
 # %% ../nbs/67_project.ipynb #dd82229a
 def installed(package: str = "mlbot", extra: str = "project") -> dict[str, str]:
@@ -247,14 +247,20 @@ def write_project(root: Path, answers: Answers, data: Path) -> None:
     for name, text in files.items():
         write_atomic(root / name, lambda handle, text=text: handle.write(text))
     shutil.copyfile(data, root / answers.source)
-    if (wheel := requirement()[1]) is not None:
-        (root / "wheels").mkdir()
-        shutil.copy(wheel, root / "wheels")
+    carry_wheel(root)
     pins = "".join(f"{name}=={version}\n" for name, version in installed().items())
     head = "# Versions with which this project was begun.\n"
     write_atomic(root / "constraints.txt", lambda handle: handle.write(head + pins))
     keep_template(root, files, answers)
     export_package(root)
+
+
+def carry_wheel(root: Path) -> None:
+    """Lay the wheel of mlbot into the project, where it was installed from one."""
+    if (wheel := requirement()[1]) is not None:
+        (root / "wheels").mkdir(exist_ok=True)
+        if not (root / "wheels" / wheel.name).exists():
+            shutil.copy(wheel, root / "wheels")
 
 
 def export_package(root: Path) -> None:
@@ -310,4 +316,5 @@ def upgrade(root: Path, files: dict[str, str] | None = None) -> Upgraded:
         (new if both == text else merged).append(name)
         write_atomic(file, lambda handle, text=both: handle.write(text))
     keep_template(root, files, answers)
+    carry_wheel(root)
     return Upgraded(tuple(new), tuple(merged), tuple(beside))

@@ -65,11 +65,32 @@ def test_columns_are_found_by_their_usual_names_or_named(tmp_path, csv_file):
         answers_for("my-bot", csv_file("text\na\n"))
 
 
-@pytest.mark.parametrize("name", ["3bot", "class", "json", "mlbot", "ü", "..."])
+def test_the_wheel_that_mlbot_came_from_goes_into_the_project(tmp_path, monkeypatch):
+    """No index may have it, so another machine finds it where the project is."""
+    from mlbot import project
+    wheel = tmp_path / "mlbot-0.1.0-py3-none-any.whl"
+    wheel.write_bytes(b"wheel")
+    line = project.requirement(json.dumps({"url": wheel.as_uri()}))
+    assert line == ("./wheels/mlbot-0.1.0-py3-none-any.whl[project]", wheel)
+    monkeypatch.setattr(project, "requirement", lambda: line)
+    write_project(tmp_path / "my-bot", answers_for("my-bot", SAMPLE), SAMPLE)
+    assert (tmp_path / "my-bot" / "wheels" / wheel.name).read_bytes() == b"wheel"
+    assert (tmp_path / "my-bot" / "requirements.txt").read_text() == f"./wheels/{wheel.name}[project]\n"
+
+
+@pytest.mark.parametrize("name", ["3bot", "class", "json", "mlbot", "numpy", "ü", "..."])
 def test_a_name_that_cannot_be_a_package_is_refused(name):
     """Python could not import it."""
     with pytest.raises(InputError):
         package_name(name)
+
+
+def test_every_setting_is_shown_with_what_it_means(hers, mlbot, monkeypatch):
+    """Who installed a wheel has no settings.ini of mlbot to look into."""
+    monkeypatch.chdir(hers)
+    said = mlbot("settings").stdout
+    assert "accuracy.floor = 0.80" in said and "# minutes for all notebooks of one run" in said and "[data]\n" in said
+    assert "[extras]" not in said and "# yours:  settings.ini" in said
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(hers):

@@ -130,7 +130,7 @@ def same_again(project):
 def locked(project):
     """A lock, and a run that wrote it down."""
     write(project / "constraints.txt", "numpy==2\n")
-    file = run_of(project) / "prepare.json"
+    file = run_of(project) / "run.json"
     told = json.loads(file.read_text())
     told["environment"]["lock"] = sha256(b"numpy==2\n").hexdigest()[:16]
     file.write_text(json.dumps(told))
@@ -138,7 +138,7 @@ def locked(project):
 
 def committed(project, *, reviewed):
     """A run of a commit."""
-    file = run_of(project) / "prepare.json"
+    file = run_of(project) / "run.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"commit": "a" * 40, "changed": ""}))
     if reviewed:
         write(project / "CODEOWNERS", "* @ann\n")

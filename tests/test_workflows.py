@@ -166,6 +166,24 @@ def test_architecture_inside_runs_here_and_a_red_step_is_red(repository, mlbot):
     assert "read what 'Test' of job code said" in done.stdout
 
 
+def test_what_is_not_committed_is_said_and_wrong_inputs_are_refused(tmp_path, mlbot, monkeypatch):
+    """A clone sees the last commit only; an input that no workflow has is a mistake; a boolean one is a boolean."""
+    monkeypatch.chdir(tmp_path)
+    settings = tmp_path / "settings.ini"
+    settings.write_text("[data]\nsource = sample\n[ci]\narchitecture = service\n")
+    assert "nothing carries models" in mlbot("ci", "init").stdout
+    git(tmp_path, "init", "-q", "-b", "main")
+    commit(tmp_path)
+    settings.write_text(settings.read_text() + "\n")
+    said = mlbot("ci", "run", "--workflow", "deploy", "--job", "deploy", "--input", "rollback=true")
+    found = steps(said)
+    assert "note: not committed, and so not tried: settings.ini" in said.stdout
+    assert found["Put the proposal on trial"].startswith("skipped") and found["Roll back"] == "exit code 2", found
+    assert said.returncode == 2
+    for words in (["--input", "nope=1"], ["--input", "x"]):
+        assert mlbot("ci", "run", "--workflow", "deploy", *words).returncode == 2
+
+
 def test_the_proposal_names_the_run_and_its_model(released, mlbot):
     """What a pull request shows is a green run; a red one cannot be proposed."""
     done = mlbot("ci", "propose")
