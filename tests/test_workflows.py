@@ -172,6 +172,7 @@ def test_what_is_not_committed_is_said_and_wrong_inputs_are_refused(tmp_path, ml
     settings = tmp_path / "settings.ini"
     settings.write_text("[data]\nsource = sample\n[ci]\narchitecture = service\n")
     assert "nothing carries models" in mlbot("ci", "init").stdout
+    (tmp_path / "requirements.txt").write_text("mlbot\n")
     git(tmp_path, "init", "-q", "-b", "main")
     commit(tmp_path)
     settings.write_text(settings.read_text() + "\n")
