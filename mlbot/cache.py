@@ -363,6 +363,12 @@ class Results:
                 self.objects.delete(key.name)
         return None
 
+    def holds(self, key: Key) -> bool:
+        """Whether there is a result for a key."""
+        with self._asking():
+            return self.objects is not None and not self.trouble and self.objects.get(key.name) is not None
+        return False
+
     def keep(self, key: Key, data: bytes) -> None:
         """Keep a packed result for a key. The oldest results of a folder that grew too large go."""
         with self._asking():

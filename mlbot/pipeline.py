@@ -6,7 +6,8 @@
 __all__ = ['TRAINING_TIME', 'UNREACHED', 'Step', 'error_outputs', 'records_of', 'line_of', 'as_error', 'out_of_time',
            'judge_gate_cell', 'judge_notebook', 'only_first_unreached', 'Progress', 'as_it_ran', 'write_log',
            'rules_of', 'run_notebook', 'reuse', 'run_or_reuse', 'Result', 'refuse_forgotten',
-           'refuse_gates_after_release', 'prepare_run', 'keep_as_released', 'Part', 'put_champion', 'run_pipeline']
+           'refuse_gates_after_release', 'prepare_run', 'is_of_before', 'keep_as_released', 'Part', 'put_champion',
+           'run_pipeline']
 
 # %% ../nbs/46_pipeline.ipynb #8521b752
 import re
@@ -55,7 +56,8 @@ from .settings import Settings
 class Step:
     """One notebook that was run: its verdicts by cell, its problems, and how long it took.
 
-    `why` it ran, or had to; `reused`: the run whose result was used again, '' when it ran.
+    `why` it ran, or had to; `reused`: the run whose result was used again, '' when it ran; `against`: the champion that such
+    a result was judged against.
     """
     notebook: str
     seconds: float
@@ -64,6 +66,7 @@ class Step:
     gate_cells: tuple[int, ...] = ()
     why: str = ""
     reused: str = ""
+    against: str = ""
 
     @property
     def given(self) -> list[Verdict]:
@@ -249,7 +252,7 @@ def reuse(path: Path, folder: Path, parameters: dict, settings: Settings, facts:
     save_verdicts(raw, folder, facts["model"])
     write_log(folder, f"{path.name} is taken from run {facts['run']}", *problems)
     gates = tuple(cell.metadata["cell"] for cell in notebook.cells if is_gate(cell))
-    return Step(path.name, facts["seconds"], verdicts, tuple(problems), gates, "", facts["run"])
+    return Step(path.name, facts["seconds"], verdicts, tuple(problems), gates, "", facts["run"], old)
 
 
 def run_or_reuse(path: Path, folder: Path, parameters: dict, settings: Settings, deadline: float, progress: Progress,
@@ -337,6 +340,11 @@ def prepare_run(settings: Settings, parameters: dict) -> list[Path]:
     check_parameters(known, parameters)
     return paths
 
+# %% ../nbs/46_pipeline.ipynb #5ad71ded
+def is_of_before(step: Step, key: Key) -> bool:
+    """Whether a result that is used again was judged against another champion than there is."""
+    return bool(step.reused) and "state" in key.parts and step.against != key.parts["state"]["champion"]
+
 # %% ../nbs/46_pipeline.ipynb #f2251244
 def keep_as_released(made: list[tuple[Key, bytes]], models: Path, folder: Path, results: Results) -> None:
     """Keep the results of a run that ended in a release also under the keys that hold after it."""
@@ -396,10 +404,19 @@ def run_pipeline(settings: Settings, folder: Path, parameters: dict, minutes: fl
     given = {"run": str(folder), "models": str(settings.places.models), **parameters}
     steps, made, project = [], [], Project(settings.root)
     results = results_of(settings) if results is None else results
+    def work(path: Path, again: bool) -> tuple[Step, Key, bytes]:
+        return run_or_reuse(path, folder, given, settings, deadline, progress, results, again, project)
     for path in paths:
         if part.champion and steps and not (folder / "model").exists():
             put_champion(Path(given["models"]), folder, part.rows)
-        step, key, packed = run_or_reuse(path, folder, given, settings, deadline, progress, results, again, project)
+        late = path.stem.endswith("release") and not results.holds(take_key(path, folder, given, settings, project))
+        for at in [at for at, (key, _) in enumerate(made) if late and is_of_before(steps[at], key)]:
+            step, key, packed = work(paths[at], True)
+            steps[at], made[at] = replace(step, why="another model is the champion now"), (key, packed)
+            progress.step(steps[at])
+        if any(step.problems for step in steps):
+            break
+        step, key, packed = work(path, again)
         steps.append(step)
         made.append((key, packed))
         progress.step(step)

@@ -219,6 +219,15 @@ def test_a_champion_is_released_once_and_again_after_it_was_taken_back(released,
     assert "4_release    ok" in third.stderr
 
 
+def test_a_release_that_has_to_run_asks_for_a_verdict_against_the_champion_that_is_there(project, mlbot):
+    """The first model was judged when there was no champion; to release it once more it is judged against itself."""
+    assert mlbot("run").returncode == 0 and "4_release    kept" in mlbot("run").stderr
+    done = mlbot("run", "--why", "for the record")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "another model is the champion now" in done.stderr and history(project / "models")[-1]["why"] == "for the record"
+    assert mlbot("run", "--why", "for the record").stderr.count("kept  as") == 4
+
+
 def test_a_person_who_is_forgotten_is_in_no_kept_result(project, mlbot, csv_file):
     """Results hold texts, so all of them go."""
     csv_file("text,intent,person\n" + "".join(f"open door {n},open,kim\nshut door {n},shut,bo\n" for n in range(9)))
