@@ -26,6 +26,7 @@ from .artefact import read_artefact
 from .encoder import encoder_identity
 from .errors import MlbotError
 from .gate import as_plain
+from .ledger import ledger_file
 from .meter import decisions
 from .notebook import gate_calls, is_gate, parameters_of, read_notebook
 from .objects import open_objects
@@ -176,11 +177,13 @@ def model_of(folder: Path) -> str:
 
 
 def state_of(models: Path, folder: Path) -> dict[str, str]:
-    """What a notebook that looks at the released models finds: the champion, and which other models were judged."""
+    """What a notebook that looks at the released models finds: the champion, what it was trained on, who else was judged."""
     split = load_json(folder / "prepare.json")["split"] if (folder / "prepare.json").exists() else ""
     champion = challenged(models, split)
     others = sorted({item["model"] for item in decisions(models)} - {model_of(folder)})
-    return {"champion": champion.name if champion else "", "judged": short_digest(" ".join(others)) if others else ""}
+    ledger = ledger_file(models, champion.name) if champion else None
+    return {"champion": champion.name if champion else "", "judged": short_digest(" ".join(others)) if others else "",
+            "ledger": file_digest(ledger) if ledger and ledger.is_file() else ""}
 
 # %% ../nbs/44_cache.ipynb #32e39919
 READS_DATA, READS_LOG = {"mlbot.source.load_source", "mlbot.store.open_table"}, "mlbot.events.open_log"

@@ -1540,7 +1540,7 @@ def promote(options: argparse.Namespace) -> int:
         carry_trial(settings)
         print(f"next:   label messages ({program()} serve, /web/label.html); it ends by itself when it is worse")
         return 0
-    if read_pointer(folder) == options.model and read_canary(folder) is None:
+    if read_pointer(folder) == options.model and read_canary(folder) is None and not options.instead_of:
         print(f"champion: {options.model}, as before\nnext:   {program()} models")
         return 0
     before = promote(folder, options.model, who_and_why(options), options.instead_of or None)

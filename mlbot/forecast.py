@@ -364,8 +364,8 @@ def advice(last: Duration, settings: Settings) -> list[str]:
         lines.append("prepare the data outside of the run, on many cores or a Dask cluster: mlbot data prepare --workers "
                      "tcp://host:8786")
     lines.append("a machine with faster cores; more of them help the search and the preparing only")
-    lines.append("move the training out of the build: architecture = service in [ci], then mlbot ci init; it is then trained "
-                 "by a schedule, with a budget of its own ([budget] run, train)")
+    lines.append("move the training out of the build: architecture = service in [ci], then mlbot ci init; mlbot retrain then "
+                 "runs by a schedule, with a budget of its own ([budget] run, train)")
     return lines
 
 # %% ../nbs/66_forecast.ipynb #4be1c50b

@@ -121,7 +121,7 @@ def test_an_upgrade_takes_over_what_is_new_and_keeps_what_is_hers(hers):
                          "Makefile": ("mlbot run", "mlbot  run"), "README.md": ("# my-bot", "# The bot my-bot"),
                          ".gitignore": ("runs/", "runs/\nplots/"),
                          "settings.ini": ("tiny = set_aside", "tiny = set_aside\nfew_rows = 5")})
-    files["tests/test_more.py"] = "def test_more():\n    assert True\n"
+    files["tests/test_more.py"] = "def test_more():\n    assert 1 + 1 == 2\n"
     done = upgrade(hers, files)
     assert set(done.new) == {".gitignore", "tests/test_more.py"}
     assert set(done.merged) == {"nbs/pipeline/2_train.ipynb", "Makefile"}

@@ -25,6 +25,7 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "mlbot serve --demo --train": "test_serve", "mlbot token": "test_serve", "mlbot token --webhooks": "test_serve",
              "mlbot rollback --why REASON": "test_serve",
              "mlbot promote MODEL --canary 0.1": "test_serve", "mlbot data erase --person NAME": "test_monitor",
+             "mlbot data erase": "test_store",
              "mlbot label --to labels.csv": "test_pages", "mlbot bundle": "test_bundle", "mlbot bundle --back": "test_bundle",
              "mlbot models --push": "test_carry", "mlbot models --pull": "test_carry",
              "mlbot new": "test_project", "mlbot upgrade": "test_project", "mlbot judge": "test_workflows",

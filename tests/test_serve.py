@@ -145,7 +145,8 @@ def test_labels_are_chosen_given_and_taken_back(service):
 
 def test_feedback_counts_once_an_answer_and_only_for_answers(service):
     client, rows = service.client, lambda: client.get("/v1/monitor", headers=service.grace).json()["days"][-1]
-    before, name = rows(), client.post("/v1/predict", json=TEXT).json()["request_id"]
+    name = client.post("/v1/predict", json=TEXT).json()["request_id"]
+    before = rows()
     for useful in (True, None, False, False, True):
         assert client.post("/v1/feedback", json={"request_id": name, "useful": useful}).status_code == 202
     assert (rows()["useful"], rows()["useless"]) == (before["useful"] + 1, before["useless"])
