@@ -273,7 +273,7 @@ def say_items(part: str, old: dict[str, str], new: dict[str, str], few: int = 3)
     said = [f"{name}: {old.get(name) or 'nothing'} > {new.get(name) or 'nothing'}" for name in items[:few]]
     return f"{part.removesuffix('s')} {', '.join(said)}{more}"
 
-
+# %% ../nbs/44_cache.ipynb #f02d4380
 def why(old: dict[str, dict[str, str]] | None, new: Key) -> str:
     """Why a notebook has to run, given the parts of its last key; names what changed, and that the rest did not."""
     if old is None:
@@ -387,7 +387,7 @@ class Results:
         except (MlbotError, OSError) as problem:
             self.trouble = f"no results are kept or used again: {str(problem).splitlines()[0]}"
 
-
+# %% ../nbs/44_cache.ipynb #dd7ccdad
 def prune(folder: Path, megabytes: float) -> list[Path]:
     """Remove the oldest results in a folder until it is no larger than so many megabytes; which were removed."""
     kept = sorted(((path.stat().st_mtime, path.stat().st_size, path) for path in folder.glob("*/*.zip")), reverse=True)

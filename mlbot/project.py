@@ -238,7 +238,7 @@ def kept_template(root: Path) -> tuple[dict[str, str], Answers]:
                          str(root)) from None
     return files, Answers(**{**answers, "targets": tuple(answers["targets"])})
 
-
+# %% ../nbs/68_project.ipynb #a7439d1e
 def write_project(root: Path, answers: Answers, data: Path) -> None:
     """Write a new project. InputError when there is one already."""
     if root.exists() and any(root.iterdir()):

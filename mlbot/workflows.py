@@ -194,7 +194,7 @@ class Done:
     why: str = ""
     said: str = ""
 
-
+# %% ../nbs/67_workflows.ipynb #5ce8ac54
 def run_step(job: str, step: dict, environment: dict[str, str], shell: Shell, show: Callable[[str], None]) -> Done:
     """Run one step as the other machine would."""
     name = step.get("name") or step.get("uses", "step")

@@ -14,7 +14,7 @@ import yaml
 from mlbot.errors import InputError
 from mlbot.registry import history
 from mlbot.settings import load_settings
-from mlbot.workflows import evaluate, is_ours, render_workflow, write_workflows
+from mlbot.workflows import evaluate, is_ours, render_workflow, run_workflow, write_workflows
 
 TOOLS = Path(sys.executable).parent
 
@@ -164,6 +164,17 @@ def test_architecture_inside_runs_here_and_a_red_step_is_red(repository, mlbot):
     assert found["Train and judge"].startswith("skipped")
     assert found["Test"] == "exit code 1" and done.returncode == 1
     assert "read what 'Test' of job code said" in done.stdout
+
+
+def test_a_step_that_fails_ends_its_job_but_for_what_is_asked_for_always(tmp_path):
+    """As on the other machine: nothing is released after a red step, and results are kept all the same."""
+    (tmp_path / ".github" / "workflows").mkdir(parents=True)
+    steps = "\n".join(f"      - {{name: {name}, run: {run}{more}}}" for name, run, more in
+                      (("test", "exit 3", ""), ("release", "exit 0", ""), ("keep", "exit 0", ", if: always()")))
+    (tmp_path / ".github" / "workflows" / "ci.yml").write_text(f"on: push\njobs:\n  one:\n    steps:\n{steps}\n")
+    git(tmp_path, "init", "-q", "-b", "main")
+    commit(tmp_path)
+    assert [(done.step, done.code) for done in run_workflow(tmp_path, "ci")] == [("test", 3), ("release", None), ("keep", 0)]
 
 
 def test_what_is_not_committed_is_said_and_wrong_inputs_are_refused(tmp_path, mlbot, monkeypatch):
