@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .errors import InputError, nearest
 from .predict import Predictor, answer, dense_scores, scores
-from .terms import view_rows, weigh
+from .terms import weigh
 from .text import checked, context_pairs, context_value, word_pieces, words
 
 # %% ../nbs/22_explain.ipynb #5391be18
@@ -92,7 +92,7 @@ def explain(model: Predictor, text: str, context: dict[str, str] | None = None, 
     best = (-chances).argsort(kind="stable").tolist()
     one = place(model, intent) if intent else best[0]
     two = place(model, other) if other else next(at for at in best if at != one)
-    rows, values = weigh(model, view_rows(model, cleaned.lower(), context))
+    rows, values = weigh(model, cleaned.lower(), context)
     shares = values * (model._weights[rows, one] - model._weights[rows, two])
     where = origins(model, cleaned.lower(), context)
     pairs = context_pairs({name: context_value(context.get(name)) for name in model.context})

@@ -17,7 +17,7 @@ import numpy as np
 from .artefact import STATIC, Artefact, find_model, read_artefact
 from .errors import InputError, nearest
 from .settings import load_settings
-from .terms import Terms, known_rows, view_rows, weigh
+from .terms import Terms, known_rows, weigh
 from .text import checked, context_value, words
 
 # %% ../nbs/21_predict.ipynb #f098177d
@@ -135,18 +135,19 @@ class Predictor(Terms):
 # %% ../nbs/21_predict.ipynb #20970a91
 def scores_and_scope(model: Predictor, text: str, context: dict[str, str]) -> tuple[np.ndarray, float | None]:
     """Probabilities of all intents for one normalised text, and the chance that it is in scope."""
-    at, values = weigh(model, view_rows(model, text.lower(), context))
-    total = values @ model._weights.take(at, axis=0) + model._bias
+    at, values = weigh(model, text.lower(), context)
+    total = values.dot(model._weights.take(at, axis=0))
+    total += model._bias
     if model._vector is not None:
         total += dense_scores(model, text)
-    scope = None
+    scope, inside = None, total[:len(model.intents)]
+    most = np.maximum.reduce(inside)
     if model._lead is not None:
-        total, apart = total[:-1], float(total[-1])
-        scope = 1 / (1 + math.exp(-max(-700.0, model._lead * float(total.max()) + apart)))
-    total -= total.max()
-    np.exp(total, out=total)
-    total /= total.sum()
-    return total, scope
+        scope = 1 / (1 + math.exp(-max(-700.0, model._lead * float(most) + float(total[-1]))))
+    inside -= most
+    np.exp(inside, out=inside)
+    inside /= np.add.reduce(inside)
+    return inside, scope
 
 
 def scores(model: Predictor, text: str, context: dict[str, str]) -> np.ndarray:
@@ -156,9 +157,12 @@ def scores(model: Predictor, text: str, context: dict[str, str]) -> np.ndarray:
 # %% ../nbs/21_predict.ipynb #c0562d7c
 def weakness(model: Predictor, confidence: float, scope: float | None) -> tuple[str, ...]:
     """Notes on an answer that stays below a threshold of the model."""
-    notes = ((scope is not None and scope < model.scope_threshold, f"seems out of scope (below {model.scope_threshold:.2f})"),
-             (confidence < model.threshold, f"below the threshold {model.threshold:g}: ask again, or hand over to a person"))
-    return tuple(note for holds, note in notes if holds)
+    notes = []
+    if scope is not None and scope < model.scope_threshold:
+        notes.append(f"seems out of scope (below {model.scope_threshold:.2f})")
+    if confidence < model.threshold:
+        notes.append(f"below the threshold {model.threshold:g}: ask again, or hand over to a person")
+    return tuple(notes)
 
 
 def context_notes(model: Predictor, context: dict[str, str]) -> tuple[str, ...]:
@@ -176,8 +180,8 @@ def answer(model: Predictor, text: str, context: dict[str, str], top: int = 5) -
     """The answer for one text and its context. Raises InputError for no text or an unknown context column."""
     notes = context_notes(model, context) if context else ()
     chances, scope = scores_and_scope(model, checked(text, model.longest), context)
-    best = (-chances).argsort(kind="stable")[:top].tolist()
-    ranking = tuple((model.intents[at], float(chances[at])) for at in best)
+    best = (-chances).argsort(kind="stable")[:top]
+    ranking = tuple(zip([model.intents[at] for at in best.tolist()], chances.take(best).tolist(), strict=True))
     return Answer(*ranking[0], ranking, model.name, notes + weakness(model, ranking[0][1], scope), scope)
 
 # %% ../nbs/21_predict.ipynb #da0bd4ed

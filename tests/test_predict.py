@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,21 @@ def test_any_text_gets_the_answer_of_scikit_learn(text, role):
     if normalise(text):
         ours, theirs = ask_both([text], [role])
         assert np.abs(ours - theirs).max() < 1e-5
+
+
+def test_a_long_text_that_repeats_itself_gets_the_answer_of_scikit_learn():
+    """Terms are counted by a table, and beyond it by a formula."""
+    for text in ("need need a need a card ", "a new card banana "):
+        ours, theirs = ask_both([text * times for times in (1, 2, 40, 200)], ["engineer"] * 4)
+        assert np.abs(ours - theirs).max() < 1e-5
+
+
+@pytest.mark.parametrize("words", [(1, 1), (1, 3), (2, 2)])
+def test_other_lengths_of_word_n_grams_get_the_answer_of_scikit_learn(words):
+    other = replace(SETTINGS.model, words=words)
+    pipeline = train(SAMPLE.train, CONTEXT, other)
+    ours = Predictor(to_artefact(pipeline, other, {})).probabilities(SAMPLE.test["text"], SAMPLE.test[CONTEXT].to_dict("records"))
+    assert np.abs(ours - pipeline.predict_proba(SAMPLE.test)).max() < 1e-5
 
 
 def test_every_sample_row_gets_the_answer_of_scikit_learn():
