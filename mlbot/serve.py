@@ -13,7 +13,8 @@ __all__ = ['MOST_BODY', 'Word', 'Key', 'Given', 'TITLES', 'BODY_SECONDS', 'SAFE'
            'conversation_act', 'conversation_handoff', 'cases', 'case_of', 'handoffs', 'handoff_read', 'handoff_take',
            'handoff_reply', 'handoff_return', 'handoff_close', 'handoff_label', 'check_intent', 'labels_next', 'label',
            'label_undo', 'check_item', 'labels_export', 'monitor', 'documented', 'demo_identity', 'demo_agent',
-           'openapi', 'start_page', 'Express', 'once_more', 'build_app', 'serve_until_told', 'run_server']
+           'openapi', 'start_page', 'Express', 'usual_length', 'once_more', 'build_app', 'serve_until_told',
+           'run_server']
 
 # %% ../nbs/64_serve.ipynb #a56e8b71
 import asyncio
@@ -23,6 +24,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -349,7 +351,7 @@ class Recorder:
     def flush(self) -> None:
         """Write all that waits."""
         batch: list[Event] = []
-        while not self.events.empty() and len(batch) < 100:
+        while not self.events.empty() and len(batch) < 500:
             batch.append(self.events.get_nowait())
         if not batch:
             return
@@ -888,23 +890,26 @@ class Express:
 
     async def __call__(self, scope, receive, send) -> None:
         """Answer a request, or pass it on."""
-        usual = scope["type"] == "http" and scope["path"] == "/v1/predict" and scope["method"] == "POST"
-        kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"") if usual else b""
-        if not usual or kind.partition(b";")[0].strip() != b"application/json":
+        length = usual_length(scope)
+        if not 0 < length <= MOST_BODY:
             return await self.app(scope, receive, send)
-        message = await receive()
-        body = self.answer(message) if message["type"] == "http.request" and not message.get("more_body") else None
+        messages, left = [], length
+        with suppress(HTTPException):  # too late: the framework will be told again, and say so
+            while left > 0:
+                messages.append(await receive())
+                left -= len(messages[-1].get("body", b"")) if messages[-1].get("more_body") else left
+        body = None if left > 0 else self.answer(b"".join([message.get("body", b"") for message in messages]))
         if body is None:
-            return await self.app(scope, once_more(message, receive), send)
+            return await self.app(scope, once_more(messages, receive), send)
         scope["route_handler"] = predict
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def answer(self, message) -> bytes | None:
-        """The body of the answer, None for a request that the framework has to look at."""
+    def answer(self, asked: bytes) -> bytes | None:
+        """The body of the answer to a body, None for one that the framework has to look at."""
         try:
-            data = self.read(message.get("body", b""))
+            data = self.read(asked)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         try:
@@ -913,9 +918,19 @@ class Express:
             return None
 
 
-def once_more(message, receive):
-    """A `receive` that gives a message that was read before, and then what comes."""
-    waiting = [message]
+def usual_length(scope) -> int:
+    """How many bytes the body of a usual request for a prediction has; 0 for other requests, and where it is not said."""
+    if scope["type"] != "http" or scope["path"] != "/v1/predict" or scope["method"] != "POST":
+        return 0
+    given = dict(scope["headers"])
+    length = given.get(b"content-length", b"")
+    usual = given.get(b"content-type", b"").partition(b";")[0].strip() == b"application/json"
+    return int(length) if usual and length.isdigit() and len(length) < 8 else 0
+
+
+def once_more(messages, receive):
+    """A `receive` that gives messages that were read before, and then what comes."""
+    waiting = messages[::-1]
 
     async def again():
         return waiting.pop() if waiting else await receive()

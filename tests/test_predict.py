@@ -65,7 +65,8 @@ def test_a_long_text_that_repeats_itself_gets_the_answer_of_scikit_learn():
 def test_other_lengths_of_word_n_grams_get_the_answer_of_scikit_learn(words):
     other = replace(SETTINGS.model, words=words)
     pipeline = train(SAMPLE.train, CONTEXT, other)
-    ours = Predictor(to_artefact(pipeline, other, {})).probabilities(SAMPLE.test["text"], SAMPLE.test[CONTEXT].to_dict("records"))
+    contexts = SAMPLE.test[CONTEXT].to_dict("records")
+    ours = Predictor(to_artefact(pipeline, other, {})).probabilities(SAMPLE.test["text"], contexts)
     assert np.abs(ours - pipeline.predict_proba(SAMPLE.test)).max() < 1e-5
 
 

@@ -10,10 +10,11 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import httpx
 import pytest
-from serving import Service
+from serving import Service, free_port
 
 pytestmark = pytest.mark.xdist_group("test_serve")  # one worker, one service
 TEXT = {"text": "I need a new card", "context": {"role": "sales"}}
@@ -428,3 +429,50 @@ def test_tokens_promote_rollback_and_label_from_the_command_line(released, mlbot
     assert mlbot("promote", "0123456789ab").returncode == 2
     assert mlbot("promote", name, "--instead-of", "0123456789ab").returncode == 2
     assert mlbot("label").returncode == 3
+
+
+WITHOUT_FRAMEWORK = """
+import asyncio, sys, uvloop
+from mlbot.serve import House, build_app, serve_until_told
+from mlbot.settings import load_settings
+guard = build_app(House(load_settings()))
+express = guard.app
+framework = express.app
+async def no_predictions(scope, receive, send):
+    assert scope["type"] != "http" or scope["path"] != "/v1/predict", "the framework was asked"
+    await framework(scope, receive, send)
+express.app = no_predictions
+uvloop.run(serve_until_told(guard, "127.0.0.1", int(sys.argv[1]), lambda address: print(address, flush=True)))
+"""
+
+
+def test_a_usual_prediction_is_answered_without_the_framework(root):
+    """Whatever the server does with a body: in one piece, in parts, of any usual length. Other requests go on as before."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-c", WITHOUT_FRAMEWORK, str(port)], cwd=root,
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        address = process.stdout.readline().strip()
+        for _ in range(100):
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{address}readyz").status_code == 200:
+                    break
+            time.sleep(0.1)
+        asked = {"text": "I need a new card", "context": {"role": "sales"}}
+        usual = httpx.post(f"{address}v1/predict", json=asked)
+        assert usual.status_code == 200 and usual.json()["intent"] and usual.headers["x-content-type-options"] == "nosniff"
+        long = httpx.post(f"{address}v1/predict", json=asked | {"text": "card " * 900})
+        assert long.status_code == 200
+        body = json.dumps(asked).encode()
+        with socket.create_connection(("127.0.0.1", port), 5) as slow:
+            slow.sendall(b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+                         b"content-length: %d\r\n\r\n" % len(body))
+            for at in range(0, len(body), 20):
+                slow.sendall(body[at:at + 20])
+                time.sleep(0.02)
+            assert slow.recv(65536).startswith(b"HTTP/1.1 200")
+        chunked = httpx.post(f"{address}v1/predict", content=iter([body]), headers={"content-type": "application/json"})
+        assert chunked.status_code == 500 and httpx.post(f"{address}v1/predict", content=body).status_code == 500
+    finally:
+        process.terminate()
+        process.communicate(timeout=40)
