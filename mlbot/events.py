@@ -37,7 +37,7 @@ _EVENTS = sa.Table(
 
 
 _NAMES = ("at", "kind", "about", "turn", "person", "once", "body")
-_WRITE = sa.text(f"INSERT INTO events ({', '.join(_NAMES)}) VALUES ({', '.join(f':{name}' for name in _NAMES)})")
+_AT_ONCE = 100  # rows of one statement
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,17 @@ class EventLog:
                 for event, row, number in zip(events, rows, numbers, strict=True)]
 
     def append_many(self, events: Sequence[Event]) -> None:
-        """Write many events at once, all or none: faster than `append`, which numbers each. Raises as it does."""
+        """Write many events at once, all or none: faster than `append`, which numbers each. Raises as it does.
+
+        One statement takes many rows. With one for each row, a thread that answers requests would wait between any two.
+        """
+        mark = "?" if self.engine.dialect.paramstyle == "qmark" else "%s"
+        row = f"({', '.join([mark] * len(_NAMES))})"
         try:
             with self.writing() as connection:
-                connection.execute(_WRITE, self.rows(events))
+                for part in batched(self.rows(events), _AT_ONCE):
+                    line = f"INSERT INTO events ({', '.join(_NAMES)}) VALUES {', '.join([row] * len(part))}"
+                    connection.exec_driver_sql(line, tuple([one[name] for one in part for name in _NAMES]))
         except IntegrityError:
             raise Taken() from None
         except SQLAlchemyError as problem:
@@ -179,9 +186,9 @@ class EventLog:
         self.engine.dispose()
 
 # %% ../nbs/51_events.ipynb #2bdd2578
-def batched(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    """Names in parts, because a query holds only so many."""
-    return (names[start:start + size] for start in range(0, len(names), size))
+def batched(items: Sequence, size: int) -> Iterator[Sequence]:
+    """Items in parts, because a statement holds only so many."""
+    return (items[start:start + size] for start in range(0, len(items), size))
 
 
 def open_log(settings: Settings) -> EventLog:

@@ -181,7 +181,7 @@ def answer(model: Predictor, text: str, context: dict[str, str], top: int = 5) -
     notes = context_notes(model, context) if context else ()
     chances, scope = scores_and_scope(model, checked(text, model.longest), context)
     best = (-chances).argsort(kind="stable")[:top]
-    ranking = tuple(zip([model.intents[at] for at in best.tolist()], chances.take(best).tolist(), strict=True))
+    ranking = tuple(zip([model.intents[at] for at in best.tolist()], chances[best].tolist(), strict=True))
     return Answer(*ranking[0], ranking, model.name, notes + weakness(model, ranking[0][1], scope), scope)
 
 # %% ../nbs/21_predict.ipynb #da0bd4ed

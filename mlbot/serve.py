@@ -337,22 +337,23 @@ class Recorder:
     """Writes predictions to the log in a thread of its own; at most `most` wait, more are counted as lost."""
 
     def __init__(self, log: EventLog, figures: Figures, most: int = 10_000):
-        self.log, self.figures, self.events = log, figures, queue.Queue(most)
+        self.log, self.figures, self.most, self.events = log, figures, most, queue.SimpleQueue()
         self._stop = threading.Event()
         self.thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     def put(self, event: Event) -> None:
         """Hand an event over."""
-        try:
-            self.events.put_nowait(event)
-        except queue.Full:
+        if self.events.qsize() < self.most:
+            self.events.put(event)
+        else:
             self.figures.lost.inc()
 
     def flush(self) -> None:
         """Write all that waits."""
         batch: list[Event] = []
-        while not self.events.empty() and len(batch) < 500:
-            batch.append(self.events.get_nowait())
+        with suppress(queue.Empty):  # another thread may take them, too
+            while len(batch) < 500:
+                batch.append(self.events.get_nowait())
         if not batch:
             return
         try:

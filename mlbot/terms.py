@@ -98,7 +98,8 @@ def crossed_rows(terms: Terms, found: list[str], context: dict[str, str]) -> lis
     return rows
 
 # %% ../nbs/18_terms.ipynb #9e82d562
-_LOGS = np.concatenate([[0.0], 1 + np.log(np.arange(1, 2_000))]).astype(np.float32)  # by how often
+_PLACES = np.arange(2_000)
+_FACTORS = np.concatenate([[0.0], 1 + np.log(_PLACES[1:])]).astype(np.float32)  # by how often a term occurs
 
 
 def weigh(terms: Terms, text: str, context: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
@@ -112,10 +113,11 @@ def weigh(terms: Terms, text: str, context: dict[str, str]) -> tuple[np.ndarray,
     end = array("q", crossed_rows(terms, found, context) if context else ())
     at = np.frombuffer(b"".join([start, *[pieces for _, _, pieces in parts], end]), np.int64)
     cells = np.empty(len(terms._idf), np.int64)
-    cells[at] = np.arange(len(at))
-    times = np.bincount(cells.take(at), minlength=len(at))
-    values = terms._idf.take(at)
-    values *= _LOGS.take(times) if len(at) < len(_LOGS) else np.where(times, 1 + np.log(np.maximum(times, 1)), 0)
+    few = len(at) < len(_PLACES)
+    cells[at] = _PLACES[:len(at)] if few else np.arange(len(at))
+    times = np.bincount(cells[at], minlength=len(at))
+    values = terms._idf[at]
+    values *= _FACTORS[times] if few else np.where(times, 1 + np.log(np.maximum(times, 1)), 0)
     first, last = len(start) // 8, len(at) - len(end)
     for part in (values[:first], values[first:last], values[last:]):
         if len(part):
