@@ -4,10 +4,10 @@
 
 All answer the same request with the company's model of tier light: mlbot as it ships; "constant", the same server and
 framework with a route that answers a constant; FastAPI with the scikit-learn pipeline, as one writes it; and MLflow's
-`models serve` with that pipeline. The peers are installed once into an environment of their own below ~/.cache/mlbot. Load
-comes from wrk (Debian: apt install wrk). For each: time from start to the first answer, requests a second, processor time a
-request, the median and 99th percentile at each concurrency, and the resident memory of all its processes after the load.
-Ratios hold within one run.
+`models serve` with that pipeline. mlbot and the peers are installed once into environments of their own below ~/.cache/mlbot,
+each with what it needs. Load comes from wrk (Debian: apt install wrk). For each: time from start to the first answer,
+requests a second, processor time a request, the median and 99th percentile at each concurrency, and the resident memory of
+all its processes after the load. Ratios hold within one run.
 """
 
 import argparse
@@ -26,7 +26,8 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS = Path.home() / ".cache" / "mlbot" / "bench-serve"
+HOME = Path.home() / ".cache" / "mlbot"
+OURS, PEERS = HOME / "bench-serve-mlbot", HOME / "bench-serve"
 ASKED = {"text": "I need a new card", "role": "sales", "location": "berlin"}
 TRAIN = """
 import sys, cloudpickle
@@ -91,25 +92,34 @@ def python_of(home: Path) -> str:
     return str(home / "bin" / "python")
 
 
-def peers() -> str:
-    """The Python of the environment of the peers, which is made when it is not there."""
-    python = python_of(PEERS)
-    if not (PEERS / "done").exists():
-        print("installing the peers (once; some minutes)", flush=True)
-        subprocess.run([sys.executable, "-m", "uv", "venv", "-q", "--clear", str(PEERS)], check=True)
-        subprocess.run([sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python, "-e", f"{ROOT}[train]",
-                        "mlflow>=3.4,<3.18", "fastapi", "uvicorn", "cloudpickle"], check=True)
-        (PEERS / "done").touch()
+def environment(home: Path, *packages: str) -> str:
+    """The Python of an environment with such packages, which is made when it is not there."""
+    python = python_of(home)
+    if not (home / "done").exists():
+        print(f"installing {home.name} (once; some minutes)", flush=True)
+        subprocess.run([sys.executable, "-m", "uv", "venv", "-q", "--clear", str(home)], check=True)
+        subprocess.run([sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python, *packages], check=True)
+        (home / "done").touch()
     return python
+
+
+def ours() -> str:
+    """The Python of mlbot's environment."""
+    return environment(OURS, "-e", f"{ROOT}[serve]", "-c", str(ROOT / "constraints.txt"))
+
+
+def peers() -> str:
+    """The Python of the peers' environment."""
+    return environment(PEERS, "-e", f"{ROOT}[train]", "mlflow>=3.4,<3.18", "fastapi", "uvicorn", "cloudpickle")
 
 
 def servers(port: int, names: list[str]) -> dict[str, Server]:
     """The servers by name."""
-    ours = {"text": ASKED["text"], "context": {"role": ASKED["role"], "location": ASKED["location"]}}
-    granian = [str(Path(sys.executable).parent / "granian"), "--interface", "asgi", "--no-log", "--port", str(port),
-               "constant:app"]
-    found = {"mlbot": Server([sys.executable, "-m", "mlbot", "serve", "--port", str(port)], "/v1/predict", ours),
-             "constant": Server(granian, "/v1/predict", ours)}
+    body = {"text": ASKED["text"], "context": {"role": ASKED["role"], "location": ASKED["location"]}}
+    python = ours()
+    granian = [str(Path(python).parent / "granian"), "--interface", "asgi", "--no-log", "--port", str(port), "constant:app"]
+    found = {"mlbot": Server([python, "-m", "mlbot", "serve", "--port", str(port)], "/v1/predict", body),
+             "constant": Server(granian, "/v1/predict", body)}
     if {"fastapi", "mlflow"} & set(names):
         python = peers()
         uvicorn = [python, "-m", "uvicorn", "fast:app", "--port", str(port), "--log-level", "warning"]

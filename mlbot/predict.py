@@ -79,7 +79,7 @@ class Predictor(Terms):
     """A loaded model. `probabilities` answers many texts, `predict` one; both give the same numbers."""
 
     def __init__(self, artefact: Artefact):
-        self.artefact = artefact
+        self.manifest = artefact.manifest
         self.name = artefact.name
         self.intents: list[str] = artefact.manifest["intents"]
         self.longest: int = artefact.manifest.get("max_characters", 5000)
