@@ -1508,20 +1508,25 @@ def monitor(options: argparse.Namespace) -> int:
         import mlbot.events  # noqa: F401
         from mlbot.notebook import find_monitor
         from mlbot.pipeline import run_notebook
+        from mlbot.report import render_week
         from mlbot.runs import load_json, new_run
     except ImportError as problem:
         raise need("serve", problem) from None
     settings = load_settings()
     path, folder = find_monitor(settings), new_run(settings.places.runs / "monitor")
+    looks = [file for file in folder.parent.glob("2*/monitor.json") if file.parent.name[:10] < folder.name[:10]]
+    earlier = max(looks, default=None)
     given = {"run": str(folder), "models": str(settings.places.models), "days": options.days or 0}
     step = run_notebook(path, folder, given, settings, time.monotonic() + 60 * settings.budget.run)
     for problem in step.problems:
         print_error(problem)
     if step.problems:
         return step.exit_code
-    alerts = load_json(folder / "monitor.json")["alerts"]
+    seen = load_json(folder / "monitor.json")
+    alerts = seen["alerts"]
+    page = render_week(folder, seen, load_json(earlier) if earlier else None, earlier.parent.name[:10] if earlier else "")
     print(*[f"alert:  {line}" for line in alerts] or ["no alert"], sep="\n")
-    print(f"report: {here(folder / path.name)}")
+    print(f"report: {here(page)}")
     print("next:   " + (f"label messages (/web/label.html), then {program()} run" if alerts else "again in a week"))
     return 1 if alerts else 0
 

@@ -123,7 +123,7 @@ class StaticView(TransformerMixin, BaseEstimator):
 
 # %% ../nbs/20_model.ipynb #022c6ac6
 class Waves(TransformerMixin, BaseEstimator):
-    """Vectors, times `weight`, and beside them `count` cosines of them."""
+    """Vectors, times `weight`, and beside them `count` cosines of them, which count half as much."""
 
     def __init__(self, weight: float = 2.0, count: int = 1024, seed: int = 0):
         self.weight, self.count, self.seed = weight, count, seed
@@ -135,7 +135,7 @@ class Waves(TransformerMixin, BaseEstimator):
 
     def transform(self, vectors) -> np.ndarray:
         """float32 of shape (texts, width + count)."""
-        return np.hstack([self.weight * vectors, self.sampler_.transform(vectors).astype(np.float32)])
+        return np.hstack([self.weight * vectors, self.weight / 2 * self.sampler_.transform(vectors).astype(np.float32)])
 
 # %% ../nbs/20_model.ipynb #286935ad
 def encoder_of(settings: _settings.Model, texts, root: Path = Path()) -> Encoder | None:
@@ -164,8 +164,8 @@ def build_views(settings: _settings.Model, context: list[str], encoder: Encoder 
 
 # %% ../nbs/20_model.ipynb #4c795b86
 def penalty_of(settings: _settings.Model) -> float:
-    """The penalty for the length of the rows: words and pieces have 1 each, waves 1, and a vector its weight, all squared."""
-    return settings.penalty if settings.tier == "light" else settings.penalty * 2 / (3 + settings.encoder_weight ** 2)
+    """The penalty for the length of the rows: words and pieces have 1 each, a vector its weight, waves half of it."""
+    return settings.penalty if settings.tier == "light" else settings.penalty * 2 / (2 + 1.25 * settings.encoder_weight ** 2)
 
 # %% ../nbs/20_model.ipynb #29d03c66
 class IntentClassifier(ClassifierMixin, BaseEstimator):
@@ -425,7 +425,7 @@ def dense_part(pipeline: Pipeline, weights: np.ndarray) -> tuple[dict, dict[str,
     """
     view, waves = pipeline.named_steps["views"].named_transformers_["dense"]
     width = waves.sampler_.n_features_in_
-    factors = np.append(np.full(width, waves.weight), np.full(waves.count, (2 / waves.count) ** 0.5))
+    factors = np.append(np.full(width, waves.weight), np.full(waves.count, waves.weight / 2 * (2 / waves.count) ** 0.5))
     arrays = {"waves": waves.sampler_.random_weights_, "offsets": waves.sampler_.random_offset_,
               "dense": weights * factors[:, None]}
     if isinstance(view, EncodedView):

@@ -6,7 +6,8 @@
 __all__ = ['INK', 'PRODUCTION', 'KINDS', 'MEASURES', 'Picture', 'as_svg', 'recall_figure', 'curve_figure', 'plan_figure',
            'as_base64', 'recall_part', 'context_part', 'search_figure', 'traffic_figure', 'drift_figure',
            'coverage_figure', 'decision_part', 'curve_part', 'free_scores', 'score_facts', 'production_part',
-           'data_part', 'judged_part', 'family_part', 'plan_part', 'fill_text', 'render_report']
+           'data_part', 'judged_part', 'family_part', 'plan_part', 'fill_text', 'render_report', 'week_numbers',
+           'week_quality', 'render_week']
 
 # %% ../nbs/39_report.ipynb #168169e5
 import base64
@@ -359,5 +360,44 @@ def render_report(folder: Path, headline: str, tone: str, verdicts: list[Verdict
         css=jinja2.utils.markupsafe.Markup((PACKAGE / "web" / "report.css").read_text(encoding="utf-8")),
         **production_part(folder), **recall_part(folder), **context_part(folder), **decision_part(folder),
         **curve_part(folder))
+    write_atomic(folder / "report.html", lambda file: file.write(html))
+    return folder / "report.html"
+
+# %% ../nbs/39_report.ipynb #2c9f4be8
+def week_numbers(seen: dict) -> dict[str, str]:
+    """What happened in a time, by name, as words. `seen`: as `mlbot.monitor.overview` gives it."""
+    days = seen["days"]
+    counted = ("messages", "useful", "useless", "handoffs")
+    messages, useful, useless, handoffs = (sum(day[name] for day in days) for name in counted)
+    sure = sum(day["confidence"] * day["messages"] for day in days if day["messages"])
+    numbers = {"messages": f"{messages:,}", "conversations handed over": f"{handoffs:,}",
+               "thumbs up": f"{useful:,} of {useful + useless:,}" if useful + useless else "-",
+               "mean confidence": f"{sure / messages:.2f}" if messages else "-"}
+    for name in days[0]["decisions"] if messages else ():
+        count = sum(day["decisions"][name] for day in days)
+        numbers[f"decision {name.replace('_', ' ')}"] = f"{count:,} ({count / messages:.0%})"
+    return numbers
+
+
+def week_quality(seen: dict) -> list[tuple[str, str, str, str]]:
+    """How good it is by the test, by its own estimate and by the audit, as cells of a table."""
+    return [(name, f"{found['value']:.3f}", f"{found['low']:.3f} to {found['high']:.3f}", f"{found['n']:,}")
+            for name, found in seen["quality"].items() if found]
+
+
+def render_week(folder: Path, seen: dict, before: dict | None = None, earlier: str = "") -> Path:
+    """Write `report.html` into the folder of a look at production. `before`: what was seen on the day `earlier`."""
+    days, alerts = seen["days"], seen["alerts"]
+    now, then = week_numbers(seen), week_numbers(before) if before else {}
+    loader = jinja2.FileSystemLoader(PACKAGE / "web")
+    html = jinja2.Environment(loader=loader, autoescape=True).get_template("week.html").render(
+        headline=f"{len(alerts)} alert{'s' * (len(alerts) > 1)}" if alerts else "no alert", alerts=alerts,
+        model=seen["model"], earlier=earlier,
+        span=f"{days[0]['day']} to {days[-1]['day']}" if days else "no message yet",
+        rows=[(name, value, then.get(name, "-")) for name, value in now.items()], quality=week_quality(seen),
+        traffic=as_base64(traffic_figure(days)) if days else "",
+        drift=as_base64(drift_figure(seen["drift"])) if seen["drift"] else "",
+        moved=[(drift["name"], "; ".join(drift["worst"])) for drift in seen["drift"] if drift["alarm"]],
+        css=jinja2.utils.markupsafe.Markup((PACKAGE / "web" / "report.css").read_text(encoding="utf-8")))
     write_atomic(folder / "report.html", lambda file: file.write(html))
     return folder / "report.html"

@@ -167,8 +167,13 @@ def test_the_notebook_is_red_on_an_alert_and_green_without(released, mlbot):
     log.append(*[Event("asked", f"r{number}", asked(number, f"something very different {number}", "bill", 0.31).body | {
         "model": model.current.name}) for number in range(100)])
     log.close()
+    first, = (released / "runs" / "monitor").iterdir()
+    first.rename(first.with_name("2026-01-05_120000"))
     done = mlbot("monitor", "--days", "3")
     assert done.returncode == 1 and "alert:  predicted intent has drifted" in done.stdout and "next:" in done.stdout
+    page = (sorted((released / "runs" / "monitor").iterdir())[-1] / "report.html").read_text()
+    assert "predicted intent has drifted" in page and "2026-01-05" in page and page.count("data:image/png") == 2
+    assert '<td>messages</td><td class="number">100</td><td class="number">0</td>' in page
     assert mlbot("monitor", "--days", "0").returncode == 2
 
 
