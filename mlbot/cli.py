@@ -980,9 +980,9 @@ def data_feedback(options: argparse.Namespace) -> int:
         from dataclasses import replace
 
         from mlbot.data import read_utterances
-        from mlbot.feedback import admit
+        from mlbot.feedback import FEEDBACK, admit, lately
         from mlbot.source import choose
-        from mlbot.store import append, batch_rows, open_table, place_rows, read_rows, write_lock
+        from mlbot.store import append, batch_rows, commits, place_rows, read_rows, write_lock
     except ImportError as problem:
         raise need("store", problem) from None
     settings = load_settings()
@@ -991,16 +991,18 @@ def data_feedback(options: argparse.Namespace) -> int:
     if not columns.person:
         raise InputError("nobody stands behind the feedback", "a column that names who says so", "--person COLUMN")
     found, url = read_utterances(options.file, columns, settings.data), settings.places.data
-    rows, table = batch_rows(found), open_table(url)
-    known = read_rows(table) if table is not None else rows.iloc[:0]
-    judged, agreed = admit(rows, known, found.context, settings.feedback.cap, settings.feedback.labellers)
-    split = settings.split
-    version, new = append(judged, url, {"source": f"feedback {Path(options.file).name}", **who_and_why(options)},
-                          lambda rows, table: place_rows(rows, table, split.test_percent, split.near_percent))
-    for reason, n in judged["reason"].value_counts().items():
-        print(f"{n:>9,}  {reason or 'let in'}")
-    print(f"           {agreed}")
-    print_sides(url, rows["batch"].iloc[0]) if new else None
+    rows, rules, now, told = batch_rows(found), settings.feedback, now_of(options.now), []
+
+    def admitted(rows, table):
+        recent = lately(commits(table), now, rules.days)
+        judged, agreed = admit(rows, read_rows(table), found.context, rules.cap, rules.labellers, recent)
+        told[:] = [judged["reason"].value_counts(), agreed]
+        return place_rows(judged, table, settings.split.test_percent, settings.split.near_percent)
+    version, new = append(rows, url, {"source": f"{FEEDBACK}{Path(options.file).name}", **who_and_why(options)}, admitted)
+    if new:
+        counts, agreed = told
+        print(*(f"{n:>9,}  {reason or 'let in'}" for reason, n in counts.items()), f"           {agreed}", sep="\n")
+        print_sides(url, rows["batch"].iloc[0])
     print(f"stored: batch {rows['batch'].iloc[0]} is version {version} of {here_or_there(url)}" if new else
           f"nothing stored: these rows are already there, since version {version}")
     print(f"lock:   {here(write_lock(settings.root, url))} names the present version; keep it in git")
@@ -1869,6 +1871,7 @@ def add_data(commands) -> None:
     add_columns(command)
     command.add_argument("--person", default="", metavar="COLUMN", help="column that names who says so")
     add_who(command, "")
+    command.add_argument("--now", default="", metavar="MOMENT", help="such as 2026-01-05T02:00:00+00:00; default: this one")
     command.set_defaults(call=data_feedback)
     command = data.add_parser("log", help="what was done to the store")
     command.set_defaults(call=data_log)
