@@ -279,11 +279,13 @@ def sent_again(utterances: Utterances, sides: Sides) -> np.ndarray:
     """
     if not utterances.newest or "batch" not in utterances.rows:
         return np.zeros(len(utterances.rows), bool)
-    n = int((utterances.rows["batch"] == utterances.newest).sum())
-    aside = sides.set_aside
     old = sides.test["digest"][sides.test["batch"] != utterances.newest] if "batch" in sides.test else []
-    caught = int(((aside["reason"] == LEAKED) & (aside["batch"] == utterances.newest) & aside["digest"].isin(old)).sum()
-                 ) if len(aside) else 0
+    n, caught = int((utterances.rows["batch"] == utterances.newest).sum()), 0
+    for aside, reason in ((sides.set_aside, LEAKED), (utterances.set_aside, QUARANTINE)):
+        if len(aside) and "batch" in aside:
+            new = aside[(aside["reason"] == reason) & (aside["batch"] == utterances.newest)]
+            caught += int(new["digest"].isin(old).sum())
+            n += len(new) if reason == QUARANTINE else 0  # the others stand among the rows
     return np.arange(n) < (caught if caught >= FEW_AGAIN else 0)
 
 # %% ../nbs/08_split.ipynb #2e1586d9

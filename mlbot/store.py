@@ -28,7 +28,7 @@ from .errors import InputError, MlbotError, NoVerdict
 from .files import write_atomic
 from .settings import Data
 from .near import PERCENT
-from .split import place
+from .split import QUARANTINE, place
 from .text import clean, pseudonym
 
 # %% ../nbs/11_store.ipynb #7a01c0e2
@@ -242,7 +242,8 @@ def rows_at(url: str, version: int | None = None) -> tuple[pd.DataFrame, int]:
 
 def as_utterances(rows: pd.DataFrame, columns: Columns, data: Data, url: str) -> Utterances:
     """Rows of a store as any data is read. Raises InputError when there is none, or a column is missing."""
-    aside = rows.loc[rows["reason"] != "", "reason"].value_counts().to_dict()
+    aside = rows[(rows["reason"] != "") & (rows["reason"] != REMOVED)]
+    counts = rows.loc[rows["reason"] != "", "reason"].value_counts().to_dict()
     rows = rows[rows["reason"] == ""].reset_index(drop=True)
     if not len(rows):
         raise InputError("the store is empty", "labelled rows", "mlbot data add FILE.csv", str(url))
@@ -265,9 +266,12 @@ def as_utterances(rows: pd.DataFrame, columns: Columns, data: Data, url: str) ->
     values["line"] = rows["line"].astype(np.int64).tolist()
     unused = [name for name in known if name not in context]
     notes = [Finding("batches", rows["batch"].nunique()),
-             *(Finding(f"rows set aside when they were added: {reason}", n) for reason, n in aside.items()),
+             *(Finding(f"rows set aside when they were added: {reason}", n) for reason, n in counts.items()),
              *missing_columns(columns, values), Finding("columns not used", len(unused), tuple(unused)[:5])]
-    return build_utterances(values, replace(columns, context=context), data, str(url), tuple(notes))
+    found = build_utterances(values, replace(columns, context=context), data, str(url), tuple(notes))
+    aside = aside.assign(text=[clean(text) for text in aside["text"]], line=aside["line"].astype(np.int64))
+    return replace(found, set_aside=pd.concat([found.set_aside, aside[[*found.rows, "reason"]]], ignore_index=True)
+                   if len(aside) else found.set_aside)
 
 
 def read_store(url: str, columns: Columns, data: Data, version: int | None = None) -> Utterances:
@@ -422,7 +426,7 @@ def read_locked(root: Path, url: str, columns: Columns, data: Data) -> Utterance
                          "restore the store, or take what is there: mlbot data lock", str(url))
     added = [item for item in commits(open_table(url, version)) if item.what == "add"]
     called = {item.batch: f"{item.source or 'batch'} {item.batch[:6]}" for item in added}
-    here = set(rows.loc[rows["reason"] == "", "batch"])
+    here = set(rows.loc[rows["reason"].isin(["", QUARANTINE]), "batch"])
     found = as_utterances(rows.assign(batch=[called.get(name, name) for name in rows["batch"]]), columns, data, url)
     note = Finding(f"version of the store, {'as locked' if lock else 'the present one'}", version)
     newest = next((called[item.batch] for item in added if item.batch in here), "")

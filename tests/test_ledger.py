@@ -13,8 +13,8 @@ from mlbot.errors import InputError
 from mlbot.ledger import audit_model, digests_of, forget, ledger_file, read_digests, write_digests
 from mlbot.model import train
 from mlbot.settings import load_settings
-from mlbot.split import QUARANTINE, apart, split
-from mlbot.store import append, batch_rows, place_rows, read_store, rows_at
+from mlbot.split import QUARANTINE, apart, sent_again, side_of, split
+from mlbot.store import append, batch_rows, place_rows, read_locked, read_store, remove_batch, rows_at
 from mlbot.text import digest
 
 SETTINGS = load_settings()
@@ -63,6 +63,28 @@ def test_a_leak_through_a_second_source_stays_on_its_side(tmp_path, csv_file, si
     again = rows_at(url)[0]
     came = again[again["text"].isin([f"{text} please" for text in test])]
     assert set(came["life"]) <= {"test", ""} and set(came[came["life"] == ""]["reason"]) <= {QUARANTINE}
+
+
+def test_test_texts_that_come_back_in_a_group_of_training_turn_the_gate_red_in_a_store_too(tmp_path):
+    """They lie in quarantine, so no model learns them; the gate still says that somebody sends the test set again."""
+    url, columns = str(tmp_path / "store"), Columns(context=CONTEXT, group="group", need_group=False)
+
+    def placed(rows, table):
+        return place_rows(rows, table, 25)
+    sample = batch_rows(read_utterances(sample_file(), Columns(context=CONTEXT), DATA))
+    append(sample, url, {"source": "first.csv"}, placed)
+    group = next(name for name in (f"g{at}" for at in range(99)) if side_of(name) == "train")
+    first = rows_at(url)[0]
+    test = first[first["life"] == "test"].head(8)
+    again = sample[sample["digest"].isin(test["digest"])].reset_index(drop=True)
+    append(again.assign(batch="a" * 16, group=group, intent="leave"), url, {"source": "again.csv"}, placed)
+    found = read_locked(tmp_path, url, columns, DATA)
+    sides = split(found, DATA)
+    assert found.newest == "again.csv aaaaaa" and set(found.set_aside["reason"]) == {QUARANTINE}
+    assert sent_again(found, sides).tolist() == [True] * 8 and apart(sides.train, sides.test).all()
+    assert not sent_again(read_store(url, columns, DATA, 1), sides).any()
+    remove_batch(url, "aaaa", {})
+    assert not sent_again(read_locked(tmp_path, url, columns, DATA), sides).any()
 
 
 def test_models_that_have_seen_the_test_are_named_and_others_are_not(released, mlbot):
