@@ -1528,6 +1528,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'mlbot.split.Sides': ('split.html#sides', 'mlbot/split.py'),
                              'mlbot.split.apart': ('split.html#apart', 'mlbot/split.py'),
                              'mlbot.split.assign_sides': ('split.html#assign_sides', 'mlbot/split.py'),
+                             'mlbot.split.brought_back': ('split.html#brought_back', 'mlbot/split.py'),
                              'mlbot.split.clashes': ('split.html#clashes', 'mlbot/split.py'),
                              'mlbot.split.count_sides': ('split.html#count_sides', 'mlbot/split.py'),
                              'mlbot.split.count_training': ('split.html#count_training', 'mlbot/split.py'),

@@ -87,6 +87,22 @@ def test_test_texts_that_come_back_in_a_group_of_training_turn_the_gate_red_in_a
     assert not sent_again(read_locked(tmp_path, url, columns, DATA), sides).any()
 
 
+def test_test_texts_that_come_back_without_their_group_turn_the_gate_red_in_a_store_too(tmp_path):
+    """The store knows their texts and keeps them on the test side; by themselves three of four would be trained on."""
+    url, columns = str(tmp_path / "store"), Columns(context=CONTEXT, group="group", need_group=False)
+    sample = batch_rows(read_utterances(sample_file(), Columns(context=CONTEXT), DATA))
+    sample["group"] = [f"wording {at}" for at in range(len(sample))]
+    append(sample, url, {"source": "first.csv"}, lambda rows, table: place_rows(rows, table, 25, 0))
+    first = rows_at(url)[0]
+    again = sample[sample["digest"].isin(first[first["life"] == "test"]["digest"].head(40))].reset_index(drop=True)
+    append(again.assign(batch="a" * 16, group=""), url, {}, lambda rows, table: place_rows(rows, table, 25, 0))
+    found = read_locked(tmp_path, url, columns, DATA)
+    sides = split(found, DATA, near_percent=0)
+    came = sides.test[sides.test["batch"] == found.newest]
+    assert len(came) == len(again) == 40
+    assert sent_again(found, sides).sum() == sum(side_of(text) == "train" for text in came["text"]) > 20
+
+
 def test_models_that_have_seen_the_test_are_named_and_others_are_not(released, mlbot):
     """A champion of ours, one that was trained elsewhere on test rows, one that nobody knows."""
     project = released
