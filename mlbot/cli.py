@@ -11,13 +11,14 @@ __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'extra_of', 'h
            'cache', 'ci_init', 'ci_run', 'ci_notebooks', 'ci_propose', 'show_settings', 'new', 'first_run', 'rewrite',
            'git_project', 'upgrade', 'take_context', 'replay', 'company', 'predict', 'data_add', 'print_sides',
            'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff', 'data_remove', 'data_erase',
-           'forget_talk', 'data_lock', 'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search', 'print_trials',
-           'propose', 'benchmark', 'audit', 'models', 'push_carried', 'carry_trial', 'fetch_carried', 'carriers',
-           'carry', 'add_carry', 'serve', 'token', 'bundle', 'add_bundle', 'monitor', 'promote', 'rollback', 'label',
-           'open_text', 'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault',
-           'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of', 'add_run', 'add_cache', 'add_project', 'add_ci',
-           'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who', 'add_data', 'add_gates', 'add_company',
-           'add_retrain', 'add_interop', 'add_checkout', 'Version', 'build_parser', 'main']
+           'forget_talk', 'data_relabel', 'data_lock', 'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search',
+           'print_trials', 'propose', 'benchmark', 'audit', 'models', 'push_carried', 'carry_trial', 'fetch_carried',
+           'carriers', 'carry', 'add_carry', 'serve', 'token', 'bundle', 'add_bundle', 'monitor', 'promote', 'rollback',
+           'label', 'open_text', 'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error',
+           'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of', 'add_run', 'add_cache',
+           'add_project', 'add_ci', 'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who', 'add_relabel',
+           'add_data', 'add_gates', 'add_company', 'add_retrain', 'add_interop', 'add_checkout', 'Version',
+           'build_parser', 'main']
 
 # %% ../nbs/69_cli.ipynb #35d7ea8b
 import argparse
@@ -1133,6 +1134,44 @@ def forget_talk(settings: Settings, person: str) -> int:
         log.close()
 
 
+def data_relabel(options: argparse.Namespace) -> int:
+    """Apply labels that people have corrected, to the store or to a copy of a file. Exit code 2 when a line does not hold."""
+    try:
+        from mlbot.relabel import corrections_by_name, read_corrections, relabel_file, relabel_store
+        from mlbot.source import choose
+        from mlbot.store import write_lock
+    except ImportError as problem:
+        raise need("store", problem) from None
+    if bool(options.file_of) != bool(options.to) or bool(options.id) != bool(options.of):
+        raise InputError("half of a pair of options", "both of a pair, or none",
+                         "--in FILE.csv --to NEW.csv; --id COLUMN --of FILE.csv")
+    settings, file = load_settings(), Path(options.file)
+    _, columns = choose(settings, options.file_of or "store", options.text, options.intent, " ".join(options.context))
+    asked, lost = (corrections_by_name(file, options.id, list(map(Path, options.of)), columns) if options.id
+                   else (read_corrections(file, columns), []))
+    if options.to:
+        n, done = relabel_file(Path(options.file_of), Path(options.to), asked, columns, options.new_intents)
+    elif not options.why:
+        raise InputError("labels of the store change without a reason", "why, for its history", "--why REASON")
+    else:
+        facts = {"source": file.name, **who_and_why(options)}
+        n, done = relabel_store(settings.places.data, asked, facts, options.new_intents)
+    problems = [*lost, *done.problems]
+    print(f"relabelled: {n:,} rows, by {done.held:,} lines of {file.name}; {done.already:,} lines were so already; "
+          f"{len(problems):,} were not applied")
+    if options.to:
+        print(f"copy:   {options.to}; {options.file_of} is as it was")
+    elif n:
+        print(f"lock:   {here(write_lock(settings.root, settings.places.data))} names the present version; keep it in git")
+    if problems:
+        print(*(f"        {problem}" for problem in problems), sep="\n")
+        raise InputError(f"{len(problems):,} lines were not applied", "lines that fit the rows",
+                         "correct them, and send the file again: what holds already is not applied twice; --new-intents "
+                         "lets in intents that the data does not have", file.name)
+    print(f"next:   {program()} run --data {shlex.quote(options.to or 'store')}")
+    return 0
+
+
 def data_lock(options: argparse.Namespace) -> int:
     """Name a version of the store for all builds of this project."""
     try:
@@ -1858,8 +1897,22 @@ def add_who(command: argparse.ArgumentParser, why: str | None) -> None:
                          help="kept in the history of the store")
 
 
+def add_relabel(data) -> None:
+    """`mlbot data relabel`."""
+    command = data.add_parser("relabel", help="correct labels that people have looked at")
+    command.add_argument("file", metavar="FILE.csv", help="text, intent (as it is now) and new, as in checks.csv")
+    command.add_argument("--in", dest="file_of", default="", metavar="FILE.csv", help="correct this file; default: the store")
+    command.add_argument("--to", default="", metavar="NEW.csv", help="where the corrected copy of that file goes")
+    command.add_argument("--id", default="", metavar="COLUMN", help="rows are named by this column, and not by their text")
+    command.add_argument("--of", default=[], nargs="+", metavar="FILE.csv", help="the files in which the names stand")
+    command.add_argument("--new-intents", action="store_true", help="let in intents that the data does not have")
+    add_columns(command)
+    add_who(command, "")
+    command.set_defaults(call=data_relabel)
+
+
 def add_data(commands) -> None:
-    """`mlbot data add`, `show`, `log`, `diff`, `remove`, `erase`, `lock` and `fetch`."""
+    """`mlbot data add`, `feedback`, `relabel`, `show`, `log`, `diff`, `remove`, `erase`, `lock`, `prepare` and `fetch`."""
     data = commands.add_parser("data", help="the data and its store").add_subparsers(metavar="COMMAND", required=True)
     command = data.add_parser("add", help="check a CSV file and store it as a batch")
     command.add_argument("file", metavar="FILE.csv")
@@ -1888,6 +1941,7 @@ def add_data(commands) -> None:
     command.add_argument("--utterance", default="", metavar="TEXT", help="the text itself")
     add_who(command, None)
     command.set_defaults(call=data_erase)
+    add_relabel(data)
     command = data.add_parser("lock", help="name a version for all builds of this project")
     command.add_argument("--version", type=int, metavar="N", help="default: the present one")
     command.set_defaults(call=data_lock)

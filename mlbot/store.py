@@ -6,8 +6,8 @@
 __all__ = ['PROPERTIES', 'FIXED', 'NUMBERS', 'TRIES', 'REMOVED', 'LOCK', 'is_remote', 'is_store', 'reached', 'open_table',
            'to_arrow', 'read_rows', 'batch_rows', 'Commit', 'manifest', 'create', 'refuse_twins', 'append',
            'place_rows', 'version_of', 'commits', 'rows_at', 'as_utterances', 'read_store', 'Difference', 'difference',
-           'remove_batch', 'rows_ever', 'erase', 'destroy_old_files', 'digest_of_rows', 'write_lock', 'read_lock',
-           'read_locked']
+           'rewrite_labels', 'remove_batch', 'rows_ever', 'erase', 'destroy_old_files', 'digest_of_rows', 'write_lock',
+           'read_lock', 'read_locked']
 
 # %% ../nbs/11_store.ipynb #7a01c0e0
 import json
@@ -129,7 +129,7 @@ def batch_rows(utterances: Utterances) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Commit:
-    """What one version of the table did: 'add', 'erase' or 'remove' so many rows of a batch, by whom, when and why."""
+    """What one version of the table did: 'add', 'relabel', 'remove' or 'erase' so many rows, by whom, when and why."""
     version: int
     what: str
     rows: int
@@ -297,6 +297,33 @@ def difference(old: Utterances, new: Utterances) -> Difference:
     moved = both[(both["where"] == "both") & (both["intent_old"] != both["intent_new"])]
     pairs = moved.groupby(["intent_old", "intent_new"]).size().to_dict() if len(moved) else {}
     return Difference(*counted, pairs)
+
+# %% ../nbs/11_store.ipynb #7a01c0f6
+def rewrite_labels(url: str, decide: Callable[[pd.DataFrame], pd.Series], facts: dict[str, str]) -> int:
+    """Give rows another label, as one commit: `decide(rows)` says which, '' for the one they have. Returns how many changed.
+
+    It is asked again when another writer was faster. Without a change there is no commit.
+    """
+    from deltalake import CommitProperties
+    from deltalake.exceptions import CommitFailedError
+    row = ["batch", "line", "digest", "intent", "reason"]  # what tells rows apart
+    same = " and ".join(f"coalesce(t.{name}, {0 if name in NUMBERS else repr('')}) = s.{name}" for name in row)
+    for _ in range(TRIES):
+        rows, version = rows_at(url)
+        new = decide(rows)
+        changed = rows[new != ""].assign(renamed=new[new != ""])[[*row, "renamed"]]
+        if not len(changed):
+            return 0
+        note = CommitProperties(custom_metadata=manifest("relabel", len(changed), **facts))
+        with reached(url):
+            try:
+                merge = open_table(url, version).merge(to_arrow(changed.drop_duplicates(row)), same, source_alias="s",
+                                                       target_alias="t", commit_properties=note)
+                merge.when_matched_update({"intent": "s.renamed"}).execute()
+                return len(changed)
+            except CommitFailedError:
+                time.sleep(random.random() * 0.2)
+    raise NoVerdict(f"{TRIES} times another writer was faster", "a turn", "relabel again", str(url))
 
 # %% ../nbs/11_store.ipynb #7a01c0f0
 def remove_batch(url: str, batch: str, facts: dict[str, str]) -> int:
