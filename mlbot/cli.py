@@ -948,7 +948,7 @@ def data_add(options: argparse.Namespace) -> int:
         refuse_hopeless(counts, settings.data, Path(options.file).name)
     short = counts[counts < settings.data.min_rows] if settings.data.tiny == "refuse" else counts.iloc[:0]
     rows = batch_rows(found)
-    version, new = append(rows, url, {"source": Path(options.file).name, **who_and_why(options)},
+    version, new = append(rows, url, {"source": Path(options.file).name, "week": options.week, **who_and_why(options)},
                           lambda rows, table: place_rows(rows, table, settings.split.test_percent,
                                                          settings.split.near_percent))
     print(found)
@@ -1038,7 +1038,7 @@ def data_log(options: argparse.Namespace) -> int:
     erased = max((item.version for item in done if item.what == "erase"), default=0)
     for item in done:
         mark = "*" if item.version == locked else "-" if item.version < erased else " "
-        said = "  ".join(filter(None, [item.batch, item.source, item.who, item.why]))
+        said = "  ".join(filter(None, [item.batch, item.source, item.week and f"week {item.week}", item.who, item.why]))
         print(f"{mark} {item.version:>4}  {item.when}  {item.what:<7} {item.rows:>9,} rows  {said}")
     print(*["* named by data.lock"] * (locked is not None), *["- before something was erased: cannot be read any more, "
                                                               "where a file of it was destroyed"] * (erased > 0), sep="\n")
@@ -1918,6 +1918,7 @@ def add_data(commands) -> None:
     command.add_argument("file", metavar="FILE.csv")
     add_columns(command)
     add_who(command, "")
+    command.add_argument("--week", default="", metavar="WEEK", help="the week the rows are from, such as 2026-W10")
     command.set_defaults(call=data_add)
     command = data.add_parser("feedback", help="let in what people say is right, and quarantine the rest")
     command.add_argument("file", metavar="FILE.csv")

@@ -138,11 +138,13 @@ class Commit:
     who: str
     why: str
     when: str
+    week: str = ""  # from which week the rows are; '' for the week of the commit
 
 
-def manifest(what: str, rows: int, batch: str = "", source: str = "", who: str = "", why: str = "") -> dict[str, str]:
+def manifest(what: str, rows: int, batch: str = "", source: str = "", who: str = "", why: str = "",
+             week: str = "") -> dict[str, str]:
     """What a commit says about itself."""
-    return {"what": what, "rows": str(rows), "batch": batch, "source": source, "who": who, "why": why}
+    return {"what": what, "rows": str(rows), "batch": batch, "source": source, "who": who, "why": why, "week": week}
 
 
 def create(url: str):
@@ -228,7 +230,8 @@ def commits(table) -> list[Commit]:
         entries = table.history()
     return [Commit(item["version"], item["what"], int(item.get("rows") or 0),
                    *(item.get(name) or "" for name in ("batch", "source", "who", "why")),
-                   datetime.fromtimestamp(item["timestamp"] / 1000, UTC).isoformat(timespec="seconds"))
+                   datetime.fromtimestamp(item["timestamp"] / 1000, UTC).isoformat(timespec="seconds"),
+                   item.get("week") or "")
             for item in entries if item.get("what")]
 
 # %% ../nbs/11_store.ipynb #7a01c0ea
