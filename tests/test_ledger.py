@@ -11,11 +11,11 @@ import pytest
 from mlbot.data import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.ledger import audit_model, digests_of, forget, ledger_file, read_digests, write_digests
-from mlbot.model import train
+from mlbot.model import to_artefact, train
 from mlbot.settings import load_settings
 from mlbot.split import QUARANTINE, apart, sent_again, side_of, split
-from mlbot.store import append, batch_rows, place_rows, read_locked, read_store, remove_batch, rows_at
-from mlbot.text import digest
+from mlbot.store import append, batch_rows, erase, place_rows, read_locked, read_store, remove_batch, rows_at
+from mlbot.text import digest, pseudonym
 
 SETTINGS = load_settings()
 DATA = SETTINGS.data
@@ -144,6 +144,28 @@ def test_near_texts_that_a_model_has_seen_are_counted_apart():
     found = audit_model("m", digests_of(known["text"]), test, known)
     assert (found.exact, found.near, found.examples) == (0, 1, ("how to submit an expense claim",))
     assert audit_model("m", digests_of(["else"]), test, known).near == 0
+
+
+def test_who_is_forgotten_is_in_no_next_model(tmp_path):
+    """Neither the words of a person nor their digests are in what is trained after the request."""
+    url, columns = str(tmp_path / "store"), Columns(context=CONTEXT)
+
+    def placed(rows, table):
+        return place_rows(rows, table, 25)
+    append(batch_rows(read_utterances(sample_file(), columns, DATA)), url, {}, placed)
+    said = ["my zyzzyva badge is lost", "zyzzyva badge lost again", "a zyzzyva on my badge"]
+    hers = batch_rows(read_utterances(sample_file(), columns, DATA)).iloc[:3].assign(
+        text=said, digest=np.array(list(map(digest, said)), np.uint64), person=pseudonym("ann"), batch="a" * 16)
+    append(hers.reset_index(drop=True), url, {}, placed)
+
+    def model_of_today():
+        rows = split(read_store(url, columns, DATA), DATA).train
+        model = train(rows, list(CONTEXT), SETTINGS.model)
+        terms = [term for view in to_artefact(model, SETTINGS.model, {}).vocabulary.values() for term in view]
+        return np.isin(digests_of(said), model.trained_on).any(), any("zyzzyva" in term for term in terms)
+    assert model_of_today() == (True, True)
+    erase(url, {"why": "request"}, "Ann")
+    assert model_of_today() == (False, False)
 
 
 def test_who_is_forgotten_is_forgotten_by_the_ledgers(tmp_path):
