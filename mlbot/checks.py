@@ -149,7 +149,8 @@ def check_catalogue(intents: Iterable[str], catalogue: Sequence[str], file: str 
     unknown = sorted(name for name in intents if name.casefold() not in known)
     without = sorted(name for name in catalogue if name.casefold() not in {intent.casefold() for intent in intents})
     hints = [nearest(name, list(catalogue)) for name in unknown]
-    found = [Check(BLOCK, "intents are not in the catalogue", named(unknown, hints), f"correct the labels, or {file}"),
+    found = [Check(BLOCK, "intents are not in the catalogue", named(unknown, hints),
+                   f"correct the labels (mlbot data relabel), or {file}"),
              Check(BLOCK, "processes of the catalogue have no example", named(without), f"label some, or correct {file}")]
     return [check for check in found if len(check.rows)]
 
@@ -179,7 +180,7 @@ def check_intents(sides: Sides, newest: str) -> list[Check]:
         gone = [name for name in usual.index[usual >= 7] if name not in set(rows.loc[new, "intent"])]
         found.append(Check(WARN, f"intents are missing in {newest}",
                            named(gone, [f"{usual[name]:.0f} rows expected" for name in gone]),
-                           "ask where they went: a process that ended, a label that was renamed?"))
+                           "ask where they went: a process that ended, a label that was renamed (mlbot data relabel)?"))
     return [check for check in found if len(check.rows)]
 
 

@@ -38,6 +38,7 @@ from mlbot.store import (
     read_rows,
     read_store,
     remove_batch,
+    rewrite_labels,
     rows_at,
 )
 from mlbot.text import digest
@@ -168,6 +169,10 @@ def test_batches_versions_history_removal_and_erasure_work_wherever_the_store_is
     n, gone = erase(url, {"who": "Eve", "why": "request 7"}, person="ANN  SMITH")
     assert n == 2 and set(gone) == {digest("my name is nobody"), digest("i live nowhere")}
     assert "my name is nobody" not in set(rows_at(url)[0]["text"]) and commits(open_table(url))[0].what == "erase"
+    intents = rows_at(url)[0]["intent"]
+    n = rewrite_labels(url, lambda rows: rows["intent"].map({intents.iloc[0]: "another"}).fillna(""), {"who": "Ann"})
+    assert n == (intents == intents.iloc[0]).sum() == (rows_at(url)[0]["intent"] == "another").sum()
+    assert (commits(open_table(url))[0].what, commits(open_table(url))[0].who) == ("relabel", "Ann")
     with pytest.raises(InputError, match="cannot be read any more"):
         rows_at(url, held)
     with pytest.raises(InputError, match="no version 999"):
