@@ -11,13 +11,14 @@ __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'extra_of', 'h
            'cache', 'ci_init', 'ci_run', 'ci_notebooks', 'ci_propose', 'show_settings', 'new', 'first_run', 'rewrite',
            'git_project', 'upgrade', 'take_context', 'replay', 'company', 'predict', 'data_add', 'print_sides',
            'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff', 'data_remove', 'data_erase',
-           'forget_talk', 'data_lock', 'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search', 'print_trials',
-           'propose', 'benchmark', 'audit', 'models', 'push_carried', 'carry_trial', 'fetch_carried', 'carriers',
-           'carry', 'add_carry', 'serve', 'token', 'bundle', 'add_bundle', 'monitor', 'promote', 'rollback', 'label',
-           'open_text', 'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault',
-           'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of', 'add_run', 'add_cache', 'add_project', 'add_ci',
-           'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who', 'add_data', 'add_gates', 'add_company',
-           'add_retrain', 'add_interop', 'add_checkout', 'Version', 'build_parser', 'main']
+           'forget_talk', 'data_relabel', 'data_lock', 'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search',
+           'print_trials', 'propose', 'benchmark', 'audit', 'models', 'push_carried', 'carry_trial', 'fetch_carried',
+           'carriers', 'carry', 'add_carry', 'serve', 'token', 'bundle', 'add_bundle', 'monitor', 'promote', 'rollback',
+           'label', 'open_text', 'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error',
+           'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of', 'add_run', 'add_cache',
+           'add_project', 'add_ci', 'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who', 'add_relabel',
+           'add_data', 'add_gates', 'add_company', 'add_retrain', 'add_interop', 'add_checkout', 'Version',
+           'build_parser', 'main']
 
 # %% ../nbs/69_cli.ipynb #35d7ea8b
 import argparse
@@ -947,7 +948,7 @@ def data_add(options: argparse.Namespace) -> int:
         refuse_hopeless(counts, settings.data, Path(options.file).name)
     short = counts[counts < settings.data.min_rows] if settings.data.tiny == "refuse" else counts.iloc[:0]
     rows = batch_rows(found)
-    version, new = append(rows, url, {"source": Path(options.file).name, **who_and_why(options)},
+    version, new = append(rows, url, {"source": Path(options.file).name, "week": options.week, **who_and_why(options)},
                           lambda rows, table: place_rows(rows, table, settings.split.test_percent,
                                                          settings.split.near_percent))
     print(found)
@@ -980,9 +981,9 @@ def data_feedback(options: argparse.Namespace) -> int:
         from dataclasses import replace
 
         from mlbot.data import read_utterances
-        from mlbot.feedback import admit
+        from mlbot.feedback import FEEDBACK, admit, lately
         from mlbot.source import choose
-        from mlbot.store import append, batch_rows, open_table, place_rows, read_rows, write_lock
+        from mlbot.store import append, batch_rows, commits, place_rows, read_rows, write_lock
     except ImportError as problem:
         raise need("store", problem) from None
     settings = load_settings()
@@ -991,16 +992,18 @@ def data_feedback(options: argparse.Namespace) -> int:
     if not columns.person:
         raise InputError("nobody stands behind the feedback", "a column that names who says so", "--person COLUMN")
     found, url = read_utterances(options.file, columns, settings.data), settings.places.data
-    rows, table = batch_rows(found), open_table(url)
-    known = read_rows(table) if table is not None else rows.iloc[:0]
-    judged, agreed = admit(rows, known, found.context, settings.feedback.cap, settings.feedback.labellers)
-    split = settings.split
-    version, new = append(judged, url, {"source": f"feedback {Path(options.file).name}", **who_and_why(options)},
-                          lambda rows, table: place_rows(rows, table, split.test_percent, split.near_percent))
-    for reason, n in judged["reason"].value_counts().items():
-        print(f"{n:>9,}  {reason or 'let in'}")
-    print(f"           {agreed}")
-    print_sides(url, rows["batch"].iloc[0]) if new else None
+    rows, rules, now, told = batch_rows(found), settings.feedback, now_of(options.now), []
+
+    def admitted(rows, table):
+        recent = lately(commits(table), now, rules.days)
+        judged, agreed = admit(rows, read_rows(table), found.context, rules.cap, rules.labellers, recent)
+        told[:] = [judged["reason"].value_counts(), agreed]
+        return place_rows(judged, table, settings.split.test_percent, settings.split.near_percent)
+    version, new = append(rows, url, {"source": f"{FEEDBACK}{Path(options.file).name}", **who_and_why(options)}, admitted)
+    if new:
+        counts, agreed = told
+        print(*(f"{n:>9,}  {reason or 'let in'}" for reason, n in counts.items()), f"           {agreed}", sep="\n")
+        print_sides(url, rows["batch"].iloc[0])
     print(f"stored: batch {rows['batch'].iloc[0]} is version {version} of {here_or_there(url)}" if new else
           f"nothing stored: these rows are already there, since version {version}")
     print(f"lock:   {here(write_lock(settings.root, url))} names the present version; keep it in git")
@@ -1035,7 +1038,7 @@ def data_log(options: argparse.Namespace) -> int:
     erased = max((item.version for item in done if item.what == "erase"), default=0)
     for item in done:
         mark = "*" if item.version == locked else "-" if item.version < erased else " "
-        said = "  ".join(filter(None, [item.batch, item.source, item.who, item.why]))
+        said = "  ".join(filter(None, [item.batch, item.source, item.week and f"week {item.week}", item.who, item.why]))
         print(f"{mark} {item.version:>4}  {item.when}  {item.what:<7} {item.rows:>9,} rows  {said}")
     print(*["* named by data.lock"] * (locked is not None), *["- before something was erased: cannot be read any more, "
                                                               "where a file of it was destroyed"] * (erased > 0), sep="\n")
@@ -1129,6 +1132,44 @@ def forget_talk(settings: Settings, person: str) -> int:
         return log.forget(person)
     finally:
         log.close()
+
+
+def data_relabel(options: argparse.Namespace) -> int:
+    """Apply labels that people have corrected, to the store or to a copy of a file. Exit code 2 when a line does not hold."""
+    try:
+        from mlbot.relabel import corrections_by_name, read_corrections, relabel_file, relabel_store
+        from mlbot.source import choose
+        from mlbot.store import write_lock
+    except ImportError as problem:
+        raise need("store", problem) from None
+    if bool(options.file_of) != bool(options.to) or bool(options.id) != bool(options.of):
+        raise InputError("half of a pair of options", "both of a pair, or none",
+                         "--in FILE.csv --to NEW.csv; --id COLUMN --of FILE.csv")
+    settings, file = load_settings(), Path(options.file)
+    _, columns = choose(settings, options.file_of or "store", options.text, options.intent, " ".join(options.context))
+    asked, lost = (corrections_by_name(file, options.id, list(map(Path, options.of)), columns) if options.id
+                   else (read_corrections(file, columns), []))
+    if options.to:
+        n, done = relabel_file(Path(options.file_of), Path(options.to), asked, columns, options.new_intents)
+    elif not options.why:
+        raise InputError("labels of the store change without a reason", "why, for its history", "--why REASON")
+    else:
+        facts = {"source": file.name, **who_and_why(options)}
+        n, done = relabel_store(settings.places.data, asked, facts, options.new_intents)
+    problems = [*lost, *done.problems]
+    print(f"relabelled: {n:,} rows, by {done.held:,} lines of {file.name}; {done.already:,} lines were so already; "
+          f"{len(problems):,} were not applied")
+    if options.to:
+        print(f"copy:   {options.to}; {options.file_of} is as it was")
+    elif n:
+        print(f"lock:   {here(write_lock(settings.root, settings.places.data))} names the present version; keep it in git")
+    if problems:
+        print(*(f"        {problem}" for problem in problems), sep="\n")
+        raise InputError(f"{len(problems):,} lines were not applied", "lines that fit the rows",
+                         "correct them, and send the file again: what holds already is not applied twice; --new-intents "
+                         "lets in intents that the data does not have", file.name)
+    print(f"next:   {program()} run --data {shlex.quote(options.to or 'store')}")
+    return 0
 
 
 def data_lock(options: argparse.Namespace) -> int:
@@ -1861,19 +1902,35 @@ def add_who(command: argparse.ArgumentParser, why: str | None) -> None:
                          help="kept in the history of the store")
 
 
+def add_relabel(data) -> None:
+    """`mlbot data relabel`."""
+    command = data.add_parser("relabel", help="correct labels that people have looked at")
+    command.add_argument("file", metavar="FILE.csv", help="text, intent (as it is now) and new, as in checks.csv")
+    command.add_argument("--in", dest="file_of", default="", metavar="FILE.csv", help="correct this file; default: the store")
+    command.add_argument("--to", default="", metavar="NEW.csv", help="where the corrected copy of that file goes")
+    command.add_argument("--id", default="", metavar="COLUMN", help="rows are named by this column, and not by their text")
+    command.add_argument("--of", default=[], nargs="+", metavar="FILE.csv", help="the files in which the names stand")
+    command.add_argument("--new-intents", action="store_true", help="let in intents that the data does not have")
+    add_columns(command)
+    add_who(command, "")
+    command.set_defaults(call=data_relabel)
+
+
 def add_data(commands) -> None:
-    """`mlbot data add`, `show`, `log`, `diff`, `remove`, `erase`, `lock` and `fetch`."""
+    """`mlbot data add`, `feedback`, `relabel`, `show`, `log`, `diff`, `remove`, `erase`, `lock`, `prepare` and `fetch`."""
     data = commands.add_parser("data", help="the data and its store").add_subparsers(metavar="COMMAND", required=True)
     command = data.add_parser("add", help="check a CSV file and store it as a batch")
     command.add_argument("file", metavar="FILE.csv")
     add_columns(command)
     add_who(command, "")
+    command.add_argument("--week", default="", metavar="WEEK", help="the week the rows are from, such as 2026-W10")
     command.set_defaults(call=data_add)
     command = data.add_parser("feedback", help="let in what people say is right, and quarantine the rest")
     command.add_argument("file", metavar="FILE.csv")
     add_columns(command)
     command.add_argument("--person", default="", metavar="COLUMN", help="column that names who says so")
     add_who(command, "")
+    command.add_argument("--now", default="", metavar="MOMENT", help="such as 2026-01-05T02:00:00+00:00; default: this one")
     command.set_defaults(call=data_feedback)
     command = data.add_parser("log", help="what was done to the store")
     command.set_defaults(call=data_log)
@@ -1890,6 +1947,7 @@ def add_data(commands) -> None:
     command.add_argument("--utterance", default="", metavar="TEXT", help="the text itself")
     add_who(command, None)
     command.set_defaults(call=data_erase)
+    add_relabel(data)
     command = data.add_parser("lock", help="name a version for all builds of this project")
     command.add_argument("--version", type=int, metavar="N", help="default: the present one")
     command.set_defaults(call=data_lock)

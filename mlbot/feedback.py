@@ -4,14 +4,19 @@
 
 # %% auto #0
 __all__ = ['NOBODY', 'TWICE', 'BEFORE', 'NEW', 'UNSURE', 'FLOOD', 'DISAGREE', 'OUTVOTED', 'WAITS', 'CURATED', 'FLOODED',
-           'opinions', 'give', 'reasons_of_person', 'reasons_of_others', 'Agreement', 'agreement', 'admit']
+           'FEEDBACK', 'HEARD', 'opinions', 'give', 'reasons_of_person', 'reasons_of_others', 'lately', 'sent_lately',
+           'Agreement', 'agreement', 'admit']
 
 # %% ../nbs/12_feedback.ipynb #8c01c0e0
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
+
+from .split import QUARANTINE
+from .store import REMOVED, Commit
 
 # %% ../nbs/12_feedback.ipynb #8c01c0e2
 NOBODY, TWICE, BEFORE = "nobody stands behind it", "said twice", "said before"
@@ -20,6 +25,10 @@ UNSURE, FLOOD = "one person says two things", "a flood from one person"
 DISAGREE, OUTVOTED, WAITS = "labellers disagree", "two thirds of the labellers say otherwise", "waits for another labeller"
 CURATED = "the data"
 FLOODED = 10  # so many times the cap is a flood, of which nothing is let in
+
+
+FEEDBACK = "feedback "  # how the source of such a batch begins
+HEARD = ("", WAITS, DISAGREE, OUTVOTED, QUARANTINE)  # such a row has used one of its author's turns
 
 
 def opinions(rows: pd.DataFrame, context: Sequence[str]) -> pd.Series:
@@ -35,11 +44,13 @@ def give(reasons: pd.Series, where, reason: str) -> None:
     reasons[np.asarray(where, bool) & (reasons == "").to_numpy()] = reason
 
 
-def reasons_of_person(rows: pd.DataFrame, about: pd.Series, said: set[tuple[str, str, str]], cap: int) -> pd.Series:
-    """Why a row is not let in for what its own author did."""
+def reasons_of_person(rows: pd.DataFrame, about: pd.Series, said: set[tuple[str, str, str]], cap: int,
+                      before: pd.DataFrame) -> pd.Series:
+    """Why a row is not let in for what its own author did. `before`: what people have sent lately (`sent_lately`)."""
     reasons = rows["reason"].copy()
     give(reasons, rows["person"] == "", NOBODY)
-    sent = rows["person"].map(rows["person"].value_counts())
+    lately = rows["person"].map(before["sent"]).fillna(0)
+    sent = rows["person"].map(rows["person"].value_counts()) + lately
     give(reasons, sent > FLOODED * cap, FLOOD)
     keys = pd.Series(list(zip(about, rows["person"], rows["intent"], strict=True)), index=rows.index, dtype=object)
     give(reasons, [key in said for key in keys], BEFORE)
@@ -49,6 +60,7 @@ def reasons_of_person(rows: pd.DataFrame, about: pd.Series, said: set[tuple[str,
     give(reasons, labels.reindex(rows.index, fill_value=1) > 1, UNSURE)
     open_ = reasons == ""
     turn = rows[open_].groupby("person").cumcount().reindex(rows.index, fill_value=0)
+    turn += rows["person"].map(before["heard"]).fillna(0)
     give(reasons, turn >= cap, f"more than {cap} from one person")
     return reasons
 
@@ -70,6 +82,20 @@ def reasons_of_others(rows: pd.DataFrame, about: pd.Series, reasons: pd.Series, 
     give(reasons, (agreeing < voters) & (3 * agreeing < 2 * voters), OUTVOTED)
     give(reasons, agreeing < labellers, WAITS)
     return reasons
+
+# %% ../nbs/12_feedback.ipynb #8c01c0ea
+def lately(history: Iterable[Commit], now: datetime, days: int) -> set[str]:
+    """The names of the batches of feedback that came within so many days before `now`."""
+    since = now - timedelta(days=days)
+    return {commit.batch for commit in history if commit.what == "add" and commit.source.startswith(FEEDBACK)
+            and since < datetime.fromisoformat(commit.when)}
+
+
+def sent_lately(known: pd.DataFrame, recent: Collection[str]) -> pd.DataFrame:
+    """For each person how many rows the batches named in `recent` have `sent`, and for how many of them he was `heard`."""
+    rows = known[known["batch"].isin(recent) & (known["reason"] != REMOVED)] if len(recent) else known.iloc[:0]
+    counts = {"sent": rows["person"].value_counts(), "heard": rows.loc[rows["reason"].isin(HEARD), "person"].value_counts()}
+    return pd.DataFrame(counts, dtype=float).fillna(0)
 
 # %% ../nbs/12_feedback.ipynb #8c01c0e4
 @dataclass(frozen=True)
@@ -102,20 +128,19 @@ def agreement(rows: pd.DataFrame, about: pd.Series) -> Agreement:
     return Agreement(pairs, share, 1.0 if usual == 1 else (share - usual) / (1 - usual))
 
 # %% ../nbs/12_feedback.ipynb #8c01c0e5
-def admit(rows: pd.DataFrame, known: pd.DataFrame, context: Sequence[str], cap: int = 50,
-          labellers: int = 1) -> tuple[pd.DataFrame, Agreement]:
+def admit(rows: pd.DataFrame, known: pd.DataFrame, context: Sequence[str], cap: int = 50, labellers: int = 1,
+          recent: Collection[str] = ()) -> tuple[pd.DataFrame, Agreement]:
     """The rows of feedback with a `reason` for each that is not let in, and how well people agree.
 
     `rows` as `mlbot.store.batch_rows` gives them; `known`: the rows of the store. `cap`: so many rows of one person are
-    let in at a time.
-    `labellers`: so many people must say the same.
+    let in, those of the batches named in `recent` among them (`lately`). `labellers`: so many people must say the same.
     """
     rows = rows.assign(person=rows["person"] if "person" in rows else "")
     about, before = opinions(rows, context), opinions(known, context)
     heard = known["reason"].isin(["", WAITS, DISAGREE])
     said = set(zip(before[heard], known.loc[heard, "person"], known.loc[heard, "intent"],
                    strict=True)) if len(known) else set()
-    reasons = reasons_of_person(rows, about, said, cap)
+    reasons = reasons_of_person(rows, about, said, cap, sent_lately(known, recent))
     labels = set(known.loc[known["reason"] == "", "intent"])
     give(reasons, bool(labels) & ~rows["intent"].isin(labels), NEW)
     waiting = known.assign(about=before)

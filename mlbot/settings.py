@@ -127,8 +127,9 @@ class Gates:
 
 @dataclass(frozen=True)
 class Feedback:
-    """How many rows of one person are let in at a time, and how many people must say the same."""
+    """How many rows of one person are let in within so many days, and how many people must say the same."""
     cap: int
+    days: int
     labellers: int
 
 
@@ -503,7 +504,8 @@ def check_settings(settings: Settings, place: str) -> None:
         (settings.ci.rows >= 0 and 0 < settings.ci.canary <= 1, "rows, canary", "0 or more; a share above 0"),
         (0 < settings.service.look < float("inf"), "look", "seconds above 0"),
         (settings.places.carried != str(settings.places.models), "carried", "another folder than models"),
-        (settings.feedback.cap >= 1 and settings.feedback.labellers >= 1, "cap, labellers", "1 or more"),
+        (min(settings.feedback.cap, settings.feedback.labellers) >= 1 and settings.feedback.days >= 0, "cap, labellers, days",
+         "1 or more; 0 days or more"),
         (settings.model.folds >= 2 and settings.model.penalty > 0, "folds, penalty", "folds >= 2, penalty > 0"),
         (settings.model.context_weight > 0, "context_weight", "above 0"),
         (settings.model.many >= 1_000, "many", "1000 or more"),

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['LEAKED', 'QUARANTINE', 'FEW_AGAIN', 'side_of', 'Sides', 'group_digests', 'assign_sides', 'leaked', 'near_test',
            'texts_of', 'apart', 'reasons_of_sides', 'count_training', 'too_few', 'split', 'part', 'Counted',
-           'count_sides', 'sides_of_known', 'place', 'group_families', 'decide', 'clashes', 'sent_again', 'held_out',
-           'shares', 'joined', 'is_sealed']
+           'count_sides', 'sides_of_known', 'place', 'group_families', 'decide', 'clashes', 'brought_back',
+           'sent_again', 'held_out', 'shares', 'joined', 'is_sealed']
 
 # %% ../nbs/08_split.ipynb #d93e64a8
 from collections import Counter
@@ -272,18 +272,31 @@ def clashes(texts: pd.DataFrame, pairs: np.ndarray, digests: np.ndarray, life: n
 FEW_AGAIN = 3  # so few in a batch are nobody's mistake
 
 
-def sent_again(utterances: Utterances, sides: Sides) -> np.ndarray:
+def brought_back(test: pd.DataFrame, test_percent: int = 25) -> pd.Series:
+    """Which test rows a store keeps from training because it knows their text, and for no other reason."""
+    if "life" not in test:
+        return pd.Series(False, index=test.index)
+    own = group_digests(test.drop(columns="family", errors="ignore"))
+    return pd.Series(own % np.uint64(100) >= test_percent, index=test.index)
+
+
+def sent_again(utterances: Utterances, sides: Sides, test_percent: int = 25) -> np.ndarray:
     """For each row of the newest batch whether it would have taught training a test text that was there before.
 
     All False where there is no history, and for fewer than `FEW_AGAIN` rows.
     """
     if not utterances.newest or "batch" not in utterances.rows:
         return np.zeros(len(utterances.rows), bool)
-    n = int((utterances.rows["batch"] == utterances.newest).sum())
-    aside = sides.set_aside
     old = sides.test["digest"][sides.test["batch"] != utterances.newest] if "batch" in sides.test else []
-    caught = int(((aside["reason"] == LEAKED) & (aside["batch"] == utterances.newest) & aside["digest"].isin(old)).sum()
-                 ) if len(aside) else 0
+    n, caught = int((utterances.rows["batch"] == utterances.newest).sum()), 0
+    if "batch" in sides.test:
+        new = sides.test[sides.test["batch"] == utterances.newest]
+        caught += int((new["digest"].isin(old) & brought_back(new, test_percent)).sum())
+    for aside, reason in ((sides.set_aside, LEAKED), (utterances.set_aside, QUARANTINE)):
+        if len(aside) and "batch" in aside:
+            new = aside[(aside["reason"] == reason) & (aside["batch"] == utterances.newest)]
+            caught += int(new["digest"].isin(old).sum())
+            n += len(new) if reason == QUARANTINE else 0  # the others stand among the rows
     return np.arange(n) < (caught if caught >= FEW_AGAIN else 0)
 
 # %% ../nbs/08_split.ipynb #2e1586d9

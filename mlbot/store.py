@@ -6,8 +6,8 @@
 __all__ = ['PROPERTIES', 'FIXED', 'NUMBERS', 'TRIES', 'REMOVED', 'LOCK', 'is_remote', 'is_store', 'reached', 'open_table',
            'to_arrow', 'read_rows', 'batch_rows', 'Commit', 'manifest', 'create', 'refuse_twins', 'append',
            'place_rows', 'version_of', 'commits', 'rows_at', 'as_utterances', 'read_store', 'Difference', 'difference',
-           'remove_batch', 'rows_ever', 'erase', 'destroy_old_files', 'digest_of_rows', 'write_lock', 'read_lock',
-           'read_locked']
+           'rewrite_labels', 'remove_batch', 'rows_ever', 'erase', 'destroy_old_files', 'digest_of_rows', 'write_lock',
+           'read_lock', 'read_locked']
 
 # %% ../nbs/11_store.ipynb #7a01c0e0
 import json
@@ -28,7 +28,7 @@ from .errors import InputError, MlbotError, NoVerdict
 from .files import write_atomic
 from .settings import Data
 from .near import PERCENT
-from .split import place
+from .split import QUARANTINE, place
 from .text import clean, pseudonym
 
 # %% ../nbs/11_store.ipynb #7a01c0e2
@@ -129,7 +129,7 @@ def batch_rows(utterances: Utterances) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Commit:
-    """What one version of the table did: 'add', 'erase' or 'remove' so many rows of a batch, by whom, when and why."""
+    """What one version of the table did: 'add', 'relabel', 'remove' or 'erase' so many rows, by whom, when and why."""
     version: int
     what: str
     rows: int
@@ -138,11 +138,13 @@ class Commit:
     who: str
     why: str
     when: str
+    week: str = ""  # from which week the rows are; '' for the week of the commit
 
 
-def manifest(what: str, rows: int, batch: str = "", source: str = "", who: str = "", why: str = "") -> dict[str, str]:
+def manifest(what: str, rows: int, batch: str = "", source: str = "", who: str = "", why: str = "",
+             week: str = "") -> dict[str, str]:
     """What a commit says about itself."""
-    return {"what": what, "rows": str(rows), "batch": batch, "source": source, "who": who, "why": why}
+    return {"what": what, "rows": str(rows), "batch": batch, "source": source, "who": who, "why": why, "week": week}
 
 
 def create(url: str):
@@ -228,7 +230,8 @@ def commits(table) -> list[Commit]:
         entries = table.history()
     return [Commit(item["version"], item["what"], int(item.get("rows") or 0),
                    *(item.get(name) or "" for name in ("batch", "source", "who", "why")),
-                   datetime.fromtimestamp(item["timestamp"] / 1000, UTC).isoformat(timespec="seconds"))
+                   datetime.fromtimestamp(item["timestamp"] / 1000, UTC).isoformat(timespec="seconds"),
+                   item.get("week") or "")
             for item in entries if item.get("what")]
 
 # %% ../nbs/11_store.ipynb #7a01c0ea
@@ -242,7 +245,8 @@ def rows_at(url: str, version: int | None = None) -> tuple[pd.DataFrame, int]:
 
 def as_utterances(rows: pd.DataFrame, columns: Columns, data: Data, url: str) -> Utterances:
     """Rows of a store as any data is read. Raises InputError when there is none, or a column is missing."""
-    aside = rows.loc[rows["reason"] != "", "reason"].value_counts().to_dict()
+    aside = rows[(rows["reason"] != "") & (rows["reason"] != REMOVED)]
+    counts = rows.loc[rows["reason"] != "", "reason"].value_counts().to_dict()
     rows = rows[rows["reason"] == ""].reset_index(drop=True)
     if not len(rows):
         raise InputError("the store is empty", "labelled rows", "mlbot data add FILE.csv", str(url))
@@ -265,9 +269,12 @@ def as_utterances(rows: pd.DataFrame, columns: Columns, data: Data, url: str) ->
     values["line"] = rows["line"].astype(np.int64).tolist()
     unused = [name for name in known if name not in context]
     notes = [Finding("batches", rows["batch"].nunique()),
-             *(Finding(f"rows set aside when they were added: {reason}", n) for reason, n in aside.items()),
+             *(Finding(f"rows set aside when they were added: {reason}", n) for reason, n in counts.items()),
              *missing_columns(columns, values), Finding("columns not used", len(unused), tuple(unused)[:5])]
-    return build_utterances(values, replace(columns, context=context), data, str(url), tuple(notes))
+    found = build_utterances(values, replace(columns, context=context), data, str(url), tuple(notes))
+    aside = aside.assign(text=[clean(text) for text in aside["text"]], line=aside["line"].astype(np.int64))
+    return replace(found, set_aside=pd.concat([found.set_aside, aside[[*found.rows, "reason"]]], ignore_index=True)
+                   if len(aside) else found.set_aside)
 
 
 def read_store(url: str, columns: Columns, data: Data, version: int | None = None) -> Utterances:
@@ -293,6 +300,33 @@ def difference(old: Utterances, new: Utterances) -> Difference:
     moved = both[(both["where"] == "both") & (both["intent_old"] != both["intent_new"])]
     pairs = moved.groupby(["intent_old", "intent_new"]).size().to_dict() if len(moved) else {}
     return Difference(*counted, pairs)
+
+# %% ../nbs/11_store.ipynb #7a01c0f6
+def rewrite_labels(url: str, decide: Callable[[pd.DataFrame], pd.Series], facts: dict[str, str]) -> int:
+    """Give rows another label, as one commit: `decide(rows)` says which, '' for the one they have. Returns how many changed.
+
+    It is asked again when another writer was faster. Without a change there is no commit.
+    """
+    from deltalake import CommitProperties
+    from deltalake.exceptions import CommitFailedError
+    row = ["batch", "line", "digest", "intent", "reason"]  # what tells rows apart
+    same = " and ".join(f"coalesce(t.{name}, {0 if name in NUMBERS else repr('')}) = s.{name}" for name in row)
+    for _ in range(TRIES):
+        rows, version = rows_at(url)
+        new = decide(rows)
+        changed = rows[new != ""].assign(renamed=new[new != ""])[[*row, "renamed"]]
+        if not len(changed):
+            return 0
+        note = CommitProperties(custom_metadata=manifest("relabel", len(changed), **facts))
+        with reached(url):
+            try:
+                merge = open_table(url, version).merge(to_arrow(changed.drop_duplicates(row)), same, source_alias="s",
+                                                       target_alias="t", commit_properties=note)
+                merge.when_matched_update({"intent": "s.renamed"}).execute()
+                return len(changed)
+            except CommitFailedError:
+                time.sleep(random.random() * 0.2)
+    raise NoVerdict(f"{TRIES} times another writer was faster", "a turn", "relabel again", str(url))
 
 # %% ../nbs/11_store.ipynb #7a01c0f0
 def remove_batch(url: str, batch: str, facts: dict[str, str]) -> int:
@@ -422,7 +456,7 @@ def read_locked(root: Path, url: str, columns: Columns, data: Data) -> Utterance
                          "restore the store, or take what is there: mlbot data lock", str(url))
     added = [item for item in commits(open_table(url, version)) if item.what == "add"]
     called = {item.batch: f"{item.source or 'batch'} {item.batch[:6]}" for item in added}
-    here = set(rows.loc[rows["reason"] == "", "batch"])
+    here = set(rows.loc[rows["reason"].isin(["", QUARANTINE]), "batch"])
     found = as_utterances(rows.assign(batch=[called.get(name, name) for name in rows["batch"]]), columns, data, url)
     note = Finding(f"version of the store, {'as locked' if lock else 'the present one'}", version)
     newest = next((called[item.batch] for item in added if item.batch in here), "")

@@ -58,6 +58,7 @@ def test_labels_that_were_changed_by_hand_are_among_the_suspects(sample):
     train.loc[some, "intent"] = moved
     clean, spoilt = (check_data(replace(sides, train=rows), context, "", SETTINGS.data, SETTINGS.model)
                      for rows in (sides.train, train))
+    assert all("mlbot data relabel" in check.fix for check in spoilt if check.what == "labels look wrong")
     found = {check.what: set(check.rows["text"]) for check in spoilt}["labels look wrong"]
     assert len(found & set(train.loc[some, "text"])) >= 14
     assert len(found) - 20 <= max((len(check.rows) for check in clean if check.what == "labels look wrong"), default=0) + 10
@@ -97,6 +98,22 @@ def test_intents_without_test_rows_and_places_that_only_the_test_knows_are_named
     assert "label about 11 different texts more" in set(table["detail"])
     assert "values of context, or languages, stand in the test only" in whats(found, WARN)
     assert "location=the moon" in set(table["text"])
+
+
+def test_one_text_under_two_intents_is_listed_row_by_row_with_the_command_that_mends_it(sample):
+    """Where the context does not explain it, it is a warning; where it does, a note."""
+    sides, context = sample
+    first = sides.train["intent"].iloc[0]
+    again = sides.train.iloc[[0]].assign(intent=next(name for name in sides.train["intent"] if name != first))
+    found = check_data(replace(sides, train=pd.concat([sides.train, again], ignore_index=True)), context, "", QUICK,
+                       SETTINGS.model)
+    twice = [check for check in found if "stands under several intents" in check.what]
+    assert [check.severity for check in twice] == [WARN] and "mlbot data relabel" in twice[0].fix
+    assert set(again["intent"]) < set(twice[0].rows["intent"]) and set(twice[0].rows["text"]) == set(again["text"])
+    usual = check_data(sides, context, "", QUICK, SETTINGS.model)
+    explained = [check for check in usual if "another intent in another context" in check.what]
+    assert [check.severity for check in explained] == [NOTE] and len(explained[0].rows) > 3
+    assert not [check for check in usual if "stands under several intents" in check.what]
 
 
 def test_an_intent_that_vanished_from_the_newest_batch_is_missed(sample):

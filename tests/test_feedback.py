@@ -1,13 +1,27 @@
 """People correct the bot; no single one of them decides what it learns, and nothing they say is lost."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from mlbot.feedback import BEFORE, DISAGREE, FLOOD, NEW, NOBODY, OUTVOTED, TWICE, UNSURE, WAITS, admit
-from mlbot.store import pseudonym, rows_at
+from mlbot.feedback import (
+    BEFORE,
+    DISAGREE,
+    FEEDBACK,
+    FLOOD,
+    NEW,
+    NOBODY,
+    OUTVOTED,
+    TWICE,
+    UNSURE,
+    WAITS,
+    admit,
+    lately,
+)
+from mlbot.store import Commit, pseudonym, rows_at
 from mlbot.text import digest
 
 
@@ -38,6 +52,23 @@ def test_one_person_who_sends_ten_thousand_corrections_is_not_heard_and_others_a
     assert rows["reason"].value_counts().to_dict() == {FLOOD: 10_000, "": 1}
     many, _ = admit(said(*(("eve", f"text {n}", "x") for n in range(120))), NOTHING, [], cap=50)
     assert (many["reason"] == "").sum() == 50 and set(many["reason"]) == {"", "more than 50 from one person"}
+
+
+def test_ten_thousand_corrections_spread_over_many_files_and_days_are_capped_too():
+    """One person sends ten files of 100 rows a day for ten days, another one a file: the first is heard 50 times in all."""
+    start, history, known = datetime(2026, 1, 1, tzinfo=UTC), [], NOTHING.assign(batch="")
+    base, capped = said(*(("", "y", name) for name in "xy")).assign(batch="own"), "more than 50 from one person"
+    for at in range(100):
+        now = start + timedelta(hours=2.4 * at)
+        sent = [("eve", f"text {at} {n}", "x") for n in range(100)] + [("ann", "mine", "x")] * (at == 99)
+        rows, _ = admit(said(*sent), pd.concat([base, known]), [], cap=50, recent=lately(history, now, 30))
+        known = pd.concat([known, rows.assign(batch=f"b{at}")])
+        history.append(Commit(at, "add", 100, f"b{at}", f"{FEEDBACK}{at}.csv", "", "", now.isoformat()))
+    eve = known[known["person"] == "eve"]["reason"].value_counts().to_dict()
+    assert eve == {"": 50, capped: 450, FLOOD: 9_500} and known["reason"].iloc[-1] == ""
+    later = lately(history, start + timedelta(days=50), 30)
+    again = admit(said(("eve", "new", "x")), pd.concat([base, known]), [], recent=later)[0]
+    assert not later and again["reason"].tolist() == [""]
 
 
 def test_a_second_labeller_lets_a_label_in_and_the_same_words_twice_do_not():
@@ -91,5 +122,10 @@ def test_the_command_lets_in_quarantines_and_knows_what_was_said_before(project,
     assert set(rows["person"]) == {"", *map(pseudonym, ("eve", "ann", "bob"))} and (rows["life"] != "").sum() == 4
     assert "feedback week.csv" in mlbot("data", "log").stdout
     assert "nothing stored" in mlbot("data", "feedback", file, "--person", "who").stdout
+    day = csv_file("text,intent,who\nlost it again,badge,eve\nit is lost,badge,max\n", "day.csv")
+    assert "1  more than 3 from one person" in mlbot("data", "feedback", day, "--person", "who").stdout  # in another file
+    month = csv_file("text,intent,who\nlost once more,badge,eve\n", "month.csv")
+    after = (datetime.now(UTC) + timedelta(days=31)).isoformat()
+    assert "1  let in" in mlbot("data", "feedback", month, "--person", "who", "--now", after).stdout
     more = csv_file("text,intent,who\nsick today,leave,ann\nbook a flight,travel,ann\n", "more.csv")
     assert "1  said before" in mlbot("data", "feedback", more, "--person", "who").stdout

@@ -11,11 +11,11 @@ import pytest
 from mlbot.data import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.ledger import audit_model, digests_of, forget, ledger_file, read_digests, write_digests
-from mlbot.model import train
+from mlbot.model import to_artefact, train
 from mlbot.settings import load_settings
-from mlbot.split import QUARANTINE, apart, split
-from mlbot.store import append, batch_rows, place_rows, read_store, rows_at
-from mlbot.text import digest
+from mlbot.split import QUARANTINE, apart, sent_again, side_of, split
+from mlbot.store import append, batch_rows, erase, place_rows, read_locked, read_store, remove_batch, rows_at
+from mlbot.text import digest, pseudonym
 
 SETTINGS = load_settings()
 DATA = SETTINGS.data
@@ -65,6 +65,44 @@ def test_a_leak_through_a_second_source_stays_on_its_side(tmp_path, csv_file, si
     assert set(came["life"]) <= {"test", ""} and set(came[came["life"] == ""]["reason"]) <= {QUARANTINE}
 
 
+def test_test_texts_that_come_back_in_a_group_of_training_turn_the_gate_red_in_a_store_too(tmp_path):
+    """They lie in quarantine, so no model learns them; the gate still says that somebody sends the test set again."""
+    url, columns = str(tmp_path / "store"), Columns(context=CONTEXT, group="group", need_group=False)
+
+    def placed(rows, table):
+        return place_rows(rows, table, 25)
+    sample = batch_rows(read_utterances(sample_file(), Columns(context=CONTEXT), DATA))
+    append(sample, url, {"source": "first.csv"}, placed)
+    group = next(name for name in (f"g{at}" for at in range(99)) if side_of(name) == "train")
+    first = rows_at(url)[0]
+    test = first[first["life"] == "test"].head(8)
+    again = sample[sample["digest"].isin(test["digest"])].reset_index(drop=True)
+    append(again.assign(batch="a" * 16, group=group, intent="leave"), url, {"source": "again.csv"}, placed)
+    found = read_locked(tmp_path, url, columns, DATA)
+    sides = split(found, DATA)
+    assert found.newest == "again.csv aaaaaa" and set(found.set_aside["reason"]) == {QUARANTINE}
+    assert sent_again(found, sides).tolist() == [True] * 8 and apart(sides.train, sides.test).all()
+    assert not sent_again(read_store(url, columns, DATA, 1), sides).any()
+    remove_batch(url, "aaaa", {})
+    assert not sent_again(read_locked(tmp_path, url, columns, DATA), sides).any()
+
+
+def test_test_texts_that_come_back_without_their_group_turn_the_gate_red_in_a_store_too(tmp_path):
+    """The store knows their texts and keeps them on the test side; by themselves three of four would be trained on."""
+    url, columns = str(tmp_path / "store"), Columns(context=CONTEXT, group="group", need_group=False)
+    sample = batch_rows(read_utterances(sample_file(), Columns(context=CONTEXT), DATA))
+    sample["group"] = [f"wording {at}" for at in range(len(sample))]
+    append(sample, url, {"source": "first.csv"}, lambda rows, table: place_rows(rows, table, 25, 0))
+    first = rows_at(url)[0]
+    again = sample[sample["digest"].isin(first[first["life"] == "test"]["digest"].head(40))].reset_index(drop=True)
+    append(again.assign(batch="a" * 16, group=""), url, {}, lambda rows, table: place_rows(rows, table, 25, 0))
+    found = read_locked(tmp_path, url, columns, DATA)
+    sides = split(found, DATA, near_percent=0)
+    came = sides.test[sides.test["batch"] == found.newest]
+    assert len(came) == len(again) == 40
+    assert sent_again(found, sides).sum() == sum(side_of(text) == "train" for text in came["text"]) > 20
+
+
 def test_models_that_have_seen_the_test_are_named_and_others_are_not(released, mlbot):
     """A champion of ours, one that was trained elsewhere on test rows, one that nobody knows."""
     project = released
@@ -106,6 +144,28 @@ def test_near_texts_that_a_model_has_seen_are_counted_apart():
     found = audit_model("m", digests_of(known["text"]), test, known)
     assert (found.exact, found.near, found.examples) == (0, 1, ("how to submit an expense claim",))
     assert audit_model("m", digests_of(["else"]), test, known).near == 0
+
+
+def test_who_is_forgotten_is_in_no_next_model(tmp_path):
+    """Neither the words of a person nor their digests are in what is trained after the request."""
+    url, columns = str(tmp_path / "store"), Columns(context=CONTEXT)
+
+    def placed(rows, table):
+        return place_rows(rows, table, 25)
+    append(batch_rows(read_utterances(sample_file(), columns, DATA)), url, {}, placed)
+    said = ["my zyzzyva badge is lost", "zyzzyva badge lost again", "a zyzzyva on my badge"]
+    hers = batch_rows(read_utterances(sample_file(), columns, DATA)).iloc[:3].assign(
+        text=said, digest=np.array(list(map(digest, said)), np.uint64), person=pseudonym("ann"), batch="a" * 16)
+    append(hers.reset_index(drop=True), url, {}, placed)
+
+    def model_of_today():
+        rows = split(read_store(url, columns, DATA), DATA).train
+        model = train(rows, list(CONTEXT), SETTINGS.model)
+        terms = [term for view in to_artefact(model, SETTINGS.model, {}).vocabulary.values() for term in view]
+        return np.isin(digests_of(said), model.trained_on).any(), any("zyzzyva" in term for term in terms)
+    assert model_of_today() == (True, True)
+    erase(url, {"why": "request"}, "Ann")
+    assert model_of_today() == (False, False)
 
 
 def test_who_is_forgotten_is_forgotten_by_the_ledgers(tmp_path):

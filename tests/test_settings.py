@@ -71,6 +71,7 @@ def test_without_a_file_the_working_folder_is_the_root(tmp_path):
     ("[targets]\nslices.language.ceiling = 1\n", "floor and stretch only"),
     ("[gates]\nseeds = 0\n", "1 or more"),
     ("[meter]\nfeedback = some\n", "full or none"),
+    ("[feedback]\ndays = -1\n", "0 days or more"),
     ("[split]\nsealed_percent = 100\n", "from 0 to 99"),
     ("[data]\nconflicts = ignore\n", "keep or set_aside"),
     ("[model]\nwords = 2\n", "two lengths"),

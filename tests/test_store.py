@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import math
 import os
 import random
 import shutil
@@ -16,6 +17,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -36,6 +38,7 @@ from mlbot.store import (
     read_rows,
     read_store,
     remove_batch,
+    rewrite_labels,
     rows_at,
 )
 from mlbot.text import digest
@@ -166,6 +169,10 @@ def test_batches_versions_history_removal_and_erasure_work_wherever_the_store_is
     n, gone = erase(url, {"who": "Eve", "why": "request 7"}, person="ANN  SMITH")
     assert n == 2 and set(gone) == {digest("my name is nobody"), digest("i live nowhere")}
     assert "my name is nobody" not in set(rows_at(url)[0]["text"]) and commits(open_table(url))[0].what == "erase"
+    intents = rows_at(url)[0]["intent"]
+    n = rewrite_labels(url, lambda rows: rows["intent"].map({intents.iloc[0]: "another"}).fillna(""), {"who": "Ann"})
+    assert n == (intents == intents.iloc[0]).sum() == (rows_at(url)[0]["intent"] == "another").sum()
+    assert (commits(open_table(url))[0].what, commits(open_table(url))[0].who) == ("relabel", "Ann")
     with pytest.raises(InputError, match="cannot be read any more"):
         rows_at(url, held)
     with pytest.raises(InputError, match="no version 999"):
@@ -214,19 +221,19 @@ def writer(url, name, first, last):
 
 
 def test_two_writers_that_are_killed_at_random_lose_nothing_that_they_were_told_is_stored(tmp_path):
-    """Two writers of 200 batches each, one of them killed again and again: each acknowledged batch is there once."""
-    url, luck, told = str(tmp_path / "store"), random.Random(0), 0
+    """Two writers of 200 batches each, now one and now the other is killed: each acknowledged batch is there once."""
+    url, luck, told, running, kills = str(tmp_path / "store"), random.Random(0), {"a": 0, "b": 0}, {}, {"a": 0, "b": 0}
     append(rows_of(["the first text", "the second text"], "0" * 16), url, {})
-    steady = writer(url, "a", 0, 200)
-    kills = 0
-    while told < 200:
-        process = writer(url, "b", told, 200)
-        if kills < 6:
-            time.sleep(luck.uniform(1.0, 2.5))
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        told = max([told, *(int(line) + 1 for line in process.communicate()[0].split())])
-    assert steady.wait(200) == 0 and kills == 6
+    while min(told.values()) < 200:
+        running |= {name: writer(url, name, told[name], 200) for name in told if name not in running and told[name] < 200}
+        victim = luck.choice(sorted(running))
+        if sum(kills.values()) < 8:
+            time.sleep(luck.uniform(0.8, 2.0))
+            running[victim].send_signal(signal.SIGKILL)
+            kills[victim] += 1
+        said = running.pop(victim).communicate()[0].split()
+        told[victim] = max([told[victim], *(int(line) + 1 for line in said)])
+    assert min(kills.values()) > 1
     counts = read_rows(open_table(url), ["batch"])["batch"].value_counts()
     assert len(counts) == 401 and set(counts) == {2}
     assert len([item for item in commits(open_table(url)) if item.what == "add"]) == 401
@@ -274,11 +281,11 @@ def test_the_commands_of_the_store(project, mlbot, csv_file):
     assert lock["version"] == 1 and lock["rows"] == len(halves[0]) and lock["store"] == "data"
     assert sorted(rows_at(str(project / "data"))[0].query("reason != ''")["reason"]) == ["no label", "no text"]
     assert "1  rows set aside when they were added: no label" in mlbot("data", "show").stdout
-    assert mlbot("data", "add", files[1]).returncode == 0
+    assert mlbot("data", "add", files[1], "--week", "2026-W02").returncode == 0
     again = mlbot("data", "add", files[1])
     assert again.returncode == 0 and "nothing stored: these rows are already there, since version 2" in again.stdout
     log = mlbot("data", "log").stdout
-    assert "*    2" in log and "1.csv" in log and "week 1" in log and "Ann" in log
+    assert "1.csv  week 2026-W02" in log and "*    2" in log and "1.csv" in log and "week 1" in log and "Ann" in log
     change = mlbot("data", "diff", "1", "2").stdout
     assert f"version 1: {len(halves[0])} rows; version 2: {len(lines)} rows" in change
     assert "came" in change and "went" not in change
@@ -383,3 +390,111 @@ def test_what_was_stored_before_a_rule_of_masking_came_is_cleaned_when_it_is_rea
     rows = read_store(url, Columns(), DATA).rows
     assert rows["text"].tolist() == ["mail [email] please", "two texts"]
     assert rows["digest"].tolist() == [digest(text) for text in rows["text"]]
+
+
+WIRE = """
+import os, signal, socket, sys, threading
+to, cut_after, told = int(sys.argv[1]), float(sys.argv[2]), [0, 0]
+door = socket.create_server(("127.0.0.1", 0))
+
+def end(*_):
+    os.write(1, f"{told[0]} {told[1]}\\n".encode())
+    os._exit(0)
+
+def carry(one, other, way):
+    try:
+        while body := one.recv(4096):
+            told[way] += len(body)
+            if sum(told) > cut_after:
+                end()
+            other.sendall(body)
+    except OSError:
+        pass
+    for side in (one, other):
+        try:
+            side.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+signal.signal(signal.SIGTERM, end)
+print(door.getsockname()[1], flush=True)
+while True:
+    caller, server = door.accept()[0], socket.create_connection(("127.0.0.1", to))
+    for ends in ((caller, server, 0), (server, caller, 1)):
+        threading.Thread(target=carry, args=ends, daemon=True).start()
+"""
+
+
+@contextmanager
+def wired(monkeypatch, cut_after=math.inf):
+    """In this block the storage account is at the end of a wire, which is cut after so many bytes.
+
+    Yields what holds, after the block, how many bytes went up and down. The wire is a process: a read holds up all threads.
+    """
+    direct, wire = os.environ["AWS_ENDPOINT_URL"], SimpleNamespace(up=0, down=0)
+    command = [sys.executable, "-c", WIRE, direct.rpartition(":")[2], str(cut_after)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{int(process.stdout.readline())}")
+    try:
+        yield wire
+    finally:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", direct)
+        process.terminate()
+        wire.up, wire.down = map(int, process.communicate(timeout=20)[0].split()[:2])
+
+
+def made_up(number, rows=4000):
+    """A batch of different texts."""
+    luck = np.random.default_rng(number)
+    words = [f"w{at:03}" for at in range(900)]
+    return rows_of([" ".join([*luck.choice(words, 8), str(number), str(at)]) for at in range(rows)], f"{number:016}")
+
+
+def test_a_batch_uploads_its_own_bytes_only_however_many_are_there(s3, monkeypatch):
+    """Measured on the wire to a storage account: the eighth batch costs what the second one did, but for a few requests."""
+    uploaded = []
+    for number in range(8):
+        with wired(monkeypatch) as wire:
+            append(made_up(number), s3, {"source": f"{number}.csv"})
+        uploaded.append(wire.up)
+    as_csv = len(made_up(7)[["text", "intent"]].to_csv(index=False))
+    print(f"bytes sent for batches of {as_csv:,} bytes of CSV: {', '.join(f'{n:,}' for n in uploaded)}")
+    assert uploaded[7] <= 1.1 * uploaded[1] and uploaded[7] <= as_csv
+    with wired(monkeypatch) as wire:
+        assert append(made_up(3), s3, {})[1] is False
+    assert wire.up < 0.25 * as_csv                                            # sent again: requests, and no row
+
+
+def test_an_account_that_goes_away_while_a_batch_is_added_has_it_whole_or_not_at_all(s3, monkeypatch):
+    append(made_up(0, 200), s3, {}, placed)
+    with wired(monkeypatch) as wire:
+        append(made_up(1, 200), s3, {}, placed)
+    whole, told, batches = wire.up + wire.down, [], 2
+    for number, part in enumerate((0.1, 0.5, 0.8, 0.97), start=2):
+        with wired(monkeypatch, part * whole):
+            try:
+                append(made_up(number, 200), s3, {}, placed)
+                told.append("stored")
+            except NoVerdict:
+                told.append("no verdict")
+        counts = read_rows(open_table(s3), ["batch"])["batch"].value_counts()
+        assert set(counts) == {200} and len(counts) in ((batches + 1,) if told[-1] == "stored" else (batches, batches + 1))
+        append(made_up(number, 200), s3, {}, placed)                          # sent again when the account is back
+        batches += 1
+        assert read_rows(open_table(s3), ["batch"])["batch"].nunique() == batches
+    assert told.count("no verdict") >= 3
+
+
+def test_an_account_that_goes_away_midway_through_a_run_leaves_nothing_half_trained(s3, project, mlbot, monkeypatch):
+    (project / "settings.ini").write_text(f"[data]\nsource = store\nsuspects = 0\n[places]\ndata = {s3}\n")
+    columns = Columns(context=("role", "location"))
+    append(batch_rows(read_utterances(sample_file(), columns, DATA)), s3, {}, placed)
+    with wired(monkeypatch) as wire:
+        read_store(s3, columns, DATA)
+    whole = wire.up + wire.down
+    with wired(monkeypatch, 0.6 * whole) as wire:
+        done = mlbot("run", env={"AWS_ENDPOINT_URL": os.environ["AWS_ENDPOINT_URL"]})
+    assert wire.up + wire.down > 0.6 * whole                                  # it had begun
+    assert done.returncode == 3 and "the store does not answer" in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert not (project / "models").exists()
+    assert not list(project.glob("runs/*/model")) and not list(project.glob("runs/*/train.csv"))
