@@ -57,7 +57,7 @@ def test_a_text_is_answered_with_what_the_bot_would_do(service):
 ])
 def test_what_cannot_be_answered_is_a_problem_that_says_what_to_do(service, body, status, met):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answer = service.client.post("/v1/predict", content=data, headers={"content-type": "application/json"})
+    answer = httpx.post(f"{service.url}/v1/predict", content=data, headers={"content-type": "application/json"}, timeout=20)
     assert answer.status_code == status and met in answer.json()["detail"], answer.text
     assert answer.headers["content-type"] == "application/problem+json" and answer.json()["status"] == status
 
