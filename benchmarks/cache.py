@@ -2,15 +2,16 @@
 
     python3 benchmarks/cache.py [--company]
 
-A small project of three notebooks, with a helper two modules away from the one that trains, is run once and edited in
-seven ways. The next run of each tool is asked which steps it runs, beside what the edit can change. DVC (`pip install dvc`)
-is left out, visibly, where it is not installed; its stages depend on the notebook, the helper's package, the settings and
-what the stage before made, as its documentation advises. A key of file hashes depends on the same files.
+A small project of three notebooks, with a helper two modules away from the one that trains, is run once by each tool; then
+copies of it are edited in seven ways. The next run is asked which steps it runs, beside what the edit can change. DVC
+(`pip install dvc`) is left out, visibly, where it is not installed; its stages depend on the notebook, the helper's package,
+the settings and what the stage before made, as its documentation advises. A key of file hashes depends on the same files.
 
 With `--company` the company is run and then run again with nothing changed, beside `dvc repro` with nothing changed.
 """
 
 import argparse
+import copy
 import hashlib
 import os
 import shutil
@@ -48,6 +49,7 @@ def make_project(root: Path) -> None:
     """Write the small project."""
     none = "".join(f"{name} =\n" for name in parse(ROOT / "settings.ini")["targets"])
     settings = f"[targets]\n{none}[data]\nsource = words.csv\n[model]\nseed = 0\n[budget]\nrun = 30\n"
+    root.mkdir(parents=True, exist_ok=True)
     (root / "settings.ini").write_text(settings)
     (root / "words.csv").write_text("text,intent\n" + "".join(f"word {n},a\n" for n in range(9)))
     (root / "shop").mkdir()
@@ -174,21 +176,32 @@ class Hashes:
         return ran
 
 
+def begin(tool: type, folder: Path):
+    """A tool that has run the small project once."""
+    make_project(folder / tool.__name__)
+    return tool(folder / tool.__name__)
+
+
+def after(tool, edit) -> str:
+    """The numbers of the steps that a tool runs in a copy of its project, once that is edited."""
+    with tempfile.TemporaryDirectory() as folder:
+        one = copy.deepcopy(tool)
+        one.root = Path(folder)
+        shutil.copytree(tool.root, one.root, dirs_exist_ok=True)
+        edit(one.root)
+        return one.run()
+
+
 def table() -> bool:
     """Print which steps run after each edit; whether ours were right."""
-    tools = [Ours, *([Stages] if DVC else []), Hashes]
-    print(f"{'edit':<26}{'can change':<12}" + "".join(f"{tool.name:<13}" for tool in tools))
     right = 0
-    for name, (edit, wanted) in EDITS.items():
-        ran = []
-        for tool in tools:
-            with tempfile.TemporaryDirectory() as folder:
-                make_project(Path(folder))
-                one = tool(Path(folder))
-                edit(Path(folder))
-                ran.append(one.run())
-        right += ran[0] == wanted
-        print(f"{name:<26}{wanted or '-':<12}" + "".join(f"{numbers or '-':<13}" for numbers in ran), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        tools = [begin(tool, Path(folder)) for tool in (Ours, *([Stages] if DVC else []), Hashes)]
+        print(f"{'edit':<26}{'can change':<12}" + "".join(f"{tool.name:<13}" for tool in tools))
+        for name, (edit, wanted) in EDITS.items():
+            ran = [after(tool, edit) for tool in tools]
+            right += ran[0] == wanted
+            print(f"{name:<26}{wanted or '-':<12}" + "".join(f"{numbers or '-':<13}" for numbers in ran), flush=True)
     if not DVC:
         print("DVC is not installed, and left out: pip install dvc")
     print(f"mlbot is right in {right} of {len(EDITS)}")

@@ -281,7 +281,7 @@ def run_code(code: Path, notebooks: list[Path], folder: Path) -> None:
     for notebook in notebooks:
         out = folder / notebook.name
         command = [sys.executable, "-m", "papermill", str(notebook), str(out), "--cwd", str(code), "-k", "python3",
-                   "--language", "python",
+                   "--language", "python", "--no-request-save-on-cell-execute", "--autosave-cell-every", "0",
                    "--no-progress-bar", "-p", "run", str(folder), "-p", "models", str(folder / "models")]
         said = subprocess.run(command, env=given, capture_output=True, text=True).stderr
     if not (folder / "predictions.csv").exists():

@@ -23,8 +23,9 @@ os.environ["PYTEST_ADDOPTS"] = " ".join(f"-p no:{name}" for name in unused)
 pytest_plugins = ["pytester"]
 
 
-SLOW = ("test_readme", "test_public", "test_verdicts", "test_blame", "test_replay", "1_prepare", "2_train", "3_gate",
-        "4_release", "test_run")
+SLOW = ("test_readme", "test_workflows", "test_replay", "test_benchmarks", "test_project", "test_verdicts", "test_notebooks",
+        "test_blame", "test_cache", "1_prepare", "2_train", "3_gate", "4_release", "test_run", "test_public", "test_decide",
+        "test_encoder", "test_bundle", "test_retrain", "test_data", "test_store", "test_prepare")
 
 
 def pytest_collection_modifyitems(items):
@@ -63,6 +64,15 @@ def quick_company() -> str:
 
 
 @pytest.fixture
+def own_results(tmp_path, kept_results) -> Path:
+    """Results of her own for the project: what other tests have prepared and trained, and nothing that they have judged."""
+    for name in ("1_prepare", "2_train"):
+        if (kept_results / name).is_dir():
+            shutil.copytree(kept_results / name, tmp_path / "runs" / ".cache" / name)
+    return tmp_path / "runs" / ".cache"
+
+
+@pytest.fixture
 def project(tmp_path, monkeypatch, write_settings) -> Path:
     """A project of one's own: a short settings.ini and the pipeline notebooks, as working folder."""
     shutil.copytree(ROOT / "nbs" / "pipeline", tmp_path / "nbs" / "pipeline")
@@ -73,7 +83,7 @@ def project(tmp_path, monkeypatch, write_settings) -> Path:
 
 
 @pytest.fixture(scope="session")
-def green_run(tmp_path_factory) -> Path:
+def green_run(tmp_path_factory, kept_results) -> Path:
     """A project after one green run of the sample; made once for all workers of pytest-xdist."""
     folder = tmp_path_factory.getbasetemp().parent / "green-run" if os.environ.get("PYTEST_XDIST_WORKER") else \
         tmp_path_factory.mktemp("green-run")
@@ -82,7 +92,7 @@ def green_run(tmp_path_factory) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "models").exists():
             shutil.copytree(ROOT / "nbs" / "pipeline", folder / "nbs" / "pipeline", dirs_exist_ok=True)
-            (folder / "settings.ini").write_text("[data]\nsource = sample\n")
+            (folder / "settings.ini").write_text(f"[places]\ncache = {kept_results}\n{USUAL}")
             subprocess.run([sys.executable, "-m", "mlbot", "run"], cwd=folder, check=True, capture_output=True)
     return folder
 

@@ -51,6 +51,33 @@ def repository(tmp_path, monkeypatch):
     return tmp_path
 
 
+TRAIN = """from pathlib import Path
+from mlbot.model import to_artefact, train
+from mlbot.predict import Predictor
+from mlbot.runs import load_json, load_table, save_table
+from mlbot.settings import load_settings
+folder, how = Path(run), load_settings().model
+rows, asked = load_table(folder / "train.csv"), load_table(folder / "test.csv")
+pipeline = train(rows, load_json(folder / "prepare.json")["context"], how)
+answers = Predictor(to_artefact(pipeline, how, {})).answers(asked)[0]
+save_table(asked.assign(predicted=answers), folder / "predictions.csv")"""
+
+
+def replace_notebooks(folder, source):
+    """One notebook in the place of all."""
+    for file in (folder / "nbs" / "pipeline").iterdir():
+        file.unlink()
+    nbformat.write(new_notebook(cells=[new_code_cell(source)]), folder / "nbs" / "pipeline" / "2_train.ipynb")
+
+
+@pytest.fixture
+def short(repository):
+    """The same, with one notebook that trains and answers, and judges nothing."""
+    replace_notebooks(repository, TRAIN)
+    commit(repository, START)
+    return repository
+
+
 def sides():
     """The sample's training rows in three batches, and its test rows."""
     settings = load_settings()
@@ -105,7 +132,7 @@ def test_a_code_regression_is_the_code(repository):
     assert subprocess.run(["git", "worktree", "list"], capture_output=True, text=True).stdout.count("\n") == 1
 
 
-def test_a_bad_batch_is_the_data_and_is_named(repository):
+def test_a_bad_batch_is_the_data_and_is_named(short):
     rows, test = sides()
     good = rows[rows["batch"] == "week 1"]
     old = leave_run("old", good, test)
@@ -117,25 +144,25 @@ def test_a_bad_batch_is_the_data_and_is_named(repository):
     assert [name for name, _, _ in found.units] == ["week 3"]
 
 
-def test_both_at_once_are_both_named(repository):
+def test_both_at_once_are_both_named(short):
     rows, test = sides()
     old = leave_run("old", rows, test)
-    commit(repository, START + BAD)
+    commit(short, START + BAD)
     found = blame(old, leave_run("new", spoilt(rows)[0], test), load_settings())
     assert set(found.causes) == {"code", "data"} and found.effects["total"].value < 0
     whole = found.effects
     assert np.isclose(whole["total"].value, whole["code"].value + whole["data"].value + whole["environment"].value)
 
 
-def test_a_changed_lock_file_is_the_environment(repository, monkeypatch):
+def test_a_changed_lock_file_is_the_environment(short):
     """The old run was made under other versions, which gave another model: it does not come out again today."""
     rows, test = sides()
     settings = load_settings()
-    (repository / "constraints.txt").write_text("scikit-learn==1.0\n")
-    commit(repository, START)
+    (short / "constraints.txt").write_text("scikit-learn==1.0\n")
+    commit(short, START)
     old = leave_run("old", rows, test, replace(settings.model, words=(3, 3), characters=(1, 1)))
-    (repository / "constraints.txt").write_text("scikit-learn==1.8\n")
-    commit(repository, START)
+    (short / "constraints.txt").write_text("scikit-learn==1.8\n")
+    commit(short, START)
     found = blame(old, leave_run("new", rows, test), load_settings())
     assert found.causes == ["environment"] and found.effects["environment"].low > 0 and found.effects["code"].value == 0
     assert found.sentence.startswith("environment: lock ") and "brought" in found.sentence
@@ -236,7 +263,7 @@ def test_one_text_with_two_meanings_is_no_changed_label_and_is_answered_twice(re
 
 
 FIRST, THEN = "def answer(rows):\n    return rows.mode()[0]\n", "def answer(rows):\n    return sorted(rows)[0]\n"
-TRAIN = """import pandas as pd
+RULE = """import pandas as pd
 from rule import answer
 table, asked = pd.read_csv(f"{run}/train.csv"), pd.read_csv(f"{run}/test.csv")
 asked.assign(predicted=answer(table["intent"])).to_csv(f"{run}/predictions.csv", index=False)"""
@@ -245,9 +272,7 @@ asked.assign(predicted=answer(table["intent"])).to_csv(f"{run}/predictions.csv",
 @pytest.fixture
 def crossings(repository):
     """Asks for two crossings of code and data by these workers: what is right in each, and what was heard of them."""
-    for file in (repository / "nbs" / "pipeline").iterdir():
-        file.unlink()
-    nbformat.write(new_notebook(cells=[new_code_cell(TRAIN)]), repository / "nbs" / "pipeline" / "2_train.ipynb")
+    replace_notebooks(repository, RULE)
     (repository / "rule.py").write_text(FIRST)
     commit(repository, START)
     first = code_version(repository)

@@ -20,6 +20,13 @@ def checkout(tmp_path, root, monkeypatch):
     return tmp_path, installed
 
 
+@pytest.fixture
+def without_pip(monkeypatch):
+    """Environments are made without pip, which nobody asks for where installing only writes down that it happened."""
+    call = subprocess.call
+    monkeypatch.setattr(start.subprocess, "call", lambda command: call([*command, "--without-pip"]))
+
+
 def test_the_environment_is_made_once_and_again_when_requirements_change(checkout, capsys):
     folder, installed = checkout
     python = start.make_environment()
@@ -34,7 +41,7 @@ def test_the_environment_is_made_once_and_again_when_requirements_change(checkou
     assert "making the environment .venv" in said and "bringing up to date the environment .venv" in said
 
 
-def test_other_settings_do_not_touch_the_environment_and_a_typo_in_them_is_not_its_business(checkout):
+def test_other_settings_do_not_touch_the_environment_and_a_typo_in_them_is_not_its_business(checkout, without_pip):
     folder, installed = checkout
     start.make_environment()
     (start.HOME / "mine.txt").write_text("kept")
@@ -44,7 +51,7 @@ def test_other_settings_do_not_touch_the_environment_and_a_typo_in_them_is_not_i
     assert len(installed) == 1 and (start.HOME / "mine.txt").exists()
 
 
-def test_an_install_that_fails_is_tried_again(checkout, monkeypatch):
+def test_an_install_that_fails_is_tried_again(checkout, without_pip, monkeypatch):
     def fails(python):
         raise SystemExit(2)
     monkeypatch.setattr(start, "install", fails)

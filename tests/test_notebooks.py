@@ -12,15 +12,15 @@ ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = sorted((ROOT / "nbs").glob("*.ipynb"))
 
 
-@pytest.mark.parametrize("digits", ["05", "16", "27", "38", "49"])
+@pytest.mark.parametrize("digits", ["02468", "13579"])
 def test_library_notebooks_run(digits):
-    """A fifth of them in one process, which imports what they share once."""
+    """Half of them in one process, which imports what they share once."""
     command = [Path(sys.executable).parent / "nbdev-test", "nbs", "--file-re", rf"^\d[{digits}]_", "--n-workers", "0",
                "--do-print"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     ran = [path.name for path in LIBRARY if path.name[1] in digits and path.name[0].isdigit()]
-    assert len(ran) >= 7 and all(f"Completed {ROOT / 'nbs' / name}" in done.stdout + done.stderr for name in ran)
+    assert len(ran) >= 30 and all(f"Completed {ROOT / 'nbs' / name}" in done.stdout + done.stderr for name in ran)
 
 
 def test_notebook_that_fails_is_red(tmp_path):

@@ -161,7 +161,7 @@ def test_a_kernel_that_exits_ends_the_run(run):
 ])
 def test_a_run_over_its_budget_is_stopped_and_called_out_of_time(run, cell):
     started = time.monotonic()
-    step = run(cell, PASSES, minutes=0.1)
+    step = run(cell, PASSES, minutes=0.05)
     assert step.exit_code == 4 and "out of time" in only(step)
     assert time.monotonic() - started < 30
 

@@ -99,8 +99,9 @@ def test_one_line_switches_the_architecture_and_leaves_what_somebody_changed(tmp
 
 
 @pytest.fixture
-def repository(released, tmp_path_factory, mlbot) -> Path:
+def repository(released, tmp_path_factory, mlbot, monkeypatch) -> Path:
     """A project on the sample in git, with a champion that a folder carries, and workflows of architecture service."""
+    monkeypatch.setenv("PIP_NO_DEPS", "1")  # what mlbot needs is here, and pip need not look it up in each job
     shared = tmp_path_factory.mktemp("shared")
     kept = re.search(r"cache = (.*)", (released / "settings.ini").read_text())[1]
     lines = ["[data]", "source = sample", "suspects = 0", "[places]", f"cache = {kept}", f"carried = {shared}",
