@@ -29,6 +29,8 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "mlbot label --to labels.csv": "test_pages", "mlbot bundle": "test_bundle", "mlbot bundle --back": "test_bundle",
              "mlbot models --push": "test_carry", "mlbot models --pull": "test_carry",
              "mlbot new": "test_project", "mlbot upgrade": "test_project", "mlbot judge": "test_workflows",
+             'mlbot data relabel checks.csv --why "second look"': "test_relabel",
+             "mlbot data relabel checks.csv --in utterances.csv --to corrected.csv": "test_relabel",
              "mlbot data prepare": "test_prepare", "mlbot search": "test_search",
              "mlbot run --until prepare": "test_workflows",
              "mlbot retrain --check": "test_retrain", "mlbot retrain": "test_retrain", "mlbot forecast": "test_forecast",
