@@ -59,7 +59,7 @@ def named(names: Iterable[str], detail="") -> pd.DataFrame:
     names = list(names)
     return pd.DataFrame({"text": names, "intent": "", "batch": "", "line": "", "detail": detail}, columns=[*LISTED, "detail"])
 
-# %% ../nbs/32_checks.ipynb #9d01c0e6
+# %% ../nbs/32_checks.ipynb #7be1c0a1
 @contextmanager
 def without(module: str) -> Iterator[None]:
     """Let a module that is not imported yet count as not installed."""
