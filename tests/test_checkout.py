@@ -220,3 +220,10 @@ def test_the_makefile_runs_the_same_commands():
     for target in ("run", "test", "lab", "export", "lock"):
         assert re.search(rf"^{target}:.*\n\t\$\(PYTHON\) -m mlbot {target}$", text, re.MULTILINE), target
     assert "\t$(PYTHON) -m mlbot ci run\n" in text
+
+
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
+def test_each_cell_has_an_id_of_its_own(path):
+    """A tool that meets two of one name gives one of them another, and each reader sees a change that nobody made."""
+    names = [cell["id"] for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    assert len(set(names)) == len(names)
