@@ -26,7 +26,7 @@ from .split import joined
 # %% ../nbs/30_search.ipynb #119351ad
 CHOICES: dict[str, tuple] = {
     "words": ((1, 1), (1, 2), (1, 3)), "characters": ((1, 4), (2, 4), (2, 5), (1, 5)), "min_count": (1, 2, 3),
-    "penalty": (0.25, 0.5, 1.0, 2.0, 4.0), "context_weight": (0.5, 0.75, 1.0, 1.5), "encoder_weight": (2.0, 4.0, 8.0)}
+    "penalty": (0.25, 0.5, 1.0, 2.0, 4.0), "context_weight": (0.5, 0.75, 1.0, 1.5), "encoder_weight": (1.0, 2.0, 4.0)}
 
 
 def candidates(model: _settings.Model, tries: int, context: Sequence[str], seed: int = 0,
