@@ -234,6 +234,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'mlbot.checks.named': ('checks.html#named', 'mlbot/checks.py'),
                               'mlbot.checks.read_catalogue': ('checks.html#read_catalogue', 'mlbot/checks.py'),
                               'mlbot.checks.suspects': ('checks.html#suspects', 'mlbot/checks.py'),
+                              'mlbot.checks.taken_back': ('checks.html#taken_back', 'mlbot/checks.py'),
                               'mlbot.checks.without': ('checks.html#without', 'mlbot/checks.py')},
             'mlbot.cli': { 'mlbot.cli.Version': ('cli.html#version', 'mlbot/cli.py'),
                            'mlbot.cli.Version.__call__': ('cli.html#version.__call__', 'mlbot/cli.py'),
