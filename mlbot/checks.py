@@ -4,16 +4,14 @@
 
 # %% auto #0
 __all__ = ['BLOCK', 'WARN', 'NOTE', 'LISTED', 'MENDED', 'CORRECTED', 'ADDED', 'TELLING', 'ODD', 'Check', 'listed', 'named',
-           'without', 'check_schema', 'taken_back', 'suspects', 'check_labels', 'check_conflicts', 'check_catalogue',
+           'check_schema', 'taken_back', 'suspects', 'check_labels', 'check_conflicts', 'check_catalogue',
            'read_catalogue', 'check_intents', 'check_coverage', 'check_context', 'chance_of_so_many', 'check_newest',
            'check_data', 'as_table']
 
 # %% ../nbs/32_checks.ipynb #9d01c0e0
 import math
 import shlex
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +20,7 @@ import pandas as pd
 
 from .data import Finding, explained_conflicts
 from .errors import InputError, nearest
+from .files import missing
 from .noise import chance_of_so_few
 from .settings import Data, Model
 from .slices import by_language
@@ -60,24 +59,13 @@ def named(names: Iterable[str], detail="") -> pd.DataFrame:
     names = list(names)
     return pd.DataFrame({"text": names, "intent": "", "batch": "", "line": "", "detail": detail}, columns=[*LISTED, "detail"])
 
-# %% ../nbs/32_checks.ipynb #7be1c0a1
-@contextmanager
-def without(module: str) -> Iterator[None]:
-    """Let a module that is not imported yet count as not installed."""
-    absent = sys.modules.setdefault(module, None) is None
-    try:
-        yield
-    finally:
-        if absent:
-            del sys.modules[module]
-
 # %% ../nbs/32_checks.ipynb #9d01c0e4
 MENDED = "mend the cell of 1_prepare that made the table"
 
 
 def check_schema(rows: pd.DataFrame, context: Sequence[str], data: Data) -> list[Check]:
     """Rows that break the schema of a table of utterances (pandera looks at the columns)."""
-    with without("hypothesis"):
+    with missing("hypothesis"):
         import pandera.pandas as pandera
         pandera.DataFrameSchema({}).validate(rows.head(0))  # loads the rest of it
 
