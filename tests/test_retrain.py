@@ -357,6 +357,11 @@ def line_of(project):
     return json.loads(sorted((project / "models" / "retrain").glob("*.done.json"))[-1].read_text())
 
 
+def a_week_later(project):
+    """A moment more than a week after the release, an hour after a slot has begun: none begins in the 22 hours to come."""
+    return (moment_of(history(project / "models")[-1]["when"]) + 8 * DAY).replace(hour=3, minute=0, second=0, microsecond=0)
+
+
 def test_check_answers_by_exit_code_and_for_a_workflow(quick, mlbot, tmp_path):
     project, _, calls = quick
     out = tmp_path / "output"
@@ -382,7 +387,7 @@ def test_what_is_not_due_is_not_run_and_no_error(quick, mlbot):
 def test_a_due_training_runs_as_mlbot_run_does_and_is_noted(quick, mlbot):
     project, run, calls = quick
     run.code = 1
-    now = moment_of(history(project / "models")[-1]["when"]) + 8 * DAY
+    now = a_week_later(project)
     said = mlbot("retrain", "--now", now.isoformat(), "--minutes", "3", "--data", "sample")
     assert said.returncode == 1 and len(calls) == 1
     assert calls[0].minutes == 3 and calls[0].data == "sample" and calls[0].why == "retrain: cadence"
@@ -398,7 +403,7 @@ def test_a_due_training_runs_as_mlbot_run_does_and_is_noted(quick, mlbot):
 def test_a_training_that_breaks_off_is_noted_with_its_code(quick, mlbot, problem, code):
     project, _, calls = quick
     calls.append(problem)
-    now = moment_of(history(project / "models")[-1]["when"]) + 8 * DAY
+    now = a_week_later(project)
     assert mlbot("retrain", "--now", now.isoformat()).returncode == code and line_of(project)["code"] == code
     assert mlbot("retrain", "--check", "--now", (now + timedelta(minutes=9)).isoformat()).returncode == 1
     assert mlbot("retrain", "--check", "--now", (now + DAY).isoformat()).returncode == 0
