@@ -13,7 +13,7 @@ __all__ = ['MOST_BODY', 'Word', 'Key', 'Given', 'TITLES', 'BODY_SECONDS', 'SAFE'
            'conversation_act', 'conversation_handoff', 'cases', 'case_of', 'handoffs', 'handoff_read', 'handoff_take',
            'handoff_reply', 'handoff_return', 'handoff_close', 'handoff_label', 'check_intent', 'labels_next', 'label',
            'label_undo', 'check_item', 'labels_export', 'monitor', 'documented', 'demo_identity', 'demo_agent',
-           'openapi', 'start_page', 'Express', 'usual_length', 'once_more', 'build_app', 'serve_until_told',
+           'openapi', 'start_page', 'usual_length', 'once_more', 'Express', 'build_app', 'serve_until_told',
            'run_server']
 
 # %% ../nbs/65_serve.ipynb #a56e8b71
@@ -881,6 +881,25 @@ async def start_page() -> Redirect:
     """The pages."""
     return Redirect("/web/index.html")
 
+# %% ../nbs/65_serve.ipynb #5b0e91c7
+def usual_length(scope) -> int:
+    """How many bytes the body of a usual request for a prediction has; 0 for other requests, and where it is not said."""
+    if scope["type"] != "http" or scope["path"] != "/v1/predict" or scope["method"] != "POST":
+        return 0
+    given = dict(scope["headers"])
+    length = given.get(b"content-length", b"")
+    usual = given.get(b"content-type", b"").partition(b";")[0].strip() == b"application/json"
+    return int(length) if usual and length.isdigit() and len(length) < 8 else 0
+
+
+def once_more(messages, receive):
+    """A `receive` that gives messages that were read before, and then what comes."""
+    waiting = messages[::-1]
+
+    async def again():
+        return waiting.pop() if waiting else await receive()
+    return again
+
 # %% ../nbs/65_serve.ipynb #7e013d8a
 class Express:
     """An ASGI application around another, which answers usual requests for a prediction itself."""
@@ -917,25 +936,6 @@ class Express:
             return self.write(prediction_for(self.house, data))
         except MlbotError:
             return None
-
-
-def usual_length(scope) -> int:
-    """How many bytes the body of a usual request for a prediction has; 0 for other requests, and where it is not said."""
-    if scope["type"] != "http" or scope["path"] != "/v1/predict" or scope["method"] != "POST":
-        return 0
-    given = dict(scope["headers"])
-    length = given.get(b"content-length", b"")
-    usual = given.get(b"content-type", b"").partition(b";")[0].strip() == b"application/json"
-    return int(length) if usual and length.isdigit() and len(length) < 8 else 0
-
-
-def once_more(messages, receive):
-    """A `receive` that gives messages that were read before, and then what comes."""
-    waiting = messages[::-1]
-
-    async def again():
-        return waiting.pop() if waiting else await receive()
-    return again
 
 # %% ../nbs/65_serve.ipynb #2441a357
 OPEN = [predict, intents, feedback, livez, readyz, metrics, v2, v2_live, v2_ready, v2_model, v2_model_ready, v2_infer,
