@@ -13,7 +13,7 @@ __all__ = ['TRAINING_TIME', 'UNREACHED', 'Step', 'error_outputs', 'records_of', 
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -220,10 +220,10 @@ def rules_of(folder: Path, parameters: dict, settings: Settings) -> Rules:
 
 
 def run_notebook(path: Path, folder: Path, parameters: dict, settings: Settings, deadline: float,
-                 progress: Progress = Progress()) -> Step:
+                 progress: Progress = Progress(), packages: Collection[str] = ()) -> Step:
     """Run one notebook with those of `parameters` that it has; leave it, as it ran, in `folder`.
 
-    `deadline` is in seconds of time.monotonic.
+    `deadline` is in seconds of time.monotonic; `packages`: what the notebook will import, as far as that is known.
     """
     from mlbot.engine import Watch, execute
     started = time.monotonic()
@@ -233,7 +233,7 @@ def run_notebook(path: Path, folder: Path, parameters: dict, settings: Settings,
     gates = [cell for cell in notebook.cells if is_gate(cell)]
     for cell in gates:
         cell.metadata["tags"] = [*tags(cell), RAISES]
-    watch = Watch(deadline, settings.budget.output * 1e6, progress.tick)
+    watch = Watch(deadline, settings.budget.output * 1e6, progress.tick, packages)
     write_log(folder, f"{path.name} starts with {own}")
     death = execute(notebook, folder / path.name, own, settings.root, watch, progress.cell)
     verdicts, problems = judge_notebook(as_it_ran(folder / path.name, path), path.name,
@@ -271,7 +271,7 @@ def run_or_reuse(path: Path, folder: Path, parameters: dict, settings: Settings,
         if not step.problems:
             return step, key, b""
     there = stamps(folder)
-    step = replace(run_notebook(path, folder, parameters, settings, deadline, progress),
+    step = replace(run_notebook(path, folder, parameters, settings, deadline, progress, key.parts["environment"]),
                    why="asked to" if again else why(before, key))
     if step.problems:
         return step, key, b""

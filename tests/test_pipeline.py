@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 from mlbot.engine import sockets
 from mlbot.errors import InputError
 from mlbot.evaluate import share
+from mlbot.forkserver import fork_server
 from mlbot.gate import RECORD, Rules, as_record, judge
 from mlbot.notebook import parse_notebook
 from mlbot.pipeline import check_notebook, find_notebooks, judge_notebook, prepare_run, read_notebook, run_notebook
@@ -28,12 +30,13 @@ FAILS = f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", [True, False] * 2
 @pytest.fixture
 def run(notebook, tmp_path):
     """Runs a notebook of these cells and returns its step."""
-    def run_cells(*cells, minutes=2.0, megabytes=10.0, parameters=None, **options):
+    def run_cells(*cells, minutes=2.0, megabytes=10.0, parameters=None, packages=(), **options):
         path = notebook(*cells, **options)
         settings = load_settings()
         settings = replace(settings, root=tmp_path, budget=replace(settings.budget, output=megabytes))
         (tmp_path / "out").mkdir()
-        return run_notebook(path, tmp_path / "out", parameters or {}, settings, time.monotonic() + 60 * minutes)
+        return run_notebook(path, tmp_path / "out", parameters or {}, settings, time.monotonic() + 60 * minutes,
+                            packages=packages)
     return run_cells
 
 
@@ -140,6 +143,75 @@ def test_a_kernel_needs_no_port_that_another_program_could_take_first(run, tmp_p
     how = json.loads((tmp_path / "how").read_text())
     assert step.exit_code == 0 and how["transport"] == "ipc" and not Path(how["ip"]).parent.exists()
     assert sockets("/tmp/" + "long" * 30) == {}  # a path that no socket can have: by ports
+
+
+@pytest.fixture
+def asked(run, tmp_path):
+    """Runs a notebook and returns what `answer` is in its kernel."""
+    def ask(code, **options):
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        step = run(f"import json, os, sys\n{code}\nopen({str(tmp_path / 'answer')!r}, 'w').write(json.dumps(answer))", **options)
+        assert step.exit_code == 0, step.problems
+        return json.loads((tmp_path / "answer").read_text())
+    return ask
+
+
+forking = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+
+
+@forking
+def test_a_kernel_has_the_libraries_of_its_notebook_and_nothing_of_mlbot(asked):
+    """What it will import is loaded already; the code of the project, which may change meanwhile, is not."""
+    loaded = "answer = [os.getppid(), 'sklearn.svm' in sys.modules, any(name.startswith('mlbot') for name in sys.modules)]"
+    assert asked(loaded, packages=["sklearn"]) == [fork_server().process.pid, True, False]
+
+
+@forking
+def test_kernels_share_no_luck(asked):
+    """A fork has the memory of its parent, the state of its random numbers included."""
+    draw = "import random, uuid\nimport numpy\nanswer = [numpy.random.random(), random.random(), str(uuid.uuid4())]"
+    assert not set(asked(draw, packages=["numpy"])) & set(asked(draw, packages=["numpy"]))
+
+
+@forking
+def test_a_kernel_has_the_environment_and_the_folder_of_its_run(asked, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLBOT_TEST", "one")
+    assert asked("answer = [os.environ['MLBOT_TEST'], os.getcwd()]") == ["one", str(tmp_path)]
+    first = fork_server().process.pid
+    monkeypatch.setenv("MLBOT_TEST", "two")
+    assert asked("answer = [os.environ['MLBOT_TEST'], os.getppid()]") == ["two", first]
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # which a library reads when it is loaded
+    threads, second = asked("answer = [os.environ['OMP_NUM_THREADS'], os.getppid()]")
+    assert threads == "2" and second == fork_server().process.pid != first
+
+
+@forking
+def test_a_fork_server_that_was_killed_is_started_again(asked):
+    import psutil
+    server = fork_server()
+    server.process.kill()
+    psutil.wait_procs([psutil.Process(server.process.pid)], timeout=10)
+    assert asked("answer = os.getppid()") == fork_server().process.pid != server.process.pid
+
+
+@forking
+def test_a_kernel_ends_with_the_program_that_wanted_it(tmp_path):
+    """Killed without a chance to clean up, as a build server does it."""
+    import psutil
+    program = ("import os, time\nfrom mlbot.forkserver import fork_server\nserver, null = fork_server(), os.open(os.devnull, os.O_RDWR)\n"
+               "kernel = server.start(['-f', os.path.abspath('kernel.json')], '.', os.environ, [null, null])\n"
+               "print(server.process.pid, kernel.pid, flush=True)\ntime.sleep(60)")
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=tmp_path) as runner:
+        processes = [psutil.Process(int(number)) for number in runner.stdout.readline().split()]
+        while not (tmp_path / "kernel.json").exists() and processes[1].is_running():
+            time.sleep(0.1)
+        runner.kill()
+    assert not psutil.wait_procs(processes, timeout=20)[1]
+
+
+def test_a_kernel_starts_as_usual_where_none_can_be_forked(asked, monkeypatch):
+    monkeypatch.setattr("mlbot.engine.fork_server", lambda environment: None)
+    assert asked("answer = [os.getppid(), 'sklearn' in sys.modules]", packages=["sklearn"]) == [os.getpid(), False]
 
 
 @pytest.mark.parametrize("signal", [9, 11])

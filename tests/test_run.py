@@ -135,7 +135,7 @@ def test_a_killed_kernel_is_no_verdict_and_releases_nothing(project, mlbot):
 
 
 def test_a_run_out_of_time_is_not_called_bad_quality(project, mlbot):
-    done = mlbot("run", "--minutes", "0.02")
+    done = mlbot("run", "--minutes", "0.02", "--force")
     assert done.returncode == 4 and "out of time" in done.stderr
     assert "No verdict: out of time" in (last_run(project) / "report.html").read_text()
 
