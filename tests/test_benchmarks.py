@@ -160,3 +160,9 @@ def test_our_key_reruns_what_an_edit_can_change_and_nothing_else(root):
 def test_both_architectures_give_the_same_models_and_verdicts(root):
     done = run(root, "benchmarks/architectures.py", "--weeks", "0", "--data", "sample")
     assert done.returncode == 0 and done.stdout.endswith("the same models and verdicts\n"), done.stdout + done.stderr
+
+
+def test_kernels_start_both_ways(root):
+    done = run(root, "benchmarks/kernels.py", "--kernels", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["usual", "forked", "usual"]
