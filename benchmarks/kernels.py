@@ -2,9 +2,9 @@
 
     python3 benchmarks/kernels.py [--kernels 8]
 
-Both ways run, in one process, the same notebook so many times, which imports what the notebooks of a pipeline import and adds two numbers.
-Printed is the processor time of the kernels, with all that is started for them, and the ratio; the time on the wall beside it. On a system
-that cannot fork kernels the ratio is 1.
+Both ways run, in one process, the same notebook so many times, which imports what the notebooks of a pipeline import and adds
+two numbers. Printed is the processor time of the kernels, with all that is started for them, and the ratio; the time on the
+wall beside it. On a system that cannot fork kernels the ratio is 1.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def measure(how: str, kernels: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         notebook = folder / "1_step.ipynb"
-        cells = [nbformat.v4.new_code_cell(source, metadata={"tags": tags}) for source, tags in (("n = 1", ["parameters"]), (CELL, []))]
+        cells = [nbformat.v4.new_code_cell("n = 1", metadata={"tags": ["parameters"]}), nbformat.v4.new_code_cell(CELL)]
         nbformat.write(nbformat.v4.new_notebook(cells=cells), notebook)
         settings, out = replace(load_settings(), root=folder), folder / "out"
         out.mkdir()

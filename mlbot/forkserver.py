@@ -25,10 +25,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-# %% ../nbs/46_forkserver.ipynb #fe5d0984
-LIBRARIES = tuple("""ipykernel.kernelapp ipykernel.zmqshell numpy pandas scipy.special scipy.optimize scipy.sparse sklearn.compose
-sklearn.feature_extraction.text sklearn.kernel_approximation sklearn.linear_model sklearn.model_selection sklearn.pipeline
-sklearn.preprocessing sklearn.svm safetensors.numpy jinja2 yaml pandera.pandas tqdm matplotlib.figure py3langid.langid""".split())
+# %% ../nbs/46_forkserver.ipynb #84bb8659
+LIBRARIES = tuple("""ipykernel.kernelapp ipykernel.zmqshell numpy pandas scipy.special scipy.optimize scipy.sparse
+sklearn.compose sklearn.feature_extraction.text sklearn.kernel_approximation sklearn.linear_model sklearn.model_selection
+sklearn.pipeline sklearn.preprocessing sklearn.svm safetensors.numpy jinja2 yaml pandera.pandas tqdm matplotlib.figure
+py3langid.langid""".split())
 
 
 def load_libraries(packages: Iterable[str]) -> None:
@@ -59,9 +60,9 @@ def receive(channel: socket.socket) -> tuple[dict, list[int]] | None:
         file.seek(0)
         return json.load(file), files[1:]
 
-# %% ../nbs/46_forkserver.ipynb #e8961005
+# %% ../nbs/46_forkserver.ipynb #acfeaf7c
 def next_fork(channel: socket.socket) -> tuple[dict, list[int]] | None:
-    """Fork for each request. Returns in the child, with its request; and in the parent when nobody asks any more, with None."""
+    """Fork for each request. Returns its request in a child; None, in the parent, when nobody asks any more."""
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(writer)
@@ -205,8 +206,8 @@ class ForkServer:
             self.channel.close()
             self.process.wait()
 
-# %% ../nbs/46_forkserver.ipynb #9f27d038
-OWN = tuple("MLBOT_ JPY_ PYTEST_ PYDEVD_ GIT_ PWD OLDPWD HOME USERPROFILE TMPDIR".split())  # no library asks for them when imported
+# %% ../nbs/46_forkserver.ipynb #cbfd24ef
+OWN = tuple("MLBOT_ JPY_ PYTEST_ PYDEVD_ GIT_ PWD OLDPWD HOME USERPROFILE TMPDIR".split())  # nothing asks when imported
 _servers: dict[frozenset, ForkServer] = {}
 
 

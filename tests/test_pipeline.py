@@ -150,7 +150,8 @@ def asked(run, tmp_path):
     """Runs a notebook and returns what `answer` is in its kernel."""
     def ask(code, **options):
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
-        step = run(f"import json, os, sys\n{code}\nopen({str(tmp_path / 'answer')!r}, 'w').write(json.dumps(answer))", **options)
+        write = f"open({str(tmp_path / 'answer')!r}, 'w').write(json.dumps(answer))"
+        step = run(f"import json, os, sys\n{code}\n{write}", **options)
         assert step.exit_code == 0, step.problems
         return json.loads((tmp_path / "answer").read_text())
     return ask
@@ -198,7 +199,8 @@ def test_a_fork_server_that_was_killed_is_started_again(asked):
 def test_a_kernel_ends_with_the_program_that_wanted_it(tmp_path):
     """Killed without a chance to clean up, as a build server does it."""
     import psutil
-    program = ("import os, time\nfrom mlbot.forkserver import fork_server\nserver, null = fork_server(), os.open(os.devnull, os.O_RDWR)\n"
+    program = ("import os, time\nfrom mlbot.forkserver import fork_server\n"
+               "server, null = fork_server(), os.open(os.devnull, os.O_RDWR)\n"
                "kernel = server.start(['-f', os.path.abspath('kernel.json')], '.', os.environ, [null, null])\n"
                "print(server.process.pid, kernel.pid, flush=True)\ntime.sleep(60)")
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=tmp_path) as runner:
