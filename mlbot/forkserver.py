@@ -25,17 +25,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-# %% ../nbs/46_forkserver.ipynb #84bb8659
-LIBRARIES = tuple("""ipykernel.kernelapp ipykernel.zmqshell numpy pandas scipy.special scipy.optimize scipy.sparse
-sklearn.compose sklearn.feature_extraction.text sklearn.kernel_approximation sklearn.linear_model sklearn.model_selection
-sklearn.pipeline sklearn.preprocessing sklearn.svm safetensors.numpy jinja2 yaml pandera.pandas tqdm matplotlib.figure
-py3langid.langid""".split())
+# %% ../nbs/46_forkserver.ipynb #3badf028
+LIBRARIES = tuple("""ipykernel.kernelapp ipykernel.zmqshell ipykernel.debugger IPython.core.completerlib IPython.core.oinspect
+IPython.extensions.storemagic numpy pandas scipy.special scipy.optimize scipy.sparse sklearn.compose
+sklearn.feature_extraction.text sklearn.kernel_approximation sklearn.linear_model sklearn.model_selection sklearn.pipeline
+sklearn.preprocessing sklearn.svm safetensors.numpy jinja2 yaml pandera.pandas tqdm matplotlib.figure py3langid.langid
+""".split())
 
 
 def load_libraries(packages: Iterable[str]) -> None:
     """Import what is usually imported of these packages, and keep its memory as it is, so that it is shared."""
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    wanted = {"ipykernel", *packages}
+    wanted = {"ipykernel", "IPython", *packages}
     for name in LIBRARIES:
         if name.partition(".")[0] in wanted and name not in sys.modules:
             with suppress(ImportError):
