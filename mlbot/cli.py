@@ -17,13 +17,14 @@ __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'extra_of', 'h
            'label', 'open_text', 'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error',
            'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of', 'add_run', 'add_cache',
            'add_project', 'add_ci', 'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who', 'add_relabel',
-           'add_data', 'add_gates', 'add_company', 'add_retrain', 'add_interop', 'add_checkout', 'Version',
+           'add_data', 'add_gates', 'add_company', 'add_retrain', 'add_interop', 'add_checkout', 'Version', 'Parser',
            'build_parser', 'main']
 
 # %% ../nbs/70_cli.ipynb #35d7ea8b
 import argparse
 import json
 import os
+import re
 import secrets
 import shlex
 import shutil
@@ -36,7 +37,7 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .errors import InputError, MlbotError, NoVerdict
+from .errors import InputError, MlbotError, NoVerdict, nearest
 from .files import write_atomic
 from .settings import Settings, load_settings
 
@@ -366,7 +367,6 @@ def score(options: argparse.Namespace) -> int:
 # %% ../nbs/70_cli.ipynb #ded7d7f0
 def red_verdict(gate: str, folder: Path):
     """The red verdict of a gate in a run. Raises InputError when there is none to waive."""
-    from mlbot.errors import nearest
     from mlbot.gate import NO_VERDICT
     from mlbot.runs import load_verdicts
     given = {verdict.gate: verdict for verdict in load_verdicts(folder)[1]}
@@ -2052,10 +2052,23 @@ class Version(argparse.Action):
         print(f"mlbot {mlbot.__version__}")
         parser.exit()
 
+# %% ../nbs/70_cli.ipynb #83a2375e
+class Parser(argparse.ArgumentParser):
+    """Refuses the words of a command by an InputError."""
+
+    def error(self, message: str):
+        choice = re.fullmatch(r"argument (\S+): invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        met, _, wanted = message.removeprefix("argument ").partition("; wanted: ")
+        if choice:
+            met = f"{choice[2]!r} is no {'command' if choice[1] == 'COMMAND' else choice[1]}"
+            wanted = nearest(choice[2], choice[3].replace("'", "").split(", "))
+        usage = " ".join(self.format_usage().split()).removeprefix("usage: ")
+        raise InputError(met, wanted or (usage if len(usage) < 200 else ""), f"look at: {self.prog} --help", self.prog)
+
 # %% ../nbs/70_cli.ipynb #adba3307
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    parser = argparse.ArgumentParser("mlbot", description="Train, judge and release the intent model of a bot.")
+    parser = Parser("mlbot", description="Train, judge and release the intent model of a bot.")
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (add_project, add_run, add_cache, add_retrain, add_ci, add_gates, add_interop, add_predict, add_serve,

@@ -167,6 +167,16 @@ def test_a_kernel_has_the_libraries_of_its_notebook_and_nothing_of_mlbot(asked):
     assert asked(loaded, packages=["sklearn"]) == [fork_server().process.pid, True, False]
 
 
+def test_a_kernel_looks_for_modules_where_any_other_does(asked, tmp_path, monkeypatch):
+    """In its working folder too, but there after the standard library; and the files of mlbot are no modules of their own."""
+    (tmp_path / "desk.py").write_text("name = 'mine'\n")
+    (tmp_path / "json.py").write_text("raise RuntimeError\n")
+    where = "import desk\nanswer = [desk.name, sys.path]"
+    ours = asked(where)
+    monkeypatch.setattr("mlbot.engine.fork_server", lambda environment: None)
+    assert asked(where) == ours
+
+
 @forking
 def test_kernels_share_no_luck(asked):
     """A fork has the memory of its parent, the state of its random numbers included."""
@@ -335,3 +345,10 @@ def test_an_empty_pipeline_folder_is_refused(project):
         os.remove(path)
     with pytest.raises(InputError, match="no pipeline notebook"):
         find_notebooks(load_settings())
+
+
+def test_an_error_in_a_module_of_the_project_names_its_file_and_line(run, tmp_path):
+    (tmp_path / "desk").mkdir()
+    (tmp_path / "desk" / "rules.py").write_text("def tidy(row):\n    return row['intent']\n")
+    step = run("from desk.rules import tidy\ntidy({})")
+    assert "cell 2, line 2: KeyError: 'intent' (in desk/rules.py, line 2)" in only(step)

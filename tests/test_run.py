@@ -229,6 +229,16 @@ def test_an_option_that_makes_no_sense_is_refused(project, mlbot, words):
     assert done.returncode == 2 and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("words, says", [
+    (["data", "ad"], "'ad' is no command"), (["runn"], "did you mean run?"), (["run", "--minutes"], "expected one argument"),
+    (["waive", "accuracy"], "--why, --until"), (["serve", "--port", "x"], "wanted: a port from 0 to 65535"),
+    (["run", "hello"], "unknown words: hello")])
+def test_words_that_no_command_has_are_refused_in_six_lines(mlbot, words, says):
+    done = mlbot(*words)
+    assert done.returncode == 2 and says in done.stderr and "--help" in done.stderr
+    assert len(done.stderr.splitlines()) <= 6
+
+
 def test_a_terminated_run_leaves_no_kernel(project):
     import psutil
     edit(project / "nbs/pipeline/2_train.ipynb",
