@@ -328,6 +328,7 @@ MEASURES = {
     "false_alarms": "share of the rows in scope that stay below it, or seem out of scope",
     "oos_auroc": "how often a row in scope gets a larger chance to be in scope than one out of scope",
     "cost": "what a message costs with the decisions that the model leads to, in hand-offs (settings.ini [costs])",
+    "language": "share of the sentences, of those of the data or of the company, whose language is told",
     "latency_ratio": "time of one answer, in times of a loop of plain Python that runs beside it",
 }
 

@@ -10,9 +10,11 @@ from huggingface_hub import ModelCard
 from mlbot.card import build_card, card_file, save_card
 from mlbot.evaluate import share
 from mlbot.gate import Waiver, as_record, judge, judge_family
+from mlbot.notebook import find_notebooks, gate_calls, is_gate, read_notebook
 from mlbot.registry import champion
+from mlbot.report import MEASURES
 from mlbot.runs import day_of, load_verdicts
-from mlbot.settings import Target
+from mlbot.settings import Target, load_settings
 
 
 @pytest.fixture
@@ -99,3 +101,9 @@ def test_the_command_prints_the_card_and_needs_a_judged_run(released, mlbot):
     (released / "runs" / "2099-01-01_000000").mkdir()
     assert mlbot("card").returncode == 0
     assert mlbot("card", "2099-01-01_000000").returncode == 2
+
+
+def test_each_gate_that_ships_is_explained_in_the_report():
+    cells = [cell for path in find_notebooks(load_settings()) for cell in read_notebook(path).cells]
+    asked = {name for cell in cells if is_gate(cell) for name, _ in gate_calls(cell.source)}
+    assert len(asked) > 15 and not asked - set(MEASURES)
