@@ -215,8 +215,8 @@ def measure_apart(name: str, *words) -> Entry | str:
     return f"{name} failed: {found}" if isinstance(found, Exception) else found
 
 # %% ../nbs/29_benchmark.ipynb #3e64a5f4
-HEAD = (f"{'':<28}  {'accuracy':>8}  {'95 % interval':>14}  {'macro F1':>8}  {'AUROC':>6}  {'of':<10}  {'refused':>7}  {'lost':>6}  "
-        f"{'training':>9}  {'one text':>10}  {'memory':>8}  {'size':>8}")
+HEAD = (f"{'':<28}  {'accuracy':>8}  {'95 % interval':>14}  {'macro F1':>8}  {'AUROC':>6}  {'of':<10}  "
+        f"{'refused':>7}  {'lost':>6}  {'training':>9}  {'one text':>10}  {'memory':>8}  {'size':>8}")
 
 
 def row_of(entry: Entry) -> str:
