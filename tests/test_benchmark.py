@@ -40,7 +40,8 @@ def test_rows_out_of_scope_are_scored_by_a_threshold_of_training_rows():
 
 def test_a_model_that_has_learnt_what_is_out_of_scope_is_scored_by_that():
     """With training rows out of scope, ours is judged by its chance to be in scope, the others by their confidence."""
-    said = [f"{verb} the {noun}" for verb in ("sing", "paint", "cook", "dance") for noun in ("moon", "soup", "song", "rose")]
+    nouns = ("moon", "soup", "song", "rose", "tower")
+    said = [f"{verb} the {noun}" for verb in ("sing", "paint", "cook", "dance") for noun in nouns]
     asked = [f"please {verb} that {noun}" for verb in ("sing", "paint", "cook") for noun in ("song", "soup", "rose")]
     strange = pd.DataFrame({"text": said + asked, "intent": "oos", "role": "", "location": "",
                             "side": ["train"] * len(said) + ["test"] * len(asked)})
