@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FILES', 'EXPORTED', 'LONGEST', 'FAMILY', 'VECTORS_KEPT', 'HOLDS', 'in_package', 'find_encoder', 'located', 'from_hub',
-           'read_json', 'encoder_identity', 'Recipe', 'read_recipe', 'buildable', 'Graph', 'Weights', 'dense',
-           'normalised', 'first_place', 'embedded', 'attended', 'bert', 'pooled', 'exported', 'in_bytes', 'Encoder',
-           'build_encoder', 'both_sizes', 'holds', 'write_tiny_encoder']
+           'read_json', 'encoder_identity', 'origin_of', 'Recipe', 'read_recipe', 'buildable', 'Graph', 'Weights',
+           'dense', 'normalised', 'first_place', 'embedded', 'attended', 'bert', 'pooled', 'exported', 'in_bytes',
+           'Encoder', 'build_encoder', 'load_encoder', 'both_sizes', 'holds', 'write_tiny_encoder']
 
 # %% ../nbs/18_encoder.ipynb #543996d5
 import hashlib
@@ -77,14 +77,18 @@ def read_json(file: Path) -> dict:
 
 # %% ../nbs/18_encoder.ipynb #71144dc0
 def encoder_identity(name: str, root: Path = Path()) -> str:
-    """A digest of the files of an encoder: 16 hex digits that change when anything that is read here does."""
-    folder = find_encoder(name, root)
+    """A digest of the files of the encoder `name`: 16 hex digits that change when anything that is read here does."""
+    return origin_of(find_encoder(name, root))["digest"]
+
+
+def origin_of(folder: Path) -> dict[str, str]:
+    """What the folder of an encoder holds: the `digest` of its files, and the `commit` of the hub ('' for any other)."""
     found = sorted({file for pattern in (*FILES, EXPORTED) for file in folder.glob(pattern) if file.is_file()})
     whole = hashlib.sha256()
     for file in found:
         with open(file, "rb") as handle:
             whole.update(file.relative_to(folder).as_posix().encode() + hashlib.file_digest(handle, "sha256").digest())
-    return whole.hexdigest()[:16]
+    return {"digest": whole.hexdigest()[:16], "commit": folder.name if folder.parent.name == "snapshots" else ""}
 
 # %% ../nbs/18_encoder.ipynb #efcf6912
 @dataclass(frozen=True)
@@ -294,10 +298,13 @@ VECTORS_KEPT = 200_000
 
 
 class Encoder:
-    """A sentence encoder, loaded from its files. `vector` takes one text; `width` is the length of its vectors."""
+    """A sentence encoder, loaded from its files. `vector` takes one text; `width` is the length of its vectors.
 
-    def __init__(self, files: dict[str, bytes], place: str = ENCODER):
-        self.files = files
+    `origin`: what `origin_of` says about the folder that it was built from, where that is known.
+    """
+
+    def __init__(self, files: dict[str, bytes], place: str = ENCODER, origin: dict[str, str] | None = None):
+        self.files, self.origin = files, origin or {}
         self._kept: dict[str, np.ndarray] = {}
         try:
             import onnxruntime
@@ -321,7 +328,7 @@ class Encoder:
         return self  # it is frozen: scikit-learn, which copies what it is given, gets the same one
 
     def __reduce__(self):
-        return Encoder, (self.files,)  # another process loads it again
+        return Encoder, (self.files, ENCODER, self.origin)  # another process loads it again
 
     def vector(self, text: str) -> np.ndarray:
         """The vector of one text, float32 of shape (width,); zeros for a text without a token."""
@@ -381,6 +388,12 @@ def build_encoder(name: str, texts: Iterable[str], root: Path = Path()) -> dict[
         raise InputError(f"the files of the encoder cannot be read ({type(problem).__name__}: {str(problem).strip()[:80]})",
                          "a whole sentence encoder", "copy the folder of the encoder again, whole", str(folder)) from None
     return small if holds(full, small, texts) else full
+
+
+def load_encoder(name: str, texts: Iterable[str], root: Path = Path()) -> Encoder:
+    """The encoder `name`, built as `build_encoder` does, which knows its origin."""
+    folder = find_encoder(name, root)
+    return Encoder(build_encoder(str(folder.absolute()), texts), origin=origin_of(folder))
 
 
 def both_sizes(folder: Path) -> tuple[dict[str, bytes], dict[str, bytes]]:

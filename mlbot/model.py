@@ -34,7 +34,7 @@ from sklearn.svm import LinearSVC
 
 from . import settings as _settings
 from .artefact import STATIC, Artefact, build_artefact
-from .encoder import Encoder, build_encoder
+from .encoder import Encoder, load_encoder
 from .errors import InputError
 from .ledger import digests_of, refuse_test_texts
 from .many import CHUNK, Census, Chunks, Fitted, fit_many
@@ -143,7 +143,7 @@ def encoder_of(settings: _settings.Model, texts, root: Path = Path()) -> Encoder
 
     `texts` decide whether weights of 8 bits hold. Raises InputError when there is no such encoder.
     """
-    return None if settings.tier == "light" else Encoder(build_encoder(settings.encoder, list(texts)[:100], root))
+    return None if settings.tier == "light" else load_encoder(settings.encoder, list(texts)[:100], root)
 
 # %% ../nbs/21_model.ipynb #325a3230
 def build_views(settings: _settings.Model, context: list[str], encoder: Encoder | None = None) -> ColumnTransformer:
@@ -461,6 +461,9 @@ def to_artefact(pipeline: Pipeline, settings: _settings.Model, facts: dict) -> A
             numbers |= {"scope_dense": numbers["dense"][:, -1], "dense": numbers["dense"][:, :-1]}
         facts = {**facts, "scope_threshold": scope.threshold, "scope_rows": scope.rows}
     versions = {"python": platform.python_version(), "numpy": np.__version__, "scikit-learn": sklearn.__version__}
+    if "dense" in by_view:
+        origin = pipeline.named_steps["views"].named_transformers_["dense"][0].encoder.origin
+        facts = {**facts, **({"encoder": origin} if origin else {})}
     unused = ("encoder", "encoder_weight") if settings.tier == "light" else ("many",)
     how = {"model": {name: list(value) if isinstance(value, tuple) else value
                      for name, value in asdict(settings).items() if name not in unused}, "versions": versions}
