@@ -15,6 +15,7 @@ import numpy as np
 from predict import sources_at_hand
 from sklearn.linear_model import LogisticRegression
 
+from mlbot.ledger import digests_of
 from mlbot.model import encoder_of, fit_plain
 from mlbot.settings import TIERS, load_settings
 from mlbot.source import PUBLIC, choose, load_source
@@ -50,10 +51,11 @@ def main() -> None:
         for tier in options.tiers:
             model = replace(settings.model, tier=tier, encoder=options.encoder)
             encoder, found, simple = encoder_of(model, sides.train["text"], settings.root), [], []
+            closed = digests_of(sides.test["text"])
             truth, asked = sides.test["intent"].to_numpy(str), None
             for seed in range(options.seeds):
                 few = sides.train.groupby("intent", group_keys=False).sample(options.shots, random_state=seed)
-                fitted = fit_plain(few, [], model, encoder)
+                fitted = fit_plain(few, [], model, encoder, closed)
                 found.append(float((fitted.predict(sides.test) == truth).mean()))
                 if tier == "encoder":
                     asked = vectors_of(encoder, sides.test["text"]) if asked is None else asked

@@ -18,6 +18,7 @@ from . import settings as _settings
 from .encoder import Encoder
 from .errors import InputError, OutOfTime
 from .evaluate import Score, gain, share
+from .ledger import digests_of
 from .model import fit_plain
 from .noise import LOSS_RISK
 from .prepare import crew
@@ -69,7 +70,8 @@ def try_fold(number: int, fold: int, frame, folds: np.ndarray, context: list[str
     started = time.perf_counter()
     known, asked = frame[folds != fold], frame[folds == fold]
     try:
-        right = fit_plain(known, context, model, encoder).predict(asked) == asked["intent"].to_numpy(dtype=str)
+        fitted = fit_plain(known, context, model, encoder, digests_of(asked["text"]))
+        right = fitted.predict(asked) == asked["intent"].to_numpy(dtype=str)
     except ValueError:  # settings under which no term is left; the present ones must do better
         if number == 0:
             raise
