@@ -6,7 +6,8 @@
 __all__ = ['FILES', 'EXPORTED', 'LONGEST', 'FAMILY', 'VECTORS_KEPT', 'HOLDS', 'in_package', 'find_encoder', 'located', 'from_hub',
            'read_json', 'encoder_identity', 'origin_of', 'Recipe', 'read_recipe', 'buildable', 'Graph', 'Weights',
            'dense', 'normalised', 'first_place', 'embedded', 'attended', 'bert', 'pooled', 'exported', 'in_bytes',
-           'Encoder', 'build_encoder', 'load_encoder', 'both_sizes', 'holds', 'write_tiny_encoder']
+           'Encoder', 'build_encoder', 'load_encoder', 'both_sizes', 'holds', 'SharedVectors', 'share_vectors',
+           'write_tiny_encoder']
 
 # %% ../nbs/18_encoder.ipynb #543996d5
 import hashlib
@@ -20,6 +21,7 @@ import numpy as np
 
 from .artefact import ENCODER, TOKENS
 from .errors import InputError
+from .files import write_atomic
 
 # %% ../nbs/18_encoder.ipynb #bceb55f3
 FILES = ("config.json", "modules.json", "*/config.json", "sentence_bert_config.json", "tokenizer.json",
@@ -423,6 +425,49 @@ def holds(full: dict[str, bytes], small: dict[str, bytes], texts: Iterable[str])
     theirs, ours = (Encoder(files).vectors(texts) for files in (full, small))
     lengths = np.linalg.norm(theirs, axis=1) * np.linalg.norm(ours, axis=1)
     return not len(ours) or float(((theirs * ours).sum(axis=1) / np.maximum(lengths, 1e-9)).mean()) >= HOLDS
+
+# %% ../nbs/18_encoder.ipynb #5a4ed002
+class SharedVectors:
+    """What an encoder said about texts, in a folder of `share_vectors`: it answers as the encoder, and loads it for others."""
+
+    def __init__(self, folder: Path):
+        known = json.loads((folder / "known.json").read_text(encoding="utf-8"))
+        self.folder, self.origin, self._words = folder, known["origin"], known["words"]
+        self._row = {text: at for at, text in enumerate(known["texts"])}
+        self._vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+        self.width: int = self._vectors.shape[1]
+
+    def __deepcopy__(self, memo) -> "SharedVectors":
+        return self
+
+    def __reduce__(self):
+        return SharedVectors, (self.folder,)  # another process opens the same files
+
+    def vectors(self, texts: Iterable[str]) -> np.ndarray:
+        """The vectors of texts, float32 of shape (texts, width)."""
+        texts = list(texts)
+        new = [text for text in dict.fromkeys(texts) if text not in self._row]
+        if not new:
+            return self._vectors[[self._row[text] for text in texts]]
+        encoder = Encoder({name: (self.folder / name).read_bytes() for name in (ENCODER, TOKENS)}, str(self.folder))
+        said = dict(zip(new, encoder.vectors(new), strict=True))
+        found = [said[text] if text in said else self._vectors[self._row[text]] for text in texts]
+        return np.array(found, np.float32).reshape(len(texts), self.width)
+
+    def words(self) -> list[str]:
+        """The whole words that the tokenizer knows, in order."""
+        return self._words
+
+# %% ../nbs/18_encoder.ipynb #5a4ed003
+def share_vectors(encoder: Encoder, texts: Iterable[str], folder: Path) -> SharedVectors:
+    """Ask an encoder about each of the texts, once, and write what it says, and itself, into `folder`."""
+    texts = list(dict.fromkeys(texts))
+    vectors, known = encoder.vectors(texts), {"texts": texts, "words": encoder.words(), "origin": encoder.origin}
+    write_atomic(folder / "vectors.npy", lambda file: np.save(file, vectors), binary=True)
+    write_atomic(folder / "known.json", lambda file: json.dump(known, file))
+    for name, data in encoder.files.items():
+        write_atomic(folder / name, lambda file, data=data: file.write(data), binary=True)
+    return SharedVectors(folder)
 
 # %% ../nbs/18_encoder.ipynb #8e10a05f
 def write_tiny_encoder(folder: Path, words: Iterable[str], width: int = 8, seed: int = 0) -> Path:

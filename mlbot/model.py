@@ -9,17 +9,19 @@ __all__ = ['MIN_OUTSIDE', 'SHARP', 'word_view', 'piece_view', 'crossed_view', 'r
            'view_terms', 'terms_and_factors', 'fit_chunks', 'in_chunks', 'is_many', 'Scope', 'fit_scope',
            'cheapest_threshold', 'train', 'fit_terms', 'refuse_few', 'chances_in_scope', 'out_of_fold', 'linear_part',
            'view_weights', 'dense_part', 'components_of', 'to_artefact', 'train_chunks', 'fit_plain', 'learning_curve',
-           'answers_of_seed', 'answers_of_seeds']
+           'lent_encoder', 'answers_of_seed', 'answers_of_seeds']
 
 # %% ../nbs/21_model.ipynb #a0f6ad56
 import hashlib
 import platform
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -38,7 +40,7 @@ from sklearn.svm import LinearSVC
 
 from . import settings as _settings
 from .artefact import STATIC, Artefact, build_artefact
-from .encoder import Encoder, load_encoder
+from .encoder import Encoder, SharedVectors, load_encoder, share_vectors
 from .errors import InputError
 from .ledger import digests_of, refuse_test_texts
 from .many import CHUNK, Census, Chunks, Fitted, fit_many
@@ -569,6 +571,26 @@ def learning_curve(frame, held_out: np.ndarray, context: list[str], settings: _s
         fitted = fit_plain(some, context, settings, encoder, digests_of(asked["text"]))
         yield len(some), asked["intent"].to_numpy(dtype=str), fitted.predict(asked)
 
+# %% ../nbs/21_model.ipynb #325a322f
+@contextmanager
+def lent_encoder(encoder: Encoder | None, tier: str, texts, names, workers: str,
+                 folder: Path | None = None) -> Iterator[Encoder | SharedVectors | None]:
+    """The encoder for trainings on `texts` of intents called `names`, until the block ends.
+
+    Where `workers` is a number of processes, it is asked now, once, and they share the answers in files in `folder` (default:
+    that of temporary files). Machines of a cluster have no such folder, and get the encoder itself.
+    """
+    if encoder is None or workers == "1" or "://" in workers:
+        yield encoder
+        return
+    texts = [*texts, *(" ".join(words_of_name(name)) for name in names)]
+    if tier == "static":
+        texts += sorted({*encoder.words(), *(word for text in texts for word in word_view(text, 1, 1))})
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".vectors-", dir=folder) as place:
+        yield share_vectors(encoder, texts, Path(place))
+
 # %% ../nbs/21_model.ipynb #61f2a9c3
 def answers_of_seed(seed: int, frame, context: list[str], settings: _settings.Model, asked, encoder: Encoder | None):
     """What a model of another seed, trained on the rows `frame`, answers to the rows `asked`."""
@@ -580,7 +602,8 @@ def answers_of_seeds(frame, context: list[str], settings: _settings.Model, asked
     """The answers of so many other seeds by name, such as `seed 1`. `done` is told of each when it is trained."""
     seeds = range(settings.seed + 1, settings.seed + 1 + others)
     found = {}
-    with crew(workers) as run:
+    texts = [*frame["text"], *asked["text"]]
+    with crew(workers) as run, lent_encoder(encoder, settings.tier, texts, frame["intent"].unique(), workers) as encoder:
         answers = run(answers_of_seed, ((seed, frame, context, settings, asked, encoder) for seed in seeds))
         for seed, answer in zip(seeds, answers, strict=True):
             found[f"seed {seed}"] = answer

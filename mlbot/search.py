@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from configparser import ConfigParser, Error as ConfigError
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from .encoder import Encoder
 from .errors import InputError, OutOfTime
 from .evaluate import Score, gain, share
 from .ledger import digests_of
-from .model import fit_plain
+from .model import fit_plain, lent_encoder
 from .noise import LOSS_RISK
 from .prepare import crew
 from .split import joined
@@ -130,8 +131,11 @@ def deal(units: np.ndarray, folds: int) -> np.ndarray:
 
 
 def search(frame, context: list[str], model: _settings.Model, tries: int = 20, folds: int = 4, minutes: float = 10.0,
-           workers: str = "1", encoder: Encoder | None = None, tell: Callable[[Trial], None] = lambda trial: None) -> Found:
+           workers: str = "1", encoder: Encoder | None = None, tell: Callable[[Trial], None] = lambda trial: None,
+           folder: Path | None = None) -> Found:
     """Try settings on the training rows `frame`, for so many minutes at most. `tell` hears of each trial when it moved on.
+
+    Processes share the vectors of an encoder in `folder` while they work (default: among temporary files).
 
     Raises InputError when the rows are too few for the folds, OutOfTime when not even the present settings were tried.
     """
@@ -159,7 +163,8 @@ def search(frame, context: list[str], model: _settings.Model, tries: int = 20, f
             done += 1
             tell(trials[number])
         return done == len(tasks)
-    with crew(workers) as run:
+    names = frame["intent"].unique()
+    with crew(workers) as run, lent_encoder(encoder, model.tier, frame["text"], names, workers, folder) as encoder:
         complete = work(range(len(trials)), [0], run)
         ranked = sorted((at for at in range(1, len(trials)) if trials[at].right), key=lambda at: -trials[at].score().value)
         complete &= work([0, *ranked[:max(1, len(trials) // 3)]], range(1, folds), run)

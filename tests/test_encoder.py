@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from mlbot.encoder import (
     load_encoder,
     origin_of,
     read_recipe,
+    share_vectors,
     write_tiny_encoder,
 )
 from mlbot.errors import InputError
@@ -312,6 +314,21 @@ def test_an_encoder_that_does_not_fit_or_cannot_run_is_refused(folder, encoder):
         with pytest.raises(InputError, match=says):
             Predictor(build_artefact(good.manifest["intents"], [], good.vocabulary, weights,
                                      {"model": good.manifest["model"]}, files))
+
+
+def test_processes_share_what_an_encoder_said_and_load_it_only_for_other_texts(encoder, tmp_path):
+    """Vectors that are known come from the file, in any process; another text is asked about as before."""
+    texts = ["i need a card", "book a room", "i need a card"]
+    shared = pickle.loads(pickle.dumps(share_vectors(encoder, texts, tmp_path)))  # as a process is given it
+    assert (shared.vectors(texts) == encoder.vectors(texts)).all() and shared.vectors([]).shape == (0, encoder.width)
+    assert isinstance(shared._vectors, np.memmap) and len(shared._vectors) == 2
+    assert (shared.words(), shared.width, shared.origin) == (encoder.words(), encoder.width, encoder.origin)
+    mixed = ["my badge", "book a room"]
+    assert np.allclose(shared.vectors(mixed), encoder.vectors(mixed))
+    (tmp_path / ENCODER).unlink()
+    assert (shared.vectors(texts) == encoder.vectors(texts)).all()
+    with pytest.raises(OSError):
+        shared.vectors(mixed)
 
 
 def test_a_light_model_asks_for_no_encoder():
