@@ -428,7 +428,7 @@ def holds(full: dict[str, bytes], small: dict[str, bytes], texts: Iterable[str])
 
 # %% ../nbs/18_encoder.ipynb #5a4ed002
 class SharedVectors:
-    """What an encoder said about texts, in a folder of `share_vectors`: it answers as the encoder, and loads it for others."""
+    """What an encoder said about texts, in a folder of `share_vectors`; it answers as the encoder does."""
 
     def __init__(self, folder: Path):
         known = json.loads((folder / "known.json").read_text(encoding="utf-8"))
