@@ -30,12 +30,16 @@ from .split import Sides, held_out
 # %% ../nbs/29_benchmark.ipynb #07df8ca8
 @dataclass(frozen=True)
 class Fitted:
-    """A trained contender: `answer(texts, contexts)` gives intents and confidences; `size` is what is shipped, in MB."""
+    """A trained contender: `answer(texts, contexts)` gives intents and scores; `size` is what is shipped, in MB.
+
+    `score` says what tells it which texts are out of scope: its confidence, or its chance that they are in scope.
+    """
     answer: Callable
     size: float
+    score: str = "confidence"
 
 
-def majority(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model, longest: int) -> Fitted:
+def majority(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model, longest: int, outside=None) -> Fitted:
     """Always the most frequent intent."""
     most = train["intent"].mode()[0]
     share = float((train["intent"] == most).mean())
@@ -43,7 +47,7 @@ def majority(train: pd.DataFrame, context: Sequence[str], settings: _settings.Mo
 
 
 def tfidf_and_logistic_regression(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model,
-                                  longest: int) -> Fitted:
+                                  longest: int, outside=None) -> Fitted:
     """The usual first model: TF-IDF of words, and logistic regression. It knows no context."""
     import joblib
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -59,7 +63,7 @@ def tfidf_and_logistic_regression(train: pd.DataFrame, context: Sequence[str], s
         return Fitted(answer, size_of(Path(joblib.dump(pipeline, Path(folder) / "model")[0])))
 
 
-def fasttext(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model, longest: int) -> Fitted:
+def fasttext(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model, longest: int, outside=None) -> Fitted:
     """fastText's supervised mode with word bigrams and pieces. It knows no context."""
     import fasttext as library
     names = sorted(train["intent"].unique())
@@ -79,20 +83,23 @@ def fasttext(train: pd.DataFrame, context: Sequence[str], settings: _settings.Mo
     return Fitted(answer, size)
 
 
-def ours(tier: str, train: pd.DataFrame, context: Sequence[str], settings: _settings.Model, longest: int) -> Fitted:
-    """mlbot's model of one tier, answering as it is served."""
+def ours(tier: str, train: pd.DataFrame, context: Sequence[str], settings: _settings.Model, longest: int,
+         outside: pd.DataFrame | None = None) -> Fitted:
+    """mlbot's model of one tier, answering as it is served. `outside`: training rows out of scope, where there are some."""
     from mlbot.artefact import write_artefact
     from mlbot.model import to_artefact, train as fit
     from mlbot.predict import Predictor
     settings = replace(settings, tier=tier)
-    artefact = to_artefact(fit(train, list(context), settings), settings, {"max_characters": longest})
+    artefact = to_artefact(fit(train, list(context), settings, outside=outside), settings, {"max_characters": longest})
     model = Predictor(artefact)
 
     def answer(texts, contexts):
-        chances = model.probabilities(texts, [{name: row[name] for name in model.context} for row in contexts])
-        return np.array(model.intents, object)[chances.argmax(axis=1)], chances.max(axis=1)
+        chances, in_scope = model.ask({"text": texts, **{name: [row[name] for row in contexts] for name in model.context}})
+        return (np.array(model.intents, object)[chances.argmax(axis=1)],
+                in_scope if model.scope_rows else chances.max(axis=1, initial=0))
     with tempfile.TemporaryDirectory() as folder:
-        return Fitted(answer, size_of(write_artefact(artefact, Path(folder) / "model")))
+        return Fitted(answer, size_of(write_artefact(artefact, Path(folder) / "model")),
+                      "in scope" if model.scope_rows else "confidence")
 
 
 def size_of(path: Path) -> float:
@@ -111,7 +118,7 @@ NEEDS = {"fastText": ("fasttext", "fasttext"),  # library and package
 class Entry:
     """What a contender reached. Shares of rows out of scope are NaN where there are none.
 
-    `auroc`: how well confidence parts rows in scope from rows out of scope. `refused`: share of the rows out of scope below
+    `auroc`: how well `score` parts rows in scope from rows out of scope. `refused`: share of the rows out of scope below
     the threshold, `lost`: share of the test rows in scope below it. `seconds` to train, `microseconds` for one text, `memory`
     and `size` in MB.
     """
@@ -125,6 +132,7 @@ class Entry:
     microseconds: float
     memory: float
     size: float
+    score: str = "confidence"
 
 
 ALLOWED = 0.05  # of the rows in scope may stay below the threshold
@@ -138,30 +146,31 @@ def measure(name: str, sides: Sides, context: Sequence[str], settings: _settings
     rest = sides.train[~held]
     rest = rest[rest["intent"].map(rest["intent"].value_counts()) > 1]
     judged = sides.train[held & sides.train["intent"].isin(rest["intent"]).to_numpy()]
+    by_side = sides.out_of_scope["side"]
+    strange, outside = (sides.out_of_scope[by_side == side] for side in ("train", "test"))
     before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-    fitted = fit(sides.train, context, settings, longest)
+    fitted = fit(sides.train, context, settings, longest, strange)
     seconds = time.perf_counter() - begin
     memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / (1e6 if sys.platform == "darwin" else 1e3)
 
     def of(model: Fitted, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         return model.answer(list(rows["text"]), rows[list(context)].to_dict("records"))
     answers, sure = of(fitted, sides.test)
-    outside = sides.out_of_scope[sides.out_of_scope["side"] == "test"]
     unsure = of(fitted, outside)[1] if len(outside) else np.zeros(0)
-    threshold = np.quantile(of(fit(rest, context, settings, longest), judged)[1], ALLOWED) if len(judged) else np.nan
+    threshold = np.quantile(of(fit(rest, context, settings, longest, strange), judged)[1], ALLOWED) if len(judged) else np.nan
     truth = sides.test["intent"].to_numpy(dtype=str)
     times = []
     for row in sides.test.sample(min(len(sides.test), asked), random_state=0).to_dict("records"):
         start = time.perf_counter()
         fitted.answer([row["text"]], [row])
         times.append(time.perf_counter() - start)
-    if not np.ptp(sure):  # one confidence for all says nothing
+    if not np.ptp(sure):  # one score for all says nothing
         unsure, threshold = unsure[:0], np.nan
     def below(shares: np.ndarray) -> float:
         return float((shares < threshold).mean()) if len(shares) and threshold == threshold else float("nan")
     return Entry(name, accuracy(truth, answers.astype(str)), macro_f1(truth, answers.astype(str)),
                  area_under_roc(sure, unsure), below(unsure), below(sure), seconds, statistics.median(times) * 1e6, memory,
-                 fitted.size)
+                 fitted.size, fitted.score)
 
 
 def _work(line, *words) -> None:
@@ -206,15 +215,15 @@ def measure_apart(name: str, *words) -> Entry | str:
     return f"{name} failed: {found}" if isinstance(found, Exception) else found
 
 # %% ../nbs/29_benchmark.ipynb #3e64a5f4
-HEAD = (f"{'':<28}  {'accuracy':>8}  {'95 % interval':>14}  {'macro F1':>8}  {'AUROC':>6}  {'refused':>7}  {'lost':>6}  "
-        f"{'training':>9}  {'one text':>10}  {'memory':>8}  {'size':>8}")
+HEAD = (f"{'':<28}  {'accuracy':>8}  {'95 % interval':>14}  {'macro F1':>8}  {'AUROC':>6}  {'of':<10}  "
+        f"{'refused':>7}  {'lost':>6}  {'training':>9}  {'one text':>10}  {'memory':>8}  {'size':>8}")
 
 
 def row_of(entry: Entry) -> str:
     """An entry as a line of the table."""
     interval = f"{entry.accuracy.low:.3f} to {entry.accuracy.high:.3f}"
-    scope = [f"{share:>{width}.{digits}f}" if share == share else f"{'-':>{width}}"
-             for share, width, digits in ((entry.auroc, 6, 3), (entry.refused, 7, 3), (entry.lost, 6, 3))]
+    auroc, refused, lost = (f"{share:>{width}.3f}" if share == share else f"{'-':>{width}}"
+                            for share, width in ((entry.auroc, 6), (entry.refused, 7), (entry.lost, 6)))
     return (f"{entry.name:<28}  {entry.accuracy.value:>8.3f}  {interval:>14}  {entry.macro_f1.value:>8.3f}  "
-            f"{'  '.join(scope)}  "
+            f"{auroc}  {entry.score if entry.auroc == entry.auroc else '-':<10}  {refused}  {lost}  "
             f"{entry.seconds:>7.1f} s  {entry.microseconds:>7,.0f} us  {entry.memory:>5,.0f} MB  {entry.size:>5.1f} MB")

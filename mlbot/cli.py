@@ -1274,11 +1274,12 @@ def search(options: argparse.Namespace) -> int:
     encoder = encoder_of(settings.model, rows["text"], settings.root)
     print(f"{source}: {len(rows):,} training rows of {rows['intent'].nunique()} intents, {options.folds} folds; "
           f"the present settings and {options.tries} others, {options.minutes:g} minutes at most")
+    folder = settings.root / options.to
     with tqdm(total=options.tries + 1, unit=" trials", leave=False, disable=not sys.stderr.isatty()) as bar:
         found = try_settings(rows, utterances.context, settings.model, options.tries, options.folds, options.minutes,
                              options.workers or settings.work.workers, encoder,
-                             lambda trial: bar.update(len(trial.right) == 1))
-    folder, points = settings.root / options.to, found.points()
+                             lambda trial: bar.update(len(trial.right) == 1), folder)
+    points = found.points()
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(folder / "search.csv", list(points[0]), [list(point.values()) for point in points])
     search_figure(points).savefig(folder / "search.png", dpi=110)
@@ -1339,8 +1340,9 @@ def benchmark(options: argparse.Namespace) -> int:
     print(HEAD, flush=True)
     for entry in entries:
         print(entry if isinstance(entry, str) else row_of(entry), flush=True)
-    print("AUROC: how well confidence parts rows in scope from those out of scope. Refused and lost: rows out\n"
-          f"of scope and in scope below a threshold under which {ALLOWED:.0%} of held-out training rows stay")
+    print("AUROC: how well the score beside it (confidence, or the chance to be in scope) parts rows in scope from those\n"
+          "out of scope. Refused and lost: rows out of scope and in scope whose score is below a threshold under which\n"
+          f"{ALLOWED:.0%} of held-out training rows stay")
     print(f"next:   {program()} run --data {' '.join(map(shlex.quote, [source, *column_words(options)]))}")
     return 0
 

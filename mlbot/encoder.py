@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['FILES', 'EXPORTED', 'LONGEST', 'FAMILY', 'VECTORS_KEPT', 'HOLDS', 'in_package', 'find_encoder', 'located', 'from_hub',
-           'read_json', 'encoder_identity', 'Recipe', 'read_recipe', 'buildable', 'Graph', 'Weights', 'dense',
-           'normalised', 'first_place', 'embedded', 'attended', 'bert', 'pooled', 'exported', 'in_bytes', 'Encoder',
-           'build_encoder', 'both_sizes', 'holds', 'write_tiny_encoder']
+           'read_json', 'encoder_identity', 'origin_of', 'Recipe', 'read_recipe', 'buildable', 'Graph', 'Weights',
+           'dense', 'normalised', 'first_place', 'embedded', 'attended', 'bert', 'pooled', 'exported', 'in_bytes',
+           'Encoder', 'build_encoder', 'load_encoder', 'both_sizes', 'holds', 'SharedVectors', 'share_vectors',
+           'write_tiny_encoder']
 
 # %% ../nbs/18_encoder.ipynb #543996d5
 import hashlib
@@ -20,6 +21,7 @@ import numpy as np
 
 from .artefact import ENCODER, TOKENS
 from .errors import InputError
+from .files import write_atomic
 
 # %% ../nbs/18_encoder.ipynb #bceb55f3
 FILES = ("config.json", "modules.json", "*/config.json", "sentence_bert_config.json", "tokenizer.json",
@@ -77,14 +79,18 @@ def read_json(file: Path) -> dict:
 
 # %% ../nbs/18_encoder.ipynb #71144dc0
 def encoder_identity(name: str, root: Path = Path()) -> str:
-    """A digest of the files of an encoder: 16 hex digits that change when anything that is read here does."""
-    folder = find_encoder(name, root)
+    """A digest of the files of the encoder `name`: 16 hex digits that change when anything that is read here does."""
+    return origin_of(find_encoder(name, root))["digest"]
+
+
+def origin_of(folder: Path) -> dict[str, str]:
+    """What the folder of an encoder holds: the `digest` of its files, and the `commit` of the hub ('' for any other)."""
     found = sorted({file for pattern in (*FILES, EXPORTED) for file in folder.glob(pattern) if file.is_file()})
     whole = hashlib.sha256()
     for file in found:
         with open(file, "rb") as handle:
             whole.update(file.relative_to(folder).as_posix().encode() + hashlib.file_digest(handle, "sha256").digest())
-    return whole.hexdigest()[:16]
+    return {"digest": whole.hexdigest()[:16], "commit": folder.name if folder.parent.name == "snapshots" else ""}
 
 # %% ../nbs/18_encoder.ipynb #efcf6912
 @dataclass(frozen=True)
@@ -294,10 +300,13 @@ VECTORS_KEPT = 200_000
 
 
 class Encoder:
-    """A sentence encoder, loaded from its files. `vector` takes one text; `width` is the length of its vectors."""
+    """A sentence encoder, loaded from its files. `vector` takes one text; `width` is the length of its vectors.
 
-    def __init__(self, files: dict[str, bytes], place: str = ENCODER):
-        self.files = files
+    `origin`: what `origin_of` says about the folder that it was built from, where that is known.
+    """
+
+    def __init__(self, files: dict[str, bytes], place: str = ENCODER, origin: dict[str, str] | None = None):
+        self.files, self.origin = files, origin or {}
         self._kept: dict[str, np.ndarray] = {}
         try:
             import onnxruntime
@@ -321,7 +330,7 @@ class Encoder:
         return self  # it is frozen: scikit-learn, which copies what it is given, gets the same one
 
     def __reduce__(self):
-        return Encoder, (self.files,)  # another process loads it again
+        return Encoder, (self.files, ENCODER, self.origin)  # another process loads it again
 
     def vector(self, text: str) -> np.ndarray:
         """The vector of one text, float32 of shape (width,); zeros for a text without a token."""
@@ -383,6 +392,12 @@ def build_encoder(name: str, texts: Iterable[str], root: Path = Path()) -> dict[
     return small if holds(full, small, texts) else full
 
 
+def load_encoder(name: str, texts: Iterable[str], root: Path = Path()) -> Encoder:
+    """The encoder `name`, built as `build_encoder` does, which knows its origin."""
+    folder = find_encoder(name, root)
+    return Encoder(build_encoder(str(folder.absolute()), texts), origin=origin_of(folder))
+
+
 def both_sizes(folder: Path) -> tuple[dict[str, bytes], dict[str, bytes]]:
     """The files of the encoder in `folder`, with full weights and with those of 8 bits."""
     import onnx
@@ -410,6 +425,49 @@ def holds(full: dict[str, bytes], small: dict[str, bytes], texts: Iterable[str])
     theirs, ours = (Encoder(files).vectors(texts) for files in (full, small))
     lengths = np.linalg.norm(theirs, axis=1) * np.linalg.norm(ours, axis=1)
     return not len(ours) or float(((theirs * ours).sum(axis=1) / np.maximum(lengths, 1e-9)).mean()) >= HOLDS
+
+# %% ../nbs/18_encoder.ipynb #5a4ed002
+class SharedVectors:
+    """What an encoder said about texts, in a folder of `share_vectors`; it answers as the encoder does."""
+
+    def __init__(self, folder: Path):
+        known = json.loads((folder / "known.json").read_text(encoding="utf-8"))
+        self.folder, self.origin, self._words = folder, known["origin"], known["words"]
+        self._row = {text: at for at, text in enumerate(known["texts"])}
+        self._vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+        self.width: int = self._vectors.shape[1]
+
+    def __deepcopy__(self, memo) -> "SharedVectors":
+        return self
+
+    def __reduce__(self):
+        return SharedVectors, (self.folder,)  # another process opens the same files
+
+    def vectors(self, texts: Iterable[str]) -> np.ndarray:
+        """The vectors of texts, float32 of shape (texts, width)."""
+        texts = list(texts)
+        new = [text for text in dict.fromkeys(texts) if text not in self._row]
+        if not new:
+            return self._vectors[[self._row[text] for text in texts]]
+        encoder = Encoder({name: (self.folder / name).read_bytes() for name in (ENCODER, TOKENS)}, str(self.folder))
+        said = dict(zip(new, encoder.vectors(new), strict=True))
+        found = [said[text] if text in said else self._vectors[self._row[text]] for text in texts]
+        return np.array(found, np.float32).reshape(len(texts), self.width)
+
+    def words(self) -> list[str]:
+        """The whole words that the tokenizer knows, in order."""
+        return self._words
+
+# %% ../nbs/18_encoder.ipynb #5a4ed003
+def share_vectors(encoder: Encoder, texts: Iterable[str], folder: Path) -> SharedVectors:
+    """Ask an encoder about each of the texts, once, and write what it says, and itself, into `folder`."""
+    texts = list(dict.fromkeys(texts))
+    vectors, known = encoder.vectors(texts), {"texts": texts, "words": encoder.words(), "origin": encoder.origin}
+    write_atomic(folder / "vectors.npy", lambda file: np.save(file, vectors), binary=True)
+    write_atomic(folder / "known.json", lambda file: json.dump(known, file))
+    for name, data in encoder.files.items():
+        write_atomic(folder / name, lambda file, data=data: file.write(data), binary=True)
+    return SharedVectors(folder)
 
 # %% ../nbs/18_encoder.ipynb #8e10a05f
 def write_tiny_encoder(folder: Path, words: Iterable[str], width: int = 8, seed: int = 0) -> Path:

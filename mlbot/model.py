@@ -4,22 +4,27 @@
 
 # %% auto #0
 __all__ = ['MIN_OUTSIDE', 'SHARP', 'ROUGHLY', 'word_view', 'piece_view', 'crossed_view', 'rows_of', 'EncodedView', 'unit_rows',
-           'StaticView', 'Waves', 'encoder_of', 'build_views', 'penalty_of', 'IntentClassifier', 'two_sided',
-           'log_chances', 'sharpness_of', 'build_pipeline', 'usable_context', 'view_terms', 'terms_and_factors',
-           'fit_chunks', 'in_chunks', 'is_many', 'Scope', 'fit_scope', 'cheapest_threshold', 'train', 'fit_terms',
-           'refuse_few', 'chances_in_scope', 'out_of_fold', 'linear_part', 'view_weights', 'dense_part',
-           'components_of', 'to_artefact', 'train_chunks', 'fit_plain', 'learning_curve', 'answers_of_seed',
-           'answers_of_seeds']
+           'StaticView', 'Waves', 'encoder_of', 'build_views', 'words_of_name', 'telling_names', 'name_rows',
+           'penalty_of', 'IntentClassifier', 'two_sided', 'log_chances', 'sharpness_of', 'build_pipeline',
+           'usable_context', 'view_terms', 'terms_and_factors', 'fit_chunks', 'in_chunks', 'is_many', 'Scope',
+           'fit_scope', 'cheapest_threshold', 'train', 'fit_terms', 'refuse_few', 'chances_in_scope', 'out_of_fold',
+           'linear_part', 'view_weights', 'dense_part', 'components_of', 'to_artefact', 'train_chunks', 'fit_plain',
+           'learning_curve', 'lent_encoder', 'answers_of_seed', 'answers_of_seeds']
 
 # %% ../nbs/21_model.ipynb #a0f6ad56
 import hashlib
 import platform
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 import sklearn
 from scipy.optimize import minimize_scalar
 from scipy.sparse import vstack
@@ -35,13 +40,13 @@ from sklearn.svm import LinearSVC
 
 from . import settings as _settings
 from .artefact import STATIC, Artefact, build_artefact
-from .encoder import Encoder, build_encoder
+from .encoder import Encoder, SharedVectors, load_encoder, share_vectors
 from .errors import InputError
 from .ledger import digests_of, refuse_test_texts
 from .many import CHUNK, Census, Chunks, Fitted, fit_many
 from .prepare import crew
 from .terms import Terms
-from .text import crossed, folded, pieces, words
+from .text import crossed, digest, folded, pieces, words
 
 # %% ../nbs/21_model.ipynb #c2136c5e
 def word_view(text: str, shortest: int, longest: int) -> list[str]:
@@ -144,7 +149,7 @@ def encoder_of(settings: _settings.Model, texts, root: Path = Path()) -> Encoder
 
     `texts` decide whether weights of 8 bits hold. Raises InputError when there is no such encoder.
     """
-    return None if settings.tier == "light" else Encoder(build_encoder(settings.encoder, list(texts)[:100], root))
+    return None if settings.tier == "light" else load_encoder(settings.encoder, list(texts)[:100], root)
 
 # %% ../nbs/21_model.ipynb #325a3230
 def build_views(settings: _settings.Model, context: list[str], encoder: Encoder | None = None) -> ColumnTransformer:
@@ -163,6 +168,36 @@ def build_views(settings: _settings.Model, context: list[str], encoder: Encoder 
     return ColumnTransformer(views, transformer_weights={"crossed": settings.context_weight} if context else None,
                              sparse_threshold=1.0)
 
+# %% ../nbs/21_model.ipynb #4e616d32
+_HUMP = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")  # where camelCase has its next word
+
+
+def words_of_name(name: str) -> list[str]:
+    """The words of an intent's name, folded; what has no letter is none."""
+    return [word for word in re.split(r"[\W_]+", folded(_HUMP.sub(" ", name))) if any(map(str.isalpha, word))]
+
+# %% ../nbs/21_model.ipynb #4e616d34
+def telling_names(names, texts) -> dict[str, str]:
+    """Of the names of intents those that say something, as texts. `texts`: all training texts."""
+    said = {name: words_of_name(name) for name in names}
+    shared = Counter(word for found in said.values() for word in set(found))
+    known = {word for text in texts for word in word_view(text, 1, 1)}
+    left = {name: [word for word in found if shared[word] <= len(said) / 2] for name, found in said.items()}
+    return {name: " ".join(found) for name, found in left.items() if known & set(found)}
+
+# %% ../nbs/21_model.ipynb #4e616d36
+def name_rows(frame, context: list[str], most: int, test=()) -> pd.DataFrame:
+    """A row (`text`, `intent`, empty context) for each telling name of an intent with at most `most` rows in a frame.
+
+    `test`: digests of texts that must not be among them.
+    """
+    counts = frame["intent"].value_counts()
+    few = counts.index[counts <= most]
+    said = telling_names(counts.index.tolist(), frame["text"]) if len(few) else {}
+    shut = set(np.asarray(test, np.uint64).tolist())
+    found = [(said[name], name) for name in sorted(few) if name in said and digest(said[name]) not in shut]
+    return pd.DataFrame(found, columns=["text", "intent"], dtype=object).assign(**dict.fromkeys(context, ""))
+
 # %% ../nbs/21_model.ipynb #4c795b86
 def penalty_of(settings: _settings.Model) -> float:
     """The penalty for the length of the rows: words and pieces have 1 each, a vector its weight, waves half of it."""
@@ -178,12 +213,19 @@ class IntentClassifier(ClassifierMixin, BaseEstimator):
     def __init__(self, penalty: float = 1.0, folds: int = 3, seed: int = 0):
         self.penalty, self.folds, self.seed = penalty, folds, seed
 
-    def fit(self, terms, intents) -> "IntentClassifier":
-        """Learn `svc_`, `sharpness_`, and keep `held_out_`: the scores of each row by the fold that has not seen it."""
-        self.classes_, codes, counts = np.unique(intents, return_inverse=True, return_counts=True)
+    def fit(self, terms, intents, names: int = 0) -> "IntentClassifier":
+        """Learn `svc_`, `sharpness_`, and keep `held_out_`: the scores of each row by the fold that has not seen it.
+
+        The last `names` rows are names of intents: each fold learns from them, and none is asked about them.
+        """
+        rows = len(intents) - names
+        self.classes_, codes, counts = np.unique(intents[:rows], return_inverse=True, return_counts=True)
         folds = StratifiedKFold(max(2, min(self.folds, counts.min())), shuffle=True, random_state=self.seed)
         svc = LinearSVC(C=self.penalty, random_state=self.seed)
-        margins = two_sided(cross_val_predict(svc, terms, intents, cv=folds, method="decision_function"))
+        margins = np.empty((rows, len(self.classes_)))
+        for known, asked in folds.split(codes, codes):
+            known = np.append(known, np.arange(rows, len(intents)))
+            margins[asked] = two_sided(svc.fit(terms[known], intents[known]).decision_function(terms[asked]))
         self.svc_, self.sharpness_ = svc.fit(terms, intents), sharpness_of(margins, codes)
         self.held_out_ = self.sharpness_ * margins
         return self
@@ -345,17 +387,22 @@ def train(frame, context: list[str], settings: _settings.Model, test=(), encoder
         ours = fitted.held.terms
     else:
         pipeline = build_pipeline(settings, context, encoder or encoder_of(settings, frame["text"]))
-        fit_terms(pipeline, frame, context)
+        fit_terms(pipeline, frame, name_rows(frame, context, settings.name_rows, test), context)
         ours = pipeline.named_steps["views"].transform(frame) if with_scope else None
     pipeline.trained_on = trained_on
     pipeline.scope = fit_scope(pipeline, ours, outside, settings, costs) if with_scope else None
     return pipeline
 
 
-def fit_terms(pipeline: Pipeline, frame, context: list[str]) -> Pipeline:
-    """Fit a pipeline. Raises InputError when no term is left: texts without a word, or `min_count` too high for so few."""
+def fit_terms(pipeline: Pipeline, frame, names, context: list[str]) -> Pipeline:
+    """Fit a pipeline on the rows of a frame and on names of intents.
+
+    Raises InputError when no term is left: texts without a word, or `min_count` too high for so few.
+    """
+    rows = pd.concat([frame[["text", "intent", *context]], names], ignore_index=True) if len(names) else frame
+    how = {"intent__names": len(names)} if isinstance(pipeline.named_steps["intent"], IntentClassifier) else {}
     try:
-        return pipeline.fit(frame[["text", *context]], frame["intent"].to_numpy(dtype=str))
+        return pipeline.fit(rows[["text", *context]], rows["intent"].to_numpy(dtype=str), **how)
     except ValueError as problem:
         if "vocabulary" in str(problem) or "no terms remain" in str(problem):
             raise InputError(f"no word, or no piece of one, is known from {len(frame):,} rows ({problem})",
@@ -465,6 +512,9 @@ def to_artefact(pipeline: Pipeline, settings: _settings.Model, facts: dict) -> A
             numbers |= {"scope_dense": numbers["dense"][:, -1], "dense": numbers["dense"][:, :-1]}
         facts = {**facts, "scope_threshold": scope.threshold, "scope_rows": scope.rows}
     versions = {"python": platform.python_version(), "numpy": np.__version__, "scikit-learn": sklearn.__version__}
+    if "dense" in by_view:
+        origin = pipeline.named_steps["views"].named_transformers_["dense"][0].encoder.origin
+        facts = {**facts, **({"encoder": origin} if origin else {})}
     unused = ("encoder", "encoder_weight") if settings.tier == "light" else ("many",)
     how = {"model": {name: list(value) if isinstance(value, tuple) else value
                      for name, value in asdict(settings).items() if name not in unused}, "versions": versions}
@@ -498,14 +548,14 @@ def train_chunks(chunks: Chunks, context: list[str], settings: _settings.Model, 
     return pipeline
 
 # %% ../nbs/21_model.ipynb #6d6dfe37
-def fit_plain(frame, context: list[str], settings: _settings.Model, encoder: Encoder | None = None) -> Pipeline:
+def fit_plain(frame, context: list[str], settings: _settings.Model, encoder: Encoder | None = None, test=()) -> Pipeline:
     """Fit without probabilities: the same answers as those of `train`, in a quarter of its time."""
     context = usable_context(frame, context)
     if is_many(settings, len(frame)):
         return fit_chunks(in_chunks(frame), context, settings)[0]
     svc = LinearSVC(C=penalty_of(settings), random_state=settings.seed)
     fitted = Pipeline([("views", build_views(settings, context, encoder)), ("intent", svc)])
-    return fit_terms(fitted, frame, context)
+    return fit_terms(fitted, frame, name_rows(frame, context, settings.name_rows, test), context)
 
 # %% ../nbs/21_model.ipynb #7cd75231
 def learning_curve(frame, held_out: np.ndarray, context: list[str], settings: _settings.Model,
@@ -521,8 +571,28 @@ def learning_curve(frame, held_out: np.ndarray, context: list[str], settings: _s
         some = rest.iloc[:max(2, round(len(rest) * part))]
         if some["intent"].nunique() < 2 or not len(asked):
             continue
-        fitted = fit_plain(some, context, settings, encoder)
+        fitted = fit_plain(some, context, settings, encoder, digests_of(asked["text"]))
         yield len(some), asked["intent"].to_numpy(dtype=str), fitted.predict(asked)
+
+# %% ../nbs/21_model.ipynb #325a322f
+@contextmanager
+def lent_encoder(encoder: Encoder | None, tier: str, texts, names, workers: str,
+                 folder: Path | None = None) -> Iterator[Encoder | SharedVectors | None]:
+    """The encoder for trainings on `texts` of intents called `names`, until the block ends.
+
+    Where `workers` is a number of processes, it is asked now, once, and they share the answers in files in `folder` (default:
+    that of temporary files). Machines of a cluster have no such folder, and get the encoder itself.
+    """
+    if encoder is None or workers == "1" or "://" in workers:
+        yield encoder
+        return
+    texts = [*texts, *(" ".join(words_of_name(name)) for name in names)]
+    if tier == "static":
+        texts += sorted({*encoder.words(), *(word for text in texts for word in word_view(text, 1, 1))})
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".vectors-", dir=folder) as place:
+        yield share_vectors(encoder, texts, Path(place))
 
 # %% ../nbs/21_model.ipynb #61f2a9c3
 def answers_of_seed(seed: int, frame, context: list[str], settings: _settings.Model, asked, encoder: Encoder | None):
@@ -535,7 +605,8 @@ def answers_of_seeds(frame, context: list[str], settings: _settings.Model, asked
     """The answers of so many other seeds by name, such as `seed 1`. `done` is told of each when it is trained."""
     seeds = range(settings.seed + 1, settings.seed + 1 + others)
     found = {}
-    with crew(workers) as run:
+    texts = [*frame["text"], *asked["text"]]
+    with crew(workers) as run, lent_encoder(encoder, settings.tier, texts, frame["intent"].unique(), workers) as encoder:
         answers = run(answers_of_seed, ((seed, frame, context, settings, asked, encoder) for seed in seeds))
         for seed, answer in zip(seeds, answers, strict=True):
             found[f"seed {seed}"] = answer

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from configparser import ConfigParser, Error as ConfigError
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from . import settings as _settings
 from .encoder import Encoder
 from .errors import InputError, OutOfTime
 from .evaluate import Score, gain, share
-from .model import fit_plain
+from .ledger import digests_of
+from .model import fit_plain, lent_encoder
 from .noise import LOSS_RISK
 from .prepare import crew
 from .split import joined
@@ -69,7 +71,8 @@ def try_fold(number: int, fold: int, frame, folds: np.ndarray, context: list[str
     started = time.perf_counter()
     known, asked = frame[folds != fold], frame[folds == fold]
     try:
-        right = fit_plain(known, context, model, encoder).predict(asked) == asked["intent"].to_numpy(dtype=str)
+        fitted = fit_plain(known, context, model, encoder, digests_of(asked["text"]))
+        right = fitted.predict(asked) == asked["intent"].to_numpy(dtype=str)
     except ValueError:  # settings under which no term is left; the present ones must do better
         if number == 0:
             raise
@@ -128,8 +131,11 @@ def deal(units: np.ndarray, folds: int) -> np.ndarray:
 
 
 def search(frame, context: list[str], model: _settings.Model, tries: int = 20, folds: int = 4, minutes: float = 10.0,
-           workers: str = "1", encoder: Encoder | None = None, tell: Callable[[Trial], None] = lambda trial: None) -> Found:
+           workers: str = "1", encoder: Encoder | None = None, tell: Callable[[Trial], None] = lambda trial: None,
+           folder: Path | None = None) -> Found:
     """Try settings on the training rows `frame`, for so many minutes at most. `tell` hears of each trial when it moved on.
+
+    Processes share the vectors of an encoder in `folder` while they work (default: among temporary files).
 
     Raises InputError when the rows are too few for the folds, OutOfTime when not even the present settings were tried.
     """
@@ -157,7 +163,8 @@ def search(frame, context: list[str], model: _settings.Model, tries: int = 20, f
             done += 1
             tell(trials[number])
         return done == len(tasks)
-    with crew(workers) as run:
+    names = frame["intent"].unique()
+    with crew(workers) as run, lent_encoder(encoder, model.tier, frame["text"], names, workers, folder) as encoder:
         complete = work(range(len(trials)), [0], run)
         ranked = sorted((at for at in range(1, len(trials)) if trials[at].right), key=lambda at: -trials[at].score().value)
         complete &= work([0, *ranked[:max(1, len(trials) // 3)]], range(1, folds), run)

@@ -74,6 +74,7 @@ class Model:
     min_count: int
     many: int
     context_weight: float
+    name_rows: int
     penalty: float
     folds: int
     seed: int
@@ -508,6 +509,7 @@ def check_settings(settings: Settings, place: str) -> None:
          "1 or more; 0 days or more"),
         (settings.model.folds >= 2 and settings.model.penalty > 0, "folds, penalty", "folds >= 2, penalty > 0"),
         (settings.model.context_weight > 0, "context_weight", "above 0"),
+        (settings.model.name_rows >= 0, "name_rows", "0 or more"),
         (settings.model.many >= 1_000, "many", "1000 or more"),
         (0 < settings.model.encoder_weight <= 100, "encoder_weight", "above 0, 100 at most"),
         (settings.tracking.mlflow.startswith(TRACKERS) or not settings.tracking.mlflow, "mlflow",

@@ -38,6 +38,23 @@ def test_rows_out_of_scope_are_scored_by_a_threshold_of_training_rows():
     assert np.isnan(always.auroc) and np.isnan(always.lost) and always.accuracy.value < 0.2
 
 
+def test_a_model_that_has_learnt_what_is_out_of_scope_is_scored_by_that():
+    """With training rows out of scope, ours is judged by its chance to be in scope, the others by their confidence."""
+    nouns = ("moon", "soup", "song", "rose", "tower")
+    said = [f"{verb} the {noun}" for verb in ("sing", "paint", "cook", "dance") for noun in nouns]
+    asked = [f"please {verb} that {noun}" for verb in ("sing", "paint", "cook") for noun in ("song", "soup", "rose")]
+    strange = pd.DataFrame({"text": said + asked, "intent": "oos", "role": "", "location": "",
+                            "side": ["train"] * len(said) + ["test"] * len(asked)})
+    sides = type(SIDES)(**{**vars(SIDES), "out_of_scope": strange})
+    names = ("mlbot light", "TF-IDF + logistic regression")
+    ours, theirs = (measure(name, sides, ["role", "location"], SETTINGS.model, asked=5) for name in names)
+    assert (ours.score, theirs.score) == ("in scope", "confidence")
+    untaught = type(SIDES)(**{**vars(SIDES), "out_of_scope": strange[strange["side"] == "test"]})
+    plain = measure("mlbot light", untaught, ["role", "location"], SETTINGS.model, asked=5)
+    assert plain.score == "confidence" and ours.auroc > plain.auroc
+    assert "  in scope  " in benchmark.row_of(ours) and "  confidence  " in benchmark.row_of(plain)
+
+
 def test_a_contender_that_fails_is_said_and_ours_is_an_error(monkeypatch):
     monkeypatch.setitem(benchmark.CONTENDERS, "no such library", None)
     monkeypatch.setitem(benchmark.NEEDS, "no such library", ("no_such_library", "x"))

@@ -15,10 +15,11 @@ from mlbot import blame as blaming
 from mlbot.artefact import write_artefact
 from mlbot.blame import Replayer, answer, blame, common_rows, save_blame, units
 from mlbot.data import read_utterances, sample_file, snapshot
+from mlbot.encoder import write_tiny_encoder
 from mlbot.errors import InputError
 from mlbot.evaluate import accuracy
 from mlbot.gate import Rules, Waiver, as_plain, judge
-from mlbot.model import to_artefact, train
+from mlbot.model import encoder_of, to_artefact, train
 from mlbot.predict import load
 from mlbot.runs import code_version, day_of, environment, load_verdicts, save_json, save_table, save_verdicts
 from mlbot.settings import load_settings
@@ -102,7 +103,8 @@ def leave_run(name, rows, test, model=None):
     for part, table in (("train", rows), ("test", test), ("out_of_scope", test.iloc[:0])):
         save_table(table, folder / f"{part}.csv")
     how = model or settings.model
-    write_artefact(to_artefact(train(rows, list(utterances.context), how), how, {}), folder / "model")
+    encoder = encoder_of(how, rows["text"], settings.root)
+    write_artefact(to_artefact(train(rows, list(utterances.context), how, encoder=encoder), how, {}), folder / "model")
     predicted, confidence = load(folder / "model").answers(test)
     save_table(test.assign(predicted=predicted, confidence=confidence), folder / "predictions.csv")
     save_verdicts([judge("accuracy", accuracy(test["intent"], predicted), rules.target("accuracy"))], folder)
@@ -167,6 +169,28 @@ def test_a_changed_lock_file_is_the_environment(short):
     assert found.causes == ["environment"] and found.effects["environment"].low > 0 and found.effects["code"].value == 0
     assert found.sentence.startswith("environment: lock ") and "brought" in found.sentence
     assert "data unchanged" in found.sentence
+
+
+ENCODED = START + "[model]\ntier = encoder\nencoder = tiny\nwords = 3 3\ncharacters = 1 1\n" \
+    "context_weight = 0.1\nencoder_weight = 100\n"  # words alone say little
+
+
+def test_another_encoder_behind_the_same_name_is_the_encoder(short):
+    """Code, data and packages are the same, and the folder of the encoder holds other files: that is named."""
+    (short / ".gitignore").write_text("runs/\nmodels/\ntiny/\n")
+    commit(short, ENCODED)
+    rows, test = sides()
+    words = sorted(set(" ".join(rows["text"]).lower().split()))
+    write_tiny_encoder(short / "tiny", words, width=256)
+    old = leave_run("1", rows, test)
+    same = leave_run("2", rows, test)
+    assert blame(old, same, load_settings()).causes == ["noise"]
+    shutil.rmtree(short / "tiny")
+    write_tiny_encoder(short / "tiny", words, width=2)
+    found = blame(old, leave_run("3", rows, test), load_settings())
+    assert found.causes == ["encoder"] and found.sentence.startswith("encoder: encoder tiny: "), found.sentence
+    assert "data unchanged" in found.sentence and "environment unchanged" in found.sentence and "@COMMIT" in found.advice
+    assert abs(found.effects["encoder"].value - found.effects["total"].value) < 1e-9
 
 
 def test_a_raised_target_is_the_target(repository):

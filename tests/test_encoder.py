@@ -1,9 +1,11 @@
 """A sentence encoder is found, made into a graph, answers as its makers say, and travels with the model as data."""
 
+import ast
 import hashlib
 import http.server
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -29,7 +31,10 @@ from mlbot.encoder import (
     find_encoder,
     holds,
     in_bytes,
+    load_encoder,
+    origin_of,
     read_recipe,
+    share_vectors,
     write_tiny_encoder,
 )
 from mlbot.errors import InputError
@@ -50,7 +55,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def encoder(folder) -> Encoder:
-    return Encoder(build_encoder(str(folder), ["i need a new card"]))
+    return load_encoder(str(folder), ["i need a new card"])
 
 
 def vector_of(model, ids) -> np.ndarray:
@@ -228,15 +233,18 @@ def test_an_encoder_is_fetched_from_the_hub_once(folder, tmp_path):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     code = "import sys\nfrom mlbot.encoder import find_encoder\nprint(find_encoder(sys.argv[1]))"
+    built = "import sys\nfrom mlbot.encoder import load_encoder\nprint(load_encoder(sys.argv[1], []).origin)"
     hub = {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"}
 
-    def ask(name, **more):
+    def ask(name, code=code, **more):
         return subprocess.run([sys.executable, "-c", code, name], env={**os.environ, **hub, **more}, capture_output=True,
                               text=True, cwd=tmp_path)
     try:
         first = ask("team/tiny")
         found = Path(first.stdout.strip())
         assert (found / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes(), first.stderr
+        origin = ask("team/tiny", built)  # the state that was fetched is known to the model, though nobody named it
+        assert ast.literal_eval(origin.stdout) == {**origin_of(folder), "commit": "0" * 40}, origin.stderr
         missing = ask("team/none")
         assert "no encoder 'team/none'" in missing.stderr and "do: correct encoder in settings.ini" in missing.stderr
     finally:
@@ -308,6 +316,21 @@ def test_an_encoder_that_does_not_fit_or_cannot_run_is_refused(folder, encoder):
                                      {"model": good.manifest["model"]}, files))
 
 
+def test_processes_share_what_an_encoder_said_and_load_it_only_for_other_texts(encoder, tmp_path):
+    """Vectors that are known come from the file, in any process; another text is asked about as before."""
+    texts = ["i need a card", "book a room", "i need a card"]
+    shared = pickle.loads(pickle.dumps(share_vectors(encoder, texts, tmp_path)))  # as a process is given it
+    assert (shared.vectors(texts) == encoder.vectors(texts)).all() and shared.vectors([]).shape == (0, encoder.width)
+    assert isinstance(shared._vectors, np.memmap) and len(shared._vectors) == 2
+    assert (shared.words(), shared.width, shared.origin) == (encoder.words(), encoder.width, encoder.origin)
+    mixed = ["my badge", "book a room"]
+    assert np.allclose(shared.vectors(mixed), encoder.vectors(mixed))
+    (tmp_path / ENCODER).unlink()
+    assert (shared.vectors(texts) == encoder.vectors(texts)).all()
+    with pytest.raises(OSError):
+        shared.vectors(mixed)
+
+
 def test_a_light_model_asks_for_no_encoder():
     assert encoder_of(replace(SETTINGS.model, tier="light", encoder="nowhere"), []) is None
 
@@ -320,8 +343,15 @@ def test_a_run_with_an_encoder_in_a_folder_of_the_project_ends_green(project, ml
     assert done.returncode == 0, done.stdout + done.stderr
     manifest = json.loads(next((project / "models").glob("*/manifest.json")).read_text())
     assert manifest["model"]["tier"] == tier and manifest["model"]["encoder"] == "tiny"
+    assert manifest["encoder"] == origin_of(project / "tiny")
     assert mlbot("predict", "I lost my badge", "--role", "sales").returncode == 0
     assert "(all words together)" in mlbot("predict", "I lost my badge", "--explain").stdout
+    shutil.rmtree(project / "tiny")
+    other = origin_of(write_tiny_encoder(project / "tiny", WORDS, width=16, seed=1))
+    moved = mlbot("run")  # the same name, other files: they are trained with, and the report says so
+    page = next((project / "runs").glob("latest*/report.html"), None) or sorted((project / "runs").glob("*/report.html"))[-1]
+    told = f"encoder tiny: {manifest['encoder']['digest'][:10]} is now {other['digest'][:10]}"
+    assert told in page.read_text(), moved.stdout + moved.stderr
     (project / "settings.ini").write_text("[data]\nsource = sample\n[model]\ntier = heavy\n")
     refused = mlbot("run")
     assert refused.returncode == 2 and "light or static or encoder" in refused.stderr

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlbot import model as modelling
 from mlbot import search as searching
 from mlbot.data import Columns, read_utterances, sample_file
 from mlbot.encoder import Encoder, build_encoder, write_tiny_encoder
@@ -140,6 +141,22 @@ def test_an_encoder_goes_with_the_work(tmp_path):
     encoder = Encoder(build_encoder(str(folder), ROWS["text"].head(5)))
     found = search(ROWS, CONTEXT, model, tries=2, folds=2, workers="2", encoder=encoder)
     assert found.complete and table(found) == table(search(ROWS, CONTEXT, model, tries=2, folds=2, encoder=encoder))
+
+
+@pytest.mark.parametrize("tier", ["static", "encoder"])
+def test_processes_ask_an_encoder_about_each_text_once(tmp_path, monkeypatch, tier):
+    """It is asked here, before the processes start; they are given a folder, in the place that was named, and leave none."""
+    folder = write_tiny_encoder(tmp_path / "tiny", set(" ".join(ROWS["text"]).lower().split()))
+    model = replace(SETTINGS.model, tier=tier, encoder=str(folder))
+    encoder, shared = Encoder(build_encoder(str(folder), ROWS["text"].head(5))), []
+    real = modelling.share_vectors
+    monkeypatch.setattr(modelling, "share_vectors", lambda *words: shared.append(words) or real(*words))
+    monkeypatch.setattr(Encoder, "__reduce__", None)  # whoever sends it to a process would fail
+    found = search(ROWS, CONTEXT, model, tries=2, folds=2, workers="2", encoder=encoder, folder=tmp_path / "search")
+    assert found.complete and len(shared) == 1 and set(ROWS["text"]) <= set(shared[0][1])
+    assert shared[0][2].parent == tmp_path / "search" and not list((tmp_path / "search").iterdir())
+    search(ROWS, CONTEXT, model, tries=1, folds=2, encoder=encoder)
+    assert len(shared) == 1  # one process needs no file
 
 
 def test_the_time_is_kept(monkeypatch):

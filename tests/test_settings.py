@@ -75,6 +75,7 @@ def test_without_a_file_the_working_folder_is_the_root(tmp_path):
     ("[split]\nsealed_percent = 100\n", "from 0 to 99"),
     ("[data]\nconflicts = ignore\n", "keep or set_aside"),
     ("[model]\nwords = 2\n", "two lengths"),
+    ("[model]\nname_rows = -1\n", "0 or more"),
     ("[budget]\nrun = 0\n", "above 0"),
 ])
 def test_what_makes_no_sense_is_refused(tmp_path, text, says):
