@@ -56,7 +56,7 @@ def extra_of(module: str) -> str:
     """The extra that brings a module; 'project' for one that no extra is known for."""
     brings = {"encoder": ("onnx", "onnxruntime", "tokenizers", "huggingface_hub"), "store": ("deltalake", "arro3"),
               "objects": ("obstore",), "dask": ("distributed", "dask"), "tracking": ("mlflow", "alembic"),
-              "serve": ("litestar", "granian", "uvloop", "msgspec", "sqlalchemy", "prometheus_client"),
+              "serve": ("litestar", "granian", "uvloop", "msgspec", "prometheus_client"), "postgres": ("psycopg",),
               "train": ("sklearn", "scipy"), "data": ("pandas", "py3langid")}
     return next((name for name, modules in brings.items() if module.partition(".")[0] in modules), "project")
 
