@@ -78,13 +78,14 @@ def table_lines(number: str) -> tuple[str, ...]:
     indexes = [f"CREATE INDEX IF NOT EXISTS ix_events_{name} ON events ({name})" for name in ("at", "kind", "person")]
     return f"CREATE TABLE IF NOT EXISTS events ({columns})", *indexes
 
-# %% ../nbs/52_events.ipynb #2f8144e9
-_PRAGMAS = ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON")
+# %% ../nbs/52_events.ipynb #1ad268ac
+_PRAGMAS = ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON",
+            "cache_size = -256")  # kilobytes of each connection; the system keeps pages of the file, too
 
 
 def connect_sqlite(file: str) -> sqlite3.Connection:
     """A connection to a file. Threads may take turns with it, and transactions begin where we say so."""
-    connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, cached_statements=8)
     try:
         for line in _PRAGMAS:
             connection.execute(f"PRAGMA {line}").close()

@@ -352,7 +352,7 @@ class Recorder:
         """Write all that waits."""
         batch: list[Event] = []
         with suppress(queue.Empty):  # another thread may take them, too
-            while len(batch) < 500:
+            while len(batch) < 100:  # one statement; more at once need more memory and are no faster
                 batch.append(self.events.get_nowait())
         if not batch:
             return
