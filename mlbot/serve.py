@@ -388,7 +388,7 @@ class House:
         self._catalogue: tuple[str, dict[str, Process]] = ("", load_catalogue(settings))
         minutes = 60.0
         self.bot = _bot.Bot(self.log, self.model, self.processes, settings.costs, settings.bot.patience * minutes,
-                            settings.bot.absence * minutes, self.live.other_than)
+                            settings.bot.absence * minutes, self.live.other_than, settings.bot.tries)
         self.recorder = Recorder(self.log, self.figures)
         self.outbox = Outbox(self.bot, webhook_secret(self.secret), settings.bot.webhooks, settings.bot.inbox,
                              failed=lambda error: self.figures.faults.labels("outbox").inc())

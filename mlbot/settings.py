@@ -145,12 +145,16 @@ class Costs:
 
 @dataclass(frozen=True)
 class Bot:
-    """The processes of the bot, the addresses that it may call, and how long people wait (minutes)."""
+    """The processes of the bot, the addresses that it may call, and how long people wait (minutes).
+
+    `tries`: so many values that do not fit a slot, then a person is offered.
+    """
     processes: str
     webhooks: tuple[str, ...]
     inbox: str
     patience: float
     absence: float
+    tries: int
 
 
 @dataclass(frozen=True)
@@ -493,6 +497,7 @@ def check_settings(settings: Settings, place: str) -> None:
         (0 < settings.costs.outside < 1, "outside", "between 0 and 1"),
         (0 < settings.bot.patience < float("inf") and 0 < settings.bot.absence < float("inf"), "patience, absence",
          "minutes above 0"),
+        (settings.bot.tries >= 1, "tries", "1 or more"),
         (not settings.bot.inbox or settings.bot.inbox.startswith(tuple(settings.bot.webhooks) or ("no address",)), "inbox",
          "an address at one of webhooks"),
         (settings.monitor.days >= 1 and settings.monitor.drift > 0, "days, drift", "1 or more; above 0"),

@@ -29,7 +29,7 @@ const PAUSE = 0.3; // seconds before the second try, where the service names non
  *   unread: number, agent: string}} Case
  * @typedef {{agent: string, waiting: Case[], mine: Case[], others: Case[]}} Handoffs
  * @typedef {{case: Case, conversation: Conversation, top: {intent: string, title: string, confidence: number}[],
- *   slots: Object<string, string>}} Handoff
+ *   slots: Object<string, string | number>}} Handoff
  * @typedef {{id: string, text: string, role: string, location: string, predicted: string, confidence: number,
  *   alternatives: Alternative[], why: "unsure" | "random" | "second opinion"}} LabelItem
  * @typedef {{pairs: number, share: number, kappa: number}} Agreement
