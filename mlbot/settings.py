@@ -169,12 +169,13 @@ class Monitor:
 
 @dataclass(frozen=True)
 class Service:
-    """Where the service listens, where its log is, and how much it takes on."""
+    """Where the service listens, where its log is, how much it takes on, and who may ask for predictions."""
     host: str
     port: int
     events: str
     per_caller: int
     at_once: int
+    predict: str
     look: float
 
 
@@ -507,6 +508,7 @@ def check_settings(settings: Settings, place: str) -> None:
          "port, per_caller, at_once", "a port from 0 to 65535; 1 or more"),
         (settings.ci.architecture in ("inside", "service"), "architecture", "inside or service"),
         (settings.ci.rows >= 0 and 0 < settings.ci.canary <= 1, "rows, canary", "0 or more; a share above 0"),
+        (settings.service.predict in ("open", "token"), "predict", "open or token"),
         (0 < settings.service.look < float("inf"), "look", "seconds above 0"),
         (settings.places.carried != str(settings.places.models), "carried", "another folder than models"),
         (min(settings.feedback.cap, settings.feedback.labellers) >= 1 and settings.feedback.days >= 0, "cap, labellers, days",

@@ -84,7 +84,7 @@ export class MlbotClient {
 
   /**
    * @param {{url: string, token?: string, timeout?: number, fetch?: typeof globalThis.fetch}} options
-   *   `url`: where the service is; `token`: who asks, signed by the host application;
+   *   `url`: where the service is; `token`: who asks, signed by the host application, or, for predictions alone, a token of the service;
    *   `timeout`: milliseconds that a call may take, its second try included.
    */
   constructor({ url, token = "", timeout = 5000, fetch = globalThis.fetch }) {
