@@ -624,6 +624,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'mlbot.events.reaching': ('events.html#reaching', 'mlbot/events.py'),
                               'mlbot.events.row_of': ('events.html#row_of', 'mlbot/events.py'),
                               'mlbot.events.selecting': ('events.html#selecting', 'mlbot/events.py'),
+                              'mlbot.events.set_pragma': ('events.html#set_pragma', 'mlbot/events.py'),
                               'mlbot.events.sqlite': ('events.html#sqlite', 'mlbot/events.py'),
                               'mlbot.events.table_lines': ('events.html#table_lines', 'mlbot/events.py')},
             'mlbot.explain': { 'mlbot.explain.Explanation': ('explain.html#explanation', 'mlbot/explain.py'),

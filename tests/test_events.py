@@ -4,10 +4,12 @@ import multiprocessing
 import os
 import secrets
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -40,7 +42,7 @@ def postgres(tmp_path_factory):
             break
         time.sleep(0.1)
     yield f"postgresql://mlbot@/postgres?host={folder}"
-    server.terminate()
+    server.send_signal(signal.SIGINT)  # at once, also while a test that failed holds connections
     server.wait()
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -192,6 +194,28 @@ def test_a_log_of_the_version_before_goes_on(kind, tmp_path, request):
         with pytest.raises(Taken):
             log.append(taken)
     log.close()
+
+
+@pytest.mark.parametrize("kind", BEFORE)
+def test_servers_that_start_at_once_make_one_table_and_none_fails(kind, tmp_path, request):
+    """Eight of them open a log that is not there yet, at the same moment, five times."""
+    for number in range(5):
+        place = tmp_path / f"{number}.db" if kind == "sqlite" else request.getfixturevalue("postgres")
+        if kind == "postgres":
+            with psycopg.connect(place, autocommit=True) as other:
+                other.execute("DROP TABLE IF EXISTS events")
+        together = threading.Barrier(8)
+
+        def begin(server, place=place, together=together):
+            together.wait()
+            log = EventLog(place)
+            log.append(Event("turn", "c1", turn=server))
+            return log
+        with ThreadPoolExecutor(8) as threads:
+            logs = list(threads.map(begin, range(8)))
+        assert sorted(event.turn for event in logs[0].read()) == list(range(8))
+        for log in logs:
+            log.close()
 
 
 def test_a_database_that_was_away_is_found_again(postgres):
