@@ -4,10 +4,10 @@
 
 All answer the same request with the company's model of tier light: mlbot as it ships; "constant", the same server and
 framework with a route that answers a constant; FastAPI with the scikit-learn pipeline, as one writes it; and MLflow's
-`models serve` with that pipeline. mlbot and the peers are installed once into environments of their own below ~/.cache/mlbot,
-each with what it needs. Load comes from wrk (Debian: apt install wrk). For each: time from start to the first answer,
-requests a second, processor time a request, the median and 99th percentile at each concurrency, and the resident memory of
-all its processes after the load. Ratios hold within one run.
+`models serve` with that pipeline. mlbot and the peers are installed once into environments of their own below
+~/.cache/mlbot, each with what it needs, compiled. Load comes from wrk (Debian: apt install wrk). For each: time from start
+to the first answer, requests a second, processor time a request, the median and 99th percentile at each concurrency, and
+the resident memory of all its processes after the load. Ratios hold within one run.
 """
 
 import argparse
@@ -28,6 +28,7 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 HOME = Path.home() / ".cache" / "mlbot"
 OURS, PEERS = HOME / "bench-serve-mlbot", HOME / "bench-serve"
+COMPILES = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 ASKED = {"text": "I need a new card", "role": "sales", "location": "berlin"}
 TRAIN = """
 import sys, cloudpickle
@@ -100,6 +101,9 @@ def environment(home: Path, *packages: str) -> str:
         subprocess.run([sys.executable, "-m", "uv", "venv", "-q", "--clear", str(home)], check=True)
         subprocess.run([sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python, *packages], check=True)
         (home / "done").touch()
+    if not (home / "compiled").exists():  # as pip leaves it: who compiles at each start needs more time and memory
+        subprocess.run([python, "-m", "compileall", "-q", str(home / "lib"), str(ROOT / "mlbot")], env=COMPILES)
+        (home / "compiled").touch()
     return python
 
 
@@ -167,7 +171,7 @@ def measure(name: str, server: Server, port: int, folder: Path, options) -> dict
     body = json.dumps(server.body).replace("\\", "\\\\").replace("'", "\\'")
     script.write_text(f"wrk.method = 'POST'\nwrk.body = '{body}'\nwrk.headers['Content-Type'] = 'application/json'\n")
     path = f"{PEERS / 'bin'}{os.pathsep}{os.environ['PATH']}"  # mlflow starts uvicorn by its name
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path}
+    environment = {**COMPILES, "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path}
     started = time.perf_counter()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(server.command, cwd=folder, env=environment, **quiet)

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['SPOKEN', 'TRIES', 'MOST_TURNS', 'NOBODY', 'WAITING', 'REMEMBERED', 'Message', 'Conversation', 'conversation_of',
            'NotFound', 'Conflict', 'new_id', 'Judged', 'judge', 'Bot', 'facts_of', 'beside', 'is_stale', 'act_words',
-           'handed_over', 'transcript', 'handed', 'Case', 'Desk', 'by_desk', 'status', 'take', 'mine', 'reply',
-           'give_back', 'close', 'tick', 'gone', 'still_waiting']
+           'option_names', 'handed_over', 'transcript', 'handed', 'Case', 'Desk', 'by_desk', 'status', 'take', 'mine',
+           'reply', 'give_back', 'close', 'tick', 'gone', 'still_waiting']
 
 # %% ../nbs/56_bot.ipynb #0313854d
 import secrets
@@ -120,8 +120,9 @@ WAITING = "You are still waiting for a person. Nothing is lost; you can close th
 class Bot:
     """The bot of a project. `model` gives the predictor that answers now, for a conversation.
 
-    `patience`: seconds after which somebody who waits is told so; `absence`: seconds after which an agent who shows no sign
-    of life loses a conversation. `other`: from the name of the model that answers to one that is asked beside it, or None.
+    `patience`: seconds after which somebody who waits is told so; `absence`: seconds after which an agent who shows no
+    sign of life loses a conversation; `tries`: so many values that do not fit a slot, then a person is offered. `other`:
+    from the name of the model that answers to one that is asked beside it, or None.
     """
     log: EventLog
     model: Callable[[str], Predictor]
@@ -130,13 +131,14 @@ class Bot:
     patience: float = 300.0
     absence: float = 120.0
     other: Callable[[str], Predictor | None] = lambda name: None
+    tries: int = 3
 
     def __post_init__(self):
         self.desk = Desk(self.log, self.absence)
 
     def rules(self, conversation: Conversation) -> Rules:
         """The rules for the person of a conversation."""
-        return Rules(self.processes(), conversation.role, conversation.location)
+        return Rules(self.processes(), conversation.role, conversation.location, self.tries)
 
     def start(self, identity: Identity, name: str = "") -> Conversation:
         """Open a conversation."""
@@ -251,7 +253,15 @@ def act_words(act: Act, found: Conversation, rules: Rules) -> str:
         return "A person, please"
     if act.confirm is not None:
         return "Yes" if act.confirm else "No"
+    if found.state.pending is not None and found.state.pending.kind == "slot" and act.choose in option_names(found, rules):
+        return act.choose
     return rules.process(act.choose).title if act.choose else "None of these"
+
+
+def option_names(found: Conversation, rules: Rules) -> tuple[str, ...]:
+    """The options of the slot that the bot waits for."""
+    pending = found.state.pending
+    return rules.process(pending.intent).slot_of(pending.options[0]).options
 
 
 def handed_over(found: Conversation, step: Step) -> bool:

@@ -13,12 +13,12 @@ __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'extra_of', 'h
            'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff', 'data_remove', 'data_erase',
            'forget_talk', 'data_relabel', 'data_lock', 'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search',
            'print_trials', 'propose', 'benchmark', 'audit', 'models', 'push_carried', 'carry_trial', 'fetch_carried',
-           'carriers', 'carry', 'add_carry', 'serve', 'token', 'bundle', 'add_bundle', 'monitor', 'promote', 'rollback',
-           'label', 'open_text', 'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error',
-           'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of', 'add_run', 'add_cache',
-           'add_project', 'add_ci', 'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who', 'add_relabel',
-           'add_data', 'add_gates', 'add_company', 'add_retrain', 'add_interop', 'add_checkout', 'Version', 'Parser',
-           'build_parser', 'main']
+           'carriers', 'carry', 'add_carry', 'remark_on_predictions', 'serve', 'token', 'bundle', 'add_bundle',
+           'monitor', 'promote', 'rollback', 'label', 'open_text', 'write_labels', 'checkout', 'in_checkout', 'test',
+           'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of',
+           'add_run', 'add_cache', 'add_project', 'add_ci', 'add_predict', 'add_serve', 'add_search', 'add_benchmark',
+           'add_who', 'add_relabel', 'add_data', 'add_gates', 'add_company', 'add_retrain', 'add_interop',
+           'add_checkout', 'Version', 'Parser', 'build_parser', 'main']
 
 # %% ../nbs/70_cli.ipynb #35d7ea8b
 import argparse
@@ -57,7 +57,7 @@ def extra_of(module: str) -> str:
     """The extra that brings a module; 'project' for one that no extra is known for."""
     brings = {"encoder": ("onnx", "onnxruntime", "tokenizers", "huggingface_hub"), "store": ("deltalake", "arro3"),
               "objects": ("obstore",), "dask": ("distributed", "dask"), "tracking": ("mlflow", "alembic"),
-              "serve": ("litestar", "granian", "uvloop", "msgspec", "sqlalchemy", "prometheus_client"),
+              "serve": ("litestar", "granian", "uvloop", "msgspec", "prometheus_client"), "postgres": ("psycopg",),
               "train": ("sklearn", "scipy"), "data": ("pandas", "py3langid")}
     return next((name for name, modules in brings.items() if module.partition(".")[0] in modules), "project")
 
@@ -1467,6 +1467,15 @@ def add_carry(command: argparse.ArgumentParser) -> None:
     both.add_argument("--pull", nargs="?", const="", metavar="ADDRESS", help="take over what was released elsewhere")
 
 # %% ../nbs/70_cli.ipynb #1aa08fcb
+def remark_on_predictions(settings: Settings, host: str) -> str:
+    """The line that says who may ask for predictions, where that is not simply this machine."""
+    if settings.service.predict == "token":
+        return f"        predictions ask for a token: {program()} token --predict\n"
+    if host in ("localhost", "::1") or host.startswith("127."):
+        return ""
+    return "        whoever reaches this port may ask for predictions, unless settings.ini [service] says predict = token\n"
+
+
 def serve(options: argparse.Namespace) -> int:
     """Serve model, bot and pages until Ctrl-C or SIGTERM."""
     try:
@@ -1488,6 +1497,7 @@ def serve(options: argparse.Namespace) -> int:
         print(f"serves: {address}  (chat, agents, labels, monitor; the API in /openapi.json)")
         print("        everybody may be anybody here: this is a demonstration" if options.demo else
               f"        tokens: {program()} token --help")
+        print(remark_on_predictions(settings, options.host or settings.service.host), end="")
         print("stop:   Ctrl-C", flush=True)
     run_server(settings, options.demo, options.host, options.port, ready, works)
     return 0
@@ -1497,13 +1507,16 @@ def token(options: argparse.Namespace) -> int:
     """Print a token for a person or an agent."""
     try:
         from mlbot.events import home_of
-        from mlbot.identity import HOUR, Identity, find_secret, sign, webhook_secret
+        from mlbot.identity import HOUR, Identity, find_secret, find_tokens, sign, webhook_secret
     except ImportError as problem:
         raise need("serve", problem) from None
     settings = load_settings()
     home = home_of(settings)
     if options.webhooks:
         print(webhook_secret(find_secret(home / "secret")))
+        return 0
+    if options.predict:
+        print("\n".join(find_tokens(home / "tokens")))
         return 0
     if bool(options.agent) == bool(options.person):
         raise InputError("a person and an agent, or neither", "one of them", "--person NAME --role ROLE, or --agent NAME")
@@ -1849,6 +1862,7 @@ def add_serve(commands) -> None:
     command.add_argument("--agent", default="", metavar="NAME")
     command.add_argument("--role", default="")
     command.add_argument("--location", default="")
+    command.add_argument("--predict", action="store_true", help="print the tokens with which programs ask for predictions")
     command.add_argument("--webhooks", action="store_true", help="print the secret that receivers verify calls with")
     command.add_argument("--hours", type=minutes_of, default=12.0, help="how long it holds (default: 12)")
     command.set_defaults(call=token)

@@ -64,7 +64,8 @@ def read_toml(name: str) -> dict:
 @cache
 def processes() -> dict[str, Process]:
     """The process catalogue, by key."""
-    return {key: Process(key, **{name: tuple(value) if isinstance(value, list) else value for name, value in item.items()})
+    return {key: Process(key, **{name: tuple(value) if isinstance(value, list) else value for name, value in item.items()
+                                 if name != "slot"})  # how the bot asks is in mlbot.catalogue
             for key, item in read_toml("processes.toml").items()}
 
 # %% ../nbs/14_company.ipynb #534da383

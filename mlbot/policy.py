@@ -5,14 +5,15 @@
 # %% auto #0
 __all__ = ['BOT', 'QUEUE', 'AGENT', 'CLOSED', 'SAYS', 'YES', 'NO', 'STOP', 'MOST_DENIED', 'Pending', 'State', 'state_from', 'Act',
            'Heard', 'Button', 'Step', 'wants_person', 'is_one_of', 'Rules', 'slot_words', 'call_person', 'try_again',
-           'ask_or_start', 'yes_or_no', 'offer', 'hear', 'answer_pending', 'listens', 'repeat', 'respond']
+           'slot_buttons', 'ask_slot', 'ask_or_start', 'yes_or_no', 'offer', 'hear', 'answer_pending', 'fill_slot',
+           'listens', 'repeat', 'respond']
 
 # %% ../nbs/54_policy.ipynb #a6141e9b
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from .catalogue import Process, titled
+from .catalogue import Process, Slot, Value, read_value, titled, wanted_words
 from .decide import CLARIFY, CONFIRM, EXECUTE, OUT_OF_SCOPE
 from .text import folded
 
@@ -26,12 +27,15 @@ class Pending:
     kind: str
     intent: str = ""
     options: tuple[str, ...] = ()
-    slots: dict[str, str] = field(default_factory=dict)
+    slots: dict[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class State:
-    """A conversation as the rules see it. `owner`: bot, queue, agent, closed; `denied`: how often in a row the bot erred."""
+    """A conversation as the rules see it. `owner`: bot, queue, agent, closed.
+
+    `denied`: how often in a row the bot erred, or a value did not fit.
+    """
     owner: str = BOT
     agent: str = ""
     queue: str = ""
@@ -88,7 +92,7 @@ class Step:
     says: tuple[str, ...] = ()
     buttons: tuple[Button, ...] = ()
     starts: str = ""
-    slots: dict[str, str] = field(default_factory=dict)
+    slots: dict[str, Value] = field(default_factory=dict)
 
 # %% ../nbs/54_policy.ipynb #88f24a07
 SAYS = {
@@ -98,6 +102,8 @@ SAYS = {
     "clarify": "Which of these do you mean?",
     "denied": "Sorry, I misunderstood. Please say it in other words.",
     "slot": "For “{title}” I need to know: {slot}?",
+    "unfit": "That does not fit: I need {wanted}. {question}",
+    "help": "Or shall a person help?",
     "started": "I start “{title}”{slots}.",
     "forbidden": "“{title}” is not open to your role or place. A person can help.",
     "out_of_scope": "I have no process for that. Shall a person look at it?",
@@ -131,10 +137,14 @@ _HELP = Button("person", True, "A person, please")
 
 @dataclass(frozen=True)
 class Rules:
-    """What the rules know beside the conversation: the processes, and the role and place of the person, from the identity."""
+    """What the rules know beside the conversation: the processes, and the role and place of the person, from the identity.
+
+    `tries`: after so many values that do not fit a slot, a person is offered.
+    """
     processes: dict[str, Process]
     role: str = ""
     location: str = ""
+    tries: int = 3
 
     def process(self, intent: str) -> Process:
         """The process of an intent; one that only records where there is none."""
@@ -145,7 +155,7 @@ class Rules:
         return self.process(intent).serves(self.role, self.location)
 
 
-def slot_words(slots: dict[str, str]) -> str:
+def slot_words(slots: dict[str, Value]) -> str:
     """Slots and their values, in brackets."""
     return f" ({', '.join(f'{titled(name).lower()}: {value}' for name, value in slots.items())})" if slots else ""
 
@@ -163,7 +173,23 @@ def try_again(state: State, rules: Rules) -> Step:
     return Step(replace(state, pending=None, denied=state.denied + 1), (SAYS["denied"],), (_HELP,))
 
 
-def ask_or_start(state: State, intent: str, slots: dict[str, str], agreed: bool, rules: Rules) -> Step:
+def slot_buttons(slot: Slot) -> tuple[Button, ...]:
+    """The buttons under the question for a slot: its options, and a person."""
+    return (*(Button("choose", option, option) for option in slot.options), _HELP)
+
+
+def ask_slot(state: State, intent: str, slot: Slot, slots: dict[str, Value], rules: Rules, misses: int = 0) -> Step:
+    """Ask for the value of a slot; after one that did not fit, say what would."""
+    said = slot.question or SAYS["slot"].format(title=rules.process(intent).title, slot=titled(slot.name).lower())
+    if misses:
+        said = SAYS["unfit"].format(wanted=wanted_words(slot), question=said)
+    if misses >= rules.tries:
+        said += " " + SAYS["help"]
+    pending = Pending("slot", intent, (slot.name,), slots)
+    return Step(replace(state, pending=pending, denied=misses), (said,), slot_buttons(slot))
+
+
+def ask_or_start(state: State, intent: str, slots: dict[str, Value], agreed: bool, rules: Rules) -> Step:
     """Go on with a process: ask for the next slot, for a yes where it is risky, or start it."""
     process = rules.process(intent)
     if not rules.may(intent):
@@ -174,9 +200,7 @@ def ask_or_start(state: State, intent: str, slots: dict[str, str], agreed: bool,
         return Step(State(), (process.answer,))
     open_slots = [name for name in process.slots if name not in slots]
     if open_slots:
-        pending = Pending("slot", intent, (open_slots[0],), slots)
-        said = SAYS["slot"].format(title=process.title, slot=titled(open_slots[0]).lower())
-        return Step(replace(state, pending=pending, denied=0), (said,), (_HELP,))
+        return ask_slot(state, intent, process.slot_of(open_slots[0]), slots, rules)
     if process.confirm and not agreed:
         said = SAYS["start"].format(title=process.title, slots=slot_words(slots))
         pending = Pending("confirm", intent, ("start",), slots)
@@ -232,11 +256,24 @@ def answer_pending(state: State, act: Act, rules: Rules) -> Step | None:
         if act.choose and act.choose not in pending.options:
             return offer(state, pending.options, rules)
         return ask_or_start(state, act.choose, {}, False, rules) if act.choose else try_again(state, rules)
-    if pending.kind == "slot" and text:
-        if is_one_of(text, STOP):
-            return Step(State(), (SAYS["stopped"],))
-        return ask_or_start(state, pending.intent, {**pending.slots, pending.options[0]: text}, False, rules)
-    return None
+    return fill_slot(state, act, rules) if pending.kind == "slot" else None
+
+
+def fill_slot(state: State, act: Act, rules: Rules) -> Step | None:
+    """What an act means to a question for a slot; None for a button that belongs to another question."""
+    pending = state.pending
+    slot = rules.process(pending.intent).slot_of(pending.options[0])
+    given = act.text or act.choose if slot.options else act.text
+    if not given:
+        return None
+    value = read_value(slot, given)
+    if is_one_of(given, STOP) and (value is None or slot.kind == "text"):
+        return Step(State(), (SAYS["stopped"],))
+    if value is not None:
+        return ask_or_start(state, pending.intent, {**pending.slots, slot.name: value}, False, rules)
+    if state.denied >= rules.tries and is_one_of(given, YES):
+        return call_person(state, f"no value for {titled(slot.name).lower()}", rules, pending.intent)
+    return ask_slot(state, pending.intent, slot, pending.slots, rules, state.denied + 1)
 
 
 def listens(state: State, act: Act, rules: Rules) -> bool:
@@ -252,8 +289,10 @@ def repeat(state: State, rules: Rules) -> Step:
         return Step(state, (SAYS["hello"].format(name=""),), (_HELP,))
     if state.pending.kind == "choose":
         return offer(state, state.pending.options, rules)
-    buttons = yes_or_no(state.pending.options[0]) if state.pending.kind == "confirm" else (_HELP,)
-    return Step(state, (SAYS["chosen"],), buttons)
+    if state.pending.kind == "confirm":
+        return Step(state, (SAYS["chosen"],), yes_or_no(state.pending.options[0]))
+    slot = rules.process(state.pending.intent).slot_of(state.pending.options[0])
+    return Step(state, (SAYS["chosen"],), slot_buttons(slot))
 
 
 def respond(state: State, act: Act, heard: Heard | None, rules: Rules) -> Step:

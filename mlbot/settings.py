@@ -146,12 +146,16 @@ class Costs:
 
 @dataclass(frozen=True)
 class Bot:
-    """The processes of the bot, the addresses that it may call, and how long people wait (minutes)."""
+    """The processes of the bot, the addresses that it may call, and how long people wait (minutes).
+
+    `tries`: so many values that do not fit a slot, then a person is offered.
+    """
     processes: str
     webhooks: tuple[str, ...]
     inbox: str
     patience: float
     absence: float
+    tries: int
 
 
 @dataclass(frozen=True)
@@ -166,12 +170,13 @@ class Monitor:
 
 @dataclass(frozen=True)
 class Service:
-    """Where the service listens, where its log is, and how much it takes on."""
+    """Where the service listens, where its log is, how much it takes on, and who may ask for predictions."""
     host: str
     port: int
     events: str
     per_caller: int
     at_once: int
+    predict: str
     look: float
 
 
@@ -494,6 +499,7 @@ def check_settings(settings: Settings, place: str) -> None:
         (0 < settings.costs.outside < 1, "outside", "between 0 and 1"),
         (0 < settings.bot.patience < float("inf") and 0 < settings.bot.absence < float("inf"), "patience, absence",
          "minutes above 0"),
+        (settings.bot.tries >= 1, "tries", "1 or more"),
         (not settings.bot.inbox or settings.bot.inbox.startswith(tuple(settings.bot.webhooks) or ("no address",)), "inbox",
          "an address at one of webhooks"),
         (settings.monitor.days >= 1 and settings.monitor.drift > 0, "days, drift", "1 or more; above 0"),
@@ -503,6 +509,7 @@ def check_settings(settings: Settings, place: str) -> None:
          "port, per_caller, at_once", "a port from 0 to 65535; 1 or more"),
         (settings.ci.architecture in ("inside", "service"), "architecture", "inside or service"),
         (settings.ci.rows >= 0 and 0 < settings.ci.canary <= 1, "rows, canary", "0 or more; a share above 0"),
+        (settings.service.predict in ("open", "token"), "predict", "open or token"),
         (0 < settings.service.look < float("inf"), "look", "seconds above 0"),
         (settings.places.carried != str(settings.places.models), "carried", "another folder than models"),
         (min(settings.feedback.cap, settings.feedback.labellers) >= 1 and settings.feedback.days >= 0, "cap, labellers, days",

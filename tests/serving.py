@@ -36,7 +36,9 @@ class Service:
         else:
             raise AssertionError(self.stop())
         secret = find_secret(root / "events" / "secret")
-        self.client = httpx.Client(base_url=self.url, timeout=20)
+        # A connection a request: the service closes one that was silent for 10 seconds, and on a machine that is so busy that
+        # a process waits for seconds, a request that is on its way would meet that.
+        self.client = httpx.Client(base_url=self.url, timeout=20, limits=httpx.Limits(max_keepalive_connections=0))
         self.ada = {"authorization": f"Bearer {sign(Identity('ada', 'sales', 'de', expires=time.time() + 999), secret)}"}
         self.grace = {"authorization": f"Bearer {sign(Identity('Grace', agent=True, expires=time.time() + 999), secret)}"}
         self.late = {"authorization": f"Bearer {sign(Identity('Grace', agent=True, expires=time.time() - 1), secret)}"}

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from serving import Service
 from mlbot.bot import Bot
 from mlbot.catalogue import load_catalogue
 from mlbot.events import EventLog
-from mlbot.identity import Identity
+from mlbot.identity import Identity, find_secret, sign
 from mlbot.policy import Act
 from mlbot.predict import load
 from mlbot.settings import load_settings
@@ -106,24 +107,58 @@ TRANSCRIPT = [{"text": "I need a new card"}, {"text": "500"}, {"text": "travel"}
               {"text": "hello?"}]
 
 
-def test_the_bot_in_process_and_behind_http_decide_alike(service, tmp_path):
+def played_alike(service, bot, ada, acts) -> list[tuple]:
+    """What is said when a conversation is played in process and over HTTP, which must be the same."""
+    token = {"authorization": f"Bearer {sign(ada, find_secret(service.root / 'events' / 'secret'))}"}
+    here, said = bot.start(ada).id, []
+    there = service.client.post("/v1/conversations", headers=token).json()["conversation_id"]
+    for number, act in enumerate(acts):
+        mine = bot.act(here, ada, Act(**act), str(number))
+        theirs = service.client.post(f"/v1/conversations/{there}/messages", headers=token,
+                                     json={"key": str(number), **act}).json()
+        assert mine.state.owner == theirs["owner"]
+        ours = [(one.sender, one.text, list(one.buttons)) for one in mine.messages if one.sender != "system"]
+        assert ours == [(one["sender"], one["text"], one["buttons"]) for one in theirs["messages"]
+                        if one["sender"] != "system"]
+        said += ours
+    return said
+
+
+@pytest.fixture
+def bot(service, tmp_path):
+    """The bot in process, with the model and the catalogue of the service."""
     settings = load_settings(service.root)
     model = load(settings.places.models)
     processes = load_catalogue(settings, model.intents)
-    bot = Bot(EventLog(tmp_path / "events.db"), lambda about: model, lambda: processes, settings.costs)
-    ada = Identity("ada", "sales", "de")
-    here = bot.start(ada).id
-    there = service.client.post("/v1/conversations", headers=service.ada).json()["conversation_id"]
-    for number, act in enumerate(TRANSCRIPT):
-        mine = bot.act(here, ada, Act(**act), str(number))
-        theirs = service.client.post(f"/v1/conversations/{there}/messages", headers=service.ada,
-                                     json={"key": str(number), **act}).json()
-        assert mine.state.owner == theirs["owner"]
-        ours = [(said.sender, said.text, list(said.buttons)) for said in mine.messages if said.sender != "system"]
-        assert ours == [(said["sender"], said["text"], said["buttons"]) for said in theirs["messages"]
-                        if said["sender"] != "system"]
-    assert mine.state.owner == "queue"
-    bot.log.close()
+    found = Bot(EventLog(tmp_path / "events.db"), lambda about: model, lambda: processes, settings.costs)
+    yield found
+    found.log.close()
+
+
+def test_the_bot_in_process_and_behind_http_decide_alike(service, bot):
+    """One conversation through both: the same words, the same buttons, the same owner after each act."""
+    ada = Identity("ada", "sales", "de", expires=time.time() + 999)
+    said = played_alike(service, bot, ada, TRANSCRIPT)
+    assert "I hand you over to a person" in " ".join(text for _, text, _ in said)
+
+
+def test_slots_with_a_kind_are_asked_alike_and_reach_the_process_as_written_everywhere(service, bot):
+    """A date, a number and a choice: what does not fit is asked again on both ways, and the log holds the value itself."""
+    ada = Identity("ada", "sales", "bangalore", expires=time.time() + 999)
+    said = played_alike(service, bot, ada, [
+        {"text": "I want to join the shuttle to the office"}, {"text": "main gate"}, {"text": "in the evening"},
+        {"choose": "Late"},
+        {"text": "I need annual leave"}, {"text": "3/4/2026"}, {"text": "3 April 2026"}, {"text": "8.4.2026"},
+        {"text": "I need a new card"}, {"text": "a lot"}, {"text": "EUR 1,500.50"}, {"text": "travel"}, {"confirm": True}])
+    asked = [text for sender, text, _ in said if sender == "bot" and text.startswith("That does not fit")]
+    assert len(asked) == 3 and [button["label"] for button in said[5][2]][:3] == ["Early", "Late", "Night"]
+    assert ("person", "Late", []) in said
+    wanted = [{"pick_up": "main gate", "shift": "Late"}, {"first_day": "2026-04-03", "last_day": "2026-04-08"},
+              {"limit": 1500.5, "reason": "travel"}]
+    there = EventLog(service.root / "events" / "events.db")
+    for log in (bot.log, there):
+        assert [event.body["slots"] for event in log.read(("process.asked",))][-3:] == wanted
+    there.close()
 
 
 def checking(check, headers):

@@ -2,17 +2,24 @@
 
 import multiprocessing
 import os
+import secrets
 import shutil
+import signal
 import sqlite3
 import subprocess
+import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from mlbot.errors import InputError
-from mlbot.events import Event, EventLog, LogError, Taken
+from mlbot.events import MOST_KEPT, Event, EventLog, LogError, Taken
 from mlbot.text import pseudonym
 
 
@@ -34,8 +41,8 @@ def postgres(tmp_path_factory):
         if (folder / ".s.PGSQL.5432").exists():
             break
         time.sleep(0.1)
-    yield f"postgresql+psycopg://mlbot@/postgres?host={folder}"
-    server.terminate()
+    yield f"postgresql://mlbot@/postgres?host={folder}"
+    server.send_signal(signal.SIGINT)  # at once, also while a test that failed holds connections
     server.wait()
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -46,8 +53,8 @@ def log(request, tmp_path):
         found = EventLog(tmp_path / "events.db")
     else:
         found = EventLog(request.getfixturevalue("postgres"))
-        with found.engine.begin() as connection:
-            connection.exec_driver_sql("TRUNCATE events RESTART IDENTITY")
+        with found.connections.one() as connection:
+            connection.execute("TRUNCATE events RESTART IDENTITY")
     yield found
     found.close()
 
@@ -126,8 +133,8 @@ def test_a_locked_log_is_waited_for_and_then_an_error(tmp_path):
     log.append(Event("asked", "r1"))
     other = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with log.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA busy_timeout = 50")
+    with log.connections.one() as connection:
+        connection.execute("PRAGMA busy_timeout = 50")
     with pytest.raises(LogError, match="locked"):
         log.append(Event("asked", "r2"))
     assert len(log.read()) == 1  # readers do not wait
@@ -145,3 +152,141 @@ def test_a_damaged_log_and_a_wrong_address_are_clear_errors(tmp_path):
     with pytest.raises(LogError, match="cannot be opened") as problem:
         EventLog("nonsense://host/db")
     assert "[service]" in str(problem.value)
+    with pytest.raises(LogError, match="names no file"):
+        EventLog("sqlite://")
+
+
+BEFORE = {"sqlite": """CREATE TABLE events (
+    number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, at FLOAT NOT NULL, kind VARCHAR(40) NOT NULL,
+    about VARCHAR(80) NOT NULL, turn INTEGER, person VARCHAR(16) NOT NULL, once VARCHAR(200), body TEXT NOT NULL,
+    UNIQUE (about, turn), UNIQUE (once))""",
+          "postgres": """CREATE TABLE events (
+    number BIGSERIAL NOT NULL, at FLOAT NOT NULL, kind VARCHAR(40) NOT NULL, about VARCHAR(80) NOT NULL, turn INTEGER,
+    person VARCHAR(16) NOT NULL, once VARCHAR(200), body TEXT NOT NULL, PRIMARY KEY (number), UNIQUE (about, turn),
+    UNIQUE (once))"""}
+OLD_ROW = ("INSERT INTO events (at, kind, about, turn, person, once, body) VALUES "
+           "(5.5, 'turn', 'c1', 1, 'ada', 'run:p1', '{\"text\": \"\u00fc\"}')")
+
+
+@pytest.mark.parametrize("kind", BEFORE)
+def test_a_log_of_the_version_before_goes_on(kind, tmp_path, request):
+    """What SQLAlchemy had made and filled is read, counted on, and its rules still hold, under the address of then, too."""
+    indexes = [f"CREATE INDEX ix_events_{name} ON events ({name})" for name in ("kind", "person", "at")]
+    lines = [BEFORE[kind], *indexes, OLD_ROW]
+    if kind == "sqlite":
+        place = tmp_path / "events.db"
+        with closing(sqlite3.connect(place)) as old:
+            old.execute("PRAGMA journal_mode = WAL")
+            for line in lines:
+                old.execute(line)
+            old.commit()
+    else:
+        address = request.getfixturevalue("postgres")
+        place = address.replace("postgresql:", "postgresql+psycopg:")
+        with psycopg.connect(address, autocommit=True) as old:
+            for line in ["DROP TABLE IF EXISTS events", *lines]:
+                old.execute(line)
+    log = EventLog(place)
+    first, = log.read()
+    assert first == Event("turn", "c1", {"text": "ü"}, "ada", 1, "run:p1", 1, 5.5)
+    assert log.append(Event("turn", "c1", turn=2))[0].number == 2
+    for taken in (Event("turn", "c1", turn=1), Event("other", "c9", once="run:p1")):
+        with pytest.raises(Taken):
+            log.append(taken)
+    log.close()
+
+
+@pytest.mark.parametrize("kind", BEFORE)
+def test_servers_that_start_at_once_make_one_table_and_none_fails(kind, tmp_path, request):
+    """Eight of them open a log that is not there yet, at the same moment, five times."""
+    for number in range(5):
+        place = tmp_path / f"{number}.db" if kind == "sqlite" else request.getfixturevalue("postgres")
+        if kind == "postgres":
+            with psycopg.connect(place, autocommit=True) as other:
+                other.execute("DROP TABLE IF EXISTS events")
+        together = threading.Barrier(8)
+
+        def begin(server, place=place, together=together):
+            together.wait()
+            log = EventLog(place)
+            log.append(Event("turn", "c1", turn=server))
+            return log
+        with ThreadPoolExecutor(8) as threads:
+            logs = list(threads.map(begin, range(8)))
+        assert sorted(event.turn for event in logs[0].read()) == list(range(8))
+        for log in logs:
+            log.close()
+
+
+def test_a_database_that_was_away_is_found_again(postgres):
+    """A connection that the database has ended is replaced by a new one, and the next writer notices nothing."""
+    log = EventLog(postgres)
+    for _ in range(3):
+        with log.connections.one() as connection:
+            number = connection.info.backend_pid
+        with psycopg.connect(postgres, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", (number,))
+            while other.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (number,)).fetchone():
+                time.sleep(0.01)
+        about = secrets.token_hex(8)
+        log.append(Event("asked", about))
+        assert [event.kind for event in log.read(about=about)] == ["asked"]
+    log.close()
+
+
+def test_a_connection_that_breaks_while_writing_is_an_error_and_writes_nothing(postgres):
+    """The database ends a connection in the middle of a transaction: a LogError, no half of the events, and life goes on."""
+    log, about = EventLog(postgres), secrets.token_hex(8)
+    with pytest.raises(LogError, match="out of reach"), log.writing() as connection:
+        connection.execute("INSERT INTO events (at, kind, about, person, body) VALUES (1, 'asked', %s, '', '{}')", (about,))
+        with psycopg.connect(postgres, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+        connection.execute("SELECT pg_sleep(5)")
+    assert log.read(about=about) == []
+    log.append(Event("asked", about))
+    assert len(log.read(about=about)) == 1
+    log.close()
+
+
+def test_writers_of_many_threads_share_few_connections_and_lose_nothing(log):
+    """Twenty threads write and read at once; no more connections are open than allowed, and each turn is there once."""
+    def write(thread: int) -> None:
+        for turn in range(10):
+            log.append(Event("turn", f"c{thread}", turn=turn))
+            assert len(log.read(about=f"c{thread}")) == turn + 1
+    with ThreadPoolExecutor(20) as threads:
+        list(threads.map(write, range(20)))
+    events = log.read(("turn",))
+    assert len({(event.about, event.turn) for event in events}) == len(events) == 200
+    assert [event.number for event in events] == sorted(event.number for event in events)
+    assert len(log.connections.kept) <= MOST_KEPT
+
+
+def test_a_writer_who_is_killed_leaves_nothing_half_and_blocks_nobody(tmp_path):
+    """A process dies inside its transaction: what it had begun is gone, and the next one writes at once."""
+    place = tmp_path / "events.db"
+    code = ("import os, sys; from mlbot.events import Event, EventLog, row_of, inserting; log = EventLog(sys.argv[1])\n"
+            "with log.writing() as connection:\n"
+            "    connection.execute(inserting(1, log.dialect), row_of(Event('half'), 1.0)); os.kill(os.getpid(), 9)")
+    assert subprocess.run([sys.executable, "-c", code, place]).returncode == -9
+    log, began = EventLog(place), time.monotonic()
+    log.append(Event("whole"))
+    assert [event.kind for event in log.read()] == ["whole"] and time.monotonic() - began < 4
+    log.close()
+
+
+def test_without_the_driver_of_postgresql_the_error_says_what_to_install(monkeypatch):
+    """Six lines at most, the command to copy, and no password in them."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(InputError) as problem:
+        EventLog("postgresql://ann:topsecret@db/mlbot")
+    told = str(problem.value)
+    assert 'pip install "mlbot[postgres]"' in told and "topsecret" not in told and len(told.splitlines()) <= 6
+
+
+def test_a_log_on_a_file_loads_no_driver_of_another_database(tmp_path):
+    """Who keeps the log in a file pays neither for psycopg nor for SQLAlchemy."""
+    code = ("import sys; from mlbot.events import EventLog; EventLog(sys.argv[1]); "
+            "print(sorted({'psycopg', 'sqlalchemy'} & set(sys.modules)))")
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "events.db"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

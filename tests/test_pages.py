@@ -178,13 +178,26 @@ def button(browser, label: str):
                              if found.text.strip() == label and found.is_displayed()], f"a button {label}")[-1]
 
 
-def new_chat(browser, service, role: str):
-    """A fresh visitor of that role."""
+def new_chat(browser, service, role: str, location: str = "berlin"):
+    """A fresh visitor of that role, at that place."""
     open_page(browser, service, "chat.html")
     browser.execute_script("sessionStorage.clear(); localStorage.clear()")
     open_page(browser, service, "chat.html")
-    sign_in(browser, name="Ada", role=role, location="berlin")
+    sign_in(browser, name="Ada", role=role, location=location)
     wait_for(lambda: "What can I do for you?" in said(browser), "the greeting")
+
+
+def test_a_choice_is_a_button_and_what_does_not_fit_is_asked_again(browser, service):
+    """The shuttle asks for a shift: a word that is none is told what fits, and a press on an option goes on."""
+    new_chat(browser, service, "engineer", "bangalore")
+    say(browser, "I want to join the shuttle to the office")
+    wait_for(lambda: "I need to know: pick up?" in said(browser), "the first slot")
+    say(browser, "main gate")
+    button(browser, "Night")
+    say(browser, "in the evening")
+    wait_for(lambda: "I need one of: Early, Late, Night." in said(browser), "what would fit")
+    button(browser, "Late").click()
+    wait_for(lambda: "(pick up: main gate, shift: Late)" in said(browser), "the start")
 
 
 def test_from_an_ambiguous_text_to_a_process_a_person_a_label_and_the_next_batch(browser, service, receiver, mlbot):

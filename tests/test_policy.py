@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlbot.catalogue import Process, load_catalogue, read_catalogue
+from mlbot.catalogue import Process, Slot, load_catalogue, read_catalogue, wanted_words
 from mlbot.errors import InputError
 from mlbot.policy import (
     AGENT,
@@ -120,6 +120,61 @@ def test_who_asks_for_a_person_is_told_from_who_mentions_one():
         assert not wants_person(text), text
 
 
+ASKS = (Slot("day", "date", "From which day on?"), Slot("people", "number", least=1, most=30),
+        Slot("shift", "choice", options=("Early", "Late", "No idea")), Slot("mail", "email"),
+        Slot("plate", "pattern", pattern="[A-Z]{1,3}-[0-9]+", wanted="a plate such as B-123"))
+
+
+@pytest.mark.parametrize("kind, typed, value", [
+    ("day", "2026-04-03", "2026-04-03"), ("day", "3.4.2026", "2026-04-03"), ("day", "April 3, 2026", "2026-04-03"),
+    ("day", "le vendredi", None), ("day", "3/4/2026", None), ("day", "30.2.2026", None), ("day", "4.2026", None),
+    ("people", "12", 12), ("people", " 2,5 ", 2.5), ("people", "0", None), ("people", "31", None), ("people", "1.234", None),
+    ("people", "a dozen", None), ("people", "nan", None), ("people", "9" * 400, None),
+    ("shift", "late", "Late"), ("shift", "no idea!", "No idea"), ("shift", "Night", None), ("shift", "La", None),
+    ("mail", "ada@example.org", "ada@example.org"), ("mail", "ada at example", None), ("mail", "a@b.c d@e.f", None),
+    ("plate", "B-123", "B-123"), ("plate", "B-123 or so", None),
+    ("free", "whatever it is, 3/4/2026", "whatever it is, 3/4/2026")])
+def test_what_fits_a_slot_is_taken_as_it_is_written_everywhere_and_else_asked_again(kind, typed, value):
+    """A date goes on as 2026-04-03, a number as a number, an option as the catalogue has it; another value starts nothing."""
+    rules = Rules({"go": Process("go", "Go", slots=(kind,), slot=ASKS)})
+    asked = respond(State(), *said("execute", "go"), rules)
+    assert asked.state.pending.kind == "slot"
+    step = respond(asked.state, Act(typed), None, rules)
+    assert not listens(asked.state, Act(typed), rules)
+    if value is not None:
+        assert step.starts == "go" and step.slots == {kind: value} and type(step.slots[kind]) is type(value)
+    else:
+        wanted, = (wanted_words(slot) for slot in ASKS if slot.name == kind)
+        assert not step.starts and step.state.pending == asked.state.pending and wanted in step.says[0]
+        assert asked.says[0] in step.says[0] and state_from(step.state.as_dict()) == step.state
+
+
+def test_options_are_buttons_which_stay_until_one_is_chosen():
+    """Each option is a button, also when the question is asked again; another button or value changes nothing."""
+    rules = Rules({"go": Process("go", "Go", slots=("shift",), slot=ASKS)})
+    step = respond(State(), *said("execute", "go"), rules)
+    for act in (Act("Night"), Act(confirm=True), Act(choose="go"), Act(choose="")):
+        assert [button.label for button in step.buttons] == ["Early", "Late", "No idea", "A person, please"]
+        step = respond(step.state, act, None, rules)
+        assert step.state.pending.options == ("shift",) and not step.starts
+    assert respond(step.state, Act(choose="Late"), None, rules).slots == {"shift": "Late"}
+
+
+def test_after_some_tries_a_person_is_offered_and_a_yes_brings_one():
+    """A yes before is no date; stop, and a value that fits, work at any time, and the next slot begins anew."""
+    rules = Rules({"go": Process("go", "Go", queue="crew", slots=("day", "people"), slot=ASKS)}, tries=2)
+    first = respond(State(), *said("execute", "go"), rules)
+    once = respond(first.state, Act("yes"), None, rules)
+    twice = respond(once.state, Act("soon"), None, rules)
+    offered = [SAYS["help"] in step.says[0] for step in (first, once, twice)]
+    assert offered == [False, False, True] and once.state.owner == BOT
+    called = respond(twice.state, Act("yes"), None, rules)
+    assert called.state.owner == QUEUE and called.state.queue == "crew" and "day" in called.state.reason
+    assert respond(twice.state, Act("stop"), None, rules).says == (SAYS["stopped"],)
+    fits = respond(twice.state, Act("3.4.2026"), None, rules)
+    assert fits.state.denied == 0 and SAYS["help"] not in respond(fits.state, Act("many"), None, rules).says[0]
+
+
 def test_every_saying_is_used():
     from inspect import getsource
 
@@ -129,10 +184,22 @@ def test_every_saying_is_used():
     assert all(f'SAYS["{name}"]' in sources for name in SAYS)
 
 
+SLOTTED = "[a]\nslots = ['x']\n[a.slot.x]\n"
+
+
 def test_a_catalogue_with_mistakes_is_refused_with_its_place(tmp_path):
     file = tmp_path / "processes.toml"
     for text, met in (("[a]\ntitel = 'x'", "unknown name 'titel'"), ("[a]\nslots = 'x'", "slots = 'x'"), ("a = 1", "a = 1"),
-                      ("[a]\nconfirm = 'yes'", "confirm = 'yes'"), ("[a", "cannot be read")):
+                      ("[a]\nconfirm = 'yes'", "confirm = 'yes'"), ("[a", "cannot be read"),
+                      ("[a]\nslot = 1", "no table"), ("[a]\n[a.slot.x]\nkind = 'date'", "a.slot.x. is not in slots"),
+                      (SLOTTED + "kind = 'dat'", "did you mean date"), (SLOTTED + "kid = 'date'", "did you mean kind"),
+                      (SLOTTED + "kind = 1", "kind is 1, no text"),
+                      (SLOTTED + "least = 1", "least belongs to the kind number"),
+                      (SLOTTED + "kind = 'choice'\noptions = ['one']", "2 to 20 options"),
+                      (SLOTTED + "kind = 'choice'\noptions = ['One', 'one.']", "two options are the same"),
+                      (SLOTTED + "kind = 'number'\nleast = 2\nmost = 1", "least is above most"),
+                      (SLOTTED + "kind = 'pattern'\npattern = 'a+'", "in words what fits"),
+                      (SLOTTED + "kind = 'pattern'\nwanted = 'x'\npattern = '('", "no regular expression")):
         file.write_text(text)
         with pytest.raises(InputError, match=met) as problem:
             read_catalogue(file)

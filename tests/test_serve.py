@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -426,6 +427,108 @@ def test_tokens_promote_rollback_and_label_from_the_command_line(released, mlbot
     assert mlbot("promote", "0123456789ab").returncode == 2
     assert mlbot("promote", name, "--instead-of", "0123456789ab").returncode == 2
     assert mlbot("label").returncode == 3
+
+
+PROGRAMS = ("first-program-0123456789", "second-program-0123456789")
+
+
+@pytest.fixture(scope="module")
+def closed(root, tmp_path_factory):
+    """A service whose predictions ask for a token."""
+    folder = tmp_path_factory.mktemp("closed")
+    shutil.copytree(root / "models", folder / "models")
+    (folder / "settings.ini").write_text("[data]\nsource = sample\n[service]\nper_caller = 100000\npredict = token\n")
+    (folder / "events").mkdir()
+    (folder / "events" / "tokens").write_text(f"{PROGRAMS[0]}  # the intranet\n{PROGRAMS[1]}\n")
+    found = Service(folder)
+    yield found
+    said = found.stop()
+    assert "Traceback" not in said and "token --predict" in said, said
+
+
+V2 = {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a new card"]}]}
+ASKED = {"the fast way": lambda client, **to: client.post("/v1/predict", json=TEXT, **to),
+         "the framework": lambda client, **to: client.post("/v1/predict", content=iter([json.dumps(TEXT).encode()]), **to),
+         "v2": lambda client, **to: client.get("/v2", **to),
+         "v2 model": lambda client, **to: client.get("/v2/models/mlbot", **to),
+         "v2 model ready": lambda client, **to: client.get("/v2/models/mlbot/ready", **to),
+         "v2 infer": lambda client, **to: client.post("/v2/models/mlbot/infer", json=V2, **to)}
+
+
+@pytest.mark.parametrize("way", ASKED)
+def test_where_predictions_ask_for_a_token_nobody_gets_one_without(closed, way):
+    """On each route of the model and on both ways through the service: a 401 that says what to do, or an answer."""
+    kind = {"content-type": "application/json"} if way == "the framework" else {}
+    right = PROGRAMS[0]
+    for header in ("", "Bearer", f"Bearer {right}x", f"Bearer {right[:-1]}", f"Basic {right}", right, "Bearer #",
+                   f"Bearer {right} {PROGRAMS[1]}", closed.late["authorization"]):
+        refused = ASKED[way](closed.client, headers={**kind, "authorization": header} if header else kind)
+        assert refused.status_code == 401 and refused.headers["www-authenticate"] == "Bearer", header
+        assert refused.headers["content-type"] == "application/problem+json" and refused.json()["do"]
+    signed = closed.ada["authorization"]
+    for header in (f"Bearer {right}", f"bearer  {PROGRAMS[1]}", signed):
+        assert ASKED[way](closed.client, headers={**kind, "authorization": header}).status_code == 200, header
+
+
+def test_who_watches_the_service_needs_no_token_and_the_contract_says_who_does(closed, service):
+    """Probes and figures stay open; the OpenAPI document names the routes that ask, where they do."""
+    for path in ("/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready", "/v1/intents"):
+        assert closed.client.get(path).status_code == 200, path
+    told = [{path for path, methods in one.client.get("/openapi.json").json()["paths"].items()
+             if any("security" in method for method in methods.values())} for one in (closed, service)]
+    models = {"/v1/predict", "/v2", "/v2/models/{model}", "/v2/models/{model}/ready", "/v2/models/{model}/infer"}
+    assert told[0] - told[1] == models and told[1] <= told[0]
+
+
+def test_the_javascript_client_carries_the_token_of_a_program(closed):
+    """With one of the tokens it predicts; without, the error says 401 and what is wanted."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not here")
+    code = ("const { MlbotClient } = await import(process.argv[1]);\n"
+            "const ask = (token) => new MlbotClient({ url: process.argv[2], token }).predict('a new card');\n"
+            "const { intent } = await ask(process.argv[3]);\n"
+            "const { status, wanted } = await ask('').catch((error) => error);\n"
+            "console.log(JSON.stringify({ intent, status, wanted }));")
+    client = Path(__file__).resolve().parent.parent / "mlbot" / "web" / "client.js"
+    done = subprocess.run([node, "--input-type=module", "-e", code, client.as_uri(), closed.url, PROGRAMS[1]],
+                          capture_output=True, text=True)
+    told = json.loads(done.stdout or "{}")
+    assert told.get("intent") and told["status"] == 401 and "Bearer" in told["wanted"], done.stderr
+
+
+def test_tokens_of_programs_come_from_the_environment_or_a_file_and_are_long_enough(tmp_path, monkeypatch):
+    """The environment goes before; a missing file is made, with one token, for its owner alone; short ones are refused."""
+    from mlbot.errors import InputError
+    from mlbot.identity import find_tokens
+    monkeypatch.delenv("MLBOT_TOKENS", raising=False)
+    made, = find_tokens(tmp_path / "tokens")
+    assert len(made) >= 32 and (tmp_path / "tokens").stat().st_mode & 0o777 == 0o600
+    assert find_tokens(tmp_path / "tokens") == (made,)
+    monkeypatch.setenv("MLBOT_TOKENS", " ".join(PROGRAMS))
+    assert find_tokens(tmp_path / "tokens") == PROGRAMS
+    monkeypatch.setenv("MLBOT_TOKENS", f"{PROGRAMS[0]} short")
+    with pytest.raises(InputError, match="5 characters"):
+        find_tokens(tmp_path / "tokens")
+    monkeypatch.delenv("MLBOT_TOKENS")
+    (tmp_path / "tokens").write_text("# none yet\n")
+    with pytest.raises(InputError, match="no token"):
+        find_tokens(tmp_path / "tokens")
+
+
+def test_who_serves_to_the_network_without_a_token_is_told(project, mlbot):
+    """On this machine alone nothing is said; elsewhere a line says that predictions are open, or how to get a token."""
+    from dataclasses import replace
+
+    from mlbot.cli import remark_on_predictions
+    from mlbot.settings import load_settings
+    settings = load_settings(project)
+    asks = replace(settings, service=replace(settings.service, predict="token"))
+    assert not any(remark_on_predictions(settings, host) for host in ("127.0.0.1", "::1", "localhost"))
+    assert all("predict = token" in remark_on_predictions(settings, host) for host in ("0.0.0.0", "::", "10.0.0.7", ""))
+    assert "token --predict" in remark_on_predictions(asks, "0.0.0.0")
+    said = mlbot("token", "--predict")
+    assert said.returncode == 0 and said.stdout.strip() == (project / "events" / "tokens").read_text().strip()
 
 
 WITHOUT_FRAMEWORK = """

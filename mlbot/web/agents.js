@@ -104,7 +104,7 @@ async function look(id) {
 }
 
 function pairs(fields) {
-  return Object.entries(fields).filter(([, value]) => value).flatMap(([name, value]) => [make("dt", {}, name.replaceAll("_", " ")), make("dd", {}, String(value))]);
+  return Object.entries(fields).filter(([, value]) => value || value === 0).flatMap(([name, value]) => [make("dt", {}, name.replaceAll("_", " ")), make("dd", {}, String(value))]);
 }
 
 function say(messages) {

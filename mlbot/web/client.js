@@ -29,7 +29,7 @@ const PAUSE = 0.3; // seconds before the second try, where the service names non
  *   unread: number, agent: string}} Case
  * @typedef {{agent: string, waiting: Case[], mine: Case[], others: Case[]}} Handoffs
  * @typedef {{case: Case, conversation: Conversation, top: {intent: string, title: string, confidence: number}[],
- *   slots: Object<string, string>}} Handoff
+ *   slots: Object<string, string | number>}} Handoff
  * @typedef {{id: string, text: string, role: string, location: string, predicted: string, confidence: number,
  *   alternatives: Alternative[], why: "unsure" | "random" | "second opinion"}} LabelItem
  * @typedef {{pairs: number, share: number, kappa: number}} Agreement
@@ -84,7 +84,7 @@ export class MlbotClient {
 
   /**
    * @param {{url: string, token?: string, timeout?: number, fetch?: typeof globalThis.fetch}} options
-   *   `url`: where the service is; `token`: who asks, signed by the host application;
+   *   `url`: where the service is; `token`: who asks, signed by the host application, or, for predictions alone, a token of the service;
    *   `timeout`: milliseconds that a call may take, its second try included.
    */
   constructor({ url, token = "", timeout = 5000, fetch = globalThis.fetch }) {
