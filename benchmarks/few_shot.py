@@ -3,9 +3,9 @@
     python3 benchmarks/few_shot.py [--shots 10] [--seeds 5] [--tiers light static encoder] [--encoder NAME] [SOURCE ...]
 
 Each draw takes so many rows of each intent from the published training rows; the published test rows in scope are asked.
-Settings are those that ship. The name of an intent is an example, unless it is, word for word, a text of the test. Beside
-the tier encoder stands the simple way, in the same draws: logistic regression on the vectors of the same encoder (C = 30, the best
-of 1, 10, 30 and 100 on other training rows).
+Settings are those that ship. The name of an intent is an example, unless it is, word for word, a text of the test. Beside the
+tier encoder stands the simple way, in the same draws: logistic regression on the vectors of the same encoder (C = 30, the
+best of 1, 10, 30 and 100 on other training rows).
 """
 
 import argparse

@@ -24,7 +24,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import pandas as pd
 import sklearn
 from scipy.optimize import minimize_scalar
 from scipy.sparse import vstack
@@ -186,7 +185,7 @@ def telling_names(names, texts) -> dict[str, str]:
     return {name: " ".join(found) for name, found in left.items() if known & set(found)}
 
 # %% ../nbs/21_model.ipynb #4e616d36
-def name_rows(frame, context: list[str], most: int, test=()) -> pd.DataFrame:
+def name_rows(frame, context: list[str], most: int, test=()):
     """A row (`text`, `intent`, empty context) for each telling name of an intent with at most `most` rows in a frame.
 
     `test`: digests of texts that must not be among them.
@@ -195,8 +194,10 @@ def name_rows(frame, context: list[str], most: int, test=()) -> pd.DataFrame:
     few = counts.index[counts <= most]
     said = telling_names(counts.index.tolist(), frame["text"]) if len(few) else {}
     shut = set(np.asarray(test, np.uint64).tolist())
-    found = [(said[name], name) for name in sorted(few) if name in said and digest(said[name]) not in shut]
-    return pd.DataFrame(found, columns=["text", "intent"], dtype=object).assign(**dict.fromkeys(context, ""))
+    found = {name for name in few if name in said and digest(said[name]) not in shut}
+    rows = frame[frame["intent"].isin(found)].drop_duplicates("intent").sort_values("intent")
+    rows = rows.assign(text=[said[name] for name in rows["intent"]], **dict.fromkeys(context, ""))
+    return rows[["text", "intent", *context]]
 
 # %% ../nbs/21_model.ipynb #4c795b86
 def penalty_of(settings: _settings.Model) -> float:
@@ -399,7 +400,10 @@ def fit_terms(pipeline: Pipeline, frame, names, context: list[str]) -> Pipeline:
 
     Raises InputError when no term is left: texts without a word, or `min_count` too high for so few.
     """
-    rows = pd.concat([frame[["text", "intent", *context]], names], ignore_index=True) if len(names) else frame
+    rows = frame[["text", "intent", *context]]
+    if len(names):
+        places = np.append(np.arange(len(rows)), np.zeros(len(names), int))
+        rows = rows.iloc[places].assign(**{column: [*rows[column], *names[column]] for column in rows})
     how = {"intent__names": len(names)} if isinstance(pipeline.named_steps["intent"], IntentClassifier) else {}
     try:
         return pipeline.fit(rows[["text", *context]], rows["intent"].to_numpy(dtype=str), **how)
