@@ -55,9 +55,10 @@ def check_python():
 def install(python):
     """Install the development environment with pip, counting packages as they come.
 
-    Python compiles what it imports when it does; to compile everything before takes almost half of the time.
+    Python compiles what it imports when it does, unless it is told not to; to compile everything takes almost half of the time.
     """
-    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile",
+    later = [] if sys.dont_write_bytecode else ["--no-compile"]
+    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *later,
                "-c", str(ROOT / "constraints.txt"), "-e", str(ROOT) + "[dev]"]
     lines, count = [], 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
