@@ -55,7 +55,7 @@ def check_python():
 def install(python):
     """Install the development environment with pip, counting packages as they come.
 
-    Python compiles what it imports when it does, unless it is told not to; to compile everything takes almost half of the time.
+    Python compiles what it imports when it does, unless it is told not to. To compile everything takes almost half the time.
     """
     later = [] if sys.dont_write_bytecode else ["--no-compile"]
     command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *later,
