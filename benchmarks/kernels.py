@@ -1,6 +1,6 @@
 """What a kernel costs: forks of a process that has the libraries loaded, beside kernels as Jupyter starts them.
 
-    python3 benchmarks/kernels.py [--kernels 8]
+    python3 benchmarks/kernels.py [--kernels 4]
 
 Both ways run, in one process, the same notebook so many times, which imports what the notebooks of a pipeline import and adds
 two numbers. Printed is the processor time of the kernels, with all that is started for them, and the ratio; the time on the
@@ -62,7 +62,7 @@ def measure(how: str, kernels: int) -> dict[str, float]:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kernels", type=int, default=8)
+    parser.add_argument("--kernels", type=int, default=4)
     parser.add_argument("--only", choices=("usual", "forked"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.only:
