@@ -22,6 +22,7 @@ __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'extra_of', 'h
 
 # %% ../nbs/71_cli.ipynb #35d7ea8b
 import argparse
+import gc
 import json
 import os
 import re
@@ -1478,6 +1479,7 @@ def remark_on_predictions(settings: Settings, host: str) -> str:
 
 def serve(options: argparse.Namespace) -> int:
     """Serve model, bot and pages until Ctrl-C or SIGTERM."""
+    gc.disable()  # until the service is loaded: all of that stays, and to look it through takes a tenth of the start
     try:
         from mlbot.serve import run_server
     except ImportError as problem:

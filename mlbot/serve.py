@@ -19,6 +19,7 @@ __all__ = ['MOST_BODY', 'Word', 'Key', 'Given', 'TITLES', 'BODY_SECONDS', 'SAFE'
 
 # %% ../nbs/66_serve.ipynb #a56e8b71
 import asyncio
+import gc
 import json
 import queue
 import sys
@@ -1022,6 +1023,8 @@ async def serve_until_told(app: Guard, host: str, port: int, ready: Callable[[st
                     log_enabled=False, http1_settings=slow)
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, server.stop)
+    gc.freeze()  # what is loaded stays
+    gc.enable()
     ready(f"http://{host}:{port}/")
     await server.serve()
 
