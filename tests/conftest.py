@@ -11,9 +11,13 @@ from io import StringIO
 from pathlib import Path
 from unittest import mock
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+
+from mlbot.files import missing
+
+with missing("rfc3987_syntax"):  # see mlbot.engine
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -26,6 +30,25 @@ pytest_plugins = ["pytester"]
 SLOW = ("test_readme", "test_workflows", "test_replay", "test_benchmarks", "test_project", "test_verdicts", "test_notebooks",
         "test_blame", "test_cache", "1_prepare", "2_train", "3_gate", "4_release", "test_run", "test_public", "test_decide",
         "test_encoder", "test_bundle", "test_retrain", "test_data", "test_store", "test_prepare")
+
+
+TOGETHER = {"test_bundle", "test_contract", "test_events", "test_live", "test_many", "test_pages", "test_scope", "test_search",
+            "test_serve", "test_tracking"}  # each has a service, or a set-up of seconds, that its tests share
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """One worker for each file of TOGETHER, and for the pipeline. (Markers for it have no effect: see mlbot.pytest_plugin.)"""
+    from xdist.scheduler import LoadGroupScheduling
+
+    class Files(LoadGroupScheduling):
+        """Some files, and the folder of the pipeline, as one unit of work each."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            file = Path(nodeid.partition("::")[0])
+            pipeline = file.parent.name == "pipeline"
+            return "pipeline" if pipeline else file.stem if file.stem in TOGETHER else super()._split_scope(nodeid)
+    return Files(config, log)
 
 
 def pytest_collection_modifyitems(items):

@@ -38,7 +38,6 @@ from mlbot.settings import load_settings
 from tests.serving import free_port
 from tests.test_carry import with_other
 
-pytestmark = pytest.mark.xdist_group("bundle")
 LINTER = "dockerfile-utils@0.16.3"
 
 

@@ -18,7 +18,6 @@ from mlbot.predict import load
 from mlbot.settings import load_settings
 
 HERE = Path(__file__).parent
-pytestmark = pytest.mark.xdist_group("test_contract")  # one worker, one service
 EXAMPLES = json.loads((HERE / "contract.json").read_text())
 
 

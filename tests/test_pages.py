@@ -17,7 +17,6 @@ from selenium.webdriver.chrome.service import Service as Driver  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
-pytestmark = pytest.mark.xdist_group("test_pages")  # one worker, one service
 AXE = "axe-core@4.14.1"
 
 

@@ -17,7 +17,6 @@ import httpx
 import pytest
 from serving import Service, free_port
 
-pytestmark = pytest.mark.xdist_group("test_serve")  # one worker, one service
 TEXT = {"text": "I need a new card", "context": {"role": "sales"}}
 
 
