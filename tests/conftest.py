@@ -32,13 +32,13 @@ SLOW = ("test_readme", "test_workflows", "test_replay", "test_benchmarks", "test
         "test_encoder", "test_bundle", "test_retrain", "test_data", "test_store", "test_prepare")
 
 
-TOGETHER = {"test_bundle", "test_contract", "test_events", "test_live", "test_many", "test_pages", "test_scope", "test_search",
-            "test_serve", "test_tracking"}  # each has a service, or a set-up of seconds, that its tests share
+TOGETHER = {"test_bundle", "test_contract", "test_events", "test_live", "test_many", "test_pages", "test_scope",
+            "test_search", "test_serve", "test_tracking"}  # each has a service, or a set-up of seconds, that its tests share
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """One worker for each file of TOGETHER, and for the pipeline. (Markers for it have no effect: see mlbot.pytest_plugin.)"""
+    """One worker for each file of TOGETHER, and for the pipeline. (Markers have no effect: see mlbot.pytest_plugin.)"""
     from xdist.scheduler import LoadGroupScheduling
 
     class Files(LoadGroupScheduling):
