@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'Value', 'MOST_VALUE', 'Slot', 'wanted_words', 'read_number', 'month_of', 'date_parts', 'read_date',
-           'read_option', 'read_value', 'Process', 'misfit', 'read_slot', 'read_slots', 'read_process', 'titled',
-           'read_catalogue', 'load_catalogue']
+           'read_option', 'read_value', 'fits', 'Process', 'misfit', 'read_slot', 'read_slots', 'read_process',
+           'titled', 'read_catalogue', 'load_catalogue']
 
 # %% ../nbs/54_catalogue.ipynb #a6b88ad2
+import math
 import re
 import tomllib
 import unicodedata
@@ -42,7 +43,7 @@ class Slot:
 
 def wanted_words(slot: Slot) -> str:
     """What fits a slot, for people."""
-    bounds = [f"{word} {bound:g}" for word, bound in (("from", slot.least), ("up to", slot.most)) if bound is not None]
+    bounds = [f"{word} {bound:.15g}" for word, bound in (("from", slot.least), ("up to", slot.most)) if bound is not None]
     words = {"text": "a text", "number": " ".join(["a number", *bounds]) + ", such as 12.5",
              "date": "a date such as 2026-12-31", "choice": f"one of: {', '.join(slot.options)}",
              "email": "an e-mail address such as name@example.org"}
@@ -145,6 +146,14 @@ def read_value(slot: Slot, text: str) -> Value | None:
         return read_option(slot, text)
     return text if re.fullmatch(_EMAIL if slot.kind == "email" else slot.pattern, text) else None
 
+
+def fits(slot: Slot, value: Value) -> bool:
+    """Whether a value that was read before still is one: the file may have changed since."""
+    if slot.kind == "number":
+        low, high = (bound if bound is not None else value for bound in (slot.least, slot.most))
+        return not isinstance(value, str) and low <= value <= high
+    return isinstance(value, str) and (slot.kind == "text" or read_value(slot, value) == value)
+
 # %% ../nbs/54_catalogue.ipynb #6a2fe88c
 @dataclass(frozen=True)
 class Process:
@@ -182,18 +191,20 @@ def misfit(slot: Slot) -> str:
     for name, kind in belongs.items():
         if getattr(slot, name) not in ((), "", None) and slot.kind != kind:
             return f"{name} belongs to the kind {kind}"
-    fine = 2 <= len(slot.options) <= 20 and all(0 < len(option) <= 100 for option in slot.options)
+    fine = 2 <= len(slot.options) <= 20 and all(option.strip() and len(option) <= 100 for option in slot.options)
     if slot.kind == "choice" and not fine:
         return "a choice has 2 to 20 options, of 1 to 100 characters each"
     if slot.kind == "choice" and len({folded(option).strip(" .!") for option in slot.options}) < len(slot.options):
         return "two options are the same"
+    if not all(math.isfinite(bound) for bound in (slot.least, slot.most) if bound is not None):
+        return "least and most are numbers"
     if slot.least is not None and slot.most is not None and slot.least > slot.most:
         return "least is above most"
     if slot.kind == "pattern" and not (slot.pattern and slot.wanted):
         return "a pattern needs pattern, and wanted: in words what fits"
     try:
         re.compile(slot.pattern)
-    except re.error as problem:
+    except (re.error, OverflowError, RecursionError) as problem:
         return f"pattern is no regular expression ({problem})"
     return ""
 

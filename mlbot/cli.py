@@ -4,21 +4,21 @@
 
 # %% auto #0
 __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'extra_of', 'here', 'add_columns', 'column_words',
-           'run_parameters', 'step_words', 'show_progress', 'run', 'judge', 'headline_of', 'released_words',
-           'report_run', 'facts_of', 'publish', 'remove_old', 'need_tracking', 'hand_on', 'tracked_words', 'track',
-           'card', 'score', 'red_verdict', 'waive', 'plan', 'judged_runs', 'blame', 'next_step', 'remember_time',
-           'forecast', 'about_runs', 'now_of', 'retrain', 'look_at', 'answer_check', 'run_and_note', 'clear_results',
-           'cache', 'ci_init', 'ci_run', 'ci_notebooks', 'ci_propose', 'show_settings', 'new', 'first_run', 'rewrite',
-           'git_project', 'upgrade', 'take_context', 'replay', 'company', 'predict', 'data_add', 'print_sides',
-           'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff', 'data_remove', 'data_erase',
-           'forget_talk', 'data_relabel', 'data_lock', 'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search',
-           'print_trials', 'propose', 'benchmark', 'audit', 'models', 'push_carried', 'carry_trial', 'fetch_carried',
-           'carriers', 'carry', 'add_carry', 'remark_on_predictions', 'serve', 'token', 'bundle', 'add_bundle',
-           'monitor', 'promote', 'rollback', 'label', 'open_text', 'write_labels', 'checkout', 'in_checkout', 'test',
-           'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of',
-           'add_run', 'add_cache', 'add_project', 'add_ci', 'add_predict', 'add_serve', 'add_search', 'add_benchmark',
-           'add_who', 'add_relabel', 'add_data', 'add_gates', 'add_company', 'add_retrain', 'add_interop',
-           'add_checkout', 'Version', 'Parser', 'build_parser', 'main']
+           'run_parameters', 'step_words', 'show_progress', 'end_when_told', 'run', 'judge', 'headline_of',
+           'released_words', 'report_run', 'facts_of', 'publish', 'remove_old', 'need_tracking', 'hand_on',
+           'tracked_words', 'track', 'card', 'score', 'red_verdict', 'waive', 'plan', 'judged_runs', 'blame',
+           'next_step', 'remember_time', 'forecast', 'about_runs', 'now_of', 'retrain', 'look_at', 'answer_check',
+           'run_and_note', 'clear_results', 'cache', 'ci_init', 'ci_run', 'ci_notebooks', 'ci_propose', 'show_settings',
+           'new', 'first_run', 'rewrite', 'git_project', 'upgrade', 'take_context', 'replay', 'company', 'predict',
+           'data_add', 'print_sides', 'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff',
+           'data_remove', 'data_erase', 'forget_talk', 'data_relabel', 'data_lock', 'data_show', 'data_prepare',
+           'data_fetch', 'sides_of', 'search', 'print_trials', 'propose', 'benchmark', 'audit', 'models',
+           'push_carried', 'carry_trial', 'fetch_carried', 'carriers', 'carry', 'add_carry', 'remark_on_predictions',
+           'serve', 'token', 'bundle', 'add_bundle', 'monitor', 'promote', 'rollback', 'label', 'open_text',
+           'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault',
+           'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of', 'add_run', 'add_cache', 'add_project', 'add_ci',
+           'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who', 'add_relabel', 'add_data', 'add_gates',
+           'add_company', 'add_retrain', 'add_interop', 'add_checkout', 'Version', 'Parser', 'build_parser', 'main']
 
 # %% ../nbs/71_cli.ipynb #35d7ea8b
 import argparse
@@ -134,6 +134,13 @@ def show_progress(settings: Settings, minutes: float):
     return Progress(lambda cell: bar.update(), bar.refresh, step_done)
 
 # %% ../nbs/71_cli.ipynb #0ede503f
+def end_when_told() -> None:
+    """Let a process that is told to end, or whose terminal is closed, end what it has started, too."""
+    for name, code in (("SIGTERM", 143), ("SIGHUP", 129)):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:  # as under nohup
+            signal.signal(getattr(signal, name), lambda *_, code=code: sys.exit(code))
+
+
 def run(options: argparse.Namespace) -> int:
     """Run the pipeline, write the report, print the verdicts."""
     try:
@@ -155,7 +162,7 @@ def run(options: argparse.Namespace) -> int:
     prepare_run(settings, parameters)
     folder = new_run(settings.places.runs / "judged" if options.champion else settings.places.runs)
     minutes = options.minutes or settings.budget.run
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a kernel ends with its runner
+    end_when_told()
     print(f"mlbot run {folder.name}: {source}", flush=True)
     progress = show_progress(settings, minutes)
     results, part = results_of(settings), Part(options.until, options.champion, options.rows)

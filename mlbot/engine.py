@@ -26,7 +26,7 @@ from traitlets.config import Config
 
 from .errors import MlbotError, NoVerdict, OutOfTime
 from .files import missing
-from .forkserver import fork_server
+from .forkserver import SECONDS, Shadowed, fork_server
 
 with missing("rfc3987_syntax"):
     import nbformat
@@ -99,8 +99,8 @@ def resident(process: psutil.Process) -> int:
 
 # %% ../nbs/47_engine.ipynb #59c79b74
 class ForkProvisioner(LocalProvisioner):
-    """Starts a kernel of this Python as a fork that has `packages` loaded, and any other one as usual."""
-    packages = ()
+    """Starts a kernel of this Python as a fork that has the packages of `watch` loaded, and any other one as usual."""
+    watch = None
 
     async def launch_kernel(self, cmd, **options):
         usual = cmd[:3] == [sys.executable, "-m", "ipykernel_launcher"]
@@ -110,10 +110,12 @@ class ForkProvisioner(LocalProvisioner):
         files = [options[name].fileno() for name in ("stdout", "stderr")]
         self.cwd = options.get("cwd") or os.getcwd()
         environment = options.get("env") or os.environ
+        seconds = max(0.0, min(SECONDS, self.watch.deadline - time.monotonic()))
         try:
-            self.process = server.start(cmd[3:], str(self.cwd), environment, files, self.packages)
-        except OSError:  # it is gone, or does not answer
-            server.close()
+            self.process = server.start(cmd[3:], str(self.cwd), environment, files, self.watch.packages, seconds)
+        except OSError as problem:  # it is gone, or does not answer
+            if not isinstance(problem, Shadowed):
+                server.close()
             return await super().launch_kernel(cmd, **options)
         self.pid = self.pgid = self.process.pid
         return self.connection_info
@@ -132,7 +134,7 @@ class WatchedClient(PapermillNotebookClient):
     def create_kernel_manager(self):
         manager = super().create_kernel_manager()
         manager.provisioner = ForkProvisioner(kernel_spec=manager.kernel_spec, parent=manager)
-        manager.provisioner.packages = self.watch.packages
+        manager.provisioner.watch = self.watch
         return manager
 
 # %% ../nbs/47_engine.ipynb #06906072

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
 
 from .errors import InputError, MlbotError
 from .settings import Settings
@@ -83,13 +84,14 @@ _PRAGMAS = ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = NORMAL",
             "cache_size = -256")  # kilobytes of each connection; the system keeps pages of the file, too
 
 
-def set_pragma(connection: sqlite3.Connection, line: str, tries: int = 500) -> None:
+def set_pragma(connection: sqlite3.Connection, line: str, seconds: float = 5.0) -> None:
     """Set one of them. SQLite does not wait by itself while another one begins the write-ahead log of a new file."""
-    for left in reversed(range(tries)):
+    until = time.monotonic() + seconds
+    while True:
         try:
             return connection.execute(f"PRAGMA {line}").close()
         except sqlite3.OperationalError as problem:
-            if not left or "locked" not in str(problem):
+            if time.monotonic() > until or "locked" not in str(problem):
                 raise
             time.sleep(0.01)
 
@@ -149,9 +151,17 @@ def address_of(place: str | Path) -> str:
     return str(place) if "://" in str(place) else f"sqlite:///{Path(place)}"
 
 
-def masked(address: str) -> str:
-    """An address without its password, for messages."""
-    return re.sub(r"(://[^:/@]*):[^/]*@", r"\1:***@", re.sub(r"(password=)[^&]*", r"\1***", address))
+_PASSWORD = re.compile(r"(?<=://)([^:@]*:)(.+)(?=@)|(?<=[?&])(password=)([^&]+)")
+
+
+def masked(address: str, text: str = "") -> str:
+    """An address, or what its driver says, without the password of the address, for messages."""
+    if not text:
+        return _PASSWORD.sub(lambda found: f"{found[1] or found[3]}***", address)
+    for found in _PASSWORD.finditer(address):
+        for secret in (found[2] or found[4], unquote(found[2] or found[4])):
+            text = text.replace(secret, "***")
+    return text
 
 
 def dialect_of(address: str) -> Dialect:
@@ -266,7 +276,7 @@ def reaching(dialect: Dialect, address: str) -> Iterator[None]:
     except (dialect.driver.Error, TimeoutError) as problem:
         away = isinstance(problem, (dialect.driver.OperationalError, TimeoutError))
         kind = "is locked or out of reach" if away else "cannot be used"
-        raise LogError(f"the event log {kind} ({first_line(problem)})", "a log that can be read and written",
+        raise LogError(f"the event log {kind} ({masked(address, first_line(problem))})", "a log that can be read and written",
                        "look at the disk and at who else uses it; what was stored is safe", masked(address)) from None
 
 # %% ../nbs/53_events.ipynb #98bbe6a6
@@ -280,17 +290,17 @@ class EventLog:
         self.address, self.clock = address_of(place), clock
         self.dialect = dialect_of(self.address)
         self.connections = Connections(self.dialect)
-        if self.dialect.driver is sqlite3:
-            Path(self.address.partition(":///")[2]).parent.mkdir(parents=True, exist_ok=True)
         try:
+            if self.dialect.driver is sqlite3:
+                Path(self.address.partition(":///")[2]).parent.mkdir(parents=True, exist_ok=True)
             with self.connections.one() as connection:
                 if connection.execute(self.dialect.found).fetchone() is None:
                     for line in self.dialect.create:
                         connection.execute(line)
-        except self.dialect.driver.Error as problem:
-            raise LogError(f"the event log cannot be opened ({first_line(problem)})",
+        except (self.dialect.driver.Error, OSError) as problem:
+            raise LogError(f"the event log cannot be opened ({masked(self.address, first_line(problem))})",
                            "a file, or an address such as postgresql://user@host/mlbot",
-                           "correct events in settings.ini [service]", masked(self.address)) from None
+                           "look at the disk, or correct events in settings.ini [service]", masked(self.address)) from None
 
     @contextmanager
     def writing(self) -> Iterator:

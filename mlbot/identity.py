@@ -11,6 +11,7 @@ import base64
 import hmac
 import json
 import os
+import re
 import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -74,6 +75,7 @@ def identify(token: str, secret: str, now: float) -> Identity:
     try:
         found = Identity(**json.loads(_decode(body)))
         fine = all(isinstance(value, str) for value in (found.person, found.role, found.location)) and bool(found.person)
+        (found.person + found.role + found.location).encode()  # no half of a character, which no log could hold
         fine = fine and isinstance(found.agent, bool) and 0 < float(found.expires) < float("inf")
     except (ValueError, TypeError):
         fine = False
@@ -99,7 +101,7 @@ def kept_secret(file: Path) -> str:
         with suppress(FileExistsError):  # another one was first, and its secret is whole
             os.link(new, file)
         new.unlink()
-    return file.read_text(encoding="utf-8", errors="replace").strip()
+    return file.read_text(encoding="utf-8-sig", errors="replace").strip()
 
 
 def find_secret(file: Path) -> str:
@@ -129,7 +131,9 @@ def find_tokens(file: Path) -> tuple[str, ...]:
     told, place = os.environ.get(TOKENS, ""), TOKENS
     if not told.split():
         told, place = kept_secret(file), str(file)
-    found = tuple(word for line in told.splitlines() for word in line.partition("#")[0].split())
+    found = tuple(word for line in told.splitlines() for word in re.split(r"(?:^|\s)#", line)[0].split())
+    if "\ufffd" in told:
+        raise InputError("a token is no UTF-8", "tokens in UTF-8", "write the file again", place)
     if not found or min(map(len, found)) < SHORTEST:
         met = f"a token has {min(map(len, found))} characters" if found else "there is no token"
         raise InputError(met, f"tokens of {SHORTEST} characters or more", f"set {TOKENS}, or remove the file", place)

@@ -182,7 +182,9 @@ def telling_names(names, texts) -> dict[str, str]:
     shared = Counter(word for found in said.values() for word in set(found))
     known = {word for text in texts for word in word_view(text, 1, 1)}
     left = {name: [word for word in found if shared[word] <= len(said) / 2] for name, found in said.items()}
-    return {name: " ".join(found) for name, found in left.items() if known & set(found)}
+    texts_of = {name: " ".join(found) for name, found in left.items() if known & set(found)}
+    often = Counter(texts_of.values())  # words that two intents have are an example of neither
+    return {name: text for name, text in texts_of.items() if often[text] == 1}
 
 # %% ../nbs/21_model.ipynb #4e616d36
 def name_rows(frame, context: list[str], most: int, test=()):

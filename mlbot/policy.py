@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['BOT', 'QUEUE', 'AGENT', 'CLOSED', 'SAYS', 'YES', 'NO', 'STOP', 'MOST_DENIED', 'Pending', 'State', 'state_from', 'Act',
-           'Heard', 'Button', 'Step', 'wants_person', 'is_one_of', 'Rules', 'slot_words', 'call_person', 'try_again',
-           'slot_buttons', 'ask_slot', 'ask_or_start', 'yes_or_no', 'offer', 'hear', 'answer_pending', 'fill_slot',
-           'listens', 'repeat', 'respond']
+           'Heard', 'Button', 'Step', 'wants_person', 'begs_person', 'is_one_of', 'Rules', 'slot_words', 'call_person',
+           'try_again', 'slot_buttons', 'ask_slot', 'ask_or_start', 'yes_or_no', 'offer', 'hear', 'answer_pending',
+           'fill_slot', 'calls_person', 'listens', 'repeat', 'respond']
 
 # %% ../nbs/55_policy.ipynb #a6141e9b
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from .catalogue import Process, Slot, Value, read_value, titled, wanted_words
+from .catalogue import Process, Slot, Value, fits, read_value, titled, wanted_words
 from .decide import CLARIFY, CONFIRM, EXECUTE, OUT_OF_SCOPE
 from .text import folded
 
@@ -117,12 +117,21 @@ STOP = frozenset("stop cancel abort abbrechen annuler cancelar".split())
 _PERSON = re.compile(r"\b(?:human|real person|a person|an agent|live agent|operator|somebody real|someone real|mensch(?:en)?"
                      r"|mitarbeiter(?:in)?|une personne|un humain|conseiller|una persona|un agente|humano)\b")
 _ONLY = re.compile(r"\w+")
+_BEGGING = frozenset("""a an the i want need would d like to talk speak with get me can could let please real live now instead
+ich will möchte moechte einem einen eine einer mit zu bitte sprechen reden je veux parler à a avec un une s il vous plaît svp
+quiero hablar con una por favor""".split())
 
 
 def wants_person(text: str) -> bool:
     """Whether a text asks for a person. Long texts that mention one do not: they are about something else."""
     plain = folded(text)
     return len(plain.split()) <= 10 and bool(_PERSON.search(plain)) or plain.strip(" .!?") in ("agent", "person", "people")
+
+
+def begs_person(text: str) -> bool:
+    """Whether a text asks for a person and says nothing else, as the value of a slot may speak of one."""
+    said = _ONLY.findall(_PERSON.sub(" ", folded(text)))
+    return wants_person(text) and set(said) <= _BEGGING | {"agent", "person", "people"}
 
 
 def is_one_of(text: str, words: frozenset[str]) -> bool:
@@ -192,6 +201,7 @@ def ask_slot(state: State, intent: str, slot: Slot, slots: dict[str, Value], rul
 def ask_or_start(state: State, intent: str, slots: dict[str, Value], agreed: bool, rules: Rules) -> Step:
     """Go on with a process: ask for the next slot, for a yes where it is risky, or start it."""
     process = rules.process(intent)
+    slots = {name: value for name, value in slots.items() if name in process.slots and fits(process.slot_of(name), value)}
     if not rules.may(intent):
         return Step(replace(state, pending=None), (SAYS["forbidden"].format(title=process.title),), (_HELP,))
     if process.handoff:
@@ -276,9 +286,19 @@ def fill_slot(state: State, act: Act, rules: Rules) -> Step | None:
     return ask_slot(state, pending.intent, slot, pending.slots, rules, state.denied + 1)
 
 
+def calls_person(state: State, act: Act, rules: Rules) -> bool:
+    """Whether an act is a cry for a person. To a question for a slot, "operator" may be an option, or part of a text."""
+    if act.person or not act.text:
+        return bool(act.person)
+    if state.pending is None or state.pending.kind != "slot":
+        return wants_person(act.text)
+    slot = rules.process(state.pending.intent).slot_of(state.pending.options[0])
+    return begs_person(act.text) if slot.kind == "text" else wants_person(act.text) and read_value(slot, act.text) is None
+
+
 def listens(state: State, act: Act, rules: Rules) -> bool:
     """Whether the model has to be asked about an act: not about a yes, the value of a slot, or a cry for a person."""
-    if state.owner != BOT or not act.text or wants_person(act.text):
+    if state.owner != BOT or not act.text or calls_person(state, act, rules):
         return False
     return state.pending is None or answer_pending(state, act, rules) is None
 
@@ -302,7 +322,7 @@ def respond(state: State, act: Act, heard: Heard | None, rules: Rules) -> Step:
     """
     if state.owner != BOT:
         return Step(state)
-    if act.person or act.text and wants_person(act.text):
+    if calls_person(state, act, rules):
         intent = state.pending.intent if state.pending else ""
         return call_person(state, "asked for a person", rules, intent)
     step = answer_pending(state, act, rules) if state.pending else None

@@ -14,8 +14,8 @@ __all__ = ['MOST_BODY', 'Word', 'Key', 'Given', 'TITLES', 'BODY_SECONDS', 'SAFE'
            'conversation_handoff', 'cases', 'case_of', 'handoffs', 'handoff_read', 'handoff_take', 'handoff_reply',
            'handoff_return', 'handoff_close', 'handoff_label', 'check_intent', 'labels_next', 'label', 'label_undo',
            'check_item', 'labels_export', 'monitor', 'needs_token', 'documented', 'demo_identity', 'demo_agent',
-           'openapi', 'start_page', 'usual_length', 'once_more', 'Express', 'build_app', 'serve_until_told',
-           'run_server']
+           'openapi', 'start_page', 'usual_length', 'once_more', 'Express', 'build_app', 'until_open',
+           'serve_until_told', 'run_server']
 
 # %% ../nbs/66_serve.ipynb #a56e8b71
 import asyncio
@@ -1011,6 +1011,17 @@ def build_app(house: House) -> Guard:
 HEADER_SECONDS = 10
 
 
+async def until_open(host: str, port: int, serving: asyncio.Task) -> None:
+    """Wait until the server can be reached, or has ended."""
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    while not serving.done():
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection(here, port)
+            writer.close()
+            return
+        await asyncio.sleep(0.005)
+
+
 async def serve_until_told(app: Guard, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve in this process until SIGTERM or Ctrl-C; then requests under way are ended, and no new ones taken."""
     import signal
@@ -1025,8 +1036,11 @@ async def serve_until_told(app: Guard, host: str, port: int, ready: Callable[[st
         asyncio.get_running_loop().add_signal_handler(name, server.stop)
     gc.freeze()  # what is loaded stays
     gc.enable()
-    ready(f"http://{host}:{port}/")
-    await server.serve()
+    serving = asyncio.create_task(server.serve())
+    await until_open(host, port, serving)
+    if not serving.done():
+        ready(f"http://{host}:{port}/")
+    await serving
 
 
 def run_server(settings: Settings, demo: bool = False, host: str = "", port: int | None = None,

@@ -173,7 +173,7 @@ def mlbot():
 
     def run(*words, cwd=None, env=None) -> subprocess.CompletedProcess:
         out, err = StringIO(), StringIO()
-        handler = signal.getsignal(signal.SIGTERM)
+        handlers = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGHUP)}
         with contextlib.chdir(cwd or Path.cwd()), mock.patch.dict(os.environ, env or {}), \
                 contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
@@ -181,7 +181,8 @@ def mlbot():
             except SystemExit as end:
                 code = end.code
             finally:
-                signal.signal(signal.SIGTERM, handler)
+                for name, handler in handlers.items():
+                    signal.signal(name, handler)
         return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
     return run
 

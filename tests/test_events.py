@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from mlbot.errors import InputError
-from mlbot.events import MOST_KEPT, Event, EventLog, LogError, Taken
+from mlbot.events import MOST_KEPT, Event, EventLog, LogError, Taken, set_pragma
 from mlbot.text import pseudonym
 
 
@@ -126,6 +126,28 @@ def test_a_person_is_forgotten_on_the_disk_too_with_the_whole_conversation(log, 
     assert not any(secret.encode() in path.read_bytes() for path in Path(tmp_path).iterdir())
     with pytest.raises(InputError, match="without a name"):
         log.forget("  ")
+
+
+def test_a_password_stands_in_no_message():
+    """Neither as it is in the address, nor as the driver says it."""
+    for address in ("oracle://u:sec/ret@nohost.invalid/db", "postgresql://u:sec%zzret@127.0.0.1:1/db",
+                    "postgresql://u:sec%2Fret@127.0.0.1:1/db?sslmode=disable"):
+        with pytest.raises(LogError) as refused:
+            EventLog(address)
+        assert "sec" not in str(refused.value) and "u:***@" in str(refused.value)
+
+
+def test_a_log_that_somebody_else_is_making_is_waited_for_a_while_only(tmp_path):
+    other = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        set_pragma(sqlite3.connect(tmp_path / "events.db", timeout=0), "journal_mode = WAL", seconds=0.2)
+
+
+def test_a_place_that_cannot_be_is_an_error_of_the_log(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(LogError, match="cannot be opened"):
+        EventLog(tmp_path / "file" / "events.db")
 
 
 def test_a_locked_log_is_waited_for_and_then_an_error(tmp_path):

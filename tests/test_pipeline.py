@@ -1,8 +1,10 @@
 """Every way in which a notebook was green without a verdict is red, with its reason in six lines."""
 
 import json
+import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -206,6 +208,55 @@ def test_a_fork_server_that_was_killed_is_started_again(asked):
 
 
 @forking
+def test_a_fork_of_the_program_keeps_no_fork_server_alive(asked):
+    """Whoever uses multiprocessing has such forks; they hold whatever was open."""
+    asked("answer = 1")
+    server, sleeper = fork_server(), multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    sleeper.start()
+    try:
+        server.close()
+        assert server.process.returncode == 0  # it ended by itself
+    finally:
+        sleeper.kill()
+
+
+@forking
+def test_a_fork_server_that_is_silent_does_not_stop_the_clock(run):
+    server = fork_server()
+    os.kill(server.process.pid, signal.SIGSTOP)
+    step = run("1 + 1", minutes=0.05)
+    assert step.exit_code in (0, 4) and server.process.poll() == -9  # it took an ordinary kernel, in time or too late
+
+
+@forking
+def test_a_kernel_is_not_taken_for_an_earlier_one_of_its_number(tmp_path):
+    server = fork_server()
+    server.ended = dict.fromkeys(range(100_000), -9)
+    with open(tmp_path / "log", "w") as log:
+        kernel = server.start(["-f", str(tmp_path / "kernel.json")], str(tmp_path), os.environ, [log.fileno()] * 2)
+    assert kernel.poll() is None
+    kernel.kill()
+    assert kernel.wait() == -9
+
+
+@forking
+def test_a_project_may_have_a_file_that_is_called_like_a_library(asked, tmp_path):
+    asked("answer = 1", packages=["yaml"])
+    (tmp_path / "yaml.py").write_text("name = 'mine'\n")
+    assert asked("import yaml\nanswer = yaml.name", packages=["yaml"]) == "mine"
+
+
+@forking
+def test_a_kernel_has_the_limits_of_its_program(asked):
+    asked("answer = 1")
+    before = os.umask(0o077)
+    try:
+        assert asked("answer = os.umask(0)") == 0o077
+    finally:
+        os.umask(before)
+
+
+@forking
 def test_a_kernel_ends_with_the_program_that_wanted_it(tmp_path):
     """Killed without a chance to clean up, as a build server does it."""
     import psutil
@@ -226,11 +277,11 @@ def test_a_kernel_starts_as_usual_where_none_can_be_forked(asked, monkeypatch):
     assert asked("answer = [os.getppid(), 'sklearn' in sys.modules]", packages=["sklearn"]) == [os.getpid(), False]
 
 
-@pytest.mark.parametrize("signal", [9, 11])
-def test_a_killed_kernel_ends_the_run_and_says_so(run, signal):
-    step = run(f"import os\nos.kill(os.getpid(), {signal})", PASSES)
+@pytest.mark.parametrize("number", [9, 11])
+def test_a_killed_kernel_ends_the_run_and_says_so(run, number):
+    step = run(f"import os\nos.kill(os.getpid(), {number})", PASSES)
     assert step.exit_code == 3
-    assert f"cell 2: the kernel was killed (signal {signal}) while it used" in only(step)
+    assert f"cell 2: the kernel was killed (signal {number}) while it used" in only(step)
 
 
 def test_a_kernel_that_exits_ends_the_run(run):

@@ -175,6 +175,32 @@ def test_after_some_tries_a_person_is_offered_and_a_yes_brings_one():
     assert fits.state.denied == 0 and SAYS["help"] not in respond(fits.state, Act("many"), None, rules).says[0]
 
 
+TEAM = Slot("team", "choice", options=("Operator", "Sales"))
+DESK = Rules({"go": Process("go", "Go", slots=("team", "what"), slot=(TEAM,))})
+
+
+def test_the_value_of_a_slot_may_speak_of_a_person():
+    """An option is an option, and a text a text, as long as it says more than that a person is wanted."""
+    team = respond(State(), *said("execute", "go"), DESK).state
+    what = respond(team, Act("operator"), None, DESK).state
+    assert what.pending.slots == {"team": "Operator"} and not listens(team, Act("operator"), DESK)
+    for text in ("broken operator panel", "human error in the form", "I need an agent for printing"):
+        assert respond(what, Act(text), None, DESK).slots == {"team": "Operator", "what": text}, text
+    for text in ("a person please", "I want to talk to a human", "agent", "Ich möchte mit einem Menschen sprechen"):
+        assert [respond(at, Act(text), None, DESK).state.owner for at in (team, what)] == [QUEUE, QUEUE], text
+
+
+@pytest.mark.parametrize("now, starts", [
+    (Process("go", "Go", slots=("what",)), {"what": "a desk"}),
+    (Process("go", "Go", slots=("team", "what"), slot=(Slot("team", "choice", options=("Sales", "Law")),)), None),
+    (Process("go", "Go", slots=("team", "what"), slot=(Slot("team", "number"),)), None)])
+def test_a_catalogue_that_changes_meanwhile_starts_nothing_with_what_it_does_not_take(now, starts):
+    """A value that is no longer asked for is left out, and one that no longer fits is asked for again."""
+    what = respond(respond(State(), *said("execute", "go"), DESK).state, Act("operator"), None, DESK).state
+    step = respond(what, Act("a desk"), None, Rules({"go": now}))
+    assert step.slots == starts if starts else not step.starts and step.state.pending.options == ("team",)
+
+
 def test_every_saying_is_used():
     from inspect import getsource
 
@@ -198,6 +224,9 @@ def test_a_catalogue_with_mistakes_is_refused_with_its_place(tmp_path):
                       (SLOTTED + "kind = 'choice'\noptions = ['one']", "2 to 20 options"),
                       (SLOTTED + "kind = 'choice'\noptions = ['One', 'one.']", "two options are the same"),
                       (SLOTTED + "kind = 'number'\nleast = 2\nmost = 1", "least is above most"),
+                      (SLOTTED + "kind = 'number'\nleast = nan", "least and most are numbers"),
+                      (SLOTTED + "kind = 'choice'\noptions = [' ', 'One']", "2 to 20 options"),
+                      (SLOTTED + "kind = 'pattern'\nwanted = 'x'\npattern = 'x{99999999999}'", "no regular expression"),
                       (SLOTTED + "kind = 'pattern'\npattern = 'a+'", "in words what fits"),
                       (SLOTTED + "kind = 'pattern'\nwanted = 'x'\npattern = '('", "no regular expression")):
         file.write_text(text)

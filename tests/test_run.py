@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -239,7 +240,8 @@ def test_words_that_no_command_has_are_refused_in_six_lines(mlbot, words, says):
     assert len(done.stderr.splitlines()) <= 6
 
 
-def test_a_terminated_run_leaves_no_kernel(project):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminated_run_leaves_no_kernel(project, number):
     import psutil
     edit(project / "nbs/pipeline/2_train.ipynb",
          lambda nb: nb.cells.insert(3, nbformat.v4.new_code_cell("import time\ntime.sleep(120)")))
@@ -256,8 +258,8 @@ def test_a_terminated_run_leaves_no_kernel(project):
         kernels = psutil.Process(runner.pid).children(recursive=True)
     time.sleep(2)
     kernels = psutil.Process(runner.pid).children(recursive=True)
-    runner.terminate()
-    assert runner.wait(30) != 0
+    runner.send_signal(number)
+    assert runner.wait(30) == 128 + number
     gone, alive = psutil.wait_procs(kernels, timeout=10)
     assert not alive
 

@@ -510,6 +510,11 @@ def test_tokens_of_programs_come_from_the_environment_or_a_file_and_are_long_eno
     with pytest.raises(InputError, match="5 characters"):
         find_tokens(tmp_path / "tokens")
     monkeypatch.delenv("MLBOT_TOKENS")
+    (tmp_path / "tokens").write_text(f"{PROGRAMS[0]}#{PROGRAMS[1]} # of the shop\n", encoding="utf-8-sig")
+    assert find_tokens(tmp_path / "tokens") == (f"{PROGRAMS[0]}#{PROGRAMS[1]}",)
+    (tmp_path / "tokens").write_bytes(b"\xff" * 20)
+    with pytest.raises(InputError, match="no UTF-8"):
+        find_tokens(tmp_path / "tokens")
     (tmp_path / "tokens").write_text("# none yet\n")
     with pytest.raises(InputError, match="no token"):
         find_tokens(tmp_path / "tokens")
