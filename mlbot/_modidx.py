@@ -251,6 +251,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                               'mlbot.checks.suspects': ('checks.html#suspects', 'mlbot/checks.py'),
                               'mlbot.checks.taken_back': ('checks.html#taken_back', 'mlbot/checks.py')},
             'mlbot.cli': { 'mlbot.cli.Parser': ('cli.html#parser', 'mlbot/cli.py'),
+                           'mlbot.cli.Parser.__init__': ('cli.html#parser.__init__', 'mlbot/cli.py'),
                            'mlbot.cli.Parser.error': ('cli.html#parser.error', 'mlbot/cli.py'),
                            'mlbot.cli.Version': ('cli.html#version', 'mlbot/cli.py'),
                            'mlbot.cli.Version.__call__': ('cli.html#version.__call__', 'mlbot/cli.py'),

@@ -2079,7 +2079,11 @@ class Version(argparse.Action):
 
 # %% ../nbs/71_cli.ipynb #83a2375e
 class Parser(argparse.ArgumentParser):
-    """Refuses the words of a command by an InputError."""
+    """Refuses the words of a command by an InputError. What it has parsed holds the parser of the command itself."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.set_defaults(parser=self)
 
     def error(self, message: str):
         choice = re.fullmatch(r"argument (\S+): invalid choice: '(.*?)' \(choose from (.*)\)", message)
@@ -2112,7 +2116,7 @@ def main(words: list[str] | None = None) -> int:
             words, context = take_context(words)
         options, rest = parser.parse_known_args(words)
         if rest and not hasattr(options, "rest"):
-            parser.error(f"unknown words: {' '.join(rest)}")
+            options.parser.error(f"unknown words: {' '.join(rest)}")
         options.rest, options.given_context = rest, context
         return options.call(options)
     except MlbotError as error:

@@ -171,8 +171,11 @@ class WatchedEngine(NBClientEngine):
 
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, watch=None, on_cell=None, kernel_log=None,
-                                 start_timeout=60, **options):
-        """Run all cells; `on_cell(cell)` is called after each. What the kernel itself prints goes to `kernel_log`."""
+                                 root="", start_timeout=60, **options):
+        """Run all cells, with `root` as working folder; `on_cell(cell)` is called after each.
+
+        What the kernel itself prints goes to `kernel_log`.
+        """
         def started(cell, cell_index):
             watch.cell = cell.metadata.get("cell", watch.cell)
 
@@ -183,6 +186,7 @@ class WatchedEngine(NBClientEngine):
             client = WatchedClient(
                 nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, stdout_file=options.get("stdout_file"),
                 stderr_file=options.get("stderr_file"), on_cell_start=started, on_cell_executed=executed,
+                resources={"metadata": {"path": root}},  # not papermill's cwd, which is that of the whole process
                 config=Config(KernelManager=sockets(folder)))
             client.watch, watch.client = watch, client
             thread = threading.Thread(target=watch.look, daemon=True)
@@ -240,7 +244,7 @@ def execute(notebook, out: Path, parameters: dict, root: Path, watch: Watch,
         try:
             papermill.execute_notebook(
                 nbformat.from_dict(notebook), str(out), parameters, engine_name="mlbot", kernel_name="python3",
-                language="python", progress_bar=False, cwd=str(root), stdout_file=log, stderr_file=log, watch=watch,
+                language="python", progress_bar=False, root=str(root), stdout_file=log, stderr_file=log, watch=watch,
                 on_cell=on_cell, kernel_log=kernel_log)
         except papermill.PapermillExecutionError:
             pass  # the records and errors in the notebook say more

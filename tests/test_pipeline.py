@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -196,6 +197,18 @@ def test_a_kernel_has_the_environment_and_the_folder_of_its_run(asked, tmp_path,
     monkeypatch.setenv("OMP_NUM_THREADS", "2")  # which a library reads when it is loaded
     threads, second = asked("answer = [os.environ['OMP_NUM_THREADS'], os.getppid()]")
     assert threads == "2" and second == fork_server().process.pid != first
+
+
+def test_two_projects_may_run_at_once_in_one_program(notebook, tmp_path):
+    path, settings, here = notebook("import os\nopen('here', 'w').write(os.getcwd())"), load_settings(), os.getcwd()
+    folders = [tmp_path / name for name in "abcd"]
+
+    def work(folder):
+        (folder / "out").mkdir(parents=True)
+        return run_notebook(path, folder / "out", {}, replace(settings, root=folder), time.monotonic() + 120)
+    with ThreadPoolExecutor(2) as pool:
+        assert [step.exit_code for step in pool.map(work, folders)] == [0] * 4
+    assert [(folder / "here").read_text() for folder in folders] == list(map(str, folders)) and os.getcwd() == here
 
 
 @forking
