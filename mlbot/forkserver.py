@@ -85,23 +85,21 @@ def next_fork(channel: socket.socket) -> tuple[dict, list[int]] | None:
             send_ended(channel)
         if channel in ready:
             request = receive(channel)
-            if request and not shadowed(request[0]["folder"], request[0]["packages"]):
+            if request is None:
+                return None
+            usual = shadowed(request[0]["folder"], request[0]["packages"])
+            if not usual:
                 load_libraries(request[0]["packages"])
-            elif request:
-                channel.send(b"shadowed")
-                continue
-            number = os.fork() if request else -1
+            number = -1 if usual else os.fork()
             if number == 0:
                 signal.set_wakeup_fd(-1)
                 os.close(reader)
                 os.close(writer)
                 channel.close()
                 return request
-            if number < 0:
-                return None
             for file in request[1]:
                 os.close(file)
-            channel.send(f"pid {number}".encode())
+            channel.send(b"shadowed" if usual else f"pid {number}".encode())
 
 # %% ../nbs/46_forkserver.ipynb #6737a6dc
 def become_kernel(request: dict, files: list[int]) -> None:
@@ -187,9 +185,11 @@ class ForkServer:
 
     def hear(self, seconds: float) -> list[str] | None:
         """The next message, noted; None when none comes in time. ConnectionError: the process is gone."""
-        if not select.select([self.channel], [], [], seconds)[0]:
+        self.channel.settimeout(seconds)
+        try:
+            words = self.channel.recv(100).decode().split()
+        except (BlockingIOError, TimeoutError):
             return None
-        words = self.channel.recv(100).decode().split()
         if not words:
             raise ConnectionResetError("the fork server is gone")
         if words[0] == "shadowed":
@@ -210,6 +210,7 @@ class ForkServer:
         with self.lock, tempfile.TemporaryFile("w", encoding="utf-8") as file:
             json.dump(request, file)
             file.flush()
+            self.channel.settimeout(seconds)
             socket.send_fds(self.channel, [b"start"], [file.fileno(), *files])
             while words := self.hear(max(0.0, until - time.monotonic())):
                 if words[0] == "pid":
