@@ -1572,6 +1572,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'mlbot.serve.shown_case': ('serve.html#shown_case', 'mlbot/serve.py'),
                              'mlbot.serve.start_page': ('serve.html#start_page', 'mlbot/serve.py'),
                              'mlbot.serve.status_of': ('serve.html#status_of', 'mlbot/serve.py'),
+                             'mlbot.serve.to_label': ('serve.html#to_label', 'mlbot/serve.py'),
                              'mlbot.serve.until_open': ('serve.html#until_open', 'mlbot/serve.py'),
                              'mlbot.serve.usual_length': ('serve.html#usual_length', 'mlbot/serve.py'),
                              'mlbot.serve.v2': ('serve.html#v2', 'mlbot/serve.py'),

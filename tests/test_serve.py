@@ -580,3 +580,23 @@ def test_a_usual_prediction_is_answered_without_the_framework(root):
     finally:
         process.terminate()
         process.communicate(timeout=40)
+
+
+def test_what_is_to_be_labelled_does_not_grow_with_the_log(tmp_path):
+    """Of a busy month the newest messages are offered; what was said about the others counts for nothing here."""
+    from mlbot.events import Event, EventLog
+    from mlbot.labelling import items_of, labels_of
+    from mlbot.serve import MOST_MESSAGES, to_label
+    log, now = EventLog(tmp_path / "events.db"), time.time()
+    facts = {"intent": "card_order", "confidence": 0.5, "ranking": [["card_order", 0.5]], "model": "m", "role": "",
+             "location": "", "request": "r"}
+    log.append_many([Event("asked", f"r{number}", facts | {"text": f"wish {number}"})
+                     for number in range(MOST_MESSAGES + 200)])
+    oldest, newest = (log.read(("asked",))[at].number for at in (0, -1))
+    log.append(*[Event("label", f"e{number}", {"intent": "card_order"}, "grace") for number in (oldest, newest)])
+    events = to_label(log, now)
+    items, labels = items_of(events), labels_of(events)
+    assert len(items) == MOST_MESSAGES and f"e{oldest}" not in items and f"e{newest}" in items
+    assert set(labels) & set(items) == {f"e{newest}"} and [event.number for event in events] == \
+        sorted(event.number for event in events)
+    log.close()
