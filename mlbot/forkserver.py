@@ -115,8 +115,8 @@ def become_kernel(request: dict, files: list[int]) -> None:
     os.environ.update(request["environment"])
     tempfile.tempdir = None
     sys.argv = ["ipykernel_launcher", *request["arguments"]]
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
     from ipykernel.kernelapp import IPKernelApp
     IPKernelApp.launch_instance(parent_handle=os.getppid())
 
