@@ -121,9 +121,10 @@ def servers(port: int, names: list[str]) -> dict[str, Server]:
     """The servers by name."""
     body = {"text": ASKED["text"], "context": {"role": ASKED["role"], "location": ASKED["location"]}}
     python = ours()
-    granian = [str(Path(python).parent / "granian"), "--interface", "asgi", "--no-log", "--port", str(port), "constant:app"]
+    constant = [python, "-m", "uvicorn", "constant:app", "--port", str(port), "--log-level", "error", "--no-access-log",
+                "--loop", "uvloop", "--http", "httptools"]
     found = {"mlbot": Server([python, "-m", "mlbot", "serve", "--port", str(port)], "/v1/predict", body),
-             "constant": Server(granian, "/v1/predict", body)}
+             "constant": Server(constant, "/v1/predict", body)}
     if {"fastapi", "mlflow"} & set(names):
         python = peers()
         uvicorn = [python, "-m", "uvicorn", "fast:app", "--port", str(port), "--log-level", "warning"]

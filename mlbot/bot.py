@@ -10,6 +10,7 @@ __all__ = ['SPOKEN', 'TRIES', 'MOST_TURNS', 'NOBODY', 'WAITING', 'REMEMBERED', '
 
 # %% ../nbs/57_bot.ipynb #0313854d
 import secrets
+import time
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -85,8 +86,11 @@ class Conflict(MlbotError):
 
 
 def new_id(kind: str) -> str:
-    """A name that nobody can guess: 128 random bits."""
-    return f"{kind}{secrets.token_urlsafe(16)}"
+    """A name that nobody can guess: the time in milliseconds, and 128 random bits.
+
+    Later names sort later, so an index of a long log grows at its end; names without order cost three times as much to write.
+    """
+    return f"{kind}{time.time_ns() // 1_000_000:012x}{secrets.token_urlsafe(16)}"
 
 # %% ../nbs/57_bot.ipynb #c1b81fe3
 @dataclass(frozen=True)

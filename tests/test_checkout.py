@@ -24,7 +24,7 @@ EVERY = sorted(path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_check
 HEAVY = {"pandas": "data", "scipy": "noise", "sklearn": "model", "safetensors": "artefact", "papermill": "engine",
          "psutil": "engine", "nbclient": "engine", "matplotlib": "report", "jinja2": "report", "pytest": "pytest_plugin",
          "tqdm": "cli", "onnx": "encoder", "onnxruntime": "encoder", "tokenizers": "encoder", "huggingface_hub": "encoder",
-         "psycopg": "events", "litestar": "serve", "granian": "serve", "msgspec": "serve", "prometheus_client": "serve",
+         "psycopg": "events", "litestar": "serve", "uvicorn": "http", "msgspec": "serve", "prometheus_client": "serve",
          "py3langid": "language", "obstore": "objects", "mlflow": "tracking"}
 
 

@@ -10,12 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
-from serving import Service, free_port
+from serving import Service
 
 TEXT = {"text": "I need a new card", "context": {"role": "sales"}}
 
@@ -326,30 +325,6 @@ def test_one_caller_cannot_take_all_places():
     assert sum(status == 200 for caller, status in statuses if caller != "greedy") == 20 and guard.open == {}
 
 
-def test_a_body_that_drips_has_one_deadline(monkeypatch):
-    from litestar.exceptions import HTTPException
-
-    from mlbot import serve
-    monkeypatch.setattr(serve, "BODY_SECONDS", 0.3)
-    met = []
-
-    async def patient(scope, receive, send):
-        try:
-            while (await receive())["more_body"]:
-                pass
-        except HTTPException as problem:
-            met.append(problem.status_code)
-
-    async def main():
-        async def receive():
-            await asyncio.sleep(0.1)
-            return {"type": "http.request", "body": b"x", "more_body": True}
-        guard = serve.Guard(patient, serve.Figures(), 10, 10)
-        await guard({"type": "http", "path": "/x", "client": ("a", 1)}, receive, None)
-    asyncio.run(main())
-    assert met == [408]
-
-
 def test_a_caller_has_a_bucket_that_refills_and_others_are_not_touched():
     from mlbot.serve import Figures, Guard
     now = [0.0]
@@ -384,7 +359,7 @@ def test_the_service_needs_nothing_that_trains(root):
             "sys.meta_path.insert(0, Wall())\n"
             "from mlbot.serve import House, build_app, run_server\n"
             "from mlbot.settings import load_settings\n"
-            "import mlbot.cli, uvloop, granian.server.embed\n"
+            "import mlbot.cli, uvloop, uvicorn.lifespan.on\n"
             "house = House(load_settings()); build_app(house); house.live.follow()\n"
             "print(house.model('').predict('I need a new card').intent)")
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
@@ -536,8 +511,9 @@ def test_who_serves_to_the_network_without_a_token_is_told(project, mlbot):
 
 
 WITHOUT_FRAMEWORK = """
-import asyncio, sys, uvloop
-from mlbot.serve import House, build_app, serve_until_told
+import socket, sys, uvloop
+from mlbot.http import serve_until_told
+from mlbot.serve import House, build_app
 from mlbot.settings import load_settings
 guard = build_app(House(load_settings()))
 express = guard.app
@@ -546,21 +522,21 @@ async def no_predictions(scope, receive, send):
     assert scope["type"] != "http" or scope["path"] != "/v1/predict", "the framework was asked"
     await framework(scope, receive, send)
 express.app = no_predictions
-uvloop.run(serve_until_told(guard, "127.0.0.1", int(sys.argv[1]), lambda address: print(address, flush=True)))
+listening = socket.socket()
+listening.bind(("127.0.0.1", 0))
+uvloop.run(serve_until_told(guard, listening, lambda: print(listening.getsockname()[1], flush=True)))
 """
 
 
 def test_a_usual_prediction_is_answered_without_the_framework(root):
     """Whatever the server does with a body: in one piece, in parts, of any usual length. Other requests go on as before."""
-    port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", WITHOUT_FRAMEWORK, str(port)], cwd=root,
-                               stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", WITHOUT_FRAMEWORK], cwd=root, stdout=subprocess.PIPE, text=True)
     try:
-        address = process.stdout.readline().strip()
+        port = int(process.stdout.readline())
+        address = f"http://127.0.0.1:{port}/"
         for _ in range(100):
-            with suppress(httpx.TransportError):
-                if httpx.get(f"{address}readyz").status_code == 200:
-                    break
+            if httpx.get(f"{address}readyz").status_code == 200:
+                break
             time.sleep(0.1)
         asked = {"text": "I need a new card", "context": {"role": "sales"}}
         usual = httpx.post(f"{address}v1/predict", json=asked)
