@@ -48,7 +48,7 @@ cloudpickle.dump(pipeline, open("pipeline.pkl", "wb"))
 CONSTANT = """
 import msgspec
 from litestar import Litestar, post
-from mlbot.serve import Alternative, Ask, Prediction, ProcessName
+from mlbot.house import Alternative, Ask, Prediction, ProcessName
 ANSWER = Prediction("r", "0123456789ab", "execute", "card_order", ProcessName("card_order", "Card"), 0.9, 0.9,
                     [Alternative("card_block", 0.1)] * 4, [])
 @post("/v1/predict", status_code=200)

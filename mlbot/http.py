@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TITLES', 'SAFE', 'HEADER_SECONDS', 'BODY_SECONDS', 'FETCH_SECONDS', 'LEAVE_SECONDS', 'MOST_HEADER',
            'MOST_CONNECTIONS', 'OTHER_FILES', 'ENDING_SECONDS', 'problem_of', 'refusal', 'Connection',
-           'room_for_connections', 'HttpServer', 'serve_until_told']
+           'room_for_connections', 'HttpServer', 'nothing', 'serve_until_told']
 
 # %% ../nbs/66_http.ipynb #66a0c003
 import asyncio
@@ -13,7 +13,7 @@ import gc
 import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from socket import socket
 
@@ -199,10 +199,16 @@ class HttpServer(uvicorn.Server):
         self.ready()
 
 
-async def serve_until_told(app, listening: socket, ready: Callable[[], None]) -> None:
+async def nothing() -> None:
+    """No work."""
+
+
+async def serve_until_told(app, listening: socket, ready: Callable[[], None],
+                           meanwhile: Callable[[], Awaitable[None]] = nothing) -> None:
     """Serve an ASGI application in this process until SIGTERM or Ctrl-C; then end requests under way, and take no new ones.
 
     `listening`: a socket that is bound to an address. `ready` is called when the application can be reached.
+    `meanwhile`: what is done beside it from the start; when that fails, so does this, after requests under way.
     """
     import signal
     config = uvicorn.Config(app, http=Connection, ws="none", lifespan="on", proxy_headers=False, server_header=False,
@@ -215,6 +221,13 @@ async def serve_until_told(app, listening: socket, ready: Callable[[], None]) ->
         server.should_exit = True
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, end)
+    serving = asyncio.create_task(server.serve([listening]))
+    try:
+        await meanwhile()
+    except BaseException:
+        end()
+        await serving
+        raise
     gc.freeze()  # what is loaded stays
     gc.enable()
-    await server.serve([listening])
+    await serving

@@ -24,7 +24,7 @@ EVERY = sorted(path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_check
 HEAVY = {"pandas": "data", "scipy": "noise", "sklearn": "model", "safetensors": "artefact", "papermill": "engine",
          "psutil": "engine", "nbclient": "engine", "matplotlib": "report", "jinja2": "report", "pytest": "pytest_plugin",
          "tqdm": "cli", "onnx": "encoder", "onnxruntime": "encoder", "tokenizers": "encoder", "huggingface_hub": "encoder",
-         "psycopg": "events", "litestar": "serve", "uvicorn": "http", "msgspec": "serve", "prometheus_client": "serve",
+         "psycopg": "events", "litestar": "serve", "uvicorn": "http", "msgspec": "house", "prometheus_client": "house",
          "py3langid": "language", "obstore": "objects", "mlflow": "tracking"}
 
 
@@ -124,7 +124,7 @@ def test_a_heavy_library_is_imported_in_one_module_only(library, home):
     also = {"pandas": {"benchmark", "blame", "checks", "feedback", "ledger", "many", "model", "prepare", "relabel", "replay",
                        "report", "runs", "source", "split", "store"},
             "scipy": {"many", "meter", "model"}, "sklearn": {"benchmark"}, "jinja2": {"workflows"},
-            "safetensors": {"encoder", "prepare"}}
+            "safetensors": {"encoder", "prepare"}, "msgspec": {"serve"}, "prometheus_client": {"serve"}}
     assert users - {"checkout"} <= {home, *also.get(library, ())}
 
 

@@ -129,7 +129,7 @@ def test_the_evidence_is_the_formula():
 
 
 def test_a_canary_that_is_worse_is_ended_by_labels_and_a_good_one_is_not(company_project, tmp_path):
-    from mlbot.serve import House
+    from mlbot.house import House
     shutil.copytree(company_project / "models", tmp_path / "models")
     (tmp_path / "settings.ini").write_text("[data]\nsource = company\n")
     settings = load_settings(tmp_path)

@@ -266,7 +266,7 @@ def test_sigterm_lets_requests_end_and_what_was_said_is_stored(root):
 
 def run_guard(app, callers: int, per_caller: int = 10**6, at_once: int = 5):
     """So many requests at the same time to a guard around an application: the statuses, and the guard."""
-    from mlbot.serve import Figures, Guard
+    from mlbot.house import Figures, Guard
     guard, statuses = Guard(app, Figures(), per_caller, at_once), []
 
     async def ask(number: int):
@@ -306,7 +306,7 @@ def test_overload_is_refused_at_once_and_callers_who_leave_leave_nothing_behind(
 
 
 def test_one_caller_cannot_take_all_places():
-    from mlbot.serve import Figures, Guard
+    from mlbot.house import Figures, Guard
     guard, statuses = Guard(slow_app, Figures(), 10**6, 40), []
 
     async def ask(caller):
@@ -326,7 +326,7 @@ def test_one_caller_cannot_take_all_places():
 
 
 def test_a_caller_has_a_bucket_that_refills_and_others_are_not_touched():
-    from mlbot.serve import Figures, Guard
+    from mlbot.house import Figures, Guard
     now = [0.0]
     guard = Guard(slow_app, Figures(), 5, 100, clock=lambda: now[0])
     assert [guard.is_too_fast("a") for _ in range(12)] == [False] * 10 + [True] * 2
@@ -357,19 +357,20 @@ def test_the_service_needs_nothing_that_trains(root):
             "    def find_spec(self, name, path=None, target=None):\n"
             "        if name.split('.')[0] in blocked: raise ImportError(name)\n"
             "sys.meta_path.insert(0, Wall())\n"
-            "from mlbot.serve import House, build_app, run_server\n"
+            "from mlbot.house import House, run_server\n"
+            "from mlbot.serve import build_framework\n"
             "from mlbot.settings import load_settings\n"
             "import mlbot.cli, uvloop, uvicorn.lifespan.on\n"
-            "house = House(load_settings()); build_app(house); house.live.follow()\n"
+            "house = House(load_settings()); build_framework(house); house.live.follow()\n"
             "print(house.model('').predict('I need a new card').intent)")
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.strip(), done.stderr
 
 
 def test_a_demonstration_trains_first_where_there_is_no_model(project, released, mlbot, monkeypatch):
-    from mlbot import cli, serve
+    from mlbot import cli, house
     done = []
-    monkeypatch.setattr(serve, "run_server", lambda *words: done.append("serve"))
+    monkeypatch.setattr(house, "run_server", lambda *words: done.append("serve"))
     monkeypatch.setattr(cli.subprocess, "call", lambda command, **options: done.append(command[-1]) or 0)
     assert mlbot("serve", "--demo", "--train").returncode == 0 and done == ["serve"]
     (released / "models" / "champion").unlink()
@@ -511,36 +512,37 @@ def test_who_serves_to_the_network_without_a_token_is_told(project, mlbot):
 
 
 WITHOUT_FRAMEWORK = """
-import socket, sys, uvloop
-from mlbot.http import serve_until_told
-from mlbot.serve import House, build_app
+import threading
+from mlbot.house import run_server
 from mlbot.settings import load_settings
-guard = build_app(House(load_settings()))
-express = guard.app
-framework = express.app
-async def no_predictions(scope, receive, send):
-    assert scope["type"] != "http" or scope["path"] != "/v1/predict", "the framework was asked"
-    await framework(scope, receive, send)
-express.app = no_predictions
-listening = socket.socket()
-listening.bind(("127.0.0.1", 0))
-uvloop.run(serve_until_told(guard, listening, lambda: print(listening.getsockname()[1], flush=True)))
+asked = threading.Event()
+def framework(house):
+    from mlbot.serve import build_framework
+    assert asked.wait(20), "nobody was answered"
+    app = build_framework(house)
+    async def no_predictions(scope, receive, send):
+        assert scope["path"] != "/v1/predict", "the framework was asked"
+        await app(scope, receive, send)
+    return no_predictions
+def ready(address):
+    print(address, flush=True)
+import mlbot.house as parts
+decide = parts.Figures.decide
+parts.Figures.decide = lambda self, decision: (asked.set(), decide(self, decision))
+run_server(load_settings(), framework, port=0, ready=ready)
 """
 
 
 def test_a_usual_prediction_is_answered_without_the_framework(root):
-    """Whatever the server does with a body: in one piece, in parts, of any usual length. Other requests go on as before."""
+    """Before it is loaded; and in one piece, in parts, of any usual length. Other requests wait for it, and go to it."""
     process = subprocess.Popen([sys.executable, "-c", WITHOUT_FRAMEWORK], cwd=root, stdout=subprocess.PIPE, text=True)
     try:
-        port = int(process.stdout.readline())
-        address = f"http://127.0.0.1:{port}/"
-        for _ in range(100):
-            if httpx.get(f"{address}readyz").status_code == 200:
-                break
-            time.sleep(0.1)
+        address = process.stdout.readline().strip()
+        port = int(address.rstrip("/").rpartition(":")[2])
         asked = {"text": "I need a new card", "context": {"role": "sales"}}
         usual = httpx.post(f"{address}v1/predict", json=asked)
         assert usual.status_code == 200 and usual.json()["intent"] and usual.headers["x-content-type-options"] == "nosniff"
+        assert httpx.get(f"{address}readyz", timeout=20).status_code == 200  # which waits for the framework
         long = httpx.post(f"{address}v1/predict", json=asked | {"text": "card " * 900})
         assert long.status_code == 200
         body = json.dumps(asked).encode()
@@ -576,3 +578,13 @@ def test_what_is_to_be_labelled_does_not_grow_with_the_log(tmp_path):
     assert set(labels) & set(items) == {f"e{newest}"} and [event.number for event in events] == \
         sorted(event.number for event in events)
     log.close()
+
+
+def test_a_framework_that_cannot_be_loaded_ends_the_service_with_its_error(root, released):
+    from mlbot.house import run_server
+    from mlbot.settings import load_settings
+
+    def broken(house):
+        raise ZeroDivisionError("no framework")
+    with pytest.raises(ZeroDivisionError, match="no framework"):
+        run_server(load_settings(root), broken, port=0, ready=lambda address: None)
