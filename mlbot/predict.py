@@ -91,6 +91,7 @@ class Predictor(Terms):
         self._waves, self._offsets, self._dense = (artefact.weights.get(name) for name in ("waves", "offsets", "dense"))
         self.scope_threshold: float = artefact.manifest.get("scope_threshold", 0.0)  # below this chance it is out of scope
         self.scope_rows: int = artefact.manifest.get("scope_rows", 0)  # texts out of scope that it has learnt from
+        self._ones = np.ones(len(self.intents), np.float32)
         self._lead = None
         if "scope" in artefact.weights:  # one more column beside the intents
             self._lead, bias = artefact.weights["scope"].tolist()
@@ -141,12 +142,12 @@ def scores_and_scope(model: Predictor, text: str, context: dict[str, str]) -> tu
     if model._vector is not None:
         total += dense_scores(model, text)
     scope, inside = None, total[:len(model.intents)]
-    most = np.maximum.reduce(inside)
+    most = inside[inside.argmax()]  # on so few numbers quicker than their maximum, as is a product than their sum
     if model._lead is not None:
         scope = 1 / (1 + math.exp(-max(-700.0, model._lead * float(most) + float(total[-1]))))
     inside -= most
     np.exp(inside, out=inside)
-    inside /= np.add.reduce(inside)
+    inside /= inside.dot(model._ones)
     return inside, scope
 
 

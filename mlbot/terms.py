@@ -9,6 +9,7 @@ __all__ = ['known_rows', 'by_pair', 'by_size', 'Terms', 'rows_of', 'gram_rows', 
 import math
 from array import array
 from collections.abc import Iterable
+from itertools import chain, pairwise
 
 import numpy as np
 from .artefact import VIEWS
@@ -82,7 +83,7 @@ def gram_rows(terms: Terms, found: list[str]) -> list[int]:
     rows: list[int] = []
     for size, known in terms._of_size.items():
         if size > 1:
-            grams = zip(*[found[start:] for start in range(size)], strict=False)
+            grams = pairwise(found) if size == 2 else zip(*[found[start:] for start in range(size)], strict=False)
             rows += [row for row in map(known.get, grams) if row is not None]
     return rows
 
@@ -98,27 +99,29 @@ def crossed_rows(terms: Terms, found: list[str], context: dict[str, str]) -> lis
     return rows
 
 # %% ../nbs/19_terms.ipynb #9e82d562
-_PLACES = np.arange(2_000)
-_FACTORS = np.concatenate([[0.0], 1 + np.log(_PLACES[1:])]).astype(np.float32)  # by how often a term occurs
+_PLACES = np.arange(2_000, dtype=np.int16)  # small, because the table of all terms is touched at places far apart
+_FACTORS = np.concatenate([[0.0], 1 + np.log(np.arange(1, len(_PLACES)))]).astype(np.float32)  # by how often a term occurs
 
 
 def weigh(terms: Terms, text: str, context: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the known terms of a folded text and their TF-IDF, of length one in each view.
-
-    A term that occurs again has its whole value at one of its places, and 0 at the others.
-    """
-    parts = [rows_of(terms, word) for word in text.split()]
-    found = [word for words, _, _ in parts for word in words]
-    start = b"".join([*[ones for _, ones, _ in parts], array("q", gram_rows(terms, found))])
-    end = array("q", crossed_rows(terms, found, context) if context else ())
-    at = np.frombuffer(b"".join([start, *[pieces for _, _, pieces in parts], end]), np.int64)
-    cells = np.empty(len(terms._idf), np.int64)
+    """Rows of the known terms of a folded text, each once, and their TF-IDF, of length one in each view."""
+    known = terms._of_word.get
+    parts = [known(word) or rows_of(terms, word) for word in text.split()]
+    found, ones, pieces = zip(*parts, strict=True) if parts else ((), (), ())
+    found = [*chain.from_iterable(found)]
+    start = b"".join([*ones, array("q", gram_rows(terms, found))])
+    end = b"".join([start, *pieces])
+    at = np.frombuffer(b"".join([end, array("q", crossed_rows(terms, found, context))]) if context else end, np.int64)
     few = len(at) < len(_PLACES)
-    cells[at] = _PLACES[:len(at)] if few else np.arange(len(at))
+    places = _PLACES[:len(at)] if few else np.arange(len(at))
+    cells = np.empty(len(terms._idf), places.dtype)
+    cells[at] = places  # of the places of a term, one remains
     times = np.bincount(cells[at], minlength=len(at))
+    once = times.nonzero()[0]
+    at, times = at[once], times[once]
     values = terms._idf[at]
-    values *= _FACTORS[times] if few else np.where(times, 1 + np.log(np.maximum(times, 1)), 0)
-    first, last = len(start) // 8, len(at) - len(end)
+    values *= _FACTORS[times] if few else 1 + np.log(times)
+    first, last = once.searchsorted((len(start) // 8, len(end) // 8)).tolist()
     for part in (values[:first], values[first:last], values[last:]):
         if len(part):
             part /= math.sqrt(part.dot(part))
@@ -127,7 +130,7 @@ def weigh(terms: Terms, text: str, context: dict[str, str]) -> tuple[np.ndarray,
 # %% ../nbs/19_terms.ipynb #8c6c46ac
 def weigh_all(terms: Terms, rows: Iterable[tuple[str, dict[str, str]]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Columns, their TF-IDF, and where each row ends, of many (folded text, context) rows: the parts of a sparse table."""
-    found = [(at[values > 0], values[values > 0]) for at, values in (weigh(terms, *row) for row in rows)]
+    found = [weigh(terms, *row) for row in rows]
     ends = np.cumsum([0, *(len(at) for at, _ in found)])
     at = np.concatenate([at for at, _ in found]) if found else np.empty(0)
     values = np.concatenate([values for _, values in found]) if found else np.empty(0)

@@ -104,6 +104,8 @@ def mask_once(text: str, found: list[str]) -> str:
 
 def mask(text: str) -> tuple[str, tuple[str, ...]]:
     """A normalised text with personal data replaced by its kind in brackets, and those kinds. Idempotent."""
+    if text[1:].islower() and "@" not in text and not _DIGIT.search(text):
+        return text, ()  # no rule can apply
     found: list[str] = []
     for _ in range(20):  # what is masked may free what stood beside it
         masked = mask_once(text, found)
