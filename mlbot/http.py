@@ -53,7 +53,7 @@ class Connection(HttpToolsProtocol):
     _late: asyncio.TimerHandle | None = None
     _left_lying: asyncio.TimerHandle | None = None
     _unread = 0  # bytes that have not become a header or a body yet
-    _in_head = True  # of a request, or before it
+    _awaited = ""  # of a request that has begun: its "head" or its "body"
     _refused = False  # from then on, nothing is read
 
     def wait(self, seconds: float, late: Callable[[], None]) -> None:
@@ -84,23 +84,26 @@ class Connection(HttpToolsProtocol):
         if self._refused:
             return
         self._unread += len(data)
-        if self._in_head and b"pgrade:" in data:
+        if self._awaited != "body" and b"pgrade:" in data:
             head, end, rest = data.partition(b"\r\n\r\n")
             data = _UPGRADE.sub(b"\r\nx-upgrade:", head) + end + rest
         super().data_received(data)
         if self._unread > MOST_HEADER and not self._refused:
             self.refuse(431, f"a header of more than {MOST_HEADER:,} bytes", "send shorter headers")
+        if self._awaited and self._late is None and not self._refused:  # most requests come as a whole, and need no timer
+            self.wait(*((BODY_SECONDS, self.end_slow_body) if self._awaited == "body" else (HEADER_SECONDS, self.hang_up)))
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
+        self._awaited = "head"
+        self.wait_no_more()
         super().on_message_begin()
-        self.wait(HEADER_SECONDS, self.hang_up)
 
     def on_headers_complete(self) -> None:
         """A request can be answered, if need be without its body."""
-        self._unread, self._in_head = 0, False
+        self._unread, self._awaited = 0, "body"
+        self.wait_no_more()
         super().on_headers_complete()
-        self.wait(BODY_SECONDS, self.end_slow_body)
 
     def on_chunk_header(self) -> None:
         """The next part of a body begins."""
@@ -113,7 +116,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request is here as a whole."""
-        self._unread, self._in_head = 0, True
+        self._unread, self._awaited = 0, ""
         self.wait_no_more()
         super().on_message_complete()
 
