@@ -228,6 +228,7 @@ class Connections:
 # %% ../nbs/53_events.ipynb #843d7866
 _GIVEN = ("at", "kind", "about", "turn", "person", "once", "body")
 _AT_ONCE = 100  # rows of one statement
+_PAGE = 1_000  # numbers that are read at a time
 
 
 def inserting(rows: int, dialect: Dialect) -> str:
@@ -331,15 +332,24 @@ class EventLog:
                 connection.execute(inserting(len(part), self.dialect), values)
 
     def read(self, kinds: Sequence[str] = (), about: str | None = None, person: str | None = None, after: int = 0,
-             since: float = 0.0, once: Sequence[str] = (), last: int = 0, number: int = 0) -> list[Event]:
-        """Events in their order, or the `last` so many. Every condition that is given must hold."""
+             since: float = 0.0, once: Sequence[str] = (), last: int = 0, numbers: Sequence[int] = (),
+             until: int = 0) -> list[Event]:
+        """Events in their order, or the `last` so many. Every condition that is given must hold; `until` is a number, too."""
         asked = [(kinds, "kind IN", kinds), (about is not None, "about =", (about,)), (after, "number >", (after,)),
                  (person is not None, "person =", (person,)), (since, "at >=", (since,)), (once, "once IN", once),
-                 (number, "number =", (number,))]
+                 (numbers, "number IN", numbers), (until, "number <=", (until,))]
         line, values = selecting([(test, bound) for given, test, bound in asked if given], last, self.dialect)
         with reaching(self.dialect, self.address), self.connections.one() as connection:
             found = list(map(as_event, connection.execute(line, values)))
         return found[::-1] if last else found
+
+    def each(self, kinds: Sequence[str] = (), since: float = 0.0) -> Iterator[Event]:
+        """Events as `read` finds them, of which only so many are in memory at a time."""
+        with reaching(self.dialect, self.address), self.connections.one() as connection:
+            line = f"SELECT min(number), max(number) FROM events WHERE at >= {self.dialect.mark}"
+            first, last = connection.execute(line, [since]).fetchone()
+        for start in range(first or 1, (last or 0) + 1, _PAGE):
+            yield from self.read(kinds, since=since, after=start - 1, until=start + _PAGE - 1)
 
     def forget(self, person: str) -> int:
         """Destroy what a person said and did, as that person may ask, and record it. Returns how many events went.

@@ -24,10 +24,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from . import bot as _bot
 from .catalogue import Process, load_catalogue
 from .errors import InputError, MlbotError
-from .events import Event, EventLog, LogError, Taken, home_of, open_log
+from .events import Event, EventLog, LogError, Taken, batched, home_of, open_log
 from .http import SAFE, refusal, serve_until_told
 from .identity import Refused, bearer, find_secret, find_tokens, identify, is_known, webhook_secret
-from .labelling import ASKED
+from .labelling import ASKED, LABELS
 from .live import Live
 from .monitor import trial_of
 from .outbox import Outbox
@@ -239,6 +239,7 @@ class House:
         self.recorder = Recorder(self.log, self.figures)
         self.outbox = Outbox(self.bot, webhook_secret(self.secret), settings.bot.webhooks, settings.bot.inbox,
                              failed=lambda error: self.figures.faults.labels("outbox").inc())
+        self._judged = ("", "", 0)  # champion, canary, and the last label that was looked at
         self._stop = threading.Event()
 
     def model(self, about: str):
@@ -270,12 +271,18 @@ class House:
                 self.figures.faults.labels("beat").inc()
 
     def judge_canary(self) -> None:
-        """End the trial of a canary when labels say that it is worse."""
+        """End the trial of a canary when labels say that it is worse. What is labelled is read, after each new label."""
         trial, champion = self.live.trial, self.live.current
         if trial is None or champion is None:
             return
-        found = trial_of(self.log.read(("opened", *ASKED, "label", "label.undone"), since=max(0.001, trial.since)),
-                         champion.name, trial.model, trial.since)
+        labels = self.log.read(LABELS, since=max(0.001, trial.since))
+        seen = (champion.name, trial.model, labels[-1].number if labels else 0)
+        if seen == self._judged:
+            return
+        numbers = sorted({int(label.about[1:]) for label in labels if label.about[1:].isdecimal()})
+        asked = [event for part in batched(numbers, 500) for event in self.log.read(ASKED, numbers=part)]
+        found = trial_of([*asked, *labels], champion.name, trial.model, trial.since)
+        self._judged = seen
         if found.evidence >= 1 / (1 - self.settings.meter.reliability):
             from mlbot.live import set_canary
             set_canary(self.settings.places.models, None)

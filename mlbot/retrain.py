@@ -205,10 +205,10 @@ def production(settings: Settings, model: str, now: datetime) -> dict:
     rules, told = settings.monitor, read_profile(settings.places.models, model)
     try:
         with closing(open_log(settings)) as log:
-            events = list(log.read(LOOKED_AT, since=now.timestamp() - 86_400 * rules.days))
+            seen = overview(log.each(LOOKED_AT, since=now.timestamp() - 86_400 * rules.days), model, told,
+                            settings.data.out_of_scope, replace(rules, drift=settings.retrain.drift))
     except MlbotError as problem:
         return {"silent": problem.met}
-    seen = overview(events, model, told, settings.data.out_of_scope, replace(rules, drift=settings.retrain.drift))
     return {"drifts": tuple(seen["drift"]), "audit": seen["quality"]["audit"], "test": seen["quality"]["test"],
             "silent": "" if seen["drift"] else "the champion has no profile"}
 

@@ -522,7 +522,7 @@ def label_undo(request: Request, agent: Identity, item: Key) -> None:
 def check_item(house: House, item: str) -> None:
     """Raise NotFound for a message that is not there."""
     number = item[1:] if item[:1] == "e" and item[1:].isdecimal() and len(item) < 20 else "0"
-    if number == "0" or not house.log.read(ASKED, number=int(number)):
+    if number == "0" or not house.log.read(ASKED, numbers=(int(number),)):
         raise _bot.NotFound(f"no message {item[:40]!r}", "one of /v1/labels/next", "look again")
 
 
@@ -539,7 +539,7 @@ def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge
     house.recorder.flush()
     since, model = time.time() - days * 86_400, house.model("").name
     told = read_profile(house.settings.places.models, model)
-    found = overview(house.log.read(LOOKED_AT, since=since), model, told, house.settings.data.out_of_scope,
+    found = overview(house.log.each(LOOKED_AT, since=since), model, told, house.settings.data.out_of_scope,
                      house.settings.monitor)
     return {**found, "alerts": [*([house.live.alert] if house.live.alert else []), *found["alerts"]], "since": since}
 

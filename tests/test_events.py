@@ -68,6 +68,21 @@ def test_events_come_back_in_their_order_by_every_condition(log):
     assert [event.kind for event in log.read(after=3)] == ["asked"] and len(log.read(person="ada")) == 3
     assert [event.body["n"] for event in log.read(("turn",), last=2)] == [2, 3] and log.read(once=("x",))[0].about == "r1"
     assert log.read(since=log.clock() + 10) == []
+    assert [event.number for event in log.read(numbers=(1, 3, 99))] == [1, 3] and len(log.read(after=1, until=3)) == 2
+
+
+def test_a_long_log_is_read_in_parts_that_give_what_one_reading_gives(log, monkeypatch):
+    assert list(log.each()) == []
+    moment = iter(range(1, 100))
+    monkeypatch.setattr(log, "clock", lambda: float(next(moment)))
+    for batch in range(3):  # each at a later second
+        log.append_many([Event(("asked", "turn")[number % 2], f"r{batch} {number}") for number in range(1_250)])
+    sizes, read = [], log.read
+    monkeypatch.setattr(log, "read", lambda *words, **more: sizes.append(len(read(*words, **more))) or read(*words, **more))
+    assert list(log.each()) == read() and max(sizes) <= 1_000 and sum(sizes) == 3_750
+    sizes.clear()
+    late = list(log.each(("turn",), since=2.0))
+    assert late == read(("turn",), since=2.0) and len(late) == 1_250 and len(sizes) == 3  # none of the numbers before
 
 
 def test_a_turn_and_a_once_are_taken_once_and_what_comes_with_them_is_not_written(log):

@@ -128,6 +128,13 @@ def test_the_evidence_is_the_formula():
     assert evidence(10**5, 0) > 1e300 and evidence(0, 10**4) < 1e-3
 
 
+def watch(log, patch) -> list:
+    """What a log gives from now on, reading by reading."""
+    seen, read = [], log.read
+    patch.setattr(log, "read", lambda *words, **more: seen.append(read(*words, **more)) or seen[-1])
+    return seen
+
+
 def test_a_canary_that_is_worse_is_ended_by_labels_and_a_good_one_is_not(company_project, tmp_path):
     from mlbot.house import House
     shutil.copytree(company_project / "models", tmp_path / "models")
@@ -151,11 +158,34 @@ def test_a_canary_that_is_worse_is_ended_by_labels_and_a_good_one_is_not(company
         assert (found.champion_only, found.canary_only) == ((30, 0) if ended else (0, 30))
         if not ended:  # only what this round has shown
             house.live.trial = replace(house.live.trial, since=house.log.read()[start].at)
-        house.judge_canary()
-        assert (read_canary(settings.places.models) is None) == ended
+        house.log.append(*[Event("asked", f"more{number}", {"text": "a wish"}) for number in range(50)])  # without a label
+        with pytest.MonkeyPatch.context() as patch:
+            seen = watch(house.log, patch)
+            house.judge_canary()
+            rows = sum(map(len, seen))
+            assert (read_canary(settings.places.models) is None) == ended and rows <= 120
+            house.judge_canary()
+            assert {event.kind for part in seen[2:] for event in part} <= {"label"}  # no answer is read again
     assert [event.about for event in house.log.read(("canary.ended",))] == ["ffffffffffff"]
     set_canary(settings.places.models, None)
     house.log.close()
+
+
+def test_an_overview_holds_no_texts_however_long_the_log(monkeypatch):
+    """Of 20,000 answers only numbers stay; and a log that is read in parts says what a list of its events says."""
+    import tracemalloc
+    told = {"profile": profile_of([("a card", "sales", "de", "card", 0.9)] * 500), "test": None}
+    marked = [label(number, "bill") for number in range(1, 400)]
+
+    def events():
+        yield from (asked(number, f"wish {number} " + "x" * 2_000) for number in range(1, 20_001))
+        yield from marked
+    tracemalloc.start()
+    found = overview(events(), "m1", told)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20_000_000  # the texts alone are 40 MB
+    assert found == overview(list(events()), "m1", told) and found["quality"]["audit"]["n"] > 50
 
 
 def test_the_notebook_is_red_on_an_alert_and_green_without(released, mlbot):
