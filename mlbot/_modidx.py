@@ -805,6 +805,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'mlbot.house.House.judge_canary': ('house.html#house.judge_canary', 'mlbot/house.py'),
                              'mlbot.house.House.model': ('house.html#house.model', 'mlbot/house.py'),
                              'mlbot.house.House.processes': ('house.html#house.processes', 'mlbot/house.py'),
+                             'mlbot.house.House.renew_tokens': ('house.html#house.renew_tokens', 'mlbot/house.py'),
                              'mlbot.house.House.start': ('house.html#house.start', 'mlbot/house.py'),
                              'mlbot.house.House.stop': ('house.html#house.stop', 'mlbot/house.py'),
                              'mlbot.house.Later': ('house.html#later', 'mlbot/house.py'),

@@ -1479,7 +1479,11 @@ def add_carry(command: argparse.ArgumentParser) -> None:
 def remark_on_predictions(settings: Settings, host: str) -> str:
     """The line that says who may ask for predictions, where that is not simply this machine."""
     if settings.service.predict == "token":
-        return f"        predictions ask for a token: {program()} token --predict\n"
+        from mlbot.events import home_of
+        file, told = home_of(settings) / "tokens", f"        predictions ask for a token: {program()} token --predict\n"
+        if os.name == "posix" and file.is_file() and file.stat().st_mode & 0o077:
+            told += f"        others on this machine can read {file}: chmod 600 {shlex.quote(str(file))}\n"
+        return told
     if host in ("localhost", "::1") or host.startswith("127."):
         return ""
     return "        whoever reaches this port may ask for predictions, unless settings.ini [service] says predict = token\n"

@@ -240,6 +240,7 @@ class House:
         self.outbox = Outbox(self.bot, webhook_secret(self.secret), settings.bot.webhooks, settings.bot.inbox,
                              failed=lambda error: self.figures.faults.labels("outbox").inc())
         self._judged = ("", "", 0)  # champion, canary, and the last label that was looked at
+        self._tokens_alert = ""
         self._stop = threading.Event()
 
     def model(self, about: str):
@@ -259,7 +260,7 @@ class House:
     @property
     def alert(self) -> str:
         """What is wrong with the models, or with further work; '' when nothing is."""
-        return "; ".join(filter(None, [self.live.alert, *(work.alert for work in self.works)]))
+        return "; ".join(filter(None, [self.live.alert, self._tokens_alert, *(work.alert for work in self.works)]))
 
     def beat(self) -> None:
         """What has to be done every few seconds: people who wait, agents who are gone, a canary that is worse."""
@@ -267,8 +268,20 @@ class House:
             try:
                 _bot.tick(self.bot)
                 self.judge_canary()
+                self.renew_tokens()
             except Exception:  # the next beat may find it mended
                 self.figures.faults.labels("beat").inc()
+
+    def renew_tokens(self) -> None:
+        """Let those ask for predictions whose tokens stand in the file now; those of before, while it cannot be used."""
+        if self.tokens is None:
+            return
+        file, self._tokens_alert = home_of(self.settings) / "tokens", ""
+        try:
+            if file.is_file():
+                self.tokens = find_tokens(file)
+        except (InputError, OSError) as problem:
+            self._tokens_alert = f"{file.name}: {getattr(problem, 'met', problem)}; the tokens of before hold"
 
     def judge_canary(self) -> None:
         """End the trial of a canary when labels say that it is worse. What is labelled is read, after each new label."""

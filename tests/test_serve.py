@@ -16,6 +16,8 @@ import httpx
 import pytest
 from serving import Service
 
+from mlbot.files import write_atomic
+
 TEXT = {"text": "I need a new card", "context": {"role": "sales"}}
 
 
@@ -472,6 +474,28 @@ def test_the_javascript_client_carries_the_token_of_a_program(closed):
     assert told.get("intent") and told["status"] == 401 and "Bearer" in told["wanted"], done.stderr
 
 
+def test_another_token_holds_without_a_restart_and_a_broken_file_shuts_nobody_out(closed):
+    """What is written into the file counts within seconds, what is taken out no more; a file without tokens is an alert."""
+    file = closed.root / "events" / "tokens"
+    before = file.read_text()
+
+    def comes(wanted) -> bool:
+        """Whether that is so within some seconds."""
+        return any(wanted() or time.sleep(0.2) for _ in range(50))
+
+    def status(token: str) -> int:
+        return closed.client.post("/v1/predict", json=TEXT, headers={"authorization": f"Bearer {token}"}).status_code
+    try:
+        write_atomic(file, lambda handle: handle.write("third-program-0123456789\n"))
+        assert comes(lambda: status("third-program-0123456789") == 200) and status(PROGRAMS[0]) == 401
+        write_atomic(file, lambda handle: handle.write("short\n"))
+        assert comes(lambda: "tokens of before hold" in closed.client.get("/readyz").json()["alert"])
+        assert status("third-program-0123456789") == 200 and status("short") == 401
+    finally:
+        write_atomic(file, lambda handle: handle.write(before))
+    assert comes(lambda: status(PROGRAMS[0]) == 200) and closed.client.get("/readyz").json()["alert"] == ""
+
+
 def test_tokens_of_programs_come_from_the_environment_or_a_file_and_are_long_enough(tmp_path, monkeypatch):
     """The environment goes before; a missing file is made, with one token, for its owner alone; short ones are refused."""
     from mlbot.errors import InputError
@@ -507,8 +531,12 @@ def test_who_serves_to_the_network_without_a_token_is_told(project, mlbot):
     assert not any(remark_on_predictions(settings, host) for host in ("127.0.0.1", "::1", "localhost"))
     assert all("predict = token" in remark_on_predictions(settings, host) for host in ("0.0.0.0", "::", "10.0.0.7", ""))
     assert "token --predict" in remark_on_predictions(asks, "0.0.0.0")
+    assert "chmod" not in remark_on_predictions(asks, "0.0.0.0")
     said = mlbot("token", "--predict")
     assert said.returncode == 0 and said.stdout.strip() == (project / "events" / "tokens").read_text().strip()
+    assert "chmod" not in remark_on_predictions(asks, "0.0.0.0")
+    (project / "events" / "tokens").chmod(0o644)
+    assert "chmod 600" in remark_on_predictions(asks, "0.0.0.0")
 
 
 WITHOUT_FRAMEWORK = """
