@@ -1766,6 +1766,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                             'mlbot.text.key': ('text.html#key', 'mlbot/text.py'),
                             'mlbot.text.mask': ('text.html#mask', 'mlbot/text.py'),
                             'mlbot.text.mask_once': ('text.html#mask_once', 'mlbot/text.py'),
+                            'mlbot.text.may_hold_name': ('text.html#may_hold_name', 'mlbot/text.py'),
                             'mlbot.text.normalise': ('text.html#normalise', 'mlbot/text.py'),
                             'mlbot.text.pieces': ('text.html#pieces', 'mlbot/text.py'),
                             'mlbot.text.pseudonym': ('text.html#pseudonym', 'mlbot/text.py'),
