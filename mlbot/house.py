@@ -23,7 +23,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from . import bot as _bot
 from .catalogue import Process, load_catalogue
-from .errors import InputError, MlbotError
+from .errors import InputError
 from .events import Event, EventLog, LogError, Taken, batched, home_of, open_log
 from .http import SAFE, refusal, serve_until_told
 from .identity import Refused, bearer, find_secret, find_tokens, identify, is_known, webhook_secret
@@ -166,6 +166,9 @@ class Guard:
         self.open[caller] = self.open.get(caller, 0) + 1
         try:
             await self.app(scope, receive_or_leave, send_safely)
+        except Exception:
+            status = 500
+            raise
         finally:
             self.busy -= 1
             self.open[caller] -= 1
@@ -408,7 +411,7 @@ class Express:
             return None
         try:
             return self.write(prediction_for(self.house, data))
-        except MlbotError:
+        except Exception:  # whatever it is, the framework meets it again and says it
             return None
 
 # %% ../nbs/67_house.ipynb #67a0c009
@@ -429,7 +432,9 @@ class Later:
         """Pass a request on to it."""
         await self.there.wait()
         if self.app is None:
-            raise RuntimeError("the framework could not be loaded")
+            headers, body = refusal(500, "the service could not be loaded, and ends", "tell who runs it")
+            await send({"type": "http.response.start", "status": 500, "headers": headers})
+            return await send({"type": "http.response.body", "body": body})
         await self.app(scope, receive, send)
 
 
@@ -477,7 +482,7 @@ def run_server(settings: Settings, framework: Callable[[House], Any], demo: bool
     import uvloop
     host = host or settings.service.host
     listening = listen(host, settings.service.port if port is None else port)
-    address = f"http://{host}:{listening.getsockname()[1]}/"
+    address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/"
     house = House(settings, demo, works)
     later = Later(lambda: framework(house))
     uvloop.run(serve_until_told(Front(house, later), listening, lambda: ready(address), later.load))

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import logging
 import socket
+import struct
 from contextlib import suppress
 
 import pytest
@@ -14,7 +16,10 @@ BIG = b"x" * 20_000_000
 
 
 class App:
-    """An application that echoes bodies; /big sends much, /early answers without the body. What it met is kept."""
+    """An application that echoes bodies; /big sends much, /early answers without the body, /names sends names of headers.
+
+    What it met is kept.
+    """
 
     def __init__(self):
         self.met: list[str] = []
@@ -32,8 +37,11 @@ class App:
             if message["type"] == "http.disconnect":
                 return self.met.append("left")
             body, more = body + message["body"], message["more_body"]
-        if scope["path"] == "/big":
-            body = BIG
+        if scope["path"] == "/names":
+            body = b" ".join(name for name, _ in scope["headers"])
+        for size, path in ((len(BIG), "/big"), (20_000, "/page")):
+            body = BIG[:size] if scope["path"] == path else body
+        await asyncio.sleep(0.2 if scope["path"] == "/later" else 0)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
         await send({"type": "http.response.body", "body": body})
         self.met.append(scope["path"])
@@ -116,19 +124,75 @@ def test_requests_follow_each_other_on_one_connection():
     assert played(play) == [b"ab", b"cde", b"f", b"f", b"f", b"gh"]
 
 
+def test_a_wish_for_another_protocol_is_not_granted_however_it_arrives():
+    """The request is answered as HTTP/1.1, in any packets and behind any other, and a body is never changed."""
+    async def play(connect, app):
+        wish = HEAD + b"connection: Upgrade, http2-settings\r\nUPGRADE: h2c\r\nhttp2-settings: AA\r\n"
+        wish += b"content-length: 2\r\n\r\nab"
+        for at in range(len(HEAD), len(wish)):
+            one = await connect()
+            await one.say(wish[:at], wish[at:], pause=0.001)
+            assert await one.answer() == (200, b"ab"), at
+        one, body = await connect(), b"x\r\nupgrade: x\r\n\r\nupgrade: y"
+        await one.say(wish * 3, HEAD + b"content-length: %d\r\n\r" % len(body), b"\n" + body, pause=0.05)
+        assert [(await one.answer())[1] for _ in range(4)] == [b"ab", b"ab", b"ab", body]
+        two = await connect()
+        await two.say(b"CONNECT /x HTTP/1.1\r\nhost: x\r\n\r\n" + HEAD + b"content-length: 1\r\n\r\na")
+        assert problem(await two.rest())["status"] == 405 and "a" not in app.met
+    played(play, LEAVE_SECONDS=0.1)
+
+
+def test_what_comes_after_a_body_is_no_header():
+    async def play(connect, app):
+        one = await connect()
+        await one.say(HEAD.replace(b"/x", b"/names") + b"transfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nafter: b\r\n\r\n")
+        return (await one.answer())[1]
+    assert played(play) == b"host content-type transfer-encoding"
+
+
+def test_only_so_many_requests_wait_for_the_one_before_them():
+    async def play(connect, app):
+        one, two = await connect(), await connect()
+        get = b"GET /early HTTP/1.1\r\n\r\n"
+        await one.say(get * 65)
+        assert [(await one.answer())[0] for _ in range(65)] == [200] * 65
+        await two.say(get * 66)
+        assert await two.rest() == b"" and len(app.met) <= 66  # of these one had begun
+    played(play)
+
+
+@pytest.mark.parametrize("path", [b"/big", b"/later"])
+def test_who_leaves_while_requests_wait_leaves_nothing_behind(path, caplog):
+    """Nothing is answered to somebody who is gone, and nothing is said about it in the log."""
+    async def play(connect, app):
+        for waiting in (1, 3):
+            one = await connect()
+            await one.say((b"GET " + path + b" HTTP/1.1\r\n\r\n") * waiting, pause=0.05)
+            one.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            one.writer.close()
+        await asyncio.sleep(0.5)
+        return app.met
+    with caplog.at_level(logging.WARNING):
+        met = played(play)
+    assert len(met) < 4 and not caplog.records
+
+
 def test_slow_headers_and_silence_are_ended_on_the_first_and_on_later_requests():
     async def play(connect, app):
         silent, slow, later = [await connect() for _ in range(3)]
         await later.say(HEAD + b"content-length: 1\r\n\r\na")
         assert await later.answer() == (200, b"a")
-        ends = asyncio.gather(*[one.rest() for one in (silent, slow, later)])
+        empty = await connect()
+        await empty.say(HEAD + b"content-length: 1\r\n\r\na", b"\r\n", pause=0.05)
+        assert await empty.answer() == (200, b"a")
+        ends = asyncio.gather(*[one.rest() for one in (silent, slow, later, empty)])
         for letter in b"POST /x HTTP/1.1\r\nhost: x\r\nx: yyyyy":
             for one in (slow, later):
                 await one.say(bytes([letter]), pause=0.02)
             good = await connect()
             await good.say(HEAD + b"content-length: 1\r\n\r\nb")
             assert await good.answer() == (200, b"b")
-        assert await ends == [b"", b"", b""]
+        assert await ends == [b"", b"", b"", b""]
     played(play, HEADER_SECONDS=1.0)
 
 
@@ -172,7 +236,7 @@ def test_long_headers_are_refused_and_the_client_can_read_why(way):
             await one.say(HEAD + long[:1_000], *([long] if way == "at once" else [long[:5_000]] * 40))
         return await ending
     got = played(play, LEAVE_SECONDS=0.2)
-    assert not got if way == "trailers" else problem(got)["status"] == 431
+    assert problem(got)["status"] == 431
 
 
 def test_what_is_no_http_is_refused_and_an_answer_under_way_is_not_mixed_with_it():
@@ -187,6 +251,21 @@ def test_what_is_no_http_is_refused_and_an_answer_under_way_is_not_mixed_with_it
         await good.say(HEAD + b"content-length: 1\r\n\r\na", b"\x16\x03 nonsense\r\n\r\n", pause=0.1)
         assert await good.answer() == (200, b"a") and problem(await good.rest())["status"] == 400
     played(play, LEAVE_SECONDS=0.1)
+
+
+def test_a_whole_request_with_nonsense_after_it_is_answered_and_one_with_nonsense_inside_is_told():
+    """A client that counts letters for bytes gets an answer, and not a closed connection."""
+    async def play(connect, app):
+        for path in (b"/x", b"/later"):
+            one = await connect()
+            await one.say(HEAD.replace(b"/x", path) + b"content-length: 2\r\n\r\nab~")
+            assert await one.answer() == (200, b"ab") and await one.rest() == b""
+        for part in (b"zz\r\n", b"1\na", b"1\r\naa\r\n", b"fffffffffffffffff\r\n"):
+            two = await connect()
+            await two.say(HEAD + b"transfer-encoding: chunked\r\n\r\n" + part)
+            assert problem(await two.rest())["status"] == 400, part
+        return app.met
+    assert sorted(played(play, LEAVE_SECONDS=0.1)) == ["/later", "/x", "left", "left", "left", "left"]
 
 
 def test_what_is_never_fetched_is_not_kept():
@@ -204,17 +283,60 @@ def test_what_is_never_fetched_is_not_kept():
     played(play, FETCH_SECONDS=0.4)
 
 
-def test_too_many_connections_are_refused_and_there_is_room_again():
+def test_the_last_of_what_is_never_fetched_is_not_kept_when_the_connection_ends(monkeypatch):
+    """So little that it holds up no application, and would hold up the end of the connection for ever."""
+    held = set()
+
+    class Watched(http.Connection):
+        """A connection that can be looked at."""
+
+        def connection_made(self, transport):
+            held.add(self)
+            super().connection_made(transport)
+
+        def connection_lost(self, exc):
+            held.discard(self)
+            super().connection_lost(exc)
+    monkeypatch.setattr(http, "Connection", Watched)
+
     async def play(connect, app):
-        silent = [await connect() for _ in range(16)]
+        for end in ("later", "at once"):
+            one = await connect()
+            await asyncio.sleep(0.05)
+            (its,) = held
+            for _ in range(5_000):
+                one.writer.write(b"GET /page HTTP/1.1\r\n\r\n")
+                await asyncio.sleep(0.001)
+                if its.transport.get_write_buffer_size():
+                    break
+            if end == "at once":
+                one.writer.write_eof()
+            await asyncio.sleep(0.1)
+            assert held and not its.flow.write_paused
+            await asyncio.sleep(2)
+            assert not held
+    played(play, HEADER_SECONDS=1.0, FETCH_SECONDS=0.5)
+
+
+def test_too_many_connections_are_refused_and_there_is_room_again():
+    """Who is connected already is served, and many more than too many take no files."""
+    async def play(connect, app):
+        first = await connect()
+        await first.say(HEAD + b"content-length: 1\r\n\r\na")
+        assert await first.answer() == (200, b"a")
+        silent = [await connect() for _ in range(15)]
         await asyncio.sleep(0.05)
         late = await connect()
         assert problem(await late.rest())["status"] == 503
+        await first.say(HEAD + b"content-length: 1\r\n\r\nb")
+        assert await first.answer() == (200, b"b")
+        many = [await connect() for _ in range(http.OTHER_FILES // 4 + 8)]
+        assert sorted([not await one.rest() for one in many])[-7:] == [True] * 7
         await asyncio.gather(*[one.rest() for one in silent])
         good = await connect()
         await good.say(HEAD + b"content-length: 1\r\n\r\na")
         return await good.answer()
-    assert played(play, room_for_connections=lambda: 16, HEADER_SECONDS=0.5, LEAVE_SECONDS=0.1) == (200, b"a")
+    assert played(play, room_for_connections=lambda: 16, HEADER_SECONDS=1.0, LEAVE_SECONDS=0.1) == (200, b"a")
 
 
 def test_more_files_may_be_open_where_the_system_lets_us():

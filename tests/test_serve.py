@@ -616,3 +616,62 @@ def test_a_framework_that_cannot_be_loaded_ends_the_service_with_its_error(root,
         raise ZeroDivisionError("no framework")
     with pytest.raises(ZeroDivisionError, match="no framework"):
         run_server(load_settings(root), broken, port=0, ready=lambda address: None)
+
+
+def test_an_address_of_ipv6_can_be_clicked(root):
+    from mlbot.house import run_server
+    from mlbot.settings import load_settings
+
+    def broken(house):
+        raise ZeroDivisionError("no framework")
+    told = []
+    with pytest.raises(ZeroDivisionError):
+        run_server(load_settings(root), broken, host="::1", port=0, ready=told.append)
+    assert re.fullmatch(r"http://\[::1\]:\d+/", told[0])
+
+
+def asked(app, path: str = "/v1/predict", body: bytes = b'{"text": "hi"}') -> list:
+    """What an ASGI application sends to a usual request for a prediction."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    asyncio.run(app({"type": "http", "path": path, "method": "POST", "headers": headers}, receive, send))
+    return sent
+
+
+def test_a_fault_of_ours_in_a_prediction_is_said_by_the_framework_and_counted_as_500():
+    """It says all faults in one shape, without what is inside the house; and nobody is said to have left."""
+    from types import SimpleNamespace
+
+    from mlbot.house import Express, Figures, Guard
+
+    def faulty(about):
+        raise ValueError("a fault")
+
+    async def framework(scope, receive, send):
+        raise LookupError((await receive())["body"])
+    figures = Figures()
+    with pytest.raises(LookupError, match='{"text": "hi"}'):
+        asked(Guard(Express(framework, SimpleNamespace(tokens=None, model=faulty)), figures, 9, 9))
+    assert figures.registry.get_sample_value("mlbot_requests_total", {"route": "other", "status": "500"}) == 1
+
+
+def test_who_waits_for_a_framework_that_cannot_be_loaded_is_told():
+    from mlbot.house import Later
+
+    def broken():
+        raise ZeroDivisionError("no framework")
+
+    async def play(scope, receive, send):
+        later = Later(broken)
+        waiting = asyncio.create_task(later(scope, receive, send))
+        with pytest.raises(ZeroDivisionError):
+            await later.load()
+        await waiting
+    begin, body = asked(play)
+    assert begin["status"] == 500 and json.loads(body["body"])["detail"].startswith("the service could not be loaded")
