@@ -459,12 +459,13 @@ class Front:
 
 # %% ../nbs/67_house.ipynb #67a0c00b
 def listen(host: str, port: int):
-    """A socket that is bound to an address. Raises InputError when the port is in use."""
+    """A socket that listens on an address; who connects before the service runs waits. InputError for a port in use."""
     import socket
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(1024)
     except OSError as error:
         listening.close()
         raise InputError(f"{host}:{port} cannot be listened on ({error.strerror})", "a free port",
