@@ -172,19 +172,19 @@ def test_a_canary_that_is_worse_is_ended_by_labels_and_a_good_one_is_not(company
 
 
 def test_an_overview_holds_no_texts_however_long_the_log(monkeypatch):
-    """Of 20,000 answers only numbers stay; and a log that is read in parts says what a list of its events says."""
+    """Of 8,000 answers only numbers stay; and a log that is read in parts says what a list of its events says."""
     import tracemalloc
     told = {"profile": profile_of([("a card", "sales", "de", "card", 0.9)] * 500), "test": None}
     marked = [label(number, "bill") for number in range(1, 400)]
 
     def events():
-        yield from (asked(number, f"wish {number} " + "x" * 2_000) for number in range(1, 20_001))
+        yield from (asked(number, f"wish {number} " + "x" * 2_000) for number in range(1, 8_001))
         yield from marked
     tracemalloc.start()
     found = overview(events(), "m1", told)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert most < 20_000_000  # the texts alone are 40 MB
+    assert most < 8_000_000  # the texts alone are 16 MB
     assert found == overview(list(events()), "m1", told) and found["quality"]["audit"]["n"] > 50
 
 

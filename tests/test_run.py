@@ -245,7 +245,8 @@ def test_a_terminated_run_leaves_no_kernel(project, number):
     import psutil
     edit(project / "nbs/pipeline/2_train.ipynb",
          lambda nb: nb.cells.insert(3, nbformat.v4.new_code_cell("import time\ntime.sleep(120)")))
-    runner = subprocess.Popen([sys.executable, "-m", "mlbot", "run"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    runner = subprocess.Popen([sys.executable, "-m", "mlbot", "run"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))  # tests that nohup runs ignore it
     log = None
     while log is None or "2_train" not in log:
         time.sleep(0.5)
