@@ -715,6 +715,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlbot.forkserver.ForkServer.status_of': ('forkserver.html#forkserver.status_of', 'mlbot/forkserver.py'),
                                   'mlbot.forkserver.Shadowed': ('forkserver.html#shadowed', 'mlbot/forkserver.py'),
                                   'mlbot.forkserver.become_kernel': ('forkserver.html#become_kernel', 'mlbot/forkserver.py'),
+                                  'mlbot.forkserver.end_at_once': ('forkserver.html#end_at_once', 'mlbot/forkserver.py'),
                                   'mlbot.forkserver.fork_server': ('forkserver.html#fork_server', 'mlbot/forkserver.py'),
                                   'mlbot.forkserver.given_to': ('forkserver.html#given_to', 'mlbot/forkserver.py'),
                                   'mlbot.forkserver.load_libraries': ('forkserver.html#load_libraries', 'mlbot/forkserver.py'),

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LIBRARIES', 'SECONDS', 'RUN', 'OWN', 'load_libraries', 'shadowed', 'send_ended', 'receive', 'next_fork',
-           'become_kernel', 'serve_forks', 'Fork', 'Shadowed', 'ForkServer', 'given_to', 'fork_server']
+           'end_at_once', 'become_kernel', 'serve_forks', 'Fork', 'Shadowed', 'ForkServer', 'given_to', 'fork_server']
 
 # %% ../nbs/46_forkserver.ipynb #b0d5e6df
 import atexit
@@ -101,6 +101,17 @@ def next_fork(channel: socket.socket) -> tuple[dict, list[int]] | None:
                 os.close(file)
             channel.send(b"shadowed" if usual else f"pid {number}".encode())
 
+# %% ../nbs/46_forkserver.ipynb #c2c5323b
+def end_at_once() -> None:
+    """Let kernels of this process that are told to end wait a moment only for outputs that nobody reads."""
+    from ipykernel.iostream import OutStream
+    from ipykernel.ipkernel import IPythonKernel
+
+    def do_shutdown(self, restart, usual=IPythonKernel.do_shutdown):
+        OutStream.flush_timeout = 0.1
+        return usual(self, restart)
+    IPythonKernel.do_shutdown = do_shutdown
+
 # %% ../nbs/46_forkserver.ipynb #6737a6dc
 def become_kernel(request: dict, files: list[int]) -> None:
     """Turn this fork into the kernel that the request describes; returns when the kernel has ended."""
@@ -118,6 +129,7 @@ def become_kernel(request: dict, files: list[int]) -> None:
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()
     from ipykernel.kernelapp import IPKernelApp
+    end_at_once()
     IPKernelApp.launch_instance(parent_handle=os.getppid())
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from configparser import ConfigParser
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -28,11 +29,13 @@ HEAVY = {"pandas": "data", "scipy": "noise", "sklearn": "model", "safetensors": 
          "py3langid": "language", "obstore": "objects", "mlflow": "tracking"}
 
 
+@cache
 def code(path):
     """The sources of the code cells of a notebook."""
     return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 
+@cache
 def exported(path):
     """The exported source of a library notebook, as a tree."""
     return parse_cell("\n".join(source for source in code(path) if source.startswith("#| export")))
@@ -43,13 +46,16 @@ def name_of(path):
     return path.stem.split("_", 1)[1]
 
 
-def imports(tree, inside="mlbot."):
+@cache
+def imports(tree):
     """Names of the modules that a tree imports, wherever it does."""
+    found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            yield from [f"mlbot.{alias.name}" for alias in node.names] if node.module == "mlbot" else [node.module]
+            found += [f"mlbot.{alias.name}" for alias in node.names] if node.module == "mlbot" else [node.module]
         elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
+    return found
 
 
 def copy_checkout(target):

@@ -139,6 +139,23 @@ def test_what_a_cell_has_started_ends_with_its_notebook(run, tmp_path):
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+def test_a_kernel_ends_when_it_is_told_to_and_need_not_be_terminated(run, monkeypatch):
+    """Also where ipykernel waits for a thread of its own that has ended already, as now and then it does."""
+    sent, usual = [], os.killpg
+    monkeypatch.setattr(os, "killpg", lambda group, number: sent.append(number) or usual(group, number))
+    step = run("""
+import threading
+from ipykernel.iostream import OutStream
+usual = OutStream.flush
+def flush(self):
+    if threading.current_thread().name == "Control":
+        self.pub_thread.schedule = lambda *words: None
+    usual(self)
+OutStream.flush = flush""", PASSES)
+    assert step.exit_code == 0 and signal.SIGTERM not in sent
+
+
 def test_a_kernel_needs_no_port_that_another_program_could_take_first(run, tmp_path):
     """Three builds on one machine, each starting kernels and servers: now and then two want one port."""
     step = run(f"from ipykernel.connect import get_connection_info\n"

@@ -69,12 +69,12 @@ def named(reason, now, attempts=(), seen=SEEN, policy=WEEKLY):
 
 def test_years_of_schedules_give_one_training_each_time_due(root):
     """Clock jumps, summer time, standstills, crashes and two schedulers: no slot twice, none missed."""
-    command = [sys.executable, "benchmarks/schedules.py", "--years", "3"]
+    command = [sys.executable, "benchmarks/schedules.py", "--years", "2"]
     run = subprocess.run(command, cwd=root, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     due_, judged, doubles, missed, unlucky = map(int, re.search(r"^mlbot +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)", run.stdout,
                                                                 re.MULTILINE).groups())
-    assert due_ >= 150 and (doubles, missed) == (0, 0) and judged + unlucky == due_ and unlucky <= 3
+    assert due_ >= 100 and (doubles, missed) == (0, 0) and judged + unlucky == due_ and unlucky <= 3
     assert int(re.search(r"^cron on both machines +\d+ +\d+ +(\d+)", run.stdout, re.MULTILINE)[1]) > 50  # doubles
 
 
