@@ -253,3 +253,14 @@ def test_a_label_of_a_text_that_came_before_counts_for_that_text(bot):
     events = bot.log.read()
     assert list(items_of(events)) == [f"e{first.number}"] and labels_of(events) == {f"e{first.number}": {"p1": "payslip"}}
     assert [row.intent for row in batch(bot.log)] == ["payslip"]
+
+
+def test_later_names_sort_later_and_none_is_like_another(monkeypatch):
+    """An index of the log grows at its end; within one millisecond names differ by chance."""
+    from mlbot import bot
+    moments = [1_790_000_000_000, 1_790_000_000_001, 1_800_000_000_000, 4_000_000_000_000]  # milliseconds
+    names = []
+    for moment in moments:
+        monkeypatch.setattr(bot.time, "time_ns", lambda moment=moment: moment * 1_000_000)
+        names += sorted(bot.new_id("r") for _ in range(50))
+    assert names == sorted(names) and len(set(names)) == 200 and max(map(len, names)) <= 80

@@ -355,3 +355,16 @@ def test_an_application_that_cannot_start_is_our_error():
         await send({"type": "lifespan.startup.failed", "message": "no"})
     with pytest.raises(RuntimeError, match="could not start"):
         played(None, app=broken)
+
+
+def test_who_never_comes_to_an_end_does_not_keep_the_service_from_ending():
+    async def endless(scope, receive, send):
+        if scope["type"] == "lifespan":
+            return await App()(scope, receive, send)
+        await asyncio.sleep(600)
+
+    async def play(connect, app):
+        one = await connect()
+        await one.say(HEAD + b"content-length: 0\r\n\r\n", pause=0.1)
+        return one
+    assert played(play, app=endless, ENDING_SECONDS=0.3)  # within the seconds that `played` waits

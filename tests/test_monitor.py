@@ -9,7 +9,7 @@ import pytest
 
 from mlbot.events import Event, EventLog
 from mlbot.identity import Identity
-from mlbot.labelling import agreement_of, batch, items_of, labels_of, next_items
+from mlbot.labelling import agreement_of, batch, is_drawn, items_of, labels_of, next_items
 from mlbot.live import Canary, Live, evidence, read_canary, set_canary
 from mlbot.monitor import corrected, drift_of, overview, profile_of, read_profile, trial_of, wilson
 from mlbot.registry import history
@@ -105,6 +105,14 @@ def test_the_same_text_is_labelled_once_others_give_second_opinions_and_the_last
     row, = batch(log)
     assert (row.text, row.intent, row.role, row.person) == ("text 1", "card", "sales", pseudonym("grace"))
     log.close()
+
+
+def test_a_label_of_a_text_that_came_again_counts_for_its_first_answer():
+    told = {"profile": {}, "test": None}
+    first = next(number for number in range(1, 100) if is_drawn(f"e{number}"))
+    said = [asked(first, "a card"), asked(500, "a card"), asked(501, "a bill")]
+    alone, again = (overview([*said, label(number, "card")], "m1", told)["quality"]["audit"] for number in (first, 500))
+    assert alone == again and again["n"] == 1 and again["value"] == 1.0
 
 
 def test_labels_of_other_tools_become_a_batch(released, mlbot):

@@ -657,3 +657,27 @@ def test_who_waits_for_a_framework_that_cannot_be_loaded_is_told():
         await waiting
     begin, body = asked(play)
     assert begin["status"] == 500 and json.loads(body["body"])["detail"].startswith("the service could not be loaded")
+
+
+def test_who_has_left_is_counted_as_that_and_not_as_a_fault_of_ours():
+    from mlbot.house import Figures, Guard
+
+    async def framework(scope, receive, send):  # which says 500 to nobody
+        assert (await receive())["type"] == "http.disconnect"
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+
+    async def left():
+        return {"type": "http.disconnect"}
+
+    async def nowhere(message):
+        pass
+    guard = Guard(framework, Figures(), 10**6, 5)
+    asyncio.run(guard({"type": "http", "path": "/x", "client": ("10.0.0.1", 1)}, left, nowhere))
+    assert [status for _, status in guard.figures.known] == [499]
+
+
+def test_who_connects_before_the_service_runs_waits_for_it():
+    from mlbot.house import listen
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname(), 2) as early:
+        listening.accept()[0].sendall(b"here")
+        assert early.recv(4) == b"here"
