@@ -88,7 +88,7 @@ class Conflict(MlbotError):
 def new_id(kind: str) -> str:
     """A name that nobody can guess: the time in milliseconds, and 128 random bits.
 
-    Later names sort later, so an index of a long log grows at its end; names without order cost three times as much to write.
+    Later names sort later, so an index of a long log grows at its end, and pages of it are not written again and again.
     """
     return f"{kind}{time.time_ns() // 1_000_000:012x}{secrets.token_urlsafe(16)}"
 
