@@ -196,7 +196,7 @@ class Fitted:
 
 def cut_views(views):
     """The unfitted views, told to keep terms that occur twice, and of each view the most frequent."""
-    names = {name: f"{name}__tfidfvectorizer" if name == "crossed" else name for name, _, _ in views.transformers}
+    names = {name: f"{name}__tfidf" if name == "crossed" else name for name, _, _ in views.transformers}
     for path in names.values():
         views.set_params(**{f"{path}__max_features": MOST_TERMS, f"{path}__min_df": 2})
     return views
@@ -209,7 +209,9 @@ def numbers_of(terms: Terms, context: list[str], factors: np.ndarray) -> Callabl
         pairs = zip(*columns, strict=True) if context else [()] * len(frame)
         contexts = (dict(zip(context, row, strict=True)) for row in pairs)
         at, values, ends = weigh_all(terms, zip(map(folded, frame["text"]), contexts, strict=True))
-        return csr_matrix((values * factors[at], at, ends), shape=(len(frame), len(factors)))
+        table = csr_matrix((values * factors[at], at, ends), shape=(len(frame), len(factors)))
+        table.sum_duplicates()
+        return table
     return numbers
 
 
