@@ -22,7 +22,7 @@ from .errors import InputError
 from .files import flush
 
 # %% ../nbs/17_artefact.ipynb #f493be93
-SCHEMA = 1
+SCHEMA = 2  # 1 had other weights of terms that occur again
 MANIFEST, VOCABULARY, WEIGHTS = "manifest.json", "vocabulary.json", "weights.safetensors"
 ENCODER, TOKENS = "encoder.onnx", "tokenizer.json"
 STATIC = "static"
@@ -192,7 +192,7 @@ def read_artefact(folder: Path) -> Artefact:
     told = isinstance(told, dict) and all(isinstance(digest, str) for digest in told.values())
     if manifest.get("schema") is not SCHEMA or not told:
         raise InputError(f"schema {manifest.get('schema')!r}", f"schema {SCHEMA}",
-                         "install the version of mlbot that wrote it", str(folder))
+                         "release again: mlbot run, or install the version of mlbot that wrote it", str(folder))
     digests = manifest["sha256"]
     vocabulary = parse_json(read_file(folder, VOCABULARY, digests.get(VOCABULARY, "")), f"{folder}/{VOCABULARY}")
     try:

@@ -75,7 +75,7 @@ def divided(table, squares: np.ndarray):
 
 
 class SummedTfidf(TfidfVectorizer):
-    """TF-IDF in which each time that a term occurs counts alike; the length is taken over all times, so that it is a sum, too."""
+    """TF-IDF in which each time that a term occurs counts alike; the square of the length is a sum over all times, too."""
 
     def fit_transform(self, raw, y=None):
         """Learn the terms and their idf; float32 of shape (texts, terms)."""
@@ -303,9 +303,9 @@ class IntentClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def set_linear(self, weights: np.ndarray, bias: np.ndarray, scores: np.ndarray, codes: np.ndarray) -> None:
-        """Take weights (columns x intents) and bias, made sharp by `scores` of rows that they have not seen, and what is right."""
+        """Take weights (columns x intents) and bias, made sharp by `scores` of rows not seen; `codes` are right."""
         self.sharpness_ = sharpness_of(scores, codes)
-        self.weights_, self.bias_, self.held_out_ = weights * self.sharpness_, bias * self.sharpness_, scores * self.sharpness_
+        self.weights_, self.bias_, self.held_out_ = (part * self.sharpness_ for part in (weights, bias, scores))
 
     def decision_function(self, terms) -> np.ndarray:
         """Scores, rows x intents, whose softmax are the probabilities."""
@@ -327,7 +327,7 @@ def log_chances(scores: np.ndarray) -> np.ndarray:
 
 
 def share_of(margins: np.ndarray, likely: np.ndarray, codes: np.ndarray) -> float:
-    """How much naive Bayes (`likely`, rows x intents) counts beside margins: half of what has the least log loss, at most 0.1.
+    """How much naive Bayes (`likely`, rows x intents) counts beside margins: half of the best for the log loss, at most 0.1.
 
     Probabilities are a little worse with half of it, answers are better.
     """

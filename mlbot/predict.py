@@ -166,7 +166,8 @@ def term_scores(model: Predictor, text: str, context: dict[str, str]) -> np.ndar
     known = model._sums.get
     parts = [known(word) or sums_of(model, word) for word in text.split()]
     found, sums, of_words, of_pieces = zip(*parts, strict=True)
-    found, ones = [*chain.from_iterable(found)], _ONES[:len(parts)] if len(parts) <= len(_ONES) else np.ones(len(parts), np.float32)
+    found = [*chain.from_iterable(found)]
+    ones = _ONES[:len(parts)] if len(parts) <= len(_ONES) else np.ones(len(parts), np.float32)
     both = ones.dot(np.frombuffer(b"".join(sums), np.float32).reshape(len(parts), -1))
     total, pieces, square = both[:len(both) // 2], both[len(both) // 2:], sum(of_words)
     rows = gram_rows(model, found)

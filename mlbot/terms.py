@@ -67,8 +67,8 @@ class Terms:
 def rows_of(terms: Terms, word: str) -> WordTerms:
     """What stands between two spaces of a folded text: its words, their rows, and the rows and TF-IDF of its pieces.
 
-    Only known terms have a row. A row of a word is repeated as it occurs, that of a piece is not. Rows are the bytes of int64,
-    TF-IDF those of float32.
+    Only known terms have a row. A row of a word is repeated as it occurs, that of a piece is not. Rows are the bytes of
+    int64, TF-IDF those of float32.
     """
     known = terms._of_word.get(word)
     if known is None:

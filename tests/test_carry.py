@@ -72,7 +72,7 @@ DAMAGES = {
     "another manifest": lambda to, name: to.put(f"models/{name}/manifest.json",
                                                 to.get(f"models/{name}/manifest.json").replace(b'"role"', b'"rule"')),
     "a manifest that leads out": lambda to, name: to.put(f"models/{name}/manifest.json",
-                                                         b'{"schema": 1, "sha256": {"../../secret": "00"}}'),
+                                                         b'{"schema": 2, "sha256": {"../../secret": "00"}}'),
     "other answers": lambda to, name: to.put(f"golden/{name}.json", to.get(f"golden/{name}.json").replace(
         b'"confidence": 0.', b'"confidence": 0.0')),
     "an entry that is none": lambda to, name: to.put("releases/00000002.json", b"{"),

@@ -20,7 +20,7 @@ from mlbot.artefact import build_artefact, read_artefact, write_artefact
 from mlbot.data import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.model import to_artefact, train
-from mlbot.predict import Predictor, load
+from mlbot.predict import _SUMS_KEPT, Predictor, load
 from mlbot.settings import load_settings
 from mlbot.split import split
 from mlbot.terms import _WORDS_KEPT
@@ -55,7 +55,7 @@ def test_any_text_gets_the_answer_of_scikit_learn(text, role):
 
 
 def test_a_long_text_that_repeats_itself_gets_the_answer_of_scikit_learn():
-    """Terms are counted by a table, and beyond it by a formula."""
+    """As short and as long as a text may be."""
     for text in ("need need a need a card ", "a new card banana "):
         ours, theirs = ask_both([text * times for times in (1, 2, 40, 200)], ["engineer"] * 4)
         assert np.abs(ours - theirs).max() < 1e-5
@@ -128,8 +128,27 @@ def test_invented_words_do_not_fill_the_memory():
     for start in range(0, 60_000, 500):
         model.predict(" ".join(f"w{n}" for n in range(start, start + 500)))
     assert len(model._of_word) <= _WORDS_KEPT + 500
+    one = len(next(iter(model._sums.values()))[1])
+    assert 0 < len(model._sums) * one <= _SUMS_KEPT + 500 * one
     model.predict("x" * 4000)
-    assert all(len(word) <= 40 for word in model._of_word)
+    assert all(len(word) <= 40 for word in (*model._of_word, *model._sums))
+
+
+def test_a_word_that_was_seen_before_says_what_it_said_the_first_time():
+    text = "I need need a new-card, card " + "y" * 50
+    first, used = Predictor(ARTEFACT), Predictor(ARTEFACT)
+    used.probabilities(SAMPLE.test["text"])
+    for _ in range(2):
+        assert (first.probabilities([text]) == used.probabilities([text])).all()
+    assert "need" in first._sums
+
+
+def test_a_model_of_before_is_refused_with_what_to_do(folder):
+    """It would be read as another model: its weights are of terms that were weighed otherwise."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "schema": 1}))
+    with pytest.raises(InputError, match="release again: mlbot run"):
+        read_artefact(folder)
 
 
 def test_training_twice_writes_the_same_bytes(tmp_path):
@@ -190,7 +209,7 @@ def test_weights_that_are_no_numbers_or_do_not_fit_are_refused(tmp_path, changes
 @pytest.mark.parametrize("change", [
     {"intents": None}, {"intents": "abc"}, {"intents": ["a", "a"]}, {"intents": [1, 2]}, {"context": 5}, {"context": None},
     {"model": None}, {"model": {"words": [1], "characters": [1, 4]}}, {"model": {"words": ["a", "b"], "characters": [1, 4]}},
-    {"schema": True}, {"schema": 2}, {"sha256": None}, {"max_characters": "many"},
+    {"schema": True}, {"schema": 1}, {"sha256": None}, {"max_characters": "many"},
 ])
 def test_a_manifest_of_the_wrong_kind_is_refused(folder, change):
     manifest = {**json.loads((folder / "manifest.json").read_text()), **change}

@@ -33,7 +33,7 @@ def test_a_public_set_reaches_what_it_reached_before(public):
     _, columns = choose(settings, "banking77", split_column="split")
     sides = split(load_source("banking77", columns, settings), settings.data, given=True)
     assert len(sides.test) == 3080
-    assert (fit_plain(sides.train, [], settings.model).predict(sides.test) == sides.test["intent"]).mean() >= 0.914
+    assert (fit_plain(sides.train, [], settings.model).predict(sides.test) == sides.test["intent"]).mean() >= 0.917
 
 
 def test_a_public_set_with_texts_out_of_scope_keeps_them_apart_and_reaches_its_floor(public):
@@ -43,4 +43,4 @@ def test_a_public_set_with_texts_out_of_scope_keeps_them_apart_and_reaches_its_f
     sides = split(load_source("clinc150", columns, settings), settings.data, given=True)
     assert len(sides.test) == 4500 and len(sides.out_of_scope) == 1200
     fitted = fit_plain(sides.train, [], settings.model)
-    assert "oos" not in fitted.classes_ and (fitted.predict(sides.test) == sides.test["intent"]).mean() >= 0.925
+    assert "oos" not in fitted.classes_ and (fitted.predict(sides.test) == sides.test["intent"]).mean() >= 0.935

@@ -11,7 +11,21 @@ from mlbot.data import Columns, read_utterances, sample_file
 from mlbot.encoder import Encoder, build_encoder, write_tiny_encoder
 from mlbot.errors import InputError
 from mlbot.evaluate import area_under_roc
-from mlbot.model import MIN_OUTSIDE, chances_in_scope, cheapest_threshold, log_chances, sharpness_of, to_artefact, train
+from mlbot.model import (
+    MIN_OUTSIDE,
+    IntentClassifier,
+    build_views,
+    chances_in_scope,
+    cheapest_threshold,
+    count_weights,
+    fit_plain,
+    log_chances,
+    margin_weights,
+    share_of,
+    sharpness_of,
+    to_artefact,
+    train,
+)
 from mlbot.predict import Predictor
 from mlbot.settings import Costs, load_settings
 from mlbot.split import split
@@ -112,6 +126,38 @@ def test_probabilities_are_as_sharp_as_rows_that_were_not_seen_allow(trained):
     def loss(times: float) -> float:
         return -log_chances(times * classifier.held_out_)[np.arange(len(truth)), truth].mean()
     assert loss(1) < min(loss(0.8), loss(1.25))
+
+
+def test_both_linear_models_speak_and_naive_bayes_of_the_text_alone():
+    rows, context = SIDES.train, ["role", "location"]
+    views, intents = build_views(SETTINGS.model, context), rows["intent"].to_numpy(str)
+    terms, texts = views.fit_transform(rows[["text", *context]]).tocsr(), views.output_indices_["pieces"].stop
+    likely = count_weights(terms, intents, texts)
+    assert likely[:texts].any(axis=1).all() and not likely[texts:].any() and terms.shape[1] > texts
+    classifier = IntentClassifier().fit(terms, intents, texts=texts)
+    weights, bias = margin_weights(terms, intents, 1.0, 0)
+    assert classifier.share_ > 0.001
+    assert np.allclose(classifier.weights_, classifier.sharpness_ * (weights + classifier.share_ * likely))
+    assert np.allclose(classifier.bias_, classifier.sharpness_ * bias)
+    trained = train(rows, context, SETTINGS.model).named_steps["intent"]
+    assert np.allclose(trained.weights_[texts:], classifier.weights_[texts:], rtol=1e-3, atol=1e-4)
+
+
+def test_one_fold_is_enough_for_answers(trained):
+    """What is fitted in half the time answers nearly the same, and keeps the rows of that fold."""
+    whole = trained[0]
+    once = fit_plain(SIDES.train, ["role", "location"], SETTINGS.model)
+    assert len(once.named_steps["intent"].held_out_) < len(SIDES.train) / 2 < len(whole.named_steps["intent"].held_out_)
+    assert (once.predict(SIDES.test) == whole.predict(SIDES.test)).mean() > 0.97
+
+
+def test_naive_bayes_counts_half_of_what_the_log_loss_asks_for():
+    dice = np.random.default_rng(0)
+    margins, likely = dice.normal(size=(20_000, 5)), 20 * dice.normal(size=(20_000, 5))
+    codes = np.array([dice.choice(5, p=row) for row in np.exp(log_chances(2 * margins + 0.1 * likely))])
+    assert share_of(margins, likely, codes) == pytest.approx(0.05 / 2, rel=0.05)
+    assert share_of(margins, dice.normal(size=likely.shape), codes) == pytest.approx(0, abs=0.02)
+    assert share_of(dice.normal(size=margins.shape), likely, codes) == 0.1
 
 
 @pytest.mark.parametrize("change, says", [
