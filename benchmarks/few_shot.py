@@ -17,7 +17,7 @@ from predict import sources_at_hand
 from sklearn.linear_model import LogisticRegression
 
 from mlbot.ledger import digests_of
-from mlbot.model import encoder_of, fit_plain
+from mlbot.model import encoder_of, train
 from mlbot.settings import TIERS, load_settings
 from mlbot.source import PUBLIC, choose, load_source
 from mlbot.split import split
@@ -56,7 +56,7 @@ def main() -> None:
             truth, asked = sides.test["intent"].to_numpy(str), None
             for seed in range(options.seeds):
                 few = sides.train.groupby("intent", group_keys=False).sample(options.shots, random_state=seed)
-                fitted = fit_plain(few, [], model, encoder, closed)
+                fitted = train(few, [], model, closed, encoder)
                 found.append(float((fitted.predict(sides.test) == truth).mean()))
                 if tier == "encoder":
                     asked = vectors_of(encoder, sides.test["text"]) if asked is None else asked

@@ -1770,6 +1770,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'mlbot.terms.gram_rows': ('terms.html#gram_rows', 'mlbot/terms.py'),
                              'mlbot.terms.known_rows': ('terms.html#known_rows', 'mlbot/terms.py'),
                              'mlbot.terms.length_of': ('terms.html#length_of', 'mlbot/terms.py'),
+                             'mlbot.terms.rows_in': ('terms.html#rows_in', 'mlbot/terms.py'),
                              'mlbot.terms.rows_of': ('terms.html#rows_of', 'mlbot/terms.py'),
                              'mlbot.terms.weigh': ('terms.html#weigh', 'mlbot/terms.py'),
                              'mlbot.terms.weigh_all': ('terms.html#weigh_all', 'mlbot/terms.py')},

@@ -289,17 +289,17 @@ class IntentClassifier(ClassifierMixin, BaseEstimator):
         rows, texts = len(intents) - names, terms.shape[1] if texts is None else texts
         self.classes_, codes, counts = np.unique(intents[:rows], return_inverse=True, return_counts=True)
         folds = StratifiedKFold(max(2, min(self.folds, counts.min())), shuffle=True, random_state=self.seed)
-        order, margins, likely = [], [], []
+        (margins, likely), seen = np.zeros((2, rows, len(counts))), np.zeros(rows, bool)
         for known, asked in islice(folds.split(codes, codes), 1 if self.once else None):
             known = np.append(known, np.arange(rows, len(intents)))
             weights, bias = margin_weights(terms[known], intents[known], self.penalty, self.seed)
-            order, margins = [*order, asked], [*margins, terms[asked] @ weights + bias]
-            likely.append(terms[asked] @ count_weights(terms[known], intents[known], texts))
-        order, margins, likely = np.concatenate(order), np.vstack(margins), np.vstack(likely)
-        self.share_ = share_of(margins, likely, codes[order])
+            margins[asked], seen[asked] = terms[asked] @ weights + bias, True
+            likely[asked] = terms[asked] @ count_weights(terms[known], intents[known], texts)
+        margins, likely, codes = margins[seen], likely[seen], codes[seen]
+        self.share_ = share_of(margins, likely, codes)
         weights, bias = margin_weights(terms, intents, self.penalty, self.seed)
         self.set_linear(weights + self.share_ * count_weights(terms, intents, texts), bias,
-                        (margins + self.share_ * likely)[np.argsort(order)], codes[np.sort(order)])
+                        margins + self.share_ * likely, codes)
         return self
 
     def set_linear(self, weights: np.ndarray, bias: np.ndarray, scores: np.ndarray, codes: np.ndarray) -> None:
@@ -352,7 +352,7 @@ def sharpness_of(margins: np.ndarray, codes: np.ndarray) -> float:
 
 # %% ../nbs/21_model.ipynb #4f81faf2
 def build_pipeline(settings: _settings.Model, context: list[str], encoder: Encoder | None = None) -> Pipeline:
-    """An unfitted pipeline for frames with `text` and context columns."""
+    """An unfitted pipeline for frames with `text` and context columns; `fit_terms` fits it."""
     classifier = IntentClassifier(penalty_of(settings), settings.folds, settings.seed)
     return Pipeline([("views", build_views(settings, context, encoder)), ("intent", classifier)])
 

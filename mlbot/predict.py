@@ -18,7 +18,7 @@ import numpy as np
 from .artefact import STATIC, Artefact, find_model, read_artefact
 from .errors import InputError, nearest
 from .settings import load_settings
-from .terms import Terms, crossed_rows, gram_rows, known_rows, length_of, rows_of
+from .terms import _LONGEST_KEPT, Terms, crossed_rows, gram_rows, known_rows, length_of, rows_in
 from .text import checked, context_value, words
 
 # %% ../nbs/22_predict.ipynb #f098177d
@@ -78,7 +78,6 @@ def dense_scores(model: "Predictor", text: str) -> np.ndarray:
 # %% ../nbs/22_predict.ipynb #e4f75aad
 WordSums = tuple[list[str], bytes, float, float]
 _SUMS_KEPT = 8_000_000  # bytes
-_LONGEST_KEPT = 40  # characters
 _ONES = np.ones(500, np.float32)
 
 # %% ../nbs/22_predict.ipynb #e4f75aae
@@ -149,7 +148,7 @@ def sums_of(model: Predictor, word: str) -> WordSums:
     """
     known = model._sums.get(word)
     if known is None:
-        found, ones, pieces, weighed = rows_of(model, word)
+        found, ones, pieces, weighed = rows_in(model, word)
         at, values = np.frombuffer(ones, np.int64), np.frombuffer(weighed, np.float32)
         alone = model._idf[at]
         sums = [alone.dot(model._weights[at]), values.dot(model._weights[np.frombuffer(pieces, np.int64)])]

@@ -23,7 +23,7 @@ from mlbot.model import to_artefact, train
 from mlbot.predict import _SUMS_KEPT, Predictor, load
 from mlbot.settings import load_settings
 from mlbot.split import split
-from mlbot.terms import _WORDS_KEPT
+from mlbot.terms import _WORDS_KEPT, weigh
 from mlbot.text import normalise
 
 SETTINGS = load_settings()
@@ -126,11 +126,14 @@ def test_an_unknown_context_column_is_refused_with_the_name_that_was_meant():
 def test_invented_words_do_not_fill_the_memory():
     model = Predictor(ARTEFACT)
     for start in range(0, 60_000, 500):
-        model.predict(" ".join(f"w{n}" for n in range(start, start + 500)))
-    assert len(model._of_word) <= _WORDS_KEPT + 500
+        text = " ".join(f"w{n}" for n in range(start, start + 500))
+        model.predict(text)
+        weigh(model, text, {})
+    assert 0 < len(model._of_word) <= _WORDS_KEPT + 500
     one = len(next(iter(model._sums.values()))[1])
     assert 0 < len(model._sums) * one <= _SUMS_KEPT + 500 * one
     model.predict("x" * 4000)
+    weigh(model, "x" * 4000, {})
     assert all(len(word) <= 40 for word in (*model._of_word, *model._sums))
 
 
