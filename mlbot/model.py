@@ -288,15 +288,18 @@ class IntentClassifier(ClassifierMixin, BaseEstimator):
         """
         rows, texts = len(intents) - names, terms.shape[1] if texts is None else texts
         self.classes_, codes, counts = np.unique(intents[:rows], return_inverse=True, return_counts=True)
-        folds = StratifiedKFold(max(2, min(self.folds, counts.min())), shuffle=True, random_state=self.seed)
+        twice = np.flatnonzero(counts[codes] > 1)  # of an intent with one row, that row is always known
+        fewest = counts[counts > 1].min(initial=self.folds)
+        folds = StratifiedKFold(max(2, fewest), shuffle=True, random_state=self.seed).split(twice, codes[twice])
         (margins, likely), seen = np.zeros((2, rows, len(counts))), np.zeros(rows, bool)
-        for known, asked in islice(folds.split(codes, codes), 1 if self.once else None):
-            known = np.append(known, np.arange(rows, len(intents)))
+        for _, places in islice(folds if len(twice) else (), 1 if self.once else None):
+            asked = twice[places]
+            known = np.setdiff1d(np.arange(len(intents)), asked)
             weights, bias = margin_weights(terms[known], intents[known], self.penalty, self.seed)
             margins[asked], seen[asked] = terms[asked] @ weights + bias, True
             likely[asked] = terms[asked] @ count_weights(terms[known], intents[known], texts)
         margins, likely, codes = margins[seen], likely[seen], codes[seen]
-        self.share_ = share_of(margins, likely, codes)
+        self.share_ = share_of(margins, likely, codes) if len(codes) else 0.0
         weights, bias = margin_weights(terms, intents, self.penalty, self.seed)
         self.set_linear(weights + self.share_ * count_weights(terms, intents, texts), bias,
                         margins + self.share_ * likely, codes)
@@ -304,7 +307,7 @@ class IntentClassifier(ClassifierMixin, BaseEstimator):
 
     def set_linear(self, weights: np.ndarray, bias: np.ndarray, scores: np.ndarray, codes: np.ndarray) -> None:
         """Take weights (columns x intents) and bias, made sharp by `scores` of rows not seen; `codes` are right."""
-        self.sharpness_ = sharpness_of(scores, codes)
+        self.sharpness_ = sharpness_of(scores, codes) if len(codes) else 1.0
         self.weights_, self.bias_, self.held_out_ = (part * self.sharpness_ for part in (weights, bias, scores))
 
     def decision_function(self, terms) -> np.ndarray:

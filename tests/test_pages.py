@@ -203,7 +203,7 @@ def test_from_an_ambiguous_text_to_a_process_a_person_a_label_and_the_next_batch
     asked = {}
     for role in ("sales", "engineer"):
         new_chat(browser, service, role)
-        say(browser, "My card has stopped working since yesterday.")
+        say(browser, "My card is broken since yesterday.")
         asked[role] = wait_for(lambda: [part.text for part in browser.find_elements(By.CSS_SELECTOR, "#log *")
                                         if part.text.startswith("Is it about")], "a question")[0]
     assert "card" in asked["sales"] and "badge" in asked["engineer"].lower()  # one text, two processes

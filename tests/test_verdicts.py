@@ -113,7 +113,7 @@ def test_a_challenger_that_is_surely_worse_is_red_and_what_broke_comes_first(rel
     project = released
     assert outcomes(project)["champion"] == "not asked"
     write_settings(
-        project, "[data]\nsource = sample\nsuspects = 0\ncontext =\n[model]\nwords = 1 1\ncharacters = 1 1\nmin_count = 9\n"
+        project, "[data]\nsource = sample\nsuspects = 0\ncontext =\n[model]\nwords = 2 2\ncharacters = 1 1\nmin_count = 9\n"
         "[targets]\naccuracy.floor = 0.2\nintents.floor =\nslices.floor =\nsilently_wrong.ceiling =\n"
         "calibration_error.ceiling =\n")
     done = mlbot("run")
