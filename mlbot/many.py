@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SAMPLE', 'MOST_TERMS', 'CHECKED', 'BUCKETS', 'CHUNK', 'Chunks', 'MARGIN', 'STEP', 'BATCH', 'scrambled', 'Census',
-           'take_census', 'Table', 'Dealt', 'joined', 'deal', 'Linear', 'passes_for', 'batches', 'descend', 'Fitted',
-           'cut_views', 'numbers_of', 'fit_many']
+           'take_census', 'Table', 'Dealt', 'joined', 'deal', 'passes_for', 'batches', 'descend', 'Fitted', 'cut_views',
+           'numbers_of', 'fit_many']
 
 # %% ../nbs/20_many.ipynb #80108de1
 import tempfile
@@ -126,18 +126,6 @@ def deal(chunks: Chunks, census: Census, numbers: Callable, intents: np.ndarray,
 MARGIN, STEP, BATCH = 4.0, 0.2, 512
 
 
-@dataclass
-class Linear:
-    """A fitted linear model: `coef_` (intents x columns), `intercept_`; for two intents one row, that of the second."""
-    coef_: np.ndarray
-    intercept_: np.ndarray
-
-    def decision_function(self, terms) -> np.ndarray:
-        """Margins, rows x intents; for two intents one number a row."""
-        margins = terms @ self.coef_.T + self.intercept_
-        return margins if len(self.coef_) > 1 else margins[:, 0]
-
-
 def passes_for(rows: int) -> int:
     """How often all rows are gone through: many rows say more in one pass than few in five."""
     return max(1, min(5, -(-600_000 // max(rows, 1))))
@@ -155,8 +143,8 @@ def batches(dealt: Dealt, passes: int, seed: int) -> Iterator[tuple[int, Table]]
                 yield number, Table(terms[start:start + BATCH], codes[start:start + BATCH])
 
 
-def descend(dealt: Dealt, intents: int, seed: int, done: Callable[[str], None]) -> Linear:
-    """Fit the dealt rows."""
+def descend(dealt: Dealt, intents: int, seed: int, done: Callable[[str], None]) -> tuple[np.ndarray, np.ndarray]:
+    """Fit the dealt rows: weights, columns x intents, and bias."""
     weights, bias = np.zeros((dealt.columns, intents), np.float32), np.zeros(intents, np.float32)
     squares = np.full((dealt.columns, 1), 1e-12, np.float32)
     passes, seen = passes_for(dealt.rows), 0
@@ -179,16 +167,15 @@ def descend(dealt: Dealt, intents: int, seed: int, done: Callable[[str], None]) 
         seen += len(rows)
         if seen % dealt.rows < len(rows):
             done(f"pass {number + 1} of {passes} is done")
-    if intents == 2:
-        return Linear((weights[:, 1:] - weights[:, :1]).T, bias[1:] - bias[:1])
-    return Linear(np.ascontiguousarray(weights.T), bias)
+    return weights, bias
 
 # %% ../nbs/20_many.ipynb #e54c6696
 @dataclass
 class Fitted:
     """What `fit_many` learns: the fitted views, the model, its intents, rows that it has not seen, and the census."""
     views: object
-    linear: Linear
+    weights: np.ndarray
+    bias: np.ndarray
     intents: np.ndarray
     held: Table
     census: Census
@@ -232,5 +219,5 @@ def fit_many(chunks: Chunks, views, context: list[str], terms_of: Callable, seed
     intents = np.array(sorted(census.counts))
     with tempfile.TemporaryDirectory(prefix="mlbot-") as folder:
         dealt = deal(chunks, census, numbers_of(terms, context, factors), intents, len(factors), Path(folder), done)
-        linear = descend(dealt, len(intents), seed, done)
-    return Fitted(views, linear, intents, joined(dealt.held, len(factors)), census)
+        weights, bias = descend(dealt, len(intents), seed, done)
+    return Fitted(views, weights, bias, intents, joined(dealt.held, len(factors)), census)

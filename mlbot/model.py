@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SMOOTHING', 'MIN_OUTSIDE', 'SHARP', 'ROUGHLY', 'word_view', 'crossed_view', 'rows_of', 'divided', 'SummedTfidf',
            'PieceTfidf', 'EncodedView', 'unit_rows', 'StaticView', 'Waves', 'encoder_of', 'build_views',
-           'words_of_name', 'telling_names', 'name_rows', 'penalty_of', 'margin_weights', 'both_sides', 'count_weights',
+           'words_of_name', 'telling_names', 'name_rows', 'penalty_of', 'margin_weights', 'count_weights',
            'IntentClassifier', 'log_chances', 'share_of', 'sharpness_of', 'build_pipeline', 'usable_context',
            'view_terms', 'terms_and_factors', 'fit_chunks', 'in_chunks', 'is_many', 'Scope', 'fit_scope',
            'cheapest_threshold', 'train', 'fit_terms', 'refuse_few', 'chances_in_scope', 'out_of_fold', 'linear_part',
@@ -253,12 +253,9 @@ SMOOTHING = 0.003  # of a term that an intent does not have, as a count
 def margin_weights(terms, intents, penalty: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Weights (columns x intents) and bias of one linear support vector machine an intent, against the rest."""
     svc = LinearSVC(C=penalty, random_state=seed).fit(terms, intents)
-    return both_sides(svc.coef_, svc.intercept_)
-
-
-def both_sides(weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (intents x columns) and bias as columns x intents; of two intents there is one row, that of the second."""
-    return (weights.T, bias) if len(weights) > 1 else (np.vstack([-weights, weights]).T, np.append(-bias, bias))
+    if len(svc.coef_) > 1:
+        return svc.coef_.T, svc.intercept_
+    return np.vstack([-svc.coef_, svc.coef_]).T, np.append(-svc.intercept_, svc.intercept_)  # of two, that of the second
 
 
 def count_weights(terms, intents, texts: int) -> np.ndarray:
@@ -391,9 +388,8 @@ def fit_chunks(chunks: Chunks, context: list[str], settings: _settings.Model,
     fitted = fit_many(chunks, build_views(settings, context), context, partial(terms_and_factors, settings=settings,
                       context=context), settings.seed, check, done)
     classifier = IntentClassifier(penalty_of(settings), settings.folds, settings.seed)
-    weights, bias = both_sides(fitted.linear.coef_, fitted.linear.intercept_)
     classifier.classes_ = fitted.intents
-    classifier.set_linear(weights, bias, fitted.held.terms @ weights + bias, fitted.held.codes)
+    classifier.set_linear(fitted.weights, fitted.bias, fitted.held.terms @ fitted.weights + fitted.bias, fitted.held.codes)
     return Pipeline([("views", fitted.views), ("intent", classifier)]), fitted
 
 
