@@ -27,10 +27,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # %% ../nbs/46_forkserver.ipynb #3badf028
-LIBRARIES = tuple("""ipykernel.kernelapp ipykernel.zmqshell ipykernel.debugger IPython.core.completerlib IPython.core.oinspect
-IPython.extensions.storemagic numpy pandas scipy.special scipy.optimize scipy.sparse sklearn.compose
-sklearn.feature_extraction.text sklearn.kernel_approximation sklearn.linear_model sklearn.model_selection sklearn.pipeline
-sklearn.preprocessing sklearn.svm safetensors.numpy jinja2 yaml pandera.pandas tqdm matplotlib.figure py3langid.langid
+LIBRARIES = tuple("""ipykernel.kernelapp ipykernel.zmqshell ipykernel.debugger IPython.core.completerlib
+IPython.core.oinspect IPython.extensions.storemagic numpy pandas scipy.special scipy.optimize scipy.sparse
+sklearn.compose sklearn.feature_extraction.text sklearn.kernel_approximation sklearn.linear_model sklearn.model_selection
+sklearn.naive_bayes sklearn.pipeline sklearn.preprocessing sklearn.svm safetensors.numpy jinja2 yaml pandera.pandas tqdm
+matplotlib.figure py3langid.langid
 """.split())
 
 

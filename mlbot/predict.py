@@ -4,11 +4,13 @@
 
 # %% auto #0
 __all__ = ['WordSums', 'Answer', 'word_vectors', 'encoder_vectors', 'vectors_in', 'dense_scores', 'Predictor', 'sums_of',
-           'term_scores', 'scores_and_scope', 'scores', 'weakness', 'context_notes', 'answer', 'load']
+           'squares_of_repeats', 'term_scores', 'scores_and_scope', 'scores', 'weakness', 'context_notes', 'answer',
+           'load']
 
 # %% ../nbs/22_predict.ipynb #c785fcd4
 import math
 from collections.abc import Callable
+from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -18,7 +20,7 @@ import numpy as np
 from .artefact import STATIC, Artefact, find_model, read_artefact
 from .errors import InputError, nearest
 from .settings import load_settings
-from .terms import _LONGEST_KEPT, Terms, crossed_rows, gram_rows, known_rows, length_of, rows_in
+from .terms import WORDS_KEPT, Terms, crossed_rows, gram_rows, keep, known_rows, rows_in
 from .text import checked, context_value, words
 
 # %% ../nbs/22_predict.ipynb #f098177d
@@ -77,7 +79,7 @@ def dense_scores(model: "Predictor", text: str) -> np.ndarray:
 
 # %% ../nbs/22_predict.ipynb #e4f75aad
 WordSums = tuple[list[str], bytes, float, float]
-_SUMS_KEPT = 8_000_000  # bytes
+_SUMS_KEPT, _FEWEST_KEPT = 8_000_000, 5_000  # bytes, but so many words at least
 _ONES = np.ones(500, np.float32)
 
 # %% ../nbs/22_predict.ipynb #e4f75aae
@@ -146,41 +148,47 @@ def sums_of(model: Predictor, word: str) -> WordSums:
 
     The sums, float32, are those of the words and behind them those of the pieces, before either is divided by its length.
     """
-    known = model._sums.get(word)
-    if known is None:
-        found, ones, pieces, weighed = rows_in(model, word)
-        at, values = np.frombuffer(ones, np.int64), np.frombuffer(weighed, np.float32)
-        alone = model._idf[at]
-        sums = [alone.dot(model._weights[at]), values.dot(model._weights[np.frombuffer(pieces, np.int64)])]
-        known = (found, np.concatenate(sums).tobytes(), float(alone.dot(alone)), float(values.dot(values)))
-        if len(model._sums) * len(known[1]) >= _SUMS_KEPT:
-            model._sums.clear()
-        if len(word) <= _LONGEST_KEPT:
-            model._sums[word] = known
-    return known
+    found, ones, pieces, weighed = rows_in(model, word)
+    at, values = np.frombuffer(ones, np.int64), np.frombuffer(weighed, np.float32)
+    alone = model._idf[at]
+    sums = [alone.dot(model._weights[at]), values.dot(model._weights[np.frombuffer(pieces, np.int64)])]
+    sums = np.concatenate(sums).tobytes()
+    most = min(WORDS_KEPT, max(_FEWEST_KEPT, _SUMS_KEPT // len(sums)))
+    return keep(model._sums, word, (found, sums, float(alone.dot(alone)), float(values.dot(values))), most)
+
+
+def squares_of_repeats(model: Predictor, rows: list[int]) -> float:
+    """What the square of a length has more because rows occur again."""
+    return sum(times * (times - 1) * float(model._idf[row]) ** 2 for row, times in Counter(rows).items() if times > 1)
 
 
 def term_scores(model: Predictor, text: str, context: dict[str, str]) -> np.ndarray:
     """What the terms of a folded text and its context add to the score of each intent, and to that of being in scope."""
-    known = model._sums.get
-    parts = [known(word) or sums_of(model, word) for word in text.split()]
+    known, tokens = model._sums.get, text.split()
+    parts = [known(word) or sums_of(model, word) for word in tokens]
     found, sums, of_words, of_pieces = zip(*parts, strict=True)
     found = [*chain.from_iterable(found)]
     ones = _ONES[:len(parts)] if len(parts) <= len(_ONES) else np.ones(len(parts), np.float32)
     both = ones.dot(np.frombuffer(b"".join(sums), np.float32).reshape(len(parts), -1))
-    total, pieces, square = both[:len(both) // 2], both[len(both) // 2:], sum(of_words)
-    rows = gram_rows(model, found)
+    total, pieces = both[:len(both) // 2], both[len(both) // 2:]
+    square, square_of_pieces, rows = sum(of_words), sum(of_pieces), gram_rows(model, found)
+    again = len(set(found)) < len(found) or len(set(tokens)) < len(tokens)
+    if again:
+        square += squares_of_repeats(model, [*known_rows(model._of_size.get(1, {}), found), *rows])
+        times = Counter(tokens)
+        square_of_pieces = sum(times[word] * of_word for word, of_word in zip(tokens, of_pieces, strict=True))
     if rows:
         values = model._idf[rows]
         total += values.dot(model._weights.take(rows, axis=0))
         square += float(values.dot(values))
     total /= math.sqrt(square) or 1
-    pieces /= math.sqrt(sum(of_pieces)) or 1
+    pieces /= math.sqrt(square_of_pieces) or 1
     total += pieces
     rows = crossed_rows(model, found, context) if context else []
     if rows:
         values = model._idf[rows]
-        total += values.dot(model._weights.take(rows, axis=0)) / length_of(values)
+        square = float(values.dot(values)) + (squares_of_repeats(model, rows) if again else 0)
+        total += values.dot(model._weights.take(rows, axis=0)) / math.sqrt(square)
     return total
 
 # %% ../nbs/22_predict.ipynb #20970a91

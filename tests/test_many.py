@@ -9,8 +9,18 @@ import pytest
 from mlbot.company import OOS, labelled_rows
 from mlbot.errors import InputError
 from mlbot.ledger import digests_of
-from mlbot.many import passes_for
-from mlbot.model import chances_in_scope, fit_plain, in_chunks, learning_curve, to_artefact, train, train_chunks
+from mlbot.many import numbers_of, passes_for
+from mlbot.model import (
+    build_views,
+    chances_in_scope,
+    fit_plain,
+    in_chunks,
+    learning_curve,
+    terms_and_factors,
+    to_artefact,
+    train,
+    train_chunks,
+)
 from mlbot.predict import Predictor
 from mlbot.settings import load_settings
 from mlbot.split import side_of
@@ -109,6 +119,15 @@ def test_test_rows_too_few_rows_and_rows_that_change_are_refused(rows):
 
 def test_few_rows_are_gone_through_more_often():
     assert [passes_for(rows) for rows in (0, 10_000, 200_000, 600_000, 10**7)] == [5, 5, 3, 1, 1]
+
+
+def test_a_table_of_chunks_is_that_of_the_views():
+    """Also where words and their pieces repeat; no cell is there twice, which solvers do not expect."""
+    frame = pd.DataFrame({"text": ["new card, new-card card", "banana banana an", "a a a", "?"], "role": "x"})
+    views = build_views(SETTINGS.model, ["role"]).fit(pd.concat([frame, frame]))
+    terms, factors = terms_and_factors(views, SETTINGS.model, ["role"])
+    table = numbers_of(terms, ["role"], factors)(frame)
+    assert table.has_canonical_format and np.allclose(table.toarray(), views.transform(frame).toarray(), atol=1e-6)
 
 
 def test_many_texts_are_weighed_as_one_is():

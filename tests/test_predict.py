@@ -16,14 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlbot import predict
 from mlbot.artefact import build_artefact, read_artefact, write_artefact
 from mlbot.data import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.model import to_artefact, train
-from mlbot.predict import _SUMS_KEPT, Predictor, load
+from mlbot.predict import Predictor, load, scores_and_scope
 from mlbot.settings import load_settings
 from mlbot.split import split
-from mlbot.terms import _WORDS_KEPT, weigh
+from mlbot.terms import WORDS_KEPT, weigh
 from mlbot.text import normalise
 
 SETTINGS = load_settings()
@@ -56,8 +57,8 @@ def test_any_text_gets_the_answer_of_scikit_learn(text, role):
 
 def test_a_long_text_that_repeats_itself_gets_the_answer_of_scikit_learn():
     """As short and as long as a text may be."""
-    for text in ("need need a need a card ", "a new card banana "):
-        ours, theirs = ask_both([text * times for times in (1, 2, 40, 200)], ["engineer"] * 4)
+    for text in ("need need a need a card ", "a new card banana ", "a "):
+        ours, theirs = ask_both([(text * times)[:5000] for times in (1, 2, 40, 2500)], ["engineer"] * 4)
         assert np.abs(ours - theirs).max() < 1e-5
 
 
@@ -123,18 +124,29 @@ def test_an_unknown_context_column_is_refused_with_the_name_that_was_meant():
         MODEL.predict("I need a new card", rol="sales")
 
 
-def test_invented_words_do_not_fill_the_memory():
-    model = Predictor(ARTEFACT)
-    for start in range(0, 60_000, 500):
+def test_invented_words_do_not_fill_the_memory(monkeypatch):
+    """At most 20,000 words are kept, fewer where a word takes much, and none that is very long."""
+    model, small = Predictor(ARTEFACT), Predictor(ARTEFACT)
+    for start in range(0, 30_000, 500):
         text = " ".join(f"w{n}" for n in range(start, start + 500))
         model.predict(text)
         weigh(model, text, {})
-    assert 0 < len(model._of_word) <= _WORDS_KEPT + 500
-    one = len(next(iter(model._sums.values()))[1])
-    assert 0 < len(model._sums) * one <= _SUMS_KEPT + 500 * one
+    assert 0 < len(model._sums) <= WORDS_KEPT and 0 < len(model._of_word) <= WORDS_KEPT
+    monkeypatch.setattr(predict, "_SUMS_KEPT", 0)
+    monkeypatch.setattr(predict, "_FEWEST_KEPT", 30)
+    small.predict(" ".join(f"w{n}" for n in range(50)))
+    assert len(small._sums) == 20
     model.predict("x" * 4000)
     weigh(model, "x" * 4000, {})
     assert all(len(word) <= 40 for word in (*model._of_word, *model._sums))
+
+
+@pytest.mark.parametrize("text", ["need", "I need a new card", "hello", "printer"])
+def test_who_says_it_again_and_again_does_not_make_the_bot_surer(text):
+    """Words that are repeated are as good as said once, but for the pairs where the end meets the start."""
+    role = {"role": "sales"}
+    once, often = (scores_and_scope(MODEL, " ".join([text.lower()] * times), role)[0] for times in (2, 100))
+    assert abs(once.max() - often.max()) < 0.1 and once.argmax() == often.argmax()
 
 
 def test_a_word_that_was_seen_before_says_what_it_said_the_first_time():
