@@ -229,7 +229,7 @@ def name_rows(frame, context: list[str], most: int, test=()):
 
 # %% ../nbs/21_model.ipynb #4c795b86
 def penalty_of(settings: _settings.Model) -> float:
-    """The penalty for the length of the rows: words and pieces have 1 each, a vector its weight, waves half of it."""
+    """The penalty for the length of the rows: words and pieces have about 1 each, a vector its weight, waves half of it."""
     return settings.penalty if settings.tier == "light" else settings.penalty * 2 / (2 + 1.25 * settings.encoder_weight ** 2)
 
 # %% ../nbs/21_model.ipynb #29d03c66

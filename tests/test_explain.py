@@ -3,15 +3,16 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlbot.data import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
-from mlbot.explain import explain
+from mlbot.explain import explain, of_pieces
 from mlbot.model import to_artefact, train
-from mlbot.predict import Predictor
+from mlbot.predict import Predictor, sums_of
 from mlbot.settings import load_settings
 from mlbot.split import split
 
@@ -42,6 +43,19 @@ def test_it_adds_up_for_any_text(text, role):
             explain(MODEL, text, {"role": role})
         return
     assert_adds_up(explain(MODEL, text, {"role": role}))
+
+
+def test_what_pieces_add_is_of_the_word_they_are_in():
+    """Also where a piece stands in two words, or twice in one; each word is as long as what it adds."""
+    found = dict(of_pieces(MODEL, "banana printer printer an", 0, 1))
+    assert list(found) == [("banana",), ("printer",), ("an",)]
+    lead, squares = {}, 0.0
+    for word, times in (("banana", 1), ("printer", 2), ("an", 1)):
+        sums = np.frombuffer(sums_of(MODEL, word)[1], np.float32)
+        of_word = sums[len(sums) // 2:]
+        lead[word,], squares = times * float(of_word[0] - of_word[1]), squares + times ** 2 * sums_of(MODEL, word)[3]
+    assert found == pytest.approx({word: value / squares ** 0.5 for word, value in lead.items()}, rel=1e-4)
+    assert found["banana",] != found["an",]
 
 
 def test_it_names_the_word_and_the_role_that_decide():
