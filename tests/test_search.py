@@ -91,7 +91,7 @@ def test_settings_that_leave_no_term_lose_and_end_nothing():
     tiny = pd.DataFrame({"text": ["alpha", "beta", "gamma", "delta"], "intent": ["x", "y", "x", "y"]})
     folds, hopeless = np.array([0, 1, 1, 0]), replace(SETTINGS.model, min_count=3)
     assert not try_fold(1, 0, tiny, folds, [], hopeless, None)[2].any()
-    with pytest.raises(ValueError):
+    with pytest.raises(InputError, match="is known from 2 rows"):
         try_fold(0, 0, tiny, folds, [], hopeless, None)
 
 
