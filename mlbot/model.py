@@ -91,7 +91,6 @@ class PieceTfidf(TfidfVectorizer):
         at = np.array([number for row in rows for number in row], np.int32)
         ends = np.cumsum([0, *map(len, rows)])
         count = csr_matrix((np.ones(len(at), np.float32), at, ends), shape=(len(rows), len(index)))
-        count.sum_duplicates()
         of_word = super().transform(index)
         squares = count.power(2) @ np.asarray(of_word.power(2).sum(axis=1)).ravel()
         return diags((1 / np.sqrt(np.where(squares > 0, squares, 1))).astype(np.float32)) @ (count @ of_word)
