@@ -252,7 +252,7 @@ def count_weights(terms, intents, texts: int) -> np.ndarray:
     likely = MultinomialNB(alpha=SMOOTHING, fit_prior=False).fit(terms[:, :texts], intents).feature_log_prob_.T
     return likely - likely.mean(axis=1, keepdims=True)
 
-
+# %% ../nbs/21_model.ipynb #7687b208
 class IntentClassifier(ClassifierMixin, BaseEstimator):
     """Linear: the margins of support vector machines plus `share_` times naive Bayes, all times `sharpness_`.
 
@@ -306,7 +306,7 @@ class IntentClassifier(ClassifierMixin, BaseEstimator):
         """The best intent of each row."""
         return self.classes_[self.decision_function(terms).argmax(axis=1)]
 
-
+# %% ../nbs/21_model.ipynb #d230eb80
 def log_chances(scores: np.ndarray) -> np.ndarray:
     """The logarithm of the softmax of each row."""
     scores = scores - scores.max(axis=1, keepdims=True)
