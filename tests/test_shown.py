@@ -22,7 +22,7 @@ def hides(text: str, password: str) -> bool:
     return not any(f"zq{secret}zq" in text for secret in (password, quote(password), quote(password, safe="")))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(["postgresql", "postgresql+psycopg", "https", "s3", "sqlite", "amqp"]), WORD, ODD, WORD, st.booleans())
 @example("postgresql", "user", "pa/ss", "host", False)
 def test_a_password_before_the_host_is_hidden_whatever_characters_it_has(scheme, user, odd, host, encoded):
@@ -37,7 +37,7 @@ def test_a_password_before_the_host_is_hidden_whatever_characters_it_has(scheme,
     assert "zq" not in str(MlbotError(f"no answer from {address!r}", place=address))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(TELLING, ODD, st.sampled_from(["s3://bucket/x?{}", "https://h/x?a=1&{}&b=2", "https://h/x#{}", "AccountName=x;{};Suffix=y",
                                       "https://h/?next=https%3A%2F%2Fh%2F%3F{}"]))
 def test_a_password_in_a_parameter_is_hidden_in_query_fragment_and_connection_string(name, odd, around):
@@ -72,3 +72,108 @@ def test_names_that_tell_of_a_secret():
     assert all(map(is_secret_name, "Password pwd PGPASSWORD access_token refreshToken sig X-Amz-Security-Token x-goog-signature "
                    "AWS_SECRET_ACCESS_KEY SharedAccessKey client_secret apikey AccountKey sas".split()))
     assert not any(map(is_secret_name, "user side text design config role".split()))
+
+
+NASTY = ("\x1b]0;owned\x07\x1b[2J\r::error file=x::forged %0A ##[group]x ##vso[task.complete] \u202egnp.exe\u2066 \ud800 @team/all #123 GH-12 !7 "
+         "![x](http://e.example/t.png) [a]: http://e.example <img src=x onerror=alert(1)> `tick` ``` www.e.example https://e.example "
+         "ann@e.example :smile: **bold** | cell | $x^2$ ~5 %\"m\" &1 &lt;b&gt;\n# heading\n- item\n::warning::also\n```\n    code\nsetext\n===\n"
+         "section_start:1:x\r\x1b[0K")
+
+
+def sees(text: str) -> str:
+    """What a forge looks through for mentions and references: the rendered text outside of code, its entities read."""
+    from markdown_it import MarkdownIt
+    page = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(text)
+    return re.sub(r"<(pre|code)\b.*?</\1>", "", page, flags=re.DOTALL)
+
+
+def assert_inert(text: str) -> None:
+    """No tag but those of our own layout, and nothing that GitHub or GitLab would link."""
+    page = sees(text.replace("<!-- mlbot -->\n", "", 1))
+    assert not re.search(r"<(?!/?(p|h[23]|ul|li|table|thead|tbody|tr|t[hd]|strong|hr|br)\b)", page), page
+    words = unescape(re.sub(r"<[^>]*>", " ", page))
+    for live in (r"(?<!\w)@\w", r"(?<![\w&])#\d", r"GH-\d", r"(?<!\w)!\d", r"https?://", r"www\.\w", r":smile:", r"~5", r'%"', r"\w@\w"):
+        assert not re.search(live, words), (live, words)
+    assert_quiet(text)
+
+
+def assert_quiet(text: str) -> None:
+    """Nothing that a terminal or a build server obeys."""
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", text), text
+    assert not re.search(r"(?m)^\s*::|##\[|##vso\[", text), text
+
+
+def nasty_verdicts():
+    """A red family, a red gate with a waiver: names, persons and reasons are nasty."""
+    from datetime import date
+
+    from mlbot.evaluate import share
+    from mlbot.gate import Waiver, judge, judge_family
+    from mlbot.settings import Target
+    low = share(NASTY, [True] * 20 + [False] * 80)
+    waived = judge(NASTY, low, Target(floor=0.9))
+    family = judge_family("intents", [low, share("good", [True] * 50)], Target(floor=0.9), rows=150)
+    from dataclasses import replace
+    return [replace(waived, waiver=Waiver(NASTY, NASTY, NASTY, date(2026, 3, 1), "", "")), family, waived]
+
+
+def test_error_text_in_the_comment_and_the_job_summary_is_no_markdown():
+    """Also right behind a list, where an indented block would be a paragraph of its last item."""
+    from mlbot.compare import Change
+    from mlbot.publish import build_markdown
+    problem = MlbotError(NASTY, NASTY, NASTY, NASTY)
+    text = build_markdown(NASTY, nasty_verdicts(), [problem], [Change(*[NASTY] * 5, True)], [NASTY], [(NASTY, NASTY)])
+    assert_inert(text)
+    assert_inert(build_markdown("No", nasty_verdicts()[1:2], [MlbotError("<img src=x> @team #1")]))
+    assert "www" in text and "forged" in text  # it is shown
+
+
+def test_one_nasty_name_in_each_markdown_cell():
+    """The function for Markdown, by itself, at the start of a line and in a table."""
+    assert_inert(f"- {inert(NASTY, 5000)}\n")
+    assert_inert(f"| a |\n|---|\n| {inert(NASTY, 5000)} |\n")
+    for text in ("- x", "1. x", "# x", "> x", "+ x", "===", "--- x", "* x", "```", "_a_ __b__", "\tcode", "[x]: y", "a\\", "<!--", "]]>", "&#64;x"):
+        assert_inert(f"- {inert(text)}\n")
+        assert not re.search("<(h|ol|blockquote|pre|code|em|strong|hr)", sees(f"{inert(text)}\n")), text
+
+
+def test_an_annotation_says_one_thing_and_gives_no_second_command(tmp_path):
+    """A name with line breaks, colons and commas stays one annotation."""
+    from mlbot.publish import annotation
+    line = annotation("error", tmp_path / "a,b::c\n::error::x.ipynb", tmp_path, 1, NASTY, NASTY)
+    assert "\n" not in line and "\r" not in line and line.startswith("::error file=a%2Cb%3A%3Ac%0A")
+    head, _, message = line.removeprefix("::").partition("::")
+    assert head.count(",") == 2 and "::" not in head
+    assert_quiet(message.replace("%0A", " "))
+
+
+def test_a_junit_file_stays_xml_whatever_names_hold():
+    """Control characters, surrogates and markup in names, messages and errors."""
+    from types import SimpleNamespace
+
+    from mlbot.publish import build_junit
+    step = SimpleNamespace(notebook=f"{NASTY}.ipynb", seconds=1.0, given=nasty_verdicts(), problems=(MlbotError(NASTY + "\ufffe", NASTY),))
+    text = build_junit(NASTY, [step], [NASTY], [*step.problems, MlbotError(NASTY)])
+    suite = ElementTree.fromstring(text)[0]
+    assert len(suite) == 6 and all("\x1b" not in case.attrib["name"] for case in suite)
+
+
+def test_the_report_shows_reversed_and_hidden_text_by_number(tmp_path):
+    """Names cannot reverse what stands beside them, nor become markup."""
+    from mlbot.report import render_report
+    page = render_report(tmp_path, NASTY, "fail", nasty_verdicts(), [(NASTY, NASTY)], NASTY).read_text()
+    assert r"\u202e" in page and "\u202e" not in page and "\x1b" not in page and "<img src=x" not in page
+
+
+def test_an_error_in_a_notebook_shows_no_escape_sequence():
+    """What JupyterLab would colour or link stays text; so does a verdict."""
+    from mlbot.gate import Shown
+    assert_quiet(MlbotError(NASTY, NASTY)._render_traceback_()[0])
+    assert_quiet(Shown(nasty_verdicts()[0])._repr_mimebundle_()["text/plain"])
+
+
+def test_a_number_stands_for_a_character_as_json_has_it():
+    """JSON that is printed stays JSON; lines and tabs stay; joined emoji and Hindi are not touched."""
+    assert json.loads(shown(json.dumps("\x7f\u202e\U000e0041x", ensure_ascii=False))) == "\x7f\u202e\U000e0041x"
+    assert shown("a\r\n\tb 👩‍🚀 क्‍ष") == "a\n\tb 👩‍🚀 क्‍ष" and shown("\rb") == r"\u000db"
+    assert len(shown("\n" * 100_000 + "x" * 100_000)) == 200_000 and len(without_secrets("a." * 100_000 + "=")) == 200_001
