@@ -188,7 +188,7 @@ def test_one_run_is_said_alike_everywhere_it_is_said(project, mlbot):
         if verdict.score.measured and not verdict.parts:
             assert metrics[verdict.gate] == verdict.score.value
             name = re.escape(verdict.gate)
-            assert re.search(rf"\| {name}( &#40;[\w ]+&#41;)? \| \+?{verdict.score.value:.3f} \|", comment)
+            assert re.search(rf"\| {name}( \([\w ]+\))? \| \+?{verdict.score.value:.3f} \|", comment)
             assert re.search(rf"<td>{name}( \([\w ]+\))?</td>", page)
     assert metrics_of([judge("x", share("x", []), Target(0.5))]) == {}
 
