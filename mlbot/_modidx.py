@@ -454,6 +454,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                             'mlbot.data.as_objects': ('data.html#as_objects', 'mlbot/data.py'),
                             'mlbot.data.asides': ('data.html#asides', 'mlbot/data.py'),
                             'mlbot.data.bad_line': ('data.html#bad_line', 'mlbot/data.py'),
+                            'mlbot.data.bare': ('data.html#bare', 'mlbot/data.py'),
                             'mlbot.data.build_rows': ('data.html#build_rows', 'mlbot/data.py'),
                             'mlbot.data.build_utterances': ('data.html#build_utterances', 'mlbot/data.py'),
                             'mlbot.data.clean_field': ('data.html#clean_field', 'mlbot/data.py'),

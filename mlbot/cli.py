@@ -1271,7 +1271,7 @@ def search(options: argparse.Namespace) -> int:
     try:
         from tqdm import tqdm
 
-        from mlbot.data import write_csv
+        from mlbot.data import harmless, write_csv
         from mlbot.model import encoder_of
         from mlbot.report import search_figure
         from mlbot.search import search as try_settings
@@ -1290,7 +1290,7 @@ def search(options: argparse.Namespace) -> int:
                              lambda trial: bar.update(len(trial.right) == 1), folder)
     points = found.points()
     folder.mkdir(parents=True, exist_ok=True)
-    write_csv(folder / "search.csv", list(points[0]), [list(point.values()) for point in points])
+    write_csv(folder / "search.csv", list(points[0]), [map(harmless, point.values()) for point in points])
     search_figure(points).savefig(folder / "search.png", dpi=110)
     print_trials(points)
     if not found.complete:

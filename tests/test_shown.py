@@ -177,3 +177,26 @@ def test_a_number_stands_for_a_character_as_json_has_it():
     assert json.loads(shown(json.dumps("\x7f\u202e\U000e0041x", ensure_ascii=False))) == "\x7f\u202e\U000e0041x"
     assert shown("a\r\n\tb 👩‍🚀 क्‍ष") == "a\n\tb 👩‍🚀 क्‍ष" and shown("\rb") == r"\u000db"
     assert len(shown("\n" * 100_000 + "x" * 100_000)) == 200_000 and len(without_secrets("a." * 100_000 + "=")) == 200_001
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text(st.sampled_from("'=+-@\t a1,\"x"), min_size=1, max_size=6), min_size=1, max_size=4))
+@example(["=cmd()", "'=cmd()", "''-1", "@x", "'quoted'", "\tx", "-"])
+def test_no_formula_in_train_csv_or_test_csv_is_live_and_all_texts_come_back(texts):
+    """Tables of a run are opened by people, too; the pipeline reads exactly what it has written."""
+    import csv
+    import tempfile
+    from pathlib import Path
+
+    import pandas as pd
+
+    from mlbot.runs import load_table, save_table
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("train", "test"):
+            file = Path(folder) / f"{name}.csv"
+            save_table(pd.DataFrame({"=text": texts, "digest": pd.Series(range(len(texts)), dtype="uint64")}), file)
+            with open(file, newline="") as handle:
+                cells = [cell for row in csv.reader(handle) for cell in row]
+            assert not [cell for cell in cells if cell[:1] in "=+-@\t\r" and cell]
+            back = load_table(file)
+            assert back["=text"].tolist() == texts and list(back) == ["=text", "digest"]
