@@ -1566,7 +1566,9 @@ def bundle(options: argparse.Namespace) -> int:
     archive = folder.with_name(f"{folder.name}.tar.gz")
     print(f"bundle: {here(folder)}")
     print(f"        {here(archive)}, {archive.stat().st_size / 1e6:.0f} MB")
-    print(f"next:   copy it to the server, then: tar xf {archive.name} && sh {folder.name}/install.sh TARGET")
+    print(f"        sha256 {archive.with_name(f'{archive.name}.sha256').read_text().split()[0]}")
+    print(f"next:   copy it to the server, compare the digest (sha256sum {archive.name}), then: tar xf {archive.name} && "
+          f"sh {folder.name}/install.sh TARGET")
     return 0
 
 
