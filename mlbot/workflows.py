@@ -176,7 +176,8 @@ class Shell:
     def look(self, name: str):
         """The value of a name in an expression: '' for what this machine does not know."""
         kind, _, rest = name.partition(".")
-        fixed = {"github.event_name": self.event, "github.ref": "refs/heads/main", "always()": True,
+        ref = "refs/pull/1/merge" if self.event == "pull_request" else "refs/heads/main"
+        fixed = {"github.event_name": self.event, "github.ref": ref, "always()": True,
                  "success()": not self.failed, "failure()": self.failed, "github.token": os.environ.get("GH_TOKEN", "")}
         if name in fixed:
             return fixed[name]
@@ -247,7 +248,7 @@ def clone(root: Path, to: Path) -> Path:
     """A clone of the last commit, as the other machine would check it out. InputError without git."""
     if shutil.which("git") is None:
         raise InputError("git is not installed", "git, which the other machine uses, too", "install it")
-    done = subprocess.run(["git", "clone", "--quiet", str(root), str(to)], capture_output=True, text=True)
+    done = subprocess.run(["git", "clone", "--quiet", "--", str(root), str(to)], capture_output=True, text=True)
     if done.returncode:
         raise InputError(f"git cannot clone this project: {(done.stderr.strip() or 'no reason').splitlines()[-1]}",
                          "a git repository with a commit", "git init, git add, git commit", str(root))
@@ -272,7 +273,11 @@ def run_workflow(root: Path, name: str, event: str = "push", only: str = "", inp
         raise InputError(f"no job {only!r}", nearest(only, list(jobs)), "correct the name", f"{name}.yml")
     for key in [only] if only else jobs:
         with tempfile.TemporaryDirectory(prefix="mlbot-ci-") as place:
-            shell = Shell(clone(root, Path(place) / "checkout"), event, inputs or {})
+            shell = Shell(Path(place) / "checkout", event, inputs or {})
+            if not evaluate(str(jobs[key].get("if", "success()")), shell.look):
+                yield Done(key, "the whole job", None, f"not asked for: {jobs[key]['if']}")
+                continue
+            clone(root, shell.folder)
             for step in jobs[key]["steps"]:
                 environment = {**workflow.get("env", {}), **jobs[key].get("env", {})}
                 yield run_step(key, step, {name: str(value) for name, value in environment.items()}, shell, show)
