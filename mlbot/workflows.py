@@ -24,7 +24,7 @@ import jinja2
 import yaml
 
 from .errors import InputError, nearest
-from .files import write_atomic
+from .files import inside, write_atomic
 from .settings import PACKAGE, Settings
 
 # %% ../nbs/71_workflows.ipynb #0c444f1f
@@ -97,11 +97,10 @@ class Written:
 
 def write_workflows(settings: Settings, force: bool = False) -> Written:
     """Write the workflows of the architecture into the project; `force` also replaces those that somebody changed."""
-    folder = settings.root / ".github" / "workflows"
     wanted = SERVICE if settings.ci.architecture == "service" else INSIDE
     new, kept, gone = [], [], []
     for name in SERVICE:
-        file = folder / f"{name}.yml"
+        file = inside(settings.root, f".github/workflows/{name}.yml")
         mine = not file.exists() or is_ours(file.read_text(encoding="utf-8")) or force
         if not mine:
             kept.append(file.name)
@@ -114,8 +113,9 @@ def write_workflows(settings: Settings, force: bool = False) -> Written:
             gone.append(file.name)
     if settings.ci.architecture == "service" and not (settings.root / "bot").exists():
         for name in ("client.js", "sample-bot.mjs", "service.test.mjs", "package.json"):
-            (settings.root / "bot").mkdir(exist_ok=True)
-            shutil.copy(PACKAGE / "web" / name, settings.root / "bot" / name)
+            file = inside(settings.root, f"bot/{name}")
+            file.parent.mkdir(exist_ok=True)
+            shutil.copy(PACKAGE / "web" / name, file)
         new.append("bot/")
     return Written(tuple(new), tuple(kept), tuple(gone))
 
