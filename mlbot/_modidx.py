@@ -49,6 +49,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'mlbot.blame.causes_of': ('blame.html#causes_of', 'mlbot/blame.py'),
                              'mlbot.blame.changed_files': ('blame.html#changed_files', 'mlbot/blame.py'),
                              'mlbot.blame.code_at': ('blame.html#code_at', 'mlbot/blame.py'),
+                             'mlbot.blame.commit_of': ('blame.html#commit_of', 'mlbot/blame.py'),
                              'mlbot.blame.common_rows': ('blame.html#common_rows', 'mlbot/blame.py'),
                              'mlbot.blame.context_of': ('blame.html#context_of', 'mlbot/blame.py'),
                              'mlbot.blame.cross': ('blame.html#cross', 'mlbot/blame.py'),
