@@ -15,7 +15,6 @@ import hashlib
 import io
 import os
 import re
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -33,6 +32,7 @@ from .encoder import encoder_identity
 from .errors import InputError
 from .evaluate import Score, bootstrap
 from .files import write_atomic
+from .forkserver import run_program
 from .pipeline import find_notebooks
 from .predict import load
 from .prepare import INSIDE, crew
@@ -306,7 +306,7 @@ def run_code(code: Path, notebooks: list[Path], folder: Path) -> None:
         command = [sys.executable, "-m", "papermill", str(notebook), str(out), "--cwd", str(code), "-k", "python3",
                    "--language", "python", "--no-request-save-on-cell-execute", "--autosave-cell-every", "0",
                    "--no-progress-bar", "-p", "run", str(folder), "-p", "models", str(folder / "models")]
-        said = subprocess.run(command, env=given, capture_output=True, text=True).stderr
+        said = run_program(command, env=given, capture_output=True, text=True).stderr
     if not (folder / "predictions.csv").exists():
         raise InputError(f"the code in {code.name} answered nothing ({said.strip().splitlines()[-1:] or 'no message'})",
                          "notebooks that train and predict", "look at them", str(folder))

@@ -19,7 +19,6 @@ import platform
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -35,6 +34,7 @@ from .artefact import Artefact, as_json, is_name
 from .carry import entry_name, pull, push_model
 from .errors import InputError, secrets_in
 from .files import write_atomic
+from .forkserver import run_program
 from .objects import open_objects
 from .registry import champion, history, is_intact
 from .settings import PACKAGE, Settings, parse, shipped_settings
@@ -99,7 +99,7 @@ def call_pip(*words: str, env: dict[str, str] | None = None) -> None:
     if importlib.util.find_spec("pip") is None:
         raise InputError("this Python has no pip", "pip, which fetches the wheels", "python3 -m ensurepip", sys.executable)
     command = [sys.executable, "-m", "pip", words[0], "--quiet", "--disable-pip-version-check", "--no-input", *words[1:]]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(env or {})})
+    done = run_program(command, capture_output=True, text=True, env={**os.environ, **(env or {})})
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr.strip()[-300:]]
         raise InputError(f"pip {words[0]} failed: {lines[-1]}", "a package index that answers, and wheels for this system",

@@ -4,21 +4,21 @@
 
 # %% auto #0
 __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'extra_of', 'here', 'add_columns', 'column_words',
-           'run_parameters', 'step_words', 'show_progress', 'end_when_told', 'run', 'judge', 'headline_of',
-           'released_words', 'report_run', 'facts_of', 'publish', 'remove_old', 'need_tracking', 'hand_on',
-           'tracked_words', 'track', 'card', 'score', 'red_verdict', 'waive', 'plan', 'judged_runs', 'blame',
-           'next_step', 'remember_time', 'forecast', 'about_runs', 'now_of', 'retrain', 'look_at', 'answer_check',
-           'run_and_note', 'clear_results', 'cache', 'ci_init', 'ci_run', 'ci_notebooks', 'ci_propose', 'show_settings',
-           'new', 'first_run', 'rewrite', 'git_project', 'upgrade', 'take_context', 'replay', 'company', 'predict',
-           'data_add', 'print_sides', 'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff',
-           'data_remove', 'data_erase', 'forget_talk', 'data_relabel', 'data_lock', 'data_show', 'data_prepare',
-           'data_fetch', 'sides_of', 'search', 'print_trials', 'propose', 'benchmark', 'audit', 'models',
-           'push_carried', 'carry_trial', 'fetch_carried', 'carriers', 'carry', 'add_carry', 'remark_on_predictions',
-           'framework_of', 'serve', 'token', 'bundle', 'add_bundle', 'monitor', 'promote', 'rollback', 'label',
-           'open_text', 'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault',
-           'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of', 'add_run', 'add_cache', 'add_project', 'add_ci',
-           'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who', 'add_relabel', 'add_data', 'add_gates',
-           'add_company', 'add_retrain', 'add_interop', 'add_checkout', 'Version', 'Parser', 'build_parser', 'main']
+           'run_parameters', 'step_words', 'show_progress', 'run', 'judge', 'headline_of', 'released_words',
+           'report_run', 'facts_of', 'publish', 'remove_old', 'need_tracking', 'hand_on', 'tracked_words', 'track',
+           'card', 'score', 'red_verdict', 'waive', 'plan', 'judged_runs', 'blame', 'next_step', 'remember_time',
+           'forecast', 'about_runs', 'now_of', 'retrain', 'look_at', 'answer_check', 'run_and_note', 'clear_results',
+           'cache', 'ci_init', 'ci_run', 'ci_notebooks', 'ci_propose', 'show_settings', 'new', 'first_run', 'rewrite',
+           'git_project', 'upgrade', 'take_context', 'replay', 'company', 'predict', 'data_add', 'print_sides',
+           'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff', 'data_remove', 'data_erase',
+           'forget_talk', 'data_relabel', 'data_lock', 'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search',
+           'print_trials', 'propose', 'benchmark', 'audit', 'models', 'push_carried', 'carry_trial', 'fetch_carried',
+           'carriers', 'carry', 'add_carry', 'remark_on_predictions', 'framework_of', 'serve', 'token', 'bundle',
+           'add_bundle', 'monitor', 'promote', 'rollback', 'label', 'open_text', 'write_labels', 'checkout',
+           'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of',
+           'count_of', 'rows_of', 'add_run', 'add_cache', 'add_project', 'add_ci', 'add_predict', 'add_serve',
+           'add_search', 'add_benchmark', 'add_who', 'add_relabel', 'add_data', 'add_gates', 'add_company',
+           'add_retrain', 'add_interop', 'add_checkout', 'Version', 'Parser', 'build_parser', 'main']
 
 # %% ../nbs/73_cli.ipynb #35d7ea8b
 import argparse
@@ -29,7 +29,6 @@ import re
 import secrets
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -40,6 +39,7 @@ from pathlib import Path
 
 from .errors import InputError, MlbotError, NoVerdict, nearest
 from .files import write_atomic
+from .forkserver import end_when_told, run_program
 from .settings import Settings, load_settings
 
 # %% ../nbs/73_cli.ipynb #96428663
@@ -135,13 +135,6 @@ def show_progress(settings: Settings, minutes: float):
     return Progress(lambda cell: bar.update(), bar.refresh, step_done)
 
 # %% ../nbs/73_cli.ipynb #0ede503f
-def end_when_told() -> None:
-    """Let a process that is told to end, or whose terminal is closed, end what it has started, too."""
-    for name, code in (("SIGTERM", 143), ("SIGHUP", 129)):
-        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:  # as under nohup
-            signal.signal(getattr(signal, name), lambda *_, code=code: sys.exit(code))
-
-
 def run(options: argparse.Namespace) -> int:
     """Run the pipeline, write the report, print the verdicts."""
     try:
@@ -163,7 +156,6 @@ def run(options: argparse.Namespace) -> int:
     prepare_run(settings, parameters)
     folder = new_run(settings.places.runs / "judged" if options.champion else settings.places.runs)
     minutes = options.minutes or settings.budget.run
-    end_when_told()
     print(f"mlbot run {folder.name}: {source}", flush=True)
     progress = show_progress(settings, minutes)
     results, part = results_of(settings), Part(options.until, options.champion, options.rows)
@@ -470,7 +462,6 @@ def blame(options: argparse.Namespace) -> int:
     if len(known) < 2 and not (options.old and options.new):
         raise InputError(f"{len(known)} runs that answered their test", "two of them", f"{program()} run",
                          here(settings.places.runs))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was checked out is removed again
     new = open_run(settings, options.new or known[-1].name, needs="predictions.csv")
     old = open_run(settings, options.old or [path.name for path in known if path != new][-1], needs="predictions.csv")
     print(f"mlbot blame: {old.name} is the old run, {new.name} the new one", flush=True)
@@ -1226,7 +1217,6 @@ def data_prepare(options: argparse.Namespace) -> int:
     except ImportError as problem:
         raise need("pipeline", problem) from None
     settings = load_settings()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what lies between the steps is removed
     _, columns = choose(settings, options.files[0], options.text, options.intent, " ".join(options.context),
                         options.split_column, options.group)
 
@@ -1512,7 +1502,7 @@ def serve(options: argparse.Namespace) -> int:
             work.look()  # another machine may have released one
     if options.train and not (settings.places.models / "champion").exists():
         print("there is no model yet; one is trained first", flush=True)
-        code = subprocess.call([sys.executable, "-m", "mlbot", "run"], cwd=settings.root)
+        code = run_program([sys.executable, "-m", "mlbot", "run"], cwd=settings.root).returncode
         if code:
             return code
 
@@ -1719,7 +1709,7 @@ def checkout() -> Path:
 
 def in_checkout(*command: str) -> int:
     """Run a module of this Python at the top of the checkout; its exit code is ours."""
-    return subprocess.call([sys.executable, "-m", *command], cwd=checkout())
+    return run_program([sys.executable, "-m", *command], cwd=checkout()).returncode
 
 # %% ../nbs/73_cli.ipynb #926f4c31
 def test(options: argparse.Namespace) -> int:
@@ -2126,6 +2116,7 @@ def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if words is None else words)
     parser = build_parser()
+    end_when_told()
     try:
         context = {}
         if words[:1] == ["predict"]:

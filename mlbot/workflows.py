@@ -25,6 +25,7 @@ import yaml
 
 from .errors import InputError, nearest
 from .files import inside, write_atomic
+from .forkserver import end_family
 from .settings import PACKAGE, Settings
 
 # %% ../nbs/71_workflows.ipynb #0c444f1f
@@ -216,10 +217,14 @@ def run_step(job: str, step: dict, environment: dict[str, str], shell: Shell, sh
                                 env={**os.environ, **own, "GITHUB_OUTPUT": said.name, "CI": "true",
                                      "PATH": f"{home}{os.pathsep}{os.environ['PATH']}"})
         lines = []
-        for line in done.stdout:
-            lines.append(line)
-            show(line)
-        code = done.wait()
+        try:
+            for line in done.stdout:
+                lines.append(line)
+                show(line)
+            code = done.wait()
+        finally:
+            if done.poll() is None:
+                end_family(done)
         for line in Path(said.name).read_text().splitlines():
             key, found, value = line.partition("=")
             if found and "id" in step:
