@@ -242,7 +242,7 @@ def same_model(old: str, new: str) -> bool:
 
 
 def commit_of(version: dict) -> str:
-    """The commit of a version of the code, '' for none. Raises InputError for anything else: git might take it for an option."""
+    """The commit of a version of the code, '' for none. InputError for anything else: git might take it for an option."""
     commit = version["commit"]
     if commit and not re.fullmatch(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", str(commit)):
         raise InputError(f"a run names {str(commit)[:50]!r} as its commit", "a commit of git: 40 hex digits",
@@ -263,7 +263,8 @@ def changed_files(root: Path, old: dict, new: dict) -> list[str] | None:
     names = [name for name in listed.decode().splitlines() if not name.endswith((".md", ".lock"))
              and not name.startswith(NO_CODE)]
     if "settings.ini" in names:
-        before, now = (git(root, "show", "--end-of-options", f"{commit}:./settings.ini") or b"" for commit in (before_it, after_it))
+        before, now = (git(root, "show", "--end-of-options", f"{commit}:./settings.ini") or b""
+                       for commit in (before_it, after_it))
         now = (root / "settings.ini").read_bytes() if here else now
         if same_model(before.decode(errors="replace"), now.decode(errors="replace")):
             names.remove("settings.ini")

@@ -149,8 +149,8 @@ def bundle_models(models: Path, to: Path) -> list[str]:
 
 # %% ../nbs/65_bundle.ipynb #46fdd420
 PROCESSES = "processes.toml"
-OF_TRAINING = {"data": ("production", "catalogue"), "places": ("runs", "models", "data", "notebooks", "waivers", "cache", "attested"),
-               "tracking": ("mlflow",), "work": ("workers",)}
+OF_TRAINING = {"data": ("production", "catalogue"), "tracking": ("mlflow",), "work": ("workers",),
+               "places": ("runs", "models", "data", "notebooks", "waivers", "cache", "attested")}
 
 
 def served_settings(settings: Settings) -> str:

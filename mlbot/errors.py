@@ -11,8 +11,8 @@ import re
 from urllib.parse import unquote
 
 # %% ../nbs/00_errors.ipynb #43742e87
-_TELLING = re.compile(r".*(password|passwd|passphrase|passcode|pwd|token|secret|signature|sig|sas|credentials?|authorization|auth|"
-                      r"key)|pass|pw|jwt|session")
+_TELLING = re.compile(r".*(password|passwd|passphrase|passcode|pwd|token|secret|signature|sig|sas|credentials?|authorization|"
+                      r"auth|key)|pass|pw|jwt|session")
 _HARMLESS = ("sslkey", "publickey", "partitionkey", "primarykey", "cachekey")
 
 
@@ -76,8 +76,8 @@ def secrets_in(address: str) -> list[str]:
     return list(dict.fromkeys([*found, *map(unquote, found)]))
 
 # %% ../nbs/00_errors.ipynb #9c8425f3
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-                     "\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]")
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+                     "\ufff9-\ufffb\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]")
 _COMMAND = re.compile(r"(^[^\S\n]*:)(?=:)|(##(?:vso|teamcity)?)(?=\[)", re.MULTILINE)
 
 
@@ -93,8 +93,8 @@ def shown(text: str, before: str = "") -> str:
     return _COMMAND.sub(r"\1\2 ", safe)[len(before):]
 
 # %% ../nbs/00_errors.ipynb #59d27d97
-_LIVE = re.compile(r"[\\`*{}\[\]#|~<>&@$]|!(?=\w)|%(?=[\w\"])|:(?=\S)|(?<![^\W_])_|_(?![^\W_])|(?<=[A-Za-z])-(?=\d)|(?<=www)\.|"
-                   r"^[+=-](?=[\s=+-])|(?<=\d)[.)](?=\s)", re.IGNORECASE)
+_LIVE = re.compile(r"[\\`*{}\[\]#|~<>&@$]|!(?=\w)|%(?=[\w\"])|:(?=\S)|(?<![^\W_])_|_(?![^\W_])|(?<=[A-Za-z])-(?=\d)|"
+                   r"(?<=www)\.|^[+=-](?=[\s=+-])|(?<=\d)[.)](?=\s)", re.IGNORECASE)
 _REFERS = "@#!$~&%:-."  # with a word behind it, a forge may see a mention, an issue or a link
 
 

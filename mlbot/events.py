@@ -169,7 +169,7 @@ def dialect_of(address: str) -> Dialect:
     password = slice(*(user_span(kind, rest) or (0, 0)))
     if found == "postgresql" and re.search(r"[/?#@\s]", rest[password]):
         raise LogError("the event log cannot be opened (its password holds characters that end a password in an address)",
-                       "them percent-encoded, such as %2F for /", "encode it in settings.ini [service], or better: PGPASSWORD",
+                       "them percent-encoded, such as %2F for /", "correct it in settings.ini [service], or set PGPASSWORD",
                        masked(address))
     if found == "postgresql":
         return postgres(f"postgresql://{rest}")

@@ -290,7 +290,7 @@ def fork_server(environment: Mapping[str, str] | None = None) -> ForkServer | No
 
 # %% ../nbs/46_forkserver.ipynb #bf8e3cb7
 def end_when_told() -> None:
-    """Let a process that is told to end, or whose terminal is closed, end what it has started, too: with exit code 143 or 129."""
+    """Let a process that is told to end, or whose terminal is closed, end what it has started: exit code 143 or 129."""
     def ended(number, frame):
         for name in ("SIGTERM", "SIGHUP"):  # once is enough: what is put away now is not to be interrupted
             signal.signal(getattr(signal, name), signal.SIG_IGN)

@@ -72,7 +72,7 @@ def open_run(settings: Settings, run: str, needs: str = "") -> Path:
 
 # %% ../nbs/38_runs.ipynb #2c246b20
 def save_table(table: pd.DataFrame, file: Path) -> None:
-    """Write a table as CSV, in one step. People open it, too: formulas are made harmless, and `load_table` reads them as they were."""
+    """Write a table as CSV, in one step. People open it, too: its formulas are harmless, and `load_table` undoes that."""
     export_csv(file, table)
 
 # %% ../nbs/38_runs.ipynb #f98b4b3b

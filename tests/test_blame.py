@@ -376,7 +376,7 @@ def test_blame_passes_no_commit_that_begins_with_dashes_to_git(repository, commi
 
 
 def test_no_command_takes_an_option_from_data(root):
-    """Each call of a program is looked at: where a word comes from a file or a person, it stands behind the end of options."""
+    """Each call of a program is looked at: a word from a file or a person stands behind the end of options."""
     import ast
     calls = []
     for path in sorted((root / "mlbot").glob("*.py")):

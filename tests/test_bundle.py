@@ -270,7 +270,8 @@ def test_the_unit_names_what_is_installed_and_is_hardened(installed):
     assert Path(program).is_file() and os.access(program, os.X_OK) and words == ["serve"]
     assert Path(unit["WorkingDirectory"]) == target and unit["User"] == "mlbot" and unit["Restart"] == "always"
     writes = [Path(path) for path in shlex.split(unit["ReadWritePaths"])]
-    assert writes == [target / "models", target / "events"] and all(map(Path.is_dir, writes)) and unit["ProtectSystem"] == "strict"
+    assert writes == [target / "models", target / "events"]
+    assert all(map(Path.is_dir, writes)) and unit["ProtectSystem"] == "strict"
     assert unit["EnvironmentFile"].startswith("-/etc/") and unit["NoNewPrivileges"] == "yes"
 
 
@@ -344,7 +345,7 @@ def test_without_a_champion_or_wheels_there_is_no_bundle(project, mlbot, office,
 
 @pytest.fixture
 def small(tmp_path):
-    """A bundle with the installer, and files that only look like wheels: enough for what is checked before anything is installed."""
+    """A bundle with the installer, and files that only look like wheels: enough for what is checked first."""
     folder = tmp_path / "a bundle"
     (folder / "wheels").mkdir(parents=True)
     facts = {"MODEL": "3f2a9c01d4be", "PYTHON": "{}.{}".format(*sys.version_info), "PLATFORM": "Linux x86_64"}
@@ -386,8 +387,8 @@ def test_install_sh_installs_no_wheel_that_is_not_in_sha256sums(small, tmp_path,
 def test_install_sh_imports_nothing_from_the_folder_it_is_called_in(small, tmp_path):
     """A file hashlib.py in the working folder, or one that PYTHONPATH names, is not run."""
     (tmp_path / "hashlib.py").write_text("import sys\nsys.exit('owned')\n")
-    done = subprocess.run(["sh", small / "install.sh", tmp_path / "it's"], cwd=tmp_path, capture_output=True, text=True, timeout=60,
-                          env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    done = subprocess.run(["sh", small / "install.sh", tmp_path / "it's"], cwd=tmp_path, capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(tmp_path)}, timeout=60)
     assert done.returncode == 2 and "owned" not in done.stderr and "holds a quote" in done.stderr
 
 
@@ -418,7 +419,8 @@ def test_systemd_reads_spaces_and_percent_signs_of_a_folder_as_they_are(tmp_path
     assert done.returncode == 0 and "mlbot.service" not in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize("line", ["[service]\nevents = postgresql://ann:pa/ss@db/mlbot", "[bot]\nwebhooks = https://h.example/?token=abcd",
+@pytest.mark.parametrize("line", ["[service]\nevents = postgresql://ann:pa/ss@db/mlbot",
+                                  "[bot]\nwebhooks = https://h.example/?token=abcd",
                                   "[service]\nevents = postgresql://db/mlbot?user=ann&password=secret1",
                                   "[bot]\nprocesses = own.toml"])
 def test_no_password_is_packed(tmp_path, line):
@@ -432,7 +434,8 @@ def test_no_password_is_packed(tmp_path, line):
 
 def test_what_only_training_needs_is_not_packed(tmp_path):
     """The tracking server, the scheduler and the kept results are addresses that a server has no use for."""
-    (tmp_path / "settings.ini").write_text("[tracking]\nmlflow = https://ann:secret1@mlflow.example\n[work]\nworkers = tcp://h:8786\n"
+    (tmp_path / "settings.ini").write_text("[tracking]\nmlflow = https://ann:secret1@mlflow.example\n"
+                                           "[work]\nworkers = tcp://h:8786\n"
                                            "[places]\ncache = s3://bucket/kept\n")
     text = served_settings(load_settings(tmp_path))
     assert not re.search("mlflow|tcp|s3", text.partition("\n\n")[2])

@@ -23,7 +23,7 @@ STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal
 
 @pytest.fixture
 def checkout(tmp_path) -> Path:
-    """A folder that counts as a checkout; what its commands start are programs of its own that sleep, and start another one."""
+    """A folder that counts as a checkout; what its commands start are programs of its own that sleep."""
     (tmp_path / "settings.ini").write_text("[data]\nsource = sample\n")
     (tmp_path / "nbs").mkdir()
     (tmp_path / "nbs" / "index.ipynb").write_text("{}")
@@ -39,12 +39,18 @@ def lives(pid: int) -> bool:
     return False
 
 
+def heard() -> None:
+    """Tests that nohup runs ignore a signal, and would hand that on."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def ended(folder: Path, number: int, *words: str) -> int:
     """Run a command until its program has started, tell it to end, and see that nothing is left; its exit code."""
     code = "import sys; from mlbot.cli import main; sys.exit(main(sys.argv[1:]))"
     command = subprocess.Popen([sys.executable, "-P", "-c", code, *words], cwd=folder, stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               preexec_fn=lambda: [signal.signal(item, signal.SIG_DFL) for item in (signal.SIGTERM, signal.SIGHUP)])
+                               preexec_fn=heard)
     until = time.monotonic() + 60
     while not (started := next(folder.rglob("started"), None)):
         assert command.poll() is None and time.monotonic() < until
@@ -71,8 +77,8 @@ def test_mlbot_lab_that_is_told_to_end_leaves_no_jupyterlab_running(checkout):
 def test_a_program_that_does_not_listen_is_killed(checkout, monkeypatch):
     """After it was asked, and has had its time."""
     (checkout / "pytest.py").write_text(STUBBORN + SLEEPS)
-    program = ("from mlbot import forkserver as f; import sys, functools; f.end_family = functools.partial(f.end_family, seconds=0.5);"
-               "f.end_when_told(); f.run_program([sys.executable, '-m', 'pytest'])")
+    program = ("from mlbot import forkserver as f; import sys, functools; "
+               "f.end_family = functools.partial(f.end_family, seconds=0.5); f.end_when_told(); f.run_program([sys.executable, '-m', 'pytest'])")
     command = subprocess.Popen([sys.executable, "-P", "-c", program], cwd=checkout)
     while not (checkout / "started").exists():
         time.sleep(0.02)

@@ -201,8 +201,8 @@ def test_mlbot_upgrade_follows_no_crafted_template_out_of_the_project(hers, mlbo
     assert {path: path.read_bytes() for path in hers.parent.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize("name", ["../outside.txt", "/tmp/outside.txt", "nbs/../../outside.txt", "C:outside.txt", "a\\..\\b", "linked/x.txt",
-                                  "file.txt"])
+@pytest.mark.parametrize("name", ["../outside.txt", "/tmp/outside.txt", "nbs/../../outside.txt", "C:outside.txt", "a\\..\\b",
+                                  "linked/x.txt", "file.txt"])
 def test_an_upgrade_writes_nothing_outside_of_the_project(hers, name):
     """Not by dots, a root, a drive or a backslash, and not through a link that lies in the project."""
     outside = hers.parent / "outside"

@@ -1,4 +1,4 @@
-"""What others wrote is shown and never obeyed, and no address shows its secret: each place where people read, with nasty words."""
+"""What others wrote is shown and never obeyed, and no address shows its secret: each place where people read."""
 
 import json
 import re
@@ -38,7 +38,8 @@ def test_a_password_before_the_host_is_hidden_whatever_characters_it_has(scheme,
 
 
 @settings(max_examples=150, deadline=None)
-@given(TELLING, ODD, st.sampled_from(["s3://bucket/x?{}", "https://h/x?a=1&{}&b=2", "https://h/x#{}", "AccountName=x;{};Suffix=y",
+@given(TELLING, ODD, st.sampled_from(["s3://bucket/x?{}", "https://h/x?a=1&{}&b=2", "https://h/x#{}",
+                                      "AccountName=x;{};Suffix=y",
                                       "https://h/?next=https%3A%2F%2Fh%2F%3F{}"]))
 def test_a_password_in_a_parameter_is_hidden_in_query_fragment_and_connection_string(name, odd, around):
     """`?password=`, `?token=`, `#access_token=`, `AccountKey=`; also in an address within an address."""
@@ -48,7 +49,8 @@ def test_a_password_in_a_parameter_is_hidden_in_query_fragment_and_connection_st
     assert "zq" not in found and "***" in found
 
 
-@pytest.mark.parametrize("address", ["https://ghp_0123456789abcdef@example.org/x", "https://a%3Ab%40host/", "x://u:zq@y?q=a@b",
+@pytest.mark.parametrize("address", ["https://ghp_0123456789abcdef@example.org/x", "https://a%3Ab%40host/",
+                                     "x://u:zq@y?q=a@b",
                                      "jdbc:postgresql://h/d?user=a&password=b", "SharedAccessSignature=sv=1&sig=zz",
                                      "redis://:pw@host", "s3://AKIA:secret/x+y@bucket/data", "https://u:p@[::1]:80/"])
 def test_an_address_with_a_secret_is_refused_where_it_would_be_kept(address):
@@ -59,8 +61,10 @@ def test_an_address_with_a_secret_is_refused_where_it_would_be_kept(address):
     assert all(secret not in str(caught.value) for secret in secrets_in(address) if len(secret) > 2)
 
 
-@pytest.mark.parametrize("address", ["", "runs", "s3://bucket/a:b/c", "abfss://box@account.dfs.core.windows.net/data", "sqlite:///x@y",
-                                     "postgresql://ann@db/mlbot?sslmode=require&sslkey=/etc/key", "http://localhost:5000/#/runs/1",
+@pytest.mark.parametrize("address", ["", "runs", "s3://bucket/a:b/c", "sqlite:///x@y",
+                                     "abfss://box@account.dfs.core.windows.net/data",
+                                     "postgresql://ann@db/mlbot?sslmode=require&sslkey=/etc/key",
+                                     "http://localhost:5000/#/runs/1",
                                      "http://[::1]:8000/x", "tcp://host:8786", "C:\\data", "a = b"])
 def test_an_address_without_a_secret_is_as_it_was(address):
     """Containers, ports, login names and files of keys are no secrets."""
@@ -69,14 +73,15 @@ def test_an_address_without_a_secret_is_as_it_was(address):
 
 def test_names_that_tell_of_a_secret():
     """As accounts and libraries write them."""
-    assert all(map(is_secret_name, "Password pwd PGPASSWORD access_token refreshToken sig X-Amz-Security-Token x-goog-signature "
-                   "AWS_SECRET_ACCESS_KEY SharedAccessKey client_secret apikey AccountKey sas".split()))
+    assert all(map(is_secret_name, "Password pwd PGPASSWORD access_token refreshToken sig "
+                   "X-Amz-Security-Token x-goog-signature AWS_SECRET_ACCESS_KEY SharedAccessKey client_secret apikey AccountKey sas".split()))
     assert not any(map(is_secret_name, "user side text design config role".split()))
 
 
-NASTY = ("\x1b]0;owned\x07\x1b[2J\r::error file=x::forged %0A ##[group]x ##vso[task.complete] \u202egnp.exe\u2066 \ud800 @team/all #123 GH-12 !7 "
-         "![x](http://e.example/t.png) [a]: http://e.example <img src=x onerror=alert(1)> `tick` ``` www.e.example https://e.example "
-         "ann@e.example :smile: **bold** | cell | $x^2$ ~5 %\"m\" &1 &lt;b&gt;\n# heading\n- item\n::warning::also\n```\n    code\nsetext\n===\n"
+NASTY = ("\x1b]0;owned\x07\x1b[2J\r::error file=x::forged %0A ##[group]x ##vso[task.complete] \u202egnp.exe\u2066 \ud800 "
+         "@team/all #123 GH-12 !7 ![x](http://e.example/t.png) [a]: http://e.example <img src=x onerror=alert(1)> "
+         "`tick` ``` www.e.example https://e.example ann@e.example :smile: **bold** | cell | $x^2$ ~5 %\"m\" &1 &lt;b&gt;\n"
+         "# heading\n- item\n::warning::also\n```\n    code\nsetext\n===\n"
          "section_start:1:x\r\x1b[0K")
 
 
@@ -92,7 +97,8 @@ def assert_inert(text: str) -> None:
     page = sees(text.replace("<!-- mlbot -->\n", "", 1))
     assert not re.search(r"<(?!/?(p|h[23]|ul|li|table|thead|tbody|tr|t[hd]|strong|hr|br)\b)", page), page
     words = unescape(re.sub(r"<[^>]*>", " ", page))
-    for live in (r"(?<!\w)@\w", r"(?<![\w&])#\d", r"GH-\d", r"(?<!\w)!\d", r"https?://", r"www\.\w", r":smile:", r"~5", r'%"', r"\w@\w"):
+    for live in (r"(?<!\w)@\w", r"(?<![\w&])#\d", r"GH-\d", r"(?<!\w)!\d", r"https?://", r"www\.\w", r":smile:", r"~5", r'%"',
+                 r"\w@\w"):
         assert not re.search(live, words), (live, words)
     assert_quiet(text)
 
@@ -132,7 +138,8 @@ def test_one_nasty_name_in_each_markdown_cell():
     """The function for Markdown, by itself, at the start of a line and in a table."""
     assert_inert(f"- {inert(NASTY, 5000)}\n")
     assert_inert(f"| a |\n|---|\n| {inert(NASTY, 5000)} |\n")
-    for text in ("- x", "1. x", "# x", "> x", "+ x", "===", "--- x", "* x", "```", "_a_ __b__", "\tcode", "[x]: y", "a\\", "<!--", "]]>", "&#64;x"):
+    for text in ("- x", "1. x", "# x", "> x", "+ x", "===", "--- x", "* x", "```", "_a_ __b__",
+                 "\tcode", "[x]: y", "a\\", "<!--", "]]>", "&#64;x"):
         assert_inert(f"- {inert(text)}\n")
         assert not re.search("<(h|ol|blockquote|pre|code|em|strong|hr)", sees(f"{inert(text)}\n")), text
 
@@ -152,7 +159,8 @@ def test_a_junit_file_stays_xml_whatever_names_hold():
     from types import SimpleNamespace
 
     from mlbot.publish import build_junit
-    step = SimpleNamespace(notebook=f"{NASTY}.ipynb", seconds=1.0, given=nasty_verdicts(), problems=(MlbotError(NASTY + "\ufffe", NASTY),))
+    step = SimpleNamespace(notebook=f"{NASTY}.ipynb", seconds=1.0, given=nasty_verdicts(),
+                           problems=(MlbotError(NASTY + "\ufffe", NASTY),))
     text = build_junit(NASTY, [step], [NASTY], [*step.problems, MlbotError(NASTY)])
     suite = ElementTree.fromstring(text)[0]
     assert len(suite) == 6 and all("\x1b" not in case.attrib["name"] for case in suite)
@@ -200,3 +208,61 @@ def test_no_formula_in_train_csv_or_test_csv_is_live_and_all_texts_come_back(tex
             assert not [cell for cell in cells if cell[:1] in "=+-@\t\r" and cell]
             back = load_table(file)
             assert back["=text"].tolist() == texts and list(back) == ["=text", "digest"]
+
+
+def test_escape_sequences_and_commands_in_who_why_and_file_names_are_shown(tmp_path, monkeypatch):
+    """Whatever a command prints passes one place; what is meant as a command to a build server goes past it."""
+    import io
+    import sys
+
+    from mlbot import cli
+    out, err = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "settings.ini").write_text("[data]\nsource = sample\n")
+
+    def nasty(options) -> int:
+        print("who:", NASTY, "why:", NASTY, f"at {tmp_path}/{NASTY}.csv")
+        print("", "::error::x", sep="\n")
+        sys.stdout.writelines([":", ":error::y\n", "#", "#[group]z\n"])
+        cli.tell_build_server(["::notice::ours"])
+        print("s3://ann:pa/ss@bucket/x?token=abc")
+        raise InputError(NASTY, "an address", "do it", "postgresql://ann:secret1@db")
+    found = cli.argparse.Namespace(call=nasty)
+    monkeypatch.setattr(cli.argparse.ArgumentParser, "parse_known_args", lambda *_, **__: (found, []))
+    assert cli.main(["models"]) == 2 and sys.stdout is out and sys.stderr is err
+    lines = [line for line in out.getvalue().split("\n") if line != "::notice::ours"]
+    assert len(lines) == out.getvalue().count("\n")  # ours stood on a line of its own
+    assert_quiet("\n".join(lines))
+    assert_quiet(err.getvalue())
+    assert not re.search("pa/ss|=abc|secret1", out.getvalue() + err.getvalue())
+
+
+def test_each_command_prints_through_the_console(mlbot, tmp_path, monkeypatch):
+    """A real one: the name of a file that is not there, and an unknown word."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "settings.ini").write_text("[data]\nsource = sample\n")
+    for words in (["data", "show", f"{NASTY[:60]}.csv".replace("/", "")], ["models", NASTY], ["run", "-p", NASTY.replace("\0", "")],
+                  ["waive", "x", "--why", NASTY, "--until", NASTY]):
+        done = mlbot(*[word.replace("\ud800", "") for word in words])
+        assert done.returncode == 2 and done.stderr, words
+        assert_quiet(done.stdout + done.stderr)
+
+
+def test_no_password_leaves_by_settings_sources_or_places(mlbot, tmp_path, monkeypatch):
+    """An address with a secret is refused where it would be kept: nothing of it is in any file, or printed."""
+    monkeypatch.chdir(tmp_path)
+    evil = "s3://ann:zqpw/zq@bucket/x?token=zqtokenzq"
+    for section, name in (("data", "source"), ("places", "data"), ("places", "carried"), ("places", "cache"),
+                          ("model", "encoder"), ("data", "production"), ("work", "workers")):
+        (tmp_path / "settings.ini").write_text(f"[{section}]\n{name} = {evil}\n")
+        done = mlbot("run")
+        assert done.returncode == 2 and f"{name} holds a password or a key" in done.stderr, (name, done.stderr)
+        assert "zq" not in done.stdout + done.stderr
+    (tmp_path / "settings.ini").write_text("[data]\nsource = sample\n")
+    for words in (["run", "--data", evil], ["data", "show", evil], ["models", "--push", evil], ["models", "--pull", evil],
+                  ["run", "--production", evil]):
+        done = mlbot(*words)
+        assert done.returncode == 2 and "zq" not in done.stdout + done.stderr, (words, done)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"zq" in path.read_bytes()]

@@ -76,7 +76,7 @@ def reach(text: str, event: str) -> list[str]:
 
 @pytest.mark.parametrize("architecture, promote", [("inside", "release"), ("service", "release"), ("service", "propose")])
 def test_no_storage_key_reaches_the_code_of_a_pull_request(tmp_path, architecture, promote):
-    """Keys are in steps, in those alone that need them, and in none that runs on a pull request; nothing else begins a workflow."""
+    """Keys are in steps, in those alone that need them, and in none that runs on a pull request."""
     found = written(tmp_path, architecture, promote)
     needs = re.compile(r"mlbot (run|judge|models|retrain|promote|rollback)|node --test")
     for name, text in found.items():
@@ -121,18 +121,21 @@ def test_the_comment_that_code_of_a_pull_request_wrote_is_made_inert(tmp_path):
     lines = text["jobs"]["comment"]["steps"][0]["run"].splitlines()
     start = next(at for at, line in enumerate(lines) if line.startswith("space="))
     end = next(at for at, line in enumerate(lines) if "> body.md" in line)
+    command = ["bash", "-e", "-c", "\n".join(lines[start:end + 1])]
     words = NASTY.replace("\ud800", "").encode().decode()
-    evil = "<!-- mlbot -->\n" + " ".join(word for word in words.split() if word not in ("!7", "**bold**", "#", "===", "```", "~5", '%"m"'))
-    evil += "\n\n&commat;team &#64;team a#12 ##13#14 [x](http://e.example) ![x][y]\n\n[y]: //e.example/x.png\n\n<details open>\n"
+    ours = ("!7", "**bold**", "#", "===", "```", "~5", '%"m"')
+    evil = "<!-- mlbot -->\n" + " ".join(word for word in words.split() if word not in ours)
+    evil += "\n\n&commat;team &#64;team a#12 ##13#14 [x](http://e.example) ![x][y]\n\n"
+    evil += "[y]: //e.example/x.png\n\n<details open>\n"
     (tmp_path / "in.md").write_text(re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\u2066]|::|##", "", evil))
     (tmp_path / "env").write_text("")
-    subprocess.run(["bash", "-e", "-c", "\n".join(lines[start:end + 1])], cwd=tmp_path, check=True, env={**os.environ, "file": "in.md"})
+    subprocess.run(command, cwd=tmp_path, check=True, env={**os.environ, "file": "in.md"})
     said = (tmp_path / "body.md").read_text()
     assert said.startswith("<!-- mlbot -->\n") and said.count("mlbot -->") == 1
     assert_inert(said.replace("`tick`", ""))
     honest = "<!-- mlbot -->\n## Yes: every gate is green\n\n| gate | value |\n|---|---|\n| macro_f1 | 0.9 &#64;&#8203;x |\n"
     (tmp_path / "in.md").write_text(honest)
-    subprocess.run(["bash", "-e", "-c", "\n".join(lines[start:end + 1])], cwd=tmp_path, check=True, env={**os.environ, "file": "in.md"})
+    subprocess.run(command, cwd=tmp_path, check=True, env={**os.environ, "file": "in.md"})
     assert (tmp_path / "body.md").read_text().replace("\u200b", "") == honest
 
 
