@@ -13,13 +13,13 @@ __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'extra_of', 'h
            'data_add', 'print_sides', 'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff',
            'data_remove', 'data_erase', 'forget_talk', 'data_relabel', 'data_lock', 'data_show', 'data_prepare',
            'data_fetch', 'sides_of', 'search', 'print_trials', 'propose', 'benchmark', 'audit', 'models',
-           'push_carried', 'carry_trial', 'fetch_carried', 'carriers', 'carry', 'add_carry', 'remark_on_predictions',
-           'framework_of', 'serve', 'token', 'bundle', 'add_bundle', 'monitor', 'promote', 'rollback', 'label',
-           'open_text', 'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault',
-           'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of', 'add_run', 'add_cache', 'add_project', 'add_ci',
-           'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who', 'add_relabel', 'add_data', 'add_gates',
-           'add_company', 'add_retrain', 'add_interop', 'add_checkout', 'Version', 'Parser', 'build_parser', 'main',
-           'run_command']
+           'settle_release', 'push_carried', 'carry_trial', 'fetch_carried', 'carriers', 'carry', 'add_carry',
+           'remark_on_predictions', 'framework_of', 'serve', 'token', 'bundle', 'add_bundle', 'monitor', 'promote',
+           'rollback', 'label', 'open_text', 'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step',
+           'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of', 'add_run',
+           'add_cache', 'add_project', 'add_ci', 'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who',
+           'add_relabel', 'add_data', 'add_gates', 'add_company', 'add_retrain', 'add_interop', 'add_checkout',
+           'Version', 'Parser', 'build_parser', 'main', 'run_command']
 
 # %% ../nbs/73_cli.ipynb #35d7ea8b
 import argparse
@@ -1439,6 +1439,7 @@ def models(options: argparse.Namespace) -> int:
     folder = settings.places.models
     if options.push is not None or options.pull is not None:
         return carry(settings, options)
+    settle_release(folder)
     name = find_model(folder).name
     for entry in history(folder):
         mark = "*" if entry["model"] == name else " "
@@ -1452,12 +1453,20 @@ def models(options: argparse.Namespace) -> int:
     return 0
 
 # %% ../nbs/73_cli.ipynb #59418457
+def settle_release(models: Path) -> None:
+    """End a release that was cut short, and say so."""
+    from mlbot.carry import settle
+    if name := settle(models):
+        print(f"mended: the release of model {name} was cut short; it is the champion now", flush=True)
+
+
 def push_carried(settings: Settings) -> None:
     """Carry what was released here, where a place is set. Raises NoVerdict or InputError when it stays here alone."""
     if settings.places.carried:
         from mlbot.carry import push
         from mlbot.objects import open_objects
         try:
+            settle_release(settings.places.models)
             push(settings.places.models, open_objects(settings.places.carried))
         except MlbotError as problem:
             print("carried: no; the champion has changed on this machine only", flush=True)
@@ -1503,8 +1512,10 @@ def carry(settings: Settings, options: argparse.Namespace) -> int:
                          "set carried in settings.ini [places], or name it: mlbot models --push FOLDER")
     objects = open_objects(address)
     if options.push is not None:
+        settle_release(folder)
         new = push(folder, objects, again=True)
-        print(f"carried: {len(new)} entries of the history, champion {read_pointer(folder) or 'none'}, to {address}")
+        name = next((entry["model"] for entry in reversed(read_releases(objects))), "none")
+        print(f"carried: {len(new)} entries of the history, champion {name}, to {address}")
     else:
         apart = not_carried(folder, read_releases(objects))
         name = pull(folder, objects, aside=True)
