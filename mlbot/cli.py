@@ -5,21 +5,21 @@
 # %% auto #0
 __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'extra_of', 'here', 'Console', 'on_consoles', 'terminal',
            'tell_build_server', 'add_columns', 'column_words', 'run_parameters', 'step_words', 'show_progress', 'run',
-           'judge', 'headline_of', 'released_words', 'report_run', 'facts_of', 'publish', 'remove_old', 'need_tracking',
-           'hand_on', 'tracked_words', 'track', 'card', 'score', 'red_verdict', 'waive', 'plan', 'judged_runs', 'blame',
-           'next_step', 'remember_time', 'forecast', 'about_runs', 'now_of', 'retrain', 'look_at', 'answer_check',
-           'run_and_note', 'clear_results', 'cache', 'ci_init', 'ci_run', 'ci_notebooks', 'ci_propose', 'show_settings',
-           'new', 'first_run', 'rewrite', 'git_project', 'upgrade', 'take_context', 'replay', 'company', 'predict',
-           'data_add', 'print_sides', 'data_feedback', 'who_and_why', 'here_or_there', 'data_log', 'data_diff',
-           'data_remove', 'data_erase', 'forget_talk', 'data_relabel', 'data_lock', 'data_show', 'data_prepare',
-           'data_fetch', 'sides_of', 'search', 'print_trials', 'propose', 'benchmark', 'audit', 'models',
-           'settle_release', 'push_carried', 'carry_trial', 'fetch_carried', 'carriers', 'carry', 'add_carry',
-           'remark_on_predictions', 'framework_of', 'serve', 'token', 'bundle', 'add_bundle', 'monitor', 'promote',
-           'rollback', 'label', 'open_text', 'write_labels', 'checkout', 'in_checkout', 'test', 'keep_in_step',
-           'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of', 'add_run',
-           'add_cache', 'add_project', 'add_ci', 'add_predict', 'add_serve', 'add_search', 'add_benchmark', 'add_who',
-           'add_relabel', 'add_data', 'add_gates', 'add_company', 'add_retrain', 'add_interop', 'add_checkout',
-           'Version', 'Parser', 'build_parser', 'main', 'run_command']
+           'say_waits', 'run_now', 'judge', 'headline_of', 'released_words', 'report_run', 'facts_of', 'publish',
+           'remove_old', 'need_tracking', 'hand_on', 'tracked_words', 'track', 'card', 'score', 'red_verdict', 'waive',
+           'plan', 'judged_runs', 'blame', 'next_step', 'remember_time', 'forecast', 'about_runs', 'now_of', 'retrain',
+           'look_at', 'answer_check', 'run_and_note', 'clear_results', 'cache', 'ci_init', 'ci_run', 'ci_notebooks',
+           'ci_propose', 'show_settings', 'new', 'first_run', 'rewrite', 'git_project', 'upgrade', 'take_context',
+           'replay', 'company', 'predict', 'data_add', 'print_sides', 'data_feedback', 'who_and_why', 'here_or_there',
+           'data_log', 'data_diff', 'data_remove', 'data_erase', 'forget_talk', 'data_relabel', 'data_lock',
+           'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search', 'print_trials', 'propose', 'benchmark',
+           'audit', 'models', 'settle_release', 'push_carried', 'carry_trial', 'fetch_carried', 'carriers', 'carry',
+           'add_carry', 'remark_on_predictions', 'framework_of', 'serve', 'token', 'bundle', 'add_bundle', 'monitor',
+           'promote', 'rollback', 'label', 'open_text', 'write_labels', 'checkout', 'in_checkout', 'test',
+           'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of',
+           'add_run', 'add_cache', 'add_project', 'add_ci', 'add_predict', 'add_serve', 'add_search', 'add_benchmark',
+           'add_who', 'add_relabel', 'add_data', 'add_gates', 'add_company', 'add_retrain', 'add_interop',
+           'add_checkout', 'Version', 'Parser', 'build_parser', 'main', 'run_command']
 
 # %% ../nbs/73_cli.ipynb #35d7ea8b
 import argparse
@@ -191,7 +191,22 @@ def show_progress(settings: Settings, minutes: float):
 
 # %% ../nbs/73_cli.ipynb #0ede503f
 def run(options: argparse.Namespace) -> int:
-    """Run the pipeline, write the report, print the verdicts."""
+    """Run the pipeline, write the report, print the verdicts. Runs that may release follow one another."""
+    if options.no_release or options.champion or options.until:
+        return run_now(options)
+    from mlbot.files import held
+    settings = load_settings()
+    with held(settings.places.models / ".run", 60 * (options.minutes or settings.budget.run), say_waits):
+        return run_now(options)
+
+
+def say_waits() -> None:
+    """Say why nothing happens yet."""
+    print("waits:  another run of this project is at work; this one begins when it has ended", flush=True)
+
+
+def run_now(options: argparse.Namespace) -> int:
+    """Run the pipeline at once."""
     try:
         from mlbot.cache import results_of
         from mlbot.compare import change_lines
