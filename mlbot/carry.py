@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from .artefact import MANIFEST, POINTER, as_json, is_name, parse_json, read_artefact, read_file
-from .errors import InputError, MlbotError
+from .errors import InputError, MlbotError, without_secrets
 from .files import flush, only_one, write_atomic
 from .live import Canary, Live, golden_file, read_canary, read_pointer, set_canary
 from .monitor import profile_file
@@ -273,7 +273,7 @@ class Carrier:
             self.alert = ""
             return found
         except (MlbotError, OSError) as problem:
-            self.alert = f"what is carried cannot be taken over: {getattr(problem, 'met', problem)}"
+            self.alert = without_secrets(f"what is carried cannot be taken over: {getattr(problem, 'met', problem)}")
             return ""
 
     def start(self) -> None:

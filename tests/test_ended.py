@@ -78,7 +78,8 @@ def test_a_program_that_does_not_listen_is_killed(checkout, monkeypatch):
     """After it was asked, and has had its time."""
     (checkout / "pytest.py").write_text(STUBBORN + SLEEPS)
     program = ("from mlbot import forkserver as f; import sys, functools; "
-               "f.end_family = functools.partial(f.end_family, seconds=0.5); f.end_when_told(); f.run_program([sys.executable, '-m', 'pytest'])")
+               "f.end_family = functools.partial(f.end_family, seconds=0.5); f.end_when_told(); "
+               "f.run_program([sys.executable, '-m', 'pytest'])")
     command = subprocess.Popen([sys.executable, "-P", "-c", program], cwd=checkout)
     while not (checkout / "started").exists():
         time.sleep(0.02)

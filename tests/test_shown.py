@@ -74,11 +74,13 @@ def test_an_address_without_a_secret_is_as_it_was(address):
 def test_names_that_tell_of_a_secret():
     """As accounts and libraries write them."""
     assert all(map(is_secret_name, "Password pwd PGPASSWORD access_token refreshToken sig "
-                   "X-Amz-Security-Token x-goog-signature AWS_SECRET_ACCESS_KEY SharedAccessKey client_secret apikey AccountKey sas".split()))
+                   "X-Amz-Security-Token x-goog-signature AWS_SECRET_ACCESS_KEY SharedAccessKey client_secret apikey "
+                   "AccountKey sas".split()))
     assert not any(map(is_secret_name, "user side text design config role".split()))
 
 
-NASTY = ("\x1b]0;owned\x07\x1b[2J\r::error file=x::forged %0A ##[group]x ##vso[task.complete] \u202egnp.exe\u2066 \ud800 "
+NASTY = ("\x1b]0;owned\x07\x1b[2J\r::error file=x::forged %0A "
+         "##[group]x ##vso[task.complete] \u202egnp.exe\u2066 \ud800 "
          "@team/all #123 GH-12 !7 ![x](http://e.example/t.png) [a]: http://e.example <img src=x onerror=alert(1)> "
          "`tick` ``` www.e.example https://e.example ann@e.example :smile: **bold** | cell | $x^2$ ~5 %\"m\" &1 &lt;b&gt;\n"
          "# heading\n- item\n::warning::also\n```\n    code\nsetext\n===\n"
@@ -243,7 +245,7 @@ def test_each_command_prints_through_the_console(mlbot, tmp_path, monkeypatch):
     """A real one: the name of a file that is not there, and an unknown word."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "settings.ini").write_text("[data]\nsource = sample\n")
-    for words in (["data", "show", f"{NASTY[:60]}.csv".replace("/", "")], ["models", NASTY], ["run", "-p", NASTY.replace("\0", "")],
+    for words in (["data", "show", f"{NASTY[:60]}.csv".replace("/", "")], ["models", NASTY], ["run", "-p", NASTY],
                   ["waive", "x", "--why", NASTY, "--until", NASTY]):
         done = mlbot(*[word.replace("\ud800", "") for word in words])
         assert done.returncode == 2 and done.stderr, words
@@ -266,3 +268,16 @@ def test_no_password_leaves_by_settings_sources_or_places(mlbot, tmp_path, monke
         done = mlbot(*words)
         assert done.returncode == 2 and "zq" not in done.stdout + done.stderr, (words, done)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"zq" in path.read_bytes()]
+
+
+def test_the_log_of_a_run_and_mlflow_get_no_secret_and_no_line_of_somebody_else(tmp_path):
+    """A problem of several lines is set in, so that none of them looks like one of ours."""
+    from mlbot.pipeline import write_log
+    from mlbot.runs import save_json
+    from mlbot.tracking import params_of
+    write_log(tmp_path, "starts with {'data': 's3://b/x?sig=abcd'}", MlbotError("x\n00:00:00 4_release.ipynb starts with {}", NASTY))
+    text = (tmp_path / "run.log").read_text()
+    assert_quiet(text)
+    assert "abcd" not in text and len(re.findall(r"(?m)^\d\d:", text)) == 2
+    save_json({"source": "s3://ann:pw@b/x?sig=abcd", "context": [], "model": {}}, tmp_path / "prepare.json")
+    assert params_of(tmp_path)["source"] == "s3://ann:***@b/x?sig=***"
