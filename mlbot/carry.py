@@ -91,7 +91,8 @@ def settle(models: Path) -> str:
         if not name or read_pointer(models) == name:
             return ""
         if not is_name(name) or not is_intact(models / name, name):
-            raise InputError(f"the history ends with model {name[:40]!r}, which is not here whole", "the model of the last release",
+            raise InputError(f"the history ends with model {name[:40]!r}, which is not here whole",
+                             "the model of the last release",
                              "take over what is carried (mlbot models --pull), or restore the folder", str(models))
         write_atomic(models / POINTER, lambda file: file.write(name + "\n"))
     return name

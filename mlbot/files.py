@@ -56,7 +56,7 @@ def only_one(folder: Path) -> Iterator[None]:
 # %% ../nbs/02_files.ipynb #fa496f8f
 @contextmanager
 def held(file: Path, seconds: float, wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold a file for oneself. While another process does, `wait()` is called once, and after so many seconds OutOfTime raised.
+    """Hold a file for oneself. While others do, `wait()` is called once, and after so many seconds OutOfTime raised.
 
     The system lets go of it when the process ends, however it ends. Where it knows no such locks (Windows), nobody waits.
     """

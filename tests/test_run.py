@@ -308,7 +308,7 @@ def test_a_production_file_that_cannot_be_used_stops_the_run(project, mlbot, csv
 
 
 def test_two_first_runs_at_once_follow_one_another_and_the_second_says_that_it_waits(project, monkeypatch, capsys):
-    """So that the second is judged against the champion that the first has released; runs that release nothing do not wait."""
+    """So it is judged against the champion that the first has released; runs that release nothing do not wait."""
     import threading
     from argparse import Namespace
 

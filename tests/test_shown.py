@@ -275,7 +275,8 @@ def test_the_log_of_a_run_and_mlflow_get_no_secret_and_no_line_of_somebody_else(
     from mlbot.pipeline import write_log
     from mlbot.runs import save_json
     from mlbot.tracking import params_of
-    write_log(tmp_path, "starts with {'data': 's3://b/x?sig=abcd'}", MlbotError("x\n00:00:00 4_release.ipynb starts with {}", NASTY))
+    write_log(tmp_path, "starts with {'data': 's3://b/x?sig=abcd'}",
+              MlbotError("x\n00:00:00 4_release.ipynb starts with {}", NASTY))
     text = (tmp_path / "run.log").read_text()
     assert_quiet(text)
     assert "abcd" not in text and len(re.findall(r"(?m)^\d\d:", text)) == 2
