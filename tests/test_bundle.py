@@ -392,6 +392,22 @@ def test_install_sh_imports_nothing_from_the_folder_it_is_called_in(small, tmp_p
     assert done.returncode == 2 and "owned" not in done.stderr and "holds a quote" in done.stderr
 
 
+def test_install_sh_looks_at_the_folder_it_lies_in(small, tmp_path):
+    """A CDPATH that knows a folder of the same name leads nowhere else."""
+    (tmp_path / "decoy" / small.name).mkdir(parents=True)
+    (small / "extra").touch()
+    done = subprocess.run(["sh", f"{small.name}/install.sh", tmp_path / "target"], cwd=tmp_path, capture_output=True, text=True,
+                          env=os.environ | {"CDPATH": str(tmp_path / "decoy")}, timeout=60)
+    assert done.returncode == 2 and "'extra' is not listed" in done.stderr, done.stderr
+
+
+def test_the_digest_of_the_archive_lies_beside_it(bundle):
+    """What tells who made a bundle has to come on another way than the bundle."""
+    archive = bundle.with_name(f"{bundle.name}.tar.gz")
+    said = archive.with_name(f"{archive.name}.sha256").read_text()
+    assert said == f"{hashlib.sha256(archive.read_bytes()).hexdigest()}  {archive.name}\n"
+
+
 @pytest.mark.parametrize("name", ["a\nExecStartPre=/bin/sh", "a\"b", "it's", "back\\slash", "a\u2028b"])
 def test_no_folder_name_adds_a_line_to_the_unit(tmp_path, name):
     """A name that could end a line or a quotation is refused."""

@@ -10,11 +10,12 @@
 # listed, each by its digest. That guards against damage and against files that somebody adds. Who can change this script can
 # change SHA256SUMS, too: compare the digest of the archive with the one that `mlbot bundle` printed before you unpack it.
 set -eu
+unset CDPATH
 umask 022
 
 MODEL=@MODEL@
 WANTED=@PYTHON@
-HERE=$(cd "$(dirname "$0")" && pwd -P)
+HERE=$(cd -- "$(dirname -- "$0")" && pwd -P)
 
 stop() {
     printf 'install: %s\n  wanted: %s\n  do: %s\n' "$1" "$2" "$3" >&2
