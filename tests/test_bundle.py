@@ -396,8 +396,8 @@ def test_install_sh_looks_at_the_folder_it_lies_in(small, tmp_path):
     """A CDPATH that knows a folder of the same name leads nowhere else."""
     (tmp_path / "decoy" / small.name).mkdir(parents=True)
     (small / "extra").touch()
-    done = subprocess.run(["sh", f"{small.name}/install.sh", tmp_path / "target"], cwd=tmp_path, capture_output=True, text=True,
-                          env=os.environ | {"CDPATH": str(tmp_path / "decoy")}, timeout=60)
+    done = subprocess.run(["sh", f"{small.name}/install.sh", tmp_path / "target"], cwd=tmp_path, capture_output=True,
+                          env=os.environ | {"CDPATH": str(tmp_path / "decoy")}, timeout=60, text=True)
     assert done.returncode == 2 and "'extra' is not listed" in done.stderr, done.stderr
 
 
