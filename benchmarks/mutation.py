@@ -498,7 +498,7 @@ def tried(slots: list[Slot], mutants: list[Mutant], tests: list[dict], slowest: 
             if not own:
                 yield mutant, "survived", "no test calls it"
                 continue
-            slot, seconds = free.pop(), 5 + 4 * sum(test["seconds"] for test in own)
+            slot, seconds = free.pop(), 2 + 4 * sum(test["seconds"] for test in own)
             slot.write(mutant.module, mutant.text)
             child = slot.fork(attempt(slot, mutant.module, own), seconds)
             running[child] = (slot, mutant, time.monotonic() + 5 * seconds)
