@@ -4,7 +4,7 @@
 
 Each fault ("mutant") is one edit of one exported module: `<` becomes `<=`, a constant moves by one, a `raise` goes away, and
 so on (see `edits_of`). It is written into a copy of the checkout, never into yours. The module's own tests are
-`tests/test_NAME.py` and the examples in its notebook; a mutant on which all of them pass has survived. Only tests that call
+`tests/test_NAME.py` (and `test_NAME_*.py`) and the examples in its notebook; a mutant on which all of them pass has survived. Only tests that call
 the mutated function run, the quickest first, until one fails. Tests that take longer than `--slowest` seconds are left out,
 so the table is a lower bound.
 
@@ -420,8 +420,8 @@ def notebook_of(root: Path, module: str) -> Path | None:
 
 def files_of(root: Path, module: str) -> list[str]:
     """The test files of a module."""
-    names = [f"tests/test_{name}.py" for name in (module, *BESIDE.get(module, []))]
-    return [name for name in names if (root / name).is_file()]
+    names = [pattern for name in (module, *BESIDE.get(module, [])) for pattern in (f"test_{name}.py", f"test_{name}_*.py")]
+    return [str(file.relative_to(root)) for pattern in names for file in sorted((root / "tests").glob(pattern))]
 
 
 def measure(slot: Slot, module: str, text: str) -> dict:
