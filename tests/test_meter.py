@@ -34,15 +34,18 @@ def test_whoever_sees_each_outcome_may_choose_among_all_paths_of_outcomes(passes
 
 
 def test_the_rows_for_a_limit_are_the_first_from_which_on_the_exact_tails_are_small_enough():
-    log_count = math.log(8)
-    rows = rows_for_limit(0.1, 0.95, log_count, 0.8)
-    assert tail(rows, 0.1, 0.8) <= 0.05 / 8 < tail(rows - 1, 0.1, 0.8)
-    assert rows < rows_for_value(0.1, 0.95, log_count)  # exact tails need fewer
+    for models in (2, 3, 8, 9, 20):
+        rows = rows_for_limit(0.1, 0.95, math.log(models), 0.8)
+        assert tail(rows, 0.1, 0.8) <= 0.05 / models < tail(rows - 1, 0.1, 0.8)
+        assert rows < rows_for_value(0.1, 0.95, math.log(models))  # exact tails need fewer
     assert rows_for_limit(0.5, 0.01, 0.0, 0.5) == 1  # hardly anything is promised, and one row keeps it
+    assert rows_for_value(0.5, 0.5, 0.0) == 2 and rows_for_limit(0.5, 0.5, 0.0, 0.5) == 1  # off by .5 half of the time
 
 
-@pytest.mark.parametrize("n, tolerance, limit", [(40, 0.1, 0.5), (40, 0.1, 0.25), (40, 0.1, 0.75), (37, 0.1, 0.8)])
+@pytest.mark.parametrize("n, tolerance, limit", [(40, 0.1, 0.5), (40, 0.1, 0.25), (40, 0.1, 0.75), (37, 0.1, 0.8),
+                                                 (20, 0.05, 0.6), (60, 0.05, 0.8), (5, 0.05, 0.85)])
 def test_a_tail_is_the_likelier_side_of_the_binomial_its_end_included(n, tolerance, limit):
+    """Off by exactly the tolerance counts, also where binary fractions fall just beside it (0.55 * 20, 0.85 * 60)."""
     short = binom.cdf(math.floor(round((limit - tolerance) * n, 9)), n, limit)
     long = binom.sf(math.ceil(round((limit + tolerance) * n, 9)) - 1, n, limit)
     assert tail(n, tolerance, limit) == pytest.approx(max(short, long), rel=1e-9)
@@ -64,6 +67,7 @@ def test_so_many_decisions_are_carried_that_one_more_would_break_the_promise(met
 def test_no_rows_carry_no_decision_and_many_rows_at_most_what_is_asked():
     assert decisions_carried(0, Meter(0.05, 0.0, "none", 0), 0.5) == 0 and decisions_carried(100, SEEN, 0.8) == 0
     assert decisions_carried(1, Meter(0.5, 0.01, "none", 0), 0.5) == 1  # one row, next to no promise
+    assert decisions_carried(1, Meter(0.5, 0.5, "none", 0), 0.5) == 1  # exactly at the risk that is allowed
     assert decisions_carried(100_000, HIDDEN, 0.8, most=7) == 7
     assert decisions_carried(100_000, HIDDEN, 0.8) == 10_000
 
@@ -101,7 +105,10 @@ def test_a_damaged_line_of_the_decisions_loses_that_decision_only(tmp_path):
     assert decisions(tmp_path) == []
     write(tmp_path, {"model": 7, "test": ["3"]}, "cut {\n", "[1]\n", {"model": "b"}, {"model": "c", "test": ["x"]},
           {"model": "d", "test": [4], "outcomes": {"accuracy": "pass"}})
-    assert decisions(tmp_path) == [{"model": "7", "test": [3]}, {"model": "d", "test": [4], "outcomes": {"accuracy": "pass"}}]
+    whole = [{"model": "7", "test": [3]}, {"model": "d", "test": [4], "outcomes": {"accuracy": "pass"}}]
+    assert decisions(tmp_path) == whole
+    (tmp_path / "decisions.jsonl").write_bytes(b"\xff\xfe\n" + (tmp_path / "decisions.jsonl").read_bytes())
+    assert decisions(tmp_path) == whole
 
 
 def test_a_decision_counts_for_a_test_set_that_shares_more_than_half_of_its_rows(tmp_path):
@@ -113,9 +120,9 @@ def test_a_model_is_noted_once_with_its_outcomes_and_a_line_that_was_cut_is_ende
     models = tmp_path / "new" / "models"
     assert note_decision(models, "m1", [], {}, SEEN, 0.8) == Reading(0, 1, 0) and not models.exists()
     rows = [30, 10, 20, 10]
-    assert note_decision(models, "m1", rows, {"accuracy": "fail"}, HIDDEN, None).texts == 3
+    assert note_decision(models, "m1", rows, {"macro_f1": "pass", "accuracy": "fail"}, HIDDEN, None).texts == 3
     file = models / "decisions.jsonl"
-    assert file.read_text() == '{"model": "m1", "outcomes": {"accuracy": "fail"}, "test": [10, 20, 30]}\n'
+    assert file.read_text() == '{"model": "m1", "outcomes": {"accuracy": "fail", "macro_f1": "pass"}, "test": [10, 20, 30]}\n'
     assert note_decision(models, "m1", rows, {}, SEEN, 0.8).served == 1 and len(decisions(models)) == 1
     file.write_text(file.read_text() + '{"model": "m')
     assert note_decision(models, "m2", rows, {}, SEEN, 0.8).served == 2
