@@ -20,6 +20,7 @@ text; Cosmic Ray edits the checkout in place and starts a Python for each mutant
 import argparse
 import ast
 import builtins
+import gc
 import hashlib
 import importlib
 import json
@@ -366,7 +367,7 @@ def run_pytest(names: list[str], plugin, base: Path) -> int:
     hypothesis.settings.load_profile("mutants")
     stop = ["-x"] if isinstance(plugin, Chosen) else []
     files = list(dict.fromkeys(name.partition("::")[0] for name in names))
-    return pytest.main(["-q", *stop, "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "no:hypothesispytest",
+    return pytest.main(["-q", *stop, "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "no:unraisableexception",
                         "--basetemp", str(base), "--tb=short", *files], plugins=[plugin])
 
 
@@ -402,7 +403,6 @@ class Slot:
             resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 1))
             os.environ["PYTHONPATH"] = str(self.root)
             os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-            sys.dont_write_bytecode = True
             sys.path.insert(0, str(self.root))
             os.chdir(self.root)
             code = work()
@@ -434,7 +434,6 @@ def measure(slot: Slot, module: str, text: str) -> dict:
 
     def work() -> int:
         builtins.mutation_called, found = set(), []
-        sys.dont_write_bytecode = False  # of the tests and all that they import, once
         if notebook:
             start = time.perf_counter()
             run_notebook(module, notebook)
@@ -549,6 +548,18 @@ def load(names: list[str]) -> None:
     for name in names:
         with suppress(Exception):
             importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # children need not look through what they share with this process
+
+
+def check_unchanged(module: str, slots: list[Slot], text: str, tests: list[dict], options) -> None:
+    """Try the module as it is, in each copy, and compile there what it imports. Stops when a test fails without a fault."""
+    for slot in slots:
+        sys.dont_write_bytecode = False
+        found = list(tried([slot], [Mutant(module, "", "unchanged", 0, text, False)], tests, options.slowest))
+        if [outcome for _, outcome, _ in found] != ["survived"]:
+            raise SystemExit(f"{module}: without any fault its tests fail:\n{(slot.home / 'log').read_text()[-2000:]}")
+        sys.dont_write_bytecode = True
 
 
 def run_module(module: str, slots: list[Slot], kept: dict, reviewed: dict, options) -> dict:
@@ -560,18 +571,15 @@ def run_module(module: str, slots: list[Slot], kept: dict, reviewed: dict, optio
         caught = {name: found for name, found in entry.get("mutants", {}).items() if found[0] != "survived"}
         entry.clear()
         entry.update(digest=digest, mutants=caught if options.survivors else {}, **measure(slots[0], module, text))
-        load(entry["libraries"])
-        unchanged = Mutant(module, "", "unchanged", 0, text, False)
-        outcomes = [outcome for _, outcome, _ in tried(slots[:1], [unchanged], entry["tests"], options.slowest)]
-        if outcomes != ["survived"]:
-            raise SystemExit(f"{module}: without any fault its tests fail:\n{(slots[0].home / 'log').read_text()[-2000:]}")
     names = {mutant.name for mutant in mutants}
     entry["mutants"] = {name: found for name, found in entry["mutants"].items() if name in names}
     drawn = random.Random(f"{options.seed} {module}").sample(mutants, min(options.sample or len(mutants), len(mutants)))
     asked = [mutant for mutant in mutants if mutant in drawn
              and (options.reviewed or (module, mutant.name) not in reviewed)]
     todo = [mutant for mutant in asked if mutant.name not in entry["mutants"]]
-    load(entry["libraries"] if todo else [])
+    if todo:
+        load(entry["libraries"])
+        check_unchanged(module, slots, text, entry["tests"], options)
     start = saved = time.monotonic()
     for at, (mutant, outcome, by) in enumerate(tried(slots, todo, entry["tests"], options.slowest), 1):
         entry["mutants"][mutant.name] = [outcome, by]
