@@ -573,9 +573,9 @@ def run_module(module: str, slots: list[Slot], kept: dict, reviewed: dict, optio
         entry.update(digest=digest, mutants=caught if options.survivors else {}, **measure(slots[0], module, text))
     names = {mutant.name for mutant in mutants}
     entry["mutants"] = {name: found for name, found in entry["mutants"].items() if name in names}
-    drawn = random.Random(f"{options.seed} {module}").sample(mutants, min(options.sample or len(mutants), len(mutants)))
-    asked = [mutant for mutant in mutants if mutant in drawn
-             and (options.reviewed or (module, mutant.name) not in reviewed)]
+    random.Random(f"{options.seed} {module}").shuffle(mutants)
+    drawn = sorted(mutants[:options.sample or None], key=lambda mutant: mutant.line)
+    asked = [mutant for mutant in drawn if options.reviewed or (module, mutant.name) not in reviewed]
     todo = [mutant for mutant in asked if mutant.name not in entry["mutants"]]
     if todo:
         load(entry["libraries"])
