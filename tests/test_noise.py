@@ -128,6 +128,7 @@ def test_the_shown_interval_of_a_gain_is_that_of_the_literature():
 
 def test_no_changed_row_is_no_change_and_only_healed_rows_bound_a_loss_by_the_risk():
     assert difference_bounds(0, 0, 50) == (0.0, 0.0) and healed_bound(0, 7, 0.025) == 1.0
+    assert difference_bounds(1, 0, 50) == pytest.approx((-0.02, 0.018)) and difference_bounds(0, 1, 50)[1] == 0.02
     assert difference_bounds(9, 4, 100) == difference_bounds(9, 4, 100, 0.025) != difference_bounds(9, 4, 100, 0.05)
     least, most = difference_bounds(0, 6, 100)
     assert most == 0.06  # all that changed may have healed
@@ -137,9 +138,11 @@ def test_no_changed_row_is_no_change_and_only_healed_rows_bound_a_loss_by_the_ri
 
 def test_chances_at_the_ends_are_certain():
     assert chance_of_so_few(5, 5, 0.99) == chance_of_so_few(6, 5, 0.99) == chance_of_so_few(0, 5, 0.0) == 1.0
+    assert chance_of_so_few(1, 5, -0.2) == 1.0  # a floor below 0 asks nothing
     assert chance_of_so_few(4, 5, 1.0) == 0.0 and chance_of_so_few(4, 5, 1.5) == 0.0
     assert chance_of_so_few(0.5, 5, 0.9) < chance_of_so_few(1, 5, 0.9)  # rows of groups count in parts
     assert share_at_least(0, 5) == 0.0 < share_at_least(0.5, 5) and share_at_most(5, 5) == 1.0 > share_at_most(4.5, 5)
+    assert binomial_mid_p(0.5, 4, 0.5) == chance_of_so_few(0.5, 4, 0.5) / 2  # there are no fewer hits than a part of one
     assert binomial_mid_p(0, 4, 0.5) == 0.5**4 / 2 and binomial_mid_p(1, 4, 0.5) == 0.5**4 + 4 * 0.5**4 / 2
 
 
