@@ -42,8 +42,8 @@ from pathlib import Path
 MODULES = "noise evaluate gate target meter split ledger compare waiver registry monitor policy".split()
 BESIDE = {"evaluate": ["noise"], "meter": ["noise"], "target": ["gate"]}  # whose tests are about this module, too
 ROOT = Path(__file__).resolve().parent.parent
-IGNORED = shutil.ignore_patterns(".git", ".venv", "runs", "models", "data", "build", "dist", "*.egg-info", "__pycache__", ".*_cache",
-                                 ".hypothesis")
+IGNORED = shutil.ignore_patterns(".git", ".venv", "runs", "models", "data", "build", "dist", "*.egg-info", "__pycache__",
+                                 ".*_cache", ".hypothesis")
 
 SWAPS = {ast.Lt: ("<", ["<=", ">="]), ast.LtE: ("<=", ["<", ">"]), ast.Gt: (">", [">=", "<="]), ast.GtE: (">=", [">", "<"]),
          ast.Eq: ("==", ["!="]), ast.NotEq: ("!=", ["=="]), ast.In: ("in", ["not in"]), ast.NotIn: ("not in", ["in"]),

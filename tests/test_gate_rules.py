@@ -72,6 +72,7 @@ def test_the_sealed_part_decides_unless_the_score_itself_fails_or_was_not_measur
                                    (scored(0, 0), PASS, NO_VERDICT), (scored(90, 100), "", PASS)):
         verdict = judge("x", score, Target(0.5), sealed)
         assert (verdict.outcome, verdict.rows, verdict.sealed) == (outcome, score.n, sealed)
+        assert (verdict.model, verdict.parts, verdict.seeds, verdict.waiver) == ("", (), (), None)
     target = Target(0.5, too_close="fail")
     assert [sealed_outcome(scored(hits, 100), target) for hits in (90, 51, 9)] == [PASS, FAIL, FAIL]
     assert [sealed_outcome(scored(hits, 100), Target(0.5)) for hits in (90, 51, 9)] == [PASS, PASS, FAIL]
@@ -123,10 +124,13 @@ def test_a_family_takes_floor_and_stretch_of_its_worst_member_and_without_member
     assert verdict.target == Target(0.5, 0.8, min_n=7)
     assert family_verdict("f", (), Target(0.0), 5).outcome == NO_VERDICT and family_verdict("f", (), Target(), 5).rows == 5
     assert family_verdict("f", (), Target(), 5).outcome == NOT_ASKED
-    assert not family_verdict("f", (), Target(), 5).score.measured
+    nobody = family_verdict("f", (), Target(), 5).score
+    assert (nobody.metric, nobody.n, nobody.low, nobody.high) == ("f", 0, 0.0, 1.0) and math.isnan(nobody.value)
     small = Part(scored(1, 2, "a"), 0.5, NOT_ASKED)
     assert family_verdict("f", (small,), Target(0.5), 2).outcome == NO_VERDICT
-    assert family_verdict("f", (replace(small, floor=None),), Target(), 2).outcome == NOT_ASKED
+    unasked = replace(small, floor=None)
+    assert family_verdict("f", (unasked,), Target(), 2).outcome == NOT_ASKED
+    assert family_verdict("f", (unasked, small), Target(), 2).outcome == NO_VERDICT  # one of them was asked for
     assert family_verdict("f", (replace(small, floor=0.0),), Target(), 2).outcome == NOT_ASKED
 
 
