@@ -173,7 +173,7 @@ def judge_family(gate: str, scores: Sequence[Score], target: Target, floors: dic
     floors, stretches, everyone = floors or {}, stretches or {}, range(len(scores))
     asked = [named_for(floors, score.metric, target.floor, gate) for score in scores]
     wished = [named_for(stretches, score.metric, target.stretch, gate) for score in scores]
-    enough = [score.n >= max(1, target.min_n or 1) or score.metric.lower() in floors for score in scores]
+    enough = [score.n >= (target.min_n or 1) or score.metric.lower() in floors for score in scores]
     measured = [at for at in everyone if enough[at] and scores[at].measured]
     chances = corrected_chances(scores, {at: asked[at] for at in measured if asked[at] is not None})
     late = corrected_chances(scores, {at: wished[at] for at in measured if wished[at] is not None})
