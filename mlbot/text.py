@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['folded_value', 'is_never_text', 'normalise', 'is_iban', 'iban_in', 'is_name', 'is_phone', 'may_hold_name',
            'mask_once', 'mask', 'clean', 'checked', 'is_ignorable', 'without_first_marks', 'casefolded', 'key',
-           'hashed', 'digest', 'bare', 'bare_digest', 'folded', 'words', 'word_pieces', 'pieces', 'context_pairs',
-           'crossed', 'context_value', 'pseudonym']
+           'hashed', 'digest', 'bare', 'bare_digest', 'is_plain', 'folded', 'words', 'word_pieces', 'pieces',
+           'context_pairs', 'crossed', 'context_value', 'pseudonym']
 
 # %% ../nbs/04_text.ipynb #a8a08966
 import hashlib
@@ -227,6 +227,14 @@ def bare(text: str) -> str:
 def bare_digest(text: str) -> int:
     """The digest that decides the side of a text: that of its bare form, which was `digest` before marks and signs counted."""
     return hashed(bare(text))
+
+# %% ../nbs/04_text.ipynb #2c0d6743
+_COUNTS = re.compile(r"[#%&@$+<=>|~]|(?<!\S)-(?=\d)")
+
+
+def is_plain(text: str) -> bool:
+    """Whether `key` and `bare` of a text are surely the same."""
+    return text.isascii() and not _COUNTS.search(text)
 
 # %% ../nbs/04_text.ipynb #fb7364df
 def folded(text: str) -> str:
