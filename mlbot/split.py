@@ -334,6 +334,7 @@ def decide(texts: pd.DataFrame, touch: Touch, rows: pd.DataFrame, grouped: pd.Da
     known_side = texts["side"].to_numpy(object)[at]
     published = np.where(known_side == "", rows["side"].to_numpy(object), known_side)
     of_row = np.where(rows["side"] != "", published, of_group)
+    of_row[(of_row == "train") & (known_side == "validation")] = "validation"
     train, test = texts["train"].to_numpy(bool).copy(), texts["test"].to_numpy(bool).copy()
     np.logical_or.at(train, at, (of_row != "") & (of_row != "test"))  # such a text is as good as known
     np.logical_or.at(test, at, of_row == "test")

@@ -200,12 +200,16 @@ def casefolded(text: str) -> str:
 
 
 def key(text: str) -> str:
-    """The words and signs of a text in lower case; equal for texts that differ in case, punctuation or spacing only."""
+    """The words and signs of a text in lower case; equal for texts that differ in case, punctuation or spacing only.
+
+    An equals sign in front of a text is a spreadsheet's, and does not count.
+    """
     folded = casefolded(text)
     found = _MINUS.sub("\u2212", folded).translate(_COUNTED).split()
     if not folded.isascii():
         found = [word for word in map(without_first_marks, found) if word]
-    return " ".join(found).replace("i\u0307", "i") or folded  # a Turkish capital I has a dot that its small letter has not
+    first = next((at for at, word in enumerate(found) if word != "="), len(found))
+    return " ".join(found[first:]).replace("i\u0307", "i") or folded  # a Turkish capital I has a dot that its small letter has not
 
 # %% ../nbs/04_text.ipynb #2c0d6742
 def hashed(text: str) -> int:
