@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SPOKEN', 'TRIES', 'MOST_TURNS', 'NOBODY', 'WAITING', 'REMEMBERED', 'Message', 'Conversation', 'conversation_of',
-           'NotFound', 'Conflict', 'new_id', 'Judged', 'judge', 'Bot', 'facts_of', 'beside', 'is_stale', 'act_words',
-           'option_names', 'handed_over', 'transcript', 'handed', 'Case', 'Desk', 'by_desk', 'status', 'take', 'mine',
-           'reply', 'give_back', 'close', 'tick', 'gone', 'still_waiting']
+           'is_theirs', 'NotFound', 'Conflict', 'new_id', 'Judged', 'judge', 'Bot', 'facts_of', 'beside', 'is_stale',
+           'act_words', 'option_names', 'handed_over', 'transcript', 'handed', 'Case', 'Desk', 'by_desk', 'status',
+           'take', 'mine', 'reply', 'give_back', 'close', 'tick', 'gone', 'still_waiting']
 
 # %% ../nbs/57_bot.ipynb #0313854d
 import secrets
@@ -19,7 +19,7 @@ from .catalogue import Process
 from .decide import CHOICES, decide_one
 from .errors import MlbotError
 from .events import Event, EventLog, Taken
-from .identity import Identity
+from .identity import Identity, Refused, exact_name
 from .policy import AGENT, BOT, CLOSED, QUEUE, SAYS, Act, Heard, Rules, State, Step, listens, repeat, respond, state_from
 from .predict import Answer, Predictor
 from .settings import Costs
@@ -40,9 +40,13 @@ class Message:
 
 @dataclass(frozen=True)
 class Conversation:
-    """A conversation as its events tell it. `turn`: of the last one; `keys`: which act of a client led to which messages."""
+    """A conversation as its events tell it. `turn`: of the last one; `keys`: which act of a client led to which messages.
+
+    `person`: a pseudonym, `spelt`: a digest of the name as it is spelt.
+    """
     id: str
     person: str
+    spelt: str
     role: str
     location: str
     state: State
@@ -73,8 +77,14 @@ def conversation_of(events: list[Event]) -> Conversation | None:
         if event.body.get("key"):
             keys[event.body["key"]] = (start, len(messages))
     state = state_from(events[-1].body["state"])
-    return Conversation(events[0].about, events[0].person, first["role"], first["location"], state, tuple(messages),
-                        events[-1].turn, keys)
+    return Conversation(events[0].about, events[0].person, first.get("spelt", ""), first["role"], first["location"], state,
+                        tuple(messages), events[-1].turn, keys)
+
+
+def is_theirs(found: Conversation, identity: Identity) -> bool:
+    """Whether a conversation is that of a person: by the name as it is spelt, so that `ann` and `ANN` are two."""
+    known = found.spelt == exact_name(identity.person) if found.spelt else found.person == pseudonym(identity.person)
+    return known and not identity.agent
 
 # %% ../nbs/57_bot.ipynb #9a8aca57
 class NotFound(MlbotError):
@@ -145,16 +155,19 @@ class Bot:
         return Rules(self.processes(), conversation.role, conversation.location, self.tries)
 
     def start(self, identity: Identity, name: str = "") -> Conversation:
-        """Open a conversation."""
+        """Open a conversation. Raises Refused for an agent, who is nobody that the bot talks to."""
+        if identity.agent:
+            raise Refused("agents start no conversation", "the token of a person", "sign in as a person", 403)
         hello = {"sender": "bot", "text": SAYS["hello"].format(name=f", {clean(name)[:40]}" if name else "")}
-        body = {"role": identity.role, "location": identity.location, "messages": [hello], "state": State().as_dict()}
+        body = {"role": identity.role, "location": identity.location, "messages": [hello], "state": State().as_dict(),
+                "spelt": exact_name(identity.person)}
         event, = self.log.append(Event("opened", new_id("c"), body, pseudonym(identity.person), turn=0))
         return conversation_of([event])
 
     def read(self, about: str, identity: Identity) -> Conversation:
         """A conversation of one's own; an agent reads all. Raises NotFound for any other."""
         found = conversation_of(self.log.read(SPOKEN, about=about)) if 0 < len(about) <= 80 else None
-        if found is None or not identity.agent and found.person != pseudonym(identity.person):
+        if found is None or not identity.agent and not is_theirs(found, identity):
             raise NotFound("no such conversation", "one of your own", "start a new one")
         return found
 
@@ -163,7 +176,7 @@ class Bot:
         text = checked(act.text) if act.text is not None else None
         for _ in range(TRIES):
             found = self.read(about, identity)
-            if identity.agent or found.person != pseudonym(identity.person):  # agents read all, and act as nobody else
+            if not is_theirs(found, identity):  # agents read all, and act as nobody else
                 raise NotFound("no such conversation", "one of your own", "start a new one")
             if key and key in found.keys:
                 start, end = found.keys[key]

@@ -170,9 +170,15 @@ class Monitor:
 
 @dataclass(frozen=True)
 class Service:
-    """Where the service listens, where its log is, how much it takes on, and who may ask for predictions."""
+    """Where the service listens and under which names, where its log is, how much it takes on, and who may ask it.
+
+    `proxies`: addresses whose `X-Forwarded-For` is believed; `audience`: the service for which tokens are made.
+    """
     host: str
     port: int
+    hosts: tuple[str, ...]
+    proxies: tuple[str, ...]
+    audience: str
     events: str
     per_caller: int
     at_once: int
@@ -510,6 +516,7 @@ def check_settings(settings: Settings, place: str) -> None:
         (settings.ci.architecture in ("inside", "service"), "architecture", "inside or service"),
         (settings.ci.rows >= 0 and 0 < settings.ci.canary <= 1, "rows, canary", "0 or more; a share above 0"),
         (settings.service.predict in ("open", "token"), "predict", "open or token"),
+        (settings.service.audience != "", "audience", "a name for the service, such as mlbot"),
         (0 < settings.service.look < float("inf"), "look", "seconds above 0"),
         (settings.places.carried != str(settings.places.models), "carried", "another folder than models"),
         (min(settings.feedback.cap, settings.feedback.labellers) >= 1 and settings.feedback.days >= 0, "cap, labellers, days",
