@@ -207,8 +207,8 @@ class Repeated:
 class Live:
     """The models that answer now. `current` is None until there is one.
 
-    `alert` says what is wrong in words, '' when nothing is; `codes` says it to whoever may not read more. `changed` is called
-    after each swap, in the thread that follows.
+    `problems` says what is wrong: code > words. Codes are for everybody, words for whoever runs the service. `changed` is
+    called after each look that changed something, in the thread that follows.
     """
 
     def __init__(self, models: Path, every: float = 0.5, changed: Callable[[], None] = lambda: None):
@@ -217,9 +217,15 @@ class Live:
         self.current: Predictor | None = None
         self.canary: Predictor | None = None
         self.trial: Canary | None = None
-        self.alert, self.codes, self.swaps = "", (), 0
+        self.problems: dict[str, str] = {}
+        self.swaps = 0
         self._seen: tuple[str, str] | None = None
         self._again = 0.0
+
+    @property
+    def alert(self) -> str:
+        """What is wrong, in words; '' when nothing is."""
+        return "; ".join(self.problems.values())
 
     def load(self, name: str) -> Predictor:
         """A model by name, checked and warmed up. Raises InputError when it is missing, damaged or answers otherwise."""
@@ -250,7 +256,7 @@ class Live:
         except Exception as problem:
             self.canary = None
             problems["canary_refused"] = f"the canary is not tried: {words_of(problem)}"
-        self.alert, self.codes = "; ".join(problems.values()), tuple(problems)
+        self.problems = problems
         self.changed()
         return True
 
