@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RELEASES', 'ASIDE', 'TRIAL', 'entry_name', 'digest_of', 'read_releases', 'not_carried', 'beside', 'push_model',
-           'push', 'is_json', 'take_beside', 'fetch_model', 'take_over', 'refuse_apart', 'is_same', 'line_of', 'pull',
+           'push', 'is_whole', 'take_beside', 'fetch_model', 'take_over', 'refuse_apart', 'is_same', 'line_of', 'pull',
            'trial_in', 'push_trial', 'pull_trial', 'Carrier']
 
 # %% ../nbs/64_carry.ipynb #3bbe9b51
@@ -19,7 +19,7 @@ from pathlib import Path
 from .artefact import MANIFEST, POINTER, as_json, is_name, parse_json, read_artefact, read_file
 from .errors import InputError, MlbotError
 from .files import flush, only_one, write_atomic
-from .live import Canary, Live, Repeated, canary_in, golden_file, read_canary, read_pointer, set_canary
+from .live import Canary, Live, Repeated, canary_in, golden_file, is_golden, read_canary, read_pointer, set_canary
 from .monitor import profile_file
 from .objects import Objects, open_objects
 from .registry import history, is_intact
@@ -107,22 +107,22 @@ def push(models: Path, objects: Objects, again: bool = False) -> list[dict]:
     return new
 
 # %% ../nbs/64_carry.ipynb #51f441fc
-def is_json(data: bytes) -> bool:
-    """Whether bytes are JSON."""
+def is_whole(name: str, data: bytes) -> bool:
+    """Whether bytes are what such an object holds: golden answers, or a profile."""
     try:
-        json.loads(data)
+        told = json.loads(data)
     except (ValueError, RecursionError):
         return False
-    return True
+    return isinstance(told, list) and all(map(is_golden, told)) if name.startswith("golden/") else isinstance(told, dict)
 
 
 def take_beside(models: Path, name: str, objects: Objects, missing: bool = True) -> None:
     """Take over what is carried beside a model, where it is damaged here, or `missing`."""
     for other, path in beside(models, name).items():
-        if is_json(path.read_bytes()) if path.is_file() else not missing:
+        if is_whole(other, path.read_bytes()) if path.is_file() else not missing:
             continue
         data = objects.get(other)
-        if data is not None and is_json(data):
+        if data is not None and is_whole(other, data):
             write_atomic(path, lambda file, data=data: file.write(data), binary=True)
 
 

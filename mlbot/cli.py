@@ -1545,7 +1545,7 @@ def token(options: argparse.Namespace) -> int:
         raise InputError("a person and an agent, or neither", "one of them", "--person NAME --role ROLE, or --agent NAME")
     expires = time.time() + options.hours * HOUR
     print(sign(Identity(options.agent or options.person, options.role, options.location, bool(options.agent), expires),
-               find_secret(home / "secret")))
+               find_secret(home / "secret"), audience=settings.service.audience))
     return 0
 
 # %% ../nbs/73_cli.ipynb #004a145e

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from serving import Service
 
@@ -194,6 +195,61 @@ def test_the_open_inference_protocol(service):
     assert outputs[0]["data"][0] == one["intent"] and outputs[1]["data"][0] == pytest.approx(one["confidence"])
     assert client.post("/v2/models/other/infer", json={"inputs": [texts]}).status_code == 404
     assert client.post("/v2/models/mlbot/infer", json={"inputs": [roles]}).status_code == 400
+
+
+def test_a_client_of_that_protocol_works_as_it_is(service):
+    """NVIDIA's client for Triton: health, metadata, versions, JSON and binary tensors, ids, chosen outputs, errors."""
+    triton = pytest.importorskip("tritonclient.http")
+    from tritonclient.utils import InferenceServerException
+    client = triton.InferenceServerClient(service.url.removeprefix("http://"))
+    assert client.is_server_live() and client.is_server_ready() and client.is_model_ready("mlbot")
+    told = client.get_model_metadata("mlbot")
+    version, = told["versions"]
+    assert client.get_server_metadata()["name"] == "mlbot" and client.is_model_ready("mlbot", version)
+    assert client.get_model_metadata("mlbot", version) == told and not client.is_model_ready("mlbot", "7")
+    one = service.client.post("/v1/predict", json=TEXT).json()
+
+    def tensors(binary: bool, **columns):
+        found = []
+        for name, values in columns.items():
+            array = np.array([[value.encode()] for value in values], object)
+            found.append(triton.InferInput(name, list(array.shape), "BYTES").set_data_from_numpy(array, binary_data=binary))
+        return found
+    for binary in (True, False):
+        inputs = tensors(binary, text=[TEXT["text"], "größer 日本"], role=["sales", ""])
+        got = client.infer("mlbot", inputs, model_version=version, request_id="r 7")
+        assert got.get_response()["id"] == "r 7" and got.as_numpy("intent").shape == (2, 1)
+        assert got.as_numpy("intent")[0, 0].decode() == one["intent"]
+        assert got.as_numpy("confidence")[0, 0] == pytest.approx(one["confidence"])
+    only = client.infer("mlbot", inputs, outputs=[triton.InferRequestedOutput("confidence", binary_data=False)])
+    assert only.as_numpy("intent") is None and only.as_numpy("confidence").dtype == np.float64
+    assert "id" not in only.get_response()
+    wrong = triton.InferInput("text", [1], "FP32").set_data_from_numpy(np.zeros(1, np.float32))
+    for asked, version, met in ((wrong, "", "FP32"), (tensors(True, text=["x"])[0], "7", "version"),
+                                (tensors(True, planet=["x"])[0], "", "planet")):
+        with pytest.raises(InferenceServerException, match=met):
+            client.infer("mlbot", [asked], model_version=version)
+    client.close()
+
+
+def test_head_works_wherever_get_does(service):
+    """The same status and headers, and no body; a 405 names it."""
+    for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/v1/intents", "/v2", "/v2/health/ready", "/v2/models/mlbot",
+                 "/web/index.html", "/", "/v1/handoffs", "/nothing"):
+        got, head = (service.client.request(method, path, headers=service.grace) for method in ("GET", "HEAD"))
+        assert head.status_code == got.status_code and head.content == b"", path
+        if path not in ("/metrics", "/readyz", "/v1/handoffs", "/nothing"):
+            assert head.headers["content-length"] == got.headers["content-length"], path
+    assert service.raw(b"HEAD /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").endswith(b"\r\n\r\n")
+    assert "HEAD" in service.client.post("/livez", json={}).headers["allow"]
+    assert service.client.head("/v1/predict").status_code == 405
+
+
+def test_what_a_running_service_writes_is_for_its_owner_alone(service):
+    """The log with all that it has beside it, the secret, the tokens: nobody else on the machine reads them."""
+    service.client.post("/v1/predict", json=TEXT)
+    found = {file.name: file.stat().st_mode & 0o077 for file in (service.root / "events").iterdir() if file.is_file()}
+    assert "events.db" in found and "secret" in found and not any(found.values()), found
 
 
 def test_pages_come_with_headers_that_keep_them_safe(service):
@@ -566,7 +622,7 @@ def test_a_usual_prediction_is_answered_without_the_framework(root):
                 time.sleep(0.02)
             assert slow.recv(65536).startswith(b"HTTP/1.1 200")
         chunked = httpx.post(f"{address}v1/predict", content=iter([body]), headers={"content-type": "application/json"})
-        assert chunked.status_code == 500 and httpx.post(f"{address}v1/predict", content=body).status_code == 500
+        assert chunked.status_code == 500 and httpx.post(f"{address}v1/predict", content=body).status_code == 415
     finally:
         process.terminate()
         process.communicate(timeout=40)
