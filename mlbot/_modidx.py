@@ -358,6 +358,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                            'mlbot.cli.push_carried': ('cli.html#push_carried', 'mlbot/cli.py'),
                            'mlbot.cli.red_verdict': ('cli.html#red_verdict', 'mlbot/cli.py'),
                            'mlbot.cli.released_words': ('cli.html#released_words', 'mlbot/cli.py'),
+                           'mlbot.cli.remark_on_network': ('cli.html#remark_on_network', 'mlbot/cli.py'),
                            'mlbot.cli.remark_on_predictions': ('cli.html#remark_on_predictions', 'mlbot/cli.py'),
                            'mlbot.cli.remember_time': ('cli.html#remember_time', 'mlbot/cli.py'),
                            'mlbot.cli.remove_old': ('cli.html#remove_old', 'mlbot/cli.py'),

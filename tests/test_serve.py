@@ -739,3 +739,16 @@ def test_who_connects_before_the_service_runs_waits_for_it():
     with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname(), 2) as early:
         listening.accept()[0].sendall(b"here")
         assert early.recv(4) == b"here"
+
+
+def test_who_serves_to_the_network_is_told_under_which_names_and_what_a_demonstration_shows(project):
+    """Names have to be listed, and a demonstration lets whoever reaches it read every conversation."""
+    from dataclasses import replace
+
+    from mlbot.cli import remark_on_network
+    from mlbot.settings import load_settings
+    settings = load_settings(project)
+    named = replace(settings, service=replace(settings.service, hosts=("bot.example.org",)))
+    assert not any(remark_on_network(settings, host, True) for host in ("127.0.0.1", "::1", "localhost"))
+    assert "set hosts" in remark_on_network(settings, "0.0.0.0", False) and remark_on_network(named, "0.0.0.0", False) == ""
+    assert "every conversation" in remark_on_network(named, "0.0.0.0", True)
