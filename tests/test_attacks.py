@@ -44,10 +44,12 @@ class Inside:
 
     def ask(self, method: str, path: str, address: str = "10.0.0.1", **request) -> httpx.Response:
         """One request."""
+
         async def asked():
             transport = httpx.ASGITransport(self.front, client=(address, 1), raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                 return await client.request(method, path, **request)
+
         return asyncio.run(asked())
 
     def bears(self, name: str = "ada", agent: bool = False, **how) -> dict:
@@ -73,11 +75,32 @@ def inside(root):
 # Tokens and names
 
 
-@pytest.mark.parametrize("claim, value", [
-    ("mode", DEMO), ("mode", ""), ("mode", None), ("audience", "staging"), ("audience", ["mlbot"]), ("audience", "MLBOT"),
-    ("issuer", "intranet"), ("issuer", None), ("kind", "program"), ("kind", "AGENT"), ("kind", True), ("expires", 1.0),
-    ("expires", float("nan")), ("expires", float("inf")), ("expires", "9999999999"), ("expires", True), ("person", ""),
-    ("person", ["ada"]), ("person", None), ("role", None), ("person", "x" * 300)])
+@pytest.mark.parametrize(
+    "claim, value",
+    [
+        ("mode", DEMO),
+        ("mode", ""),
+        ("mode", None),
+        ("audience", "staging"),
+        ("audience", ["mlbot"]),
+        ("audience", "MLBOT"),
+        ("issuer", "intranet"),
+        ("issuer", None),
+        ("kind", "program"),
+        ("kind", "AGENT"),
+        ("kind", True),
+        ("expires", 1.0),
+        ("expires", float("nan")),
+        ("expires", float("inf")),
+        ("expires", "9999999999"),
+        ("expires", True),
+        ("person", ""),
+        ("person", ["ada"]),
+        ("person", None),
+        ("role", None),
+        ("person", "x" * 300),
+    ],
+)
 def test_a_token_is_refused_unless_each_of_its_claims_is_right(claim, value):
     """Mode, audience, issuer, kind, names and expiry are all signed, and all checked."""
     ada = Identity("ada", "sales", "de", expires=100.0)
@@ -112,12 +135,27 @@ def test_no_other_algorithm_no_other_shape():
     ada = sign(Identity("ada", expires=100.0), SECRET)
     body, signed = ada.split(".")
     none = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=")
-    for token in (f"{none}.{body}.", f"{none}.{body}.{signed}", f"{body}.", f".{signed}", f"{ada}.", f"{ada}=", f" {ada}", body,
-                  f"{body}=.{signed}", f"{body}.{signed[:-1]}", ada.upper(), "." * 9, "\xff.\xff", f"{body}.{signed}\n"):
+    for token in (
+        f"{none}.{body}.",
+        f"{none}.{body}.{signed}",
+        f"{body}.",
+        f".{signed}",
+        f"{ada}.",
+        f"{ada}=",
+        f" {ada}",
+        body,
+        f"{body}=.{signed}",
+        f"{body}.{signed[:-1]}",
+        ada.upper(),
+        "." * 9,
+        "\xff.\xff",
+        f"{body}.{signed}\n",
+    ):
         with pytest.raises(Refused):
             identify(token, SECRET, 50.0)
     deep = base64.urlsafe_b64encode(b"[" * 100_000).decode().rstrip("=")
     from mlbot.identity import signature
+
     with pytest.raises(Refused):
         identify(f"{deep}.{signature(deep, SECRET)}", SECRET, 50.0)
 
@@ -128,12 +166,19 @@ def test_one_kind_of_token_does_not_open_the_door_of_another(root):
     (root / "events" / "tokens").write_text("a-program-0123456789\n")
     one = Inside(root, SETTINGS + "predict = token\n")
     from mlbot.identity import webhook_secret
-    bearers = {"program": {"authorization": "Bearer a-program-0123456789"}, "person": one.bears(), "agent": one.bears("Grace", True),
-               "calls": {"authorization": f"Bearer {webhook_secret(one.house.secret)}"},
-               "secret": {"authorization": f"Bearer {one.house.secret}"}}
-    doors = {"predictions": lambda headers: one.ask("POST", "/v1/predict", json=TEXT, headers=headers),
-             "chat": lambda headers: one.ask("POST", "/v1/conversations", headers=headers),
-             "desk": lambda headers: one.ask("GET", "/v1/labels/next", headers=headers)}
+
+    bearers = {
+        "program": {"authorization": "Bearer a-program-0123456789"},
+        "person": one.bears(),
+        "agent": one.bears("Grace", True),
+        "calls": {"authorization": f"Bearer {webhook_secret(one.house.secret)}"},
+        "secret": {"authorization": f"Bearer {one.house.secret}"},
+    }
+    doors = {
+        "predictions": lambda headers: one.ask("POST", "/v1/predict", json=TEXT, headers=headers),
+        "chat": lambda headers: one.ask("POST", "/v1/conversations", headers=headers),
+        "desk": lambda headers: one.ask("GET", "/v1/labels/next", headers=headers),
+    }
     try:
         for door, ask in doors.items():
             let_in = {kind for kind, headers in bearers.items() if ask(headers).status_code < 300}
@@ -143,8 +188,24 @@ def test_one_kind_of_token_does_not_open_the_door_of_another(root):
         (root / "events" / "tokens").unlink()
 
 
-@pytest.mark.parametrize("name", ["ａｎｎ", "a\u200bnn", "ann\u00ad", " ann", "ann ", "a  nn", "ann\x00", "ann\n", "\u202eann", "ﬁnn", "a\ud800",
-                                  "ann\ufeff", "e\u0301va"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ａｎｎ",
+        "a\u200bnn",
+        "ann\u00ad",
+        " ann",
+        "ann ",
+        "a  nn",
+        "ann\x00",
+        "ann\n",
+        "\u202eann",
+        "ﬁnn",
+        "a\ud800",
+        "ann\ufeff",
+        "e\u0301va",
+    ],
+)
 def test_a_name_in_another_spelling_that_looks_the_same_is_refused_at_the_door(name):
     """Full-width, zero-width and other spellings were one person's conversations by accident."""
     with pytest.raises(InputError):
@@ -165,7 +226,9 @@ def test_ann_and_ANN_are_two_people_and_neither_reads_the_other(inside):
     for name in ("ANN", "Ann", "anne"):
         assert inside.ask("GET", path, headers=inside.bears(name)).status_code == 404
         assert inside.ask("POST", path, headers=inside.bears(name), json=act).status_code == 404
-    assert inside.ask("POST", "/v1/conversations", headers=inside.bears("ann", True)).status_code == 403  # an agent is nobody here
+    assert (
+        inside.ask("POST", "/v1/conversations", headers=inside.bears("ann", True)).status_code == 403
+    )  # an agent is nobody here
     opened = inside.house.log.read(("opened",), about=talk)[0]
     assert opened.body["spelt"] == exact_name("ann") and "ann" not in json.dumps(opened.body)
 
@@ -184,7 +247,7 @@ def seconds(work, text: str) -> float:
 
 
 def grows_no_faster(work, text) -> bool:
-    """Whether work on a text of eight times the size takes about eight times as long. Quadratic work takes 64 times as long."""
+    """Whether work on eight times the text takes about eight times as long; quadratic work takes 64 times as long."""
     for size in (2_000, 10_000):
         small, large = seconds(work, text(size)), seconds(work, text(8 * size))
         if small > 5e-4 and large > 45 * small:
@@ -192,7 +255,16 @@ def grows_no_faster(work, text) -> bool:
     return True
 
 
-FREEZES = ("([A-Za-z]+[0-9]*)+-[0-9]{4}", "(a+)+$", "(a|aa)+b", "(.*)*x", "(a|a)*c", "([a-z]+)*=", "(\\w+\\s?)+:", "^(([a-z])+.)+[A-Z]([a-z])+$")
+FREEZES = (
+    "([A-Za-z]+[0-9]*)+-[0-9]{4}",
+    "(a+)+$",
+    "(a|aa)+b",
+    "(.*)*x",
+    "(a|a)*c",
+    "([a-z]+)*=",
+    "(\\w+\\s?)+:",
+    "^(([a-z])+.)+[A-Z]([a-z])+$",
+)
 
 
 @pytest.mark.parametrize("pattern", FREEZES)
@@ -203,27 +275,71 @@ def test_a_slot_pattern_of_the_catalogue_runs_in_linear_time(pattern):
     assert grows_no_faster(compiled(pattern).fullmatch, lambda size: "a" * size + "!")
 
 
-@pytest.mark.parametrize("pattern", ["(?=a)a", "(?<!a)b", r"(a)\1", "(?P<x>a)(?P=x)", "(?>a+)b", "a{2000}", "a{,3}", "[", "a" * 600, "(", "*",
-                                     r"\Z", "(?(1)a|b)", "(((a{50}){50}){50})", r"\8"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?=a)a",
+        "(?<!a)b",
+        r"(a)\1",
+        "(?P<x>a)(?P=x)",
+        "(?>a+)b",
+        "a{2000}",
+        "a{,3}",
+        "[",
+        "a" * 600,
+        "(",
+        "*",
+        r"\Z",
+        "(?(1)a|b)",
+        "(((a{50}){50}){50})",
+        r"\8",
+    ],
+)
 def test_a_pattern_that_cannot_run_in_linear_time_is_refused_when_it_is_read(pattern, tmp_path):
     """In six lines at most, with the process and the slot."""
     file = tmp_path / "processes.toml"
-    file.write_text(f"[car_pass]\nslots = ['plate']\n[car_pass.slot.plate]\nkind = 'pattern'\nwanted = 'x'\npattern = '''{pattern}'''\n")
+    file.write_text(
+        f"[car_pass]\nslots = ['plate']\n[car_pass.slot.plate]\nkind = 'pattern'\nwanted = 'x'\npattern = '''{pattern}'''\n"
+    )
     with pytest.raises(InputError, match=r"\[car_pass.slot.plate\]") as problem:
         read_catalogue(file)
     assert len(str(problem.value).splitlines()) <= 6 and str(file) in str(problem.value)
 
 
-
-
-@pytest.mark.parametrize("part", ["a", "a ", "1", "1 ", "+1", "+1 ", "(0", "a@", "@", "a.", "a@a.", "a-", "DE12", "DE12 1234 ", "hi ",
-                                  "my name is ", "a person ", "\u0301", "'", ",1", "İ", "€"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "a",
+        "a ",
+        "1",
+        "1 ",
+        "+1",
+        "+1 ",
+        "(0",
+        "a@",
+        "@",
+        "a.",
+        "a@a.",
+        "a-",
+        "DE12",
+        "DE12 1234 ",
+        "hi ",
+        "my name is ",
+        "a person ",
+        "\u0301",
+        "'",
+        ",1",
+        "İ",
+        "€",
+    ],
+)
 def test_our_own_regular_expressions_run_in_linear_time(part):
-    """Measured by how the time grows: of texts as people send them, and of values of slots, which are 200 characters at most."""
+    """Measured by how the time grows, of texts and of values of slots, which have 200 characters at most."""
     from mlbot.policy import YES, begs_person, is_one_of, wants_person
     from mlbot.text import clean, key
+
     for work in (clean, key, wants_person, begs_person, lambda text: is_one_of(text, YES)):
-        assert grows_no_faster(work, lambda size: (part * size)[:size // 4]), work
+        assert grows_no_faster(work, lambda size: (part * size)[: size // 4]), work
     for kind in ("number", "date", "email", "choice"):
         slot = Slot("x", kind, options=("a", "b") if kind == "choice" else ())
         assert grows_no_faster(lambda text, slot=slot: read_value(slot, text[:200]), lambda size: part * size)
@@ -232,23 +348,40 @@ def test_our_own_regular_expressions_run_in_linear_time(part):
 # The event loop
 
 
-QUICK = {"livez", "readyz", "v2 live", "v2 ready", "v2 model", "v2 model ready", "start", "demo identity", "demo agent", "v2 infer"}
+QUICK = {
+    "livez",
+    "readyz",
+    "v2 live",
+    "v2 ready",
+    "v2 model",
+    "v2 model ready",
+    "start",
+    "demo identity",
+    "demo agent",
+    "v2 infer",
+}
 
 
 def test_nothing_slow_runs_in_the_event_loop():
-    """Each route runs in a thread, but for those that only look at what is in memory, and one that sends its work to a thread."""
+    """Each route runs in a thread, but for those that look into memory only, and one that sends its work to one."""
     handlers = [*OPEN, *THEIRS, *AGENTS, demo_identity, demo_agent]
     assert {handler.name for handler in handlers if not handler.sync_to_thread} == QUICK
 
 
-@pytest.mark.parametrize("path, body", [
-    ("/v2/models/mlbot/infer", {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a card"]}]}),
-    ("/v1/predict", {"text": "card " * 400})])
+@pytest.mark.parametrize(
+    "path, body",
+    [
+        ("/v2/models/mlbot/infer", {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a card"]}]}),
+        ("/v1/predict", {"text": "card " * 400}),
+    ],
+)
 def test_long_work_leaves_the_event_loop_free(inside, monkeypatch, path, body):
     """While a model thinks, others are answered: it thinks in another thread."""
     model, there = inside.house.live.current, []
     thinks = model.predict
-    monkeypatch.setattr(model, "predict", lambda *text, **context: there.append(threading.current_thread()) or thinks(*text, **context))
+    monkeypatch.setattr(
+        model, "predict", lambda *text, **context: there.append(threading.current_thread()) or thinks(*text, **context)
+    )
     assert inside.ask("POST", path, json=body).status_code == 200
     assert there and threading.main_thread() not in there
 
@@ -256,12 +389,14 @@ def test_long_work_leaves_the_event_loop_free(inside, monkeypatch, path, body):
 def test_the_catalogue_is_not_read_while_somebody_waits(inside, monkeypatch):
     """It is read in the thread that follows the champion, and a mistake in it is an alert."""
     from mlbot import house as _house
+
     monkeypatch.setattr(_house, "load_catalogue", lambda *settings: 1 / 0)
     assert inside.ask("GET", "/v1/intents").status_code == 200
     assert inside.ask("POST", "/v1/predict", json=TEXT).status_code == 200
 
     def broken(*settings):
         raise InputError("a pattern", "another", "mend it")
+
     before = inside.house.processes()
     monkeypatch.setattr(_house, "load_catalogue", broken)
     inside.house.know_processes()
@@ -284,9 +419,18 @@ GOOD = {
     "an id": ({"id": "7 x", "inputs": [tensor(["a card"])]}, [1], "7 x"),
     "a column": ({"inputs": [tensor(["a card", "a room"], [2, 1])]}, [2, 1], None),
     "nested": ({"inputs": [tensor([["a card"], ["a room"]], [2, 1])]}, [2, 1], None),
-    "base64": ({"inputs": [tensor([base64.b64encode(b"a card").decode()], parameters={"content_type": "base64"})]}, [1], None),
-    "parameters that nobody knows": ({"parameters": {"priority": 3, "x": None}, "inputs": [tensor(["a card"], parameters={"y": 1})]}, [1], None),
-    "context": ({"inputs": [tensor(["a card"]), tensor(["sales"], name="role")]}, [1], None)}
+    "base64": (
+        {"inputs": [tensor([base64.b64encode(b"a card").decode()], parameters={"content_type": "base64"})]},
+        [1],
+        None,
+    ),
+    "parameters that nobody knows": (
+        {"parameters": {"priority": 3, "x": None}, "inputs": [tensor(["a card"], parameters={"y": 1})]},
+        [1],
+        None,
+    ),
+    "context": ({"inputs": [tensor(["a card"]), tensor(["sales"], name="role")]}, [1], None),
+}
 
 
 @pytest.mark.parametrize("case", GOOD)
@@ -303,32 +447,69 @@ def test_a_request_of_the_open_inference_protocol_is_answered_by_its_rules(insid
 
 
 BAD = {
-    "null": tensor([None]), "a number": tensor([5]), "nested texts": tensor([["a"]]), "nested twice": tensor([[["a"]]], [1, 1]),
-    "a shape too large": tensor(["a"], [2]), "a shape too small": tensor(["a", "b"], [1]), "no shape": tensor(["a"], [[]]),
-    "a negative shape": tensor(["a"], [-1]), "a shape of texts": tensor(["a"], ["1"]), "a shape of truth": tensor(["a"], [True]),
-    "a huge shape": tensor(["a"], [2 ** 70]), "two columns": tensor(["a", "b"], [1, 2]), "FP32": tensor([1.0], kind="FP32"),
-    "INT64": tensor([1], kind="INT64"), "bytes in small letters": tensor(["a"], kind="bytes"), "no data": tensor([], [0]),
-    "an unknown tensor": tensor(["a"], name="planet"), "a tensor that nobody sent": tensor(["a"], name="role"),
-    "no base64": tensor(["ä"], parameters={"content_type": "base64"}), "base64 of no UTF-8": tensor(["/w=="], parameters={"content_type": "base64"}),
-    "another content type": tensor(["a"], parameters={"content_type": "np"}), "an empty text": tensor([" "]),
-    "bytes that did not come": tensor(["a"], parameters={"binary_data_size": 5}), "a size below 0": tensor(["a"], parameters={"binary_data_size": -1}),
-    "data that is a text": {**tensor(["a"]), "data": "a"}, "no data at all": {"name": "text", "shape": [1], "datatype": "BYTES"},
-    "half of a character": tensor(["\ud800"])}
+    "null": tensor([None]),
+    "a number": tensor([5]),
+    "nested texts": tensor([["a"]]),
+    "nested twice": tensor([[["a"]]], [1, 1]),
+    "a shape too large": tensor(["a"], [2]),
+    "a shape too small": tensor(["a", "b"], [1]),
+    "no shape": tensor(["a"], [[]]),
+    "a negative shape": tensor(["a"], [-1]),
+    "a shape of texts": tensor(["a"], ["1"]),
+    "a shape of truth": tensor(["a"], [True]),
+    "a huge shape": tensor(["a"], [2**70]),
+    "two columns": tensor(["a", "b"], [1, 2]),
+    "FP32": tensor([1.0], kind="FP32"),
+    "INT64": tensor([1], kind="INT64"),
+    "bytes in small letters": tensor(["a"], kind="bytes"),
+    "no data": tensor([], [0]),
+    "an unknown tensor": tensor(["a"], name="planet"),
+    "a tensor that nobody sent": tensor(["a"], name="role"),
+    "no base64": tensor(["ä"], parameters={"content_type": "base64"}),
+    "base64 of no UTF-8": tensor(["/w=="], parameters={"content_type": "base64"}),
+    "another content type": tensor(["a"], parameters={"content_type": "np"}),
+    "an empty text": tensor([" "]),
+    "bytes that did not come": tensor(["a"], parameters={"binary_data_size": 5}),
+    "a size below 0": tensor(["a"], parameters={"binary_data_size": -1}),
+    "data that is a text": {**tensor(["a"]), "data": "a"},
+    "no data at all": {"name": "text", "shape": [1], "datatype": "BYTES"},
+    "half of a character": tensor(["\ud800"]),
+}
 
 
 @pytest.mark.parametrize("case", BAD)
 def test_a_tensor_that_could_be_taken_in_two_ways_is_refused(inside, case):
     """400 with the protocol's `error`, and no text of the request in it; the next request is answered."""
-    got = inside.ask("POST", "/v2/models/mlbot/infer", content=json.dumps({"inputs": [BAD[case]]}), headers={"content-type": "application/json"})
+    got = inside.ask(
+        "POST",
+        "/v2/models/mlbot/infer",
+        content=json.dumps({"inputs": [BAD[case]]}),
+        headers={"content-type": "application/json"},
+    )
     assert got.status_code == 400 and isinstance(got.json()["error"], str) and got.json()["error"], got.text
     assert inside.ask("POST", "/v2/models/mlbot/infer", json=GOOD["an id"][0]).status_code == 200
 
 
-@pytest.mark.parametrize("header, body", [
-    ("x", b""), ("-1", b""), ("999999", b"{}"), ("2", b"[]"), ("1e3", b"{}"), ("\u0662", b"{}"), ("2", b"{}tail"),
-    ("", json.dumps({"inputs": [tensor(["a"])]}).encode() + b"tail"), ("", b"\xff"), ("", b"[" * 50_000), ("", b"")])
+@pytest.mark.parametrize(
+    "header, body",
+    [
+        ("x", b""),
+        ("-1", b""),
+        ("999999", b"{}"),
+        ("2", b"[]"),
+        ("1e3", b"{}"),
+        ("\u0662", b"{}"),
+        ("2", b"{}tail"),
+        ("", json.dumps({"inputs": [tensor(["a"])]}).encode() + b"tail"),
+        ("", b"\xff"),
+        ("", b"[" * 50_000),
+        ("", b""),
+    ],
+)
 def test_a_binary_request_that_does_not_add_up_is_refused(inside, header, body):
-    headers = {"content-type": "application/octet-stream"} | ({"inference-header-content-length": header.encode()} if header else {})
+    headers = {"content-type": "application/octet-stream"} | (
+        {"inference-header-content-length": header.encode()} if header else {}
+    )
     got = inside.ask("POST", "/v2/models/mlbot/infer", content=body, headers=headers)
     assert got.status_code == 400 and got.json()["error"], got.text
 
@@ -338,12 +519,22 @@ def test_errors_of_the_protocol_have_its_shape_wherever_they_come_from(inside):
     outputs = {"inputs": [tensor(["a"])], "outputs": [{"name": "planet"}]}
     twice = {"inputs": [tensor(["a"])] * 2}
     for method, path, more, status in (
-            ("GET", "/v2/models/other", {}, 404), ("GET", "/v2/models/mlbot/versions/7", {}, 404), ("GET", "/v2/models/mlbot/versions/7/ready", {}, 404),
-            ("GET", "/v2/models/mlbot/config", {}, 404), ("GET", "/v2/models/mlbot/infer", {}, 405),
-            ("POST", "/v2/models/mlbot/infer", {"content": "{}", "headers": {"content-type": "text/plain"}}, 415),
-            ("POST", "/v2/models/mlbot/infer", {"content": "{}", "headers": {"content-type": "application/json", "content-encoding": "gzip"}}, 415),
-            ("POST", "/v2/models/mlbot/infer", {"json": outputs}, 400), ("POST", "/v2/models/mlbot/infer", {"json": twice}, 400),
-            ("POST", "/v2/models/mlbot/infer", {"json": {"inputs": []}}, 400)):
+        ("GET", "/v2/models/other", {}, 404),
+        ("GET", "/v2/models/mlbot/versions/7", {}, 404),
+        ("GET", "/v2/models/mlbot/versions/7/ready", {}, 404),
+        ("GET", "/v2/models/mlbot/config", {}, 404),
+        ("GET", "/v2/models/mlbot/infer", {}, 405),
+        ("POST", "/v2/models/mlbot/infer", {"content": "{}", "headers": {"content-type": "text/plain"}}, 415),
+        (
+            "POST",
+            "/v2/models/mlbot/infer",
+            {"content": "{}", "headers": {"content-type": "application/json", "content-encoding": "gzip"}},
+            415,
+        ),
+        ("POST", "/v2/models/mlbot/infer", {"json": outputs}, 400),
+        ("POST", "/v2/models/mlbot/infer", {"json": twice}, 400),
+        ("POST", "/v2/models/mlbot/infer", {"json": {"inputs": []}}, 400),
+    ):
         got = inside.ask(method, path, **more)
         assert got.status_code == status and isinstance(got.json()["error"], str), (path, got.text)
 
@@ -351,8 +542,18 @@ def test_errors_of_the_protocol_have_its_shape_wherever_they_come_from(inside):
 # What a browser may be made to send
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
-                                  "", "application/jsonx", "application/octet-stream"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "text/plain",
+        "text/plain; application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "",
+        "application/jsonx",
+        "application/octet-stream",
+    ],
+)
 def test_a_body_that_is_not_called_json_is_refused(inside, kind):
     """A page of another site may send text/plain, and a body of no kind, without asking; on each route that reads one."""
     for path in ("/v1/predict", "/v1/feedback", "/v1/conversations/x/messages", "/v1/labels", "/v1/handoffs/x/messages"):
@@ -370,11 +571,29 @@ async def in_parts(parts):
         yield part
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:80", "", "localhost@evil.example",
-                                  "10.9.9.9", "[::2]", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "evil.example:80",
+        "",
+        "localhost@evil.example",
+        "10.9.9.9",
+        "[::2]",
+        "0.0.0.0",
+    ],
+)
 def test_a_request_for_another_host_is_refused(inside, host):
     """A foreign name that leads here (DNS rebinding) reads nothing: not pages, not predictions, not the demo."""
-    for method, path in (("GET", "/v1/intents"), ("POST", "/v1/predict"), ("GET", "/web/index.html"), ("GET", "/openapi.json"), ("GET", "/v2")):
+    for method, path in (
+        ("GET", "/v1/intents"),
+        ("POST", "/v1/predict"),
+        ("GET", "/web/index.html"),
+        ("GET", "/openapi.json"),
+        ("GET", "/v2"),
+    ):
         body = {"json": TEXT} if method == "POST" else {}
         got = inside.ask(method, path, headers={"host": host}, **body)
         assert got.status_code == 421 and "hosts in settings.ini" in got.json()["do"], got.text
@@ -384,8 +603,14 @@ def test_a_request_for_another_host_is_refused(inside, host):
 def test_names_of_the_service_come_from_the_settings(root):
     """`hosts`, the host that it listens on, and any name where that is what somebody wants."""
     server = ("10.0.0.7", 8000)
-    for names, host, known in ((("bot.example",), b"bot.example:443", True), (("*",), b"whatever", True), (("10.0.0.7",), b"10.0.0.7", True),
-                               ((), b"bot.example", False), (("bot.example",), b"sub.bot.example", False), (("[2001:db8::1]",), b"[2001:db8::1]:80", True)):
+    for names, host, known in (
+        (("bot.example",), b"bot.example:443", True),
+        (("*",), b"whatever", True),
+        (("10.0.0.7",), b"10.0.0.7", True),
+        ((), b"bot.example", False),
+        (("bot.example",), b"sub.bot.example", False),
+        (("[2001:db8::1]",), b"[2001:db8::1]:80", True),
+    ):
         assert Hosts(names).know([(b"host", host)], server) == known
     one = Inside(root, SETTINGS + "hosts = bot.example\nhost = 0.0.0.0\n")
     assert one.ask("GET", "/v1/intents", headers={"host": "bot.example"}).status_code == 200
@@ -406,7 +631,12 @@ def test_one_person_opens_a_few_handovers_and_no_more(inside):
     assert "other conversations" in talks[-1]["messages"][-1]["text"]
     bob = inside.bears("bob")
     talk = inside.ask("POST", "/v1/conversations", headers=bob).json()["conversation_id"]
-    assert inside.ask("POST", f"/v1/conversations/{talk}/messages", headers=bob, json={"key": "1", "text": "a human please"}).json()["owner"] == "queue"
+    assert (
+        inside.ask(
+            "POST", f"/v1/conversations/{talk}/messages", headers=bob, json={"key": "1", "text": "a human please"}
+        ).json()["owner"]
+        == "queue"
+    )
 
 
 def test_handovers_that_are_asked_for_at_the_same_time_are_counted_too(inside, tmp_path):
@@ -429,14 +659,23 @@ def test_one_person_is_limited_on_however_many_addresses_and_one_address_for_how
     one = Inside(root, SETTINGS.replace("100000", "200"))
     try:
         grace = one.bears("Grace", True)
-        codes = [one.ask("POST", "/v1/labels", f"10.0.{at}.1", headers=grace, json={"id": "e1", "intent": "oos"}).status_code for at in range(40)]
+        codes = [
+            one.ask("POST", "/v1/labels", f"10.0.{at}.1", headers=grace, json={"id": "e1", "intent": "oos"}).status_code
+            for at in range(40)
+        ]
         assert codes.count(429) >= 10 and set(codes) == {404, 429}
         assert one.ask("GET", "/v1/labels/next", headers=one.bears("Linus", True)).status_code == 200
         starts = [one.ask("POST", "/v1/conversations", f"10.1.{at}.1", headers=one.bears("ada")) for at in range(14)]
         assert [start.status_code for start in starts].count(201) in (10, 11) and starts[-1].headers["retry-after"] == "1"
         assert one.ask("POST", "/v1/conversations", headers=one.bears("bob")).status_code == 201
-        words = [one.ask("POST", "/v1/feedback", "10.2.0.1", json={"request_id": "r", "useful": True}).status_code for _ in range(40)]
-        assert 429 in words and one.ask("POST", "/v1/feedback", "10.2.0.2", json={"request_id": "r", "useful": True}).status_code == 404
+        words = [
+            one.ask("POST", "/v1/feedback", "10.2.0.1", json={"request_id": "r", "useful": True}).status_code
+            for _ in range(40)
+        ]
+        assert (
+            429 in words
+            and one.ask("POST", "/v1/feedback", "10.2.0.2", json={"request_id": "r", "useful": True}).status_code == 404
+        )
     finally:
         one.house.log.close()
 
@@ -445,8 +684,10 @@ def test_a_proxy_that_is_named_does_not_make_one_caller_of_all(root):
     """The limit of an address holds for the address that the proxy names, and nobody else is believed."""
     one = Inside(root, SETTINGS.replace("100000", "3") + "proxies = 10.0.0.2\n")
     try:
+
         def codes(address, **headers):
             return [one.ask("GET", "/v1/intents", address, headers=headers).status_code for _ in range(8)]
+
         assert 429 in codes("10.0.0.2", **{"x-forwarded-for": "6.6.6.6, 1.2.3.4"})
         assert codes("10.0.0.2", **{"x-forwarded-for": "1.2.3.5"})[0] == 200  # through the same proxy
         assert 429 in codes("10.0.0.3", **{"x-forwarded-for": "1.2.3.6"})
@@ -467,6 +708,7 @@ def test_a_flood_of_anonymous_requests_pushes_nobody_out_of_the_label_queue(root
         for number in range(3):
             one.ask("POST", "/v1/predict", "10.3.0.1", json={"text": f"a wish of the intranet {number}"})
         from mlbot.house import Ask, prediction_for
+
         for number in range(6_000):
             prediction_for(one.house, Ask(f"qwfp zxcv {number}"), "6.6.6.6")
             if number % 500 == 0:
@@ -488,8 +730,9 @@ def test_a_flood_of_anonymous_requests_pushes_nobody_out_of_the_label_queue(root
 
 
 def test_work_in_the_background_begins_again_whatever_goes_wrong():
-    """Even what is no Exception ends no thread; it is counted, reported, and tried later and later; so is its reporter's error."""
+    """Not even a SystemExit ends the thread: it is counted, reported and tried again, whatever the reporter does."""
     from mlbot.live import Repeated
+
     tries, told, done = [], [], threading.Event()
 
     def work():
@@ -501,6 +744,7 @@ def test_work_in_the_background_begins_again_whatever_goes_wrong():
     def failed(problem):
         told.append(type(problem))
         raise KeyError("of the reporter")
+
     found = Repeated("carrier", work, 0.001, failed)
     found.start()
     assert done.wait(10) and told == [TypeError, SystemExit, MemoryError]
@@ -510,6 +754,7 @@ def test_work_in_the_background_begins_again_whatever_goes_wrong():
 
 def test_work_that_hangs_and_work_that_fails_are_seen_without_what_they_were_about():
     from mlbot.live import Repeated
+
     now, inside, go = [0.0], threading.Event(), threading.Event()
     hanging = Repeated("live", lambda: (inside.set(), go.wait(10)), 0.001, clock=lambda: now[0])
     hanging.start()
@@ -530,6 +775,7 @@ def test_every_thread_of_the_service_is_one_that_begins_again():
     import mlbot.house
     import mlbot.live
     import mlbot.outbox
+
     sources = "".join(map(inspect.getsource, (mlbot.carry, mlbot.house, mlbot.live, mlbot.outbox)))
     assert sources.count("threading.Thread(") == 1
 
@@ -539,20 +785,32 @@ def tiny(bias: float):
     import numpy as np
 
     from mlbot.artefact import build_artefact
-    return build_artefact(["badge", "leave"], [], {"words": ["badge", "leave"], "pieces": []},
-                          {"weights": np.eye(2), "bias": np.array([bias, 0.0]), "idf": np.ones(2)},
-                          {"model": {"words": [1, 2], "characters": [1, 4]}})
+
+    return build_artefact(
+        ["badge", "leave"],
+        [],
+        {"words": ["badge", "leave"], "pieces": []},
+        {"weights": np.eye(2), "bias": np.array([bias, 0.0]), "idf": np.ones(2)},
+        {"model": {"words": [1, 2], "characters": [1, 4]}},
+    )
 
 
-@pytest.mark.parametrize("odd", [
-    {"releases/00000002.json": b'{"when": "2026", "model": 5}'}, {"releases/00000002.json": b'{"when": "2026", "model": ["x"]}'},
-    {"trial.json": b'{"model": 5, "share": "x", "since": []}'}, {"trial.json": b'{"model": null, "share": 0.1, "since": 1, "who": {}}'},
-    {"trial.json": b"[]"}])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"releases/00000002.json": b'{"when": "2026", "model": 5}'},
+        {"releases/00000002.json": b'{"when": "2026", "model": ["x"]}'},
+        {"trial.json": b'{"model": 5, "share": "x", "since": []}'},
+        {"trial.json": b'{"model": null, "share": 0.1, "since": 1, "who": {}}'},
+        {"trial.json": b"[]"},
+    ],
+)
 def test_the_work_that_carries_models_outlives_an_object_of_any_kind(tmp_path, odd):
     """It died of a TypeError, and no release was taken over any more."""
     from mlbot.carry import Carrier, push
     from mlbot.objects import open_objects
     from mlbot.registry import release
+
     here, shared = tmp_path / "here", open_objects(tmp_path / "shared")
     first = release(tiny(0), here, {"who": "ann"}).name
     push(here, shared)
@@ -570,18 +828,22 @@ def test_the_work_that_carries_models_outlives_an_object_of_any_kind(tmp_path, o
 
 def test_an_error_of_ours_in_carrying_is_an_alert_and_not_the_end(tmp_path, monkeypatch):
     from mlbot import carry
+
     monkeypatch.setattr(carry, "pull", lambda *places, **known: None + 1)
     carrier = carry.Carrier(tmp_path / "there", str(tmp_path / "shared"), 1)
     assert carrier.look() == "" and carrier.alert == "what is carried cannot be taken over: TypeError"
 
 
-@pytest.mark.parametrize("damage", ["{", "", "[5]", '[{"text": "x", "context": 5, "intent": "y", "confidence": 1}]', '{"a": 1}'])
+@pytest.mark.parametrize(
+    "damage", ["{", "", "[5]", '[{"text": "x", "context": 5, "intent": "y", "confidence": 1}]', '{"a": 1}']
+)
 def test_damaged_golden_answers_are_mended_by_the_next_look_and_not_refused_for_ever(tmp_path, damage):
-    """Of a server that takes over models: the file is fetched again, when the model is new, and when it is the champion already."""
+    """A server that takes models over fetches the file again, of a new model and of its champion."""
     from mlbot.carry import Carrier, push
     from mlbot.live import Live, golden_file
     from mlbot.objects import open_objects
     from mlbot.registry import release
+
     here, there = tmp_path / "here", tmp_path / "there"
     name = release(tiny(0), here, {"who": "ann"}).name
     golden_file(here, name).parent.mkdir()
@@ -601,15 +863,28 @@ def test_damaged_golden_answers_are_mended_by_the_next_look_and_not_refused_for_
     assert live.current.name == name and not live.problems
 
 
-@pytest.mark.parametrize("facts", [
-    {"model": {"words": [1, 10 ** 9], "characters": [1, 4]}}, {"model": {"words": [1, 2], "characters": [1, 10 ** 9]}},
-    {"model": {"words": [2, 1], "characters": [1, 4]}}, {"model": {"words": [True, 2], "characters": [1, 4]}},
-    {"model": {"words": [1, 2], "characters": [1, 4], "threshold": float("nan")}}, {"model": {"words": [1, 2], "characters": [1, 4], "threshold": "0.3"}},
-    {"max_characters": 10 ** 12}, {"max_characters": True}, {"max_characters": 0}, {"scope_threshold": 7}, {"scope_rows": -1}, {"scope_rows": "x"}])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"model": {"words": [1, 10**9], "characters": [1, 4]}},
+        {"model": {"words": [1, 2], "characters": [1, 10**9]}},
+        {"model": {"words": [2, 1], "characters": [1, 4]}},
+        {"model": {"words": [True, 2], "characters": [1, 4]}},
+        {"model": {"words": [1, 2], "characters": [1, 4], "threshold": float("nan")}},
+        {"model": {"words": [1, 2], "characters": [1, 4], "threshold": "0.3"}},
+        {"max_characters": 10**12},
+        {"max_characters": True},
+        {"max_characters": 0},
+        {"scope_threshold": 7},
+        {"scope_rows": -1},
+        {"scope_rows": "x"},
+    ],
+)
 def test_a_manifest_is_held_to_limits_before_anything_is_done_with_it(tmp_path, facts):
     """`words: [1, 10**9]` hung whoever loaded the model. Its digests are right: the kind of each value is not."""
     from mlbot.artefact import build_artefact, read_artefact, write_artefact
     from mlbot.live import Live
+
     good = tiny(0)
     usual = {"model": {"words": [1, 2], "characters": [1, 4]}}
     odd = build_artefact(["badge", "leave"], [], good.vocabulary, good.weights, usual | facts)
@@ -625,6 +900,7 @@ def test_a_manifest_is_held_to_limits_before_anything_is_done_with_it(tmp_path, 
 def test_one_process_that_cannot_be_called_does_not_keep_the_others(inside, tmp_path):
     """An event that nobody foresaw is an alert of the outbox; what else is due is called."""
     from mlbot.outbox import Outbox
+
     model = inside.house.live.current
     bot = Bot(EventLog(tmp_path / "events.db"), lambda about: model, dict, inside.house.settings.costs)
     talk = bot.start(Identity("ada")).id
@@ -638,6 +914,7 @@ def test_one_process_that_cannot_be_called_does_not_keep_the_others(inside, tmp_
 def test_predictions_wait_for_a_log_that_is_away_and_a_broken_one_is_left_out(tmp_path):
     """What could not be written is written later; what can never be written is counted, and alone is lost."""
     from mlbot.house import Figures
+
     log, figures = EventLog(tmp_path / "events.db"), Figures()
     recorder = Recorder(log, figures, most=50)
     for number in range(3):
@@ -676,10 +953,11 @@ def test_readyz_says_codes_and_no_text(root, tmp_path):
         assert "golden text 1" in words and SAID not in words
         heard = io.StringIO()
         from mlbot.house import say_alerts
+
         with redirect_stderr(heard):
             say_alerts(one.house)
             say_alerts(one.house)
-        line, = heard.getvalue().splitlines()
+        (line,) = heard.getvalue().splitlines()
         assert json.loads(line)["alert"] == "model_refused" and SAID not in line
     finally:
         one.house.log.close()
@@ -689,6 +967,7 @@ def test_readyz_says_codes_and_no_text(root, tmp_path):
 def own(root, tmp_path, monkeypatch):
     """A service with a log of its own, which gives up soon."""
     from mlbot import events
+
     monkeypatch.setattr(events, "_PRAGMAS", ("busy_timeout = 50", *events._PRAGMAS[1:]))
     shutil.copytree(root / "models", tmp_path / "models")
     found = Inside(tmp_path)
@@ -709,13 +988,22 @@ def test_it_is_not_ready_while_the_log_is_locked(own):
     log_beat(own)
     refused = own.ask("GET", "/readyz")
     assert refused.status_code == 503 and refused.json()["detail"] == "not ready: log_unwritable"
-    assert own.ask("GET", "/v2/health/ready").status_code == 503 and own.ask("POST", "/v1/predict", json=TEXT).status_code == 200
+    assert (
+        own.ask("GET", "/v2/health/ready").status_code == 503 and own.ask("POST", "/v1/predict", json=TEXT).status_code == 200
+    )
     said = own.ask("POST", "/v1/conversations", headers=own.bears())
-    assert said.status_code == 503 and said.json()["detail"] == "the event log cannot be used now" and said.headers["retry-after"]
+    assert (
+        said.status_code == 503
+        and said.json()["detail"] == "the event log cannot be used now"
+        and said.headers["retry-after"]
+    )
     other.execute("ROLLBACK")
     other.close()
     log_beat(own)
-    assert own.ask("GET", "/readyz").status_code == 200 and own.ask("POST", "/v1/conversations", headers=own.bears()).status_code == 201
+    assert (
+        own.ask("GET", "/readyz").status_code == 200
+        and own.ask("POST", "/v1/conversations", headers=own.bears()).status_code == 201
+    )
 
 
 def test_it_is_not_ready_while_the_log_is_gone_and_is_again_when_it_is_back(own):
@@ -741,6 +1029,7 @@ def test_it_is_not_ready_while_the_log_is_gone_and_is_again_when_it_is_back(own)
 def test_it_is_not_ready_while_the_disk_of_the_log_is_full(own, monkeypatch):
     """Predictions are answered and wait for room; they are written when there is some."""
     from mlbot import events
+
     log_beat(own)
     pages = sqlite3.connect(own.house.watch.file).execute("PRAGMA page_count").fetchone()[0]
     usual = events._PRAGMAS
@@ -769,14 +1058,18 @@ def test_tokens_that_cannot_be_read_are_an_alert_without_their_words(root, tmp_p
 
 def test_what_people_type_forges_no_line_of_the_log_and_no_header(own):
     """Line ends and escapes in texts, names, keys and paths stay within their JSON, and come back in no header."""
-    odd = "x\r\nset-cookie: a=b\r\n\r\n{\"level\": \"info\"}\x1b[2J"
+    odd = 'x\r\nset-cookie: a=b\r\n\r\n{"level": "info"}\x1b[2J'
     ada, heard = own.bears(), io.StringIO()
     with redirect_stderr(heard):
         talk = own.ask("POST", "/v1/conversations", headers=ada).json()["conversation_id"]
-        got = [own.ask("POST", f"/v1/conversations/{talk}/messages", headers=ada, json={"key": odd, "text": odd}),
-               own.ask("POST", "/v1/feedback", json={"request_id": odd[:80], "useful": True}), own.ask("GET", "/v1/x%0d%0aset-cookie:%20a=b"),
-               own.ask("DELETE", "/v1/labels/e1%0d%0a", headers=own.bears("Grace", True)), own.ask("GET", "/%00"),
-               own.ask("POST", "/v2/models/x%0d%0ay/infer", json={"inputs": [tensor([odd])]})]
+        got = [
+            own.ask("POST", f"/v1/conversations/{talk}/messages", headers=ada, json={"key": odd, "text": odd}),
+            own.ask("POST", "/v1/feedback", json={"request_id": odd[:80], "useful": True}),
+            own.ask("GET", "/v1/x%0d%0aset-cookie:%20a=b"),
+            own.ask("DELETE", "/v1/labels/e1%0d%0a", headers=own.bears("Grace", True)),
+            own.ask("GET", "/%00"),
+            own.ask("POST", "/v2/models/x%0d%0ay/infer", json={"inputs": [tensor([odd])]}),
+        ]
     assert all("set-cookie" not in answer.headers and answer.status_code < 500 for answer in got)
     assert all(json.loads(line) for line in heard.getvalue().splitlines())
 
@@ -784,6 +1077,7 @@ def test_what_people_type_forges_no_line_of_the_log_and_no_header(own):
 def test_the_audience_tells_two_services_with_one_secret_apart(root, tmp_path, monkeypatch):
     """Staging and production may share MLBOT_SECRET: a token of one is refused by the other, also by the command line."""
     from mlbot.cli import main
+
     monkeypatch.setenv("MLBOT_SECRET", SECRET)
     shutil.copytree(root / "models", tmp_path / "models")
     one = Inside(tmp_path, SETTINGS + "audience = staging\n")
@@ -792,6 +1086,7 @@ def test_the_audience_tells_two_services_with_one_secret_apart(root, tmp_path, m
     monkeypatch.chdir(tmp_path)
     out = io.StringIO()
     from contextlib import redirect_stdout
+
     with redirect_stdout(out):
         assert main(["token", "--person", "ada"]) == 0
     token = {"authorization": f"Bearer {out.getvalue().strip()}"}

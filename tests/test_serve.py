@@ -76,9 +76,10 @@ def test_paths_and_methods_that_are_not_there(service):
 
 
 def test_broken_http_is_refused(service):
-    for data in (b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello",
-                 b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-                 b"GET /livez HTTP/1.1\r\nhost: localhost\r\nx: " + b"y" * 1_000_000 + b"\r\n\r\n", b"\x16\x03\x01 nonsense\r\n\r\n"):
+    ask = b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n"
+    for data in (ask + b"content-length: 6\r\n\r\nhello", ask + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+                 b"GET /livez HTTP/1.1\r\nhost: localhost\r\nx: " + b"y" * 1_000_000 + b"\r\n\r\n",
+                 b"\x16\x03\x01 nonsense\r\n\r\n"):
         answer = service.raw(data)
         assert not answer.startswith(b"HTTP/1.1 2"), answer[:100]
     assert service.client.get("/livez").status_code == 200
@@ -234,8 +235,8 @@ def test_a_client_of_that_protocol_works_as_it_is(service):
 
 def test_head_works_wherever_get_does(service):
     """The same status and headers, and no body; a 405 names it."""
-    for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/v1/intents", "/v2", "/v2/health/ready", "/v2/models/mlbot",
-                 "/web/index.html", "/", "/v1/handoffs", "/nothing"):
+    for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/v1/intents", "/v2", "/v2/health/ready",
+                 "/v2/models/mlbot", "/web/index.html", "/", "/v1/handoffs", "/nothing"):
         got, head = (service.client.request(method, path, headers=service.grace) for method in ("GET", "HEAD"))
         assert head.status_code == got.status_code and head.content == b"", path
         if path not in ("/metrics", "/readyz", "/v1/handoffs", "/nothing"):
