@@ -61,6 +61,7 @@ from mlbot.house import (
     bearer_of,
     check_ready,
     may_predict,
+    one_of_few,
     prediction_for,
     problems_of,
 )
@@ -694,7 +695,8 @@ def labels_next(request: Request, agent: Identity,
     """The messages whose labels teach most, and some that chance has drawn."""
     house, me = house_of(request), pseudonym(agent.person)
     house.recorder.flush()
-    events = to_label(house.log, time.time())
+    with one_of_few(house.heavy):
+        events = to_label(house.log, time.time())
     found, labels = items_of(events), labels_of(events)
     items = {item.id: item for item in fair(found.values(), MOST_MESSAGES)}
     chosen = [{"id": item.id, "text": item.text, "role": item.role, "location": item.location, "predicted": item.predicted,
@@ -734,7 +736,8 @@ def check_item(house: House, item: str) -> None:
 @get("/v1/labels/export", name="labels export", sync_to_thread=True, media_type="application/x-ndjson")
 def labels_export(request: Request, agent: Identity) -> str:
     """All labels as JSON lines."""
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in as_jsonl(house_of(request).log))
+    with one_of_few(house_of(request).heavy):
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in as_jsonl(house_of(request).log))
 
 
 @get("/v1/monitor", name="monitor", sync_to_thread=True)
@@ -744,8 +747,9 @@ def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge
     house.recorder.flush()
     since, model = time.time() - days * 86_400, house.model("").name
     told = read_profile(house.settings.places.models, model)
-    found = overview(house.log.each(LOOKED_AT, since=since), model, told, house.settings.data.out_of_scope,
-                     house.settings.monitor)
+    with one_of_few(house.heavy):
+        found = overview(house.log.each(LOOKED_AT, since=since), model, told, house.settings.data.out_of_scope,
+                         house.settings.monitor)
     return {**found, "alerts": [*problems_of(house).values(), *found["alerts"]], "since": since}
 
 # %% ../nbs/68_serve.ipynb #e05bd0cb
@@ -804,10 +808,10 @@ async def demo_agent(request: Request, data: Visitor) -> Token:
     return Token(demo_token(house_of(request), Identity(name, agent=True, expires=time.time() + 12 * HOUR)))
 
 
-@get("/openapi.json", name="openapi", include_in_schema=False, sync_to_thread=True)
-def openapi(request: Request) -> dict[str, Any]:
+@get("/openapi.json", name="openapi", include_in_schema=False)
+async def openapi(request: Request) -> Response[bytes]:
     """What the routes take and give (OpenAPI 3.1)."""
-    return documented(request.app.openapi_schema.to_schema(), house_of(request).tokens is not None)
+    return Response(request.app.state.document, media_type="application/json")
 
 
 @get("/", name="start", include_in_schema=False)
@@ -836,4 +840,5 @@ def build_framework(house: House) -> Litestar:
         openapi_config=OpenAPIConfig(title="mlbot", version="1", path="/schema", render_plugins=[JsonRenderPlugin()]),
         request_max_body_size=MOST_BODY, debug=False, logging_config=None)
     app.state.house = house
+    app.state.document = msgspec.json.encode(documented(app.openapi_schema.to_schema(), house.tokens is not None))
     return app

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from contextlib import redirect_stderr
+from contextlib import ExitStack, redirect_stderr
 from dataclasses import replace
 
 import httpx
@@ -348,18 +348,8 @@ def test_our_own_regular_expressions_run_in_linear_time(part):
 # The event loop
 
 
-QUICK = {
-    "livez",
-    "readyz",
-    "v2 live",
-    "v2 ready",
-    "v2 model",
-    "v2 model ready",
-    "start",
-    "demo identity",
-    "demo agent",
-    "v2 infer",
-}
+QUICK = {"livez", "readyz", "v2 live", "v2 ready", "v2 model", "v2 model ready", "start", "openapi", "demo identity",
+         "demo agent", "v2 infer"}
 
 
 def test_nothing_slow_runs_in_the_event_loop():
@@ -563,6 +553,34 @@ def test_a_body_that_is_not_called_json_is_refused(inside, kind):
             got = inside.ask("POST", path, content=async_body, headers=headers)
             assert got.status_code == 415 and got.json()["status"] == 415, (path, got.text)
     assert body_problem("POST", "/x", {b"content-type": b"Application/JSON; charset=utf-8", b"content-length": b"2"}) == ""
+
+
+@pytest.mark.parametrize("name, values", [
+    ("host", ("localhost", "localhost")), ("host", ("localhost", "evil.example")),
+    ("content-type", ("text/plain", "application/json")), ("content-encoding", ("gzip", "identity")),
+    ("authorization", ("Bearer a.b", "Bearer c.d"))])
+def test_a_header_that_comes_twice_says_nothing_that_can_be_believed(inside, name, values):
+    """A proxy may read the first and the service the last: `text/plain` came through beside `application/json`."""
+    headers = [("host", "localhost"), ("content-type", "application/json"), *((name, value) for value in values)]
+    headers = [pair for at, pair in enumerate(headers) if pair[0] != name or at > 1]
+    got = inside.ask("POST", "/v1/predict", content=json.dumps(TEXT), headers=headers)
+    assert got.status_code in (400, 421) and got.json()["detail"]
+
+
+def test_long_looks_through_the_log_leave_room_for_others(inside):
+    """Only so many monitor pages, exports and queues of labels are made at once; one more is told to come back."""
+    from mlbot.house import one_of_few
+    with pytest.raises(InputError, match="others look"), ExitStack() as places:
+        for _ in range(5):
+            places.enter_context(one_of_few(inside.house.heavy, 0.0))
+    assert inside.ask("GET", "/v1/labels/export", headers=inside.bears("Grace", True)).status_code == 200
+
+
+def test_only_one_document_of_the_routes_is_made_and_once(inside):
+    """The framework would make another one under /schema in the event loop, for whoever asks."""
+    assert inside.ask("GET", "/openapi.json").json()["paths"] and inside.ask("GET", "/schema").status_code == 404
+    assert inside.ask("GET", "/schema/openapi.json").status_code == 404
+    assert body_problem("POST", "/x", {b"transfer-encoding": b"gzip, chunked", b"content-type": b"application/json"}) != ""
 
 
 async def in_parts(parts):
