@@ -5,8 +5,8 @@
 Swaps: two models of the sample take turns as the champion while three clients ask without a pause; each answer must be one
 that one of the two models gives, and after a swap was seen no answer may come from the model before. The 99th percentile is
 put beside that without swaps. Kills: a process promotes in a loop and is killed after a random time; the champion must load
-each time. Requests: drawn from fields, types, lengths and Unicode at random, to all routes; no answer may be a 5xx, and the
-memory of the service is read before and after.
+each time. Requests: drawn from fields, types, lengths and Unicode at random, to all routes, some with odd headers, some as
+binary tensors; no answer may be a 5xx, and the memory of the service is read before and after.
 """
 
 import argparse
@@ -166,12 +166,31 @@ def odd_value(dice: random.Random, deep: int = 0):
     return {dice.choice(["text", "role", "key", "x"]): odd_value(dice, deep + 1) for _ in range(dice.randrange(4))}
 
 
+def odd_tensor(dice: random.Random) -> dict:
+    """An input of the Open Inference Protocol, good or bad."""
+    rows = dice.randrange(4)
+    odd = [odd_value(dice), None, ["a"]]
+    data = [dice.choice(odd) if dice.random() < 0.2 else "a card" for _ in range(rows)]
+    return {"name": dice.choice(["text", "text", "role", "x"]), "shape": dice.choice([[rows], [rows, 1], odd_value(dice)]),
+            "datatype": dice.choice(["BYTES", "BYTES", "FP32", odd_value(dice)]), "data": data,
+            "parameters": dice.choice([None, {}, {"content_type": "base64"}, {"binary_data_size": dice.randrange(-2, 99)}])}
+
+
+def odd_headers(dice: random.Random, length: int) -> dict[str, str]:
+    """Headers that a service must not stumble over."""
+    kind = dice.choice(["text/plain", "", "application/octet-stream", "application/json; charset=x"])
+    host, address = dice.choice(["evil.example", "localhost", "[::1]:80", "x y"]), dice.choice(["1.2.3.4", "x", "::1"])
+    return dice.choice([{"Content-Type": kind}, {"Host": host}, {"X-Forwarded-For": address}, {"Content-Encoding": "gzip"},
+                        {"Inference-Header-Content-Length": str(dice.randrange(-1, length + 2))}, {"Accept": "text/html"},
+                        {"Expect": "100-continue"}])
+
+
 def fuzz(service: Service, requests: int) -> None:
     """Send so many odd requests."""
     dice, statuses = random.Random(0), {}
     ada = json.dumps({"name": "Ada", "role": "sales"})
     tokens = {kind: json.loads(service.ask("POST", f"/demo/{kind}", ada)[1])["token"] for kind in ("identity", "agent")}
-    as_ada = {"Authorization": f"Bearer {tokens['identity']}"}
+    as_ada = {**JSON, "Authorization": f"Bearer {tokens['identity']}"}
     talk = json.loads(service.ask("POST", "/v1/conversations", "{}", as_ada)[1])
     about = talk["conversation_id"]
     chat, case = f"/v1/conversations/{about}", f"/v1/handoffs/{about}"
@@ -179,17 +198,24 @@ def fuzz(service: Service, requests: int) -> None:
               ("POST", f"{chat}/messages"), ("GET", f"{chat}/messages?after=%s"), ("POST", f"{chat}/handoff"),
               ("GET", "/v1/handoffs"), ("POST", f"{case}/take"), ("POST", f"{case}/messages"), ("POST", f"{case}/return"),
               ("POST", "/v1/labels"), ("GET", "/v1/labels/next?count=%s"), ("DELETE", "/v1/labels/%s"),
-              ("POST", "/v2/models/mlbot/infer"), ("GET", "/web/%s"), ("PUT", "/%s"), ("POST", "/demo/identity")]
+              ("POST", "/v2/models/mlbot/infer"), ("POST", "/v2/models/mlbot/versions/%s/infer"), ("GET", "/v2/models/%s"),
+              ("GET", "/web/%s"), ("PUT", "/%s"), ("POST", "/demo/identity"), ("HEAD", "/v1/intents"), ("HEAD", "/%s"),
+              ("GET", "/readyz"), ("GET", "/v1/monitor?days=%s"), ("GET", "/v1/labels/export")]
     names = ("text context conversation_id request_id useful intent key choose confirm person id inputs name role location "
-             "odd").split()
+             "outputs parameters odd").split()
     connection, before = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20), service.memory()
     for number in range(requests):
         method, path = routes[0] if number % 4 == 0 else dice.choice(routes)
         if "%s" in path:
             path = path.replace("%s", "".join(dice.choices("abc019-._~%20%2e%2f%00", k=dice.randrange(1, 12))))
+        if path == "/v1/labels/export" and number % 50:  # the answer grows with the labels
+            path = "/v1/intents"
         body = {dice.choice(names): odd_value(dice) for _ in range(dice.randrange(5))}
+        if path.endswith("/infer"):
+            body |= {"inputs": [odd_tensor(dice) for _ in range(dice.randrange(1, 3))]}
         data = json.dumps(body).encode() if dice.random() < 0.95 else dice.randbytes(dice.randrange(200))
         headers = {**JSON, "Authorization": f"Bearer {dice.choice([tokens['identity'], tokens['agent'], 'x.y', ''])}x"[:-1]}
+        headers |= odd_headers(dice, len(data)) if dice.random() < 0.1 else {}
         try:
             connection.request(method, path, data, headers)
             answer = connection.getresponse()

@@ -4,13 +4,12 @@
 
 # %% auto #0
 __all__ = ['RELEASES', 'ASIDE', 'TRIAL', 'entry_name', 'digest_of', 'read_releases', 'not_carried', 'beside', 'push_model',
-           'settle', 'push', 'fetch_model', 'take_over', 'refuse_apart', 'is_same', 'line_of', 'pull', 'trial_in',
-           'push_trial', 'pull_trial', 'Carrier']
+           'settle', 'push', 'is_whole', 'take_beside', 'fetch_model', 'take_over', 'refuse_apart', 'is_same',
+           'line_of', 'pull', 'trial_in', 'push_trial', 'pull_trial', 'Carrier']
 
 # %% ../nbs/64_carry.ipynb #3bbe9b51
 import json
 import tempfile
-import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict
@@ -20,7 +19,7 @@ from pathlib import Path
 from .artefact import MANIFEST, POINTER, as_json, is_name, parse_json, read_artefact, read_file
 from .errors import InputError, MlbotError, without_secrets
 from .files import flush, only_one, write_atomic
-from .live import Canary, Live, golden_file, read_canary, read_pointer, set_canary
+from .live import Canary, Live, Repeated, canary_in, golden_file, is_golden, read_canary, read_pointer, set_canary
 from .monitor import profile_file
 from .objects import Objects, open_objects
 from .registry import history, is_intact
@@ -49,7 +48,7 @@ def read_releases(objects: Objects, known: dict[str, dict] | None = None) -> lis
     for name in names:
         if name not in known:
             entry = parse_json(objects.get(name) or b"", name)
-            if not isinstance(entry.get("when"), str) or not is_name(str(entry.get("model"))):
+            if not isinstance(entry.get("when"), str) or not is_name(entry.get("model")):
                 raise InputError("an entry names no model", "an entry that mlbot wrote", "restore it", name)
             known[name] = entry
     return [known[name] for name in names]
@@ -125,12 +124,32 @@ def push(models: Path, objects: Objects, again: bool = False) -> list[dict]:
     return new
 
 # %% ../nbs/64_carry.ipynb #51f441fc
+def is_whole(name: str, data: bytes) -> bool:
+    """Whether bytes are what such an object holds: golden answers, or a profile."""
+    try:
+        told = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(told, list) and all(map(is_golden, told)) if name.startswith("golden/") else isinstance(told, dict)
+
+
+def take_beside(models: Path, name: str, objects: Objects, missing: bool = True) -> None:
+    """Take over what is carried beside a model, where it is damaged here, or `missing`."""
+    for other, path in beside(models, name).items():
+        if is_whole(other, path.read_bytes()) if path.is_file() else not missing:
+            continue
+        data = objects.get(other)
+        if data is not None and is_whole(other, data):
+            write_atomic(path, lambda file, data=data: file.write(data), binary=True)
+
+
 def fetch_model(models: Path, name: str, objects: Objects) -> bool:
     """Take over a model that is carried; False when it was here.
 
     Raises InputError, and changes nothing, when it is damaged or not there.
     """
     if is_intact(models / name, name):
+        take_beside(models, name, objects)
         return False
     place = f"models/{name}"
     manifest = objects.get(f"{place}/{MANIFEST}")
@@ -147,9 +166,7 @@ def fetch_model(models: Path, name: str, objects: Objects) -> bool:
                 (new / file).write_bytes(data)
                 flush(new / file)
         read_artefact(new)
-        for other, path in beside(models, name).items():
-            if not path.is_file() and (data := objects.get(other)) is not None:
-                write_atomic(path, lambda file, data=data: file.write(data), binary=True)
+        take_beside(models, name, objects)
         with only_one(models):
             if (models / name).exists() and not is_intact(models / name, name):
                 (models / name).rename(models / f".damaged-{name}-{time.time_ns()}")
@@ -203,6 +220,8 @@ def pull(models: Path, objects: Objects, aside: bool = False, known: dict[str, d
     """
     releases = read_releases(objects, known)
     if not releases or is_same(models, releases):
+        if releases:
+            take_beside(models, releases[-1]["model"], objects, missing=False)  # it would refuse the model for ever
         return ""
     refuse_apart(models, releases, aside)
     name, before = releases[-1]["model"], str(releases[-1].get("before"))
@@ -222,11 +241,11 @@ TRIAL = "trial.json"
 def trial_in(objects: Objects) -> Canary | None:
     """The model on trial that is carried, None when there is none. Raises InputError for one that is damaged."""
     data = objects.get(TRIAL)
-    found = parse_json(data, TRIAL) if data is not None else {}
-    try:
-        return Canary(**found) if found else None
-    except TypeError:
-        raise InputError("no trial", "what mlbot wrote", "begin again: mlbot promote MODEL --canary SHARE", TRIAL) from None
+    told = parse_json(data, TRIAL) if data is not None else {}
+    found = canary_in(told) if told else None
+    if told and found is None:
+        raise InputError("no trial", "what mlbot wrote", "begin again: mlbot promote MODEL --canary SHARE", TRIAL)
+    return found
 
 
 def push_trial(models: Path, objects: Objects) -> None:
@@ -256,14 +275,20 @@ def pull_trial(models: Path, objects: Objects, last: Canary | None) -> Canary | 
 
 # %% ../nbs/64_carry.ipynb #3f5f500a
 class Carrier:
-    """Takes over what is carried, again and again. `alert` says what is wrong, '' when nothing is."""
+    """Takes over what is carried, again and again. `alert` says what is wrong, '' when nothing is; `code` is its name there."""
+    code = "carried"
 
     def __init__(self, models: Path, address: str, every: float):
         self.models, self.address, self.every = Path(models), address, every
-        self.alert = ""
+        self.problem = ""
+        self.work = Repeated("carrier", self.look, every)
         self._known: dict[str, dict] = {}
         self._trial = read_canary(self.models)
-        self._stop = threading.Event()
+
+    @property
+    def alert(self) -> str:
+        """What is wrong, in words."""
+        return self.problem or self.work.alert
 
     def look(self) -> str:
         """Look once; the name of the new champion, '' when there is none."""
@@ -271,20 +296,18 @@ class Carrier:
             objects = open_objects(self.address)
             found = pull(self.models, objects, known=self._known)
             self._trial = pull_trial(self.models, objects, self._trial)
-            self.alert = ""
+            self.problem = ""
             return found
         except (MlbotError, OSError) as problem:
-            self.alert = without_secrets(f"what is carried cannot be taken over: {getattr(problem, 'met', problem)}")
-            return ""
+            self.problem = without_secrets(f"what is carried cannot be taken over: {getattr(problem, 'met', problem)}")
+        except Exception as problem:  # an object that nobody foresaw, or a fault of ours: seen, and tried again
+            self.problem = f"what is carried cannot be taken over: {type(problem).__name__}"
+        return ""
 
     def start(self) -> None:
-        """Look in a thread of its own, until `stop`."""
-        def run():
-            while not self._stop.is_set():
-                self.look()
-                self._stop.wait(self.every)
-        threading.Thread(target=run, name="carrier", daemon=True).start()
+        """Look in a thread of its own, at once and then every so many seconds, until `stop`."""
+        self.work.start(at_once=True)
 
     def stop(self) -> None:
         """End the thread."""
-        self._stop.set()
+        self.work.stop()

@@ -14,12 +14,12 @@ __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'extra_of', 'h
            'data_log', 'data_diff', 'data_remove', 'data_erase', 'forget_talk', 'data_relabel', 'data_lock',
            'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search', 'print_trials', 'propose', 'benchmark',
            'audit', 'models', 'settle_release', 'push_carried', 'carry_trial', 'fetch_carried', 'carriers', 'carry',
-           'add_carry', 'remark_on_predictions', 'framework_of', 'serve', 'token', 'bundle', 'add_bundle', 'monitor',
-           'promote', 'rollback', 'label', 'open_text', 'write_labels', 'checkout', 'in_checkout', 'test',
-           'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of',
-           'add_run', 'add_cache', 'add_project', 'add_ci', 'add_predict', 'add_serve', 'add_search', 'add_benchmark',
-           'add_who', 'add_relabel', 'add_data', 'add_gates', 'add_company', 'add_retrain', 'add_interop',
-           'add_checkout', 'Version', 'Parser', 'build_parser', 'main', 'run_command']
+           'add_carry', 'remark_on_predictions', 'remark_on_network', 'framework_of', 'serve', 'token', 'bundle',
+           'add_bundle', 'monitor', 'promote', 'rollback', 'label', 'open_text', 'write_labels', 'checkout',
+           'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of',
+           'count_of', 'rows_of', 'add_run', 'add_cache', 'add_project', 'add_ci', 'add_predict', 'add_serve',
+           'add_search', 'add_benchmark', 'add_who', 'add_relabel', 'add_data', 'add_gates', 'add_company',
+           'add_retrain', 'add_interop', 'add_checkout', 'Version', 'Parser', 'build_parser', 'main', 'run_command']
 
 # %% ../nbs/73_cli.ipynb #35d7ea8b
 import argparse
@@ -1568,6 +1568,14 @@ def remark_on_predictions(settings: Settings, host: str) -> str:
     return "        whoever reaches this port may ask for predictions, unless settings.ini [service] says predict = token\n"
 
 
+def remark_on_network(settings: Settings, host: str, demo: bool) -> str:
+    """The lines that say who reaches the service, where that is not this machine alone."""
+    if host in ("localhost", "::1") or host.startswith("127."):
+        return ""
+    told = "" if settings.service.hosts else "        it answers to its address; to answer to names, set hosts in settings.ini [service]\n"
+    return told + ("        whoever reaches this port may read every conversation: use --demo on data that may be read\n" if demo else "")
+
+
 def framework_of(house):
     """What answers all but usual predictions; imported when the service answers those already."""
     try:
@@ -1597,9 +1605,10 @@ def serve(options: argparse.Namespace) -> int:
 
     def ready(address: str) -> None:
         print(f"serves: {address}  (chat, agents, labels, monitor; the API in /openapi.json)")
+        host = options.host or settings.service.host
         print("        everybody may be anybody here: this is a demonstration" if options.demo else
               f"        tokens: {program()} token --help")
-        print(remark_on_predictions(settings, options.host or settings.service.host), end="")
+        print(remark_on_network(settings, host, options.demo) + remark_on_predictions(settings, host), end="")
         print("stop:   Ctrl-C", flush=True)
     run_server(settings, framework_of, options.demo, options.host, options.port, ready, works)
     return 0
@@ -1624,7 +1633,7 @@ def token(options: argparse.Namespace) -> int:
         raise InputError("a person and an agent, or neither", "one of them", "--person NAME --role ROLE, or --agent NAME")
     expires = time.time() + options.hours * HOUR
     print(sign(Identity(options.agent or options.person, options.role, options.location, bool(options.agent), expires),
-               find_secret(home / "secret")))
+               find_secret(home / "secret"), audience=settings.service.audience))
     return 0
 
 # %% ../nbs/73_cli.ipynb #004a145e

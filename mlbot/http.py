@@ -22,7 +22,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 # %% ../nbs/66_http.ipynb #66a0c005
 TITLES = {400: "Bad request", 401: "Not signed in", 403: "Not allowed", 404: "Not found", 405: "Method not allowed",
-          408: "Too slow", 409: "Conflict", 413: "Too large", 422: "Cannot be used", 429: "Too many requests",
+          408: "Too slow", 409: "Conflict", 413: "Too large", 415: "Another kind of body", 421: "Another host",
+          422: "Cannot be used", 429: "Too many requests",
           431: "Headers too large", 500: "Our mistake", 503: "Not now"}
 SAFE = [(b"content-security-policy", b"default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'self'; "
                                      b"form-action 'self'"),
@@ -30,15 +31,17 @@ SAFE = [(b"content-security-policy", b"default-src 'self'; object-src 'none'; ba
         (b"cross-origin-opener-policy", b"same-origin"), (b"cache-control", b"no-store")]
 
 
-def problem_of(status: int, met: str, wanted: str = "", do: str = "") -> dict:
-    """An error as a client gets it."""
-    return {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": met, "wanted": wanted,
-            "do": do, "request_id": "r" + secrets.token_urlsafe(16)}
+def problem_of(status: int, met: str, wanted: str = "", do: str = "", path: str = "") -> dict:
+    """An error as a client gets it. Under /v2 it also has the member `error` of the Open Inference Protocol."""
+    error = {"error": "; ".join(filter(None, [met, wanted and f"wanted: {wanted}"]))} if path.startswith("/v2") else {}
+    return {**error, "type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": met,
+            "wanted": wanted, "do": do, "request_id": "r" + secrets.token_urlsafe(16)}
 
 
-def refusal(status: int, met: str, do: str = "", headers=()) -> tuple[list[tuple[bytes, bytes]], bytes]:
+def refusal(status: int, met: str, do: str = "", headers=(), path: str = "",
+            wanted: str = "") -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Headers and body of an error."""
-    body = json.dumps(problem_of(status, met, "", do)).encode()
+    body = json.dumps(problem_of(status, met, wanted, do, path)).encode()
     return [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body)), *headers, *SAFE], body
 
 # %% ../nbs/66_http.ipynb #66a0c007

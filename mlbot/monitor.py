@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from .decide import DECISIONS
 from .files import write_atomic
-from .labelling import LABELS, Item, gathered, is_drawn, items_of, labels_of, settled, votes_of
+from .labelling import ASKED, LABELS, Item, gathered, is_drawn, items_of, labels_of, settled, votes_of
 from .live import evidence
 from .settings import Monitor
 from .text import context_value
@@ -77,9 +77,13 @@ def read_profile(models: Path, name: str) -> dict:
     """The profile of a model; empty where none was written."""
     try:
         found = json.loads(profile_file(models, name).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         found = {}
-    return {"profile": found.get("profile") or {}, "test": found.get("test")}
+    found = found if isinstance(found, dict) else {}
+    profile, test = found.get("profile"), found.get("test")
+    fine = isinstance(profile, dict) and all(isinstance(counts, dict) and all(type(n) is int and n >= 0 for n in counts.values())
+                                             for counts in profile.values())
+    return {"profile": profile if fine else {}, "test": test if isinstance(test, dict) else None}
 
 # %% ../nbs/60_monitor.ipynb #8d397453
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ def corrected(confidences: Sequence[float], audited: Sequence[tuple[float, bool]
     return Share(min(1.0, max(0.0, value)), max(0.0, value - half), min(1.0, value + half), n)
 
 # %% ../nbs/60_monitor.ipynb #10d832aa
-LOOKED_AT = ("opened", "turn", "asked", "feedback", "handoff.initiate", *LABELS)
+LOOKED_AT = ("opened", *ASKED, "feedback", "handoff.initiate", *LABELS)
 
 
 @dataclass

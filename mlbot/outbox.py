@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 from .bot import SPOKEN, TRIES, Bot, conversation_of, handed
 from .errors import InputError
 from .events import Event, EventLog, Taken
+from .live import HANGS, Repeated
 from .policy import BOT, CLOSED, QUEUE, State, Step
 
 # %% ../nbs/63_outbox.ipynb #15abdfcd
@@ -185,12 +186,22 @@ def due(log: EventLog, since: float = 0.0) -> list[Due]:
 
 
 def work(bot: Bot, secret: str, allowed: Sequence[str], since: float = 0.0) -> int:
-    """Call what is due, once each, up to eight at a time; how many calls were made."""
-    items = due(bot.log, since)
+    """Call what is due, once each, up to eight at a time; how many calls were made. Raises the first error, after all calls."""
+    items, problems = due(bot.log, since), []
     if not items:
         return 0
+
+    def one(item: Due) -> bool:
+        try:
+            return attempt(bot, item, secret, allowed)
+        except Exception as problem:  # of one item, which must not keep the others from being called
+            problems.append(problem)
+            return False
     with ThreadPoolExecutor(min(8, len(items)), "call") as pool:
-        return sum(pool.map(lambda item: attempt(bot, item, secret, allowed), items))
+        calls = sum(pool.map(one, items))
+    if problems:
+        raise problems[0]
+    return calls
 
 
 def attempt(bot: Bot, item: Due, secret: str, allowed: Sequence[str]) -> bool:
@@ -283,34 +294,30 @@ class Outbox:
     def __init__(self, bot: Bot, secret: str, allowed: Sequence[str], inbox: str = "", every: float = 0.5,
                  failed: Callable[[Exception], None] = lambda problem: None):
         self.bot, self.secret, self.allowed, self.inbox = bot, secret, tuple(allowed), inbox
-        self.every, self.failed, self._stop = every, failed, threading.Event()
         self.looked, self.rest, self.rest_until = False, 0.0, 0.0
-        self.thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self.work = Repeated("outbox", self.look, every, failed, hangs=HANGS + 30 * TIMEOUT)
 
-    def _run(self) -> None:
-        while not self._stop.wait(self.every):
-            self.once()
+    def once(self) -> bool:
+        """Look once; whether it went well."""
+        return self.work.once()
 
-    def once(self) -> None:
-        """Look once."""
+    def look(self) -> None:
+        """Call what is due, and tell the inbox, even where a call has failed."""
         now = self.bot.log.clock()
         since = max(0.001, now - OLD - 86_400) if self.looked else 0.001  # the first look sees what was left for long
         try:
             work(self.bot, self.secret, self.allowed, since)
             self.looked = True
+        finally:
             if self.inbox and not 0 < self.rest_until - now <= 60:
                 told = tell_inbox(self.bot, self.inbox, self.secret, self.allowed, since)
                 self.rest = 0.0 if told is not None else min(60.0, 2 * self.rest + 1)
                 self.rest_until = now + self.rest
-        except Exception as problem:  # the next look may find it mended
-            self.failed(problem)
 
     def start(self) -> None:
         """Begin."""
-        self.thread.start()
+        self.work.start()
 
     def stop(self) -> None:
         """End, after the call that is under way."""
-        self._stop.set()
-        if self.thread.is_alive():
-            self.thread.join(2 * TIMEOUT)
+        self.work.stop(2 * TIMEOUT)

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['BOT', 'QUEUE', 'AGENT', 'CLOSED', 'SAYS', 'YES', 'NO', 'STOP', 'MOST_DENIED', 'Pending', 'State', 'state_from', 'Act',
            'Heard', 'Button', 'Step', 'wants_person', 'begs_person', 'is_one_of', 'Rules', 'slot_words', 'call_person',
-           'try_again', 'slot_buttons', 'ask_slot', 'ask_or_start', 'yes_or_no', 'offer', 'hear', 'answer_pending',
-           'fill_slot', 'calls_person', 'listens', 'repeat', 'respond']
+           'wait_elsewhere', 'try_again', 'slot_buttons', 'ask_slot', 'ask_or_start', 'yes_or_no', 'offer', 'hear',
+           'answer_pending', 'fill_slot', 'calls_person', 'listens', 'repeat', 'respond']
 
 # %% ../nbs/55_policy.ipynb #a6141e9b
 import re
@@ -110,6 +110,7 @@ SAYS = {
     "handoff": "I hand you over to a person ({queue}). You can go on writing here.",
     "stopped": "I have stopped it. What else can I do for you?",
     "chosen": "Please answer this first.",
+    "elsewhere": "You already wait for a person in other conversations. Please go on there: that is where a person will answer.",
 }
 YES = frozenset("y yes yep yeah ok okay sure right correct ja jo genau klar oui si sí claro vale please".split())
 NO = frozenset("n no nope wrong none neither nein falsch keine keins non aucune ninguna".split())
@@ -173,6 +174,11 @@ def call_person(state: State, reason: str, rules: Rules, intent: str = "") -> St
     """Hand over to a person."""
     queue = rules.process(intent).queue if intent in rules.processes else "help desk"
     return Step(State(QUEUE, queue=queue, reason=reason), (SAYS["handoff"].format(queue=queue),))
+
+
+def wait_elsewhere(state: State) -> Step:
+    """No further hand-over for somebody who waits already; the bot goes on here."""
+    return Step(replace(state, pending=None, denied=0), (SAYS["elsewhere"],))
 
 
 def try_again(state: State, rules: Rules) -> Step:

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from serving import Service
 
@@ -69,15 +70,16 @@ def test_paths_and_methods_that_are_not_there(service):
     assert wrong.status_code == 405 and "POST" in wrong.headers["allow"]
     for path in ("/web/..%2f..%2fsettings.ini", "/web/%252e%252e/serve.py", "/web/../../settings.ini", "/web/%00",
                  "/web//etc/passwd", "/v2/models/..%2f..%2fetc/ready", f"/v2/models/{'x' * 300}"):
-        answer = service.raw(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+        answer = service.raw(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
         assert re.match(rb"HTTP/1.1 (4\d\d) ", answer), (path, answer[:80])
         assert b"source = sample" not in answer and b"root:" not in answer
 
 
 def test_broken_http_is_refused(service):
-    for data in (b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello",
-                 b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-                 b"GET /livez HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 1_000_000 + b"\r\n\r\n", b"\x16\x03\x01 nonsense\r\n\r\n"):
+    ask = b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n"
+    for data in (ask + b"content-length: 6\r\n\r\nhello", ask + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+                 b"GET /livez HTTP/1.1\r\nhost: localhost\r\nx: " + b"y" * 1_000_000 + b"\r\n\r\n",
+                 b"\x16\x03\x01 nonsense\r\n\r\n"):
         answer = service.raw(data)
         assert not answer.startswith(b"HTTP/1.1 2"), answer[:100]
     assert service.client.get("/livez").status_code == 200
@@ -193,7 +195,62 @@ def test_the_open_inference_protocol(service):
     one = client.post("/v1/predict", json=TEXT).json()
     assert outputs[0]["data"][0] == one["intent"] and outputs[1]["data"][0] == pytest.approx(one["confidence"])
     assert client.post("/v2/models/other/infer", json={"inputs": [texts]}).status_code == 404
-    assert client.post("/v2/models/mlbot/infer", json={"inputs": [roles]}).status_code == 422
+    assert client.post("/v2/models/mlbot/infer", json={"inputs": [roles]}).status_code == 400
+
+
+def test_a_client_of_that_protocol_works_as_it_is(service):
+    """NVIDIA's client for Triton: health, metadata, versions, JSON and binary tensors, ids, chosen outputs, errors."""
+    triton = pytest.importorskip("tritonclient.http")
+    from tritonclient.utils import InferenceServerException
+    client = triton.InferenceServerClient(service.url.removeprefix("http://"))
+    assert client.is_server_live() and client.is_server_ready() and client.is_model_ready("mlbot")
+    told = client.get_model_metadata("mlbot")
+    version, = told["versions"]
+    assert client.get_server_metadata()["name"] == "mlbot" and client.is_model_ready("mlbot", version)
+    assert client.get_model_metadata("mlbot", version) == told and not client.is_model_ready("mlbot", "7")
+    one = service.client.post("/v1/predict", json=TEXT).json()
+
+    def tensors(binary: bool, **columns):
+        found = []
+        for name, values in columns.items():
+            array = np.array([[value.encode()] for value in values], object)
+            found.append(triton.InferInput(name, list(array.shape), "BYTES").set_data_from_numpy(array, binary_data=binary))
+        return found
+    for binary in (True, False):
+        inputs = tensors(binary, text=[TEXT["text"], "größer 日本"], role=["sales", ""])
+        got = client.infer("mlbot", inputs, model_version=version, request_id="r 7")
+        assert got.get_response()["id"] == "r 7" and got.as_numpy("intent").shape == (2, 1)
+        assert got.as_numpy("intent")[0, 0].decode() == one["intent"]
+        assert got.as_numpy("confidence")[0, 0] == pytest.approx(one["confidence"])
+    only = client.infer("mlbot", inputs, outputs=[triton.InferRequestedOutput("confidence", binary_data=False)])
+    assert only.as_numpy("intent") is None and only.as_numpy("confidence").dtype == np.float64
+    assert "id" not in only.get_response()
+    wrong = triton.InferInput("text", [1], "FP32").set_data_from_numpy(np.zeros(1, np.float32))
+    for asked, version, met in ((wrong, "", "FP32"), (tensors(True, text=["x"])[0], "7", "version"),
+                                (tensors(True, planet=["x"])[0], "", "planet")):
+        with pytest.raises(InferenceServerException, match=met):
+            client.infer("mlbot", [asked], model_version=version)
+    client.close()
+
+
+def test_head_works_wherever_get_does(service):
+    """The same status and headers, and no body; a 405 names it."""
+    for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/v1/intents", "/v2", "/v2/health/ready",
+                 "/v2/models/mlbot", "/web/index.html", "/", "/v1/handoffs", "/nothing"):
+        got, head = (service.client.request(method, path, headers=service.grace) for method in ("GET", "HEAD"))
+        assert head.status_code == got.status_code and head.content == b"", path
+        if path not in ("/metrics", "/readyz", "/v1/handoffs", "/nothing"):
+            assert head.headers["content-length"] == got.headers["content-length"], path
+    assert service.raw(b"HEAD /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").endswith(b"\r\n\r\n")
+    assert "HEAD" in service.client.post("/livez", json={}).headers["allow"]
+    assert service.client.head("/v1/predict").status_code == 405
+
+
+def test_what_a_running_service_writes_is_for_its_owner_alone(service):
+    """The log with all that it has beside it, the secret, the tokens: nobody else on the machine reads them."""
+    service.client.post("/v1/predict", json=TEXT)
+    found = {file.name: file.stat().st_mode & 0o077 for file in (service.root / "events").iterdir() if file.is_file()}
+    assert "events.db" in found and "secret" in found and not any(found.values()), found
 
 
 def test_pages_come_with_headers_that_keep_them_safe(service):
@@ -435,7 +492,9 @@ def test_who_watches_the_service_needs_no_token_and_the_contract_says_who_does(c
         assert closed.client.get(path).status_code == 200, path
     told = [{path for path, methods in one.client.get("/openapi.json").json()["paths"].items()
              if any("security" in method for method in methods.values())} for one in (closed, service)]
-    models = {"/v1/predict", "/v2", "/v2/models/{model}", "/v2/models/{model}/ready", "/v2/models/{model}/infer"}
+    one = "/v2/models/{model}"
+    models = {"/v1/predict", "/v2", *(f"{place}{what}" for place in (one, f"{one}/versions/{{version}}")
+                                      for what in ("", "/ready", "/infer"))}
     assert told[0] - told[1] == models and told[1] <= told[0]
 
 
@@ -471,7 +530,7 @@ def test_another_token_holds_without_a_restart_and_a_broken_file_shuts_nobody_ou
         write_atomic(file, lambda handle: handle.write("third-program-0123456789\n"))
         assert comes(lambda: status("third-program-0123456789") == 200) and status(PROGRAMS[0]) == 401
         write_atomic(file, lambda handle: handle.write("short\n"))
-        assert comes(lambda: "tokens of before hold" in closed.client.get("/readyz").json()["alert"])
+        assert comes(lambda: closed.client.get("/readyz").json()["alert"] == "tokens_unreadable")
         assert status("third-program-0123456789") == 200 and status("short") == 401
     finally:
         write_atomic(file, lambda handle: handle.write(before))
@@ -557,14 +616,14 @@ def test_a_usual_prediction_is_answered_without_the_framework(root):
         assert long.status_code == 200
         body = json.dumps(asked).encode()
         with socket.create_connection(("127.0.0.1", port), 5) as slow:
-            slow.sendall(b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+            slow.sendall(b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
                          b"content-length: %d\r\n\r\n" % len(body))
             for at in range(0, len(body), 20):
                 slow.sendall(body[at:at + 20])
                 time.sleep(0.02)
             assert slow.recv(65536).startswith(b"HTTP/1.1 200")
         chunked = httpx.post(f"{address}v1/predict", content=iter([body]), headers={"content-type": "application/json"})
-        assert chunked.status_code == 500 and httpx.post(f"{address}v1/predict", content=body).status_code == 500
+        assert chunked.status_code == 500 and httpx.post(f"{address}v1/predict", content=body).status_code == 415
     finally:
         process.terminate()
         process.communicate(timeout=40)
@@ -639,7 +698,7 @@ def test_a_fault_of_ours_in_a_prediction_is_said_by_the_framework_and_counted_as
         raise LookupError((await receive())["body"])
     figures = Figures()
     with pytest.raises(LookupError, match='{"text": "hi"}'):
-        asked(Guard(Express(framework, SimpleNamespace(tokens=None, model=faulty)), figures, 9, 9))
+        asked(Guard(Express(framework, SimpleNamespace(tokens=None, slow=False, model=faulty)), figures, 9, 9))
     assert figures.registry.get_sample_value("mlbot_requests_total", {"route": "other", "status": "500"}) == 1
 
 
@@ -681,3 +740,16 @@ def test_who_connects_before_the_service_runs_waits_for_it():
     with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname(), 2) as early:
         listening.accept()[0].sendall(b"here")
         assert early.recv(4) == b"here"
+
+
+def test_who_serves_to_the_network_is_told_under_which_names_and_what_a_demonstration_shows(project):
+    """Names have to be listed, and a demonstration lets whoever reaches it read every conversation."""
+    from dataclasses import replace
+
+    from mlbot.cli import remark_on_network
+    from mlbot.settings import load_settings
+    settings = load_settings(project)
+    named = replace(settings, service=replace(settings.service, hosts=("bot.example.org",)))
+    assert not any(remark_on_network(settings, host, True) for host in ("127.0.0.1", "::1", "localhost"))
+    assert "set hosts" in remark_on_network(settings, "0.0.0.0", False) and remark_on_network(named, "0.0.0.0", False) == ""
+    assert "every conversation" in remark_on_network(named, "0.0.0.0", True)
