@@ -285,7 +285,8 @@ def rows_of_record(record: dict) -> list[dict[str, str]]:
     if isinstance(given, list) and not {"label", "labels"} & set(record):  # doccano, before 1.0
         named = [item.get("label", "") for item in given if isinstance(item, dict)]
         row["label"] = cell_of(named)
-        row |= {LEFT: "labelled by a number: export it with the names of labels"} if any(type(n) is int for n in named) else {}
+        if any(type(name) is int for name in named):
+            row[LEFT] = "labelled by a number: export it with the names of labels"
     if isinstance(record.get("accept"), list):  # Prodigy
         row["label"] = cell_of(record["accept"])
     if {"accept", "label"} & set(record) and record.get("answer") in SAID:
@@ -329,7 +330,7 @@ def records_in(found, place: str) -> list[dict]:
                    if isinstance(value, list | dict)}
         if len(tables) == 1:
             found = tables[0]
-        elif len(columns) == len(found) > 1 and len({len(values) for values in columns.values()}) == 1:  # as pandas writes it
+        elif len(columns) == len(found) > 1 and len(set(map(len, columns.values()))) == 1:  # as pandas writes it
             found = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         else:
             found = [found]
@@ -423,15 +424,14 @@ def file_of(place: str | Path) -> tuple[Path, str]:
     return (Path(name), sheet) if name and sheet and not Path(place).exists() and Path(name).is_file() else (Path(place), "")
 
 
-def choose_sheet(sheets: dict[str, list[list]], wanted: Iterable[str]) -> str:
-    """The first sheet with the columns that are wanted, else the first with anything in it; '' where all are empty."""
-    words = {normalise(name).casefold() for name in wanted}
+def choose_sheet(sheets: dict[str, list[list]], fits: Callable[[list[str]], bool]) -> str:
+    """The first sheet whose header fits, else the first with anything in it; '' where all are empty."""
     filled = {name: next((row for row in rows if any(row)), []) for name, rows in sheets.items()}
-    fit = [name for name, head in filled.items() if head and words <= {normalise(str(cell)).casefold() for cell in head}]
+    fit = [name for name, head in filled.items() if head and fits([normalise(cell_of(cell)) for cell in head])]
     return next(iter([*fit, *(name for name, head in filled.items() if head)]), "")
 
 
-def sheet_rows(path: Path, sheet: str, wanted: Iterable[str]) -> tuple[str, list[tuple[int, list[str]]]]:
+def sheet_rows(path: Path, sheet: str, fits: Callable[[list[str]], bool]) -> tuple[str, list[tuple[int, list[str]]]]:
     """The name of the sheet that is read, and its rows, each with its number. Rows without a value are none."""
     try:
         from python_calamine import CalamineError, CalamineWorkbook
@@ -446,14 +446,14 @@ def sheet_rows(path: Path, sheet: str, wanted: Iterable[str]) -> tuple[str, list
     except CalamineError as problem:
         raise InputError(f"a spreadsheet that cannot be read ({type(problem).__name__})", "one without a password",
                          "save it again, or as CSV UTF-8", path.name) from None
-    chosen = choose_sheet(sheets, wanted)
+    chosen = choose_sheet(sheets, fits)
     rows = [[cell_of(value) for value in row] for row in sheets.get(chosen, ())]
     return chosen, [(number, row) for number, row in enumerate(rows, 1) if any(row)]
 
 # %% ../nbs/05_data.ipynb #31f0490b
 _JSON = re.compile(r'\s*(?:\{\s*["}]|\[\s*[\[{\]])')
 _RASA = re.compile(r"(?:version|nlu)\s*:", re.MULTILINE)
-_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"(\xb5/\xfd": "zstd"}
+_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"(\xb5/\xfd": "zstd"}
 
 
 def kind_of_zip(path: Path) -> str:
@@ -531,7 +531,8 @@ def delimited_table(path: Path) -> Table:
     """A table from delimited text."""
     how = find_delimited(path)
     header = next(csv_rows(path, how), (0, []))[1]
-    said = [how.encoding] * (not how.encoding.startswith("utf-8")) + [f"separated by {how.separator!r}"] * (how.separator != ",")
+    said = [how.encoding] * (not how.encoding.startswith("utf-8"))
+    said += [f"separated by {how.separator!r}"] * (how.separator != ",")
     notes = (Finding(f"file read as {', '.join(said)}", 1),) if said else ()
     studio = set(header) >= _STUDIO
 
@@ -541,14 +542,15 @@ def delimited_table(path: Path) -> Table:
         for line, fields in found:
             cells = [bare(cell) if cell[:1] == "'" else cell for cell in fields]
             if studio:
-                cells = [cell_of(parsed(cell, line, path.name)) if cell.startswith(_CHOICES) else cell for cell in cells] + [""]
+                cells = [cell_of(parsed(cell, line, path.name)) if cell.startswith(_CHOICES) else cell for cell in cells]
+                cells.append("")
             yield line, cells
     return Table([bare(name) for name in header], rows, notes, how, studio)
 
 
-def sheet_table(path: Path, sheet: str, wanted: Iterable[str]) -> Table:
+def sheet_table(path: Path, sheet: str, fits: Callable[[list[str]], bool]) -> Table:
     """A table from a sheet of a spreadsheet."""
-    name, found = sheet_rows(path, sheet, wanted)
+    name, found = sheet_rows(path, sheet, fits)
     header = [bare(cell) for cell in found[0][1]] if found else []
 
     def rows(needed: int = 0):
@@ -580,19 +582,20 @@ def text_table(path: Path, kind: str) -> Table:
     return table_of_records(lambda: found, [Finding("file read as JSON", 1)])
 
 
-def read_table(place: str | Path, wanted: Iterable[str] = ()) -> Table:
-    """Any file that people hand over, as rows of text. `wanted`: columns by which a sheet of a spreadsheet is chosen.
+def read_table(place: str | Path, fits: Callable[[list[str]], bool] = lambda header: True) -> Table:
+    """Any file that people hand over, as rows of text. `fits`: whether a header is what is looked for, to choose a sheet.
 
-    Raises InputError for a file that is not there, is empty or cannot be read, with the number of the line where there is one.
+    Raises InputError for a file that is not there, is empty or cannot be read, with the line where there is one.
     """
     path, sheet = file_of(place)
     if not path.is_file():
         raise InputError("no such file", f"a file: {FORMATS}", "check the path", str(path))
     kind = kind_of(path)
-    table = (sheet_table(path, sheet, wanted) if kind == "sheet" else parquet_table(path) if kind == "parquet" else
+    table = (sheet_table(path, sheet, fits) if kind == "sheet" else parquet_table(path) if kind == "parquet" else
              delimited_table(path) if kind == "csv" else text_table(path, kind))
     if sheet and kind != "sheet":
-        raise InputError(f"a sheet {sheet!r} of a file that is no spreadsheet", "a spreadsheet", "leave out the sheet", str(path))
+        raise InputError(f"a sheet {sheet!r} of a file that is no spreadsheet", "a spreadsheet", "leave out the sheet",
+                         str(path))
     if not table.header:
         raise InputError("the file is empty", "a header and rows", "export it again", path.name)
     return table
@@ -721,7 +724,9 @@ def cleaned(text: str, masked: Counter) -> str:
 # %% ../nbs/05_data.ipynb #b0ad07c1
 def open_columns(place: str | Path, columns: Columns) -> tuple[Table, dict[str, int], list[Finding]]:
     """A file, the position of each wanted column in its rows, and findings about the file itself."""
-    table, name = read_table(place, [columns.text, columns.label]), file_of(place)[0].name
+    def fits(header: list[str]) -> bool:
+        return {columns.text.casefold(), columns.label.casefold()} <= {name.casefold() for name in header}
+    table, name = read_table(place, fits), file_of(place)[0].name
     at = find_columns(columns, table.header, name)
     unused = [normalise(column) or "(no name)" for position, column in enumerate(table.header) if position not in at.values()]
     split = () if columns.side or columns.group else tuple(column for column in unused if column.casefold() in PUBLISHED[:2])

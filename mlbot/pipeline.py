@@ -217,7 +217,7 @@ def as_it_ran(out: Path, path: Path):
 # %% ../nbs/48_pipeline.ipynb #c7485a95
 def write_log(folder: Path, *lines: object) -> None:
     """Append lines with the time to the log of a run."""
-    with open(folder / "run.log", "a", encoding="utf-8") as log:
+    with open(folder / "run.log", "a", encoding="utf-8", errors="backslashreplace") as log:
         log.writelines(f"{time.strftime('%H:%M:%S')} {line}\n" for line in lines)
 
 # %% ../nbs/48_pipeline.ipynb #13394163
@@ -392,7 +392,7 @@ def put_champion(models: Path, folder: Path, rows: int = 0) -> None:
     write_artefact(found, folder / "model", replace=True)
     if ledger_file(models, found.name).exists():
         shutil.copy(ledger_file(models, found.name), folder / "trained.npy")
-    (folder / "words_alone.csv").write_text("words_alone\n")
+    (folder / "words_alone.csv").write_text("words_alone\n", encoding="utf-8")
     if rows:
         test = load_table(folder / "test.csv")
         save_table(test.sort_values("digest", kind="stable").head(rows).sort_index(), folder / "test.csv")

@@ -26,8 +26,8 @@ import pandas as pd
 from safetensors.numpy import load, save
 
 from .data import (Columns, Delimited, Finding, Place, Table, Tally, bare, build_rows, cleaned, csv_file, examine,
-                        export_csv, findings_of, harmless, masked_finding, missing_columns, open_columns, read_values,
-                        refuse_hopeless, rows_in, set_aside, spellings, write_csv)
+                        export_csv, file_of, findings_of, harmless, masked_finding, missing_columns, open_columns,
+                        read_values, refuse_hopeless, rows_in, set_aside, spellings, write_csv)
 from .errors import InputError, NoVerdict
 from .files import write_atomic
 from .minhash import BANDS, EXACT, Sketch, blocks, compare, near_across, sketch
@@ -187,7 +187,7 @@ def find_chunks(file: Path, columns: Columns, size: int, beside: Path) -> tuple[
     `beside`: where a file that is no delimited text is written as one.
     """
     table, at, notes = open_columns(file, columns)
-    name, how, chunks, several, few = file.name, table.delimited, [], 0, []
+    name, how, chunks, several, few = file_of(file)[0].name, table.delimited, [], 0, []
     written = how is None or table.left
     if written:
         file, how, at = as_delimited(table, at, beside)
@@ -270,7 +270,8 @@ def write_range(plan: Plan, number: int, known: Range, near: np.ndarray, counts:
             write_csv(folder / name / f"part-{number:05}.csv", list(table.columns), table.itertuples(index=False))
     kept = (*(name for name in plan.names if name != "left"), "reason")
     early = from_record(read_record(plan.folder / f"range-{number}", known.edges, 1), kept)
-    names = [name for name in dict.fromkeys([*plan.names, "side", "reason"]) if name not in ("digest", "person", "left")]
+    hidden = ("digest", "person", "left")
+    names = [name for name in dict.fromkeys([*plan.names, "side", "reason"]) if name not in hidden]
     both = pd.concat([table.reindex(columns=names, fill_value="") for table in (early, aside) if len(table)] or [early])
     if len(both):
         export_csv(folder / "set_aside" / f"part-{number:05}.csv", both)
