@@ -39,7 +39,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .errors import InputError, MlbotError, NoVerdict, nearest
-from .files import any_console, edit_text, write_atomic
+from .files import any_console, edit_text, in_utf8, write_atomic
 from .settings import Settings, as_words, load_settings
 
 # %% ../nbs/73_cli.ipynb #96428663
@@ -2082,8 +2082,8 @@ class Version(argparse.Action):
     """Prints the version; it is looked up only when it is asked for."""
 
     def __call__(self, parser, *args):
-        import mlbot
-        print(f"mlbot {mlbot.__version__}")
+        from importlib.metadata import version
+        print(f"mlbot {version('mlbot')}")
         parser.exit()
 
 # %% ../nbs/73_cli.ipynb #83a2375e
@@ -2117,6 +2117,8 @@ def build_parser() -> argparse.ArgumentParser:
 # %% ../nbs/73_cli.ipynb #36407a71
 def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    if words is None:
+        in_utf8()
     any_console()
     words = list(sys.argv[1:] if words is None else words)
     parser = build_parser()

@@ -118,7 +118,7 @@ def answers_for(folder: str, place: str | Path, text: str = "", intent: str = ""
     outside = next((labels[name] for name in OUTSIDE if name in labels), "")
     source = f"utterances{file.suffix.lower() or '.csv'}" + f"#{sheet}" * bool(sheet)
     return Answers(folder, package_name(folder), source, body, label, as_words(found), side, outside,
-                   said=(*(note.what for note in table.notes), *filter(None, [why])))
+                   said=(*(note.what for note in table.notes if note.n), *filter(None, [why])))
 
 # %% ../nbs/72_project.ipynb #02bca846
 def requirement(record: str | None = None) -> tuple[str, Path | None]:

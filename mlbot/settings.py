@@ -20,11 +20,11 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 
-import mlbot
+from . import errors
 from .errors import InputError, nearest
 
 # %% ../nbs/01_settings.ipynb #c1e6a8d3
-PACKAGE = Path(mlbot.__file__).parent  # the folder of the installed package, with what ships beside its code
+PACKAGE = Path(errors.__file__).parent  # the folder of the installed package; a folder mlbot beside the caller is none
 
 
 def shipped_settings() -> Path:
