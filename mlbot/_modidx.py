@@ -512,6 +512,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                             'mlbot.data.read_table': ('data.html#read_table', 'mlbot/data.py'),
                             'mlbot.data.read_utterances': ('data.html#read_utterances', 'mlbot/data.py'),
                             'mlbot.data.read_values': ('data.html#read_values', 'mlbot/data.py'),
+                            'mlbot.data.readable': ('data.html#readable', 'mlbot/data.py'),
                             'mlbot.data.reasons_to_leave': ('data.html#reasons_to_leave', 'mlbot/data.py'),
                             'mlbot.data.records_in': ('data.html#records_in', 'mlbot/data.py'),
                             'mlbot.data.refuse_hopeless': ('data.html#refuse_hopeless', 'mlbot/data.py'),

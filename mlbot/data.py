@@ -7,10 +7,10 @@ __all__ = ['FORMATS', 'SEPARATORS', 'LEFT', 'SAID', 'RESERVED', 'TEXTS', 'LABELS
            'guess_encoding', 'lines_in', 'bad_line', 'locate_bad_line', 'find_encoding', 'has_utf8', 'Place',
            'Delimited', 'separator_of', 'find_delimited', 'csv_file', 'fitted', 'rows_of_file', 'csv_rows', 'harmless',
            'bare', 'Several', 'cell_of', 'flat', 'labelled_task', 'rows_of_record', 'parsed', 'json_lines',
-           'records_in', 'need_formats', 'example_lines', 'example_nodes', 'rasa_records', 'parquet_columns', 'file_of',
-           'choose_sheet', 'sheet_rows', 'kind_of_zip', 'kind_of', 'is_lines', 'Table', 'table_of_records',
-           'delimited_table', 'sheet_table', 'parquet_table', 'text_table', 'read_table', 'Columns', 'column_at',
-           'find_columns', 'option_of', 'usual_column', 'side_named', 'read_side', 'Utterances', 'cleaned',
+           'records_in', 'need_formats', 'example_lines', 'example_nodes', 'rasa_records', 'readable',
+           'parquet_columns', 'file_of', 'choose_sheet', 'sheet_rows', 'kind_of_zip', 'kind_of', 'is_lines', 'Table',
+           'table_of_records', 'delimited_table', 'sheet_table', 'parquet_table', 'text_table', 'read_table', 'Columns',
+           'column_at', 'find_columns', 'option_of', 'usual_column', 'side_named', 'read_side', 'Utterances', 'cleaned',
            'open_columns', 'explained', 'rows_in', 'read_values', 'read_columns', 'clean_field', 'masked_finding',
            'several_lines', 'spellings', 'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated', 'conflicting',
            'conflict_examples', 'explained_conflicts', 'as_objects', 'build_rows', 'Tally', 'joined_finding', 'examine',
@@ -34,7 +34,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .errors import InputError, nearest
+from .errors import InputError, MlbotError, nearest
 from .files import write_atomic
 from .settings import PACKAGE, Data
 from .text import context_value, digest, mask, normalise
@@ -373,7 +373,7 @@ def example_nodes(node) -> Iterator[tuple[int, str]]:
     for item in node.value if node.id == "sequence" else ():
         said = {key.value: value for key, value in item.value}.get("text") if item.id == "mapping" else item
         if said is not None and said.id == "scalar":
-            yield said.start_mark.line + 1, re.sub(r"^\s*-\s", "", said.value).strip()
+            yield said.start_mark.line + (2 if said.style in ("|", ">") else 1), re.sub(r"^\s*-\s", "", said.value).strip()
 
 
 def rasa_records(path: Path, encoding: str) -> tuple[list[tuple[int, dict]], list[str]]:
@@ -396,25 +396,39 @@ def rasa_records(path: Path, encoding: str) -> tuple[list[tuple[int, dict]], lis
     return found, [name for entry in entries for name in entry if name in ("synonym", "regex", "lookup")]
 
 # %% ../nbs/05_data.ipynb #55419056
+@contextmanager
+def readable(path: Path, whole: bool = True) -> Iterator[None]:
+    """Turn what the reader of Parquet throws, panics included, into an InputError; `whole`: both ends of the file are there."""
+    try:
+        if not whole:
+            raise ValueError
+        yield
+    except (MlbotError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as problem:  # a panic is no Exception
+        raise InputError(f"a Parquet file that cannot be read ({type(problem).__name__})", "a whole one", "export it again",
+                         path.name) from None
+
+
 def parquet_columns(path: Path) -> tuple[list[str], Callable]:
     """The names of the columns of a Parquet file, and a function that yields (number of the record, cells)."""
     try:
         from arro3.io import read_parquet
     except ImportError:
         raise need_formats("arro3-io", path.name) from None
-    try:
+    data = path.read_bytes()
+    whole = len(data) > 12 and data.endswith(b"PAR1") and int.from_bytes(data[-8:-4], "little") <= len(data) - 12
+    with readable(path, whole):
         names = read_parquet(path).schema.names
-    except Exception as problem:  # the library raises plain exceptions
-        raise InputError(f"a Parquet file that cannot be read ({type(problem).__name__})", "a whole one", "export it again",
-                         path.name) from None
 
     def rows(needed: int = 0):
         number = 0
-        for batch in read_parquet(path):
-            columns = [batch.column(name).to_pylist() for name in names]
-            for values in zip(*columns, strict=True):
-                number += 1
-                yield number, [cell_of(value) for value in values]
+        with readable(path):
+            for batch in read_parquet(path):
+                columns = [batch.column(name).to_pylist() for name in names]
+                for values in zip(*columns, strict=True):
+                    number += 1
+                    yield number, [cell_of(value) for value in values]
     return names, rows
 
 # %% ../nbs/05_data.ipynb #78d7abdc

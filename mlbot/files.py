@@ -77,11 +77,7 @@ def in_utf8() -> None:
 
 
 def any_console() -> None:
-    """Let everything be printed on any console: what its encoding lacks is shown as an escape, such as \\xe9.
-
-    Programs that are started from here read and write UTF-8.
-    """
-    os.environ["PYTHONUTF8"] = "1"
+    """Let everything be printed on any console: what its encoding lacks is shown as an escape, such as \\xe9."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -91,7 +87,7 @@ def any_console() -> None:
 def only_one(folder: Path) -> Iterator[None]:
     """Hold a folder for oneself; others who ask wait. Where the system knows no such locks (Windows), nobody waits."""
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a") as file:
+    with open(folder / ".lock", "ab") as file:
         with suppress(ImportError):
             import fcntl
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -52,15 +52,15 @@ def column_of(header: Sequence[str], names: Sequence[str], what: str, place: str
                      "rename a column of the file", place)
 
 
-def read_raw(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header of a file, and its rows, each with its line. InputError for a broken one."""
-    table = read_table(path)
+def read_raw(path: Path, *names: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header of a file, and its rows, each with its line; of a spreadsheet the sheet with the columns `names`."""
+    table = read_table(path, lambda header: all(column_at(header, name) is not None for name in names))
     return [normalise(name) for name in table.header], list(table.rows())
 
 # %% ../nbs/12_relabel.ipynb #fc530359
 def read_corrections(path: Path, columns: Columns) -> list[Correction]:
     """The corrections in a file with the columns of the text, of the intent (or `old`) and `new`, and of context or not."""
-    header, rows = read_raw(path)
+    header, rows = read_raw(path, "new")
     text = column_of(header, (columns.text, "text"), "the text", path.name)
     old = column_of(header, ("old", columns.label, "intent"), "the old intent", path.name)
     new = column_of(header, ("new",), "the new intent", path.name)
@@ -76,7 +76,7 @@ def corrections_by_name(path: Path, name: str, files: Sequence[Path],
     """The corrections in a file with a column `name`, which stands in `files` too, and lines whose name stands in none."""
     known = {}
     for file in files:
-        header, rows = read_raw(file)
+        header, rows = read_raw(file, name)
         at = [column_of(header, (one,), what, file.name) for one, what in (
             (name, "the name"), (columns.text, "the text"), (columns.label, "the intent"))]
         there = {column: column_at(header, column, file.name) for column in columns.context}
@@ -84,7 +84,7 @@ def corrections_by_name(path: Path, name: str, files: Sequence[Path],
         known |= {fields[at[0]]: (clean(fields[at[1]]), normalise(fields[at[2]]),
                                   tuple((column, context_value(fields[place])) for column, place in context))
                   for _, fields in rows}
-    header, rows = read_raw(path)
+    header, rows = read_raw(path, name)
     named = column_of(header, (name,), "the name", path.name)
     new = column_of(header, ("new", columns.label, "intent"), "the new intent", path.name)
     asked = [(line, fields) for line, fields in rows if fields[new].strip()]
@@ -227,18 +227,17 @@ _MARKS = {"utf-8-sig": (b"\xef\xbb\xbf", "utf-8"), "utf-16": (b"\xff\xfe", "utf-
 
 def rewritten(path: Path, table: Table, label: int, lines: Sequence[int], labels: Sequence[str]) -> bytes:
     """The bytes of a file with other labels. Raises InputError for a format in which they cannot be put."""
+    lined = any(note.what == "file read as JSONL" for note in table.notes)
+    if not (table.delimited or lined):
+        raise InputError("a format in which no cell can be replaced", "CSV, TSV or JSONL", "save it as CSV UTF-8 first",
+                         path.name)
     data, how = path.read_bytes(), table.delimited or find_delimited(path)
     mark, encoding = _MARKS.get(how.encoding, (b"", how.encoding))
     if data[:2] == b"\xfe\xff":
         mark, encoding = b"\xfe\xff", "utf-16-be"
     text = data[len(mark):].decode(encoding)
-    if table.delimited:
-        text = relabelled_text(text, how, label, labels)
-    elif any(note.what == "file read as JSONL" for note in table.notes):
-        text = relabelled_lines(text, normalise(table.header[label]), lines, labels, path.name)
-    else:
-        raise InputError("a format in which no cell can be replaced", "CSV, TSV or JSONL", "save it as CSV UTF-8 first",
-                         path.name)
+    text = (relabelled_lines(text, normalise(table.header[label]), lines, labels, path.name) if lined
+            else relabelled_text(text, how, label, labels))
     try:
         return mark + text.encode(encoding)
     except UnicodeEncodeError as problem:

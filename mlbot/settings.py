@@ -277,8 +277,7 @@ def words_of(text: str) -> tuple[str, ...]:
 
 def as_words(words: Iterable[str]) -> str:
     """Words as one line, which `words_of` reads."""
-    quoted = {word: '"' + word.replace('"', '""') + '"' for word in words}
-    return " ".join(word if words_of(word) == (word,) else quoted[word] for word in quoted)
+    return " ".join('"' + word.replace('"', '""') + '"' if re.search(r'[\s"]', word) or not word else word for word in words)
 
 
 def read_value(kind, value: str):
@@ -446,7 +445,7 @@ def parse_text(text: str, place: str) -> ConfigParser:
         parts = re.fullmatch(r"(.*\S)\s*[=:](.*)", line)
         name = target_name(parts[1]) if parts else ""
         if not name or name in found:
-            raise InputError(f"line {number}: {name or line!r} " + ("already exists" if name else "has no value"),
+            raise InputError(f"line {number}: {name or line} " + ("already exists" if name else "has no value"),
                              "GATE.PART = VALUE, each once", "correct the line", place)
         found[name] = parts[2].strip()
     if found:
