@@ -52,8 +52,8 @@ def workbook(*sheets, names=("Data",)) -> bytes:
         types = "".join(f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="application/vnd.openxmlformats-'
                         'officedocument.spreadsheetml.worksheet+xml"/>' for n in range(1, len(sheets) + 1))
         archive.writestr("[Content_Types].xml", f'<Types xmlns="{space}/package/2006/content-types">'
-                         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/xl/'
-                         'workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main'
+                         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+                         '<Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main'
                          f'+xml"/>{types}</Types>')
         archive.writestr("_rels/.rels", f'<Relationships xmlns="{space}/package/2006/relationships"><Relationship Id="r" '
                          f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>')
@@ -257,7 +257,8 @@ TOOLS = {
                                {"text": "x", "annotations": [{"label": 3, "user": 1}]}],
                               {"labelled by a number: export it with the names of labels": 1}),
     "prodigy.jsonl": ([{"text": "lost it", "accept": ["badge"], "answer": "accept"},
-                       {"text": "x", "accept": [], "answer": "ignore"}, {"text": "y", "accept": ["a", "b"], "answer": "accept"}],
+                       {"text": "x", "accept": [], "answer": "ignore"},
+                       {"text": "y", "accept": ["a", "b"], "answer": "accept"}],
                       {"skipped by the labeller": 1, "several labels": 1}),
     "prodigy_binary.jsonl": ([{"text": "lost it", "label": "badge", "answer": "accept"},
                               {"text": "x", "label": "badge", "answer": "reject"}], {"rejected by the labeller": 1}),
