@@ -398,7 +398,7 @@ def rasa_records(path: Path, encoding: str) -> tuple[list[tuple[int, dict]], lis
 # %% ../nbs/05_data.ipynb #55419056
 @contextmanager
 def readable(path: Path, whole: bool = True) -> Iterator[None]:
-    """Turn what the reader of Parquet throws, panics included, into an InputError; `whole`: both ends of the file are there."""
+    """Turn what the reader of Parquet throws, panics included, into an InputError; `whole`: both ends are there."""
     try:
         if not whole:
             raise ValueError

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['flush', 'open_beside', 'folder_beside', 'write_atomic', 'edit_text', 'in_utf8', 'any_console', 'only_one',
-           'own_output', 'missing']
+           'own_output', 'missing', 'inside']
 
 # %% ../nbs/02_files.ipynb #b8ddbbb4
 import os
@@ -12,7 +12,9 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from .errors import InputError
 
 # %% ../nbs/02_files.ipynb #7879aeeb
 def flush(path: Path) -> None:
@@ -110,3 +112,14 @@ def missing(module: str) -> Iterator[None]:
         yield
     finally:
         del sys.modules[module]
+
+# %% ../nbs/02_files.ipynb #d49071ec
+def inside(folder: Path, name: str) -> Path:
+    """The path of a name in a folder. Raises InputError for a name that leads out of it."""
+    parts = PurePosixPath(name).parts
+    strange = not parts or name.startswith("/") or ".." in parts or ":" in parts[0] or "\\" in name or not name.isprintable()
+    path = folder / name
+    if strange or not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{name!r} leads out of the folder", "a relative path that stays in it",
+                         "remove the link, or the line that names it", str(folder))
+    return path

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['CONTEXTS', 'MOST', 'OUTSIDE', 'TEMPLATES', 'PLACES', 'USUAL_IMPORT', 'USUAL_CALL', 'KEPT', 'Answers', 'find_column',
-           'published_split', 'package_name', 'answers_for', 'requirement', 'notebook_from', 'with_own_slices',
-           'render_project', 'installed', 'begin_at', 'keep_template', 'kept_template', 'write_project', 'carry_wheel',
-           'export_package', 'Upgraded', 'merge', 'is_sound', 'upgrade']
+           'published_split', 'package_name', 'look_at', 'answers_for', 'requirement', 'notebook_from',
+           'with_own_slices', 'check_answers', 'render_project', 'installed', 'begin_at', 'keep_template',
+           'kept_template', 'write_project', 'carry_wheel', 'export_package', 'Upgraded', 'merge', 'is_sound',
+           'upgrade']
 
 # %% ../nbs/72_project.ipynb #e89d5bc0
 import importlib.util
@@ -31,7 +32,7 @@ import nbformat
 
 from .data import LABELS, PUBLISHED, TEXTS, column_at, file_of, read_table, side_named, usual_column
 from .errors import InputError, nearest
-from .files import edit_text, write_atomic
+from .files import edit_text, inside, write_atomic
 from .gate import NO_VERDICT, Verdict
 from .notebook import folder_of_notebooks
 from .settings import PACKAGE, as_words, load_settings
@@ -54,7 +55,6 @@ class Answers:
     split_column: str = ""
     out_of_scope: str = ""
     targets: tuple[str, ...] = ()
-    said: tuple[str, ...] = ()  # about the file, for the person who begins the project
 
 
 def find_column(given: str, usual: Iterable[str], columns: list[str], what: str, file: Path) -> str:
@@ -82,13 +82,16 @@ def published_split(columns: list[str], values: dict[str, list[str]]) -> tuple[s
     return "", why
 
 # %% ../nbs/72_project.ipynb #ff38f8d6
+_NAME = re.compile(r"[\w .+-]+")
+
+
 def package_name(folder: str) -> str:
     """The name of her package: that of the folder, as Python takes it."""
     name = re.sub(r"\W+", "_", folder.lower(), flags=re.ASCII).strip("_")
     taken = keyword.iskeyword(name) or name in sys.stdlib_module_names
     if name.isidentifier() and (taken or importlib.util.find_spec(name)):
         raise InputError(f"a package {name!r} is there already", "a name of its own", "choose another name")
-    if not name.isidentifier():
+    if not name.isidentifier() or not _NAME.fullmatch(folder):
         raise InputError(f"{folder!r} cannot name a package", "letters, digits and -, a letter first, such as my-bot",
                          "choose another name")
     return name
@@ -98,8 +101,12 @@ MOST = 200_000  # rows of a file that are looked at for a split and labels
 OUTSIDE = ("oos", "out_of_scope", "out-of-scope", "outofscope", "none_of_these")
 
 
-def answers_for(folder: str, place: str | Path, text: str = "", intent: str = "", context: Iterable[str] = ()) -> Answers:
-    """What a project for a file is rendered from. Columns with usual names are found, and a published split is kept."""
+def look_at(folder: str, place: str | Path, text: str = "", intent: str = "",
+            context: Iterable[str] = ()) -> tuple[Answers, list[str]]:
+    """What a project for a file is rendered from, and what is to be said about the file.
+
+    Columns with usual names are found, and a published split is kept.
+    """
     file, sheet = file_of(place)
     table = read_table(place, lambda header: bool(usual_column(header, [text or TEXTS[0], *TEXTS])
                                                   and usual_column(header, [intent or LABELS[0], *LABELS])))
@@ -117,8 +124,13 @@ def answers_for(folder: str, place: str | Path, text: str = "", intent: str = ""
     labels = {normalise(value).casefold(): normalise(value) for value in values[label]}
     outside = next((labels[name] for name in OUTSIDE if name in labels), "")
     source = f"utterances{file.suffix.lower() or '.csv'}" + f"#{sheet}" * bool(sheet)
-    return Answers(folder, package_name(folder), source, body, label, as_words(found), side, outside,
-                   said=(*(note.what for note in table.notes if note.n), *filter(None, [why])))
+    answers = Answers(folder, package_name(folder), source, body, label, as_words(found), side, outside)
+    return answers, [*(note.what for note in table.notes if note.n), *filter(None, [why])]
+
+
+def answers_for(folder: str, place: str | Path, text: str = "", intent: str = "", context: Iterable[str] = ()) -> Answers:
+    """As `look_at`, without what is to be said."""
+    return look_at(folder, place, text, intent, context)[0]
 
 # %% ../nbs/72_project.ipynb #02bca846
 def requirement(record: str | None = None) -> tuple[str, Path | None]:
@@ -162,8 +174,24 @@ def with_own_slices(text: str, package: str) -> str:
     return nbformat.writes(notebook) + "\n"
 
 
+KEPT = ".mlbot-template.zip"
+
+
+def check_answers(answers: Answers) -> None:
+    """Raise InputError for answers that would end a line, a text or a path where they are filled in."""
+    texts = [str(value) for value in (*vars(answers).values(), *answers.targets)]
+    plain = all(isinstance(value, str) and value.isprintable() for name, value in vars(answers).items() if name != "targets")
+    lines = all(re.fullmatch(r"#[^\n\r]*|[\w ./-]+ = -?[0-9.]+", line) for line in answers.targets)
+    named = answers.package.isidentifier() and answers.package.isascii() and not keyword.iskeyword(answers.package)
+    if not (plain and lines and named and _NAME.fullmatch(answers.name)):
+        odd = next((text for text in texts if not text.isprintable()), answers.package)
+        raise InputError(f"the answers of this project hold {odd[:60]!r}", "a name, a package and columns of one line each",
+                         f"restore {KEPT} from git")
+
+
 def render_project(answers: Answers) -> dict[str, str]:
     """All files of a project that mlbot writes, by their path in it."""
+    check_answers(answers)
     environment = templates(TEMPLATES)
     given = {**asdict(answers), "requirement": requirement()[0]}
     files = {}
@@ -219,15 +247,14 @@ def begin_at(given: list[Verdict]) -> tuple[str, ...]:
     return tuple(lines)
 
 # %% ../nbs/72_project.ipynb #aa9a9455
-KEPT = ".mlbot-template.zip"
+MOST = 20_000_000  # bytes of all files of a template
 
 
 def keep_template(root: Path, files: dict[str, str], answers: Answers) -> None:
     """Write down what was rendered, so that an upgrade knows what she has changed."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo("answers.json"), json.dumps(asdict(replace(answers, said=())), indent=1,
-                                                                     sort_keys=True))
+        archive.writestr(zipfile.ZipInfo("answers.json"), json.dumps(asdict(answers), indent=1, sort_keys=True))
         for name in sorted(files):
             archive.writestr(zipfile.ZipInfo(f"files/{name}"), files[name])
     write_atomic(root / KEPT, lambda handle: handle.write(buffer.getvalue()), binary=True)
@@ -237,13 +264,17 @@ def kept_template(root: Path) -> tuple[dict[str, str], Answers]:
     """What was rendered for a project, and from what. InputError where nothing is kept."""
     try:
         with zipfile.ZipFile(root / KEPT) as archive:
+            if sum(item.file_size for item in archive.infolist()) > MOST:
+                raise ValueError("it is too large")
             answers = json.loads(archive.read("answers.json"))
             files = {name.removeprefix("files/"): archive.read(name).decode() for name in archive.namelist()
                      if name.startswith("files/")}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as problem:
+        found = Answers(**{**answers, "targets": tuple(answers["targets"])})
+        check_answers(found)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, zipfile.BadZipFile) as problem:
         raise InputError(f"{KEPT} cannot be read ({problem})", "a project that `mlbot new` began", "mlbot new",
                          str(root)) from None
-    return files, Answers(**{**answers, "targets": tuple(answers["targets"]), "said": ()})
+    return files, found
 
 # %% ../nbs/72_project.ipynb #a7439d1e
 def write_project(root: Path, answers: Answers, data: Path) -> None:
@@ -252,7 +283,7 @@ def write_project(root: Path, answers: Answers, data: Path) -> None:
         raise InputError("is not empty", "a folder that is not there yet", "choose another name", str(root))
     files = render_project(answers)
     for name, text in files.items():
-        write_atomic(root / name, lambda handle, text=text: handle.write(text))
+        write_atomic(inside(root, name), lambda handle, text=text: handle.write(text))
     shutil.copyfile(file_of(data)[0], root / answers.source.partition("#")[0])
     carry_wheel(root)
     pins = "".join(f"{name}=={version}\n" for name, version in installed().items())
@@ -265,9 +296,10 @@ def write_project(root: Path, answers: Answers, data: Path) -> None:
 def carry_wheel(root: Path) -> None:
     """Lay the wheel of mlbot into the project, where it was installed from one."""
     if (wheel := requirement()[1]) is not None:
-        (root / "wheels").mkdir(exist_ok=True)
-        if not (root / "wheels" / wheel.name).exists():
-            shutil.copy(wheel, root / "wheels")
+        place = inside(root, f"wheels/{wheel.name}")
+        place.parent.mkdir(exist_ok=True)
+        if not place.exists():
+            shutil.copy(wheel, place)
 
 
 def export_package(root: Path) -> None:
@@ -290,7 +322,7 @@ def merge(hers: str, base: str, new: str) -> str | None:
         files = [Path(place) / name for name in ("hers", "base", "new")]
         for file, text in zip(files, (hers, base, new), strict=True):
             file.write_text(text, encoding="utf-8", newline="")
-        done = subprocess.run(["git", "merge-file", "-p", *map(str, files)], capture_output=True)
+        done = subprocess.run(["git", "merge-file", "-p", "--", *map(str, files)], capture_output=True)
     return done.stdout.decode("utf-8") if done.returncode == 0 else None
 
 
@@ -306,19 +338,24 @@ def is_sound(name: str, text: str) -> bool:
 
 
 def upgrade(root: Path, files: dict[str, str] | None = None) -> Upgraded:
-    """Take over what is rendered today (`files`: instead of that), and keep what she changed or removed."""
+    """Take over what is rendered today (`files`: instead of that), and keep what she changed or removed.
+
+    Raises InputError, before anything is written, when a file would lie outside of the project.
+    """
     base, answers = kept_template(root)
     files = render_project(answers) if files is None else files
+    for name in [*files, *(f"{name}.new" for name in files)]:
+        inside(root, name)
     new, merged, beside = [], [], []
     for name, text in files.items():
-        file = root / name
+        file = inside(root, name)
         hers = file.read_text(encoding="utf-8") if file.is_file() else None
         if text == base.get(name) or text == hers or hers is None and name in base:
             continue
         both = text if hers is None or hers == base.get(name) else merge(hers, base.get(name, ""), text)
         if both is None or not is_sound(name, both):
             beside.append(f"{name}.new")
-            write_atomic(root / f"{name}.new", lambda handle, text=text: handle.write(text))
+            write_atomic(inside(root, f"{name}.new"), lambda handle, text=text: handle.write(text))
             continue
         (new if both == text else merged).append(name)
         edit_text(file, lambda _, text=both: text)

@@ -74,7 +74,7 @@ def open_run(settings: Settings, run: str, needs: str = "") -> Path:
 
 # %% ../nbs/38_runs.ipynb #2c246b20
 def save_table(table: pd.DataFrame, file: Path) -> None:
-    """Write a table as CSV, in one step. What a spreadsheet would run gets an apostrophe, which `load_table` takes off."""
+    """Write a table as CSV, in one step. People open it, too: its formulas are harmless, and `load_table` undoes that."""
     export_csv(file, table)
 
 # %% ../nbs/38_runs.ipynb #f98b4b3b
@@ -83,11 +83,9 @@ def load_table(file: Path) -> pd.DataFrame:
     numbers = {"digest": "uint64", "line": "int64", "confidence": "float64"}
     header = pd.read_csv(file, nrows=0, encoding="utf-8").columns
     kinds = {name: numbers.get(name, str) for name in header}
-    table = pd.read_csv(file, keep_default_na=False, encoding="utf-8", dtype=kinds)
-    for name in header:
-        if name not in numbers and table[name].str.startswith("'").any():
-            table[name] = table[name].map(bare)
-    return table.rename(columns=bare)
+    found = pd.read_csv(file, keep_default_na=False, encoding="utf-8", dtype=kinds)
+    texts = {name: found[name].map(bare) for name in header if name not in numbers and found[name].str.startswith("'").any()}
+    return found.assign(**texts).rename(columns=bare)
 
 # %% ../nbs/38_runs.ipynb #19a0f3bb
 def load_production_rows(folder: Path) -> pd.DataFrame:

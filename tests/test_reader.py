@@ -22,7 +22,7 @@ from mlbot.data import Columns, bare, export_csv, harmless, read_table, read_utt
 from mlbot.errors import InputError
 from mlbot.labelling import read_labels
 from mlbot.prepare import prepare
-from mlbot.project import answers_for, write_project
+from mlbot.project import answers_for, look_at, write_project
 from mlbot.relabel import Correction, read_corrections, relabel_file
 from mlbot.runs import load_table, save_table
 from mlbot.settings import as_words, load_settings, parse_text, words_of
@@ -53,8 +53,8 @@ def workbook(*sheets, names=("Data",)) -> bytes:
                         'officedocument.spreadsheetml.worksheet+xml"/>' for n in range(1, len(sheets) + 1))
         archive.writestr("[Content_Types].xml", f'<Types xmlns="{space}/package/2006/content-types">'
                          '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-                         '<Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main'
-                         f'+xml"/>{types}</Types>')
+                         '<Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.'
+                         f'spreadsheetml.sheet.main+xml"/>{types}</Types>')
         archive.writestr("_rels/.rels", f'<Relationships xmlns="{space}/package/2006/relationships"><Relationship Id="r" '
                          f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>')
         listed = "".join(f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"/>' for n, name in enumerate(names, 1))
@@ -351,8 +351,8 @@ def test_mlbot_new_sees_says_and_keeps_a_published_split(project, mlbot, csv_fil
                                          (["train", ""], "it holds ''")])
 def test_mlbot_new_says_why_a_split_cannot_be_used(csv_file, values, why):
     file = csv_file("text,intent,split\n" + "".join(f"t{n},i,{value}\n" for n, value in enumerate(values)))
-    found = answers_for("my-bot", file)
-    assert found.split_column == "" and any(why in line for line in found.said)
+    found, said = look_at("my-bot", file)
+    assert found.split_column == "" and any(why in line for line in said)
 
 
 def test_a_run_without_the_split_says_that_there_is_one(csv_file):
@@ -440,12 +440,12 @@ def test_a_format_whose_library_is_missing_names_the_extra(csv_file, monkeypatch
 def test_a_project_keeps_a_file_in_its_own_format(tmp_path, csv_file, monkeypatch):
     monkeypatch.setattr("mlbot.project.export_package", lambda root: None)
     file = csv_file(FILES["book.xlsx"], "Meine Daten.XLSX")
-    answers = answers_for("my-bot", file)
+    answers, said = look_at("my-bot", file)
     write_project(tmp_path / "my-bot", answers, file)
     settings = load_settings(tmp_path / "my-bot")
     assert settings.data.source == "utterances.xlsx"
     assert len(load_source(*choose(settings), settings).rows) == len(ROWS)
-    assert any("a spreadsheet, sheet 'Data'" in line for line in answers.said)
+    assert any("a spreadsheet, sheet 'Data'" in line for line in said)
 
 
 # relabel: only those cells
@@ -540,7 +540,7 @@ def text_calls(path: Path):
         binary = any("b" in mode and len(mode) <= 3 for mode in modes) or "binary" in given
         of_package = name == "read_text" and modes == ["direct_url.json"]  # importlib.metadata reads UTF-8
         plain = name in ("read_text", "write_text") and not of_package or name == "open" and isinstance(node.func, ast.Name) \
-            or name in ("run", "Popen", "check_output") and "text" in given
+            or name in ("run", "Popen", "check_output", "run_program") and "text" in given
         if plain and not binary and "encoding" not in given and None not in given:
             yield f"{path.name}: {ast.unparse(node)[:90]}"
 
