@@ -29,7 +29,8 @@ def package_settings():
 
 def stamp():
     """A digest of all that decides what is installed."""
-    parts = [sys.version, package_settings()] + [(ROOT / name).read_text() for name in ("constraints.txt", "setup.py")]
+    files = [(ROOT / name).read_text(encoding="utf-8") for name in ("constraints.txt", "setup.py")]
+    parts = [sys.version, package_settings(), *files]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -61,7 +62,8 @@ def install(python):
     command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *later,
                "-c", str(ROOT / "constraints.txt"), "-e", str(ROOT) + "[dev]"]
     lines, count = [], 0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
+                          env={**os.environ, "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}) as pip:
         for line in pip.stdout:
             lines.append(line)
             count += line.startswith(("Collecting ", "Processing "))
@@ -77,22 +79,25 @@ def make_environment():
     """The Python of an up-to-date `.venv`, which is made or brought up to date when it is not there or is old."""
     check_python()
     mark = HOME / "mlbot-stamp"
-    if mark.is_file() and mark.read_text() == stamp() and python_of(HOME).is_file():
+    if mark.is_file() and mark.read_text(encoding="utf-8") == stamp() and python_of(HOME).is_file():
         return python_of(HOME)
     config = HOME / "pyvenv.cfg"
-    same = config.is_file() and sys.version.split()[0] in config.read_text()
+    same = config.is_file() and sys.version.split()[0] in config.read_text(encoding="utf-8")
     task = "bringing up to date" if same else "making"
     print(f"mlbot: {task} the environment {HOME.name} (once; a minute or two)", file=sys.stderr)
     if subprocess.call([sys.executable, "-m", "venv", *([] if same else ["--clear"]), str(HOME)]):
         stop("this Python cannot make an environment", "the module venv with ensurepip",
              "install it; on Debian and Ubuntu: apt install python3-venv")
     install(python_of(HOME))
-    mark.write_text(stamp())
+    mark.write_text(stamp(), encoding="utf-8")
     return python_of(HOME)
 
 
 def main():
     """Run the command, in `.venv` where that is needed."""
+    for stream in (sys.stdout, sys.stderr):  # whatever this console can show
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     if needs_environment():
         return subprocess.call([str(make_environment()), "-m", "mlbot"] + sys.argv[1:])
     from mlbot.cli import main as command

@@ -12,7 +12,6 @@ __all__ = ['SCHEMA', 'MANIFEST', 'VOCABULARY', 'WEIGHTS', 'ENCODER', 'TOKENS', '
 import hashlib
 import json
 import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import numpy as np
 from safetensors.numpy import load as load_tensors, save as save_tensors
 
 from .errors import InputError
-from .files import flush
+from .files import flush, folder_beside
 from .settings import LONGEST_GRAM
 
 # %% ../nbs/17_artefact.ipynb #f493be93
@@ -78,14 +77,13 @@ def write_artefact(artefact: Artefact, folder: Path, replace: bool = False) -> P
     if folder.exists():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+    new = folder_beside(folder)
     try:
         for name, data in [(VOCABULARY, as_json(artefact.vocabulary)), (WEIGHTS, save_tensors(artefact.weights)),
                            *artefact.files.items(), (MANIFEST, as_json(artefact.manifest))]:
             (new / name).write_bytes(data)
             flush(new / name)
         flush(new)
-        new.chmod(0o755)
         new.rename(folder)
         flush(folder.parent)
     except OSError:

@@ -31,7 +31,7 @@ from .compare import encoder_change
 from .encoder import encoder_identity
 from .errors import InputError
 from .evaluate import Score, bootstrap
-from .files import write_atomic
+from .files import own_output, write_atomic
 from .forkserver import run_program
 from .pipeline import find_notebooks
 from .predict import load
@@ -44,9 +44,11 @@ from mlbot.runs import (
     environment,
     facts_of_run,
     git,
+    git_trouble,
     load_json,
     load_table,
     load_verdicts,
+    names_of,
     save_json,
     save_table,
     untracked_code,
@@ -256,11 +258,11 @@ def changed_files(root: Path, old: dict, new: dict) -> list[str] | None:
     if not before_it or not after_it:
         return None
     here = code_version(root) == new and new["changed"]
-    listed = git(root, "diff", "--name-only", "--relative", "--end-of-options", before_it,
+    listed = git(root, "diff", "-z", "--name-only", "--relative", "--end-of-options", before_it,
                  *([] if here else [after_it]), "--")
     if listed is None:
         return None
-    names = [name for name in listed.decode().splitlines() if not name.endswith((".md", ".lock"))
+    names = [name for name in names_of(listed) if not name.endswith((".md", ".lock"))
              and not name.startswith(NO_CODE)]
     if "settings.ini" in names:
         before, now = (git(root, "show", "--end-of-options", f"{commit}:./settings.ini") or b""
@@ -287,10 +289,11 @@ def code_at(root: Path, version: dict) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as place:
         tree = Path(place) / "code"
         if top is None or git(root, "worktree", "add", "--detach", "--", str(tree), commit) is None:
-            raise InputError(f"commit {commit[:10] or '(none)'} is not here", "a git repository that has it",
+            raise InputError(git_trouble(root) or f"commit {commit[:10] or '(none)'} is not here",
+                             "a git repository that has it",
                              "git fetch --unshallow, or compare with a run of committed code", str(root))
         try:
-            yield tree / root.resolve().relative_to(Path(top.decode().strip()).resolve())
+            yield tree / root.resolve().relative_to(Path(os.fsdecode(top.removesuffix(b"\n"))).resolve())
         finally:
             git(root, "worktree", "remove", "--force", str(tree))
 
@@ -304,10 +307,11 @@ def run_code(code: Path, notebooks: list[Path], folder: Path) -> None:
     given, said = {**os.environ, "PYTHONPATH": path, INSIDE: "1"}, ""
     for notebook in notebooks:
         out = folder / notebook.name
-        command = [sys.executable, "-m", "papermill", str(notebook), str(out), "--cwd", str(code), "-k", "python3",
+        names = [str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, out)]  # papermill fills in braces
+        command = [sys.executable, "-m", "papermill", *names, "--cwd", str(code), "-k", "python3",
                    "--language", "python", "--no-request-save-on-cell-execute", "--autosave-cell-every", "0",
                    "--no-progress-bar", "-p", "run", str(folder), "-p", "models", str(folder / "models")]
-        said = run_program(command, env=given, capture_output=True, text=True).stderr
+        said = run_program(command, env=own_output(given), capture_output=True, encoding="utf-8", errors="replace").stderr
     if not (folder / "predictions.csv").exists():
         raise InputError(f"the code in {code.name} answered nothing ({said.strip().splitlines()[-1:] or 'no message'})",
                          "notebooks that train and predict", "look at them", str(folder))
@@ -335,7 +339,7 @@ def archive_of(root: Path, version: dict) -> bytes | None:
     if listed is None:
         return None
     with tarfile.open(fileobj=body, mode="w") as archive:
-        for name in sorted({name for name in listed.decode().split("\0") if name and (root / name).is_file()}):
+        for name in sorted({name for name in names_of(listed) if (root / name).is_file()}):
             archive.add(root / name, name)
     return body.getvalue()
 

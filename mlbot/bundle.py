@@ -33,7 +33,7 @@ from pathlib import Path
 from .artefact import Artefact, as_json, is_name
 from .carry import entry_name, pull, push_model
 from .errors import InputError, secrets_in
-from .files import write_atomic
+from .files import own_output, write_atomic
 from .forkserver import run_program
 from .objects import open_objects
 from .registry import champion, history, is_intact
@@ -99,7 +99,8 @@ def call_pip(*words: str, env: dict[str, str] | None = None) -> None:
     if importlib.util.find_spec("pip") is None:
         raise InputError("this Python has no pip", "pip, which fetches the wheels", "python3 -m ensurepip", sys.executable)
     command = [sys.executable, "-m", "pip", words[0], "--quiet", "--disable-pip-version-check", "--no-input", *words[1:]]
-    done = run_program(command, capture_output=True, text=True, env={**os.environ, **(env or {})})
+    given = own_output({**os.environ, **(env or {})})
+    done = run_program(command, capture_output=True, encoding="utf-8", errors="replace", env=given)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr.strip()[-300:]]
         raise InputError(f"pip {words[0]} failed: {lines[-1]}", "a package index that answers, and wheels for this system",
@@ -125,7 +126,7 @@ def fetch_wheels(requirements: Sequence[str], to: Path, source: str = "") -> Non
     given = ["--no-index", "--find-links", str(Path(source).resolve())] if source else []
     with tempfile.TemporaryDirectory() as somewhere:
         constraints = Path(somewhere) / "constraints.txt"
-        constraints.write_text("\n".join(pins()))
+        constraints.write_text("\n".join(pins()), encoding="utf-8")
         call_pip("download", "--only-binary", ":all:", "--dest", str(to), "--constraint", str(constraints), *given, mine,
                  *requirements[1:], "pip")
 

@@ -23,6 +23,7 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 from .artefact import read_artefact
+from .data import file_of
 from .encoder import encoder_identity
 from .errors import MlbotError
 from .gate import as_plain
@@ -132,14 +133,15 @@ def data_values(settings: Settings, parameters: dict) -> dict[str, str]:
     found = {"source": source, "columns": repr(columns), "sides": file_digest(memory) if memory.is_file() else ""}
     for name, file in (("production", parameters.get("production", "") or settings.data.production),
                        ("catalogue", settings.data.catalogue)):
-        if file and (settings.root / file).is_file():
-            found[name] = file_digest(settings.root / file)
+        if file and file_of(settings.root / file)[0].is_file():
+            found[name] = file_digest(file_of(settings.root / file)[0])
     if is_company(source):
         return found | {"rows": f"week {week_of(source)}"}
     place = find_source(source, settings)
     if source == "store" or is_store(place):
         return found | {"rows": store_state(settings.root, str(place))}
-    return found | {"rows": file_digest(Path(place)) if Path(place).is_file() else "none"}
+    file = file_of(place)[0]
+    return found | {"rows": file_digest(file) if file.is_file() else "none"}
 
 # %% ../nbs/45_cache.ipynb #3efbaab0
 FOR_PEOPLE = ("checks.csv", "set_aside.csv", "run.json", "verdicts.json", "keys.json", "metrics.json", "comment.md")

@@ -12,14 +12,14 @@ import math
 import re
 import tomllib
 import unicodedata
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
 from .errors import InputError, nearest
 from .settings import PACKAGE, Settings
-from .text import context_value, folded
+from .text import context_value, folded, normalise
 
 # %% ../nbs/54_catalogue.ipynb #f53332eb
 KINDS = ("text", "number", "date", "choice", "email", "pattern")
@@ -314,11 +314,11 @@ def titled(key: str) -> str:
 def read_catalogue(file: Path) -> dict[str, Process]:
     """The processes of a TOML file, by key, which is the intent. Raises InputError when it cannot be read."""
     try:
-        found = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        found = tomllib.loads(Path(file).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise InputError(f"the catalogue cannot be read ({problem})", "a TOML file with a table a process",
                          "correct processes in settings.ini [bot], or the file", str(file)) from None
-    return {key: read_process(key, item, str(file)) for key, item in found.items()}
+    return {normalise(key): read_process(normalise(key), item, str(file)) for key, item in found.items()}
 
 
 def load_catalogue(settings: Settings, intents=()) -> dict[str, Process]:
@@ -327,4 +327,7 @@ def load_catalogue(settings: Settings, intents=()) -> dict[str, Process]:
     if file is None and settings.data.source == "company":
         file = PACKAGE / "shipped" / "company" / "processes.toml"
     known = read_catalogue(file) if file else {}
-    return {**{intent: Process(intent, titled(intent)) for intent in intents}, **known}
+    spelt = {intent.casefold(): intent for intent in intents}  # a label and a key are one intent in any case
+    named = {spelt.get(key.casefold(), key): process for key, process in known.items()}
+    return {**{intent: Process(intent, titled(intent)) for intent in intents},
+            **{key: replace(process, key=key) for key, process in named.items()}}

@@ -5,11 +5,13 @@
 # %% auto #0
 __all__ = ['BLOCK', 'WARN', 'NOTE', 'LISTED', 'MENDED', 'CORRECTED', 'ADDED', 'TELLING', 'ODD', 'Check', 'listed', 'named',
            'check_schema', 'taken_back', 'suspects', 'check_labels', 'check_conflicts', 'check_catalogue',
-           'read_catalogue', 'check_intents', 'check_coverage', 'check_context', 'chance_of_so_many', 'check_newest',
-           'check_data', 'as_table']
+           'plain_names', 'is_plain', 'read_catalogue', 'check_intents', 'check_coverage', 'check_context',
+           'chance_of_so_many', 'check_newest', 'check_data', 'as_table']
 
 # %% ../nbs/32_checks.ipynb #9d01c0e0
+import csv
 import math
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,14 +20,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .data import Finding, explained_conflicts
+from .data import (LABELS, Finding, bare, column_at, csv_rows, explained_conflicts, file_of, find_delimited, kind_of,
+                        read_table, usual_column)
 from .errors import InputError, nearest
 from .files import missing
 from .noise import chance_of_so_few
 from .settings import Data, Model
 from .slices import by_language
 from .split import Sides, group_digests
-from .text import clean, context_value, digest
+from .text import clean, context_value, digest, normalise
 
 # %% ../nbs/32_checks.ipynb #9d01c0e2
 BLOCK, WARN, NOTE = "block", "warn", "note"
@@ -166,19 +169,53 @@ def check_catalogue(intents: Iterable[str], catalogue: Sequence[str], file: str 
                    f"label some, then {ADDED}, or correct {file}")]
     return [check for check in found if len(check.rows)]
 
+# %% ../nbs/32_checks.ipynb #d155befa
+def plain_names(path: Path) -> list[str]:
+    """The names in a file without a header: a line each; of a CSV or TSV file the first cell of a line."""
+    how = find_delimited(path)
+    with open(path, encoding=how.encoding, newline="") as file:
+        lines = [line.strip() for line in file if line.strip() and not re.match(r"#(\s|$)", line.strip())]
+    table = path.suffix.lower() in (".csv", ".tsv", ".tab")
+    quoted = [line for line in lines if table or re.fullmatch(r'"(?:[^"]|"")*"', line)]
+    cells = {line: next(csv.reader([line], delimiter=how.separator))[0] for line in quoted}
+    names = [bare(cells[line]) if table else cells.get(line, line) for line in lines]
+    return names[1:] if names and normalise(names[0]).casefold() in LABELS else names
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a file is a plain list of names, and no table with a column of intents."""
+    if kind_of(path) != "csv" or not path.stat().st_size:
+        return False
+    table = path.suffix.lower() in (".csv", ".tsv", ".tab")
+    try:
+        header = next(csv_rows(path, find_delimited(path)), (0, [""]))[1]
+    except InputError:  # quotes that do not close: in a plain list they are a part of the name
+        return not table
+    return not usual_column(header, LABELS) or len(header) == 1 and not table
+
 
 def read_catalogue(file: Path | None) -> list[str]:
-    """The intents of a catalogue: the first word of each line of a text or CSV file, without a header `intent`."""
+    """The intents of a catalogue: its column of intents, or the names of a plain list."""
     if file is None:
         return []
-    if not file.is_file():
-        raise InputError("no such catalogue", "a text file with an intent a line", "correct catalogue in settings.ini [data]",
+    path = file_of(file)[0]
+    if not path.is_file():
+        raise InputError("no such catalogue", "a file with an intent a line", "correct catalogue in settings.ini [data]",
                          str(file))
-    lines = [line.split(",")[0].strip().strip('"') for line in file.read_text(encoding="utf-8-sig").splitlines()]
-    return [name for at, name in enumerate(lines) if name and not name.startswith("#")
-            and (at, name.lower()) != (0, "intent")]
+    if is_plain(path):
+        names = plain_names(path)
+    else:
+        table = read_table(file, lambda header: bool(usual_column(header, LABELS)))
+        header = [normalise(name) for name in table.header]
+        column = usual_column(header, LABELS) or (header[0] if len(header) == 1 else "")
+        if not column:
+            raise InputError(f"no column of intents; found: {', '.join(header)}", f"one of: {', '.join(LABELS)}",
+                             "rename the column of the intents", path.name)
+        at = column_at(header, column, path.name)
+        names = [cells[at] for _, cells in table.rows(at + 1)]
+    return list(dict.fromkeys(filter(None, map(normalise, names))))
 
-
+# %% ../nbs/32_checks.ipynb #e0313f5f
 def check_intents(sides: Sides, newest: str) -> list[Check]:
     """Intents without test rows, with how many to label, and those that the newest batch should have had."""
     untested = sorted(set(sides.train["intent"]) - set(sides.test["intent"]))

@@ -15,11 +15,11 @@ __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'extra_of', 'h
            'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search', 'print_trials', 'propose', 'benchmark',
            'audit', 'models', 'settle_release', 'push_carried', 'carry_trial', 'fetch_carried', 'carriers', 'carry',
            'add_carry', 'remark_on_predictions', 'remark_on_network', 'framework_of', 'serve', 'token', 'bundle',
-           'add_bundle', 'monitor', 'promote', 'rollback', 'label', 'open_text', 'write_labels', 'checkout',
-           'in_checkout', 'test', 'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of',
-           'count_of', 'rows_of', 'add_run', 'add_cache', 'add_project', 'add_ci', 'add_predict', 'add_serve',
-           'add_search', 'add_benchmark', 'add_who', 'add_relabel', 'add_data', 'add_gates', 'add_company',
-           'add_retrain', 'add_interop', 'add_checkout', 'Version', 'Parser', 'build_parser', 'main', 'run_command']
+           'add_bundle', 'monitor', 'promote', 'rollback', 'label', 'write_labels', 'checkout', 'in_checkout', 'test',
+           'keep_in_step', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of',
+           'add_run', 'add_cache', 'add_project', 'add_ci', 'add_predict', 'add_serve', 'add_search', 'add_benchmark',
+           'add_who', 'add_relabel', 'add_data', 'add_gates', 'add_company', 'add_retrain', 'add_interop',
+           'add_checkout', 'Version', 'Parser', 'build_parser', 'main', 'run_command']
 
 # %% ../nbs/73_cli.ipynb #35d7ea8b
 import argparse
@@ -41,9 +41,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .errors import InputError, MlbotError, NoVerdict, nearest, refuse_secrets, shown, without_secrets
-from .files import write_atomic
+from .files import any_console, edit_text, in_utf8, write_atomic
 from .forkserver import end_when_told, run_program
-from .settings import Settings, load_settings
+from .settings import Settings, as_words, load_settings
 
 # %% ../nbs/73_cli.ipynb #96428663
 def program() -> str:
@@ -60,7 +60,8 @@ def need(extra: str, problem: ImportError) -> InputError:
 def extra_of(module: str) -> str:
     """The extra that brings a module; 'project' for one that no extra is known for."""
     brings = {"encoder": ("onnx", "onnxruntime", "tokenizers", "huggingface_hub"), "store": ("deltalake", "arro3"),
-              "objects": ("obstore",), "dask": ("distributed", "dask"), "tracking": ("mlflow", "alembic"),
+              "objects": ("obstore",), "formats": ("python_calamine",), "dask": ("distributed", "dask"),
+              "tracking": ("mlflow", "alembic"),
               "serve": ("litestar", "uvicorn", "httptools", "uvloop", "msgspec", "prometheus_client"),
               "postgres": ("psycopg",),
               "train": ("sklearn", "scipy"), "data": ("pandas", "py3langid")}
@@ -141,15 +142,14 @@ def column_words(options: argparse.Namespace) -> list[str]:
 
 def run_parameters(options: argparse.Namespace) -> dict:
     """The notebook parameters that the options of `mlbot run` stand for."""
+    from mlbot.data import file_of
     from mlbot.pytest_plugin import read_parameter
     data = options.data
     for name in ("data", "production"):
         refuse_secrets(getattr(options, name), name)
-    if data and "://" not in data and data.partition(":")[0] != "company" and (Path(data).exists() or os.sep in data):
+    local = "://" not in data and data.partition(":")[0] != "company"
+    if data and local and (file_of(data)[0].exists() or os.sep in data):
         data = str(Path(data).resolve())
-    for name in options.context:
-        if " " in name:
-            raise InputError(f"the context column {name!r} holds a space", "a name without spaces", "rename the column")
     if options.target is not None and not 0 <= options.target <= 1:
         raise InputError(f"--target is {options.target:g}", "a share from 0 to 1, such as 0.9", "correct the option")
     if options.day:
@@ -157,7 +157,7 @@ def run_parameters(options: argparse.Namespace) -> dict:
         day_of(options.day)  # refused at once
     production = options.production and str(Path(options.production).resolve())
     given = {"data": data, "production": production, "text": options.text, "intent": options.intent,
-             "context": " ".join(options.context), "split_column": options.split_column,
+             "context": as_words(options.context), "split_column": options.split_column,
              "group": options.group, "target": options.target, "why": without_secrets(options.why), "day": options.day}
     given = {name: value for name, value in given.items() if value not in ("", None)}
     return given | dict(map(read_parameter, options.parameter))
@@ -214,7 +214,7 @@ def run_now(options: argparse.Namespace) -> int:
         from mlbot.live import read_pointer
         from mlbot.pipeline import Part, prepare_run, run_pipeline
         from mlbot.report import free_scores
-        from mlbot.runs import data_warnings, load_judged, new_run
+        from mlbot.runs import data_warnings, git_trouble, load_judged, new_run
         from mlbot.source import check_source
     except ImportError as problem:
         raise need("pipeline", problem) from None
@@ -227,6 +227,8 @@ def run_now(options: argparse.Namespace) -> int:
     folder = new_run(settings.places.runs / "judged" if options.champion else settings.places.runs)
     minutes = options.minutes or settings.budget.run
     print(f"mlbot run {folder.name}: {source}", flush=True)
+    if trouble := git_trouble(settings.root):
+        print(f"warning: {trouble}", flush=True)
     progress = show_progress(settings, minutes)
     results, part = results_of(settings), Part(options.until, options.champion, options.rows)
     whole = not (options.no_release or options.champion or options.until)
@@ -570,8 +572,8 @@ def next_step(result, released: bool = True) -> str:
     if not (result.folder / "model").exists() or not (result.folder / "test.csv").exists():
         return f"{program()} run"
     row = load_table(result.folder / "test.csv").iloc[0]
-    context = [f"--{name} {shlex.quote(row[name])}" for name in load_json(result.folder / "prepare.json")["context"]
-               if row[name]]
+    names = load_json(result.folder / "prepare.json")["context"]
+    context = [f"{shlex.quote(f'--{name}')} {shlex.quote(row[name])}" for name in names if row[name]]
     model = [] if released else ["--model", shlex.quote(here(result.folder / "model"))]
     return " ".join([program(), "predict", shlex.quote(row["text"]), *context, *model])
 
@@ -842,12 +844,13 @@ def new(options: argparse.Namespace) -> int:
     try:
         from dataclasses import replace
 
-        from mlbot.project import answers_for, begin_at, write_project
+        from mlbot.project import begin_at, look_at, write_project
         from mlbot.workflows import write_workflows
     except ImportError as problem:
         raise need("project", problem) from None
     root, data = Path(options.folder).resolve(), Path(options.data)
-    answers = answers_for(root.name, data, options.text, options.intent, options.context)
+    answers, said = look_at(root.name, data, options.text, options.intent, options.context)
+    print(*(f"note: {line}\n" for line in said), sep="", end="")
     print(f"text: {answers.text}, intent: {answers.intent}, context: {answers.context or 'none'}"
           + (f", split: {answers.split_column}" if answers.split_column else ""), flush=True)
     write_project(root, answers, data)
@@ -890,7 +893,9 @@ def git_project(root: Path) -> None:
     """A git repository with a first state of the files, where git is here and the folder is in none."""
     if shutil.which("git") is None:
         return
+    from mlbot.runs import git_trouble
     inside = subprocess.run(["git", "rev-parse", "--git-dir"], cwd=root, capture_output=True).returncode == 0
+    inside = inside or git_trouble(root)
     if not inside and subprocess.run(["git", "init", "-q", "-b", "main"], cwd=root, capture_output=True).returncode == 0:
         subprocess.run(["git", "add", "-A"], cwd=root, capture_output=True)
         subprocess.run(["git", "commit", "-q", "-m", "A project begun with mlbot"], cwd=root, capture_output=True)
@@ -972,7 +977,7 @@ def company(options: argparse.Namespace) -> int:
     bar = tqdm(total=LAST_WEEK + 1, desc="week", unit=" weeks", leave=False, disable=not sys.stderr.isatty(), file=terminal())
     manifest = render(options.folder, options.rows, options.truth or None, lambda week: bar.update())
     bar.close()
-    files = [file for week in json.loads(manifest.read_text())["weeks"] for file in week["files"].values()]
+    files = [file for week in json.loads(manifest.read_text(encoding="utf-8"))["weeks"] for file in week["files"].values()]
     size = sum((manifest.parent / file["file"]).stat().st_size for file in files)
     messages = sum(file["rows"] for file in files if Path(file["file"]).stem in ("labelled", "production"))
     print(f"{here(manifest)}: {len(files)} files, {messages:,} messages, {size / 1e6:,.1f} MB")
@@ -1009,7 +1014,7 @@ def data_add(options: argparse.Namespace) -> int:
     except ImportError as problem:
         raise need("store", problem) from None
     settings = load_settings()
-    _, columns = choose(settings, options.file, options.text, options.intent, " ".join(options.context),
+    _, columns = choose(settings, options.file, options.text, options.intent, as_words(options.context),
                         options.split_column, options.group)
     found, url = read_utterances(options.file, columns, settings.data), settings.places.data
     counts, table = count_intents(found.rows, settings.data), open_table(url)
@@ -1062,7 +1067,7 @@ def data_feedback(options: argparse.Namespace) -> int:
     except ImportError as problem:
         raise need("store", problem) from None
     settings = load_settings()
-    _, columns = choose(settings, options.file, options.text, options.intent, " ".join(options.context))
+    _, columns = choose(settings, options.file, options.text, options.intent, as_words(options.context))
     columns = replace(columns, person=options.person or columns.person)
     if not columns.person:
         raise InputError("nobody stands behind the feedback", "a column that names who says so", "--person COLUMN")
@@ -1221,7 +1226,7 @@ def data_relabel(options: argparse.Namespace) -> int:
         raise InputError("half of a pair of options", "both of a pair, or none",
                          "--in FILE.csv --to NEW.csv; --id COLUMN --of FILE.csv")
     settings, file = load_settings(), Path(options.file)
-    _, columns = choose(settings, options.file_of or "store", options.text, options.intent, " ".join(options.context))
+    _, columns = choose(settings, options.file_of or "store", options.text, options.intent, as_words(options.context))
     asked, lost = (corrections_by_name(file, options.id, list(map(Path, options.of)), columns) if options.id
                    else (read_corrections(file, columns), []))
     if options.to:
@@ -1255,7 +1260,7 @@ def data_lock(options: argparse.Namespace) -> int:
         raise need("store", problem) from None
     settings = load_settings()
     file = write_lock(settings.root, settings.places.data, options.version)
-    print(f"lock:   {here(file)}: version {json.loads(file.read_text())['version']}; keep it in git")
+    print(f"lock:   {here(file)}: version {json.loads(file.read_text(encoding='utf-8'))['version']}; keep it in git")
     print(f"next:   {program()} run --data store")
     return 0
 
@@ -1269,7 +1274,7 @@ def data_show(options: argparse.Namespace) -> int:
         raise need("data", problem) from None
     settings = load_settings()
     asked = options.source if options.version is None else "store"
-    source, columns = choose(settings, asked, options.text, options.intent, " ".join(options.context), options.split_column,
+    source, columns = choose(settings, asked, options.text, options.intent, as_words(options.context), options.split_column,
                              options.group)
     if options.version is not None:
         from mlbot.store import read_store
@@ -1292,7 +1297,7 @@ def data_prepare(options: argparse.Namespace) -> int:
     except ImportError as problem:
         raise need("pipeline", problem) from None
     settings = load_settings()
-    _, columns = choose(settings, options.files[0], options.text, options.intent, " ".join(options.context),
+    _, columns = choose(settings, options.files[0], options.text, options.intent, as_words(options.context),
                         options.split_column, options.group)
 
     def show(what: str, items, total: int | None = None):
@@ -1326,7 +1331,7 @@ def sides_of(options: argparse.Namespace, settings):
     from mlbot.ledger import recall_of
     from mlbot.source import choose, load_source
     from mlbot.split import split
-    source, columns = choose(settings, options.source, options.text, options.intent, " ".join(options.context),
+    source, columns = choose(settings, options.source, options.text, options.intent, as_words(options.context),
                              options.split_column, options.group)
     found = load_source(source, columns, settings)
     by = settings.split
@@ -1382,7 +1387,6 @@ def print_trials(points: list[dict]) -> None:
 
 def propose(found, settings, write: bool) -> int:
     """Say what is better, and put it into settings.ini when asked to."""
-    from mlbot.files import write_atomic
     from mlbot.search import as_line, checked_values
     changes = found.best.changes(settings.model)
     lines = {name: as_line(value) for name, value in changes.items()}
@@ -1392,8 +1396,7 @@ def propose(found, settings, write: bool) -> int:
         print(f"next:   write these lines there: {program()} search --write, or by hand; then {program()} run")
         return 0
     file = settings.root / "settings.ini"
-    text = checked_values(file.read_text(encoding="utf-8") if file.exists() else "", "model", changes)
-    write_atomic(file, lambda handle: handle.write(text))
+    edit_text(file, lambda text: checked_values(text, "model", changes))
     print(f"written to {here(file)} [model]:", "; ".join(f"{name} = {value}" for name, value in lines.items()))
     print(f"next:   what is it worth on test rows? {program()} run")
     return 0
@@ -1441,7 +1444,7 @@ def audit(options: argparse.Namespace) -> int:
                                 *sorted(path.parent.name for path in models.glob("[!.]*/manifest.json"))]))
     if not names:
         raise InputError("no released model", "one or more", f"{program()} run", here(models))
-    now = (models / POINTER).read_text().strip() if (models / POINTER).exists() else ""
+    now = (models / POINTER).read_text(encoding="utf-8").strip() if (models / POINTER).exists() else ""
     found = [audit_model(name, read_digests(ledger_file(models, name)), test, known) for name in names]
     print(f"mlbot audit: {len(names)} models against the {len(test):,} test rows of run {folder.name}")
     print(*(f"{'*' if item.model == now else ' '} {item}" for item in found), sep="\n")
@@ -1654,7 +1657,7 @@ def bundle(options: argparse.Namespace) -> int:
     archive = folder.with_name(f"{folder.name}.tar.gz")
     print(f"bundle: {here(folder)}")
     print(f"        {here(archive)}, {archive.stat().st_size / 1e6:.0f} MB")
-    print(f"        sha256 {archive.with_name(f'{archive.name}.sha256').read_text().split()[0]}")
+    print(f"        sha256 {archive.with_name(f'{archive.name}.sha256').read_text(encoding='utf-8').split()[0]}")
     print(f"next:   copy it to the server, compare the digest (sha256sum {archive.name}), then: tar xf {archive.name} && "
           f"sh {folder.name}/install.sh TARGET")
     return 0
@@ -1751,16 +1754,19 @@ def label(options: argparse.Namespace) -> int:
     """Write the labels that people gave in the pages to a file."""
     try:
         from mlbot.events import open_log
-        from mlbot.labelling import as_jsonl, batch, read_jsonl
+        from mlbot.labelling import as_jsonl, batch, read_labels
     except ImportError as problem:
         raise need("serve", problem) from None
-    log, file = open_log(load_settings()), Path(options.to)
+    log, file, left = open_log(load_settings()), Path(options.to), {}
     if options.read:
-        rows = read_jsonl(open_text(Path(options.read)), options.person)
+        rows, left = read_labels(options.read, options.person)
+        print(f"read:   {options.read}, {len(rows):,} labels, {sum(left.values()):,} rows left out")
     else:
         rows = batch(log)
+    print(*(f"{n:>9,}  rows left out: {why}\n" for why, n in sorted(left.items())), sep="", end="")
     if not rows:
-        print(f"no labels yet\nnext:   {program()} serve --demo, then /web/label.html")
+        print("no labels yet\nnext:   " + (f"settle them in the tool, and read its file again: {program()} label --read"
+                                           if options.read else f"{program()} serve --demo, then /web/label.html"))
         return 3
     if file.suffix == ".jsonl" and not options.read:
         lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in as_jsonl(log)]
@@ -1774,26 +1780,13 @@ def label(options: argparse.Namespace) -> int:
     return 0
 
 
-def open_text(file: Path) -> list[str]:
-    """The lines of a text file."""
-    try:
-        return file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise InputError(f"cannot be read ({problem})", "a file in UTF-8", "name another file", str(file)) from None
-
-
 def write_labels(rows, file: Path) -> None:
     """Labels as a CSV file."""
-    import csv
     from dataclasses import asdict
 
-    from mlbot.data import harmless
-
-    def write(out) -> None:
-        writer = csv.DictWriter(out, ["text", "intent", "role", "location", "person"])
-        writer.writeheader()
-        writer.writerows({name: harmless(value) for name, value in asdict(row).items()} for row in rows)
-    write_atomic(file, write)
+    from mlbot.data import harmless, write_csv
+    write_csv(file, ["text", "intent", "role", "location", "person"],
+              ([harmless(value) for value in asdict(row).values()] for row in rows))
 
 # %% ../nbs/73_cli.ipynb #139240cd
 def checkout() -> Path:
@@ -1834,7 +1827,8 @@ def print_error(error: MlbotError) -> None:
 
 def print_fault(problem: BaseException) -> None:
     """Print an error that nobody foresaw, and keep its traceback."""
-    with tempfile.NamedTemporaryFile("w", prefix="mlbot-fault-", suffix=".txt", delete=False) as file:
+    with tempfile.NamedTemporaryFile("w", prefix="mlbot-fault-", suffix=".txt", delete=False, encoding="utf-8",
+                                     errors="backslashreplace") as file:
         file.write(without_secrets("".join(traceback.format_exception(problem))))
     print(f"mlbot: {type(problem).__name__}: {problem}\n  this is a fault of mlbot, not of your data\n"
           f"  do: report it with {file.name}", file=sys.stderr)
@@ -1917,7 +1911,8 @@ def add_project(commands) -> None:
     """`mlbot new` and `mlbot upgrade`."""
     command = commands.add_parser("new", help="begin a project of one's own from a file of utterances")
     command.add_argument("folder", metavar="FOLDER", help="such as my-bot; its name is that of the package, too")
-    command.add_argument("--data", required=True, metavar="FILE.csv", help="utterances with their intents")
+    command.add_argument("--data", required=True, metavar="FILE",
+                         help="utterances with their intents: CSV, TSV, Excel, JSON, JSONL, Parquet or Rasa's nlu.yml")
     command.add_argument("--text", default="", metavar="COLUMN", help="column of the text; default: found by its name")
     command.add_argument("--intent", default="", metavar="COLUMN", help="column of the intent; default: found by its name")
     command.add_argument("--context", default=[], nargs="+", metavar="COLUMN", help="columns of the context")
@@ -1995,7 +1990,8 @@ def add_serve(commands) -> None:
     command.set_defaults(call=monitor)
     command = commands.add_parser("label", help="write the labels of the pages to a CSV or JSONL file")
     command.add_argument("--to", default="labels.csv", metavar="FILE")
-    command.add_argument("--read", default="", metavar="FILE.jsonl", help="take the labels of doccano or Prodigy instead")
+    command.add_argument("--read", default="", metavar="FILE",
+                         help="take the labels of doccano, Prodigy or Label Studio instead")
     command.add_argument("--person", default="", metavar="NAME", help="who labelled that file, where it does not say so")
     command.set_defaults(call=label)
 
@@ -2048,14 +2044,14 @@ def add_relabel(data) -> None:
 def add_data(commands) -> None:
     """`mlbot data add`, `feedback`, `relabel`, `show`, `log`, `diff`, `remove`, `erase`, `lock`, `prepare` and `fetch`."""
     data = commands.add_parser("data", help="the data and its store").add_subparsers(metavar="COMMAND", required=True)
-    command = data.add_parser("add", help="check a CSV file and store it as a batch")
-    command.add_argument("file", metavar="FILE.csv")
+    command = data.add_parser("add", help="check a file and store it as a batch")
+    command.add_argument("file", metavar="FILE", help="CSV, TSV, Excel, JSON, JSONL, Parquet or Rasa's nlu.yml")
     add_columns(command)
     add_who(command, "")
     command.add_argument("--week", default="", metavar="WEEK", help="the week the rows are from, such as 2026-W10")
     command.set_defaults(call=data_add)
     command = data.add_parser("feedback", help="let in what people say is right, and quarantine the rest")
-    command.add_argument("file", metavar="FILE.csv")
+    command.add_argument("file", metavar="FILE", help="CSV, TSV, Excel, JSON, JSONL, Parquet or Rasa's nlu.yml")
     add_columns(command)
     command.add_argument("--person", default="", metavar="COLUMN", help="column that names who says so")
     add_who(command, "")
@@ -2086,7 +2082,7 @@ def add_data(commands) -> None:
     add_columns(command)
     command.set_defaults(call=data_show)
     command = data.add_parser("prepare", help="clean and split files larger than memory into a folder of tables")
-    command.add_argument("files", nargs="+", metavar="FILE.csv")
+    command.add_argument("files", nargs="+", metavar="FILE")
     command.add_argument("--to", required=True, metavar="FOLDER", help="a new folder")
     command.add_argument("--workers", default="", metavar="N|ADDRESS",
                          help="processes, or a Dask scheduler such as tcp://host:8786; default: settings.ini")
@@ -2177,8 +2173,8 @@ class Version(argparse.Action):
     """Prints the version; it is looked up only when it is asked for."""
 
     def __call__(self, parser, *args):
-        import mlbot
-        print(f"mlbot {mlbot.__version__}")
+        from importlib.metadata import version
+        print(f"mlbot {version('mlbot')}")
         parser.exit()
 
 # %% ../nbs/73_cli.ipynb #83a2375e
@@ -2212,6 +2208,9 @@ def build_parser() -> argparse.ArgumentParser:
 # %% ../nbs/73_cli.ipynb #36407a71
 def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    if words is None:
+        in_utf8()
+    any_console()
     with on_consoles():
         return run_command(list(sys.argv[1:] if words is None else words))
 

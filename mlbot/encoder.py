@@ -490,7 +490,7 @@ def write_tiny_encoder(folder: Path, words: Iterable[str], width: int = 8, seed:
     save_file({name: dice.normal(size=size).astype(np.float32) for name, size in sizes.items()}, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps({
         "model_type": "bert", "hidden_act": "gelu", "hidden_size": width, "num_attention_heads": 2, "num_hidden_layers": 2,
-        "layer_norm_eps": 1e-12}))
+        "layer_norm_eps": 1e-12}), encoding="utf-8")
     tokens = Tokenizer(models.WordLevel(known, unk_token="[UNK]"))
     tokens.pre_tokenizer = pre_tokenizers.Whitespace()
     tokens.save(str(folder / "tokenizer.json"))

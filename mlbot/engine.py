@@ -240,10 +240,12 @@ def execute(notebook, out: Path, parameters: dict, root: Path, watch: Watch,
     The error tells why its kernel ended early, if it did.
     """
     quiet_libraries()
-    with open(out.parent / "run.log", "a", encoding="utf-8") as log, open(out.parent / "kernel.log", "a") as kernel_log:
+    written = str(out).replace("{", "{{").replace("}", "}}")  # papermill fills in braces
+    kept = {"encoding": "utf-8", "errors": "backslashreplace"}
+    with open(out.parent / "run.log", "a", **kept) as log, open(out.parent / "kernel.log", "a", **kept) as kernel_log:
         try:
             papermill.execute_notebook(
-                nbformat.from_dict(notebook), str(out), parameters, engine_name="mlbot", kernel_name="python3",
+                nbformat.from_dict(notebook), written, parameters, engine_name="mlbot", kernel_name="python3",
                 language="python", progress_bar=False, root=str(root), stdout_file=log, stderr_file=log, watch=watch,
                 on_cell=on_cell, kernel_log=kernel_log)
         except papermill.PapermillExecutionError:

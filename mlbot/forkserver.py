@@ -263,7 +263,8 @@ def given_to(environment: Mapping[str, str]) -> frozenset:
     variables = [item for item in environment.items() if not item[0].startswith(OWN)]
     import resource  # not on Windows
     limits = [(name, resource.getrlimit(getattr(resource, name))) for name in dir(resource) if name.startswith("RLIMIT_")]
-    mask = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("Umask:")]
+    status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
+    mask = [line for line in status.splitlines() if line.startswith("Umask:")]
     return frozenset([*variables, *limits, *mask])
 
 

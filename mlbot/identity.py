@@ -156,7 +156,7 @@ def kept_secret(file: Path) -> str:
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
         new = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
             handle.write(secrets.token_urlsafe(32))
             handle.flush()
             os.fsync(handle.fileno())

@@ -9,7 +9,6 @@ __all__ = ['NAME', 'MOST_NAME', 'RETRY', 'NO_BUCKET', 'SCHEMES', 'AT_ONCE', 'Obj
 # %% ../nbs/03_objects.ipynb #a60135a2
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .errors import InputError, MlbotError, NoVerdict, refuse_secrets
-from .files import flush, write_atomic
+from .files import flush, open_beside, write_atomic
 
 # %% ../nbs/03_objects.ipynb #a7dd95d2
 class Objects(Protocol):
@@ -66,12 +65,11 @@ def folder_of(prefix: str, place: str) -> str:
 def create_file(path: Path, data: bytes) -> bool:
     """Write a whole new file, unless there is one of its name. Whether it was written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    with open_beside(path, mode="xb") as file:
         try:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            os.chmod(file.name, 0o644)
             os.link(file.name, path)
         except FileExistsError:
             return False

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['PATIENCE', 'INSIDE', 'CHUNK', 'LONG', 'crew', 'cluster', 'as_strings', 'from_strings', 'as_record', 'from_record',
-           'write_records', 'read_record', 'Plan', 'Chunk', 'find_chunks', 'clean_chunk', 'Range', 'arrange_range',
-           'count_range', 'write_range', 'rows_of', 'texts_between', 'sketch_block', 'Bands', 'block_of',
-           'compare_blocks', 'find_near', 'hash_block', 'hold_block', 'find_held', 'find_leaks', 'Prepared', 'prepare']
+           'write_records', 'read_record', 'Plan', 'Chunk', 'as_delimited', 'find_chunks', 'clean_chunk', 'Range',
+           'arrange_range', 'count_range', 'write_range', 'rows_of', 'texts_between', 'sketch_block', 'Bands',
+           'block_of', 'compare_blocks', 'find_near', 'hash_block', 'hold_block', 'find_held', 'find_leaks', 'Prepared',
+           'prepare']
 
 # %% ../nbs/09_prepare.ipynb #74db5fe1
 import json
@@ -25,9 +26,9 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load, save
 
-from .data import (Columns, Finding, Place, Tally, build_rows, cleaned, csv_file, examine, export_csv, findings_of,
-                        masked_finding, missing_columns, open_columns, read_values, refuse_hopeless, set_aside, spellings,
-                        write_csv)
+from .data import (Columns, Delimited, Finding, Place, Table, Tally, bare, build_rows, cleaned, csv_file, examine,
+                        export_csv, file_of, findings_of, harmless, masked_finding, missing_columns, open_columns,
+                        read_values, refuse_hopeless, rows_in, set_aside, spellings, write_csv)
 from .errors import InputError, NoVerdict
 from .files import write_atomic
 from .minhash import BANDS, EXACT, Sketch, blocks, compare, sketch
@@ -166,43 +167,60 @@ class Plan:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows of a file: where they begin, and how many they are."""
+    """Some rows of a file of delimited text: where they begin, and how many they are. `name`: of the file that was given."""
     file: Path
-    encoding: str
+    name: str
+    how: Delimited
     at: dict[str, int]
     begin: Place
     rows: int
 
 
-def find_chunks(file: Path, columns: Columns, size: int) -> tuple[list[Chunk], list[Finding]]:
-    """The chunks of a file, of so many rows or fewer long ones, and findings about the file."""
-    encoding, at, notes = open_columns(file, columns)
-    chunks, several, few = [], 0, []
-    with csv_file(file, encoding) as (rows, place):
+def as_delimited(table: Table, at: dict[str, int], to: Path) -> tuple[Path, Delimited, dict[str, int]]:
+    """Write the wanted columns of a file that is no plain text with separators as one that is, with the line of each row."""
+    names = [*at, "line"]
+    write_csv(to, names, ([*(harmless(str(cells[position])) for position in at.values()), line]
+                          for line, cells in rows_in(table, at)))
+    return to, Delimited("utf-8"), {name: position for position, name in enumerate(names)}
+
+
+def find_chunks(file: Path, columns: Columns, size: int, beside: Path) -> tuple[list[Chunk], list[Finding]]:
+    """The chunks of a file, of so many rows or fewer long ones, and findings about the file.
+
+    `beside`: where a file that is no delimited text is written as one.
+    """
+    table, at, notes = open_columns(file, columns)
+    name, how, chunks, several, few = file_of(file)[0].name, table.delimited, [], 0, []
+    written = how is None or table.left
+    if written:
+        file, how, at = as_delimited(table, at, beside)
+    with csv_file(file, how, needed=1 + max(at.values())) as (rows, place):
         _, header = next(rows)
         begin, n, characters, before = place(len(header)), 0, 0, None
         for line, fields in rows:
-            if before is not None and line - before > 1:
+            if before is not None and line - before > 1 and not written:
                 several += 1
                 few += [f"line {before}"] * (several <= 3)
             before, n, characters = line, n + 1, characters + len(fields[at["text"]])
             if n == size or characters > size * LONG:
-                chunks.append(Chunk(file, encoding, at, begin, n))
+                chunks.append(Chunk(file, name, how, at, begin, n))
                 begin, n, characters = place(len(header)), 0, 0
-        chunks += [Chunk(file, encoding, at, begin, n)] * (n > 0)
-    return chunks, [*notes, Finding("rows over several lines, or before empty ones", several, tuple(few))]
+        chunks += [Chunk(file, name, how, at, begin, n)] * (n > 0)
+    return chunks, [*notes, *[Finding("rows over several lines, or before empty ones", several, tuple(few))] * (not written)]
 
 
 def clean_chunk(plan: Plan, number: int, chunk: Chunk) -> tuple[np.ndarray, Counter, Counter]:
     """Clean a chunk and deal its rows out into ranges. Returns where those begin, the labels, and what was masked."""
     masked = Counter()
-    with csv_file(chunk.file, chunk.encoding, chunk.begin) as (rows, _):
-        values = read_values(islice(rows, chunk.rows), chunk.at)
+    with csv_file(chunk.file, chunk.how, chunk.begin, 1 + max(chunk.at.values())) as (rows, _):
+        values = read_values(((line, list(map(bare, cells))) for line, cells in islice(rows, chunk.rows)), chunk.at)
     values["text"] = [cleaned(text, masked) for text in values["text"]]
+    if "left" in plan.names:
+        values.setdefault("left", [""] * chunk.rows)
     if "batch" in plan.names:
-        values["batch"] = [chunk.file.name] * chunk.rows
+        values["batch"] = [chunk.name] * chunk.rows
     labels = values["intent"]
-    rows = build_rows(values, labels, plan.context, chunk.file.name)
+    rows = build_rows(values, labels, plan.context, chunk.name)
     range_ = plan.range_of(rows["digest"].to_numpy())
     order = np.argsort(range_, kind="stable")
     bounds = np.searchsorted(range_[order], np.arange(plan.ranges + 1))
@@ -253,8 +271,10 @@ def write_range(plan: Plan, number: int, known: Range, leaks: np.ndarray, counts
     for name, table in parts.items():
         if len(table):
             write_csv(folder / name / f"part-{number:05}.csv", list(table.columns), table.itertuples(index=False))
-    early = from_record(read_record(plan.folder / f"range-{number}", known.edges, 1), (*plan.names, "reason"))
-    names = [name for name in dict.fromkeys([*plan.names, "side", "reason"]) if name not in ("digest", "person")]
+    kept = (*(name for name in plan.names if name != "left"), "reason")
+    early = from_record(read_record(plan.folder / f"range-{number}", known.edges, 1), kept)
+    hidden = ("digest", "person", "left")
+    names = [name for name in dict.fromkeys([*plan.names, "side", "reason"]) if name not in hidden]
     both = pd.concat([table.reindex(columns=names, fill_value="") for table in (early, aside) if len(table)] or [early])
     if len(both):
         export_csv(folder / "set_aside" / f"part-{number:05}.csv", both)
@@ -388,7 +408,7 @@ class Prepared:
 
 def prepare(files: Sequence[Path], folder: Path, columns: Columns, data: Data, split: Split, workers: str = "1",
             chunk: int = CHUNK, exact: int = EXACT, show: Callable[[str], Iterable] | None = None) -> Prepared:
-    """Clean and split CSV files into the tables train, validation, test, out_of_scope and set_aside of a new folder.
+    """Clean and split files into the tables train, validation, test, out_of_scope and set_aside of a new folder.
 
     Each table is a folder of CSV files whose rows, one file after the other, are those of `mlbot.split.split`. Memory depends
     on `chunk`, not on the data; the disk holds a few times the data meanwhile, beside `folder`; workers on other machines
@@ -400,22 +420,23 @@ def prepare(files: Sequence[Path], folder: Path, columns: Columns, data: Data, s
         raise InputError("the folder is there already", "a new one", "name another, or remove it", str(folder))
     show = show or (lambda what, items, total=None: items)
     files, folder = [file.absolute() for file in files], folder.absolute()  # workers may stand elsewhere
-    read = [find_chunks(file, columns, chunk) for file in show("reading", files, len(files))]
-    chunks, notes = [item for found, _ in read for item in found], [note for _, found in read for note in found]
-    if not chunks:
-        findings_of(Tally(), {}, (), data, files[0].name)  # refuses
-    there = {item.file: item.at for item in chunks}
-    first = chunks[0].at
-    for file, at in there.items():
-        if set(at) != set(first):
-            raise InputError(f"other columns than in {files[0].name}", ", ".join(first), "prepare it alone", file.name)
-    context = tuple(name for name in columns.context if name in first)
-    names = ("text", "intent", *context, *(name for name in ("group", "person") if name in first),
-             *["batch"] * (len(files) > 1), *["side"] * bool(columns.side), "line", "digest")
     made = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
+        read = [find_chunks(file, columns, chunk, work / f"file-{number}")
+                for number, file in enumerate(show("reading", files, len(files)))]
+        chunks, notes = [item for found, _ in read for item in found], [note for _, found in read for note in found]
+        if not chunks:
+            findings_of(Tally(), {}, (), data, files[0].name)  # refuses
+        first = chunks[0].at
+        for item in chunks:
+            if set(item.at) - {"left", "line"} != set(first) - {"left", "line"}:
+                raise InputError(f"other columns than in {chunks[0].name}", ", ".join(first), "prepare it alone", item.name)
+        context = tuple(name for name in columns.context if name in first)
+        names = ("text", "intent", *context, *(name for name in ("group", "person") if name in first),
+                 *["batch"] * (len(files) > 1), *["side"] * bool(columns.side),
+                 *["left"] * any("left" in item.at for item in chunks), "line", "digest")
         plan = Plan(columns, data, split, names, context, work, max(1, -(-sum(item.rows for item in chunks) // chunk)))
         with crew(workers) as run:
             done, labels, masked = [], Counter(), Counter()

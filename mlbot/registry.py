@@ -63,7 +63,7 @@ def release(artefact: Artefact, models: Path, facts: dict, now: datetime | None 
             folder.rename(models / f".damaged-{artefact.name}-{time.time_ns()}")
         write_artefact(artefact, folder)
     with only_one(models):
-        before = (models / POINTER).read_text().strip() if (models / POINTER).exists() else None
+        before = (models / POINTER).read_text(encoding="utf-8").strip() if (models / POINTER).exists() else None
         when = (now or datetime.now(UTC)).isoformat(timespec="seconds")
         add_history(models, {"when": when, "model": artefact.name, "before": before, **facts})
         write_atomic(models / POINTER, lambda file: file.write(artefact.name + "\n"))

@@ -4,19 +4,25 @@
 
 # %% auto #0
 __all__ = ['Correction', 'same', 'column_of', 'read_raw', 'read_corrections', 'corrections_by_name', 'Relabelled', 'new_names',
-           'relabel', 'relabel_store', 'relabel_file']
+           'relabel', 'relabel_store', 'cell_spans', 'raw_rows', 'with_cell', 'relabelled_text', 'relabelled_lines',
+           'rewritten', 'relabel_file']
 
 # %% ../nbs/12_relabel.ipynb #7a12ecce
+import csv
+import io
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from .data import Columns, csv_rows, find_encoding, spellings, write_csv
+from .data import (Columns, Delimited, Table, bare, column_at, file_of, find_delimited, harmless, parsed, read_table,
+                        spellings)
 from .errors import InputError
+from .files import write_atomic
 from .split import QUARANTINE
 from .store import rewrite_labels
 from .text import clean, context_value, digest, normalise
@@ -40,29 +46,26 @@ def same(label: str) -> str:
 def column_of(header: Sequence[str], names: Sequence[str], what: str, place: str) -> int:
     """Where the first of `names` stands in a header. InputError when none does."""
     for name in names:
-        if name in header:
-            return header.index(name)
+        if (at := column_at(header, name, place)) is not None:
+            return at
     raise InputError(f"no column of {what}; found: {', '.join(header)}", f"a column {' or '.join(map(repr, names))}",
                      "rename a column of the file", place)
 
 
-def read_raw(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header of a CSV file, and its other rows as they stand, each with its line. InputError for a broken one."""
-    if not path.is_file():
-        raise InputError("no such file", "a CSV file", "check the path", str(path))
-    rows = list(csv_rows(path, find_encoding(path)))
-    if not rows:
-        raise InputError("the file is empty", "a header and rows", "export it again", path.name)
-    return [normalise(name) for name in rows[0][1]], rows[1:]
+def read_raw(path: Path, *names: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header of a file, and its rows, each with its line; of a spreadsheet the sheet with the columns `names`."""
+    table = read_table(path, lambda header: all(column_at(header, name) is not None for name in names))
+    return [normalise(name) for name in table.header], list(table.rows())
 
 # %% ../nbs/12_relabel.ipynb #fc530359
 def read_corrections(path: Path, columns: Columns) -> list[Correction]:
     """The corrections in a file with the columns of the text, of the intent (or `old`) and `new`, and of context or not."""
-    header, rows = read_raw(path)
+    header, rows = read_raw(path, "new")
     text = column_of(header, (columns.text, "text"), "the text", path.name)
     old = column_of(header, ("old", columns.label, "intent"), "the old intent", path.name)
     new = column_of(header, ("new",), "the new intent", path.name)
-    context = [(name, header.index(name)) for name in columns.context if name in header]
+    found = {name: column_at(header, name, path.name) for name in columns.context}
+    context = [(name, at) for name, at in found.items() if at is not None]
     return [Correction(line, clean(fields[text]), normalise(fields[old]), normalise(fields[new]),
                        tuple((name, context_value(fields[at])) for name, at in context))
             for line, fields in rows if fields[new].strip()]
@@ -73,14 +76,15 @@ def corrections_by_name(path: Path, name: str, files: Sequence[Path],
     """The corrections in a file with a column `name`, which stands in `files` too, and lines whose name stands in none."""
     known = {}
     for file in files:
-        header, rows = read_raw(file)
+        header, rows = read_raw(file, name)
         at = [column_of(header, (one,), what, file.name) for one, what in (
             (name, "the name"), (columns.text, "the text"), (columns.label, "the intent"))]
-        context = [(column, header.index(column)) for column in columns.context if column in header]
+        there = {column: column_at(header, column, file.name) for column in columns.context}
+        context = [(column, place) for column, place in there.items() if place is not None]
         known |= {fields[at[0]]: (clean(fields[at[1]]), normalise(fields[at[2]]),
                                   tuple((column, context_value(fields[place])) for column, place in context))
                   for _, fields in rows}
-    header, rows = read_raw(path)
+    header, rows = read_raw(path, name)
     named = column_of(header, (name,), "the name", path.name)
     new = column_of(header, ("new", columns.label, "intent"), "the new intent", path.name)
     asked = [(line, fields) for line, fields in rows if fields[new].strip()]
@@ -146,22 +150,118 @@ def relabel_store(url: str, corrections: Sequence[Correction], facts: dict[str, 
         return done[0].labels.reindex(rows.index, fill_value="")
     return rewrite_labels(url, decide, facts), done[0]
 
+# %% ../nbs/12_relabel.ipynb #d3c9f920
+def cell_spans(row: str, separator: str) -> list[tuple[int, int]]:
+    """Where the cells of a row of delimited text begin and end, their quotes included."""
+    spans, start, quoted, at = [], 0, row[:1] == '"', 1 if row[:1] == '"' else 0
+    while at <= len(row):
+        letter = row[at:at + 1]
+        if quoted and letter:
+            quoted = letter != '"'  # a doubled quote closes and opens again
+        elif letter == '"':
+            quoted = True
+        elif letter in ("", separator, "\r", "\n"):
+            spans.append((start, at))
+            if letter != separator:
+                break
+            start, quoted = at + 1, row[at + 1:at + 2] == '"'
+            at += quoted
+        at += 1
+    return spans
+
+
+def raw_rows(text: str, separator: str) -> Iterator[tuple[list[str], str]]:
+    """Yield the cells of each row of delimited text, and the row as it is written."""
+    taken: list[str] = []
+
+    def lines():
+        for line in io.StringIO(text, newline=""):
+            taken.append(line)
+            yield line
+    for cells in csv.reader(lines(), delimiter=separator, strict=True):
+        yield cells, "".join(taken)
+        taken.clear()
+
+
+def with_cell(row: str, span: tuple[int, int], cell: str, separator: str) -> str:
+    """A row with another cell at that place, in quotes where the old one was, or where it needs them."""
+    quoted = row[span[0]:span[0] + 1] == '"' or any(letter in cell for letter in (separator, '"', "\r", "\n"))
+    written = '"' + cell.replace('"', '""') + '"' if quoted else cell
+    return row[:span[0]] + written + row[span[1]:]
+
+# %% ../nbs/12_relabel.ipynb #0af6e7ff
+def relabelled_text(text: str, how: Delimited, label: int, labels: Sequence[str]) -> str:
+    """Delimited text with other labels in some rows ('': as it is). A label is written as other rows of the file write it."""
+    head, body = "", text
+    if how.begin.line == 2:  # the line that names the separator
+        head = text[:text.index("\n") + 1]
+        body = text[len(head):]
+    rows = list(raw_rows(body, how.separator))
+    at = next(number for number, (cells, _) in enumerate(rows) if cells)
+    known = {normalise(bare(cells[label])): cells[label] for cells, _ in rows[at + 1:] if len(cells) > label}
+    given, found = iter(labels), [row for _, row in rows[:at + 1]]
+    for cells, row in rows[at + 1:]:
+        new = next(given) if cells else ""
+        found.append(with_cell(row, cell_spans(row, how.separator)[label], known.get(new, harmless(new)), how.separator)
+                     if new else row)
+    return head + "".join(found)
+
+
+def relabelled_lines(text: str, name: str, lines: Sequence[int], labels: Sequence[str], place: str) -> str:
+    """JSONL with other labels in the records of some lines."""
+    new = {line: label for line, label in zip(lines, labels, strict=True) if label}
+    if len(set(lines)) < len(lines):
+        raise InputError("records that several people have labelled", "one label a record", "correct them in the tool", place)
+    found = text.split("\n")
+    for line, label in new.items():
+        record = parsed(found[line - 1], line, place)
+        key = next(key for key in record if normalise(key).casefold() == name.casefold())
+        record[key] = [label] if isinstance(record[key], list) else label
+        end = "\r" * found[line - 1].endswith("\r")
+        found[line - 1] = json.dumps(record, ensure_ascii=found[line - 1].isascii()) + end
+    return "\n".join(found)
+
+# %% ../nbs/12_relabel.ipynb #e7c2b6be
+_MARKS = {"utf-8-sig": (b"\xef\xbb\xbf", "utf-8"), "utf-16": (b"\xff\xfe", "utf-16-le")}
+
+
+def rewritten(path: Path, table: Table, label: int, lines: Sequence[int], labels: Sequence[str]) -> bytes:
+    """The bytes of a file with other labels. Raises InputError for a format in which they cannot be put."""
+    lined = any(note.what == "file read as JSONL" for note in table.notes)
+    if not (table.delimited or lined):
+        raise InputError("a format in which no cell can be replaced", "CSV, TSV or JSONL", "save it as CSV UTF-8 first",
+                         path.name)
+    data, how = path.read_bytes(), table.delimited or find_delimited(path)
+    mark, encoding = _MARKS.get(how.encoding, (b"", how.encoding))
+    if data[:2] == b"\xfe\xff":
+        mark, encoding = b"\xfe\xff", "utf-16-be"
+    text = data[len(mark):].decode(encoding)
+    text = (relabelled_lines(text, normalise(table.header[label]), lines, labels, path.name) if lined
+            else relabelled_text(text, how, label, labels))
+    try:
+        return mark + text.encode(encoding)
+    except UnicodeEncodeError as problem:
+        raise InputError(f"{text[problem.start]!r} of a new label cannot be written in {encoding}", "a file in UTF-8",
+                         "save it as CSV UTF-8 first", path.name) from None
+
 # %% ../nbs/12_relabel.ipynb #05a10496
 def relabel_file(path: Path, to: Path, corrections: Sequence[Correction], columns: Columns,
                  other: bool = False) -> tuple[int, Relabelled]:
-    """Write a copy of a CSV file with corrections applied. Returns how many rows changed, and what was decided."""
+    """Write a copy of a file with corrections applied. Returns how many rows changed, and what was decided."""
     if to.exists():
         raise InputError("the corrected copy would replace a file", "a new file", "name another one with --to", str(to))
-    header, rows = read_raw(path)
+    if file_of(path)[1]:
+        raise InputError("a sheet of a spreadsheet", "CSV, TSV or JSONL", "save it as CSV UTF-8 first", str(path))
+    table = read_table(path)
+    header, rows = [normalise(name) for name in table.header], list(table.rows())
     text = column_of(header, (columns.text,), "the text", path.name)
     label = column_of(header, (columns.label,), "the intent", path.name)
-    frame = pd.DataFrame({"intent": [normalise(fields[label]) for _, fields in rows]}, dtype=object)
-    frame["digest"] = np.fromiter((digest(clean(fields[text])) for _, fields in rows), np.uint64, len(rows))
+    frame = pd.DataFrame({"intent": [normalise(cells[label]) for _, cells in rows]}, dtype=object)
+    frame["digest"] = np.fromiter((digest(clean(cells[text])) for _, cells in rows), np.uint64, len(rows))
     for name in columns.context:
-        if name in header:
-            frame[name] = [context_value(fields[header.index(name)]) for _, fields in rows]
+        if (at := column_at(header, name, path.name)) is not None:
+            frame[name] = [context_value(cells[at]) for _, cells in rows]
     done = relabel(frame, corrections, other)
-    for (_, fields), new in zip(rows, done.labels, strict=True):
-        fields[label] = new or fields[label]
-    write_csv(to, header, (fields for _, fields in rows))
+    data = rewritten(path, table, label, [line for line, _ in rows], done.labels.tolist())
+    write_atomic(to, lambda file: file.write(data), binary=True)
     return int((done.labels != "").sum()), done

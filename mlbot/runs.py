@@ -5,16 +5,18 @@
 # %% auto #0
 __all__ = ['STAMP', 'JUDGING', 'NO_CODE', 'DECISIVE', 'OUTCOMES', 'new_run', 'open_run', 'save_table', 'load_table',
            'load_production_rows', 'load_sealed', 'texts_of_run', 'save_json', 'load_json', 'data_warnings', 'git',
-           'asked_of_model', 'untracked_code', 'code_version', 'environment', 'day_of', 'load_rules', 'note_run',
-           'facts_of_run', 'save_verdicts', 'load_verdicts', 'load_judged', 'save_outcome', 'load_outcome']
+           'names_of', 'git_trouble', 'asked_of_model', 'untracked_code', 'code_version', 'environment', 'day_of',
+           'load_rules', 'note_run', 'facts_of_run', 'save_verdicts', 'load_verdicts', 'load_judged', 'save_outcome',
+           'load_outcome']
 
 # %% ../nbs/38_runs.ipynb #93a57a20
 import hashlib
 import json
+import os
 import platform
 import re
+import shlex
 import subprocess
-from configparser import ConfigParser, Error as ConfigError
 from dataclasses import asdict
 from datetime import date, datetime
 from importlib import metadata
@@ -27,7 +29,7 @@ from .data import bare, export_csv
 from .errors import InputError, nearest
 from .files import write_atomic
 from .gate import Rules, Verdict, as_plain, as_record, read_record
-from .settings import Settings
+from .settings import Settings, parse_text
 from .text import digest
 from .waiver import load_waivers, refuse_endless
 
@@ -79,8 +81,9 @@ def save_table(table: pd.DataFrame, file: Path) -> None:
 def load_table(file: Path) -> pd.DataFrame:
     """Read a table of this folder; every column is text but `digest`, `line` and `confidence`."""
     numbers = {"digest": "uint64", "line": "int64", "confidence": "float64"}
-    header = pd.read_csv(file, nrows=0).columns
-    found = pd.read_csv(file, keep_default_na=False, dtype={name: numbers.get(name, str) for name in header})
+    header = pd.read_csv(file, nrows=0, encoding="utf-8").columns
+    kinds = {name: numbers.get(name, str) for name in header}
+    found = pd.read_csv(file, keep_default_na=False, encoding="utf-8", dtype=kinds)
     texts = {name: found[name].map(bare) for name in header if name not in numbers and found[name].str.startswith("'").any()}
     return found.assign(**texts).rename(columns=bare)
 
@@ -137,16 +140,33 @@ def git(root: Path, *words: str) -> bytes | None:
     return done.stdout if done.returncode == 0 else None
 
 
+def names_of(listed: bytes) -> list[str]:
+    """The paths in what git prints with `-z`, which are bytes of any kind."""
+    return [os.fsdecode(name) for name in listed.split(b"\0") if name]
+
+
+def git_trouble(root: Path) -> str:
+    """Why git does not speak about a project that it may well hold: it belongs to another person. '' when git speaks."""
+    try:
+        done = subprocess.run(["git", "rev-parse", "--git-dir"], cwd=root, capture_output=True, timeout=60,
+                              env={**os.environ, "LC_ALL": "C"})
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    if done.returncode == 0 or b"dubious ownership" not in done.stderr:
+        return ""
+    return (f"git does not trust {root}, which belongs to another person, so no commit is noted; "
+            f"if you trust it: git config --global --add safe.directory {shlex.quote(str(root))}")
+
+
 JUDGING = ("targets", "gates", "meter", "places", "budget", "feedback", "retrain", "ci", "package", "extras",
            "tracking", "card", "work")  # sections that move no answer
 
 
 def asked_of_model(text: str) -> dict[str, dict[str, str]] | None:
     """The sections of a `settings.ini` that decide what the model is; None for a text that is none."""
-    parser = ConfigParser(interpolation=None)
     try:
-        parser.read_string(text)
-    except ConfigError:
+        parser = parse_text(text, "settings.ini")
+    except InputError:
         return None
     return {name: dict(parser[name]) for name in parser.sections() if name not in JUDGING}
 
@@ -156,9 +176,9 @@ NO_CODE = ("tests/", "benchmarks/", ".github/", ".ci/", "waivers.ini", "constrai
 
 def untracked_code(root: Path) -> list[Path]:
     """Python files and pipeline notebooks that git does not know; without git those that there are, and the settings."""
-    listed = git(root, "ls-files", "--others", "--exclude-standard", "--", "*.py", "nbs/pipeline/*.ipynb")
+    listed = git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", "*.py", "nbs/pipeline/*.ipynb")
     if listed is not None:
-        return [root / name for name in sorted(listed.decode().splitlines()) if not name.startswith(NO_CODE)]
+        return [root / name for name in sorted(names_of(listed)) if not name.startswith(NO_CODE)]
     return [root / "settings.ini", *sorted(root.glob("*/*.py")), *sorted(root.glob("nbs/**/*.ipynb"))]
 
 

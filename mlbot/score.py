@@ -461,7 +461,7 @@ def read_attested(file: Path, names: list[str]) -> dict[str, Attested]:
     """What people vouch for, by item; {} where there is no file. Raises InputError for what cannot be read, or is unknown."""
     parser, found = ConfigParser(interpolation=None), {}
     try:
-        parser.read_string(file.read_text(encoding="utf-8") if file.is_file() else "", source=str(file))
+        parser.read_string(file.read_text(encoding="utf-8-sig") if file.is_file() else "", source=str(file))
     except (ConfigError, UnicodeDecodeError) as problem:
         raise InputError(" ".join(str(problem).split()), "an ini file in UTF-8", "correct the line", str(file)) from None
     for name in parser.sections():

@@ -9,7 +9,6 @@ __all__ = ['CHOICES', 'candidates', 'Trial', 'try_fold', 'as_line', 'Found', 'de
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from configparser import ConfigParser, Error as ConfigError
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from .ledger import digests_of
 from .model import fit_plain, lent_encoder
 from .noise import LOSS_RISK
 from .prepare import crew
+from .settings import parse_text
 from .split import joined
 
 # %% ../nbs/30_search.ipynb #119351ad
@@ -197,14 +197,12 @@ def with_values(text: str, section: str, values: dict[str, object]) -> str:
 def checked_values(text: str, section: str, values: dict[str, object]) -> str:
     """`with_values`, or InputError where the file is written in a way that would lose or double a setting."""
     written = with_values(text, section, values)
-    before, after = (ConfigParser(interpolation=None) for _ in range(2))
     try:
-        before.read_string(text)
-        after.read_string(written)
+        before, after = (parse_text(one, "settings.ini") for one in (text, written))
         kept = {(part, name) for part in before.sections() for name in before[part]} - {(section, name) for name in values}
         holds = (all(after[part][name] == before[part][name] for part, name in kept)
                  and all(after[section][name] == as_line(value) for name, value in values.items()))
-    except (ConfigError, KeyError):
+    except (InputError, KeyError):
         holds = False
     if not holds:
         raise InputError("the file is written in an unusual way", "one `name = value` a line, not indented",

@@ -5,23 +5,26 @@
 # %% auto #0
 __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'TIERS', 'KEPT_ADDRESSES', 'LONGEST_GRAM', 'TRACKERS',
            'shipped_settings', 'Data', 'Split', 'Model', 'Budget', 'Places', 'Tracking', 'Card', 'Gates', 'Feedback',
-           'Costs', 'Bot', 'Monitor', 'Service', 'Ci', 'Work', 'Meter', 'Retrain', 'Target', 'Settings', 'read_value',
-           'read_section', 'read_share', 'read_size', 'read_step', 'read_count', 'read_day', 'read_outcome',
-           'read_target_line', 'read_targets', 'as_target', 'find_settings', 'parse', 'of_any_project',
-           'merged_sections', 'load_settings', 'check_settings']
+           'Costs', 'Bot', 'Monitor', 'Service', 'Ci', 'Work', 'Meter', 'Retrain', 'Target', 'Settings', 'words_of',
+           'as_words', 'read_value', 'read_section', 'read_share', 'read_size', 'read_step', 'read_count', 'read_day',
+           'read_outcome', 'read_target_line', 'read_targets', 'as_target', 'find_settings', 'target_lines',
+           'target_name', 'parse_text', 'parse', 'of_any_project', 'merged_sections', 'load_settings', 'check_settings']
 
 # %% ../nbs/01_settings.ipynb #0ee1ad2a
 import os
+import re
+import unicodedata
+from collections.abc import Iterable
 from configparser import ConfigParser, Error as ConfigError
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 
-import mlbot
+from . import errors
 from .errors import InputError, nearest, refuse_secrets
 
 # %% ../nbs/01_settings.ipynb #c1e6a8d3
-PACKAGE = Path(mlbot.__file__).parent  # the folder of the installed package, with what ships beside its code
+PACKAGE = Path(errors.__file__).parent  # the folder of the installed package; a folder mlbot beside the caller is none
 
 
 def shipped_settings() -> Path:
@@ -270,12 +273,25 @@ class Settings:
         return self.targets.get(gate, Target())
 
 # %% ../nbs/01_settings.ipynb #aa21f07a
+_WORD = re.compile(r'"((?:[^"]|"")*)"(?!\S)|(\S+)')
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a list: separated by spaces, in double quotes where they hold some (and then with quotes doubled)."""
+    return tuple(found[2] or found[1].replace('""', '"') for found in _WORD.finditer(text))
+
+
+def as_words(words: Iterable[str]) -> str:
+    """Words as one line, which `words_of` reads."""
+    return " ".join('"' + word.replace('"', '""') + '"' if re.search(r'[\s"]', word) or not word else word for word in words)
+
+
 def read_value(kind, value: str):
     """Turn the text of a setting into `kind`: int, float, str, Path or a tuple of words or ints."""
     if kind == tuple[int, ...]:
         return tuple(int(word) for word in value.split())
     if kind == tuple[str, ...]:
-        return tuple(value.split())
+        return words_of(value)
     return kind(value.strip())
 
 # %% ../nbs/01_settings.ipynb #7d6186a1
@@ -399,21 +415,56 @@ def find_settings(start: Path) -> Path | None:
     """The nearest `settings.ini` with a section of ours in `start` or a folder above it, or None."""
     for folder in [start, *start.parents]:
         file = folder / "settings.ini"
-        if file.is_file() and any(f"[{name}]" in file.read_text(encoding="utf-8", errors="replace")
+        if file.is_file() and any(f"[{name}]" in file.read_text(encoding="utf-8-sig", errors="replace")
                                   for name in [*SECTIONS, "targets"]):
             return file
     return None
 
 # %% ../nbs/01_settings.ipynb #fc74cf09
+def target_lines(text: str) -> tuple[str, list[tuple[int, str]]]:
+    """The text of an ini file with the lines of [targets] emptied, and those lines, each with its number."""
+    section, rest, found = "", [], []
+    for number, line in enumerate(text.split("\n"), 1):
+        head = re.match(r"\[(.+)\]", line.strip())
+        section = head[1] if head else section
+        mine = section == "targets" and not head and line.strip()[:1] not in ("", "#", ";")
+        found += [(number, line.strip())] * mine
+        rest.append("" if mine else line)
+    return "\n".join(rest), found
+
+
+def target_name(word: str) -> str:
+    """The name of a target as it is compared."""
+    return " ".join(unicodedata.normalize("NFKC", word).split()).lower()
+
+
+def parse_text(text: str, place: str) -> ConfigParser:
+    """An ini file as sections of text; a text that is none raises InputError."""
+    parser = ConfigParser(interpolation=None)
+    rest, targets = target_lines(text.removeprefix("\ufeff").replace("\r\n", "\n"))
+    try:
+        parser.read_string(rest, source=place)
+    except ConfigError as problem:
+        raise InputError(" ".join(str(problem).split()), "an ini file in UTF-8", "correct the line", place) from None
+    found: dict[str, str] = {}
+    for number, line in targets:
+        parts = re.fullmatch(r"(.*\S)\s*[=:](.*)", line)
+        name = target_name(parts[1]) if parts else ""
+        if not name or name in found:
+            raise InputError(f"line {number}: {name or line} " + ("already exists" if name else "has no value"),
+                             "GATE.PART = VALUE, each once", "correct the line", place)
+        found[name] = parts[2].strip()
+    if found:
+        parser.read_dict({"targets": found})
+    return parser
+
+
 def parse(file: Path) -> ConfigParser:
     """The file as sections of text; a file that is no ini file raises InputError."""
-    parser = ConfigParser(interpolation=None)
     try:
-        parser.read_string(file.read_text(encoding="utf-8"), source=str(file))
-    except (ConfigError, UnicodeDecodeError) as problem:
-        line = " ".join(str(problem).split())
-        raise InputError(line, "an ini file in UTF-8", "correct the line", str(file)) from None
-    return parser
+        return parse_text(file.read_text(encoding="utf-8-sig"), str(file))
+    except UnicodeDecodeError as problem:
+        raise InputError(str(problem), "an ini file in UTF-8", "save it again as UTF-8", str(file)) from None
 
 # %% ../nbs/01_settings.ipynb #3ebb2d65
 def of_any_project(targets: dict[str, str]) -> dict[str, str]:

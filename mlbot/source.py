@@ -19,9 +19,9 @@ from pathlib import Path
 import pandas as pd
 
 from .company import LAST_WEEK, Row, labelled_rows, production_sample
-from .data import Columns, Finding, Utterances, read_utterances, rows_sha256, sample_file, write_csv
+from .data import Columns, Finding, Utterances, file_of, read_utterances, rows_sha256, sample_file, write_csv
 from .errors import InputError, nearest, refuse_secrets
-from .settings import Settings
+from .settings import Settings, words_of
 from .store import is_remote, is_store, read_locked
 
 # %% ../nbs/16_source.ipynb #a4bf71e8
@@ -98,16 +98,16 @@ def is_company(source: str) -> bool:
 # %% ../nbs/16_source.ipynb #f20c59c0
 def choose(settings: Settings, data: str = "", text: str = "", intent: str = "", context: str = "",
            split_column: str = "", group: str = "") -> tuple[str, Columns]:
-    """Source and columns: what is given, else what the settings say. `context` is words separated by spaces."""
+    """Source and columns: what is given, else what the settings say. `context` is a list as settings write it."""
     own, source = settings.data, data or settings.data.source
     if is_company(source):
-        return source, Columns(text or "text", intent or "intent", tuple(context.split()) or ("role", "location"),
+        return source, Columns(text or "text", intent or "intent", words_of(context) or ("role", "location"),
                                split_column, "" if split_column else group or "wording")
     if split_column and group:
         raise InputError("a split column and a group column", "one of them: a published split decides alone",
                          "leave out --group or --split-column")
     side = "" if group else split_column or settings.split.column
-    return source, Columns(text or own.text, intent or own.label, tuple(context.split()) or own.context, side,
+    return source, Columns(text or own.text, intent or own.label, words_of(context) or own.context, side,
                            "" if side else group or settings.split.group, own.person,
                            strict=bool(context) or not data or source == "store",
                            need_group=bool(group) or not data)
@@ -143,7 +143,7 @@ def find_source(source: str, settings: Settings) -> Path | str:
     if path.is_dir() and not is_store(path):
         raise InputError("a folder that is no store", "a CSV file, or a store", "mlbot data add FILE.csv, then: mlbot run "
                          "--data store", str(path))
-    if path.exists():
+    if file_of(path)[0].exists():
         return path
     if source == "sample":
         return sample_file()
@@ -172,10 +172,10 @@ def check_source(source: str, production: str, settings: Settings) -> None:
     for name, address in (("data", source), ("production", production)):
         refuse_secrets(address, name)
     place = week_of(source) if is_company(source) else find_source(source, settings)
-    if isinstance(place, Path) and not place.exists():
-        raise InputError("no such file", "a CSV file, or a store", "check the path", source)
-    if production and not (settings.root / production).is_file():
-        raise InputError("no such file", "a CSV file", "check the path", production)
+    if isinstance(place, Path) and not file_of(place)[0].exists():
+        raise InputError("no such file", "a file of utterances, or a store", "check the path", source)
+    if production and not file_of(settings.root / production)[0].is_file():
+        raise InputError("no such file", "a file of utterances", "check the path", production)
 
 # %% ../nbs/16_source.ipynb #7a65bf5b
 def load_production(source: str, production: str, columns: Columns, settings: Settings) -> Utterances | None:

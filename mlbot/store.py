@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['PROPERTIES', 'FIXED', 'NUMBERS', 'TRIES', 'REMOVED', 'ERASED', 'LOCK', 'is_remote', 'is_store', 'reached',
-           'open_table', 'to_arrow', 'read_rows', 'batch_rows', 'Commit', 'manifest', 'create', 'refuse_twins',
-           'append', 'recalled', 'place_rows', 'version_of', 'commits', 'rows_at', 'healed', 'as_utterances',
-           'read_store', 'Difference', 'difference', 'rewrite_labels', 'remove_batch', 'rows_ever', 'keep_sides',
-           'erase', 'destroy_old_files', 'digest_of_rows', 'write_lock', 'read_lock', 'read_locked']
+           'check_place', 'open_table', 'to_arrow', 'read_rows', 'batch_rows', 'Commit', 'manifest', 'create',
+           'refuse_twins', 'append', 'recalled', 'place_rows', 'version_of', 'commits', 'rows_at', 'healed',
+           'as_utterances', 'read_store', 'Difference', 'difference', 'rewrite_labels', 'remove_batch', 'rows_ever',
+           'keep_sides', 'erase', 'destroy_old_files', 'digest_of_rows', 'write_lock', 'read_lock', 'read_locked']
 
 # %% ../nbs/11_store.ipynb #7a01c0e0
 import json
@@ -67,10 +67,22 @@ def reached(url: str) -> Iterator[None]:
                         "check the address, the network, and the keys in the environment", str(url)) from None
 
 
+_NO_PLACE = re.compile(r"%[0-9A-Fa-f]{2}|[][|^\\]")  # in a path: read twice by the library of the table, or a panic of it
+
+
+def check_place(url: str) -> None:
+    """Raise InputError for a folder in whose path no table can lie."""
+    wrong = None if is_remote(url) else _NO_PLACE.search(Path(url).resolve().as_posix())
+    if wrong:
+        raise InputError(f"a store cannot lie in a folder with {wrong[0]!r} in its path", "a path without [ ] | ^ \\ and %20",
+                         "name another folder as data in settings.ini [places], or rename the project's", str(url))
+
+
 def open_table(url: str, version: int | None = None):
     """The table as it is now, or was at a version; None where there is none. InputError for a version that never was."""
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
+    check_place(url)
     with reached(url):
         try:
             table = DeltaTable(str(url))

@@ -43,7 +43,7 @@ def load_waivers(file: Path) -> tuple[Waiver, ...]:
         return ()
     parser = ConfigParser(interpolation=None)
     try:
-        parser.read_string(file.read_text(encoding="utf-8"), source=str(file))
+        parser.read_string(file.read_text(encoding="utf-8-sig"), source=str(file))
     except (ConfigError, UnicodeDecodeError) as problem:
         raise InputError(" ".join(str(problem).split()), "an ini file in UTF-8", "correct the line", str(file)) from None
     return tuple(read_waiver(dict(parser[name]), f"{file} [{name}]") for name in parser.sections())

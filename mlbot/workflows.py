@@ -213,7 +213,7 @@ def run_step(job: str, step: dict, environment: dict[str, str], shell: Shell, sh
     with tempfile.NamedTemporaryFile("r", suffix=".out") as said:
         home = str(Path(sys.executable).parent)
         done = subprocess.Popen(["bash", "-e", "-o", "pipefail", "-c", command], cwd=shell.folder, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, text=True, errors="replace",
+                                stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
                                 env={**os.environ, **own, "GITHUB_OUTPUT": said.name, "CI": "true",
                                      "PATH": f"{home}{os.pathsep}{os.environ['PATH']}"})
         lines = []
@@ -225,7 +225,7 @@ def run_step(job: str, step: dict, environment: dict[str, str], shell: Shell, sh
         finally:
             if done.poll() is None:
                 end_family(done)
-        for line in Path(said.name).read_text().splitlines():
+        for line in Path(said.name).read_text(encoding="utf-8", errors="replace").splitlines():
             key, found, value = line.partition("=")
             if found and "id" in step:
                 shell.outputs[f"{step['id']}.outputs.{key}"] = value
@@ -235,8 +235,8 @@ def run_step(job: str, step: dict, environment: dict[str, str], shell: Shell, sh
 # %% ../nbs/71_workflows.ipynb #1438006b
 def uncommitted(root: Path) -> list[str]:
     """The files of a project that differ from its last commit, which a clone does not see."""
-    done = subprocess.run(["git", "status", "--porcelain", "--", "."], cwd=root, capture_output=True, text=True)
-    return [line[3:] for line in done.stdout.splitlines()]
+    done = subprocess.run(["git", "status", "--porcelain", "-z", "--no-renames", "--", "."], cwd=root, capture_output=True)
+    return [os.fsdecode(line[3:]) for line in done.stdout.split(b"\0") if line]
 
 # %% ../nbs/71_workflows.ipynb #604de9d3
 def read_workflow(root: Path, name: str) -> dict:
@@ -251,9 +251,13 @@ def read_workflow(root: Path, name: str) -> dict:
 
 def clone(root: Path, to: Path) -> Path:
     """A clone of the last commit, as the other machine would check it out. InputError without git."""
+    from mlbot.runs import git_trouble
     if shutil.which("git") is None:
         raise InputError("git is not installed", "git, which the other machine uses, too", "install it")
-    done = subprocess.run(["git", "clone", "--quiet", "--", str(root), str(to)], capture_output=True, text=True)
+    done = subprocess.run(["git", "clone", "--quiet", "--", str(root), str(to)], capture_output=True, encoding="utf-8",
+                          errors="replace")
+    if done.returncode and (trouble := git_trouble(root)):
+        raise InputError(trouble, "a repository of your own, or one that you trust", "do as it says", str(root))
     if done.returncode:
         raise InputError(f"git cannot clone this project: {(done.stderr.strip() or 'no reason').splitlines()[-1]}",
                          "a git repository with a commit", "git init, git add, git commit", str(root))

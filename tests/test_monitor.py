@@ -123,9 +123,9 @@ def test_labels_of_other_tools_become_a_batch(released, mlbot):
     assert done.returncode == 0 and "2 labels" in done.stdout, done.stderr
     assert (released / "labels.csv").read_text().splitlines()[1:] == ["a new card,expense_claim,,,ada",
                                                                       "'=1+1,expense_claim,,,ada"]
-    (released / "done.jsonl").write_text('{"text": 5, "label": ["x"]}')
+    (released / "done.jsonl").write_text('{"text": 5, "label": ["x"')
     wrong = mlbot("label", "--read", "done.jsonl")
-    assert wrong.returncode == 2 and "line 1 is no labelled text" in wrong.stderr
+    assert wrong.returncode == 2 and "line 1 is not JSON" in wrong.stderr
     assert mlbot("label", "--read", "nothing.jsonl").returncode == 2
 
 

@@ -4,7 +4,6 @@ import json
 import re
 from dataclasses import replace
 
-import pandas as pd
 import pytest
 from test_store import placed, rows_of, writer
 
@@ -135,9 +134,8 @@ def test_a_plain_file_gets_a_corrected_copy(project, mlbot, csv_file):
     fixes = csv_file("text,old,new\nHotel bill!,badge,Expense\nmy pin,badge,expense\n", "fixes.csv")
     done = mlbot("data", "relabel", fixes, "--in", file, "--to", "corrected.csv")
     assert done.returncode == 2 and "line 3: no row has that text" in done.stdout, done.stderr
-    found = pd.read_csv(project / "corrected.csv", dtype=str)
-    assert found.to_dict("list") == {"id": ["7", "8", "9"], "text": ["new badge; please", "hotel bill", "taxi receipt"],
-                                     "label": ["badge", "expense", "expense"]}
+    corrected = file.read_text().replace("8;hotel bill;badge", "8;hotel bill;expense")
+    assert (project / "corrected.csv").read_text() == corrected  # in the spelling of the other rows; nothing else moves
     twice = mlbot("data", "relabel", fixes, "--in", file, "--to", "corrected.csv")
     assert twice.returncode == 2 and "would replace a file" in twice.stderr
     assert mlbot("data", "relabel", fixes, "--in", file).returncode == 2         # where to?
