@@ -134,14 +134,17 @@ def swap(service: Service, models: Path, known: dict[str, str], swaps: int) -> N
 
 def kill(models: Path, names: list[str], kills: int) -> None:
     """Promote in a process that is killed at a random moment, so many times."""
-    dice, broken, reached = random.Random(0), 0, set()
+    dice, broken, reached, started = random.Random(0), 0, set(), time.perf_counter()
+    for name in names * 2:
+        promote(models, name, {"who": "measured"})
+    span = (time.perf_counter() - started) / 4  # of one promote: the kill comes within the first three
     for _ in range(kills):
         child = os.fork()
         if not child:
             while True:
                 for name in names:
                     promote(models, name, {"who": "killed"})
-        time.sleep(dice.uniform(0.001, 0.03))
+        time.sleep(dice.uniform(0.001, 3 * span))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         live = Live(models)

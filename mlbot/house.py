@@ -172,13 +172,17 @@ class Hosts:
 
     def __init__(self, names: Sequence[str]):
         self.names = {name.strip("[]").lower() for name in (*LOOPBACK, *names)} - {"", "0.0.0.0", "::"}  # these two are any address
-        self.any = "*" in names
+        self.any, self.seen = "*" in names, set()
 
-    def know(self, headers: Sequence[tuple[bytes, bytes]], server) -> bool:
+    def know(self, host: bytes, server=None) -> bool:
         """Whether a request is for this service. `server`: the address that was connected to."""
-        found = [value for name, value in headers if name == b"host"]
-        name = host_in(found[0]) if len(found) == 1 else ""
-        return bool(name) and (self.any or name in self.names or bool(server) and name == server[0])
+        if (host, server) in self.seen:
+            return True
+        name = host_in(host)
+        known = bool(name) and (self.any or name in self.names or bool(server) and name == server[0])
+        if known and len(self.seen) < 1_000:
+            self.seen.add((host, server))
+        return known
 
 # %% ../nbs/67_house.ipynb #c262c16e
 @lru_cache(10_000)
@@ -206,8 +210,10 @@ ONCE = {b"host", b"content-type", b"content-encoding", b"transfer-encoding", b"a
 READ_NOT, ENDS_NOT = ("/v1/conversations",), ("/take", "/return", "/close")  # routes that read no body
 
 
-def comes_twice(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+def comes_twice(headers: Sequence[tuple[bytes, bytes]], given: dict[bytes, bytes]) -> bool:
     """Whether a header that says one thing comes twice, so that those who read it could read different things."""
+    if len(headers) == len(given):
+        return False
     names = [name for name, _ in headers if name in ONCE]
     return len(names) != len(set(names))
 
@@ -254,9 +260,9 @@ class Guard:
             return 404, "no such path", "", ""
         if path in PROBES:
             return None
-        if comes_twice(scope.get("headers", ())):
+        if comes_twice(scope.get("headers", ()), given):
             return 400, "a header comes twice", "Host, Content-Type, Authorization and their like once", "correct the request"
-        if self.hosts is not None and not self.hosts.know(scope.get("headers", ()), scope.get("server")):
+        if self.hosts is not None and not self.hosts.know(given.get(b"host", b""), scope.get("server")):
             return 421, "the request is for another host", "Host: a name of this service", \
                 "whoever runs it can add the name to hosts in settings.ini [service]"
         if self.is_too_fast(caller):
@@ -285,10 +291,10 @@ class Guard:
         refused = self.refusal_of(scope, given, caller)
         if refused is not None:
             return await self.refuse(scope, send, *refused)
-        asked = {**scope, CALLER: caller, GIVEN: given}
-        if scope.get("method") == "HEAD":  # the server below leaves the body out
-            asked["method"] = "GET"
-        await self.counted(asked, receive, send, caller)
+        scope[CALLER], scope[GIVEN] = caller, given
+        if scope.get("method") == "HEAD":  # the server below, which has the scope as it was, leaves the body out
+            scope = {**scope, "method": "GET"}
+        await self.counted(scope, receive, send, caller)
 
     async def counted(self, scope, receive, send, caller: str) -> None:
         """Pass a request on, and count it."""

@@ -629,7 +629,7 @@ def test_names_of_the_service_come_from_the_settings(root):
         (("bot.example",), b"sub.bot.example", False),
         (("[2001:db8::1]",), b"[2001:db8::1]:80", True),
     ):
-        assert Hosts(names).know([(b"host", host)], server) == known
+        assert Hosts(names).know(host, server) == known
     one = Inside(root, SETTINGS + "hosts = bot.example\nhost = 0.0.0.0\n")
     assert one.ask("GET", "/v1/intents", headers={"host": "bot.example"}).status_code == 200
     assert one.ask("GET", "/v1/intents", headers={"host": "0.0.0.0"}).status_code == 421
