@@ -253,11 +253,11 @@ def play(machine, examples, steps):
 
 
 def test_nothing_that_is_done_to_a_store_moves_a_text_to_the_other_side():
-    play(StoreMachine, 12, 12)
+    play(StoreMachine, 24, 12)
 
 
 def test_nothing_that_is_done_to_a_file_moves_a_text_to_the_other_side():
-    play(FileMachine, 40, 15)
+    play(FileMachine, 60, 15)
 
 
 STORED = Path(__file__).parent / "data" / "store_of_key_1.tar.gz"  # written before marks and signs counted, with that code
