@@ -97,12 +97,13 @@ _SHAPES = (rf"(?:\+|(?<!\d[ .-])00(?=[1-9]))\d(?:{_GAP}\d){{6,14}}",           #
            r"1?[2-9]\d\d[2-9]\d{6}",                                         # 2125550123, as in North America
            r"(?<!\d[ .-])(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ ./-])\d{3}[ .-]\d{4}(?![ .-]?\d)")  # 212-555-0123
 _AMOUNT = r" ?(?:[%\u20ac\u00a3\u20b9]|(?i:bytes|chf|dollars?|eur|euros?|gbp|inr|kb|mb|gb|pcs|pieces|rows|rs|rupees|units|usd)\b)"
-_PHONE = re.compile(rf"(?<![\w+#$\u20ac\u00a3\u00a5\u20b9])(?<!\d[.,])(?:{'|'.join(_SHAPES)})(?!\w)(?![.,]\d)(?!{_AMOUNT})")
+_PHONE = re.compile(rf"(?=[+(\d])(?<![\w+#$\u20ac\u00a3\u00a5\u20b9])(?<!\d[.,])(?:{'|'.join(_SHAPES)})(?!\w)(?![.,]\d)(?!{_AMOUNT})")
 _MOBILE = re.compile(r"[6-9]\d{9}")
 _CALL = re.compile(r"(?<!\w)((?:cell|fax|handy|mob|mobil|mobile|m\u00f3vil|phone|portable|rufnummer|tel|telefon|tel\u00e9fono"
                    r"|telephone|t\u00e9l\u00e9phone|whatsapp)\b[ .:=#-]{0,3}"
                    r"(?:(?:est?|is|ist|no|nr|num|number|num\u00e9ro|n\u00famero|nummer)\b[ .:=#-]{0,3}){0,2})"
                    rf"([(+]?\d(?:{_GAP}\d){{6,14}})(?!\w)", re.IGNORECASE)     # phone: 7012345
+_WORDS_OF_CALL = ("cell", "fax", "handy", "mob", "m\u00f3v", "phone", "portable", "rufnummer", "tel", "t\u00e9l", "whatsapp")
 _HOURS = re.compile(r"(?:(?:[01]\d|2[0-3])[0-5]\d[ -]?)+")
 _DATE = re.compile(r"\d{4}[-./]\d\d[-./]\d\d.*|\d\d?[-./]\d\d?[-./]\d{4}.*", re.DOTALL)
 _THREES = re.compile(r"\+?\d{1,3}(?:[. ]\d{3})+")
@@ -152,7 +153,9 @@ def mask_phones(text: str, found: list[str]) -> str:
             return match[0]
         found.append("phone")
         return "[phone]"
-    return _PHONE.sub(shaped, _CALL.sub(said, text))
+    if any(map(text.lower().__contains__, _WORDS_OF_CALL)):
+        text = _CALL.sub(said, text)
+    return _PHONE.sub(shaped, text)
 
 # %% ../nbs/04_text.ipynb #2c9f41a1
 FEWEST_DIGITS = 7  # of a telephone number; an IBAN has more
