@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MOST_BODY', 'Word', 'Key', 'PREDICT', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Figures', 'Guard',
-           'NoModel', 'Recorder', 'House', 'may_predict', 'prediction_for', 'usual_length', 'once_more', 'Express',
-           'Later', 'Front', 'listen', 'run_server']
+           'NoModel', 'Recorder', 'House', 'may_predict', 'prediction_for', 'bearer_of', 'usual_length', 'once_more',
+           'Express', 'Later', 'Front', 'listen', 'run_server']
 
 # %% ../nbs/67_house.ipynb #67a0c003
 import asyncio
@@ -32,7 +32,7 @@ from .live import Live
 from .monitor import trial_of
 from .outbox import Outbox
 from .settings import Settings
-from .text import clean
+from .text import clean, pseudonym
 
 # %% ../nbs/67_house.ipynb #b1971d5b
 MOST_BODY = 65_536  # bytes
@@ -41,10 +41,11 @@ Key = Annotated[str, msgspec.Meta(max_length=80)]
 
 
 class Ask(msgspec.Struct, forbid_unknown_fields=True):
-    """A text and its context, such as role and location."""
+    """A text and its context, such as role and location. `person`: who says it, so that it can be forgotten: a pseudonym is kept."""
     text: str
     context: dict[Word, Word] = {}
     conversation_id: Key | None = None
+    person: Word = ""
 
 
 class Alternative(msgspec.Struct):
@@ -272,6 +273,7 @@ class House:
                 _bot.tick(self.bot)
                 self.judge_canary()
                 self.renew_tokens()
+                self.log.look_again()
             except Exception:  # the next beat may find it mended
                 self.figures.faults.labels("beat").inc()
 
@@ -334,8 +336,11 @@ def may_predict(house: House, authorization: str, now: float) -> bool:
     return False
 
 
-def prediction_for(house: House, data: Ask) -> Prediction:
-    """The answer to one request for a prediction; it is counted and handed to the log."""
+def prediction_for(house: House, data: Ask, person: str = "") -> Prediction:
+    """The answer to one request for a prediction; it is counted and handed to the log.
+
+    `person`: who bears the token of the request, where it is a signed identity; else whom the request names.
+    """
     model = house.model(data.conversation_id or "")
     judged = _bot.judge(model, data.text, data.context, house.settings.costs)
     answer, process = judged.answer, house.processes().get(judged.answer.intent)
@@ -343,11 +348,21 @@ def prediction_for(house: House, data: Ask) -> Prediction:
     role, location = data.context.get("role", ""), data.context.get("location", "")
     text = clean(data.text)
     facts = {"text": text, "role": role, "location": location, **_bot.facts_of(judged)}
-    house.recorder.put(Event("asked", judged.request_id, facts | _bot.beside(house.bot, judged, text, role, location)))
+    house.recorder.put(Event("asked", judged.request_id, facts | _bot.beside(house.bot, judged, text, role, location),
+                             pseudonym(person or data.person)))
     unknown = [f"the model knows no {name}" for name in data.context if name not in model.context]
     return Prediction(judged.request_id, answer.model, judged.decision, answer.intent,
                       ProcessName(process.key, process.title) if process else None, answer.confidence, answer.in_scope,
                       [Alternative(intent, chance) for intent, chance in answer.ranking[1:]], [*answer.notes, *unknown])
+
+# %% ../nbs/67_house.ipynb #be635579
+def bearer_of(house: House, authorization: str, now: float) -> str:
+    """Who bears a signed identity in a header; '' for nobody, and for a token of a program."""
+    token = bearer(authorization)
+    if "." in token:
+        with suppress(Refused):
+            return identify(token, house.secret, now).person
+    return ""
 
 # %% ../nbs/67_house.ipynb #5b0e91c7
 def usual_length(scope) -> int:
@@ -390,7 +405,8 @@ class Express:
             if messages[-1]["type"] == "http.disconnect":
                 return
             left -= len(messages[-1].get("body", b"")) if messages[-1].get("more_body") else left
-        body = self.answer(b"".join([message.get("body", b"") for message in messages]))
+        who = bearer_of(self.house, self.header(scope), time.time())
+        body = self.answer(b"".join([message.get("body", b"") for message in messages]), who)
         if body is None:
             return await self.app(scope, once_more(messages, receive), send)
         scope["route_handler"] = PREDICT
@@ -398,19 +414,22 @@ class Express:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
+    def header(self, scope) -> str:
+        """The `Authorization` header of a request; '' for none."""
+        return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), "")
+
     def is_let_in(self, scope) -> bool:
         """Whether who asks bears what the service asks for."""
-        header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
-        return may_predict(self.house, header, time.time())
+        return may_predict(self.house, self.header(scope), time.time())
 
-    def answer(self, asked: bytes) -> bytes | None:
-        """The body of the answer to a body, None for one that the framework has to look at."""
+    def answer(self, asked: bytes, who: str = "") -> bytes | None:
+        """The body of the answer to a body that a person has sent, None for one that the framework has to look at."""
         try:
             data = self.read(asked)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         try:
-            return self.write(prediction_for(self.house, data))
+            return self.write(prediction_for(self.house, data, who))
         except Exception:  # whatever it is, the framework meets it again and says it
             return None
 

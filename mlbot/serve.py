@@ -39,7 +39,7 @@ from . import bot as _bot
 from .catalogue import Process, titled
 from .errors import InputError, MlbotError
 from .events import Event, EventLog, LogError, Taken
-from .house import MOST_BODY, Ask, House, Key, NoModel, Prediction, Word, may_predict, prediction_for
+from .house import MOST_BODY, Ask, House, Key, NoModel, Prediction, Word, bearer_of, may_predict, prediction_for
 from .http import problem_of
 from .identity import HOUR, TOKENS, Identity, Refused, bearer, identify, sign
 from .labelling import ASKED, agreement_of, as_jsonl, items_of, labels_of, next_items
@@ -210,7 +210,8 @@ def shown_case(case: _bot.Case) -> dict:
 @post("/v1/predict", name="predict", status_code=200, guards=[predicts])
 async def predict(request: Request, data: Ask) -> Prediction:
     """What a text wants, and what the bot would do about it."""
-    return prediction_for(house_of(request), data)
+    house = house_of(request)
+    return prediction_for(house, data, bearer_of(house, request.headers.get("authorization", ""), time.time()))
 
 # %% ../nbs/68_serve.ipynb #1de03c3d
 @get("/v1/intents", name="intents")
@@ -419,7 +420,8 @@ def handoff_read(request: Request, agent: Identity, about: Key) -> dict[str, Any
     processes = house.processes()
     names = [{"intent": intent, "title": processes[intent].title if intent in processes else titled(intent),
               "confidence": chance} for intent, chance in top]
-    slots = found.state.pending.slots if found.state.pending else {}
+    pending = house.bot.with_held(found).state.pending
+    slots = pending.slots if pending else {}
     house.bot.desk.follow()
     case = house.bot.desk.cases.get(about) or _bot.Case(about, found.role, found.location, found.state)
     return {"case": shown_case(case), "conversation": shown(found), "top": names, "slots": slots}
