@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['PROPERTIES', 'FIXED', 'NUMBERS', 'TRIES', 'REMOVED', 'LOCK', 'is_remote', 'is_store', 'reached', 'open_table',
-           'to_arrow', 'read_rows', 'batch_rows', 'Commit', 'manifest', 'create', 'refuse_twins', 'append',
-           'place_rows', 'version_of', 'commits', 'rows_at', 'as_utterances', 'read_store', 'Difference', 'difference',
-           'rewrite_labels', 'remove_batch', 'rows_ever', 'erase', 'destroy_old_files', 'digest_of_rows', 'write_lock',
-           'read_lock', 'read_locked']
+           'to_arrow', 'read_rows', 'stored_name', 'batch_rows', 'Commit', 'manifest', 'create', 'refuse_twins',
+           'append', 'place_rows', 'version_of', 'commits', 'rows_at', 'as_utterances', 'read_store', 'Difference',
+           'difference', 'rewrite_labels', 'remove_batch', 'rows_ever', 'is_by', 'erase', 'destroy', 'unused_files',
+           'destroy_old_files', 'digest_of_rows', 'write_lock', 'read_lock', 'read_locked']
 
 # %% ../nbs/11_store.ipynb #7a01c0e0
 import json
@@ -25,7 +25,8 @@ import pandas as pd
 
 from .data import Columns, Finding, Utterances, build_utterances, missing_columns, rows_sha256, snapshot
 from .errors import InputError, MlbotError, NoVerdict
-from .files import write_atomic
+from .files import private_folder, write_atomic
+from .objects import open_objects
 from .settings import Data
 from .near import PERCENT
 from .split import QUARANTINE, place
@@ -34,7 +35,7 @@ from .text import clean, pseudonym
 # %% ../nbs/11_store.ipynb #7a01c0e2
 PROPERTIES = {"delta.dataSkippingNumIndexedCols": "0", "delta.enableExpiredLogCleanup": "false",
               "delta.appendOnly": "false"}
-FIXED = ("text", "intent", "group", "side", "person", "batch", "life", "reason")  # columns of text beside the context
+FIXED = ("text", "intent", "group", "side", "person", "author", "batch", "life", "reason")  # columns of text beside the context
 NUMBERS = ("digest", "family", "line")  # 64 bits; the table knows signed numbers only
 
 
@@ -115,15 +116,24 @@ def read_rows(table, columns: Sequence[str] | None = None) -> pd.DataFrame:
     return pd.DataFrame(parts, columns=wanted)
 
 # %% ../nbs/11_store.ipynb #7a01c0e6
+_PSEUDONYM = re.compile(r"pseudonym:([0-9a-f]{16})")  # as a file of labels spells one, so that it is not taken for a name
+
+
+def stored_name(name: str) -> str:
+    """The pseudonym of a person, whom a file names by the name or by `pseudonym:` and a pseudonym."""
+    known = _PSEUDONYM.fullmatch(str(name).strip())
+    return known[1] if known else pseudonym(name)
+
+
 def batch_rows(utterances: Utterances) -> pd.DataFrame:
     """The rows of a batch as they are stored, those set aside with their reason; the name of the batch stands in `batch`."""
     names = ["text", "intent", *utterances.context,
-             *(name for name in ("group", "side", "person") if name in utterances.rows)]
+             *(name for name in ("group", "side", "person", "author") if name in utterances.rows)]
     good, aside = utterances.rows[[*names, "digest", "line"]].assign(reason=""), utterances.set_aside
     rows = pd.concat([good, aside[[*good]]], ignore_index=True) if len(aside) else good
     name = rows_sha256([(*names, "reason"), *rows[[*names, "reason"]].itertuples(index=False)])[:16]
-    if "person" in rows:
-        rows["person"] = rows["person"].map(pseudonym)
+    for column in {"person", "author"} & set(rows):
+        rows[column] = rows[column].map(stored_name)
     return rows.assign(batch=name).reset_index(drop=True)
 
 
@@ -158,7 +168,7 @@ def create(url: str):
     fields += [Field(name, DataType.int64(), nullable=True) for name in NUMBERS]
     with reached(url):
         if not is_remote(url):
-            Path(url).mkdir(parents=True, exist_ok=True)
+            private_folder(Path(url))
         DeltaTable.create(str(url), schema=Schema(fields), mode="ignore", configuration=PROPERTIES)
         return DeltaTable(str(url))
 
@@ -307,7 +317,7 @@ def rewrite_labels(url: str, decide: Callable[[pd.DataFrame], pd.Series], facts:
 
     It is asked again when another writer was faster. Without a change there is no commit.
     """
-    from deltalake import CommitProperties
+    from deltalake import CommitProperties, Transaction
     from deltalake.exceptions import CommitFailedError
     row = ["batch", "line", "digest", "intent", "reason"]  # what tells rows apart
     same = " and ".join(f"coalesce(t.{name}, {0 if name in NUMBERS else repr('')}) = s.{name}" for name in row)
@@ -317,10 +327,12 @@ def rewrite_labels(url: str, decide: Callable[[pd.DataFrame], pd.Series], facts:
         changed = rows[new != ""].assign(renamed=new[new != ""])[[*row, "renamed"]]
         if not len(changed):
             return 0
-        note = CommitProperties(custom_metadata=manifest("relabel", len(changed), **facts))
         with reached(url):
             try:
-                merge = open_table(url, version).merge(to_arrow(changed.drop_duplicates(row)), same, source_alias="s",
+                table = open_table(url, version)
+                turn = Transaction("turn", (table.transaction_version("turn") or 0) + 1)
+                note = CommitProperties(custom_metadata=manifest("relabel", len(changed), **facts), app_transactions=[turn])
+                merge = table.merge(to_arrow(changed.drop_duplicates(row)), same, source_alias="s",
                                                        target_alias="t", commit_properties=note)
                 merge.when_matched_update({"intent": "s.renamed"}).execute()
                 return len(changed)
@@ -331,7 +343,7 @@ def rewrite_labels(url: str, decide: Callable[[pd.DataFrame], pd.Series], facts:
 # %% ../nbs/11_store.ipynb #7a01c0f0
 def remove_batch(url: str, batch: str, facts: dict[str, str]) -> int:
     """Remove the rows of a batch; older versions keep them. Returns how many. InputError when it is not there."""
-    from deltalake import CommitProperties
+    from deltalake import CommitProperties, Transaction
     from deltalake.exceptions import CommitFailedError
     table = open_table(url)
     rows = read_rows(table, ["batch", "reason"]) if table is not None else pd.DataFrame({"batch": [], "reason": []})
@@ -345,7 +357,8 @@ def remove_batch(url: str, batch: str, facts: dict[str, str]) -> int:
         n = int(((rows["batch"] == found[0]) & (rows["reason"] == "")).sum())
         with reached(url):
             try:
-                note = CommitProperties(custom_metadata=manifest("remove", n, found[0], **facts))
+                turn = Transaction("turn", (table.transaction_version("turn") or 0) + 1)
+                note = CommitProperties(custom_metadata=manifest("remove", n, found[0], **facts), app_transactions=[turn])
                 table.update(updates={"reason": f"'{REMOVED}'"}, predicate=f"batch = '{found[0]}'", commit_properties=note)
                 return n
             except CommitFailedError:
@@ -353,63 +366,99 @@ def remove_batch(url: str, batch: str, facts: dict[str, str]) -> int:
     raise NoVerdict(f"{TRIES} times another writer was faster", "a turn", "remove the batch again", str(url))
 
 
-def rows_ever(url: str) -> pd.DataFrame:
-    """`batch`, `person` and `digest` of all rows that any version held which can still be read."""
-    table, parts = open_table(url), [pd.DataFrame({"batch": [], "person": [], "digest": np.zeros(0, np.uint64)})]
+def rows_ever(url: str, columns: Sequence[str] = ("batch", "person", "author", "digest")) -> pd.DataFrame:
+    """Columns of all rows that any version held which can still be read."""
+    table, parts = open_table(url), [pd.DataFrame({name: np.zeros(0, np.uint64) if name in NUMBERS else [] for name in columns})]
     for version in range(table.version() + 1) if table is not None else ():
         with suppress(InputError):
-            parts.append(read_rows(open_table(url, version), ["batch", "person", "digest"]))
-    return pd.concat(parts, ignore_index=True).drop_duplicates()
+            parts.append(read_rows(open_table(url, version), columns))
+    found = pd.concat(parts, ignore_index=True).drop_duplicates()
+    return found.fillna(dict.fromkeys((name for name in columns if name not in NUMBERS), ""))
+
+
+def is_by(rows: pd.DataFrame, who: str) -> pd.Series:
+    """Which rows hold a text of the person with that pseudonym: the author, or who says what it means where no author is told."""
+    authors = rows["author"] if "author" in rows else pd.Series("", rows.index)
+    return (authors == who) | (authors == "") & (rows["person"] == who)
 
 
 def erase(url: str, facts: dict[str, str], person: str = "", digests: Sequence[int] = (),
           forget: Callable[[np.ndarray], object] = lambda digests: None) -> tuple[int, np.ndarray]:
     """Destroy the rows of a person, or of texts by their digests, in all versions. Returns how many, and their digests.
 
-    `forget` is called before, with the digests that nobody else has; so nothing is lost of a request that fails midway.
+    Texts of others that the person has labelled stay, and nobody stands behind the label any more. `forget` is called before,
+    with the digests that nobody else has; so nothing is lost of a request that fails midway.
     Raises
     InputError, and changes nothing, when no version has such a row, and for a person without a name.
     """
-    from arro3.core import Array, DataType, Table
-    from deltalake import CommitProperties, write_deltalake
-    from deltalake.exceptions import CommitFailedError
     who, rows = pseudonym(person), rows_ever(url)
     if person and not who:
         raise InputError("a person without a name", "the name as it stood in the column of the person", "--person NAME",
                          str(url))
-    hit = (rows["person"] == who) if who else rows["digest"].isin(np.asarray(digests, np.uint64))
+    hit = is_by(rows, who) if who else rows["digest"].isin(np.asarray(digests, np.uint64))
+    signed = rows["person"].eq(who) & ~hit if who else hit & False
     n, gone = int(hit.sum()), rows.loc[hit, "digest"].unique()
-    if not n:
+    if not n and not signed.any():
         raise InputError("no version has a row of that person" if person else "no version has that text",
                          "the name as it stood in the column that [data] person names, or the text as it was sent",
                          "nothing was changed; correct the name", str(url))
     gone = gone[~np.isin(gone, rows.loc[~hit, "digest"])]
     forget(gone)
-    column, values = ("person", [who]) if who else ("digest", np.asarray(digests, np.uint64).view(np.int64).tolist())
+    destroy(url, {**facts, "rows": n}, who, np.asarray(digests, np.uint64))
+    return n, gone
+
+
+def destroy(url: str, facts: dict, who: str, digests: np.ndarray) -> None:
+    """Delete rows in a new version, and destroy the files of all others. `facts` as for `erase`, with the number of `rows`.
+
+    The turn that the last commit takes lets each writer who has not committed yet begin again. So a file that nobody used
+    before it belongs to a lost race, and goes at once, however young it is.
+    """
+    from arro3.core import Array, DataType, Table
+    from deltalake import CommitProperties, Transaction, write_deltalake
+    from deltalake.exceptions import CommitFailedError
+    column, values = ("who", [who]) if who else ("digest", digests.view(np.int64).tolist())
     source = Table.from_pydict({column: Array(values, type=DataType.string() if who else DataType.int64())})
     for _ in range(TRIES):
         with reached(url):
             try:
-                open_table(url).merge(source, f"t.{column} = s.{column}", source_alias="s",
-                                      target_alias="t").when_matched_delete().execute()
                 table = open_table(url)
-                left = read_rows(table, [column])[column]
-                if left.isin([who] if who else np.asarray(digests, np.uint64)).any():
+                known = "author" in [field.name for field in table.schema().fields]
+                author = "coalesce(t.author, '')" if known else "''"
+                theirs = f"({author} = s.who or {author} = '' and t.person = s.who)" if who else "t.digest = s.digest"
+                table.merge(source, theirs, source_alias="s", target_alias="t").when_matched_delete().execute()
+                if who and known:
+                    open_table(url).merge(source, "t.person = s.who", source_alias="s",
+                                          target_alias="t").when_matched_update({"person": "''"}).execute()
+                lost, table = unused_files(url), open_table(url)
+                left = read_rows(table, ["person", "author", "digest"])
+                if (left["person"].eq(who) if who else left["digest"].isin(digests)).any():
                     continue  # another writer has added one
-                note = CommitProperties(custom_metadata=manifest("erase", n, **facts))  # also when old versions only had them
+                turn = Transaction("turn", (table.transaction_version("turn") or 0) + 1)
+                note = CommitProperties(custom_metadata=manifest("erase", **facts), app_transactions=[turn])
                 write_deltalake(table, to_arrow(read_rows(table).iloc[:0]), mode="append", commit_properties=note)
-                destroy_old_files(url)
-                return n, gone
+                return destroy_old_files(url, lost)  # also when only old versions had such rows
             except CommitFailedError:
                 time.sleep(random.random() * 0.2)
     raise NoVerdict(f"{TRIES} times another writer was faster", "a turn", "erase again", str(url))
 
 
-def destroy_old_files(url: str) -> None:
-    """Destroy all files that the present version does not use; files of writers that never ended, after an hour."""
+def unused_files(url: str) -> set[str]:
+    """The files in the folder of a table that no version of it, which can still be read, uses, and those of old versions."""
+    from deltalake import DeltaTable
+    return set(DeltaTable(str(url)).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=True, full=True))
+
+
+def destroy_old_files(url: str, lost: set[str] = frozenset()) -> None:
+    """Destroy all files that the present version does not use.
+
+    Those of writers that never ended go after an hour, or at once when they are among `lost`: nobody will use these any more.
+    """
     from deltalake import DeltaTable
     for hours, whole in ((0, False), (1, True)):
         DeltaTable(str(url)).vacuum(retention_hours=hours, enforce_retention_duration=False, dry_run=False, full=whole)
+    for name in sorted(lost & unused_files(url)):
+        open_objects(url).delete(name)
 
 # %% ../nbs/11_store.ipynb #7a01c0f3
 LOCK = "data.lock"

@@ -16,7 +16,7 @@ from mlbot.catalogue import Process
 from mlbot.errors import InputError
 from mlbot.events import Event, EventLog
 from mlbot.identity import Identity, webhook_secret
-from mlbot.outbox import DONE, FAILED, RECORDED, WAITS, Outbox, call, due, tell_inbox, work
+from mlbot.outbox import DONE, FAILED, RECORDED, REFUSED, WAITS, Outbox, call, due, tell_inbox, work
 from mlbot.policy import BOT, QUEUE, Act, Step
 from mlbot.settings import load_settings
 
