@@ -235,7 +235,7 @@ class Bot:
 
     def judged_act(self, found: Conversation, act: Act, text: str | None,
                    key: str) -> tuple[list[Event], dict[str, dict], list[str]]:
-        """The events of an act (the turn, a process that starts, a hand-over), the values to hold, and what is said in full."""
+        """The events of an act (the turn, a process that starts, a hand-over), values to hold, and what is said in full."""
         rules = self.rules(found)
         slot = found.state.pending is not None and found.state.pending.kind == "slot"
         judged = None

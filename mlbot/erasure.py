@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['SHORTEST_WORD', 'FEWEST_WORDS', 'NUMBERS_ONLY', 'STEP', 'OVERLAP', 'MOST_UNPACKED', 'PLACES', 'BEYOND', 'KEPT',
-           'ROWS', 'MOST_BLOB', 'LOOKS', 'marks', 'any_word', 'words_in', 'Search', 'search_for', 'unescaped',
-           'text_of', 'rows_of_sqlite', 'rows_of_parquet', 'members', 'texts_in', 'is_in', 'Place', 'Found', 'Job',
-           'is_here', 'walk', 'look_into', 'records', 'sweep', 'in_store', 'log_files', 'in_log', 'in_results',
-           'in_runs', 'run_of', 'now', 'golden_without', 'in_models', 'in_model', 'in_carried', 'tracked_files',
-           'in_tracking', 'bundles_in', 'in_bundles', 'own_places', 'proofs_of', 'rows_without', 'take_out', 'in_files',
-           'in_git', 'look', 'Request', 'words_of_program', 'texts_of_event', 'gathered', 'joined', 'key_of', 'as_told',
-           'as_search', 'mark_of', 'write_proof', 'read_proofs', 'in_words', 'noted', 'Erased', 'erase_everywhere',
-           'refuse_unknown', 'erase_rows', 'name_of_proof', 'look_again']
+           'ROWS', 'MOST_BLOB', 'LOOKS', 'marks', 'any_word', 'words_in', 'Search', 'search_for', 'letter_of',
+           'unescaped', 'text_of', 'rows_of_sqlite', 'rows_of_parquet', 'members', 'texts_in', 'is_in', 'Place',
+           'Found', 'Job', 'is_here', 'walk', 'look_into', 'records', 'sweep', 'in_store', 'log_files', 'in_log',
+           'in_results', 'in_runs', 'run_of', 'now', 'golden_without', 'in_models', 'in_model', 'in_carried',
+           'tracked_files', 'in_tracking', 'bundles_in', 'in_bundles', 'own_places', 'proofs_of', 'rows_without',
+           'take_out', 'in_files', 'in_git', 'look', 'Request', 'words_of_program', 'texts_of_event', 'gathered',
+           'joined', 'key_of', 'as_told', 'as_search', 'mark_of', 'write_proof', 'read_proofs', 'in_words', 'noted',
+           'Erased', 'erase_everywhere', 'refuse_unknown', 'erase_rows', 'name_of_proof', 'look_again']
 
 # %% ../nbs/74_erasure.ipynb #7b338610
 import gzip
@@ -36,15 +36,15 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from .artefact import MANIFEST, VOCABULARY, is_name
+from .artefact import VOCABULARY, is_name
 from .data import guess_encoding
-from .errors import InputError, MlbotError
-from .events import EventLog, home_of, open_log
+from .errors import InputError
+from .events import EventLog, open_log
 from .files import private_folder, write_atomic
 from .identity import kept_secret
-from .ledger import forget, ledger_file, read_digests
+from .ledger import forget
 from .live import GOLDEN, golden_file, read_canary, read_pointer
-from .objects import Objects, open_objects
+from .objects import open_objects
 from .settings import PACKAGE, Settings
 from .store import erase, is_by, is_remote, is_store, rows_at, rows_ever, write_lock
 from .text import clean, digest, key, normalise, pseudonym
@@ -77,10 +77,10 @@ def words_in(text: str) -> list[str]:
 # %% ../nbs/74_erasure.ipynb #27455213
 @dataclass(frozen=True)
 class Search:
-    """What is searched for, as digests under a key: whole texts by their number of words, and words that only one person used.
+    """What is searched for, as digests under a key: whole texts by their number of words, and words of one person only.
 
     `firsts` are digests of the first words of the texts, `subject` that of the pseudonym or of the text. `exact` are texts of
-    whatever length that count only where nothing stands beside them, as in a table; `common`: how many are searched for as these.
+    whatever length that count only where nothing stands beside them, as in a table; `common`: how many are these only.
     """
     key: bytes
     subject: str = ""
@@ -124,11 +124,14 @@ class Search:
 
     def is_hers(self, text: str) -> bool:
         """Whether a text that stands alone, such as a field of a table, is one of those, or holds one."""
+        if len(text) <= 200 and self.subject and self.of(pseudonym(text)) == self.subject:
+            return True  # a name in the column of the person
         forms = {text, clean(text)} if len(text) <= 100_000 else {text}  # as it was sent, and as it is stored
         return any(self.of(" ".join(words_in(form))) in self.exact or self.hits(form) for form in forms)
 
 
-def search_for(texts: Iterable[str], others: Iterable[str], key: bytes, subject: str = "", free: Iterable[str] = ()) -> Search:
+def search_for(texts: Iterable[str], others: Iterable[str], key: bytes, subject: str = "",
+               free: Iterable[str] = ()) -> Search:
     """The search for texts of a person. `others`: texts of everybody else; `free`: words that are nobody's."""
     rows = {tuple(words_in(text)) for text in texts} - {()}
     others = list(others)
@@ -145,7 +148,8 @@ def search_for(texts: Iterable[str], others: Iterable[str], key: bytes, subject:
     kept = {n: frozenset(found - said) for n, found in first.texts.items() if found - said}
     searched = sum(bool(own & set(row)) or told.of(" ".join(row)) in kept.get(len(row), ()) for row in rows)
     exact = {told.of(" ".join(row)) for row in rows} - {told.of(" ".join(words_in(text))) for text in others}
-    return Search(key, first.subject, kept, first.firsts, frozenset(map(told.of, own)), frozenset(exact), len(rows) - searched)
+    return Search(key, first.subject, kept, first.firsts, frozenset(map(told.of, own)), frozenset(exact),
+                  len(rows) - searched)
 
 # %% ../nbs/74_erasure.ipynb #298d7e72
 NUMBERS_ONLY = (".npy", ".png", ".jpg", ".gif", ".ico", ".woff2", ".onnx", ".pyc", ".so", ".whl")
@@ -154,10 +158,15 @@ MOST_UNPACKED = 2_000_000_000
 _ESCAPED = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
 
 
+def letter_of(found: re.Match) -> str:
+    """The letter that an escape of JSON stands for; a space for what ends a line."""
+    return chr(int(found[1], 16)) if found[1] else " " if found[2] in "bfnrt" else found[2]
+
+
 def unescaped(text: str) -> str:
     """A text with what JSON and HTML write for a letter undone."""
     if "\\" in text:
-        text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else " " if found[2] in "bfnrt" else found[2], text)
+        text = _ESCAPED.sub(letter_of, text)
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # two halves are one letter
     return html.unescape(text) if "&" in text else text
 
@@ -273,23 +282,24 @@ PLACES = (
     Place("log", "conversations, predictions, feedback, values of slots, hand-overs, calls of processes; free pages and the "
           "write-ahead log of SQLite", "each event, then each byte of the files", "events are deleted or blanked, tables "
           "written anew, the write-ahead log emptied"),
-    Place("kept results", "files of notebooks of earlier runs, also those that colleagues share", "not at all: all go", "all are "
-          "removed"),
+    Place("kept results", "files of notebooks of earlier runs, also those that colleagues share",
+          "at first not at all, later each file", "all are removed"),
     Place("runs", "tables, executed notebooks, reports, checks, predictions, models that were not released, graphs of blame",
           "each file, by its bytes", "files that hold something are destroyed; verdicts and numbers stay"),
     Place("models", "words in vocabularies, golden answers, ledgers, histories, unfinished and damaged copies",
-          "each file, by its bytes; of vocabularies the words", "models that know her words are destroyed, golden answers and ledgers "
-          "lose her texts; the champion stays until the next one is released"),
+          "each file, by its bytes; of vocabularies the words", "models that know words of one person only are destroyed, "
+          "golden answers and ledgers lose the texts; the champion stays until the next one is released"),
     Place("carried", "the same models for other servers", "each object", "as models"),
-    Place("bundles", "the same models for other machines", "each file, and each file of the archives", "destroyed as a whole"),
+    Place("bundles", "the same models for other machines", "each file, and each file of the archives",
+          "destroyed as a whole"),
     Place("tracking", "reports that MLflow keeps in this project", "each file, by its bytes", "files are destroyed"),
-    Place("files", "data that was added, exports of labels and feedback, tables of data prepare, outputs in notebooks, temporary files",
-          "each other file of the project, by its bytes", "unfinished copies are destroyed; of others rows and outputs are taken out "
-          "with --files"),
+    Place("files", "data that was added, exports of labels and feedback, tables of data prepare, outputs in notebooks, "
+          "temporary files", "each other file of the project, by its bytes", "unfinished copies are destroyed; of others "
+          "rows and outputs are taken out with --files"),
     Place("git", "whatever was committed", "each object of the repository", "not from here: only a new history forgets"))
 
 BEYOND = (
-    ("versions, soft deletes and backups of a storage account or of a database (of PostgreSQL also its WAL archive and replicas)",
+    ("versions, soft deletes and backups of a storage account or a database (of PostgreSQL also WAL archive and replicas)",
      "delete them there, or let them expire"),
     ("an MLflow server of others", "delete the runs that are named below there, then: mlflow gc"),
     ("other servers and their caches", "they take over the next champion by themselves; end those that do not"),
@@ -297,14 +307,16 @@ BEYOND = (
      "ask who has them"))
 
 KEPT = (
-    ("digests of texts, in ledgers and sides", "64 bits each, no text: a text that was tested is never trained on, also when it comes back"),
-    ("who released, waived, added and erased, and why", "a decision stays somebody's; a reason that names the person is refused"),
+    ("digests of texts, in ledgers and sides", "64 bits each, no text: a text that was tested is never trained on, also when "
+     "it comes back"),
+    ("who released, waived, added and erased, and why", "a decision stays somebody's; a reason that names the person is "
+     "refused"),
     ("weights of models", "numbers that many texts have moved; the next training has not seen hers"))
 
 # %% ../nbs/74_erasure.ipynb #d547c027
 @dataclass
 class Found:
-    """What came of one place: files or rows that were searched and found, what was destroyed, and what is left, with what to do."""
+    """What came of one place: how many files or rows were searched, found and destroyed, what is left, and what to do."""
     place: str
     searched: int = 0
     found: int = 0
@@ -314,7 +326,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Job:
-    """One look at all places. `clear`: whether it destroys; `files`: also in files that people have made; `first`: of a request."""
+    """A look at all places. `clear`: whether it destroys; `files`: also in files that people made; `first`: of a request."""
     settings: Settings
     search: Search
     clear: bool = False
@@ -342,8 +354,8 @@ def walk(folder: Path, skip: Iterable[Path] = ()) -> Iterator[Path]:
     skip = set(skip)
     for place, folders, names in os.walk(folder):
         here = Path(place)
-        folders[:] = sorted(name for name in folders if name not in (".git", "node_modules", "__pycache__") and here / name not in skip
-                            and not (here / name / "pyvenv.cfg").is_file())
+        folders[:] = sorted(name for name in folders if name not in (".git", "node_modules", "__pycache__")
+                            and here / name not in skip and not (here / name / "pyvenv.cfg").is_file())
         yield from (here / name for name in sorted(names) if not (here / name).is_symlink() and (here / name).is_file())
 
 
@@ -372,7 +384,8 @@ def records(path: Path) -> Iterator[tuple[list[str], str]]:
         start = reader.line_num
 
 
-def sweep(found: Found, paths: Iterable[Path], job: Job, gone: Callable[[Path], object] = lambda path: path.unlink()) -> Found:
+def sweep(found: Found, paths: Iterable[Path], job: Job,
+          gone: Callable[[Path], object] = lambda path: path.unlink()) -> Found:
     """Look into files, and destroy those that hold something."""
     for path in paths:
         if look_into(path, job, found):
@@ -390,17 +403,17 @@ def in_store(job: Job) -> Found:
     url, found = job.settings.places.data, Found("store")
     if is_here(url) and not is_store(url):
         return found
-    if not is_here(url):
-        found.left += []  # named among what is beyond reach
     with suppress(InputError):
         rows = rows_at(url)[0]
         found.searched = len(rows)
         people = {name for column in ("person", "author") if column in rows for name in rows[column].unique()
                   if job.search.of(name) == job.search.subject}
         hit = [job.search.is_hers(text) for text in rows["text"]]
-        found.found = sum(hit) + sum(int(rows[column].isin(people).sum()) for column in ("person", "author") if column in rows)
+        found.found = sum(hit)
+        found.found += sum(int(rows[column].isin(people).sum()) for column in ("person", "author") if column in rows)
     if found.found:
-        found.left.append(f"{found.found:,} rows of the store, which came since: mlbot data erase --person NAME, or --utterance TEXT")
+        found.left.append(f"{found.found:,} rows of the store, which came since: mlbot data erase --person NAME, "
+                          "or --utterance TEXT")
     return found
 
 
@@ -434,7 +447,7 @@ def in_log(job: Job) -> Found:
 
 # %% ../nbs/74_erasure.ipynb #adc120ed
 def in_results(job: Job) -> Found:
-    """Kept results of notebooks. At first all go, because each was made of rows of the data; later those that hold something."""
+    """Kept results of notebooks. At first all go: each was made of rows of the data; later those that hold something."""
     found = Found("kept results")
     objects = open_objects(job.settings.places.cache) if job.settings.places.cache else None
     for name in objects.names() if objects is not None else ():
@@ -518,8 +531,8 @@ def in_model(folder: Path, serves: str, job: Job, found: Found) -> None:
         return
     found.found += 1
     if serves:
-        found.left.append(f"the {serves} {folder.name} knows words that only this person used: release one that does not (mlbot run), "
-                          "then: mlbot data erase --again")
+        found.left.append(f"the {serves} {folder.name} knows words that only this person used: release one that does not "
+                          "(mlbot run), then: mlbot data erase --again")
     elif job.clear:
         shutil.rmtree(folder)
         for beside in (golden_file(folder.parent, folder.name), folder.parent / "profiles" / f"{folder.name}.json"):
@@ -551,8 +564,8 @@ def in_carried(job: Job) -> Found:
     for name in sorted(knows):
         found.found += 1
         if name in serves:
-            found.left.append(f"the champion {name} that is carried knows words that only this person used: release one that does not and "
-                              "carry it (mlbot run; mlbot models --push), then: mlbot data erase --again")
+            found.left.append(f"the champion {name} that is carried knows words that only this person used: release one that "
+                              "does not and carry it (mlbot run; mlbot models --push), then: mlbot data erase --again")
         elif job.clear and is_name(name):
             for item in [item for item in names if item.startswith(f"models/{name}/") or Path(item).stem == name]:
                 objects.delete(item)
@@ -580,14 +593,15 @@ def in_tracking(job: Job) -> Found:
             found.left.append(f"{job.shown(path)} holds something in a tag or parameter: mlflow gc, or delete the run there")
     if place and not tracked_files(job.settings):
         notes = [path.parent for path in job.settings.places.runs.rglob("forgotten.json")]
-        found.left += [f"MLflow at {place.partition('://')[2].rpartition('@')[2]} may keep the report of run {path.name}: delete it there"
-                       for path in sorted(notes)]
+        server = place.partition("://")[2].rpartition("@")[2]
+        found.left += [f"MLflow at {server} may keep the report of {path.name}: delete it there" for path in sorted(notes)]
     return found
 
 
 def bundles_in(root: Path, skip: Iterable[Path]) -> list[Path]:
     """The folders of bundles below a folder."""
-    return sorted({path.parent for path in walk(root, skip) if path.name == "bundle.json" and (path.parent / "install.sh").is_file()})
+    return sorted({path.parent for path in walk(root, skip)
+                   if path.name == "bundle.json" and (path.parent / "install.sh").is_file()})
 
 
 def in_bundles(job: Job) -> Found:
@@ -619,7 +633,7 @@ def proofs_of(settings: Settings) -> Path:
     return settings.root / "erased"
 
 # %% ../nbs/74_erasure.ipynb #ce0ab0fb
-_UNFINISHED = re.compile(r"\\..+\\.[a-z0-9_]{8}")  # as mlbot.files names a file until it is whole
+_UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}")  # as mlbot.files names a file until it is whole
 ROWS = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt", ".ipynb")
 
 
@@ -692,7 +706,8 @@ def in_git(job: Job) -> Found:
     except (OSError, ValueError, IndexError, subprocess.TimeoutExpired):
         return found
     if found.found:
-        found.left.append(f"{found.found:,} objects of the git repository: git filter-repo, then push with force; clones keep theirs")
+        found.left.append(f"{found.found:,} objects of the git repository: git filter-repo, then push with force; "
+                          "clones keep theirs")
     return found
 
 
@@ -735,7 +750,8 @@ def words_of_program(settings: Settings) -> set[str]:
     """Words that are nobody's: of mlbot, and of code, notebooks, settings and documents of the project, without outputs."""
     ends, words = (".py", ".md", ".toml", ".ini", ".js", ".css", ".html", ".yml", ".cfg", ".svg"), set()
     files = [*(path for path in PACKAGE.rglob("*") if path.suffix in ends), settings.file]
-    files += [path for path in walk(settings.root, own_places(settings)) if path.suffix in (".py", ".md", ".ini", ".toml", ".yml")]
+    own = (".py", ".md", ".ini", ".toml", ".yml")
+    files += [path for path in walk(settings.root, own_places(settings)) if path.suffix in own]
     for path in files:
         with suppress(OSError):
             words |= set(words_in(path.read_text(encoding="utf-8", errors="replace")[:2_000_000]))
@@ -827,7 +843,7 @@ def write_proof(settings: Settings, proof: dict) -> Path:
 
 
 def read_proofs(settings: Settings, name: str = "") -> list[dict]:
-    """The proofs, oldest first, or the one of that name. Raises InputError for none of that name, and for one that was changed."""
+    """The proofs, oldest first, or the one of that name. InputError when there is none, and for one that was changed."""
     folder, found = proofs_of(settings), []
     for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():
         if name and file.stem != name:
@@ -842,8 +858,8 @@ def read_proofs(settings: Settings, name: str = "") -> list[dict]:
                              "restore it and .key beside it from a copy", str(file))
         found.append(proof)
     if name and not found:
-        raise InputError(f"no proof {name!r}", "one of " + (", ".join(sorted(file.stem for file in folder.glob("*.json"))) or "none"),
-                         "name one of them", str(folder))
+        there = ", ".join(sorted(file.stem for file in folder.glob("*.json")))
+        raise InputError(f"no proof {name!r}", f"one of: {there or 'none is there'}", "name one of them", str(folder))
     return found
 
 # %% ../nbs/74_erasure.ipynb #0aa01360
@@ -851,26 +867,32 @@ def in_words(proof: dict) -> str:
     """A proof to read."""
     last, told = proof["looks"][-1] if proof["looks"] else {"places": []}, proof["search"]
     places = {place.name: place for place in PLACES}
-    lines = [f"# Erasure {proof['id']}", "", f"A request to forget a {proof['asked']}, carried out by {proof['who'] or 'nobody named'} on "
-             f"{proof['when']}: {proof['why']}.", "", f"**{'Open: something is left.' if proof['open'] else 'Done: nothing was found.'}**", "",
-             f"Searched for: {sum(map(len, told['texts'].values())):,} texts as sequences of words, {len(told['words']):,} words that nobody "
-             f"else used, {len(told['exact']):,} texts as whole fields of tables; {told['common']:,} of them are of common words and are "
-             "looked for in no other way. All are kept as digests under a key.", "",
+    texts = sum(map(len, told["texts"].values()))
+    lines = [f"# Erasure {proof['id']}", "", f"A request to forget a {proof['asked']}, carried out by "
+             f"{proof['who'] or 'nobody named'} on {proof['when']}: {proof['why']}.", "",
+             f"**{'Open: something is left.' if proof['open'] else 'Done: nothing was found.'}**", "",
+             f"Searched for: {texts:,} texts as sequences of words, {len(told['words']):,} words that nobody else "
+             f"used, {len(told['exact']):,} texts as whole fields of tables ({told['common']:,} of them, of common words, "
+             "only so). All are kept as digests under a key.", "",
              "| place | what it can hold | searched | found | destroyed | how |", "|---|---|---|---|---|---|"]
-    lines += [f"| {item['place']} | {places[item['place']].holds} | {item['searched']:,} | {item['found']:,} | {item['destroyed']:,} | "
-              f"{places[item['place']].searched}; {places[item['place']].cleared} |" for item in last["places"]]
+    for item in last["places"]:
+        place, counts = places[item["place"]], " | ".join(f"{item[name]:,}" for name in ("searched", "found", "destroyed"))
+        lines.append(f"| {place.name} | {place.holds} | {counts} | {place.searched}; {place.cleared} |")
     left = [line for item in last["places"] for line in item["left"]]
     lines += ["", "## Left", "", *([f"- {line}" for line in left] or ["Nothing."]), "", "## Out of reach from here", "",
-              *(f"- {what}: {how}" for what, how in BEYOND), "", "## Kept on purpose", "", *(f"- {what}: {why}" for what, why in KEPT), "",
-              "## Looks", "", *(f"- {item['when']}, {item['what']}: {sum(place['found'] for place in item['places']):,} found, "
-                                f"{sum(place['destroyed'] for place in item['places']):,} destroyed" for item in proof["looks"]), ""]
-    return "\n".join(lines)
+              *(f"- {what}: {how}" for what, how in BEYOND), "", "## Kept on purpose", "",
+              *(f"- {what}: {why}" for what, why in KEPT), "", "## Looks", ""]
+    for item in proof["looks"]:
+        found, gone = (sum(place[name] for place in item["places"]) for name in ("found", "destroyed"))
+        lines.append(f"- {item['when']}, {item['what']}: {found:,} found, {gone:,} destroyed")
+    return "\n".join([*lines, ""])
 
 
 def noted(proof: dict, what: str, found: Sequence[Found]) -> dict:
     """A proof with one more look."""
     left = any(place.left for place in found)
-    return {**proof, "open": left, "looks": [*proof["looks"], {"when": now(), "what": what, "places": [asdict(place) for place in found]}]}
+    seen = {"when": now(), "what": what, "places": [asdict(place) for place in found]}
+    return {**proof, "open": left, "looks": [*proof["looks"], seen]}
 
 # %% ../nbs/74_erasure.ipynb #07714ae9
 @dataclass(frozen=True)
@@ -908,8 +930,8 @@ def erase_everywhere(settings: Settings, request: Request, files: bool = False) 
         if not hers - {request.utterance} and not open_:
             refuse_unknown(settings, request)
         proof = {"id": name_of_proof(settings), "when": now(), "who": request.who, "why": request.why,
-                 "asked": "person" if request.person else "text", "subject": search.subject, "search": as_told(search), "open": True,
-                 "looks": []}
+                 "asked": "person" if request.person else "text", "subject": search.subject, "search": as_told(search),
+                 "open": True, "looks": []}
         write_proof(settings, proof)
         rows = erase_rows(settings, request, forget_in_ledgers)
         if log is not None:
@@ -931,7 +953,8 @@ def refuse_unknown(settings: Settings, request: Request) -> None:
         rows = rows_ever(settings.places.data)
         if request.person and rows["person"].eq(request.subject).any():
             return
-    raise InputError("no version has a row of that person, and no log" if request.person else "no version has that text, and no log",
+    what = "a row of that person" if request.person else "that text"
+    raise InputError(f"no version has {what}, and no log",
                      "the name as it stood in the column that [data] person names, or the text as it was sent",
                      "nothing was changed; correct the name", str(settings.places.data))
 
@@ -953,7 +976,8 @@ def erase_rows(settings: Settings, request: Request, forget: Callable) -> int:
 def name_of_proof(settings: Settings) -> str:
     """A name for a new proof: the moment."""
     name = datetime.now(UTC).strftime("%Y-%m-%d_%H%M%S")
-    return next(f"{name}{end}" for end in ("", *(f"-{n}" for n in range(2, 1000))) if not (proofs_of(settings) / f"{name}{end}.json").exists())
+    ends = ("", *(f"-{number}" for number in range(2, 1000)))
+    return next(f"{name}{end}" for end in ends if not (proofs_of(settings) / f"{name}{end}.json").exists())
 
 
 def look_again(settings: Settings, name: str = "", clear: bool = True, files: bool = False) -> list[Erased]:

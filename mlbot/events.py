@@ -59,8 +59,8 @@ class Dialect:
 
     `driver`: the DB-API module, with its errors; `mark`: what stands for a bound value; `create`: statements that make the
     table where `found` returns no row; `alone`: statements that begin a transaction in which nobody else writes; `number`: of
-    the row that was inserted last; `compact`: statements that write the tables anew, without what was deleted; `is_gone`: whether no
-    file of the database holds it any more.
+    the row that was inserted last; `compact`: statements that write the tables anew, without what was deleted; `is_gone`:
+    whether the files of the database hold no copy of it any more.
     """
     driver: ModuleType
     connect: Callable[[], Any]
@@ -423,7 +423,7 @@ class EventLog:
                 connection.execute(f"DELETE FROM held WHERE at < {mark}", (before,))
 
     def events_of(self, person: str) -> list[Event]:
-        """What goes when a person is forgotten: conversations as a whole, what others said in them and the feedback on answers."""
+        """What goes when a person is forgotten: whole conversations, also what others said there, and feedback on answers."""
         who = pseudonym(person)
         own = self.read(person=who) if who else []
         names = {event.about for event in own if event.kind in ("opened", "asked")}
@@ -437,14 +437,15 @@ class EventLog:
     def forget(self, person: str = "", is_theirs: Callable[[str], bool] = lambda text: False) -> int:
         """Destroy what a person said and did, as that person may ask, and record it. Returns how many events went or changed.
 
-        What an agent has written in conversations of others is replaced by `ERASED`, and so is each text, of anybody, for which
-        `is_theirs` is true. Raises InputError for a person without a name, unless only texts are asked for.
+        What an agent has written in conversations of others is replaced by `ERASED`, and so is each text, of anybody, for
+        which `is_theirs` is true. Raises InputError for a person without a name, unless only texts are asked for.
         """
         who = pseudonym(person)
         if person and not who:
             raise InputError("a person without a name", "the name under which that person talks to the bot", "--person NAME")
-        names = sorted({event.about for event in self.events_of(person) if event.kind in ("opened", "asked", "feedback", "turn")})
-        gone = {event.number for event in self.events_of(person)}
+        own = self.events_of(person)
+        names = sorted({event.about for event in own if event.kind in ("opened", "asked", "feedback", "turn")})
+        gone = {event.number for event in own}
         changed = [(event.number, body) for event in self.each() if event.number not in gone
                    for body in [redacted(event.body, who, is_theirs)] if body != event.body]
         with self.writing() as connection:
@@ -474,7 +475,8 @@ class EventLog:
             if whole and self.dialect.is_gone(connection):
                 line = f"UPDATE events SET body = {self.dialect.mark} WHERE number = {self.dialect.mark}"
                 for event in left:
-                    connection.execute(line, (json.dumps({**event.body, "compact": True, "gone": True}), event.number)).close()
+                    body = json.dumps({**event.body, "compact": True, "gone": True})
+                    connection.execute(line, (body, event.number)).close()
                 return True
         return False
 

@@ -41,7 +41,7 @@ Key = Annotated[str, msgspec.Meta(max_length=80)]
 
 
 class Ask(msgspec.Struct, forbid_unknown_fields=True):
-    """A text and its context, such as role and location. `person`: who says it, so that it can be forgotten: a pseudonym is kept."""
+    """A text and its context, such as role and location. `person`: who says it, and may ask to be forgotten."""
     text: str
     context: dict[Word, Word] = {}
     conversation_id: Key | None = None

@@ -163,7 +163,8 @@ def batch(log: "EventLog") -> list[Labelled]:
     """All labels as rows for `mlbot data feedback`, which quarantines floods and disagreement. People are pseudonyms."""
     events = log.read(("opened", *ASKED, "label", "label.undone"))
     items = items_of(events)
-    return [Labelled(items[name].text, intent, items[name].role, items[name].location, as_told(person), as_told(items[name].author))
+    return [Labelled(items[name].text, intent, items[name].role, items[name].location, as_told(person),
+                     as_told(items[name].author))
             for name, votes in labels_of(events).items() if name in items for person, intent in votes.items()]
 
 
@@ -172,8 +173,8 @@ def as_jsonl(log: "EventLog") -> list[dict]:
     events = log.read(("opened", *ASKED, "label", "label.undone"))
     items = items_of(events)
     return [{"text": items[name].text, "label": [intent],
-             "meta": {"id": name, "annotator": as_told(person), "author": as_told(items[name].author), "role": items[name].role,
-                      "location": items[name].location}}
+             "meta": {"id": name, "annotator": as_told(person), "author": as_told(items[name].author),
+                      "role": items[name].role, "location": items[name].location}}
             for name, votes in labels_of(events).items() if name in items for person, intent in votes.items()]
 
 # %% ../nbs/58_labelling.ipynb #3b347d63

@@ -35,7 +35,7 @@ from .text import clean, pseudonym
 # %% ../nbs/11_store.ipynb #7a01c0e2
 PROPERTIES = {"delta.dataSkippingNumIndexedCols": "0", "delta.enableExpiredLogCleanup": "false",
               "delta.appendOnly": "false"}
-FIXED = ("text", "intent", "group", "side", "person", "author", "batch", "life", "reason")  # columns of text beside the context
+FIXED = ("text", "intent", "group", "side", "person", "author", "batch", "life", "reason")  # of text
 NUMBERS = ("digest", "family", "line")  # 64 bits; the table knows signed numbers only
 
 
@@ -368,7 +368,8 @@ def remove_batch(url: str, batch: str, facts: dict[str, str]) -> int:
 
 def rows_ever(url: str, columns: Sequence[str] = ("batch", "person", "author", "digest")) -> pd.DataFrame:
     """Columns of all rows that any version held which can still be read."""
-    table, parts = open_table(url), [pd.DataFrame({name: np.zeros(0, np.uint64) if name in NUMBERS else [] for name in columns})]
+    table = open_table(url)
+    parts = [pd.DataFrame({name: np.zeros(0, np.uint64) if name in NUMBERS else [] for name in columns})]
     for version in range(table.version() + 1) if table is not None else ():
         with suppress(InputError):
             parts.append(read_rows(open_table(url, version), columns))
@@ -377,7 +378,7 @@ def rows_ever(url: str, columns: Sequence[str] = ("batch", "person", "author", "
 
 
 def is_by(rows: pd.DataFrame, who: str) -> pd.Series:
-    """Which rows hold a text of the person with that pseudonym: the author, or who says what it means where no author is told."""
+    """Which rows hold a text of a person, by the pseudonym: of the author, or where none is told of who labelled it."""
     authors = rows["author"] if "author" in rows else pd.Series("", rows.index)
     return (authors == who) | (authors == "") & (rows["person"] == who)
 

@@ -51,11 +51,12 @@ _LENGTHS = {country: int(length) for length, countries in (pair.split(":") for p
     "23:AE,GI,IL,IQ,OM,SO,TL 24:AD,CZ,ES,MD,PK,RO,SA,SE,SK,TN,VG 25:LY,PT,ST 26:IS,TR 27:BI,DJ,FR,GR,IT,MC,MR,SM "
     "28:AL,AZ,BY,CY,DO,GT,HU,LB,NI,PL,SV 29:BR,EG,PS,QA,UA 30:JO,KW,MU,YE 31:MT,SC 32:LC 33:RU").split())
     for country in countries.split(",")}
-_OF_LENGTH = {length: re.compile(rf"(?:[A-Za-z0-9]{_GROUPED}){{{length - 1}}}[A-Za-z0-9]") for length in set(_LENGTHS.values())}
+_OF_LENGTH = {length: re.compile(rf"(?:[A-Za-z0-9]{_GROUPED}){{{length - 1}}}[A-Za-z0-9]")
+              for length in set(_LENGTHS.values())}
 
 
 def is_iban(text: str) -> bool:
-    """Whether the check digits of an IBAN are right (ISO 13616, mod 97), and its length, where that of the country is known."""
+    """Whether the check digits of an IBAN are right (ISO 13616, mod 97), and its length, if its country is known."""
     plain = re.sub(r"[^A-Za-z0-9]", "", text).upper()
     digits = "".join(str(int(char, 36)) for char in plain[4:] + plain[:4])
     written = plain[:2] in _LENGTHS or _GROUPS.fullmatch(text)  # words beside a number are no IBAN of another country
@@ -96,8 +97,10 @@ _SHAPES = (rf"(?:\+|(?<!\d[ .-])00(?=[1-9]))\d(?:{_GAP}\d){{6,14}}",           #
            r"(?<!\d[ .-])(?:91[ -])?[6-9]\d{4}[ .-]\d{5}(?![ .-]?\d)",       # 98765 43210
            r"1?[2-9]\d\d[2-9]\d{6}",                                         # 2125550123, as in North America
            r"(?<!\d[ .-])(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ ./-])\d{3}[ .-]\d{4}(?![ .-]?\d)")  # 212-555-0123
-_AMOUNT = r" ?(?:[%\u20ac\u00a3\u20b9]|(?i:bytes|chf|dollars?|eur|euros?|gbp|inr|kb|mb|gb|pcs|pieces|rows|rs|rupees|units|usd)\b)"
-_PHONE = re.compile(rf"(?=[+(\d])(?<![\w+#$\u20ac\u00a3\u00a5\u20b9])(?<!\d[.,])(?:{'|'.join(_SHAPES)})(?!\w)(?![.,]\d)(?!{_AMOUNT})")
+_AMOUNT = (r" ?(?:[%\u20ac\u00a3\u20b9]|(?i:bytes|chf|dollars?|eur|euros?|gbp|inr|kb|mb|gb|pcs|pieces|rows|rs|rupees|units"
+           r"|usd)\b)")
+_PHONE = re.compile(rf"(?=[+(\d])(?<![\w+#$\u20ac\u00a3\u00a5\u20b9])(?<!\d[.,])(?:{'|'.join(_SHAPES)})(?!\w)(?![.,]\d)"
+                    rf"(?!{_AMOUNT})")
 _MOBILE = re.compile(r"[6-9]\d{9}")
 _CALL = re.compile(r"(?<!\w)((?:cell|fax|handy|mob|mobil|mobile|m\u00f3vil|phone|portable|rufnummer|tel|telefon|tel\u00e9fono"
                    r"|telephone|t\u00e9l\u00e9phone|whatsapp)\b[ .:=#-]{0,3}"
@@ -109,15 +112,15 @@ _DATE = re.compile(r"\d{4}[-./]\d\d[-./]\d\d.*|\d\d?[-./]\d\d?[-./]\d{4}.*", re.
 _THREES = re.compile(r"\+?\d{1,3}(?:[. ]\d{3})+")
 
 # %% ../nbs/04_text.ipynb #153a0730
-_CALLING = frozenset("call calling cell contact fax handy kontakt mob mobil mobile mobiltelefon m\u00f3vil phone portable reach ring "
-                     "rufnummer sms tel telefon tel\u00e9fono telephone t\u00e9l\u00e9phone text whatsapp".split())
+_CALLING = frozenset("call calling cell contact fax handy kontakt mob mobil mobile mobiltelefon m\u00f3vil phone portable "
+                     "reach ring rufnummer sms tel telefon tel\u00e9fono telephone t\u00e9l\u00e9phone text whatsapp".split())
 _OF_ANYTHING = frozenset("no nr num number numbers nummer num\u00e9ro n\u00famero".split())
 _OWNERS = frozenset("her his ihre ihr ma me mein meine mi mon my our son su".split())
-_NUMBERED = frozenset("acct account amount article asset barcode bestellung bill booking budget build case cc center centre code "
-                      "contract cost customer delivery doc document ean eur gbp id imei inc incident inr invoice isbn item "
-                      "kostenstelle license material open order orders otp part pin pnr po pr price project quote raum receipt "
-                      "rechnung ref reference request room rs sap serial shipment sku sn supplier ticket total tracking "
-                      "transaction txn usd utr vendor version vom von wbs".split())
+_NUMBERED = frozenset("acct account amount article asset barcode bestellung bill booking budget build case cc center centre "
+                      "code contract cost customer delivery doc document ean eur gbp id imei inc incident inr invoice isbn "
+                      "item kostenstelle license material open order orders otp part pin pnr po pr price project quote raum "
+                      "receipt rechnung ref reference request room rs sap serial shipment sku sn supplier ticket total "
+                      "tracking transaction txn usd utr vendor version vom von wbs".split())
 _BEFORE = re.compile(r"\w+")
 
 

@@ -268,8 +268,9 @@ def test_later_names_sort_later_and_none_is_like_another(monkeypatch):
     assert names == sorted(names) and len(set(names)) == 200 and max(map(len, names)) <= 80
 
 
-SECRETS = {"mail": ("email", "ada.l@example.org"), "number": ("pattern", "E-47119"), "text": ("text", "to DE89-3704-0044-0532-0130-00"),
-           "phone": ("text", "0049 30 901820"), "mobile": ("number", "9876543210")}
+SECRETS = {"mail": ("email", "ada.l@example.org"), "number": ("pattern", "E-47119"),
+           "text": ("text", "to DE89-3704-0044-0532-0130-00"), "phone": ("text", "0049 30 901820"),
+           "mobile": ("number", "9876543210")}
 
 
 def asks_for(bot, name, confirm=True):
@@ -321,7 +322,8 @@ def test_held_values_go_when_the_talk_ends_or_stands_still(bot):
 
 
 def test_what_the_bot_itself_says_stays_as_it_is_written_in_the_catalogue(bot):
-    bot.processes = lambda: {"expense_claim": Process("expense_claim", "Card", answer="Call +49 30 901820, or mail card@example.org.")}
+    process = Process("expense_claim", "Card", answer="Call +49 30 901820, or mail card@example.org.")
+    bot.processes = lambda: {"expense_claim": process}
     talk = bot.start(ADA)
     found = bot.read(talk.id, ADA)
     state = replace(found.state, pending=Pending("choose", options=("expense_claim", "badge")))

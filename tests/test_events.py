@@ -161,7 +161,8 @@ def test_what_an_agent_wrote_to_others_is_blanked_and_their_conversation_goes_on
     said = [{"sender": "agent", "name": "Grace", "text": "my words"}, {"sender": "person", "text": "kept"},
             {"sender": "system", "text": "Grace had to leave. Another person will take over."}]
     log.append(Event("opened", "c1", {"messages": []}, pseudonym("Ada"), turn=0))
-    log.append(Event("agent", "c1", {"agent": "Grace", "messages": said, "state": {"agent": "Grace"}}, pseudonym("Ada"), turn=1))
+    body = {"agent": "Grace", "messages": said, "state": {"agent": "Grace"}}
+    log.append(Event("agent", "c1", body, pseudonym("Ada"), turn=1))
     log.append(Event("handoff.initiate", "c1", {"attachments": [{"content": [{"from": "agent", "name": "grace ",
                                                                               "text": "my words"}]}]}, pseudonym("Ada")))
     log.append(Event("label", "e2", {"intent": "x"}, pseudonym("Grace")))
@@ -173,8 +174,8 @@ def test_what_an_agent_wrote_to_others_is_blanked_and_their_conversation_goes_on
 
 def test_a_text_is_forgotten_whoever_said_it(log):
     log.append(Event("opened", "c1", {"messages": []}, pseudonym("Ada"), turn=0))
-    log.append(Event("turn", "c1", {"act": {"text": "the bad words"}, "messages": [{"sender": "person", "text": "the bad words"}]},
-                     pseudonym("Ada"), turn=1))
+    body = {"act": {"text": "the bad words"}, "messages": [{"sender": "person", "text": "the bad words"}]}
+    log.append(Event("turn", "c1", body, pseudonym("Ada"), turn=1))
     log.append(Event("asked", "r1", {"text": "The bad words!"}), Event("asked", "r2", {"text": "good words"}))
     assert log.forget(is_theirs=lambda text: key(text) == "the bad words") == 2
     assert [event.body.get("text") for event in log.read(("asked",))] == [ERASED, "good words"]
