@@ -927,7 +927,7 @@ def erase_everywhere(settings: Settings, request: Request, files: bool = False) 
 
         def forget_in_ledgers(gone) -> None:
             ledgers.append(forget(settings.places.models, gone))
-        if not hers - {request.utterance} and not open_:
+        if not (hers - {request.utterance} or open_ or log is not None and log.events_of(request.person)):
             refuse_unknown(settings, request)
         proof = {"id": name_of_proof(settings), "when": now(), "who": request.who, "why": request.why,
                  "asked": "person" if request.person else "text", "subject": search.subject, "search": as_told(search),
