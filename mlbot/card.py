@@ -4,15 +4,15 @@
 
 # %% auto #0
 __all__ = ['KNOWN', 'CARDS', 'results_of', 'parts_of', 'weak_lines', 'name_of', 'data_facts', 'making_facts', 'model_facts',
-           'judged_facts', 'harmless', 'as_yaml', 'build_card', 'card_file', 'save_card']
+           'judged_facts', 'as_yaml', 'build_card', 'card_file', 'save_card']
 
 # %% ../nbs/52_card.ipynb #adf05ba7
 import json
 import os
-import re
 from pathlib import Path
 
 from .artefact import read_artefact
+from .errors import inert, without_secrets
 from .files import write_atomic
 from .gate import FAIL, NO_VERDICT, TOO_CLOSE, Part, Verdict, gravity, part_line, too_small, verdict_markdown
 from .report import fill_text
@@ -43,7 +43,7 @@ def weak_lines(verdicts: list[Verdict]) -> list[str]:
 # %% ../nbs/52_card.ipynb #8925de68
 def name_of(source: str) -> str:
     """A source as a card may name it: of a file its name alone, which says nothing about a person's machine."""
-    return Path(source).name if os.sep in source else source
+    return Path(without_secrets(source)).name if os.sep in source else source
 
 
 def data_facts(prepared: dict) -> dict:
@@ -87,15 +87,6 @@ def judged_facts(folder: Path) -> dict:
             "production": told or "No labelled sample of production was scored: how good the model is there is not known."}
 
 # %% ../nbs/52_card.ipynb #03c12563
-_MARKUP = re.compile(r"[\\`*{}\[\]#|~<>&@$]|:(?=//)|(?<=www)\.")
-
-
-def harmless(text: str, longest: int = 200) -> str:
-    """A text on one line that Markdown shows as it is."""
-    line = " ".join(str(text).split())
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", line if len(line) <= longest else line[:longest] + "...")
-
-
 def as_yaml(value) -> str:
     """A value for the head: JSON, which YAML reads; as ASCII, so that no character of a name can end a line."""
     return json.dumps(value)
@@ -110,7 +101,7 @@ def build_card(folder: Path) -> str:
         headline=ended.get("headline") or "Judged by hand, notebook by notebook", released=ended.get("released", False),
         languages=ended.get("languages", []), max_characters=ended.get("max_characters", 0), costs=ended.get("costs"),
         **data_facts(prepared), **making_facts(prepared), **model_facts(folder), **judged_facts(folder))
-    return fill_text("card.md", {"plain": harmless, "tojson": as_yaml}, facts) + "\n"
+    return fill_text("card.md", {"plain": inert, "tojson": as_yaml}, facts) + "\n"
 
 # %% ../nbs/52_card.ipynb #a65ec9dc
 CARDS = "cards"

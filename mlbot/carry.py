@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RELEASES', 'ASIDE', 'TRIAL', 'entry_name', 'digest_of', 'read_releases', 'not_carried', 'beside', 'push_model',
-           'push', 'fetch_model', 'take_over', 'refuse_apart', 'is_same', 'line_of', 'pull', 'trial_in', 'push_trial',
-           'pull_trial', 'Carrier']
+           'settle', 'push', 'fetch_model', 'take_over', 'refuse_apart', 'is_same', 'line_of', 'pull', 'trial_in',
+           'push_trial', 'pull_trial', 'Carrier']
 
 # %% ../nbs/64_carry.ipynb #3bbe9b51
 import json
@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from .artefact import MANIFEST, POINTER, as_json, is_name, parse_json, read_artefact, read_file
-from .errors import InputError, MlbotError
+from .errors import InputError, MlbotError, without_secrets
 from .files import flush, only_one, write_atomic
 from .live import Canary, Live, golden_file, read_canary, read_pointer, set_canary
 from .monitor import profile_file
@@ -81,6 +81,23 @@ def push_model(models: Path, name: str, objects: Objects, again: bool = False) -
     objects.put(f"{place}/{MANIFEST}", data)
 
 # %% ../nbs/64_carry.ipynb #25ba772f
+def settle(models: Path) -> str:
+    """End a release that was cut between its entry in the history and the pointer; the name of its model, '' when none was.
+
+    Raises InputError where that model is not here: then nobody knows which one is meant.
+    """
+    with only_one(models):
+        name = next((str(entry["model"]) for entry in reversed(history(models))), "")
+        if not name or read_pointer(models) == name:
+            return ""
+        if not is_name(name) or not is_intact(models / name, name):
+            raise InputError(f"the history ends with model {name[:40]!r}, which is not here whole",
+                             "the model of the last release",
+                             "take over what is carried (mlbot models --pull), or restore the folder", str(models))
+        write_atomic(models / POINTER, lambda file: file.write(name + "\n"))
+    return name
+
+
 def push(models: Path, objects: Objects, again: bool = False) -> list[dict]:
     """Carry what was released here and is not carried yet: models first. Returns the entries.
 
@@ -94,7 +111,7 @@ def push(models: Path, objects: Objects, again: bool = False) -> list[dict]:
                          f"{new[0].get('before') or 'no champion'}, as it was here before",
                          "take that over and promote again: mlbot models --pull", str(models))
     names = list(dict.fromkeys(str(entry["model"]) for entry in new))
-    for name in names or [read_pointer(models)] * again:
+    for name in names or [str(entry["model"]) for entry in releases[-1:]] * again:
         if name in names[-1:] or (models / name / MANIFEST).is_file():
             push_model(models, name, objects, again)
     number = int((objects.names(f"{RELEASES}/") or [entry_name(0)])[-1][-13:-5])
@@ -257,7 +274,7 @@ class Carrier:
             self.alert = ""
             return found
         except (MlbotError, OSError) as problem:
-            self.alert = f"what is carried cannot be taken over: {getattr(problem, 'met', problem)}"
+            self.alert = without_secrets(f"what is carried cannot be taken over: {getattr(problem, 'met', problem)}")
             return ""
 
     def start(self) -> None:

@@ -8,12 +8,12 @@ __all__ = ['LOCK_HEAD', 'readme', 'tool', 'export', 'unclean', 'exported', 'out_
 # %% ../nbs/51_checkout.ipynb #a1d19b58
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from .errors import InputError
 from .files import write_atomic
+from .forkserver import run_program
 
 # %% ../nbs/51_checkout.ipynb #c4812c5d
 def readme(index: Path) -> str:
@@ -34,7 +34,7 @@ def readme(index: Path) -> str:
 def tool(root: Path, *command: str) -> None:
     """Run a tool of this Python's environment at `root`; InputError with its last lines when it fails."""
     path = Path(sys.executable).parent / command[0]
-    done = subprocess.run([str(path), *command[1:]], cwd=root, capture_output=True, text=True)
+    done = run_program([str(path), *command[1:]], cwd=root, capture_output=True, text=True)
     if done.returncode:
         lines = (done.stdout + done.stderr).strip().splitlines()[-3:]
         raise InputError(f"{command[0]} failed: {' / '.join(lines)}", "notebooks that it can read",

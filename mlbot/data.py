@@ -9,8 +9,8 @@ __all__ = ['RESERVED', 'SIDES', 'ALWAYS', 'guess_encoding', 'bad_line', 'locate_
            'several_lines', 'spellings', 'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated', 'conflicting',
            'conflict_examples', 'explained_conflicts', 'as_objects', 'build_rows', 'Tally', 'joined_finding', 'examine',
            'findings_of', 'asides', 'build_utterances', 'count_intents', 'refuse_hopeless', 'sample_file',
-           'missing_columns', 'read_utterances', 'rows_sha256', 'write_csv', 'harmless', 'export_csv', 'stored_columns',
-           'snapshot']
+           'missing_columns', 'read_utterances', 'rows_sha256', 'write_csv', 'harmless', 'bare', 'export_csv',
+           'stored_columns', 'snapshot']
 
 # %% ../nbs/05_data.ipynb #8fd931b0
 import csv
@@ -512,14 +512,23 @@ def write_csv(path: Path, header: list[str], rows) -> None:
     write_atomic(path, write)
 
 # %% ../nbs/05_data.ipynb #66887bd6
+_FORMULA, _ESCAPED = re.compile(r"'*[=+\-@\t\r\n]"), re.compile(r"'+[=+\-@\t\r\n]")
+
+
 def harmless(value):
-    """A cell that a spreadsheet shows as text: formulas get a leading apostrophe."""
-    return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    """A cell that a spreadsheet shows as text: formulas get a leading apostrophe. `bare` takes it off."""
+    return "'" + value if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def bare(cell: str) -> str:
+    """A cell of a spreadsheet's file without the apostrophe that `harmless` has put before a formula."""
+    return cell[1:] if cell[:1] == "'" and _ESCAPED.match(cell) else cell
 
 
 def export_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table for people to open: CSV with formulas made harmless."""
-    write_csv(path, list(table.columns), ([harmless(cell) for cell in row] for row in table.itertuples(index=False)))
+    write_csv(path, [harmless(name) for name in table.columns],
+              ([harmless(cell) for cell in row] for row in table.itertuples(index=False)))
 
 # %% ../nbs/05_data.ipynb #0c6bc593
 def stored_columns(utterances: Utterances) -> list[str]:

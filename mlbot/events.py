@@ -20,9 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import unquote
 
-from .errors import InputError, MlbotError
+from .errors import InputError, MlbotError, secrets_in, user_span, without_secrets
 from .files import private_file
 from .settings import Settings
 from .text import pseudonym
@@ -162,17 +161,11 @@ def address_of(place: str | Path) -> str:
     return str(place) if "://" in str(place) else f"sqlite:///{Path(place)}"
 
 
-_PASSWORD = re.compile(r"(?<=://)([^:@]*:)(.+)(?=@)|(?<=[?&])(password=)([^&]+)")
-
-
 def masked(address: str, text: str = "") -> str:
     """An address, or what its driver says, without the password of the address, for messages."""
-    if not text:
-        return _PASSWORD.sub(lambda found: f"{found[1] or found[3]}***", address)
-    for found in _PASSWORD.finditer(address):
-        for secret in (found[2] or found[4], unquote(found[2] or found[4])):
-            text = text.replace(secret, "***")
-    return text
+    for secret in sorted(secrets_in(address), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return without_secrets(text or address)
 
 
 def dialect_of(address: str) -> Dialect:
@@ -184,6 +177,11 @@ def dialect_of(address: str) -> Dialect:
     found = kind.partition("+")[0]
     if found == "sqlite" and rest[:1] == "/" and rest[1:]:
         return sqlite(rest[1:])
+    password = slice(*(user_span(kind, rest) or (0, 0)))
+    if found == "postgresql" and re.search(r"[/?#@\s]", rest[password]):
+        raise LogError("the event log cannot be opened (its password holds characters that end a password in an address)",
+                       "them percent-encoded, such as %2F for /", "correct it in settings.ini [service], or set PGPASSWORD",
+                       masked(address))
     if found == "postgresql":
         return postgres(f"postgresql://{rest}")
     raise LogError(f"the event log cannot be opened (no database is called {kind!r})" if found != "sqlite" else

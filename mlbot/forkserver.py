@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['LIBRARIES', 'SECONDS', 'RUN', 'OWN', 'load_libraries', 'shadowed', 'send_ended', 'receive', 'next_fork',
-           'end_at_once', 'become_kernel', 'serve_forks', 'Fork', 'Shadowed', 'ForkServer', 'given_to', 'fork_server']
+           'end_at_once', 'become_kernel', 'serve_forks', 'Fork', 'Shadowed', 'ForkServer', 'given_to', 'fork_server',
+           'end_when_told', 'end_family', 'run_program']
 
 # %% ../nbs/46_forkserver.ipynb #b0d5e6df
 import atexit
@@ -286,6 +287,62 @@ def fork_server(environment: Mapping[str, str] | None = None) -> ForkServer | No
         _servers[given] = ForkServer()
         atexit.register(_servers[given].close)
     return _servers[given]
+
+# %% ../nbs/46_forkserver.ipynb #bf8e3cb7
+def end_when_told() -> None:
+    """Let a process that is told to end, or whose terminal is closed, end what it has started: exit code 143 or 129."""
+    def ended(number, frame):
+        for name in ("SIGTERM", "SIGHUP"):  # once is enough: what is put away now is not to be interrupted
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+        sys.exit(128 + number)
+    if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGHUP"):
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+                signal.signal(number, ended)
+
+# %% ../nbs/46_forkserver.ipynb #73f5dd20
+def end_family(process: subprocess.Popen, seconds: float = 10.0) -> None:
+    """End a program and all that it has started: asked first, then killed."""
+    import psutil
+    try:
+        family = psutil.Process(process.pid).children(recursive=True)
+    except psutil.Error:
+        family = []
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    for child in list(family):
+        with suppress(psutil.Error):
+            family += [late for late in child.children(recursive=True) if late not in family]
+    for end in ("terminate", "kill"):
+        for child in family:
+            with suppress(psutil.Error):
+                getattr(child, end)()
+        _, family = psutil.wait_procs(family, seconds / 2)
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+# %% ../nbs/46_forkserver.ipynb #b7a1c4da
+def run_program(command: Sequence[str], **options) -> subprocess.CompletedProcess:
+    """Run a program as `subprocess.run` does; it ends with this process, and with it all that it has started.
+
+    Ctrl-C at a terminal reaches the program, too, so it decides what that means, and is waited for.
+    """
+    if options.pop("capture_output", False):
+        options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(list(map(str, command)), **options)
+    try:
+        while True:
+            try:
+                out, err = process.communicate()
+                return subprocess.CompletedProcess(command, process.returncode, out, err)
+            except KeyboardInterrupt:
+                if not sys.stdin.isatty():
+                    raise
+    finally:
+        if process.poll() is None:
+            end_family(process)
 
 # %% ../nbs/46_forkserver.ipynb #3e9ebe3d
 if __name__ == "__main__" and os.path.basename(sys.argv[0]) == "forkserver.py":

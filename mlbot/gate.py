@@ -14,14 +14,13 @@ __all__ = ['PASS', 'FAIL', 'TOO_CLOSE', 'NO_VERDICT', 'NOT_ASKED', 'NOTHING', 'G
 
 # %% ../nbs/35_gate.ipynb #2f266004
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from html import escape
 
-from .errors import GateFailed, InputError, NoVerdict
+from .errors import GateFailed, InputError, NoVerdict, inert, shown
 from .evaluate import Score
 from .noise import RISK, chance_of_so_few, holm, rows_to_settle
 from .settings import Target
@@ -174,7 +173,7 @@ def judge_family(gate: str, scores: Sequence[Score], target: Target, floors: dic
     floors, stretches, everyone = floors or {}, stretches or {}, range(len(scores))
     asked = [named_for(floors, score.metric, target.floor, gate) for score in scores]
     wished = [named_for(stretches, score.metric, target.stretch, gate) for score in scores]
-    enough = [score.n >= max(1, target.min_n or 1) or score.metric.lower() in floors for score in scores]
+    enough = [score.n >= (target.min_n or 1) or score.metric.lower() in floors for score in scores]
     measured = [at for at in everyone if enough[at] and scores[at].measured]
     chances = corrected_chances(scores, {at: asked[at] for at in measured if asked[at] is not None})
     late = corrected_chances(scores, {at: wished[at] for at in measured if wished[at] is not None})
@@ -444,7 +443,7 @@ class Shown:
     verdict: Verdict
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
-        line = f"{MARKS[self.verdict.outcome]} {verdict_line(self.verdict)}"
+        line = shown(f"{MARKS[self.verdict.outcome]} {verdict_line(self.verdict)}")
         return {RECORD: as_record(self.verdict), "text/plain": line, "text/html": f"<pre>{escape(line)}</pre>"}
 
 # %% ../nbs/35_gate.ipynb #28b34d19
@@ -598,15 +597,12 @@ def remarks(given: Sequence[Verdict], few: int = 5) -> list[str]:
     return said
 
 # %% ../nbs/35_gate.ipynb #662a2e39
-_LIVE = re.compile(r"[\\`*{}\[\]()#!|~<>&@$]")  # what Markdown, HTML or a forge would take for more than text
-
-
 def verdict_markdown(given: list[Verdict]) -> str:
     """The verdicts as a Markdown table; what could be read as markup is escaped."""
     def line(cells) -> str:
-        return "| " + " | ".join(_LIVE.sub(lambda found: f"&#{ord(found[0])};", " ".join(cell.split()))
-                                 for cell in cells) + " |"
-    return "\n".join([line(HEADER), line("---" for _ in HEADER), *(line(verdict_cells(item)) for item in given)])
+        return f"| {' | '.join(cells)} |"
+    rows = [map(inert, verdict_cells(item)) for item in given]
+    return "\n".join(map(line, [HEADER, ["---"] * len(HEADER), *rows]))
 
 # %% ../nbs/35_gate.ipynb #54ae5025
 ON_ALL_ROWS = ("texts_apart", "same_answer", "accuracy", "macro_f1", "calibration_error", "champion", "intents", "slices")

@@ -18,7 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from .errors import InputError, MlbotError, NoVerdict
+from .errors import InputError, MlbotError, NoVerdict, refuse_secrets
 from .files import flush, write_atomic
 
 # %% ../nbs/03_objects.ipynb #a7dd95d2
@@ -195,6 +195,7 @@ SCHEMES = ("s3", "abfss", "az", "gs")
 
 def open_objects(address: str | Path) -> Objects:
     """The objects of a folder, or of an account such as `s3://bucket/folder`. Raises InputError for an unknown address."""
+    refuse_secrets(str(address), "the address")
     scheme, remote, _ = str(address).partition("://")
     if not remote:
         return Folder(Path(address))

@@ -32,7 +32,7 @@ from mlbot.cache import (
     take_key,
     why,
 )
-from .errors import InputError, MlbotError, NoVerdict, OutOfTime, nearest
+from .errors import InputError, MlbotError, NoVerdict, OutOfTime, nearest, shown, without_secrets
 from .gate import RECORD, Rules, Verdict, against, error_of, gates_asked, read_record
 from mlbot.notebook import (
     RAISES,
@@ -216,9 +216,10 @@ def as_it_ran(out: Path, path: Path):
 
 # %% ../nbs/48_pipeline.ipynb #c7485a95
 def write_log(folder: Path, *lines: object) -> None:
-    """Append lines with the time to the log of a run."""
+    """Append lines with the time to the log of a run; what follows in a line of several is set in."""
+    said = [shown(without_secrets(str(line))).replace("\n", "\n" + " " * 9) for line in lines]
     with open(folder / "run.log", "a", encoding="utf-8") as log:
-        log.writelines(f"{time.strftime('%H:%M:%S')} {line}\n" for line in lines)
+        log.writelines(f"{time.strftime('%H:%M:%S')} {line}\n" for line in said)
 
 # %% ../nbs/48_pipeline.ipynb #13394163
 def rules_of(folder: Path, parameters: dict, settings: Settings) -> Rules:

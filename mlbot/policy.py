@@ -254,7 +254,7 @@ def answer_pending(state: State, act: Act, rules: Rules) -> Step | None:
     """What an act means to a question that the bot has asked; None when it is a new wish."""
     pending, text = state.pending, act.text or ""
     agreed = act.confirm
-    if agreed is None and text:
+    if agreed is None:
         agreed = True if is_one_of(text, YES) else False if is_one_of(text, NO) else None
     if pending.kind == "confirm" and agreed is not None:
         if not agreed and pending.options == ("start",):

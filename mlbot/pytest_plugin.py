@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from .errors import InputError, MlbotError, NoVerdict
+from .errors import InputError, MlbotError, NoVerdict, shown
 
 # %% ../nbs/50_pytest_plugin.ipynb #51b10ffe
 def pytest_addoption(parser):
@@ -137,7 +137,7 @@ class PipelineNotebook(pytest.File):
             if is_gate(cell):
                 calls, number = [name for name, _ in gate_calls(cell.source)], cell.metadata["cell"]
                 for name in calls if all(calls) else [""]:  # a cell with a gate that only its run can name is one item
-                    item = GateCell.from_parent(self, name=name or f"cell {number}")
+                    item = GateCell.from_parent(self, name=shown(name or f"cell {number}"))
                     item.cell, item.gates = number, [name] if name else []
                     yield item
 
@@ -159,7 +159,7 @@ class NotebookItem(pytest.Item):
 
     def repr_failure(self, excinfo, style=None):
         """The message of our own errors; pytest's traceback for anything else."""
-        return str(excinfo.value) if isinstance(excinfo.value, MlbotError) else super().repr_failure(excinfo)
+        return shown(str(excinfo.value)) if isinstance(excinfo.value, MlbotError) else super().repr_failure(excinfo)
 
     def reportinfo(self):
         """File and title, for the report."""
@@ -209,10 +209,10 @@ class GateCell(NotebookItem):
                             f"{self.path.name}, cell {self.cell}")
         for verdict in mine:
             if verdict.outcome == TOO_CLOSE or verdict.waiver:
-                warnings.warn(GateWarning(verdict_line(verdict)), stacklevel=1)
+                warnings.warn(GateWarning(shown(verdict_line(verdict))), stacklevel=1)
         late = [verdict_line(verdict) for verdict in mine if missed(verdict)]
         if late:
-            pytest.xfail("; ".join(late))
+            pytest.xfail(shown("; ".join(late)))
 
 # %% ../nbs/50_pytest_plugin.ipynb #6b94173f
 def properties_of(verdict) -> list[tuple[str, object]]:

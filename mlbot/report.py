@@ -6,8 +6,8 @@
 __all__ = ['INK', 'PRODUCTION', 'KINDS', 'MEASURES', 'Picture', 'as_svg', 'recall_figure', 'curve_figure', 'plan_figure',
            'as_base64', 'recall_part', 'context_part', 'search_figure', 'traffic_figure', 'drift_figure',
            'coverage_figure', 'decision_part', 'curve_part', 'free_scores', 'score_facts', 'production_part',
-           'data_part', 'judged_part', 'family_part', 'plan_part', 'fill_text', 'render_report', 'week_numbers',
-           'week_quality', 'render_week']
+           'data_part', 'judged_part', 'family_part', 'plan_part', 'as_shown', 'open_page', 'fill_text',
+           'render_report', 'week_numbers', 'week_quality', 'render_week']
 
 # %% ../nbs/40_report.ipynb #168169e5
 import base64
@@ -22,6 +22,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from .data import Finding
+from .errors import shown
 from .evaluate import Score, most_confused, recall_by_intent
 from .files import write_atomic
 from mlbot.gate import (
@@ -58,7 +59,7 @@ def as_svg(figure: Picture, about: str) -> str:
     """A figure as SVG, with `about` as its description and without a date: the same figure gives the same text."""
     buffer = io.StringIO()
     with rc_context({"svg.hashsalt": "mlbot"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Description": about})
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Description": shown(about)})
     return buffer.getvalue()
 
 # %% ../nbs/40_report.ipynb #40c57d7c
@@ -116,7 +117,7 @@ def plan_figure(name: str, target: Target, day: date, score: Score | None = None
         axes.errorbar([day], [score.value], yerr=[[score.value - score.low], [score.high - score.value]], marker="o",
                       color=INK,
                       capsize=3, label=f"{score.value:.3f} on {day}")
-    axes.set_ylabel(name)
+    axes.set_ylabel(name, parse_math=False)
     axes.tick_params(axis="x", rotation=30)
     axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
     axes.spines[["top", "right"]].set_visible(False)
@@ -333,6 +334,17 @@ MEASURES = {
 }
 
 # %% ../nbs/40_report.ipynb #d3e4b043
+def as_shown(value):
+    """A value for a page: in texts of people, characters that hide or reverse others appear by their number."""
+    return shown(value) if type(value) is str else value
+
+
+def open_page(name: str) -> jinja2.Template:
+    """A page of the folder `web`, in which nothing that is filled in is markup."""
+    loader = jinja2.FileSystemLoader(PACKAGE / "web")
+    return jinja2.Environment(loader=loader, autoescape=True, finalize=as_shown).get_template(name)
+
+
 def fill_text(template: str, filters: dict, facts: dict) -> str:
     """A template of the folder `templates` filled in, as plain text."""
     loader = jinja2.FileSystemLoader(PACKAGE / "templates")
@@ -348,9 +360,7 @@ def render_report(folder: Path, headline: str, tone: str, verdicts: list[Verdict
     `plans` are the targets by gate; those that climb are drawn, with `day` marked.
     """
     data_facts, findings = data_part(folder)
-    loader = jinja2.FileSystemLoader(PACKAGE / "web")
-    page = jinja2.Environment(loader=loader, autoescape=True).get_template("report.html")
-    html = page.render(
+    html = open_page("report.html").render(
         headline=headline, tone=tone, error=error, run=folder.name, facts=[*data_facts, *facts], findings=findings,
         verdicts=[(verdict_cells(item), "fail" if item.stops and item.outcome != NO_VERDICT else KINDS[item.outcome])
                   for item in verdicts],
@@ -390,8 +400,7 @@ def render_week(folder: Path, seen: dict, before: dict | None = None, earlier: s
     """Write `report.html` into the folder of a look at production. `before`: what was seen on the day `earlier`."""
     days, alerts = seen["days"], seen["alerts"]
     now, then = week_numbers(seen), week_numbers(before) if before else {}
-    loader = jinja2.FileSystemLoader(PACKAGE / "web")
-    html = jinja2.Environment(loader=loader, autoescape=True).get_template("week.html").render(
+    html = open_page("week.html").render(
         headline=f"{len(alerts)} alert{'s' * (len(alerts) > 1)}" if alerts else "no alert", alerts=alerts,
         model=seen["model"], earlier=earlier,
         span=f"{days[0]['day']} to {days[-1]['day']}" if days else "no message yet",

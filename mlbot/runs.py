@@ -23,7 +23,7 @@ from pathlib import Path
 import pandas as pd
 
 from .compare import Change
-from .data import write_csv
+from .data import bare, export_csv
 from .errors import InputError, nearest
 from .files import write_atomic
 from .gate import Rules, Verdict, as_plain, as_record, read_record
@@ -72,15 +72,17 @@ def open_run(settings: Settings, run: str, needs: str = "") -> Path:
 
 # %% ../nbs/38_runs.ipynb #2c246b20
 def save_table(table: pd.DataFrame, file: Path) -> None:
-    """Write a table as CSV, in one step."""
-    write_csv(file, list(table.columns), table.itertuples(index=False))
+    """Write a table as CSV, in one step. People open it, too: its formulas are harmless, and `load_table` undoes that."""
+    export_csv(file, table)
 
 # %% ../nbs/38_runs.ipynb #f98b4b3b
 def load_table(file: Path) -> pd.DataFrame:
     """Read a table of this folder; every column is text but `digest`, `line` and `confidence`."""
     numbers = {"digest": "uint64", "line": "int64", "confidence": "float64"}
     header = pd.read_csv(file, nrows=0).columns
-    return pd.read_csv(file, keep_default_na=False, dtype={name: numbers.get(name, str) for name in header})
+    found = pd.read_csv(file, keep_default_na=False, dtype={name: numbers.get(name, str) for name in header})
+    texts = {name: found[name].map(bare) for name in header if name not in numbers and found[name].str.startswith("'").any()}
+    return found.assign(**texts).rename(columns=bare)
 
 # %% ../nbs/38_runs.ipynb #19a0f3bb
 def load_production_rows(folder: Path) -> pd.DataFrame:

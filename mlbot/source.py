@@ -20,7 +20,7 @@ import pandas as pd
 
 from .company import LAST_WEEK, Row, labelled_rows, production_sample
 from .data import Columns, Finding, Utterances, read_utterances, rows_sha256, sample_file, write_csv
-from .errors import InputError, nearest
+from .errors import InputError, nearest, refuse_secrets
 from .settings import Settings
 from .store import is_remote, is_store, read_locked
 
@@ -136,6 +136,7 @@ def read_company(rows: list[Row], columns: Columns, settings: Settings) -> Utter
 # %% ../nbs/16_source.ipynb #173e070f
 def find_source(source: str, settings: Settings) -> Path | str:
     """The file of a source that is no company; the folder or address of a store. `store` is that of the settings."""
+    refuse_secrets(source, "data")
     if source == "store" or is_remote(source):
         return settings.places.data if source == "store" else source
     path = settings.root / source
@@ -168,6 +169,8 @@ def load_source(source: str, columns: Columns, settings: Settings) -> Utterances
 # %% ../nbs/16_source.ipynb #01f5db72
 def check_source(source: str, production: str, settings: Settings) -> None:
     """Raise InputError at once for a source or a file of production that is not there."""
+    for name, address in (("data", source), ("production", production)):
+        refuse_secrets(address, name)
     place = week_of(source) if is_company(source) else find_source(source, settings)
     if isinstance(place, Path) and not place.exists():
         raise InputError("no such file", "a CSV file, or a store", "check the path", source)

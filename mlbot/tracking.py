@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from .errors import NoVerdict
+from .artefact import is_name
+from .errors import NoVerdict, without_secrets
 from .live import read_pointer
 from .runs import STAMP, facts_of_run, load_json, load_outcome
 from .settings import Settings
@@ -45,7 +46,7 @@ def params_of(folder: Path) -> dict[str, str]:
     found |= {"context": " ".join(prepared.get("context", ())), "lock": prepared.get("environment", {}).get("lock", "")}
     found |= {f"model.{name}": " ".join(map(str, value)) if isinstance(value, list) else value
               for name, value in prepared.get("model", {}).items()}
-    return {name: str(value)[:LONGEST] for name, value in found.items()}
+    return {name: without_secrets(str(value))[:LONGEST] for name, value in found.items()}
 
 # %% ../nbs/61_tracking.ipynb #32b58ded
 def tags_of(folder: Path, champion: str) -> dict[str, str]:
@@ -143,7 +144,7 @@ def mark_champion(client, experiment: str, champion: str) -> None:
     for run in client.search_runs([experiment], "tags.champion = 'yes'"):
         if run.data.tags.get("model") != champion:
             client.set_tag(run.info.run_id, "champion", "no")
-    for run in client.search_runs([experiment], f"tags.model = '{champion}'") if champion else []:
+    for run in client.search_runs([experiment], f"tags.model = '{champion}'") if is_name(champion) else []:
         if run.data.tags.get("champion") != "yes":
             client.set_tag(run.info.run_id, "champion", "yes")
 
@@ -176,4 +177,4 @@ def track(folder: Path, settings: Settings) -> str:
                         "a server that answers, or a file that can be written",
                         "start it, or correct mlflow in settings.ini [tracking]") from None
     where = f"/#/experiments/{experiment}/runs/{run}" if not files else f", experiment {settings.root.name}, run {entry.name}"
-    return address + where
+    return without_secrets(address) + where

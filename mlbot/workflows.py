@@ -24,7 +24,8 @@ import jinja2
 import yaml
 
 from .errors import InputError, nearest
-from .files import write_atomic
+from .files import inside, write_atomic
+from .forkserver import end_family
 from .settings import PACKAGE, Settings
 
 # %% ../nbs/71_workflows.ipynb #0c444f1f
@@ -97,11 +98,10 @@ class Written:
 
 def write_workflows(settings: Settings, force: bool = False) -> Written:
     """Write the workflows of the architecture into the project; `force` also replaces those that somebody changed."""
-    folder = settings.root / ".github" / "workflows"
     wanted = SERVICE if settings.ci.architecture == "service" else INSIDE
     new, kept, gone = [], [], []
     for name in SERVICE:
-        file = folder / f"{name}.yml"
+        file = inside(settings.root, f".github/workflows/{name}.yml")
         mine = not file.exists() or is_ours(file.read_text(encoding="utf-8")) or force
         if not mine:
             kept.append(file.name)
@@ -114,8 +114,9 @@ def write_workflows(settings: Settings, force: bool = False) -> Written:
             gone.append(file.name)
     if settings.ci.architecture == "service" and not (settings.root / "bot").exists():
         for name in ("client.js", "sample-bot.mjs", "service.test.mjs", "package.json"):
-            (settings.root / "bot").mkdir(exist_ok=True)
-            shutil.copy(PACKAGE / "web" / name, settings.root / "bot" / name)
+            file = inside(settings.root, f"bot/{name}")
+            file.parent.mkdir(exist_ok=True)
+            shutil.copy(PACKAGE / "web" / name, file)
         new.append("bot/")
     return Written(tuple(new), tuple(kept), tuple(gone))
 
@@ -176,7 +177,8 @@ class Shell:
     def look(self, name: str):
         """The value of a name in an expression: '' for what this machine does not know."""
         kind, _, rest = name.partition(".")
-        fixed = {"github.event_name": self.event, "github.ref": "refs/heads/main", "always()": True,
+        ref = "refs/pull/1/merge" if self.event == "pull_request" else "refs/heads/main"
+        fixed = {"github.event_name": self.event, "github.ref": ref, "always()": True,
                  "success()": not self.failed, "failure()": self.failed, "github.token": os.environ.get("GH_TOKEN", "")}
         if name in fixed:
             return fixed[name]
@@ -215,10 +217,14 @@ def run_step(job: str, step: dict, environment: dict[str, str], shell: Shell, sh
                                 env={**os.environ, **own, "GITHUB_OUTPUT": said.name, "CI": "true",
                                      "PATH": f"{home}{os.pathsep}{os.environ['PATH']}"})
         lines = []
-        for line in done.stdout:
-            lines.append(line)
-            show(line)
-        code = done.wait()
+        try:
+            for line in done.stdout:
+                lines.append(line)
+                show(line)
+            code = done.wait()
+        finally:
+            if done.poll() is None:
+                end_family(done)
         for line in Path(said.name).read_text().splitlines():
             key, found, value = line.partition("=")
             if found and "id" in step:
@@ -247,7 +253,7 @@ def clone(root: Path, to: Path) -> Path:
     """A clone of the last commit, as the other machine would check it out. InputError without git."""
     if shutil.which("git") is None:
         raise InputError("git is not installed", "git, which the other machine uses, too", "install it")
-    done = subprocess.run(["git", "clone", "--quiet", str(root), str(to)], capture_output=True, text=True)
+    done = subprocess.run(["git", "clone", "--quiet", "--", str(root), str(to)], capture_output=True, text=True)
     if done.returncode:
         raise InputError(f"git cannot clone this project: {(done.stderr.strip() or 'no reason').splitlines()[-1]}",
                          "a git repository with a commit", "git init, git add, git commit", str(root))
@@ -272,7 +278,11 @@ def run_workflow(root: Path, name: str, event: str = "push", only: str = "", inp
         raise InputError(f"no job {only!r}", nearest(only, list(jobs)), "correct the name", f"{name}.yml")
     for key in [only] if only else jobs:
         with tempfile.TemporaryDirectory(prefix="mlbot-ci-") as place:
-            shell = Shell(clone(root, Path(place) / "checkout"), event, inputs or {})
+            shell = Shell(Path(place) / "checkout", event, inputs or {})
+            if not evaluate(str(jobs[key].get("if", "success()")), shell.look):
+                yield Done(key, "the whole job", None, f"not asked for: {jobs[key]['if']}")
+                continue
+            clone(root, shell.folder)
             for step in jobs[key]["steps"]:
                 environment = {**workflow.get("env", {}), **jobs[key].get("env", {})}
                 yield run_step(key, step, {name: str(value) for name, value in environment.items()}, shell, show)

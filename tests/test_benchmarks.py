@@ -1,5 +1,6 @@
 """The benchmarks run, and what they compare gives the same answers. No time is tested."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -167,3 +168,56 @@ def test_kernels_start_both_ways(root):
     done = run(root, "benchmarks/kernels.py", "--kernels", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["usual", "forked", "usual"]
+
+
+TINY = '''"""Prices"""
+MOST = 3
+
+
+def price(n: int, each: int = 2) -> int:
+    """What so many cost; the first one above `MOST` is free."""
+    if n < 0:
+        raise ValueError("less than nothing")
+    return n * each if n <= MOST else (n - 1) * each
+
+
+def never(n: int) -> int:
+    return n + 1
+'''
+WEAK = """import pytest
+from mlbot.tiny import price
+
+
+def test_a_price_is_right():
+    assert price(2) == 4 and price(5) == 8
+
+
+def test_less_than_nothing_is_refused():
+    with pytest.raises(ValueError):
+        price(-1)
+"""
+
+
+def test_a_fault_that_no_test_notices_is_found_and_one_that_was_reviewed_is_subtracted(root, tmp_path):
+    """Examples of the notebook count, your checkout stays as it is, and a second run prints the same from what was kept."""
+    for folder in ("mlbot", "tests", "nbs", "benchmarks"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "mlbot" / "__init__.py").touch()
+    (tmp_path / "mlbot" / "tiny.py").write_text(TINY)
+    (tmp_path / "tests" / "test_tiny.py").write_text(WEAK)
+    cells = ["#| default_exp tiny", "#| export\nfrom nowhere import exported", "assert price(3, each=5) == 15"]
+    (tmp_path / "nbs" / "00_tiny.ipynb").write_text(json.dumps({"cells": [
+        {"cell_type": "code", "source": [cell]} for cell in cells]}))
+    (tmp_path / "benchmarks" / "mutation_reviewed.toml").write_text(
+        '[[reviewed]]\nmodule = "tiny"\nfunction = "never"\nwhy = "nobody calls it"\n'
+        "mutants = ['return {n + 1 => None}', 'gone {a => b}']\n")
+    command = [root / "benchmarks" / "mutation.py", "--root", tmp_path, "--module", "tiny"]
+    done = run(root, *command)
+    survived = re.findall(r"^survived  tiny:\d+ (.*)$", done.stdout, re.MULTILINE)
+    assert survived == [
+        "(module): MOST = {3 => 4}", "price: if n {< => <=} 0:", "price: if n < {0 => 1}:",
+        "never: return n {+ => -} 1   [no test calls it]",
+        "never: return n + {1 => 2}   [no test calls it]", "never: return n + {1 => (0)}   [no test calls it]"], done.stderr
+    assert "reviewed  tiny:13 never: return {n + 1 => None}   [nobody calls it]" in done.stdout
+    assert "on the reviewed list, and no mutant any more: tiny never: gone {a => b}" in done.stdout and done.returncode == 1
+    assert run(root, *command).stdout == done.stdout and (tmp_path / "mlbot" / "tiny.py").read_text() == TINY

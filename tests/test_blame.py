@@ -345,3 +345,45 @@ def test_the_command_compares_the_last_two_runs(project, mlbot):
     done = mlbot("blame")
     assert done.returncode == 0 and "noise: " in done.stdout and "code: unchanged" in done.stdout, done.stderr
     assert "picture: runs/" in done.stdout and "next: " in done.stdout
+
+
+OPTIONS = ["--output=owned", "--exec=touch owned", "-h", "HEAD; touch owned", "--end-of-options", "main", "HEAD", "a" * 39]
+
+
+@pytest.mark.parametrize("commit", OPTIONS)
+def test_blame_passes_no_commit_that_begins_with_dashes_to_git(repository, commit, monkeypatch):
+    """What a run says of its commit is data: 40 hex digits or an error, wherever git is asked; no file is written."""
+    from mlbot.blame import archive_of, changed_files, code_at, differences
+    asked = []
+    real = blaming.git
+    monkeypatch.setattr(blaming, "git", lambda root, *words: asked.append(words) or real(root, *words))
+    version, fine = {"commit": commit, "changed": ""}, code_version(repository)
+    old, new = (repository / "runs" / name for name in ("old", "new"))
+    for folder, facts in ((old, version), (new, fine)):
+        folder.mkdir(parents=True)
+        save_json({"context": []}, folder / "prepare.json")
+        save_json(facts, folder / "run.json")
+
+    def at():
+        with code_at(repository, version):
+            pass
+    for call in (at, lambda: archive_of(repository, version), lambda: changed_files(repository, version, fine),
+                 lambda: changed_files(repository, fine, version), lambda: differences(old, new, load_settings(repository)),
+                 lambda: differences(old, old, load_settings(repository))):
+        with pytest.raises(InputError, match="as its commit"):
+            call()
+    assert not any(commit in word for words in asked for word in words) and not list(repository.rglob("owned"))
+
+
+def test_no_command_takes_an_option_from_data(root):
+    """Each call of a program is looked at: a word from a file or a person stands behind the end of options."""
+    import ast
+    calls = []
+    for path in sorted((root / "mlbot").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if name.startswith(("subprocess.", "os.system", "os.popen", "os.exec", "os.spawn")) and "Error" not in name:
+                calls.append((path.stem, ast.unparse(node)))
+    assert not [call for _, call in calls if "shell=True" in call or "os.system" in call or "os.popen" in call]
+    looked_at = {"__main__", "blame", "bundle", "checkout", "cli", "forkserver", "project", "runs", "workflows"}
+    assert {module for module, _ in calls} <= looked_at, "a module that starts programs: look where its words come from"

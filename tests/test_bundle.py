@@ -29,6 +29,7 @@ from mlbot.bundle import (
     requirements_of,
     served_settings,
     use_bundle,
+    write_sums,
 )
 from mlbot.errors import InputError
 from mlbot.live import previous, promote, read_pointer, released_names
@@ -268,8 +269,9 @@ def test_the_unit_names_what_is_installed_and_is_hardened(installed):
     program, *words = shlex.split(unit["ExecStart"])
     assert Path(program).is_file() and os.access(program, os.X_OK) and words == ["serve"]
     assert Path(unit["WorkingDirectory"]) == target and unit["User"] == "mlbot" and unit["Restart"] == "always"
-    assert [Path(path) for path in unit["ReadWritePaths"].split()] == [target / "models", target / "events"]
-    assert all(Path(path).is_dir() for path in unit["ReadWritePaths"].split()) and unit["ProtectSystem"] == "strict"
+    writes = [Path(path) for path in shlex.split(unit["ReadWritePaths"])]
+    assert writes == [target / "models", target / "events"]
+    assert all(map(Path.is_dir, writes)) and unit["ProtectSystem"] == "strict"
     assert unit["EnvironmentFile"].startswith("-/etc/") and unit["NoNewPrivileges"] == "yes"
 
 
@@ -296,7 +298,7 @@ def test_a_server_gets_the_settings_that_mean_something_there(office, bundle, tm
         (tmp_path / "settings.ini").write_text(f"[places]\ncarried = {carried}\n")
         assert (f"carried = {carried}" in served_settings(load_settings(tmp_path))) == kept
     (tmp_path / "settings.ini").write_text("[service]\nevents = postgresql+psycopg://ann:topsecret@db/mlbot\n")
-    with pytest.raises(InputError, match="holds a password") as caught:
+    with pytest.raises(InputError, match="holds a password or a key") as caught:
         served_settings(load_settings(tmp_path))
     assert "topsecret" not in str(caught.value)
 
@@ -339,6 +341,120 @@ def test_without_a_champion_or_wheels_there_is_no_bundle(project, mlbot, office,
     (models / "history.jsonl").write_text("")
     with pytest.raises(InputError, match="does not end with the champion"):
         bundle_models(models, tmp_path / "carried")
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A bundle with the installer, and files that only look like wheels: enough for what is checked first."""
+    folder = tmp_path / "a bundle"
+    (folder / "wheels").mkdir(parents=True)
+    facts = {"MODEL": "3f2a9c01d4be", "PYTHON": "{}.{}".format(*sys.version_info), "PLATFORM": "Linux x86_64"}
+    (folder / "install.sh").write_text(fill("install.sh", facts))
+    for name in ("pip-1-py3-none-any.whl", "mlbot-1-py3-none-any.whl"):
+        (folder / "wheels" / name).write_bytes(b"wheel")
+    write_sums(folder)
+    return folder
+
+
+def listed(folder, line):
+    """Add a line to the list of digests."""
+    (folder / "SHA256SUMS").write_text((folder / "SHA256SUMS").read_text() + line)
+
+
+ADDED = {
+    "a wheel": lambda folder: (folder / "wheels" / "numpy-99-py3-none-any.whl").write_bytes(b"x"),
+    "a hidden wheel": lambda folder: (folder / "wheels" / ".numpy-99-py3-none-any.whl").write_bytes(b"x"),
+    "a second pip": lambda folder: (folder / "wheels" / "pip-0-py3-none-any.whl").write_bytes(b"x"),
+    "a link": lambda folder: (folder / "wheels" / "x-1-py3-none-any.whl").symlink_to("pip-1-py3-none-any.whl"),
+    "a linked folder": lambda folder: (folder / "models").symlink_to("/etc"),
+    "a list that leads out": lambda folder: listed(folder, f"{'0' * 64}  ../outside\n"),
+    "a list that names a root": lambda folder: listed(folder, f"{'0' * 64}  /etc/passwd\n"),
+    "a line that is none": lambda folder: listed(folder, "wheels/x.whl\n"),
+    "a file listed twice": lambda folder: listed(folder, f"{'0' * 64}  install.sh\n"),
+    "a pipe": lambda folder: os.mkfifo(folder / "wheels" / "pipe"),
+}
+
+
+@pytest.mark.parametrize("add", ADDED.values(), ids=ADDED)
+def test_install_sh_installs_no_wheel_that_is_not_in_sha256sums(small, tmp_path, add):
+    """What is not listed is refused by name, with exit code 2, before anything is written."""
+    add(small)
+    done = subprocess.run(["sh", small / "install.sh", tmp_path / "target"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "the bundle is not whole" in done.stderr, done.stderr
+    assert re.search("not listed|is a link|has the line|is damaged", done.stderr) and not (tmp_path / "target").exists()
+
+
+def test_install_sh_imports_nothing_from_the_folder_it_is_called_in(small, tmp_path):
+    """A file hashlib.py in the working folder, or one that PYTHONPATH names, is not run."""
+    (tmp_path / "hashlib.py").write_text("import sys\nsys.exit('owned')\n")
+    done = subprocess.run(["sh", small / "install.sh", tmp_path / "it's"], cwd=tmp_path, capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(tmp_path)}, timeout=60)
+    assert done.returncode == 2 and "owned" not in done.stderr and "holds a quote" in done.stderr
+
+
+def test_install_sh_looks_at_the_folder_it_lies_in(small, tmp_path):
+    """A CDPATH that knows a folder of the same name leads nowhere else."""
+    (tmp_path / "decoy" / small.name).mkdir(parents=True)
+    (small / "extra").touch()
+    done = subprocess.run(["sh", f"{small.name}/install.sh", tmp_path / "target"], cwd=tmp_path, capture_output=True,
+                          env=os.environ | {"CDPATH": str(tmp_path / "decoy")}, timeout=60, text=True)
+    assert done.returncode == 2 and "'extra' is not listed" in done.stderr, done.stderr
+
+
+def test_the_digest_of_the_archive_lies_beside_it(bundle):
+    """What tells who made a bundle has to come on another way than the bundle."""
+    archive = bundle.with_name(f"{bundle.name}.tar.gz")
+    said = archive.with_name(f"{archive.name}.sha256").read_text()
+    assert said == f"{hashlib.sha256(archive.read_bytes()).hexdigest()}  {archive.name}\n"
+
+
+@pytest.mark.parametrize("name", ["a\nExecStartPre=/bin/sh", "a\"b", "it's", "back\\slash", "a\u2028b"])
+def test_no_folder_name_adds_a_line_to_the_unit(tmp_path, name):
+    """A name that could end a line or a quotation is refused."""
+    from mlbot.bundle import fill_unit
+    with pytest.raises(InputError, match="a quote, a backslash or a control character"):
+        fill_unit("WorkingDirectory=@TARGET@", str(tmp_path / name))
+
+
+def test_systemd_reads_spaces_and_percent_signs_of_a_folder_as_they_are(tmp_path):
+    """`%h` in a name is no home directory. Skips, visibly, where systemd-analyze is missing."""
+    from mlbot.bundle import fill_unit
+    from mlbot.settings import PACKAGE
+    target = tmp_path / "50%h of $HOME"
+    for name in ("models", "events", "current/venv/bin"):
+        (target / name).mkdir(parents=True)
+    program = target / "current" / "venv" / "bin" / "mlbot"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    unit = tmp_path / "mlbot.service"
+    unit.write_text(fill_unit((PACKAGE / "deploy" / "mlbot.service").read_text(), str(target)))
+    assert "50%%h of $HOME/models" in unit.read_text() and "50%%h of $HOME/current" in unit.read_text()
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not here")
+    done = subprocess.run(["systemd-analyze", "verify", "--recursive-errors=no", unit], capture_output=True, text=True)
+    assert done.returncode == 0 and "mlbot.service" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("line", ["[service]\nevents = postgresql://ann:pa/ss@db/mlbot",
+                                  "[bot]\nwebhooks = https://h.example/?token=abcd",
+                                  "[service]\nevents = postgresql://db/mlbot?user=ann&password=secret1",
+                                  "[bot]\nprocesses = own.toml"])
+def test_no_password_is_packed(tmp_path, line):
+    """`?password=`, `user:pa/ss@` and `?token=`, in settings and in the catalogue; the error does not say it either."""
+    (tmp_path / "own.toml").write_text('[pay]\nurl = "https://erp.example/pay?sig=abcd1234"\n')
+    (tmp_path / "settings.ini").write_text(line + "\n")
+    with pytest.raises(InputError, match="holds a password or a key") as caught:
+        served_settings(load_settings(tmp_path))
+    assert not re.search("pa/ss|abcd|secret1", str(caught.value))
+
+
+def test_what_only_training_needs_is_not_packed(tmp_path):
+    """The tracking server, the scheduler and the kept results are addresses that a server has no use for."""
+    (tmp_path / "settings.ini").write_text("[tracking]\nmlflow = https://ann:secret1@mlflow.example\n"
+                                           "[work]\nworkers = tcp://h:8786\n"
+                                           "[places]\ncache = s3://bucket/kept\n")
+    text = served_settings(load_settings(tmp_path))
+    assert not re.search("mlflow|tcp|s3", text.partition("\n\n")[2])
 
 
 def test_a_template_without_its_value_is_a_mistake_of_ours():

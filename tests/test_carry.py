@@ -296,3 +296,46 @@ def test_a_trial_reaches_all_and_ends_everywhere(here, there, shared):
     with pytest.raises(InputError):
         pull_trial(there, shared, None)
     assert read_canary(there) is None
+
+
+def test_after_a_kill_between_history_and_pointer_push_names_what_it_carries(here, tmp_path, mlbot):
+    """The release is ended, that is said, and the place holds the champion that the command names."""
+    first, second = released_names(here)
+    (tmp_path / "settings.ini").write_text(f"[data]\nsource = sample\n[places]\nmodels = {here}\n")
+    (here / POINTER).write_text(first + "\n")  # as if killed before the last step of the second release
+    shared = tmp_path / "shared"
+    done = mlbot("models", "--push", shared, cwd=tmp_path)
+    assert done.returncode == 0 and f"mended: the release of model {second} was cut short" in done.stdout, done.stderr
+    assert f"champion {second}, to" in done.stdout and read_pointer(here) == second
+    assert read_releases(open_objects(shared))[-1]["model"] == second
+    again = mlbot("models", "--push", shared, cwd=tmp_path)
+    assert "mended" not in again.stdout and f"carried: 0 entries of the history, champion {second}" in again.stdout
+    (here / POINTER).write_text(first + "\n")
+    assert f"mended: the release of model {second}" in mlbot("models", cwd=tmp_path).stdout and read_pointer(here) == second
+
+
+def test_a_release_that_was_cut_and_whose_model_is_gone_is_not_carried(here, tmp_path, mlbot):
+    """Then nobody knows which model is meant: exit code 2, and nothing is carried."""
+    first, second = released_names(here)
+    (tmp_path / "settings.ini").write_text(f"[data]\nsource = sample\n[places]\nmodels = {here}\n")
+    (here / POINTER).write_text(first + "\n")
+    shutil.rmtree(here / second)
+    done = mlbot("models", "--push", tmp_path / "shared", cwd=tmp_path)
+    assert done.returncode == 2 and "which is not here whole" in done.stderr and not (tmp_path / "shared").exists()
+
+
+def test_a_release_while_another_one_is_pushed_is_named_by_the_next_push(here, tmp_path, mlbot, monkeypatch):
+    """What is printed is what lies there, and not what the pointer says by then."""
+    from mlbot import carry
+    first, second = released_names(here)
+    (tmp_path / "settings.ini").write_text(f"[data]\nsource = sample\n[places]\nmodels = {here}\n")
+    real = carry.push_model
+
+    def slow(models, name, *more):
+        real(models, name, *more)
+        if read_pointer(here) == second:
+            promote(here, first, {"who": "ben", "why": "meanwhile"})
+    monkeypatch.setattr(carry, "push_model", slow)
+    done = mlbot("models", "--push", tmp_path / "shared", cwd=tmp_path)
+    there = read_releases(open_objects(tmp_path / "shared"))[-1]["model"]
+    assert there == second and f"champion {second}, to" in done.stdout and read_pointer(here) == first

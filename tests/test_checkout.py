@@ -131,7 +131,8 @@ def test_a_heavy_library_is_imported_in_one_module_only(library, home):
     also = {"pandas": {"benchmark", "blame", "checks", "feedback", "ledger", "many", "model", "prepare", "relabel", "replay",
                        "report", "runs", "source", "split", "store"},
             "scipy": {"many", "meter", "model"}, "sklearn": {"benchmark"}, "jinja2": {"workflows"},
-            "safetensors": {"encoder", "prepare"}, "msgspec": {"serve"}, "prometheus_client": {"serve"}}
+            "safetensors": {"encoder", "prepare"}, "psutil": {"forkserver"}, "msgspec": {"serve"},
+            "prometheus_client": {"serve"}}
     assert users - {"checkout"} <= {home, *also.get(library, ())}
 
 

@@ -1,23 +1,31 @@
 """The bounds of a score are those of the books, and hold what they promise."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom, binomtest, false_discovery_control
+from scipy.integrate import quad
+from scipy.stats import binom, binomtest, false_discovery_control, norm
 from scipy.stats import bootstrap as scipy_bootstrap
 
 from mlbot.evaluate import accuracy, bootstrap, corrected_levels, gain, share
 from mlbot.meter import decisions_carried, tail
 from mlbot.noise import (
     benjamini_hochberg,
+    binomial_mid_p,
     chance_of_no_loss,
     chance_of_so_few,
+    crossing,
     design_effect,
+    difference_bounds,
+    difference_interval,
     e_value,
     healed_bound,
     holm,
     rows_to_see,
+    rows_to_settle,
     share_at_least,
     share_at_most,
     smallest_seen,
@@ -80,6 +88,88 @@ def test_a_bootstrap_of_groups_holds_its_level():
 def test_the_rows_that_show_a_difference_are_those_of_the_formula():
     assert rows_to_see(0.02, 0.06) == pytest.approx(920, abs=15) and rows_to_see(0.01, 0.15) > 9000
     assert smallest_seen(rows_to_see(0.02, 0.06), 0.06) == pytest.approx(0.02, abs=1e-3)
+
+
+def test_the_rows_that_settle_a_verdict_are_those_with_which_its_bound_is_at_the_limit_four_times_in_five():
+    """On the limit, and without rows, no number of rows settles anything; a surer answer needs more of them."""
+    half = (0.85 - 0.79) / 2 * (1 + norm.ppf(0.8) / norm.ppf(0.95))
+    for limit in (0.80, 0.84):  # on both sides
+        assert rows_to_settle(0.82, 0.79, 0.85, 500, limit) == math.ceil(500 * (half / 0.02) ** 2) == 2571
+    assert rows_to_settle(0.82, 0.79, 0.85, 500, 0.80, power=0.5) == pytest.approx(500 * 1.5**2, abs=1)
+    assert rows_to_settle(0.8, 0.7, 0.9, 500, 0.8) is rows_to_settle(0.9, 0.7, 0.9, 0, 0.8) is None
+
+
+def test_the_rows_that_tell_two_models_apart_are_those_of_the_textbook():
+    """By Lachenbruch's formula for McNemar's test; a difference that the discordance cannot hold is still a number."""
+    sure, found = norm.ppf(0.95), norm.ppf(0.9)
+    exact = ((sure * math.sqrt(0.1) + found * math.sqrt(0.1 - 0.03**2)) / 0.03) ** 2
+    assert rows_to_see(0.03, 0.1, power=0.9) == math.ceil(exact) and rows_to_see(0.01, 0.1) == 6181
+    assert rows_to_see(0.5, 0.1) == math.ceil((sure * math.sqrt(0.1) / 0.5) ** 2)
+    for power in (0.8, 0.9):
+        seen = smallest_seen(500, 0.1, power)
+        assert rows_to_see(seen - 1e-6, 0.1, power) > 500 >= rows_to_see(seen + 1e-6, 0.1, power)
+    assert smallest_seen(500, 0.1) == smallest_seen(500, 0.1, 0.8)
+    assert smallest_seen(1, 0.1) == pytest.approx(0.1)  # nothing smaller than all that differs
+
+
+def test_a_crossing_is_found_to_the_last_digits_and_is_an_end_where_there_is_none():
+    assert crossing(lambda at: 0.3 - at, 0.0, 1.0) == pytest.approx(0.3, abs=1e-15)
+    assert [crossing(lambda at, end=end: end, 2.0, 3.0) for end in (1.0, -1.0)] == pytest.approx([3.0, 2.0])
+
+
+def test_the_shown_interval_of_a_gain_is_that_of_the_literature():
+    """Two polls of 1,600 people (Agresti): 150 left, 86 came, and approval fell by 2.1 to 5.9 points."""
+    assert difference_interval(150, 86, 1600) == pytest.approx((-0.0587, -0.0212), abs=5e-5)
+    low, high = difference_interval(30, 12, 500)
+    half = norm.ppf(0.975) * math.sqrt(43 - 18**2 / 502) / 502
+    assert (low, high) == pytest.approx((-18 / 502 - half, -18 / 502 + half), abs=1e-12)
+    assert difference_interval(1, 0, 1)[0] == -1.0 and difference_interval(0, 1, 1)[1] == 1.0  # no gain is beyond all rows
+
+
+def test_no_changed_row_is_no_change_and_only_healed_rows_bound_a_loss_by_the_risk():
+    assert difference_bounds(0, 0, 50) == (0.0, 0.0) and healed_bound(0, 7, 0.025) == 1.0
+    assert difference_bounds(1, 0, 50) == pytest.approx((-0.02, 0.018)) and difference_bounds(0, 1, 50)[1] == 0.02
+    assert difference_bounds(9, 4, 100) == difference_bounds(9, 4, 100, 0.025) != difference_bounds(9, 4, 100, 0.05)
+    least, most = difference_bounds(0, 6, 100)
+    assert most == 0.06  # all that changed may have healed
+    share = (least / 0.06 + 1) / 2
+    assert share**6 / 2 == pytest.approx(0.025, abs=1e-9)  # mid-p: half of the chance of six in six
+
+
+def test_chances_at_the_ends_are_certain():
+    assert chance_of_so_few(5, 5, 0.99) == chance_of_so_few(6, 5, 0.99) == chance_of_so_few(0, 5, 0.0) == 1.0
+    assert chance_of_so_few(1, 5, -0.2) == 1.0  # a floor below 0 asks nothing
+    assert chance_of_so_few(4, 5, 1.0) == 0.0 and chance_of_so_few(4, 5, 1.5) == 0.0
+    assert chance_of_so_few(0.5, 5, 0.9) < chance_of_so_few(1, 5, 0.9)  # rows of groups count in parts
+    assert share_at_least(0, 5) == 0.0 < share_at_least(0.5, 5) and share_at_most(5, 5) == 1.0 > share_at_most(4.5, 5)
+    assert binomial_mid_p(0.5, 4, 0.5) == chance_of_so_few(0.5, 4, 0.5) / 2  # there are no fewer hits than a part of one
+    assert binomial_mid_p(0, 4, 0.5) == 0.5**4 / 2 and binomial_mid_p(1, 4, 0.5) == 0.5**4 + 4 * 0.5**4 / 2
+
+
+def test_the_design_effect_is_that_of_cluster_sampling():
+    """Variance of a mean of clusters over that of rows, with the usual correction for few clusters, and never below 1."""
+    values, groups = np.array([1, 0, 1, 1, 1, 1, 0, 0]), np.array(list("aabbbccc"))
+    gaps = values - 5 / 8
+    sums = [gaps[groups == name].sum() for name in "abc"]
+    assert design_effect(values, groups) == pytest.approx(max(1, 3 / 2 * sum(np.square(sums)) / (gaps @ gaps)))
+    pairs = np.array([1, 1, 1, 0, 0, 0, 1, 0]), np.array(list("aabbccdd"))
+    assert design_effect(*pairs) == pytest.approx(4 / 3 * (1 + 0 + 1 + 0) / (8 / 4))
+    assert design_effect(np.array([1, 0, 1, 0]), np.array([1, 1, 2, 2])) == 1.0  # groups that are all alike
+    assert design_effect(np.array([]), np.array([])) == 0.0
+    assert design_effect(np.array([True, True, False]), np.array([1, 1, 1])) == 3.0
+    assert design_effect(np.array([True, True, True]), np.array([1, 2, 3])) == 1.0
+
+
+def test_holm_multiplies_the_smallest_by_all_and_goes_down_and_never_past_one():
+    assert holm([0.6, 0.01, 0.5, 0.04, 0.04]) == pytest.approx([1.0, 0.05, 1.0, 0.16, 0.16]) and holm([]) == []
+    assert holm([0.02, 0.019]) == pytest.approx([0.038, 0.038])  # the order of the chances is kept
+
+
+def test_the_evidence_is_the_mean_likelihood_ratio_over_all_ways_to_be_worse():
+    for broke, healed in ((12, 8), (3, 0), (0, 3), (0, 0), (40, 22)):
+        mean, _ = quad(lambda share, b=broke, h=healed: share**h * (1 - share) ** b, 0, 0.5, epsabs=0)
+        assert e_value(broke, healed) == pytest.approx(2 ** (broke + healed + 1) * mean, rel=1e-9)
+    assert 1e300 < e_value(10**6, 0) < math.inf
 
 
 def test_evidence_that_may_be_looked_at_any_time_stays_calm_and_then_wakes():

@@ -173,3 +173,63 @@ def test_lines_for_targets_are_read_as_settings(tmp_path):
     answers = Answers("my-bot", "my_bot", "utterances.csv", "text", "intent", targets=("# why", "accuracy.floor = 0.60"))
     (tmp_path / "settings.ini").write_text(render_project(answers)["settings.ini"])
     assert load_settings(tmp_path).target("accuracy").floor == 0.60
+
+
+def crafted(root: Path, **answers: object) -> None:
+    """Put other answers into what is kept of the template."""
+    import zipfile
+    files, found = kept_template(root)
+    with zipfile.ZipFile(root / ".mlbot-template.zip", "w") as archive:
+        archive.writestr("answers.json", json.dumps({**vars(found), **answers}))
+        for name, text in files.items():
+            archive.writestr(f"files/{name}", text)
+
+
+@pytest.mark.parametrize("answers", [
+    {"package": "../../outside"}, {"package": "/tmp/outside"}, {"package": "a/b"}, {"package": "C:x"}, {"package": "class"},
+    {"package": "x\nimport os"}, {"package": ""}, {"package": 5}, {"name": 'x"""; import os #'}, {"name": "a\n[places]"},
+    {"text": "text\n[places]\nmodels = /etc"}, {"context": "role\x1b[2J"}, {"targets": ["accuracy.floor = 0.6\n[places]"]},
+    {"targets": ["[places]"]}, {"more": 1}, {"targets": 3},
+], ids=str)
+def test_mlbot_upgrade_follows_no_crafted_template_out_of_the_project(hers, mlbot, monkeypatch, answers):
+    """A name that is no package, and an answer that would end a line, are refused before anything is written."""
+    crafted(hers, **answers)
+    monkeypatch.chdir(hers)
+    before = {path: path.read_bytes() for path in hers.parent.rglob("*") if path.is_file()}
+    done = mlbot("upgrade")
+    assert done.returncode == 2 and "\x1b" not in done.stderr, done.stderr
+    assert {path: path.read_bytes() for path in hers.parent.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/tmp/outside.txt", "nbs/../../outside.txt", "C:outside.txt", "a\\..\\b",
+                                  "linked/x.txt", "file.txt"])
+def test_an_upgrade_writes_nothing_outside_of_the_project(hers, name):
+    """Not by dots, a root, a drive or a backslash, and not through a link that lies in the project."""
+    outside = hers.parent / "outside"
+    outside.mkdir()
+    (outside / "file.txt").write_text("secret")
+    (hers / "linked").symlink_to(outside)
+    (hers / "file.txt").symlink_to(outside / "file.txt")
+    make = (hers / "Makefile").read_bytes()
+    files = {"Makefile": "new", **render_project(kept_template(hers)[1]), name: "evil"}
+    with pytest.raises(InputError, match="leads out of the folder"):
+        upgrade(hers, files)
+    assert (outside / "file.txt").read_text() == "secret" and len(list(outside.iterdir())) == 1
+    assert (hers / "Makefile").read_bytes() == make and not (hers.parent / "outside.txt").exists()
+
+
+def test_workflows_are_not_written_through_a_link(hers, tmp_path):
+    """A folder .github that points elsewhere is refused."""
+    from mlbot.workflows import write_workflows
+    (tmp_path / "elsewhere").mkdir()
+    (hers / ".github").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="leads out of the folder"):
+        write_workflows(load_settings(hers))
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize("name", ['x"""', "a;b", "a\nb", "$(touch x)", "a`b`", "a%b"])
+def test_a_project_of_a_nasty_name_is_refused(name):
+    """The name stands in texts, in a module and in commands."""
+    with pytest.raises(InputError, match="cannot name a package"):
+        package_name(name)

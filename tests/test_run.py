@@ -305,3 +305,47 @@ def test_a_production_file_that_cannot_be_used_stops_the_run(project, mlbot, csv
     done = mlbot("run", "--production", csv_file(content, "asked.csv"))
     assert done.returncode == 2 and says in done.stderr and "asked.csv" in done.stderr, done.stderr
     assert not (project / "models").exists()
+
+
+def test_two_first_runs_at_once_follow_one_another_and_the_second_says_that_it_waits(project, monkeypatch, capsys):
+    """So it is judged against the champion that the first has released; runs that release nothing do not wait."""
+    import threading
+    from argparse import Namespace
+
+    from mlbot import cli
+    began, inside, said = threading.Event(), [], []
+
+    def run_now(options) -> int:
+        inside.append(1)
+        said.append(sum(inside))
+        began.set()
+        if options.wait:
+            waits.wait(20)
+        inside.pop()
+        return 0
+    waits = threading.Event()
+    monkeypatch.setattr(cli, "run_now", run_now)
+    monkeypatch.setattr(cli, "say_waits", waits.set)
+    given = {"no_release": False, "champion": False, "until": "", "minutes": 1.0}
+    first = threading.Thread(target=cli.run, args=[Namespace(**given, wait=True)])
+    first.start()
+    assert began.wait(20) and cli.run(Namespace(**given, wait=False)) == 0
+    first.join()
+    assert waits.is_set() and said == [1, 1]
+    first = threading.Thread(target=cli.run, args=[Namespace(**given, wait=True)])
+    waits.clear()
+    began.clear()
+    first.start()
+    assert began.wait(20) and cli.run(Namespace(**{**given, "no_release": True}, wait=False)) == 0
+    waits.set()
+    first.join()
+    assert said[2:] == [1, 2]
+
+
+def test_a_run_that_waits_for_too_long_is_out_of_time(project, mlbot):
+    """Exit code 4, what holds it, and no run is begun."""
+    from mlbot.files import held
+    with held(project / "models" / ".run", 0):
+        done = mlbot("run", "--minutes", "0.001")
+        assert done.returncode == 4 and "another process held this" in done.stderr and "waits:" in done.stdout
+        assert not (project / "runs").exists() or not list((project / "runs").glob("2*"))

@@ -56,10 +56,93 @@ def test_each_workflow_is_sound_pinned_and_has_the_least_rights(tmp_path, archit
     assert "AWS" not in found["comment"] and "checkout" not in found["comment"].replace("no code", "")
 
 
+def reach(text: str, event: str) -> list[str]:
+    """The places of a workflow where a secret is, or could be, in reach of code that runs on an event."""
+    workflow, found = yaml.safe_load(text), []
+    begun = workflow[True] if isinstance(workflow[True], dict) else {workflow[True]: None}
+    ref = "refs/pull/1/merge" if event.startswith("pull_request") else "refs/heads/main"
+    known = {"github.event_name": event, "github.ref": ref, "always()": True, "success()": True}
+
+    def runs(part: dict) -> bool:
+        return bool(evaluate(str(part.get("if", "success()")), lambda name: known.get(name, "")))
+    whole = {"workflow": {key: value for key, value in workflow.items() if key != "jobs"},
+             **{name: {key: value for key, value in job.items() if key != "steps"} for name, job in workflow["jobs"].items()}}
+    found += [place for place, part in whole.items() if "secrets" in str(part)]
+    if event in begun:
+        found += [f"{name}: {step.get('name')}" for name, job in workflow["jobs"].items() if runs(job)
+                  for step in job["steps"] if runs(step) and "secrets" in str(step)]
+    return found
+
+
+@pytest.mark.parametrize("architecture, promote", [("inside", "release"), ("service", "release"), ("service", "propose")])
+def test_no_storage_key_reaches_the_code_of_a_pull_request(tmp_path, architecture, promote):
+    """Keys are in steps, in those alone that need them, and in none that runs on a pull request."""
+    found = written(tmp_path, architecture, promote)
+    needs = re.compile(r"mlbot (run|judge|models|retrain|promote|rollback)|node --test")
+    for name, text in found.items():
+        begun = yaml.safe_load(text)[True]
+        assert set(begun) <= {"push", "pull_request", "workflow_dispatch", "schedule", "workflow_run"}, name
+        assert reach(text, "pull_request") == reach(text, "pull_request_target") == [], name
+        for job in yaml.safe_load(text)["jobs"].values():
+            for step in job["steps"]:
+                assert "secrets" not in str(step) or needs.search(step["run"]), (name, step)
+    assert reach(found["ci"], "push") and any("AWS_SECRET_ACCESS_KEY" in text for text in found.values())
+    old = found["ci"].replace("    steps:", "    env:\n      KEY: ${{ secrets.KEY }}\n    steps:", 1)
+    assert reach(old, "pull_request") == ["code"]
+    loose = re.sub(r"\n    if: github.event_name != 'pull_request'.*", "", found["ci"])
+    assert reach(loose, "pull_request")
+
+
+def test_this_repository_gives_no_secret_to_a_pull_request(root):
+    """Also what somebody may have added by hand."""
+    for path in (root / ".github" / "workflows").glob("*.y*ml"):
+        assert reach(path.read_text(), "pull_request") == [], path.name
+        assert "pull_request_target" not in path.read_text()
+
+
+def test_a_folder_with_a_nasty_name_is_no_command(tmp_path):
+    """The folder of runs stands in workflows: as data, not as part of a command or of the layout."""
+    settings = load_settings(Path(__file__).parent)
+    evil = 'runs"; touch owned; $(touch owned) `touch owned`: #\n  x'
+    settings = replace(settings, root=tmp_path, ci=replace(settings.ci, architecture="service"),
+                       retrain=replace(settings.retrain, promote="propose"),
+                       places=replace(settings.places, runs=tmp_path / evil))
+    for name in ("ci", "retrain"):
+        workflow = yaml.safe_load(render_workflow(name, settings))
+        steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+        assert not [step for step in steps if "touch" in step.get("run", "")]
+        assert [step for step in steps if str(step.get("with", {}).get("path", "")).startswith(evil)]
+
+
+def test_the_comment_that_code_of_a_pull_request_wrote_is_made_inert(tmp_path):
+    """The second workflow has rights to write, so it does not trust the text: no mention, no link, no picture, no tag."""
+    from tests.test_shown import NASTY, assert_inert
+    text = yaml.safe_load((Path(__file__).parent.parent / ".github" / "workflows" / "comment.yml").read_text())
+    lines = text["jobs"]["comment"]["steps"][0]["run"].splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith("space="))
+    end = next(at for at, line in enumerate(lines) if "> body.md" in line)
+    command = ["bash", "-e", "-c", "\n".join(lines[start:end + 1])]
+    words = NASTY.replace("\ud800", "").encode().decode()
+    ours = ("!7", "**bold**", "#", "===", "```", "~5", '%"m"')
+    evil = "<!-- mlbot -->\n" + " ".join(word for word in words.split() if word not in ours)
+    evil += "\n\n&commat;team &#64;team a#12 ##13#14 [x](http://e.example) ![x][y]\n\n"
+    evil += "[y]: //e.example/x.png\n\n<details open>\n"
+    (tmp_path / "in.md").write_text(re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\u2066]|::|##", "", evil))
+    (tmp_path / "env").write_text("")
+    subprocess.run(command, cwd=tmp_path, check=True, env={**os.environ, "file": "in.md"})
+    said = (tmp_path / "body.md").read_text()
+    assert said.startswith("<!-- mlbot -->\n") and said.count("mlbot -->") == 1
+    assert_inert(said.replace("`tick`", ""))
+    honest = "<!-- mlbot -->\n## Yes: every gate is green\n\n| gate | value |\n|---|---|\n| macro_f1 | 0.9 &#64;&#8203;x |\n"
+    (tmp_path / "in.md").write_text(honest)
+    subprocess.run(command, cwd=tmp_path, check=True, env={**os.environ, "file": "in.md"})
+    assert (tmp_path / "body.md").read_text().replace("\u200b", "") == honest
+
+
 def test_a_weak_workflow_is_found(tmp_path):
     """The linter that passes ours does not pass everything."""
     text = written(tmp_path, "inside")["ci"]
-    text = text.replace("run: mlbot run --until prepare", "run: echo ${{ github.event.issue.title }}")
+    text = text.replace("run: mlbot ci notebooks", "run: echo ${{ github.event.issue.title }}")
     text = text.replace("permissions:\n  contents: read\n", "")
     (tmp_path / "weak.yml").write_text(text.replace("on:\n  push:", "on:\n  issues:\n  push:"))
     command = [TOOLS / "zizmor", "--offline", "--no-progress", tmp_path / "weak.yml"]
