@@ -26,7 +26,7 @@ from .artefact import read_artefact
 from .encoder import encoder_identity
 from .errors import MlbotError
 from .gate import as_plain
-from .ledger import ledger_file
+from .ledger import SIDES, ledger_file
 from .meter import decisions
 from .notebook import gate_calls, is_gate, parameters_of, read_notebook
 from .objects import open_objects
@@ -128,7 +128,8 @@ def data_values(settings: Settings, parameters: dict) -> dict[str, str]:
     """What stands for the data of a run."""
     names = ("data", "text", "intent", "context", "split_column", "group")
     source, columns = choose(settings, **{name: parameters.get(name, "") for name in names})
-    found = {"source": source, "columns": repr(columns)}
+    memory = settings.places.models / "ledger" / SIDES
+    found = {"source": source, "columns": repr(columns), "sides": file_digest(memory) if memory.is_file() else ""}
     for name, file in (("production", parameters.get("production", "") or settings.data.production),
                        ("catalogue", settings.data.catalogue)):
         if file and (settings.root / file).is_file():

@@ -1040,11 +1040,14 @@ def data_add(options: argparse.Namespace) -> int:
 def print_sides(url: str, batch: str) -> None:
     """Say where the rows of a batch went."""
     from mlbot.store import open_table, read_rows
-    rows = read_rows(open_table(url), ["batch", "life", "reason"])
+    rows = read_rows(open_table(url), ["batch", "life", "reason", "side"])
     rows = rows[rows["batch"] == batch]
     counts = rows.loc[rows["reason"] == "", "life"].value_counts().to_dict() | rows.loc[rows["reason"] != "",
                                                                                          "reason"].value_counts().to_dict()
     print(f"sides:  {', '.join(f'{name} {n:,}' for name, n in counts.items())}")
+    kept = int(((rows["side"] != "") & (rows["side"] != rows["life"]) & (rows["reason"] == "")).sum())
+    if kept:
+        print(f"note:   {kept:,} rows have texts that were here before; they keep their side, whatever the split column says")
 
 
 def data_feedback(options: argparse.Namespace) -> int:
@@ -1322,13 +1325,15 @@ def data_fetch(options: argparse.Namespace) -> int:
 # %% ../nbs/73_cli.ipynb #8ff41b85
 def sides_of(options: argparse.Namespace, settings):
     """The source that a command names, its utterances, and their sides."""
+    from mlbot.ledger import recall_of
     from mlbot.source import choose, load_source
     from mlbot.split import split
     source, columns = choose(settings, options.source, options.text, options.intent, " ".join(options.context),
                              options.split_column, options.group)
     found = load_source(source, columns, settings)
     by = settings.split
-    return source, found, split(found, settings.data, by.test_percent, bool(columns.side), by.near_percent)
+    return source, found, split(found, settings.data, by.test_percent, bool(columns.side), by.near_percent,
+                                recall_of(settings.places.models))
 
 # %% ../nbs/73_cli.ipynb #2381c2cf
 def search(options: argparse.Namespace) -> int:

@@ -226,13 +226,14 @@ class Finding:
 class Utterances:
     """Labelled utterances (`rows`), the rows set aside with their reason, and the findings of the reader.
 
-    `newest`: the batch that came last, '' where there is no order of batches.
+    `newest`: the batch that came last, '' where there is no order of batches. `published`: a public set, whose rows are pinned.
     """
     rows: pd.DataFrame
     set_aside: pd.DataFrame
     findings: tuple[Finding, ...]
     context: tuple[str, ...]
     newest: str = ""
+    published: bool = False
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.findings))

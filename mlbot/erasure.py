@@ -780,7 +780,7 @@ def gathered(settings: Settings, request: Request, log: EventLog | None) -> tupl
     hers, others, url = {request.utterance} - {""}, [], settings.places.data
     asked = digest(clean(request.utterance)) if request.utterance else None
     with suppress(InputError):
-        rows = rows_ever(url, ("text", "intent", "person", "author", "digest")) if is_remote(url) or is_store(url) else None
+        rows = rows_ever(url) if is_remote(url) or is_store(url) else None
         if rows is not None:
             hit = is_by(rows, request.subject) if request.person else rows["digest"] == asked
             hers |= set(rows.loc[hit, "text"])

@@ -6,8 +6,8 @@
 __all__ = ['TRAINING_TIME', 'UNREACHED', 'Step', 'error_outputs', 'records_of', 'line_of', 'file_of', 'as_error', 'out_of_time',
            'judge_gate_cell', 'judge_notebook', 'only_first_unreached', 'Progress', 'as_it_ran', 'write_log',
            'rules_of', 'run_notebook', 'reuse', 'run_or_reuse', 'Result', 'refuse_forgotten',
-           'refuse_gates_after_release', 'prepare_run', 'is_of_before', 'keep_as_released', 'Part', 'put_champion',
-           'run_pipeline']
+           'refuse_gates_after_release', 'prepare_run', 'is_of_before', 'keep_as_released', 'remember_sides',
+           'keep_as_remembered', 'Part', 'put_champion', 'run_pipeline']
 
 # %% ../nbs/48_pipeline.ipynb #8521b752
 import re
@@ -18,10 +18,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from .artefact import write_artefact
 from mlbot.cache import (
     Key,
     Results,
+    data_values,
     last_parts,
     model_of,
     note_key,
@@ -46,10 +49,10 @@ from mlbot.notebook import (
     read_notebook,
     tags,
 )
-from .ledger import ledger_file
+from .ledger import ledger_file, read_digests, remember
 from .reach import Project
 from .registry import challenged, champion
-from .runs import load_json, load_rules, load_table, note_run, save_table, save_verdicts
+from .runs import load_json, load_rules, load_sealed, load_table, note_run, save_table, save_verdicts
 from .settings import Settings
 
 # %% ../nbs/48_pipeline.ipynb #c0e31d01
@@ -363,6 +366,25 @@ def keep_as_released(made: list[tuple[Key, bytes]], models: Path, folder: Path, 
         if packed and "state" in key.parts and state["champion"] == model_of(folder):
             results.keep(replace(key, parts={**key.parts, "state": state}), packed)
 
+# %% ../nbs/48_pipeline.ipynb #7c1e52d1
+def remember_sides(models: Path, folder: Path) -> bool:
+    """Remember which texts the model of a run was trained and tested on, once it was judged. Returns whether any was new."""
+    if not (folder / "predictions.csv").exists():
+        return False
+    outside, trained = load_table(folder / "out_of_scope.csv"), read_digests(folder / "trained.npy")
+    test = [load_table(folder / "test.csv"), load_sealed(folder), outside[outside["side"] == "test"]]
+    taught = [load_table(folder / "train.csv"), load_table(folder / "validation.csv")]
+    return remember(models, np.concatenate([*(table["digest"] for table in taught), *([] if trained is None else [trained])]),
+                    np.concatenate([table["digest"] for table in test]))
+
+
+def keep_as_remembered(made: list[tuple[Key, bytes]], settings: Settings, parameters: dict, results: Results) -> None:
+    """Keep what a run prepared also under the key that holds now that its sides are remembered."""
+    for key, packed in made:
+        if packed and "data" in key.parts and "sides" in key.parts["data"]:
+            data = key.parts["data"] | {"sides": data_values(settings, parameters)["sides"]}
+            results.keep(replace(key, parts={**key.parts, "data": data}), packed)
+
 # %% ../nbs/48_pipeline.ipynb #06eca372
 @dataclass(frozen=True)
 class Part:
@@ -432,6 +454,8 @@ def run_pipeline(settings: Settings, folder: Path, parameters: dict, minutes: fl
         progress.step(step)
         if step.problems:
             break
+    if remember_sides(Path(given["models"]), folder):
+        keep_as_remembered(made, settings, given, results)
     problems = [problem for step in steps for problem in step.problems]
     if not problems and paths == whole:
         keep_as_released(made, Path(given["models"]), folder, results)

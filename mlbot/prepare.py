@@ -6,7 +6,7 @@
 __all__ = ['PATIENCE', 'INSIDE', 'CHUNK', 'LONG', 'crew', 'cluster', 'as_strings', 'from_strings', 'as_record', 'from_record',
            'write_records', 'read_record', 'Plan', 'Chunk', 'find_chunks', 'clean_chunk', 'Range', 'arrange_range',
            'count_range', 'write_range', 'rows_of', 'texts_between', 'sketch_block', 'Bands', 'block_of',
-           'compare_blocks', 'find_near', 'Prepared', 'prepare']
+           'compare_blocks', 'find_near', 'hash_block', 'hold_block', 'find_held', 'find_leaks', 'Prepared', 'prepare']
 
 # %% ../nbs/09_prepare.ipynb #74db5fe1
 import json
@@ -30,10 +30,12 @@ from .data import (Columns, Finding, Place, Tally, build_rows, cleaned, csv_file
                         write_csv)
 from .errors import InputError, NoVerdict
 from .files import write_atomic
-from .minhash import BANDS, EXACT, Sketch, blocks, compare, near_across, sketch
+from .minhash import BANDS, EXACT, Sketch, blocks, compare, sketch
+from .near import Wholes, held_in, whole_hashes
 from .settings import Data, Split
-from .split import Counted, assign_sides, count_sides, count_training, part, reasons_of_sides, texts_of, too_few
-from .text import key
+from .split import (IS_HELD, IS_HOLDING, IS_NEAR, Counted, assign_sides, count_sides, count_training, part,
+                         reasons_of_sides, texts_of, too_few, touching)
+from .text import bare
 
 # %% ../nbs/09_prepare.ipynb #02252597
 PATIENCE = 20  # seconds that a scheduler may take to answer
@@ -231,21 +233,21 @@ def arrange_range(plan: Plan, number: int, chunks: list[np.ndarray], labels: dic
     rows, aside, tally = examine(rows, list(plan.context), plan.data)
     rows = assign_sides(rows.reset_index(drop=True), plan.split.test_percent, plan.given)
     sides = texts_of(rows)[1:]
-    stored = [dict(zip(("characters", "length"), as_strings(list(map(key, texts))), strict=True)) for texts in sides]
+    stored = [dict(zip(("characters", "length"), as_strings(list(map(bare, texts))), strict=True)) for texts in sides]
     edges = write_records(plan.folder / f"range-{number}", [as_record(rows), as_record(aside), *stored])
     return Range(edges, tuple(rows.columns), (len(sides[0]), len(sides[1])), tally)
 
 
-def count_range(plan: Plan, number: int, known: Range, near: np.ndarray) -> pd.Series:
+def count_range(plan: Plan, number: int, known: Range, leaks: np.ndarray) -> pd.Series:
     """How many training texts the intents of a range have."""
-    rows, near_rows = rows_of(plan, number, known, near)
-    return count_training(rows, reasons_of_sides(rows, near_rows & (not plan.given)), plan.data)
+    rows, leaks_of_rows = rows_of(plan, number, known, leaks)
+    return count_training(rows, reasons_of_sides(rows, leaks_of_rows, plan.given), plan.data)
 
 
-def write_range(plan: Plan, number: int, known: Range, near: np.ndarray, counts: pd.Series, folder: Path) -> Counted:
+def write_range(plan: Plan, number: int, known: Range, leaks: np.ndarray, counts: pd.Series, folder: Path) -> Counted:
     """Write the tables of a range."""
-    rows, near_rows = rows_of(plan, number, known, near)
-    reasons = reasons_of_sides(rows, near_rows & (not plan.given))
+    rows, leaks_of_rows = rows_of(plan, number, known, leaks)
+    reasons = reasons_of_sides(rows, leaks_of_rows, plan.given)
     rows, aside = set_aside(rows, too_few(rows, reasons, counts, plan.data))
     parts = part(rows, plan.data)
     for name, table in parts.items():
@@ -256,13 +258,14 @@ def write_range(plan: Plan, number: int, known: Range, near: np.ndarray, counts:
     both = pd.concat([table.reindex(columns=names, fill_value="") for table in (early, aside) if len(table)] or [early])
     if len(both):
         export_csv(folder / "set_aside" / f"part-{number:05}.csv", both)
-    return count_sides(parts, aside, int(near_rows[rows.index].sum()) if plan.given else 0)
+    return count_sides(parts, aside, int((leaks_of_rows[rows.index] > 0).sum()) if plan.given else 0)
 
 
-def rows_of(plan: Plan, number: int, known: Range, near: np.ndarray) -> tuple[pd.DataFrame, pd.Series]:
-    """The rows of a range, and which of another side are near a test text; `near` says it of its texts of another side."""
+def rows_of(plan: Plan, number: int, known: Range, leaks: np.ndarray) -> tuple[pd.DataFrame, pd.Series]:
+    """The rows of a range, and what they have to do with test texts; `leaks` says it of its texts of other sides, in order."""
     rows = from_record(read_record(plan.folder / f"range-{number}", known.edges), known.names)
-    return rows, (rows["side"] != "test") & rows["digest"].isin(texts_of(rows)[0][:len(near)][near])
+    found = rows["digest"].map(pd.Series(leaks, texts_of(rows)[0][:len(leaks)]))
+    return rows, found.where(rows["side"] != "test", 0).fillna(0).astype(np.uint8)
 
 # %% ../nbs/09_prepare.ipynb #e0736d7c
 def texts_between(plan: Plan, known: list[Range], side: int, start: int, stop: int) -> list[str]:
@@ -315,14 +318,9 @@ def compare_blocks(plan: Plan, one: int, other: int, known: np.ndarray) -> np.nd
     return np.unique(pairs[:, 0])
 
 
-def find_near(plan: Plan, known: list[Range], run: Callable, show: Callable, exact: int = EXACT) -> np.ndarray:
-    """Which texts of another side, counted over all ranges, are near a text of the test side."""
+def find_near(plan: Plan, known: list[Range], run: Callable, show: Callable) -> np.ndarray:
+    """Which texts of another side, counted over all ranges, are near a text of the test side: block against block."""
     n, tests = (sum(item.texts[side] for item in known) for side in (0, 1))
-    if not plan.split.near_percent:
-        return np.zeros(n, bool)
-    if n + tests <= exact:
-        return near_across(texts_between(plan, known, 0, 0, n), texts_between(plan, known, 1, 0, tests),
-                           plan.split.near_percent, exact)[0]
     near, edges = np.zeros(n, bool), (blocks(n), blocks(tests))
     todo = [(plan, known, side, number, *edge) for side in (0, 1) for number, edge in enumerate(edges[side])]
     for _ in show("sketching", run(sketch_block, todo), len(todo)):
@@ -332,6 +330,52 @@ def find_near(plan: Plan, known: list[Range], run: Callable, show: Callable, exa
     for (one, _), places in zip(pairs, show("comparing", run(compare_blocks, todo), len(pairs)), strict=True):
         near[edges[0][one][0] + places] = True
     return near
+
+
+def hash_block(plan: Plan, known: list[Range], side: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """The hashes of a block of texts as wholes, and how many words they have."""
+    return whole_hashes(texts_between(plan, known, side, start, stop))
+
+
+def hold_block(plan: Plan, known: list[Range], side: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which texts of a block hold a text of the other side, and which of the other side are held."""
+    hashes, lengths = (np.load(plan.folder / f"whole-{1 - side}-{name}.npy", allow_pickle=False) for name in ("hashes", "lengths"))
+    pairs = held_in(Wholes.of(hashes, lengths), texts_between(plan, known, side, start, stop))
+    return start + np.unique(pairs[:, 1]), np.unique(pairs[:, 0])
+
+
+def find_held(plan: Plan, known: list[Range], run: Callable, show: Callable) -> tuple[np.ndarray, np.ndarray]:
+    """Which texts of another side hold a text of the test side, and which stand in one. The work grows with the texts."""
+    totals = [sum(item.texts[side] for item in known) for side in (0, 1)]
+    todo = [(plan, known, side, *edge) for side in (0, 1) for edge in blocks(totals[side])]
+    made = list(show("hashing", run(hash_block, todo), len(todo)))
+    for side in (0, 1):
+        mine = [parts for parts, words in zip(made, todo, strict=True) if words[2] == side]
+        for at, name in enumerate(("hashes", "lengths")):
+            np.save(plan.folder / f"whole-{side}-{name}.npy", np.concatenate([parts[at] for parts in mine]), allow_pickle=False)
+    holding, inside = np.zeros(totals[0], bool), np.zeros(totals[0], bool)
+    for words, (outer, inner) in zip(todo, show("looking up", run(hold_block, todo), len(todo)), strict=True):
+        if words[2] == 0:
+            holding[outer] = True
+        else:
+            inside[inner] = True
+    return holding, inside
+
+
+def find_leaks(plan: Plan, known: list[Range], run: Callable, show: Callable, exact: int = EXACT) -> np.ndarray:
+    """What each text of another side, counted over all ranges, has to do with the test side: `mlbot.split.touching`."""
+    n, tests = (sum(item.texts[side] for item in known) for side in (0, 1))
+    percent = plan.split.near_percent
+    if n + tests <= exact:
+        return touching(texts_between(plan, known, 0, 0, n), texts_between(plan, known, 1, 0, tests), percent, exact=exact)
+    found = np.zeros(n, np.uint8)
+    if percent:
+        found[find_near(plan, known, run, show)] |= IS_NEAR
+    holding, inside = find_held(plan, known, run, show)
+    found[holding] |= IS_HOLDING
+    if percent:
+        found[inside] |= IS_HELD
+    return found
 
 # %% ../nbs/09_prepare.ipynb #2144f52e
 @dataclass(frozen=True)
@@ -386,9 +430,9 @@ def prepare(files: Sequence[Path], folder: Path, columns: Columns, data: Data, s
             notes += [masked_finding(masked), *missing_columns(columns, first)]
             findings = findings_of(tally, {old: new for old, new in spelt.items() if old != new}, tuple(notes), data,
                                    files[0].name)
-            near = find_near(plan, known, run, show, exact)
+            leaks = find_leaks(plan, known, run, show, exact)
             edges = np.cumsum([0, *(item.texts[0] for item in known)])
-            of_range = [near[start:stop] for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+            of_range = [leaks[start:stop] for start, stop in zip(edges[:-1], edges[1:], strict=True)]
             todo = ((plan, number, item, of_range[number]) for number, item in enumerate(known))
             counted = pd.concat(list(show("counting", run(count_range, todo), plan.ranges)))
             counts = counted.groupby(level=0).sum().sort_index()

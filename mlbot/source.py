@@ -164,7 +164,7 @@ def load_source(source: str, columns: Columns, settings: Settings) -> Utterances
     path = find_source(source, settings)
     if source == "store" or is_store(path):
         return read_locked(settings.root, str(path), columns, settings.data)
-    return read_utterances(path, columns, settings.data)
+    return replace(read_utterances(path, columns, settings.data), published=source in PUBLIC)
 
 # %% ../nbs/16_source.ipynb #01f5db72
 def check_source(source: str, production: str, settings: Settings) -> None:

@@ -76,9 +76,13 @@ def test_usual_splits_move_test_rows_into_training_and_ours_do_not(root):
     rows = {line[:22].strip(): line[22:].split() for line in lines}
     for name in ("mlbot, a file", "mlbot, a store"):
         assert rows[name][:8] == ["0.0%"] * 7 + ["0"] and 20 < float(rows[name][8].removesuffix("%")) < 30
+        assert rows[name][9] == "0"
     for name in ("scikit-learn, seeded", "Rasa's algorithm"):
         assert max(float(share.removesuffix("%")) for share in rows[name][:7]) > 50 and int(rows[name][7]) > 50
     assert float(rows["hash of the record"][4].removesuffix("%")) > 0 < int(rows["hash of the text"][7])
+    assert int(rows["hash of the text"][9]) > 0
+    found = re.search(r"^of ([\d,]+) pairs that brute force finds in [\d,]+ texts, ([\d,]+) are found; 0 others$", done.stdout, re.MULTILINE)
+    assert found and found[1] == found[2] != "0"
 
 
 def test_data_does_not_grow_the_repository_and_a_batch_costs_what_it_is(root):

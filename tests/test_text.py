@@ -12,7 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from mlbot.data import Columns, read_utterances
 from mlbot.errors import InputError
 from mlbot.settings import load_settings
-from mlbot.text import MOST_MARKS, checked, clean, digest, folded, is_iban, key, mask, normalise, pieces, words
+from mlbot.text import MOST_MARKS, bare, checked, clean, digest, folded, is_iban, key, mask, normalise, pieces, words
 
 ANY = st.text(st.characters(codec=None), max_size=60)
 PAIRS = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b").build_analyzer()
@@ -24,7 +24,7 @@ PIECES = {lengths: TfidfVectorizer(analyzer="char_wb", ngram_range=lengths).buil
 @given(ANY)
 def test_normalising_twice_changes_nothing(text):
     assert normalise(normalise(text)) == normalise(text)
-    assert key(key(text)) == key(text)
+    assert key(key(text)) == key(text) and bare(bare(text)) == bare(text)
 
 
 @settings(max_examples=500, deadline=None)
