@@ -29,7 +29,6 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent

@@ -11,7 +11,7 @@ __all__ = ['HEADLINES', 'GRACE', 'OF_PREDICT', 'program', 'need', 'extra_of', 'h
            'look_at', 'answer_check', 'run_and_note', 'clear_results', 'cache', 'ci_init', 'ci_run', 'ci_notebooks',
            'ci_propose', 'show_settings', 'new', 'first_run', 'rewrite', 'git_project', 'upgrade', 'take_context',
            'replay', 'company', 'predict', 'data_add', 'print_sides', 'data_feedback', 'who_and_why', 'here_or_there',
-           'data_log', 'data_diff', 'data_remove', 'data_erase', 'forget_talk', 'data_relabel', 'data_lock',
+           'data_log', 'data_diff', 'data_remove', 'data_erase', 'print_erased', 'data_relabel', 'data_lock',
            'data_show', 'data_prepare', 'data_fetch', 'sides_of', 'search', 'print_trials', 'propose', 'benchmark',
            'audit', 'models', 'settle_release', 'push_carried', 'carry_trial', 'fetch_carried', 'carriers', 'carry',
            'add_carry', 'remark_on_predictions', 'remark_on_network', 'framework_of', 'serve', 'token', 'bundle',
@@ -1061,17 +1061,18 @@ def data_feedback(options: argparse.Namespace) -> int:
         from dataclasses import replace
 
         from mlbot.data import read_utterances
-        from mlbot.feedback import FEEDBACK, admit, lately
+        from mlbot.feedback import FEEDBACK, admit, lately, with_authors
         from mlbot.source import choose
         from mlbot.store import append, batch_rows, commits, place_rows, read_rows, write_lock
     except ImportError as problem:
         raise need("store", problem) from None
     settings = load_settings()
     _, columns = choose(settings, options.file, options.text, options.intent, as_words(options.context))
-    columns = replace(columns, person=options.person or columns.person)
+    asked = (*columns.context, *filter(None, [options.author]))
+    columns = replace(columns, person=options.person or columns.person, context=asked)
     if not columns.person:
         raise InputError("nobody stands behind the feedback", "a column that names who says so", "--person COLUMN")
-    found, url = read_utterances(options.file, columns, settings.data), settings.places.data
+    found, url = with_authors(read_utterances(options.file, columns, settings.data), options.author), settings.places.data
     rows, rules, now, told = batch_rows(found), settings.feedback, now_of(options.now), []
 
     def admitted(rows, table):
@@ -1166,52 +1167,53 @@ def data_remove(options: argparse.Namespace) -> int:
 
 
 def data_erase(options: argparse.Namespace) -> int:
-    """Destroy what a person wrote, or a text, in all versions of the store."""
+    """Forget a person or a text in all places, or look again at what was left. Exit code 1 while something is."""
     try:
-        from mlbot.ledger import forget
-        from mlbot.store import erase, write_lock
-        from mlbot.text import clean, digest
+        from mlbot.erasure import Request, erase_everywhere, look_again
     except ImportError as problem:
         raise need("store", problem) from None
-    if bool(options.person) == bool(options.utterance):
-        raise InputError("a person and a text, or neither", "one of them", "--person NAME, or --utterance TEXT")
     settings = load_settings()
-    digests = [digest(clean(options.utterance))] if options.utterance else []
-    ledgers = 0
-
-    def forget_in_ledgers(gone) -> None:
-        nonlocal ledgers
-        ledgers = forget(settings.places.models, gone)
-    talked, n = forget_talk(settings, options.person) if options.person else 0, 0
-    try:
-        n, _ = erase(settings.places.data, who_and_why(options), options.person, digests, forget_in_ledgers)
-    except InputError:
-        if not talked:  # who has only talked to the bot stands in no table
-            raise
-        print(f"erased: {talked:,} events of conversations with the bot; the store has nothing of that person")
-        return 0
-    print(f"erased: {n:,} rows, in all versions, and from {ledgers} ledgers of models; versions that held them are destroyed")
-    if kept := clear_results(settings):
+    looks = [name for name in ("again", "check") if getattr(options, name) is not None]
+    if len(looks) + bool(options.person) + bool(options.utterance) > 1:
+        raise InputError("several things at once", "one of --person, --utterance, --again and --check",
+                         "ask one after the other")
+    if looks:
+        name = getattr(options, looks[0])
+        done = look_again(settings, name, looks[0] == "again", options.files)
+        if not done:
+            print(f"nothing to look for: no request {'is open' if looks == ['again'] else 'was made'}")
+        for item in done:
+            print_erased(item)
+        return int(any(item.left for item in done))
+    if not options.why and (options.person or options.utterance):
+        raise InputError("nobody says why", "the reason, which is kept; without a name", "--why REASON")
+    done = erase_everywhere(settings, Request(options.person, options.utterance, **who_and_why(options)), options.files)
+    print(f"erased: {done.rows:,} rows, in all versions, and from {done.ledgers} ledgers of models" if done.rows else
+          "erased: the store has nothing of it")
+    if kept := next(place.destroyed for place in done.places if place.place == "kept results"):
         print(f"        and all {kept:,} kept results of notebooks, which may hold them")
-    if talked:
-        print(f"        and {talked:,} events of conversations with the bot")
-    print(f"lock:   {here(write_lock(settings.root, settings.places.data))} names the present version; keep it in git")
-    print(f"next:   {program()} run --data store, so that no model that answers has learnt from them; then remove older runs "
-          f"and models: they may hold them")
-    return 0
+    if done.events:
+        print(f"        and {done.events:,} events of conversations with the bot")
+    print_erased(done)
+    return int(bool(done.left))
 
 
-def forget_talk(settings: Settings, person: str) -> int:
-    """Destroy what a person said to the bot, where there is a log of it."""
-    place = settings.service.events
-    if "://" not in place and not (settings.root / place).exists():
-        return 0
-    from mlbot.events import open_log
-    log = open_log(settings)
-    try:
-        return log.forget(person)
-    finally:
-        log.close()
+def print_erased(done) -> None:
+    """What came of a look at all places, and what to do next."""
+    destroyed = ", ".join(f"{place.place} {place.destroyed:,}" for place in done.places if place.destroyed)
+    searched = sum(place.searched for place in done.places)
+    print(f"looked: {searched:,} rows, events, files and objects in {len(done.places)} places")
+    print(f"gone:   {destroyed or 'nothing'}")
+    for line in done.left[:20]:
+        print(f"left:   {line}")
+    if len(done.left) > 20:
+        print(f"left:   and {len(done.left) - 20:,} more, in the proof")
+    print(f"proof:  {here(done.file)}, and .md to read; it names what is out of reach from here")
+    if done.left:
+        print(f"next:   do what stands behind what is left, then: {program()} data erase --again")
+    else:
+        print(f"next:   {program()} run --data store, so that no model that answers has learnt from it; "
+              f"{program()} data erase --check searches again")
 
 
 def data_relabel(options: argparse.Namespace) -> int:
@@ -1770,13 +1772,13 @@ def label(options: argparse.Namespace) -> int:
         return 3
     if file.suffix == ".jsonl" and not options.read:
         lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in as_jsonl(log)]
-        write_atomic(file, lambda out: out.writelines(lines))
+        write_atomic(file, lambda out: out.writelines(lines), private=True)
         print(f"wrote:  {here(file)}, {len(rows):,} labels\nnext:   open it in your labelling tool")
         return 0
     write_labels(rows, file)
     columns = "--text text --intent intent --context role location"
     print(f"wrote:  {here(file)}, {len(rows):,} labels")
-    print(f"next:   {program()} data feedback {here(file)} {columns} --person person")
+    print(f"next:   {program()} data feedback {here(file)} {columns} --person person --author author")
     return 0
 
 
@@ -1785,8 +1787,8 @@ def write_labels(rows, file: Path) -> None:
     from dataclasses import asdict
 
     from mlbot.data import harmless, write_csv
-    write_csv(file, ["text", "intent", "role", "location", "person"],
-              ([harmless(value) for value in asdict(row).values()] for row in rows))
+    write_csv(file, ["text", "intent", "role", "location", "person", "author"],
+              ([harmless(value) for value in asdict(row).values()] for row in rows), private=True)
 
 # %% ../nbs/73_cli.ipynb #139240cd
 def checkout() -> Path:
@@ -2054,6 +2056,8 @@ def add_data(commands) -> None:
     command.add_argument("file", metavar="FILE", help="CSV, TSV, Excel, JSON, JSONL, Parquet or Rasa's nlu.yml")
     add_columns(command)
     command.add_argument("--person", default="", metavar="COLUMN", help="column that names who says so")
+    command.add_argument("--author", default="", metavar="COLUMN",
+                         help="column that names whose text it is, where that is somebody else")
     add_who(command, "")
     command.add_argument("--now", default="", metavar="MOMENT", help="such as 2026-01-05T02:00:00+00:00; default: this one")
     command.set_defaults(call=data_feedback)
@@ -2067,10 +2071,16 @@ def add_data(commands) -> None:
     command.add_argument("batch", metavar="BATCH", help="its name, or how it begins")
     add_who(command, None)
     command.set_defaults(call=data_remove)
-    command = data.add_parser("erase", help="destroy what a person wrote, in all versions")
+    command = data.add_parser("erase", help="forget a person or a text, in every place that can hold it")
     command.add_argument("--person", default="", metavar="NAME", help="as in the column that settings.ini names")
     command.add_argument("--utterance", default="", metavar="TEXT", help="the text itself")
-    add_who(command, None)
+    command.add_argument("--files", action="store_true",
+                         help="also take rows out of files of the project that people have made")
+    command.add_argument("--again", nargs="?", const="", metavar="PROOF",
+                         help="look again for what was left; default: of all open requests")
+    command.add_argument("--check", nargs="?", const="", metavar="PROOF",
+                         help="search again, and change nothing; default: for all requests")
+    add_who(command, "")
     command.set_defaults(call=data_erase)
     add_relabel(data)
     command = data.add_parser("lock", help="name a version for all builds of this project")

@@ -1011,13 +1011,13 @@ def rows_sha256(rows) -> str:
     return hashlib.sha256(words[np.lexsort(words.T[::-1])].tobytes()).hexdigest()
 
 # %% ../nbs/05_data.ipynb #088e7cbb
-def write_csv(path: Path, header: list[str], rows) -> None:
-    """Write rows as CSV in UTF-8, in one step."""
+def write_csv(path: Path, header: list[str], rows, private: bool = False) -> None:
+    """Write rows as CSV in UTF-8, in one step. `private`: only its owner can read the file."""
     def write(file):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-    write_atomic(path, write)
+    write_atomic(path, write, private=private)
 
 # %% ../nbs/05_data.ipynb #66887bd6
 def export_csv(path: Path, table: pd.DataFrame) -> None:

@@ -5,16 +5,17 @@
 # %% auto #0
 __all__ = ['NOBODY', 'TWICE', 'BEFORE', 'NEW', 'UNSURE', 'FLOOD', 'DISAGREE', 'OUTVOTED', 'WAITS', 'CURATED', 'FLOODED',
            'FEEDBACK', 'HEARD', 'opinions', 'give', 'reasons_of_person', 'reasons_of_others', 'lately', 'sent_lately',
-           'Agreement', 'agreement', 'admit']
+           'with_authors', 'Agreement', 'agreement', 'admit']
 
 # %% ../nbs/13_feedback.ipynb #8c01c0e0
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
 
+from .data import Utterances
 from .split import QUARANTINE
 from .store import REMOVED, Commit
 
@@ -96,6 +97,15 @@ def sent_lately(known: pd.DataFrame, recent: Collection[str]) -> pd.DataFrame:
     rows = known[known["batch"].isin(recent) & (known["reason"] != REMOVED)] if len(recent) else known.iloc[:0]
     counts = {"sent": rows["person"].value_counts(), "heard": rows.loc[rows["reason"].isin(HEARD), "person"].value_counts()}
     return pd.DataFrame(counts, dtype=float).fillna(0)
+
+# %% ../nbs/13_feedback.ipynb #9a2f285d
+def with_authors(found: Utterances, column: str) -> Utterances:
+    """Utterances whose context column of that name says whose text each row is, as the column `author`."""
+    if not column:
+        return found
+    tables = (table.rename(columns={column: "author"}) for table in (found.rows, found.set_aside))
+    rows, aside = tables
+    return replace(found, rows=rows, set_aside=aside, context=tuple(name for name in found.context if name != column))
 
 # %% ../nbs/13_feedback.ipynb #8c01c0e4
 @dataclass(frozen=True)

@@ -65,10 +65,11 @@ Key = Annotated[str, msgspec.Meta(max_length=80)]
 
 
 class Ask(msgspec.Struct, forbid_unknown_fields=True):
-    """A text and its context, such as role and location."""
+    """A text and its context, such as role and location. `person`: who says it, and may ask to be forgotten."""
     text: str
     context: dict[Word, Word] = {}
     conversation_id: Key | None = None
+    person: Word = ""
 
 
 class Alternative(msgspec.Struct):
@@ -504,6 +505,7 @@ class House:
         self._tokens_alert, self._catalogue_alert, self._said = "", "", ""
         self.beats = [Repeated(name, work, 2.0, self.faulty(name)) for name, work in (
             ("desk", lambda: _bot.tick(self.bot)), ("canary", self.judge_canary), ("log", self.watch.look),
+            ("erased", self.log.look_again),
             ("tokens", lambda: renew_tokens(self)), ("alerts", lambda: say_alerts(self)))]
 
     def faulty(self, name: str) -> Callable[[BaseException], None]:
@@ -644,22 +646,32 @@ def source_of(secret: str, caller: str) -> str:
 def prediction_for(house: House, data: Ask, caller: str = "", who: Identity | None = None) -> Prediction:
     """The answer to one request for a prediction; it is counted and handed to the log.
 
-    `caller`: the address that asks; `who`: the person, where a token says so.
+    `caller`: the address that asks; `who`: the person, where a token says so; else the request may name one.
     """
     model = house.model(data.conversation_id or "")
     judged = _bot.judge(model, data.text, data.context, house.settings.costs)
     answer, process = judged.answer, house.processes().get(judged.answer.intent)
     house.figures.decide(judged.decision)
     role, location = data.context.get("role", ""), data.context.get("location", "")
-    text, person = clean(data.text), pseudonym(who.person) if who else ""
-    source = person or source_of(house.secret, caller)
-    facts = {"text": text, "role": role, "location": location, **_bot.facts_of(judged)} | ({} if person else {"source": source})
+    text, known = clean(data.text), pseudonym(who.person) if who else ""
+    source = known or source_of(house.secret, caller)  # a name that only the request says is no source of its own
+    facts = {"text": text, "role": role, "location": location, **_bot.facts_of(judged)} | ({} if known else {"source": source})
     beside = _bot.beside(house.bot, judged, text, role, location)
-    house.recorder.put(Event(house.shares.kind(source), judged.request_id, facts | beside, person))
+    house.recorder.put(Event(house.shares.kind(source), judged.request_id, facts | beside,
+                             known or pseudonym(data.person)))
     unknown = [f"the model knows no {name}" for name in data.context if name not in model.context]
     return Prediction(judged.request_id, answer.model, judged.decision, answer.intent,
                       ProcessName(process.key, process.title) if process else None, answer.confidence, answer.in_scope,
                       [Alternative(intent, chance) for intent, chance in answer.ranking[1:]], [*answer.notes, *unknown])
+
+# %% ../nbs/67_house.ipynb #be635579
+def bearer_of(house: House, authorization: str, now: float) -> str:
+    """Who bears a signed identity in a header; '' for nobody, and for a token of a program."""
+    token = bearer(authorization)
+    if "." in token:
+        with suppress(Refused):
+            return identify(token, house.secret, now).person
+    return ""
 
 # %% ../nbs/67_house.ipynb #5b0e91c7
 def usual_length(scope) -> int:

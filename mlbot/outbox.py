@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from .bot import SPOKEN, TRIES, Bot, conversation_of, handed
+from .bot import HELD, SPOKEN, TRIES, Bot, conversation_of, handed, known_slots
 from .errors import InputError
 from .events import Event, EventLog, Taken
 from .live import HANGS, Repeated
@@ -218,7 +218,11 @@ def attempt(bot: Bot, item: Due, secret: str, allowed: Sequence[str]) -> bool:
     if not asked["url"]:
         end(bot, item.event, "process.done", Called(200))
         return False
-    body = {"id": key, "process": asked["process"], "slots": asked["slots"], "role": asked["role"],
+    slots = known_slots(asked["slots"], bot.log.held(key)) if HELD in asked["slots"].values() else asked["slots"]
+    if len(slots) < len(asked["slots"]):  # held for so long that they are gone
+        end(bot, item.event, "process.failed", Called(410))
+        return False
+    body = {"id": key, "process": asked["process"], "slots": slots, "role": asked["role"],
             "location": asked["location"], "conversation": asked["conversation"]}
     try:
         called = call(asked["url"], key, body, secret, allowed, bot.log.clock())
@@ -243,11 +247,12 @@ def end(bot: Bot, asked: Event, kind: str, called: Called) -> None:
     """Write how a process ended, once, together with what the person is told."""
     about, title = asked.body["conversation"], asked.body["title"]
     ended = Event(kind, asked.about, {"status": called.status}, asked.person, once=f"end:{asked.about}")
+    over = {asked.about: {}} if HELD in asked.body["slots"].values() else None
     for _ in range(TRIES):
         found = conversation_of(bot.log.read(SPOKEN, about=about))
         try:
             if found is None or found.state.owner == CLOSED and kind == "process.done":
-                bot.log.append(ended)
+                bot.log.append(ended, hold=over)
                 return
             if kind == "process.done":
                 text = called.said or (DONE if asked.body["url"] else RECORDED).format(title=title)
@@ -263,7 +268,7 @@ def end(bot: Bot, asked: Event, kind: str, called: Called) -> None:
             events = [Event("process", about, body, found.person, turn=found.turn + 1), ended]
             if state.owner == QUEUE != found.state.owner:
                 events.append(handed(found, Step(state), bot.desk.is_anybody_there()))
-            bot.log.append(*events)
+            bot.log.append(*events, hold=over)
             return
         except Taken:
             if bot.log.read(ENDS, about=asked.about):

@@ -622,7 +622,8 @@ def handoff_read(request: Request, agent: Identity, about: Key) -> dict[str, Any
     processes = house.processes()
     names = [{"intent": intent, "title": processes[intent].title if intent in processes else titled(intent),
               "confidence": chance} for intent, chance in top]
-    slots = found.state.pending.slots if found.state.pending else {}
+    pending = house.bot.with_held(found).state.pending
+    slots = pending.slots if pending else {}
     house.bot.desk.follow()
     case = house.bot.desk.cases.get(about) or _bot.Case(about, found.role, found.location, found.state)
     return {"case": shown_case(case), "conversation": shown(found), "top": names, "slots": slots}

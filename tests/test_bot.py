@@ -1,19 +1,20 @@
 """Conversations: one effect an act, one owner at a time, nothing lost, and people who are gone give way."""
 
+import json
 import threading
 from dataclasses import replace
 
 import pytest
 
 from mlbot import bot as _bot
-from mlbot.bot import Bot, Conflict, NotFound, close, give_back, reply, take, tick
-from mlbot.catalogue import Process
+from mlbot.bot import HELD, HELD_FOR, Bot, Conflict, NotFound, close, give_back, reply, take, tick
+from mlbot.catalogue import Process, Slot
 from mlbot.data import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
-from mlbot.events import EventLog
+from mlbot.events import Event, EventLog
 from mlbot.identity import Identity
 from mlbot.model import to_artefact, train
-from mlbot.policy import AGENT, BOT, CLOSED, QUEUE, Act
+from mlbot.policy import AGENT, BOT, CLOSED, QUEUE, Act, Pending
 from mlbot.predict import Predictor
 from mlbot.settings import load_settings
 from mlbot.split import split
@@ -74,7 +75,8 @@ def test_a_risky_process_asks_for_its_slot_and_a_yes_and_starts_once_however_oft
     for click in clicks:
         click.join()
     started, = bot.log.read(("process.asked",))
-    assert started.body["slots"] == {"email": "ada@example.org"}  # the process needs the value itself
+    assert started.body["slots"] == {"email": HELD}
+    assert bot.log.held(started.about) == {"email": "ada@example.org"}  # the process needs the value itself
     assert ("person", "[email]") in texts(bot.read(talk.id, ADA))  # people and logs of talk do not
     assert bot.act(talk.id, ADA, Act(confirm=True), "4").messages == bot.act(talk.id, ADA, Act(confirm=True), "4").messages
 
@@ -264,3 +266,67 @@ def test_later_names_sort_later_and_none_is_like_another(monkeypatch):
         monkeypatch.setattr(bot.time, "time_ns", lambda moment=moment: moment * 1_000_000)
         names += sorted(bot.new_id("r") for _ in range(50))
     assert names == sorted(names) and len(set(names)) == 200 and max(map(len, names)) <= 80
+
+
+SECRETS = {"mail": ("email", "ada.l@example.org"), "number": ("pattern", "E-47119"),
+           "text": ("text", "to DE89-3704-0044-0532-0130-00"), "phone": ("text", "0049 30 901820"),
+           "mobile": ("number", "9876543210")}
+
+
+def asks_for(bot, name, confirm=True):
+    """A conversation in which the bot asks for the value of a slot, and the process."""
+    slot = Slot(name, SECRETS[name][0], pattern="E-[0-9]{5}" if name == "number" else "", wanted="a number such as E-12345")
+    process = Process("expense_claim", "Company card", slots=(name, "reason"), confirm=confirm, slot=(slot,))
+    bot.processes = lambda: {"expense_claim": process}
+    talk = bot.start(ADA)
+    found = bot.read(talk.id, ADA)
+    state = replace(found.state, pending=Pending("slot", "expense_claim", (name,)))
+    bot.written(found, [Event("turn", found.id, {"messages": [], "state": state.as_dict()}, found.person, turn=1)])
+    return talk.id
+
+
+def logged(bot) -> str:
+    """All that the log says."""
+    return json.dumps([event.body for event in bot.log.read()])
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_values_of_slots_are_not_in_the_log_and_reach_the_process(bot, name):
+    """FAULTS: slot values stood unmasked in state.pending, in the transcript and in the order to call the process."""
+    value = SECRETS[name][1]
+    about = asks_for(bot, name)
+    assert bot.act(about, ADA, Act(value), "1").state.pending.slots == {name: HELD}
+    said = bot.act(about, ADA, Act("because I need it"), "2")
+    assert value in said.messages[-1].text and value not in logged(bot)  # she reads it once, to say yes
+    assert value not in json.dumps(texts(bot.read(about, ADA))) and str(bot.log.held(about)[name]) == value
+    bot.act(about, ADA, Act(confirm=True), "3")
+    started, = bot.log.read(("process.asked",))
+    assert value not in logged(bot) and str(bot.log.held(started.about)[name]) == value and not bot.log.held(about)
+    assert started.body["slots"] == {name: HELD, "reason": "because I need it"}
+
+
+def test_held_values_go_when_the_talk_ends_or_stands_still(bot):
+    stopped, closed, left = (asks_for(bot, "mail") for _ in range(3))
+    for about in (stopped, closed, left):
+        bot.act(about, ADA, Act("ada.l@example.org"), "1")
+        assert bot.log.held(about)
+    bot.act(stopped, ADA, Act("stop"), "2")
+    bot.act(closed, ADA, Act(person=True), "2")
+    bot.log.clock.now += HELD_FOR - 60
+    tick(bot)
+    assert not bot.log.held(stopped) and not bot.log.held(closed) and bot.log.held(left)
+    bot.log.clock.now += 120
+    tick(bot)
+    assert not bot.log.held(left)
+    assert "mail" in bot.act(left, ADA, Act("because"), "3").messages[-1].text.lower()  # and it is asked for again
+
+
+def test_what_the_bot_itself_says_stays_as_it_is_written_in_the_catalogue(bot):
+    process = Process("expense_claim", "Card", answer="Call +49 30 901820, or mail card@example.org.")
+    bot.processes = lambda: {"expense_claim": process}
+    talk = bot.start(ADA)
+    found = bot.read(talk.id, ADA)
+    state = replace(found.state, pending=Pending("choose", options=("expense_claim", "badge")))
+    bot.written(found, [Event("turn", found.id, {"messages": [], "state": state.as_dict()}, found.person, turn=1)])
+    bot.act(talk.id, ADA, Act(choose="expense_claim"), "1")
+    assert texts(bot.read(talk.id, ADA))[-1] == ("bot", "Call +49 30 901820, or mail card@example.org.")

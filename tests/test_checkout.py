@@ -119,7 +119,8 @@ def test_notebooks_are_committed_clean(path):
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.name)
 def test_modules_import_only_from_lower_numbers(path):
-    lower = {f"mlbot.{name_of(other)}" for other in LIBRARY if other.name < path.name}
+    last = name_of(path) == "cli"  # the command is above all, whatever number a module got after it
+    lower = {f"mlbot.{name_of(other)}" for other in LIBRARY if other.name < path.name or last and other != path}
     mine = {name for name in imports(exported(path)) if name.startswith("mlbot.")}
     assert mine <= lower
 

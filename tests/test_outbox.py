@@ -11,12 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from mlbot import outbox
-from mlbot.bot import Bot, transcript
+from mlbot.bot import HELD, Bot, transcript
 from mlbot.catalogue import Process
 from mlbot.errors import InputError
 from mlbot.events import Event, EventLog
 from mlbot.identity import Identity, webhook_secret
-from mlbot.outbox import DONE, FAILED, RECORDED, WAITS, Outbox, call, due, tell_inbox, work
+from mlbot.outbox import DONE, FAILED, RECORDED, REFUSED, WAITS, Outbox, call, due, tell_inbox, work
 from mlbot.policy import BOT, QUEUE, Act, Step
 from mlbot.settings import load_settings
 
@@ -299,3 +299,27 @@ def test_an_inbox_that_is_down_is_asked_less_and_less_often(bot, receiver):
         box.once()
         bot.log.clock.now += 0.5
     assert 5 <= len(receiver.got) <= 12
+
+
+def test_a_held_value_is_sent_as_it_is_and_not_kept_afterwards(bot, receiver):
+    """The process gets the e-mail address; the log never has it, and once the process is over nobody has."""
+    talk = bot.start(ADA)
+    found = bot.read(talk.id, ADA)
+    step = Step(found.state, starts="leave", slots={"email": HELD, "days": 3})
+    asked = bot.started(found, step, bot.processes()["leave"])
+    receiver.statuses = [500]
+    bot.log.append(asked, hold={asked.about: {"email": "ada@example.org"}})
+    work(bot, SECRET, [receiver.url])
+    assert bot.log.held(asked.about)  # it is tried again
+    bot.log.clock.now += 40
+    work(bot, SECRET, [receiver.url])
+    assert [json.loads(body)["slots"] for *_, body in receiver.got] == [{"email": "ada@example.org", "days": 3}] * 2
+    assert bot.log.held(asked.about) == {} and "example.org" not in json.dumps([event.body for event in bot.log.read()])
+
+
+def test_a_process_whose_values_are_held_no_more_is_not_called(bot, receiver):
+    talk = bot.start(ADA)
+    found = bot.read(talk.id, ADA)
+    bot.log.append(bot.started(found, Step(found.state, starts="leave", slots={"email": HELD}), bot.processes()["leave"]))
+    assert work(bot, SECRET, [receiver.url]) == 0 and not receiver.got
+    assert last(bot, talk.id) == (REFUSED.format(title="Annual leave"), QUEUE)

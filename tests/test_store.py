@@ -300,7 +300,9 @@ def test_the_commands_of_the_store(project, mlbot, csv_file):
     assert mlbot("data", "remove", batch[:6], "--why", "wrong file").returncode == 0
     assert mlbot("data", "erase", "--why", "x").returncode == 2
     done = mlbot("data", "erase", "--person", "ann", "--why", "request 7")
-    assert done.returncode == 0 and "in all versions" in done.stdout
+    assert done.returncode == 1 and "in all versions" in done.stdout  # the files that were added are here, too
+    assert "left:   1.csv holds something" in done.stdout
+    assert mlbot("data", "erase", "--again", "--files").returncode == 0
     assert "request 7" in mlbot("data", "log").stdout and "ann" not in mlbot("data", "log").stdout.splitlines()[0]
     text = rows_at(str(project / "data"))[0]["text"].iloc[0]
     assert "erased: 0 rows" not in mlbot("data", "erase", "--utterance", text, "--why", "request 8").stdout
