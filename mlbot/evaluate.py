@@ -177,8 +177,9 @@ def corrected_levels(values: np.ndarray, value: float, left_out: np.ndarray, cou
     return special().ndtr([bias + step / max(1 - skew * step, 0.1) for step in shifted]).tolist()
 
 # %% ../nbs/25_evaluate.ipynb #8c6171df
-def drawn_again(statistic: Callable[[np.ndarray], float], groups: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, ...]:
-    """The statistic of so many draws of whole groups, with repetition, and without each of 500 to 1,000 groups in turn, at most."""
+def drawn_again(statistic: Callable[[np.ndarray], float | np.ndarray], groups: np.ndarray, draws: int,
+                seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The statistic of so many draws of whole groups, with repetition; and without each group in turn, of at most 1,000."""
     names, of_row = np.unique(groups, return_inverse=True)
     count, random = len(names), np.random.default_rng(seed)
     drawn = [statistic(np.bincount(random.integers(0, count, count), minlength=count)[of_row]) for _ in range(draws)]
@@ -209,7 +210,8 @@ def bootstrap(metric: str, statistic: Callable[[np.ndarray], float], groups: np.
     return bounded(metric, value, n, count, ends, better, within)
 
 
-def bounded(metric: str, value: float, n: int, count: int, ends: np.ndarray, better: str, within: tuple[float, float]) -> Score:
+def bounded(metric: str, value: float, n: int, count: int, ends: np.ndarray, better: str,
+            within: tuple[float, float]) -> Score:
     """The score with these ends, none nearer to the value than `never_seen` allows, all of them `within` what is possible."""
     rare = never_seen(count, value)
     low, high, least, most = (float(np.clip(pick(pair), *within))
@@ -247,7 +249,7 @@ def error_ends(value: float, gaps: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """The ends of the sum of absolute `gaps`, in the order of `LEVELS`; `drawn`: the gaps of each draw."""
     off, sure = drawn - gaps, np.abs(gaps) > SIGN * drawn.std(axis=0)
     signed, loose = off[:, sure] @ np.sign(gaps[sure]), np.abs(off[:, ~sure]).sum(axis=1)
-    up, down = (np.quantile(part, levels) for part, levels in ((signed + loose, (0.975, 0.95)), (signed - loose, (0.025, 0.05))))
+    up, down = np.quantile(signed + loose, (0.975, 0.95)), np.quantile(signed - loose, (0.025, 0.05))
     return value - np.array([up[0], down[0], up[1], down[1]])
 
 

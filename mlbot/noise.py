@@ -212,8 +212,9 @@ def share_by_bets(right: np.ndarray, counted: np.ndarray, means: tuple[float, fl
                   risk: float = RISK) -> tuple[float, float]:
     """95 % interval of the mean of right over that of counted, valid after each label.
 
-    `right`, `counted`: for each label, in the order in which they came, what it says (0 or 1, right at most counted) less what was
-    guessed; `means`: the means of both guesses over all rows. A guess is between 0 and 1, that of right at most that of counted.
+    `right`, `counted`: for each label, in the order in which they came, what it says (0 or 1, right at most counted) less
+    what was guessed; `means`: the means of both guesses over all rows. A guess is between 0 and 1, that of right at most that
+    of counted.
     """
     shares = np.linspace(0, 1, STEPS + 1)
     centre, money = means[0] - shares * means[1], np.zeros((2, STEPS + 1))

@@ -328,7 +328,7 @@ MEASURES = {
     "false_alarms": "share of the rows in scope that stay below it, or seem out of scope",
     "oos_auroc": "how often a row in scope gets a larger chance to be in scope than one out of scope",
     "cost": "what a message costs with the decisions that the model leads to, in hand-offs (settings.ini [costs])",
-    "language": "share of the sentences, of those of the data or of the company, whose language is told",
+    "language": "share of the rows with a named language (of the company: of its sentences) whose language is told",
     "latency_ratio": "time of one answer, in times of a loop of plain Python that runs beside it",
 }
 
@@ -386,8 +386,9 @@ QUALITY = {"test": "test, in scope", "in_scope": "production, in scope", "all_me
 
 def week_quality(seen: dict) -> list[tuple[str, str, str, str]]:
     """How good it is by the test and in production, each with its population, as cells of a table."""
-    return [(QUALITY.get(name, name), f"{found['value']:.3f}", f"{found['low']:.3f} to {found['high']:.3f}", f"{found['n']:,}")
-            for name, found in seen["quality"].items() if found]
+    known = [(QUALITY.get(name, name), share) for name, share in seen["quality"].items() if share]
+    return [(name, f"{share['value']:.3f}", f"{share['low']:.3f} to {share['high']:.3f}", f"{share['n']:,}")
+            for name, share in known]
 
 
 def render_week(folder: Path, seen: dict, before: dict | None = None, earlier: str = "") -> Path:

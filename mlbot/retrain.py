@@ -155,9 +155,9 @@ def note(objects: Objects, attempt: Attempt, code: int, released: str = "") -> N
 class Seen:
     """What the champion was trained on, what there is now, and how it does.
 
-    `drifts` are those of `mlbot.monitor.Drift` as dictionaries, `audit` and `test` accuracies in scope, in production and of the
-    test, as dictionaries with `value`, `low`, `high` and `n`, `curve` the points of the learning curve with `rows` and `value`, `releases` moments with the run
-    that released. `silent` says why nothing is known of production.
+    `drifts` are those of `mlbot.monitor.Drift` as dictionaries; `audit` and `test` are accuracies in scope, in production and
+    of the test, as dictionaries with `value`, `low`, `high` and `n`; `curve` has the points of the learning curve with `rows`
+    and `value`, `releases` moments with the run that released. `silent` says why nothing is known of production.
     """
     champion: str = ""
     trained: int = 0
@@ -350,8 +350,8 @@ def by_loss(audit: dict | None, test: dict | None, known: set[str], policy: Retr
     """Whether production is surely worse than the test was."""
     if not policy.loss or not audit or not test:
         return Reason("loss", False, "not asked (loss = 0)" if not policy.loss else "no audit of production")
-    words = (f"the audit says {audit['value']:.1%} are right in scope (n={audit['n']}, {audit['high']:.1%} at most), the test "
-             f"{test['value']:.1%}; asked: surely {100 * policy.loss:g} points below")
+    words = (f"the audit says {audit['value']:.1%} are right in scope (n={audit['n']}, {audit['high']:.1%} at most), "
+             f"the test {test['value']:.1%}; asked: surely {100 * policy.loss:g} points below")
     surely = surely_below(audit, test, policy.loss)
     return Reason("loss", surely and "loss" not in known,
                   words + ("; tried already for this champion" if surely and "loss" in known else ""))

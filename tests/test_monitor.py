@@ -58,7 +58,7 @@ def test_no_false_alarm_in_quiet_weeks_and_an_alarm_when_the_mix_moves():
 
 
 def week(dice, n=2_000, outside=0.18, too_sure=0.15):
-    """Answers of a week with their true intents: some out of scope, of which the bot declines some and executes the others."""
+    """Answers of a week with their true intents: some out of scope, of which the bot declines some and executes others."""
     answers = []
     for known, sure, luck in zip(dice.random(n) >= outside, dice.uniform(0.5, 1, n), dice.random(n), strict=True):
         scope = float(np.clip(dice.normal(0.9 if known else 0.5, 0.15), 0, 1))
