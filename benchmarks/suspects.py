@@ -43,10 +43,11 @@ def table(texts: list[str], intents: list[str]) -> pd.DataFrame:
 
 
 def made(intents: int, each: int) -> pd.DataFrame:
-    """Rows of random words, two of them from the six of the intent."""
+    """Rows of random words, of which two are from the six of the intent."""
     random, words = np.random.default_rng(0), np.array([f"w{at}" for at in range(3000)])
     own = [random.choice(words, 6, replace=False) for _ in range(intents)]
-    pairs = [(" ".join([*random.choice(own[at], 2, replace=False), *random.choice([f"c{n}" for n in range(60)], 4)]), f"t{at}")
+    usual = np.array([f"c{at}" for at in range(60)])
+    pairs = [(" ".join([*random.choice(own[at], 2, replace=False), *random.choice(usual, 4)]), f"t{at}")
              for at in range(intents) for _ in range(each)]
     return table(*map(list, zip(*pairs, strict=True)))
 

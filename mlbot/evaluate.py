@@ -6,14 +6,14 @@
 __all__ = ['LEVELS', 'F1_ROWS', 'SIGN', 'CALIBRATION_ROWS', 'Score', 'checked_flags', 'share', 'census', 'reading', 'names_of',
            'accuracy', 'recall_by_intent', 'wider_levels', 'corrected_levels', 'drawn_again', 'never_seen', 'bootstrap',
            'bounded', 'macro_f1', 'error_ends', 'calibration_error', 'silently_wrong', 'out_of_scope_recall',
-           'false_alarms', 'area_under_roc', 'oos_auroc', 'reference_loop', 'time_ratio', 'gain', 'Confusion',
-           'most_confused']
+           'false_alarms', 'area_under_roc', 'oos_auroc', 'reference_loop', 'time_ratio', 'median_order',
+           'median_score', 'gain', 'Confusion', 'most_confused']
 
 # %% ../nbs/25_evaluate.ipynb #4b214399
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -21,7 +21,6 @@ import numpy as np
 from .errors import InputError
 from mlbot.noise import (
     LOSS_RISK,
-    Z,
     difference_bounds,
     difference_interval,
     effective_rows,
@@ -323,7 +322,7 @@ def reference_loop() -> int:
 
 
 def time_ratio(metric: str, call: Callable, items: list) -> Score:
-    """Median time of `call(item)` in times of the reference loop that runs just before it; bounds by order (Conover 1999)."""
+    """Median time of `call(item)` in times of the reference loop that runs just before it; see `median_score`."""
     ratios = []
     for item in items:
         start = time.perf_counter()
@@ -331,12 +330,23 @@ def time_ratio(metric: str, call: Callable, items: list) -> Score:
         middle = time.perf_counter()
         call(item)
         ratios.append((time.perf_counter() - middle) / (middle - start))
-    n = len(ratios)
+    return median_score(metric, ratios)
+
+
+def median_order(n: int, risk: float) -> int:
+    """The place, from 1, of the value of n sorted ones that is above their true median with at most that risk; 0: none is."""
+    at = int(special().bdtrik(risk, n, 0.5))
+    return at + int(special().bdtr(at, n, 0.5) <= risk)
+
+
+def median_score(metric: str, ratios: Sequence[float]) -> Score:
+    """The median of ratios of which less is better; its bounds are values in their order (Conover 1999), or open."""
+    n, values = len(ratios), [0.0, *sorted(ratios), math.inf]
     if not n:
         return Score(metric, math.nan, 0, 0.0, math.inf, better="lower", unit="loops")
-    steps = [step / (2 * math.sqrt(n)) for step in (-Z, Z, normal(0.05), normal(0.95))]
-    value, *bounds = map(float, np.quantile(ratios, [0.5, *(min(1.0, max(0.0, 0.5 + step)) for step in steps)]))
-    return Score(metric, value, n, *bounds, better="lower", unit="loops")
+    places = [median_order(n, risk) for risk in (0.025, 0.05)]
+    ends = [end for place in places for end in (values[place], values[n + 1 - place])]
+    return Score(metric, float(np.median(ratios)), n, *ends, better="lower", unit="loops")
 
 # %% ../nbs/25_evaluate.ipynb #1e25b73c
 def gain(metric: str, before, after, groups=None, risk: float = LOSS_RISK) -> Score:

@@ -6,7 +6,7 @@
 __all__ = ['RISK', 'Z', 'POWER', 'LOSS_RISK', 'STAKE', 'STEPS', 'special', 'normal', 'share_at_least', 'share_at_most',
            'chance_of_so_few', 'wilson', 'wilson_end', 'intraclass', 'design_effect', 'effective_rows',
            'rows_to_settle', 'binomial_mid_p', 'chance_of_no_loss', 'crossing', 'healed_bound', 'difference_interval',
-           'difference_bounds', 'rows_to_see', 'smallest_seen', 'holm', 'benjamini_hochberg', 'e_value',
+           'difference_bounds', 'widened', 'rows_to_see', 'smallest_seen', 'holm', 'benjamini_hochberg', 'e_value',
            'share_by_bets']
 
 # %% ../nbs/24_noise.ipynb #a5d2df75
@@ -148,11 +148,11 @@ def healed_bound(broke: float, healed: float, risk: float) -> float:
 LOSS_RISK = 0.025  # how often a loss may be called sure that is none
 
 
-def difference_interval(broke: float, healed: float, n: float) -> tuple[float, float]:
-    """95 % interval of the gain, for display: Wald's with half a pair added to each cell (Agresti and Min 2005)."""
+def difference_interval(broke: float, healed: float, n: float, risk: float = 0.05) -> tuple[float, float]:
+    """Interval of the gain, 95 % unless `risk` is another: Wald's with half a pair added to each cell (Agresti and Min 2005)."""
     broke, healed, n = broke + 0.5, healed + 0.5, n + 2
     gap = healed - broke
-    half = Z * math.sqrt(max(broke + healed - gap**2 / n, 0.0)) / n
+    half = normal(1 - risk / 2) * math.sqrt(max(broke + healed - gap**2 / n, 0.0)) / n
     return max(-1.0, gap / n - half), min(1.0, gap / n + half)
 
 
@@ -162,7 +162,14 @@ def difference_bounds(broke: float, healed: float, n: float, risk: float = LOSS_
     if changed == 0:
         return 0.0, 0.0
     most, least = healed_bound(broke, healed, risk), 1 - healed_bound(healed, broke, risk)
-    return (2 * least - 1) * changed / n, (2 * most - 1) * changed / n
+    low, high = difference_interval(broke, healed, n, 2 * risk)
+    least, most = (2 * least - 1) * changed / n, (2 * most - 1) * changed / n
+    return widened(least, low), -widened(-most, -high)
+
+
+def widened(end: float, other: float, some: float = 1e-9) -> float:
+    """The lower one of two lower ends, on that side of zero on which the first one is."""
+    return min(end, other) if end <= 0 else max(some, min(end, other))
 
 # %% ../nbs/24_noise.ipynb #40dd5aac
 def rows_to_see(difference: float, discordance: float, power: float = POWER) -> int:
