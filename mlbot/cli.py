@@ -1682,7 +1682,7 @@ def monitor(options: argparse.Namespace) -> int:
         import mlbot.events  # noqa: F401
         from mlbot.notebook import find_monitor
         from mlbot.pipeline import run_notebook
-        from mlbot.report import render_week
+        from mlbot.report import render_week, week_quality
         from mlbot.runs import load_json, new_run
     except ImportError as problem:
         raise need("serve", problem) from None
@@ -1699,7 +1699,8 @@ def monitor(options: argparse.Namespace) -> int:
     seen = load_json(folder / "monitor.json")
     alerts = seen["alerts"]
     page = render_week(folder, seen, load_json(earlier) if earlier else None, earlier.parent.name[:10] if earlier else "")
-    print(*[f"alert:  {line}" for line in alerts] or ["no alert"], sep="\n")
+    print(*[f"right:  {name} {value} (n={n}, 95 % {interval})" for name, value, interval, n in week_quality(seen)],
+          *[f"alert:  {line}" for line in alerts] or ["no alert"], sep="\n")
     print(f"report: {here(page)}")
     print("next:   " + (f"label messages (/web/label.html), then {program()} run" if alerts else "again in a week"))
     return 1 if alerts else 0

@@ -215,7 +215,8 @@ def family_verdict(gate: str, parts: tuple[Part, ...], target: Target, rows: int
 class Rules:
     """Targets, waivers and defaults as they hold on `day`, for the model and the data that are on trial.
 
-    Without a `champion` nothing is asked of the gate of that name. `sealed`: a part of the test side is.
+    Without a `champion` nothing is asked of the gate of that name, nor of those that are `unasked` because this data says
+    nothing about them. `sealed`: a part of the test side is.
     """
     day: date
     targets: dict[str, Target] = field(default_factory=dict)
@@ -226,10 +227,11 @@ class Rules:
     data: str = ""
     champion: str = ""
     sealed: bool = False
+    unasked: tuple[str, ...] = ()
 
     def target(self, gate: str) -> Target:
-        """The target of a gate on the day; nothing is asked of a gate that has none, nor of `champion` when there is none."""
-        if gate == "champion" and not self.champion:
+        """The target of a gate on the day; nothing is asked of a gate that has none, or about which nothing can be known."""
+        if gate in self.unasked or (gate == "champion" and not self.champion):
             return Target()
         target = on_day(self.targets.get(gate, Target()), self.day)
         return replace(target, too_close=target.too_close or self.too_close, min_n=target.min_n or self.min_n)
@@ -292,6 +294,8 @@ def rows_missing(score: Score, limit: float | None) -> int | None:
 
 def settling(score: Score, limit: float | None) -> str:
     """The same in words."""
+    if score.open:
+        return "it has too few rows for an interval"
     missing = rows_missing(score, limit)
     if missing is None:
         stands = limit is not None and abs(score.value - limit) < 1e-9

@@ -221,13 +221,13 @@ def day_of(day: str, name: str = "day") -> date:
 def load_rules(folder: Path, settings: Settings, day: str = "", champion: str = "", snapshot: str = "") -> Rules:
     """The rules for the model in a run folder ('' before 2_train). `champion` is the name of the one it challenges."""
     from mlbot.artefact import read_artefact
-    if not snapshot and (folder / "prepare.json").exists():
-        snapshot = load_json(folder / "prepare.json")["snapshot"]
+    prepared = load_json(folder / "prepare.json") if (folder / "prepare.json").exists() else {}
+    snapshot = snapshot or prepared.get("snapshot", "")
     model = read_artefact(folder / "model").name if (folder / "model" / "manifest.json").exists() else ""
     waivers, today = load_waivers(settings.places.waivers), day_of(day)
     refuse_endless(waivers, today, str(settings.places.waivers))
     return Rules(today, settings.targets, settings.gates.too_close, settings.gates.min_n, waivers, model, snapshot, champion,
-                 settings.split.sealed_percent > 0)
+                 settings.split.sealed_percent > 0, () if prepared.get("languages_named", True) else ("language",))
 
 # %% ../nbs/38_runs.ipynb #1f399013
 def note_run(folder: Path, settings: Settings, day: str = "") -> None:
@@ -274,7 +274,7 @@ OUTCOMES = {0: "pass", 1: "red", 2: "input", 3: "no verdict", 4: "out of time", 
 def save_outcome(folder: Path, exit_code: int, headline: str, released: bool, seconds: float, settings: Settings) -> None:
     """Write how a run ended. `seconds`: how long all its notebooks took; `released`: whether its model is the champion."""
     save_json({"outcome": OUTCOMES[exit_code], "headline": headline, "released": released, "seconds": round(seconds, 1),
-               "costs": asdict(settings.costs), "languages": settings.data.languages,
+               "costs": asdict(settings.costs),
                "max_characters": settings.data.max_characters, "card": asdict(settings.card)}, folder / "outcome.json")
 
 

@@ -8,7 +8,15 @@ from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from mlbot.errors import InputError
-from mlbot.evaluate import accuracy, calibration_error, macro_f1, most_confused, recall_by_intent, share, wilson
+from mlbot.evaluate import (
+    accuracy,
+    calibration_error,
+    macro_f1,
+    most_confused,
+    recall_by_intent,
+    share,
+)
+from mlbot.noise import wilson
 
 RANDOM = np.random.default_rng(0)
 TRUTH = RANDOM.choice(list("abcde"), 300)
@@ -23,9 +31,9 @@ def test_values_are_those_of_scikit_learn():
 
 
 @given(st.integers(1, 5000), st.data())
-def test_the_interval_is_wilson_s(n, data):
+def test_the_interval_is_wilson_s_with_the_continuity_correction(n, data):
     hits = data.draw(st.integers(0, n))
-    theirs = binomtest(hits, n).proportion_ci(method="wilson")
+    theirs = binomtest(hits, n).proportion_ci(method="wilsoncc")
     assert np.allclose(wilson(hits, n), (theirs.low, theirs.high), atol=1e-9)
 
 
