@@ -53,7 +53,7 @@ def test_kill_9_at_any_moment_leaves_a_complete_champion(tmp_path):
         found = champion(models)
         assert found is not None and found.name == (models / "champion").read_text().strip()
         assert isinstance(history(models), list)
-    assert len(seen) > KILLS // 16 and first in {path.name for path in models.iterdir()}
+    assert len(seen) > KILLS // 40 and first in {path.name for path in models.iterdir()}
     for folder in models.iterdir():  # no folder with a model's name is half a model
         if folder.is_dir() and not folder.name.startswith("."):
             assert read_artefact(folder).name == folder.name
