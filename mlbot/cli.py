@@ -424,7 +424,7 @@ def score(options: argparse.Namespace) -> int:
 
 # %% ../nbs/73_cli.ipynb #ded7d7f0
 def red_verdict(gate: str, folder: Path):
-    """The red verdict of a gate in a run, or of `champion` that it was not compared. InputError when there is none to waive."""
+    """The red verdict of a gate in a run; of `champion` also that nothing was compared. InputError: none to waive."""
     from mlbot.gate import CHAMPION, NO_VERDICT
     from mlbot.runs import load_verdicts
     given = {verdict.gate: verdict for verdict in load_verdicts(folder)[1]}
@@ -1408,7 +1408,8 @@ def benchmark(options: argparse.Namespace) -> int:
 
 # %% ../nbs/73_cli.ipynb #6c2fd1a9
 def audit(options: argparse.Namespace) -> int:
-    """Check what every released model was trained on against the test of a run. Exit code 1: one has seen test texts, or is unjudged."""
+    """Check what every released model was trained on against the test of a run. Exit code 1: one has seen test texts, or the
+    champion was never judged."""
     try:
         from mlbot.artefact import POINTER
         from mlbot.ledger import audit_model, ledger_file, read_digests

@@ -172,8 +172,8 @@ def release(artefact: Artefact, models: Path, facts: dict, now: datetime | None 
     """Store a model and make it the champion. Returns its folder.
 
     `facts` (who, why, run, verdicts) go into the history. `judgement`: what is kept beside the model
-    (`mlbot.runs.judgement`); without one the record says that nobody judged it, and who released it all the same. `expected`: what the file of the
-    champion says, as the caller believes. Raises InputError when it says something else by now.
+    (`mlbot.runs.judgement`); without one the record says that nobody judged it, and who released it all the same.
+    `expected`: what the file of the champion says, as the caller believes. Raises InputError when it says something else.
     """
     folder = write_artefact(artefact, models / artefact.name)
     if not is_intact(folder, artefact.name):
