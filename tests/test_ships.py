@@ -112,7 +112,7 @@ TRICKS = {
     "the test rows": lambda folder: edit(folder / "test.csv", ("order_equipment", "access_badge")),
     "no ledger": lambda folder: (folder / "trained.npy").unlink(),
     "an empty ledger": lambda folder: write_digests(np.zeros(0, np.uint64), folder / "trained.npy"),
-    "what the comparison noted": lambda folder: edit(folder / "judged.json", ('"champion": ""', '"champion": "0123456789ab"')),
+    "whom it was compared with": lambda folder: edit(folder / "judged.json", ('"champion": ""', '"champion": "0123456789ab"')),
     "the facts of the run": lambda folder: edit(folder / "run.json", (load_json(folder / "run.json")["day"], "2026-03-01")),
     "the data it says it is of": lambda folder: edit(folder / "prepare.json", ("snapshot", "snapshots")),
     "no seal": lambda folder: (folder / SEAL).unlink(),
