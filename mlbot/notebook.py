@@ -86,8 +86,8 @@ def tidy(notebook) -> None:
     """Make cells and tags what the format asks for: an id for each cell, different from all others, and each tag once."""
     seen = set()
     for number, cell in enumerate(notebook.cells, 1):
-        if cell.metadata.get("tags"):
-            cell.metadata["tags"] = list(dict.fromkeys(cell.metadata["tags"]))
+        if isinstance(given := cell.metadata.get("tags"), list):
+            cell.metadata["tags"] = [tag for at, tag in enumerate(given) if tag not in given[:at]]
         good = isinstance(cell.get("id"), str) and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", cell.id) and cell.id not in seen
         cell["id"] = cell.id if good else f"cell-{number}-{len(seen)}"
         seen.add(cell.id)

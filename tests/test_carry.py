@@ -80,8 +80,8 @@ DAMAGES = {
         to.get(other) for other in to.names("judgements/") if name not in other)),
     "a judgement that was edited": lambda to, name: to.put(f"judgements/{name}.json", to.get(
         f"judgements/{name}.json").replace(b"penalty", b"payment")),
-    "an entry that somebody edited": lambda to, name: to.put("releases/00000002.json", to.get("releases/00000002.json").replace(
-        b'"ada"', b'"eve"')),
+    "an entry that somebody edited": lambda to, name: to.put("releases/00000002.json", to.get(
+        "releases/00000002.json").replace(b'"ada"', b'"eve"')),
     "an entry that is none": lambda to, name: to.put("releases/00000002.json", b"{"),
     "an entry that leads out": lambda to, name: to.put("releases/00000002.json", b'{"model": "../../x", "when": "now"}'),
 }
@@ -115,7 +115,7 @@ def test_what_is_damaged_is_refused_and_the_old_champion_kept(here, there, tmp_p
 
 def test_a_model_that_nobody_judged_is_not_carried(here, there, tmp_path):
     """What is pushed is what was judged; a folder that was copied into models/ goes nowhere, as a trial neither."""
-    shared, (first, second) = open_objects(tmp_path / "shared"), released_names(here)
+    shared, (_, second) = open_objects(tmp_path / "shared"), released_names(here)
     judgement_file(here, second).unlink()
     with pytest.raises(NoVerdict, match=f"no verdict of model {second}"):
         push(here, shared)

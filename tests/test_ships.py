@@ -112,7 +112,8 @@ TRICKS = {
     "the test rows": lambda folder: edit(folder / "test.csv", ("order_equipment", "access_badge")),
     "no ledger": lambda folder: (folder / "trained.npy").unlink(),
     "an empty ledger": lambda folder: write_digests(np.zeros(0, np.uint64), folder / "trained.npy"),
-    "whom it was compared with": lambda folder: edit(folder / "judged.json", ('"champion": ""', '"champion": "0123456789ab"')),
+    "whom it was compared with": lambda folder: edit(folder / "judged.json", ('"champion": ""',
+                                                                              '"champion": "0123456789ab"')),
     "the facts of the run": lambda folder: edit(folder / "run.json", (load_json(folder / "run.json")["day"], "2026-03-01")),
     "the data it says it is of": lambda folder: edit(folder / "prepare.json", ("snapshot", "snapshots")),
     "no seal": lambda folder: (folder / SEAL).unlink(),
@@ -350,11 +351,12 @@ def test_not_compared_stops_a_release_unless_somebody_says_so_by_name():
     assert "mlbot waive champion" in caught.value.do
     waiver = Waiver("champion", "Ann", "its data is gone", today(), "m", "d")
     assert not replace(verdict, waiver=waiver).stops
-    assert replace(judge("accuracy", share("accuracy", []), Target(0.5)), waiver=waiver).stops, "nothing else unmeasured ships"
+    lost = judge("accuracy", share("accuracy", []), Target(0.5))
+    assert replace(lost, waiver=waiver).stops, "nothing else that was not measured ships"
 
 
 def test_a_champion_that_cannot_be_read_or_is_pointed_away_from_does_not_let_a_worse_model_through(released):
-    """The challenger then meets the last release that can be read; where there is none, it is compared with nothing, and told."""
+    """The challenger then meets the last release that can be read; where there is none, nothing is compared, which is said."""
     models = released / "models"
     name = (models / POINTER).read_text().strip()
     for content in ("none\n", "0123456789ab\n", ""):
