@@ -1441,6 +1441,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'mlbot.registry.refuse_unjudged': ('registry.html#refuse_unjudged', 'mlbot/registry.py'),
                                 'mlbot.registry.release': ('registry.html#release', 'mlbot/registry.py'),
                                 'mlbot.registry.released_before': ('registry.html#released_before', 'mlbot/registry.py'),
+                                'mlbot.registry.stored_judgement': ('registry.html#stored_judgement', 'mlbot/registry.py'),
                                 'mlbot.registry.unjudged_record': ('registry.html#unjudged_record', 'mlbot/registry.py'),
                                 'mlbot.registry.why_not_judged': ('registry.html#why_not_judged', 'mlbot/registry.py'),
                                 'mlbot.registry.why_unchallenged': ('registry.html#why_unchallenged', 'mlbot/registry.py'),

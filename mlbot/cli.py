@@ -801,9 +801,10 @@ def ci_notebooks(options: argparse.Namespace) -> int:
 
 def ci_propose(options: argparse.Namespace) -> int:
     """Write down which model the last run proposes, in a file for a pull request."""
-    from mlbot.runs import load_json, load_verdicts, open_run, save_json
+    from mlbot.runs import load_json, load_verdicts, open_run, refuse_broken_seal, save_json
     settings = load_settings()
     folder = open_run(settings, options.run, needs="judged.json")
+    refuse_broken_seal(folder, settings)
     model, given = load_verdicts(folder)
     if red := [verdict.gate for verdict in given if verdict.stops]:
         raise InputError(f"run {folder.name} is red: {', '.join(red)}", "a run whose gates are green", f"{program()} run",

@@ -24,7 +24,15 @@ from .artefact import MANIFEST, POINTER, Artefact, is_name, read_artefact, write
 from .errors import InputError
 from .files import only_one, write_atomic
 from .predict import Predictor
-from .registry import add_history, history, keep_judgement, read_judgement, refuse_unjudged, unjudged_record
+from mlbot.registry import (
+    add_history,
+    history,
+    keep_judgement,
+    read_judgement,
+    refuse_unjudged,
+    stored_judgement,
+    unjudged_record,
+)
 
 # %% ../nbs/59_live.ipynb #806beda6
 GOLDEN = "golden"
@@ -172,10 +180,11 @@ class Live:
         return True
 
     def fall_back(self, broken: str) -> Predictor | None:
-        """The last released model that loads, when the champion does not."""
+        """The last released model that was judged and loads, when the champion does not."""
         for entry in reversed(history(self.models)):
             name = str(entry["model"])
-            if name != broken and is_name(name) and (self.models / name / MANIFEST).is_file():
+            there = name != broken and is_name(name) and (self.models / name / MANIFEST).is_file()
+            if there and stored_judgement(self.models, name):
                 try:
                     return self.load(name)
                 except Exception:  # the one before it may be whole

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['JUDGEMENTS', 'champion', 'pointed_at', 'released_before', 'challenged', 'why_unchallenged', 'opponent', 'is_intact',
            'judgement_file', 'without_mark', 'marked', 'keep_judgement', 'unjudged_record', 'as_judgement',
-           'read_judgement', 'why_not_judged', 'refuse_unjudged', 'judgement_words', 'release', 'add_history',
-           'history', 'person']
+           'stored_judgement', 'read_judgement', 'why_not_judged', 'refuse_unjudged', 'judgement_words', 'release',
+           'add_history', 'history', 'person']
 
 # %% ../nbs/39_registry.ipynb #128697fd
 import getpass
@@ -126,11 +126,20 @@ def as_judgement(data: bytes | None, name: str) -> dict | None:
     return found if whole else None
 
 
+def stored_judgement(models: Path, name: str) -> dict | None:
+    """The judgement that lies beside a model, whoever marked it; None for one that is missing, damaged or about another model.
+
+    A server asks no more than this before it falls back to a model: it may not be able to read the key.
+    """
+    file = judgement_file(models, name)
+    return as_judgement(file.read_bytes() if file.is_file() else None, name)
+
+
 def read_judgement(models: Path, name: str) -> dict | None:
     """The judgement that is kept of a model; None when there is none that this project has marked."""
-    file = judgement_file(models, name)
-    found = as_judgement(file.read_bytes() if file.is_file() else None, name)
-    return found if found and bears(found["mark"], key_of(models), b"judgement", as_json(without_mark(found))) else None
+    found = stored_judgement(models, name)
+    good = found and bears(found["mark"], key_of(models), b"judgement", as_json(without_mark(found)))
+    return found if good else None
 
 # %% ../nbs/39_registry.ipynb #bf9e1c26
 def why_not_judged(models: Path, name: str, day: date | None = None) -> str:

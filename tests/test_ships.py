@@ -355,8 +355,8 @@ def test_not_compared_stops_a_release_unless_somebody_says_so_by_name():
     assert replace(lost, waiver=waiver).stops, "nothing else that was not measured ships"
 
 
-def test_a_champion_that_cannot_be_read_or_is_pointed_away_from_does_not_let_a_worse_model_through(released):
-    """The challenger then meets the last release that can be read; where there is none, nothing is compared, which is said."""
+def test_a_champion_that_cannot_be_read_or_is_pointed_away_from_lets_no_worse_model_through(released):
+    """The challenger then meets the last release that can be read; without one nothing is compared, and that is said."""
     models = released / "models"
     name = (models / POINTER).read_text().strip()
     for content in ("none\n", "0123456789ab\n", ""):
