@@ -127,7 +127,7 @@ def as_judgement(data: bytes | None, name: str) -> dict | None:
 
 
 def stored_judgement(models: Path, name: str) -> dict | None:
-    """The judgement that lies beside a model, whoever marked it; None for one that is missing, damaged or about another model.
+    """The judgement that lies beside a model, whoever marked it; None for one that is missing or damaged.
 
     A server asks no more than this before it falls back to a model: it may not be able to read the key.
     """
