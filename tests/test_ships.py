@@ -12,6 +12,7 @@ import pytest
 
 from mlbot.artefact import POINTER, VIEWS, build_artefact, read_artefact, write_artefact
 from mlbot.cache import Key, Results, doubts, pack, sign, stamps
+from mlbot.carry import settle
 from mlbot.errors import GateFailed, InputError, MlbotError, NoVerdict
 from mlbot.evaluate import gain, share
 from mlbot.files import key_of
@@ -440,9 +441,10 @@ def test_a_rollback_to_a_model_that_was_never_judged_is_refused(copied, mlbot):
     """The file of the champion was edited by hand, and the next release notes that as the champion before."""
     models, made, name = copied
     (models / POINTER).write_text(made + "\n")
-    assert "put there by hand" in mlbot("models").stdout
+    assert "mended" in mlbot("models").stdout and (models / POINTER).read_text().strip() == name  # what the history says
+    (models / POINTER).write_text(made + "\n")
     done = mlbot("audit")
-    assert done.returncode == 1 and "no verdict of it is kept" in done.stdout
+    assert done.returncode == 1 and "put there by hand: no verdict of it is kept" in done.stdout
     promote(models, name, {"who": "bo"})
     done = mlbot("rollback", "--why", "x")
     assert done.returncode == 3 and "no verdict of model" in done.stderr and (models / POINTER).read_text().strip() == name
@@ -468,3 +470,12 @@ def test_a_record_of_the_judgement_is_kept_with_the_model(released):
     assert {item["gate"] for item in record["verdicts"]} == {verdict.gate for verdict in load_verdicts(run)[1]}
     edit(models / JUDGEMENTS / f"{name}.json", ('"rows": 104', '"rows": 1040'))
     assert read_judgement(models, name) is None
+
+
+def test_a_line_that_somebody_wrote_into_the_history_ends_no_release(copied):
+    """What ends a release that was cut asks for the judgement, too."""
+    models, made, name = copied
+    PROMOTED["a line in the history"](models, made, name)
+    with pytest.raises(NoVerdict, match="no verdict of model"):
+        settle(models)
+    assert (models / POINTER).read_text().strip() == name
