@@ -105,15 +105,16 @@ def push_model(models: Path, name: str, objects: Objects, again: bool = False) -
 def settle(models: Path) -> str:
     """End a release that was cut between its entry in the history and the pointer; the name of its model, '' when none was.
 
-    Raises InputError where that model is not here: then nobody knows which one is meant; NoVerdict where it was never judged, as
-    when somebody wrote the entry by hand.
+    Raises InputError where that model is not here: then nobody knows which one is meant; NoVerdict where it was never judged,
+    as when somebody wrote the entry by hand.
     """
     with only_one(models):
         name = next((str(entry["model"]) for entry in reversed(history(models))), "")
         if not name or read_pointer(models) == name:
             return ""
         if not is_name(name) or not is_intact(models / name, name):
-            raise InputError(f"the history ends with model {name[:40]!r}, which is not here whole", "the model of the last release",
+            raise InputError(f"the history ends with model {name[:40]!r}, which is not here whole",
+                             "the model of the last release",
                              "take over what is carried (mlbot models --pull), or restore the folder", str(models))
         refuse_unjudged(models, name)
         write_atomic(models / POINTER, lambda file: file.write(name + "\n"))
