@@ -142,7 +142,7 @@ def edits_of_statement(source: Source, node) -> Iterator[Edit]:
         at = source.end(node.target) + source.cut(source.end(node.target), source.end(node)).find(old + "=")
         for new in others:
             yield Edit(at, at + len(old), new)
-    if isinstance(node, ast.Return) and node.value and getattr(node.value, "value", 0) is not None:
+    if isinstance(node, ast.Return) and node.value and not isinstance(node.value, ast.Constant):  # it has mutants of its own
         yield Edit(source.start(node.value), source.end(node.value), "None")
 
 
