@@ -347,8 +347,8 @@ def test_a_release_needs_a_green_verdict_of_each_gate_that_is_asked():
     lost, failed = judge("x", scored(0, 0), Target(0.5)), judge("y", scored(1, 100), Target(0.5))
     with pytest.raises(GateFailed):  # of two red ones the one that says something about quality
         require_green([lost, failed], ASKED)
-    with pytest.raises(NoVerdict, match="x was not measured"):
-        require_green([lost], ASKED)
+    with pytest.raises(NoVerdict, match="x was not measured"):  # else the first one
+        require_green([lost, judge("y", scored(0, 0), Target(0.5))], ASKED)
 
 
 def test_a_release_needs_each_intent_and_all_rows_of_the_test():
@@ -372,6 +372,8 @@ def test_slices_cover_the_test_at_least_once_and_each_score_covers_it_exactly():
     rules = Rules(DAY, {"slices": Target(0.1)})
     require_green([slices], rules, 100)
     require_green([replace(slices, rows=120)], rules, 120)
+    with pytest.raises(NoVerdict, match="gate slices rests on 99 rows"):
+        require_green([replace(slices, rows=99)], rules, 100)
     with pytest.raises(NoVerdict, match="gate slices judges slices of 120 rows"):
         require_green([replace(slices, rows=121)], rules, 121)
     for name in ("same_answer", "accuracy", "macro_f1", "calibration_error", "champion"):

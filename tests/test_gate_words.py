@@ -149,10 +149,19 @@ def test_remarks_name_each_open_member_the_gravest_first_and_count_the_rest():
     assert remarks([late]) == ["slices: a 0.556 (n=90, 95 % 0.453 to 0.654) misses its stretch 0.900"]
 
 
+def test_remarks_name_five_members_and_nothing_about_a_stretch_that_nobody_asked():
+    said = remarks([judge_family("f", [scored(1, 90, f"m{at}") for at in range(7)], Target(0.5))])
+    assert said == [f"f: m{at} 0.011 (n=90, 95 % 0.002 to 0.060) is below its floor 0.500" for at in range(5)] + [
+        "f: and 2 more (7 failed)"]
+
+
 def test_remarks_on_small_members_are_sorted_by_value_and_cut():
     tiny = [scored(hits, 4, f"m{hits}") for hits in (3, 0, 2, 1)]
     cut = remarks([judge_family("f", [scored(40, 40, "a"), *tiny], Target(0.5, min_n=5))], few=2)
     assert cut == ["f: not judged, with fewer than 5 rows: m0 0.000 (n=4), m1 0.250 (n=4) and 2 more"]
+    slices = [scored(40, 40, "role/z"), scored(2, 4, "size/b"), scored(1, 4, "role/a")]  # farther below is not lower
+    assert remarks([judge_family("slices", slices, Target(0.5, min_n=5), {"role": 0.1})])[0].endswith(
+        ": role/a 0.250 (n=4), size/b 0.500 (n=4)")
     only = remarks([judge_family("f", [scored(40, 40, "a"), *tiny[:3]], Target(0.5, min_n=5))], few=3)
     assert only == ["f: not judged, with fewer than 5 rows: m0 0.000 (n=4), m2 0.500 (n=4), m3 0.750 (n=4)"]
     assert remarks([judge_family("f", [scored(40, 40, "a"), scored(0, 0, "b")], Target(0.5))]) == [
