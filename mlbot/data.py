@@ -226,7 +226,7 @@ class Finding:
 class Utterances:
     """Labelled utterances (`rows`), the rows set aside with their reason, and the findings of the reader.
 
-    `newest`: the batch that came last, '' where there is no order of batches. `published`: a public set, whose rows are pinned.
+    `newest`: the batch that came last, '' where there is no order of batches. `published`: rows of a public set.
     """
     rows: pd.DataFrame
     set_aside: pd.DataFrame
