@@ -255,8 +255,8 @@ def main() -> int:
     changed = changes(frame, fresh)
     last = changed["near added"].drop_duplicates("text").reset_index(drop=True)
     started = time.perf_counter()
-    pairs = near_pairs_by_brute_force(list(map(key, last["text"])))
     texts = list(map(bare, last["text"]))
+    pairs = near_pairs_by_brute_force(texts)
     holding = held(texts, texts)  # below, a sample is compared with brute force
     print(f"{options.rows:,} texts of the company, {len(holding):,} times one stands whole in another; brute force finds "
           f"{len(pairs):,} near pairs among {len(last):,} texts ({time.perf_counter() - started:.0f} s)")
