@@ -245,7 +245,7 @@ class Counted:
 
 
 def count_sides(parts: dict[str, pd.DataFrame], aside: pd.DataFrame, kept: int, lifelong: int = 0) -> Counted:
-    """Count the rows of each table, those set aside, `kept` rows that are nearly test rows, and those of a `lifelong` side."""
+    """Count rows of each table, those set aside, `kept` ones that are nearly test rows, and those of a `lifelong` side."""
     return Counted(Counter({name: len(table) for name, table in parts.items()}),
                    Counter(aside["reason"].value_counts().to_dict()), frozenset(parts["train"]["intent"]),
                    Counter(parts["test"]["intent"].value_counts().to_dict()), kept, lifelong)
@@ -315,7 +315,7 @@ def group_families(rows: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """The family of each group in `rows`, and its side where that is known: columns `family` and `life`, by group."""
     names = sorted(set(rows["group"]) - {""})
     stored = known[(known["group"] != "") & (known["life"] != "")]
-    stored = stored.assign(last=stored["life"] != "test").sort_values("last", kind="stable")  # a test row speaks for its group
+    stored = stored.assign(last=stored["life"] != "test").sort_values("last", kind="stable")  # a test row speaks for all
     stored = stored.drop_duplicates("group").set_index("group")["life"]
     return pd.DataFrame({"family": np.array([bare_digest(name) for name in names], np.uint64),
                          "life": [stored.get(name, "") for name in names]}, index=names)
@@ -384,7 +384,7 @@ def follow(touch: Touch, first: np.ndarray, test: np.ndarray, fixed: np.ndarray)
 
 
 def clashes(texts: pd.DataFrame, touch: Touch, rows: pd.DataFrame, life: np.ndarray) -> np.ndarray:
-    """Which new rows cannot stay: for training, touching a text of the test side; for testing, touching a known training text.
+    """Which new rows cannot stay: for training, touching a test text; for testing, touching a known training text.
 
     Near rows of one published split can, but a training row that holds a test text cannot.
     """
