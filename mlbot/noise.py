@@ -149,7 +149,7 @@ LOSS_RISK = 0.025  # how often a loss may be called sure that is none
 
 
 def difference_interval(broke: float, healed: float, n: float, risk: float = 0.05) -> tuple[float, float]:
-    """Interval of the gain, 95 % unless `risk` is another: Wald's with half a pair added to each cell (Agresti and Min 2005)."""
+    """95 % interval of the gain, unless `risk` is another: Wald's with half a pair more in each cell (Agresti, Min 2005)."""
     broke, healed, n = broke + 0.5, healed + 0.5, n + 2
     gap = healed - broke
     half = normal(1 - risk / 2) * math.sqrt(max(broke + healed - gap**2 / n, 0.0)) / n
