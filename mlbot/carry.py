@@ -19,7 +19,7 @@ from pathlib import Path
 
 from .artefact import MANIFEST, POINTER, as_json, is_name, parse_json, read_artefact, read_file
 from .errors import InputError, MlbotError, NoVerdict, without_secrets
-from .files import KEY, bears, flush, only_one, shared_key, write_atomic
+from .files import KEY, bears, flush, only_one, shared_key, sweep, write_atomic
 from .live import Canary, Live, Repeated, canary_in, golden_file, is_golden, read_canary, read_pointer, set_canary
 from .monitor import profile_file
 from .objects import Objects, open_objects
@@ -108,6 +108,8 @@ def settle(models: Path) -> str:
     Raises InputError where that model is not here: then nobody knows which one is meant; NoVerdict where it was never judged,
     as when somebody wrote the entry by hand.
     """
+    if not history(models):
+        return ""
     with only_one(models):
         name = next((str(entry["model"]) for entry in reversed(history(models))), "")
         if not name or read_pointer(models) == name:
@@ -204,6 +206,7 @@ def fetch_model(models: Path, name: str, objects: Objects) -> bool:
         raise InputError(f"model {name} is not carried", "a model that was pushed", "mlbot models --push, where it is", place)
     listed = parse_json(manifest, f"{place}/{MANIFEST}").get("sha256")
     models.mkdir(parents=True, exist_ok=True)
+    sweep(models, ".new-*")
     with tempfile.TemporaryDirectory(prefix=".new-", dir=models) as somewhere:
         new = Path(somewhere) / name
         new.mkdir()

@@ -37,7 +37,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -198,6 +198,8 @@ def run(options: argparse.Namespace) -> int:
     from mlbot.files import held
     settings = load_settings()
     with held(settings.places.models / ".run", 60 * (options.minutes or settings.budget.run), say_waits):
+        with suppress(InputError, NoVerdict):  # a history that nobody can believe is said where it is asked for
+            settle_release(settings.places.models)
         return run_now(options)
 
 
@@ -1722,6 +1724,7 @@ def promote(options: argparse.Namespace) -> int:
     from mlbot.registry import refuse_unjudged
     settings, day = load_settings(), datetime.now(UTC).date()
     folder = settings.places.models
+    settle_release(folder)
     fetch_carried(settings, options.model)
     facts = answered_for(folder, options.model, options)
     if options.canary is not None:
@@ -1734,7 +1737,9 @@ def promote(options: argparse.Namespace) -> int:
         print(f"next:   label messages ({program()} serve, /web/label.html); it ends by itself when it is worse")
         return 0
     if read_pointer(folder) == options.model and read_canary(folder) is None and not (options.instead_of or options.unjudged):
-        print(f"champion: {options.model}, as before\nnext:   {program()} models")
+        print(f"champion: {options.model}, as before")
+        push_carried(settings)
+        print(f"next:   {program()} models")
         return 0
     before = promote(folder, options.model, facts, options.instead_of or None, day)
     if read_canary(folder) is not None:
@@ -1764,6 +1769,7 @@ def rollback(options: argparse.Namespace) -> int:
     from mlbot.live import previous, promote, read_canary, set_canary
     settings = load_settings()
     folder = settings.places.models
+    settle_release(folder)
     trial = read_canary(folder)
     if trial is not None:
         set_canary(folder, None)

@@ -17,6 +17,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from glob import escape
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -30,7 +31,7 @@ from .data import (Columns, Delimited, Finding, Place, Table, Tally, bare, build
                         export_csv, file_of, findings_of, harmless, masked_finding, missing_columns, open_columns,
                         read_values, refuse_hopeless, rows_in, set_aside, spellings, write_csv)
 from .errors import InputError, NoVerdict
-from .files import write_atomic
+from .files import sweep, write_atomic
 from .minhash import BANDS, EXACT, Sketch, blocks, compare, sketch
 from .near import Wholes, held_in, whole_hashes
 from .settings import Data, Split
@@ -424,6 +425,7 @@ def prepare(files: Sequence[Path], folder: Path, columns: Columns, data: Data, s
     files, folder = [file.absolute() for file in files], folder.absolute()  # workers may stand elsewhere
     made = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
+    sweep(folder.parent, f".{escape(folder.name)}-????????")
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         read = [find_chunks(file, columns, chunk, work / f"file-{number}")

@@ -6,7 +6,7 @@
 __all__ = ['JUDGEMENTS', 'champion', 'pointed_at', 'released_before', 'challenged', 'why_unchallenged', 'opponent', 'is_intact',
            'judgement_file', 'without_mark', 'marked', 'keep_judgement', 'unjudged_record', 'as_judgement',
            'stored_judgement', 'read_judgement', 'why_not_judged', 'refuse_unjudged', 'judgement_words', 'release',
-           'add_history', 'history', 'person']
+           'whole_lines', 'add_history', 'history', 'person']
 
 # %% ../nbs/39_registry.ipynb #128697fd
 import getpass
@@ -201,17 +201,29 @@ def release(artefact: Artefact, models: Path, facts: dict, now: datetime | None 
     return folder
 
 # %% ../nbs/39_registry.ipynb #f7906567
+def whole_lines(data: bytes) -> int:
+    """How many bytes of a file are whole lines of JSON; a last line that only lacks its end counts as whole, and gets it."""
+    end = data.rfind(b"\n") + 1
+    with suppress(ValueError):
+        json.loads(data[end:])
+        return len(data)
+    return end
+
+
 def add_history(models: Path, entry: dict) -> None:
-    """Append one line to the history, and end a line before it that a crash has cut.
+    """Append one line to the history. A line before it that a crash has cut goes: what it would have said did not happen.
 
     Where machines share a key, the line is marked with it, so that a server takes over no other.
     """
     if key := shared_key():
         entry = {**without_mark(entry), "mark": mark(key, b"entry", as_json(without_mark(entry)))}
     path = models / "history.jsonl"
-    cut = path.exists() and not path.read_bytes().endswith(b"\n")
+    with open(path, "a+b") as file:
+        data = path.read_bytes()
+        unended = whole_lines(data) > data.rfind(b"\n") + 1
+        file.truncate(whole_lines(data))
     with open(path, "a", encoding="utf-8") as file:
-        file.write("\n" * cut + json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n")
+        file.write("\n" * unended + json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n")
         file.flush()
         os.fsync(file.fileno())
 

@@ -27,7 +27,7 @@ import pandas as pd
 
 from .data import Columns, Finding, Utterances, build_utterances, missing_columns, rows_sha256, snapshot
 from .errors import InputError, MlbotError, NoVerdict
-from .files import private_folder, write_atomic
+from .files import private_folder, sweep, write_atomic
 from .ledger import keyed
 from .objects import open_objects
 from .settings import Data
@@ -218,6 +218,8 @@ def append(rows: pd.DataFrame, url: str, facts: dict[str, str], place=None, trie
     if not len(rows):
         raise InputError("a batch without a row", "one row or more", "add another file", str(url))
     name = rows["batch"].iloc[0]
+    if not is_remote(url):
+        sweep(Path(url), "**/*#[0-9]*")  # what a writer that was killed has begun
     for attempt in range(tries):
         table = create(url)
         with reached(url):
