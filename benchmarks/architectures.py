@@ -15,10 +15,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from datetime import date, timedelta
 from pathlib import Path
 
-FIRST, MEASURED = date(2026, 1, 5), ("latency_ratio", "training_time")
+MEASURED = ("latency_ratio", "training_time")
 
 
 def mlbot(root: Path, *words: str) -> bool:
@@ -42,26 +41,26 @@ def verdicts(root: Path) -> tuple[str, list]:
                              None if item["gate"] in MEASURED else item["parts"]] for item in found["verdicts"]]
 
 
-def inside(root: Path, source: str, week: int, day: date, carried: Path) -> tuple[str, list]:
+def inside(root: Path, source: str, week: int, carried: Path) -> tuple[str, list]:
     """One week with everything in CI."""
     settings(root, "inside", carried)
-    mlbot(root, "run", "--data", source, "--day", str(day))
+    mlbot(root, "run", "--data", source)
     return verdicts(root)
 
 
-def service(root: Path, source: str, week: int, day: date, carried: Path) -> tuple[str, list]:
+def service(root: Path, source: str, week: int, carried: Path) -> tuple[str, list]:
     """One week with the ML part carved out; the checkout is a fresh one."""
     checkout, server = root / f"checkout-{week}", root / "server"
     settings(checkout, "service", carried)
     settings(server, "service", carried)
     if week:
         mlbot(checkout, "models", "--pull")
-    green = mlbot(checkout, "retrain", "--force", "--now", f"{day}T03:00+00:00", "--data", source)
+    green = mlbot(checkout, "retrain", "--force", "--data", source)
     found = verdicts(checkout)
     mlbot(server, "models", "--pull")
     champion = (server / "models" / "champion").read_text().strip()
     assert champion == found[0] or not green, "the server follows"
-    if green and mlbot(checkout, "judge", "--data", source, "--day", str(day), "--rows", "300"):
+    if green and mlbot(checkout, "judge", "--data", source, "--rows", "300"):
         assert verdicts(checkout)[0] == champion, "a push judges the champion"
     shutil.rmtree(checkout)
     return found
@@ -77,10 +76,9 @@ def main() -> int:
     print("week  inside        service       verdicts  equal")
     with tempfile.TemporaryDirectory() as place:
         for week in range(options.weeks + 1):
-            day = FIRST + timedelta(days=7 * week)
             source = f"company:{week}" if options.data == "company" else options.data
-            one = inside(Path(place) / "one", source, week, day, Path(place) / "carried-one")
-            two = service(Path(place) / "two", source, week, day, Path(place) / "carried-two")
+            one = inside(Path(place) / "one", source, week, Path(place) / "carried-one")
+            two = service(Path(place) / "two", source, week, Path(place) / "carried-two")
             equal = one == two
             same &= equal
             print(f"{week:>4}  {one[0] or 'red':<12}  {two[0] or 'red':<12}  {len(one[1]):>8}  {'yes' if equal else 'no'}",

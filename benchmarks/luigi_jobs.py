@@ -2,6 +2,8 @@
 
     luigi --module luigi_jobs Release --day 2026-01-05 [--scheduler-host HOST]
 
+The machines share MLBOT_KEY in their environment, without which none believes what another has run.
+
 `mlbot run --until NOTEBOOK` reuses what an earlier job has made (`cache` in settings.ini [places]), so a job needs no file of
 another one, and each may run on another machine: where `cache` and `carried` are places that all of them reach.
 """
@@ -16,7 +18,7 @@ import luigi
 
 class Step(luigi.Task):
     """One notebook. It is done when its mark is there; a red gate, as any other exit code than 0, is a failed job."""
-    day = luigi.Parameter(description="whose targets and waivers hold; a mark stands for one day")
+    day = luigi.Parameter(description="today; a mark stands for one day")
     marks = luigi.Parameter("jobs", significant=False, description="a folder that all machines reach")
     until, before = "", None
 
@@ -31,7 +33,7 @@ class Step(luigi.Task):
     def run(self) -> None:
         """Fetch the champion and run the pipeline up to this notebook, in the folder that PROJECT names, else here."""
         until, said = ["--until", self.until] if self.until else [], ""
-        for words in (["models", "--pull"], ["run", "--day", self.day, *until]):
+        for words in (["models", "--pull"], ["run", *until]):
             done = subprocess.run([sys.executable, "-m", "mlbot", *words], cwd=os.environ.get("PROJECT", "."),
                                   capture_output=True, text=True)
             said += done.stdout + done.stderr

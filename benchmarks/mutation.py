@@ -142,7 +142,7 @@ def edits_of_statement(source: Source, node) -> Iterator[Edit]:
         at = source.end(node.target) + source.cut(source.end(node.target), source.end(node)).find(old + "=")
         for new in others:
             yield Edit(at, at + len(old), new)
-    if isinstance(node, ast.Return) and node.value and getattr(node.value, "value", 0) is not None:
+    if isinstance(node, ast.Return) and node.value and not isinstance(node.value, ast.Constant):  # it has mutants of its own
         yield Edit(source.start(node.value), source.end(node.value), "None")
 
 
@@ -573,8 +573,8 @@ def run_module(module: str, slots: list[Slot], kept: dict, reviewed: dict, optio
         entry.update(digest=digest, mutants=caught if options.survivors else {}, **measure(slots[0], module, text))
     names = {mutant.name for mutant in mutants}
     entry["mutants"] = {name: found for name, found in entry["mutants"].items() if name in names}
-    random.Random(f"{options.seed} {module}").shuffle(mutants)
-    drawn = sorted(mutants[:options.sample or None], key=lambda mutant: mutant.line)
+    size = min(options.sample or len(mutants), len(mutants))
+    drawn = [mutants[at] for at in sorted(random.Random(f"{options.seed} {module}").sample(range(len(mutants)), size))]
     asked = [mutant for mutant in drawn if options.reviewed or (module, mutant.name) not in reviewed]
     todo = [mutant for mutant in asked if mutant.name not in entry["mutants"]]
     if todo:

@@ -13,12 +13,14 @@ the one that `mlbot run` makes alone.
 import argparse
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 try:
@@ -28,7 +30,8 @@ except ImportError as problem:
     print(f"skipped: {problem.name} is not here; python3 -m pip install luigi")
     raise SystemExit(0) from None
 
-DAY = "2026-01-05"
+DAY = str(datetime.now(UTC).date())
+os.environ.setdefault("MLBOT_KEY", secrets.token_hex(32))  # which the machines share
 
 
 def checkout(top: Path, name: str, source: str, shared: bool = True) -> Path:
@@ -83,7 +86,7 @@ def main() -> int:
             good &= watch.ask() and bool(watch.lines) == (number != 1)
             print(f"{what}:", *(f"  {line}" for line in watch.lines or ["no job was started"]), sep="\n", flush=True)
         alone = checkout(top, "alone", options.data, shared=False)
-        subprocess.run([sys.executable, "-m", "mlbot", "run", "--day", DAY], cwd=alone, check=True, capture_output=True)
+        subprocess.run([sys.executable, "-m", "mlbot", "run"], cwd=alone, check=True, capture_output=True)
         models = [(folder / "models" / "champion").read_text().strip() for folder in (alone, top / "machine-3")]
         good &= models[0] == models[1] and all(watch.ran[name] == 1 for name in ("1_prepare", "2_train"))
         print(f"mlbot run alone: {models[0]}; the jobs: {models[1]}")

@@ -5,11 +5,12 @@
 The rows are texts of the company, each once. A table is split, then changed (rows appended, put in front, deleted,
 re-ordered, relabelled, sent again in capitals, near-duplicates added), then split again as the tool would. It shows the
 share of the texts of the old test set that stand in the new training table. The last columns show near pairs (Jaccard of
-character 3-grams 0.70 or more) on both sides, of all that brute force finds; training rows that hold a test text whole, as a mail with a
-signature does; and how large the test side is.
+character 3-grams 0.70 or more) on both sides, of all that brute force finds; how large the test side is; and how many
+training rows hold a test text whole, as a mail with a signature does.
 
-Then: what it costs to look for texts inside others, with the exponent of the time over the number of texts, and whether all are found
-that brute force finds in a sample. And how many honest training rows leave by it, for each limit of how short a text may be.
+Then: what it costs to look for texts inside others, with the exponent of the time over the number of texts, and whether all
+are found that brute force finds in a sample. And how many honest training rows leave by it, for each limit
+of how short a text may be.
 
 Peers: scikit-learn's train_test_split with a seed; the algorithm of Rasa (`rasa data split nlu`: each intent shuffled by a
 seed and cut); a hash of the record (text and label); a hash of the normalised text. Ours: as a file is split, and as a store
@@ -127,7 +128,8 @@ def twisted(text: str, luck: random.Random) -> str:
     return " ".join([*words[:at], words[at][1:] or "a", *words[at + 1:]])
 
 
-WRAPS = ("hello team {} thanks a lot", "{} best regards ann smith acme limited", "from bob sent monday subject help {}", "on monday ann wrote {} any news",
+WRAPS = ("hello team {} thanks a lot", "{} best regards ann smith acme limited", "from bob sent monday subject help {}",
+         "on monday ann wrote {} any news",
          "{} sent from my phone")
 
 
@@ -177,11 +179,12 @@ def held_by_brute_force(inner: list[str], outer: list[str]) -> set[tuple[int, in
     """All pairs (held, holding) by looking for each text in each other one, as strings."""
     looked = [(at, f" {text} ") for at, text in enumerate(inner)
               if len(text) >= near.LEAST_CHARACTERS and len(text.split()) >= near.LEAST_WORDS]
-    return {(at, place) for place, text in enumerate(outer) for at, word in looked if len(word) < len(text) + 2 and word in f" {text} "}
+    return {(at, place) for place, text in enumerate(outer) for at, word in looked
+            if len(word) < len(text) + 2 and word in f" {text} "}
 
 
 def cost_of_holding(texts: list[str]) -> None:
-    """Print the time of looking for all texts inside all others, over their number, and what brute force finds in a sample."""
+    """Print the time of looking for all texts inside all others, over their number, and compare a sample with brute force."""
     luck, times = random.Random(3), []
     mixed = [wrapped(text, luck) if at % 5 == 0 else text for at, text in enumerate(texts)]
     print(f"\n{'texts':>9}{'seconds':>10}{'pairs':>10}{'exponent':>10}   looking for each text inside all others")
@@ -192,7 +195,8 @@ def cost_of_holding(texts: list[str]) -> None:
         print(f"{n:>9,}{times[-1][1]:>10.2f}{pairs:>10,}{exponent}")
     some = mixed[:4000]
     sure, found = held_by_brute_force(texts[:4000], some), {tuple(pair) for pair in held(texts[:4000], some).tolist()}
-    print(f"of {len(sure):,} pairs that brute force finds in {len(some):,} texts, {len(sure & found):,} are found; {len(found - sure)} others")
+    print(f"of {len(sure):,} pairs that brute force finds in {len(some):,} texts, {len(sure & found):,} are found; "
+          f"{len(found - sure)} others")
     assert found == sure
 
 
@@ -211,8 +215,9 @@ def honest_rows() -> None:
         sets |= {name: list(pd.read_csv(file, keep_default_na=False)["text"])} if file.is_file() else {}
     limits = [(1, 1), (2, 8), (2, 12), (2, 16), (4, 20)]
     chosen = near.LEAST_WORDS, near.LEAST_CHARACTERS
-    print(f"\nhonest training rows that are set aside in a split by hash: those near a test text, and besides, by the shortest text looked for"
-          f"\n{'':<12}{'texts':>8}{'near':>8}" + "".join(f"{f'{words} w {letters} ch':>12}" for words, letters in limits))
+    print(f"\nhonest training rows that are set aside in a split by hash: those near a test text, and besides, by the "
+          f"shortest text looked for\n{'':<12}{'texts':>8}{'near':>8}"
+          + "".join(f"{f'{words} w {letters} ch':>12}" for words, letters in limits))
     for name, texts in sets.items():
         texts = sorted(set(map(bare, texts)))
         test = np.array([side_of(text) == "test" for text in texts])
@@ -250,12 +255,13 @@ def main() -> int:
     changed = changes(frame, fresh)
     last = changed["near added"].drop_duplicates("text").reset_index(drop=True)
     started = time.perf_counter()
-    pairs = near_pairs_by_brute_force(list(map(key, last["text"])))
     texts = list(map(bare, last["text"]))
+    pairs = near_pairs_by_brute_force(texts)
     holding = held(texts, texts)  # below, a sample is compared with brute force
-    print(f"{options.rows:,} texts of the company, {len(holding):,} times one stands whole in another; brute force finds {len(pairs):,} near pairs among {len(last):,} texts "
-          f"({time.perf_counter() - started:.0f} s)")
-    print(f"{'':<22}" + "".join(f"{name:>15}" for name in changed) + f"{'near pairs':>15}{'test':>8}{'holding':>10}{'set aside':>11}")
+    print(f"{options.rows:,} texts of the company, {len(holding):,} times one stands whole in another; brute force finds "
+          f"{len(pairs):,} near pairs among {len(last):,} texts ({time.perf_counter() - started:.0f} s)")
+    print(f"{'':<22}" + "".join(f"{name:>15}" for name in changed)
+          + f"{'near pairs':>15}{'test':>8}{'holding':>10}{'set aside':>11}")
     bad = False
     for name, peer in [*PEERS.items(), *((kind.name, kind) for kind in (OurFile, OurStore))]:
         split = peer() if isinstance(peer, type) else lambda table, peer=peer: (peer(table), ~peer(table))

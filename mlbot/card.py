@@ -15,6 +15,7 @@ from .artefact import read_artefact
 from .errors import inert, without_secrets
 from .files import write_atomic
 from .gate import FAIL, NO_VERDICT, TOO_CLOSE, Part, Verdict, gravity, part_line, too_small, verdict_markdown
+from .language import spoken
 from .report import fill_text
 from .runs import data_warnings, facts_of_run, load_json, load_judged, load_outcome, load_verdicts
 from .source import PUBLIC
@@ -51,6 +52,7 @@ def data_facts(prepared: dict) -> dict:
     source = name_of(prepared["source"])
     return {"source": source, "snapshot": prepared["snapshot"], "split": prepared["split"], "context": prepared["context"],
             "findings": [f"{item['n']:,} {item['what']}" for item in prepared["findings"]],
+            "languages": spoken(prepared.get("languages", {})),
             "data_license": PUBLIC[source].licence if source in PUBLIC else ""}
 
 
@@ -99,7 +101,7 @@ def build_card(folder: Path) -> str:
     facts = dict(
         **{**own, "license": own["license"] or "unknown"}, run=folder.name, tags=["text-classification", "intent", "mlbot"],
         headline=ended.get("headline") or "Judged by hand, notebook by notebook", released=ended.get("released", False),
-        languages=ended.get("languages", []), max_characters=ended.get("max_characters", 0), costs=ended.get("costs"),
+        max_characters=ended.get("max_characters", 0), costs=ended.get("costs"),
         **data_facts(prepared), **making_facts(prepared), **model_facts(folder), **judged_facts(folder))
     return fill_text("card.md", {"plain": inert, "tojson": as_yaml}, facts) + "\n"
 

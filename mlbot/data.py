@@ -717,7 +717,7 @@ def read_side(value: str, line: int, place: str) -> str:
 class Utterances:
     """Labelled utterances (`rows`), the rows set aside with their reason, and the findings of the reader.
 
-    `newest`: the batch that came last, '' where there is no order of batches. `published`: a public set, whose rows are pinned.
+    `newest`: the batch that came last, '' where there is no order of batches. `published`: rows of a public set.
     """
     rows: pd.DataFrame
     set_aside: pd.DataFrame

@@ -73,7 +73,8 @@ def cost_score(spent: np.ndarray, groups=None):
     from mlbot.evaluate import bootstrap  # the service decides without it, and without scipy
     spent = np.asarray(spent, float)
     groups = np.arange(len(spent)) if groups is None else np.asarray(groups)
-    return bootstrap("cost", lambda weights: float((weights * spent).sum() / weights.sum()), groups, better="lower")
+    return bootstrap("cost", lambda weights: float((weights * spent).sum() / weights.sum()), groups, better="lower",
+                     within=(0.0, np.inf))
 
 
 def decision_table(decisions: Sequence[str], right, spent: np.ndarray) -> list[dict]:

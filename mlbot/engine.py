@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SAVE_SECONDS', 'Watch', 'family', 'resident', 'ForkProvisioner', 'WatchedClient', 'output_texts', 'sockets',
-           'at_most_every', 'WatchedEngine', 'explain_death', 'quiet_libraries', 'execute']
+           'at_most_every', 'WatchedEngine', 'explain_death', 'quiet_libraries', 'invalid', 'execute']
 
 # %% ../nbs/47_engine.ipynb #ecde82e7
 import logging
@@ -232,6 +232,18 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore", module="papermill|nbclient|jupyter_client|zmq|nbformat")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 
+# %% ../nbs/47_engine.ipynb #4d0f76bf
+def invalid(file: Path) -> NoVerdict | None:
+    """What is wrong with a notebook that ran, where it is no valid one: JupyterLab and nbconvert would refuse to open it."""
+    try:
+        nbformat.validate(nbformat.read(file, as_version=4))
+    except nbformat.ValidationError as problem:
+        return NoVerdict(f"is no valid notebook: {str(problem).splitlines()[0]}"[:300], "a notebook as nbformat defines it",
+                         "open the notebook in JupyterLab and save it, or look at its metadata and outputs", file.name)
+    except (OSError, ValueError, AttributeError, KeyError):
+        pass  # a full disk leaves half a file: the run ends with that reason
+    return None
+
 # %% ../nbs/47_engine.ipynb #817de832
 def execute(notebook, out: Path, parameters: dict, root: Path, watch: Watch,
             on_cell: Callable = lambda cell: None) -> MlbotError | None:
@@ -252,4 +264,4 @@ def execute(notebook, out: Path, parameters: dict, root: Path, watch: Watch,
             pass  # the records and errors in the notebook say more
         except Exception as problem:  # whatever ends a kernel ends the run with its reason
             return explain_death(watch, out.name, problem)
-    return explain_death(watch, out.name, RuntimeError()) if watch.reason else None
+    return explain_death(watch, out.name, RuntimeError()) if watch.reason else invalid(out)

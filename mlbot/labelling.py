@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['ASKED', 'OFFERED', 'LABELS', 'RANDOM', 'SECOND', 'ERASED', 'UNSURE_WHY', 'RANDOM_WHY', 'SECOND_WHY', 'WHO', 'ROLES',
-           'LOCATIONS', 'AUTHORS', 'Item', 'is_drawn', 'gathered', 'items_of', 'votes_of', 'labels_of', 'in_turns',
-           'fair', 'next_items', 'agreement_of', 'settled', 'Labelled', 'as_told', 'batch', 'as_jsonl', 'label_column',
-           'labelled_row', 'read_labels']
+           'LOCATIONS', 'AUTHORS', 'Item', 'lot_of', 'is_drawn', 'gathered', 'items_of', 'votes_of', 'labels_of',
+           'in_turns', 'fair', 'next_items', 'agreement_of', 'settled', 'Labelled', 'as_told', 'batch', 'as_jsonl',
+           'label_column', 'labelled_row', 'read_labels']
 
 # %% ../nbs/58_labelling.ipynb #51eac505
 from collections import Counter, defaultdict
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from .decide import EXECUTE
 from .errors import InputError
 from .text import digest, normalise
 
@@ -36,6 +37,7 @@ UNSURE_WHY, RANDOM_WHY, SECOND_WHY = "unsure", "random", "second opinion"
 class Item:
     """A message that can be labelled. `drawn`: whether chance has put it into the audit.
 
+    `decision` and `in_scope` (a probability) are what the bot made of it; a log that does not say so has executed everything.
     `source`: a digest of who sent it, or of the address; `author`: the pseudonym of whose text it is.
     """
     id: str
@@ -50,13 +52,20 @@ class Item:
     drawn: bool
     request: str = ""
     other: tuple[str, str] = ("", "")
+    decision: str = EXECUTE
+    in_scope: float = 1.0
     source: str = ""
     author: str = ""
 
 
+def lot_of(name: str) -> int:
+    """The number that an item has drawn: it depends on its name and nothing else."""
+    return int.from_bytes(sha256(name.encode()).digest()[:8], "big")
+
+
 def is_drawn(name: str) -> bool:
-    """Whether chance puts an item into the audit: one in four, decided by its name and nothing else."""
-    return int.from_bytes(sha256(name.encode()).digest()[:8], "big") % RANDOM == 0
+    """Whether chance puts an item into the audit: one in four."""
+    return lot_of(name) % RANDOM == 0
 
 
 def gathered(events: Iterable["Event"]) -> Iterator[tuple["Event", str, Item | None]]:
@@ -82,7 +91,8 @@ def gathered(events: Iterable["Event"]) -> Iterator[tuple["Event", str, Item | N
         yield event, name, None if name != mine else Item(
             name, event.at, text, role, location, body["intent"], body["confidence"],
             tuple((intent, chance) for intent, chance in body["ranking"]), body["model"], is_drawn(name), body["request"],
-            (other.get("model", ""), other.get("intent", "")), body.get("source") or event.person, event.person)
+            (other.get("model", ""), other.get("intent", "")), body.get("decision") or EXECUTE,
+            1.0 if body.get("in_scope") is None else body["in_scope"], body.get("source") or event.person, event.person)
 
 
 def items_of(events: Iterable["Event"]) -> dict[str, Item]:
@@ -133,7 +143,7 @@ def next_items(items: dict[str, Item], labels: dict[str, dict[str, str]], labell
                count: int) -> list[tuple[Item, str]]:
     """Items for a labeller (a pseudonym), each with why it was chosen."""
     fresh = [item for name, item in items.items() if name not in labels]
-    drawn = in_turns(sorted((item for item in fresh if item.drawn), key=lambda item: item.at))
+    drawn = sorted((item for item in fresh if item.drawn), key=lambda item: lot_of(item.id))
     unsure = in_turns(sorted((item for item in fresh if not item.drawn), key=lambda item: item.confidence))
     others = [items[name] for name, votes in labels.items() if name in items and len(votes) == 1 and labeller not in votes]
     found: list[tuple[Item, str]] = []

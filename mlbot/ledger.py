@@ -109,7 +109,8 @@ def audit_model(name: str, trained: np.ndarray | None, test: pd.DataFrame, known
     near &= ~exact
     examples = tuple([*asked["text"][exact], *asked["text"][near]][:few])
     there = np.concatenate([known["digest"], side_numbers(known), asked["digest"], side_numbers(asked)])
-    return Audit(name, len(trained), int(exact.sum()), int(near.sum()), len(asked), examples, int((~np.isin(trained, there)).sum()))
+    unknown = int((~np.isin(trained, there)).sum())
+    return Audit(name, len(trained), int(exact.sum()), int(near.sum()), len(asked), examples, unknown)
 
 
 def forget(models: Path, digests: np.ndarray) -> int:
@@ -135,13 +136,13 @@ SIDES = "sides.npz"
 
 def keyed(digests: Sequence[int], secret: bytes) -> np.ndarray:
     """Numbers of 64 bits in place of digests, which only this secret leads to."""
-    return np.array([int.from_bytes(hashlib.blake2b(int(number).to_bytes(8, "big"), key=secret, digest_size=8).digest(), "big")
-                     for number in digests], np.uint64)
+    hashed = (hashlib.blake2b(int(number).to_bytes(8, "big"), key=secret, digest_size=8) for number in digests)
+    return np.array([int.from_bytes(item.digest(), "big") for item in hashed], np.uint64)
 
 
 @dataclass(frozen=True)
 class Memory:
-    """The texts that a model of this project was trained (or validated) on and those that one was tested on, as keyed digests."""
+    """The texts that a model here was trained or validated on, and those that one was tested on, as keyed digests."""
     secret: bytes
     train: np.ndarray
     test: np.ndarray
@@ -149,7 +150,8 @@ class Memory:
     def recall(self, digests: np.ndarray) -> np.ndarray:
         """The side of each text for life: 'train', 'test', or '' for one that no model has met."""
         numbers = keyed(digests, self.secret)
-        return np.where(np.isin(numbers, self.test), "test", np.where(np.isin(numbers, self.train), "train", "")).astype(object)
+        known = np.where(np.isin(numbers, self.train), "train", "")
+        return np.where(np.isin(numbers, self.test), "test", known).astype(object)
 
     def extended(self, train: np.ndarray, test: np.ndarray) -> "Memory":
         """With more texts. One that is known keeps its side; one that comes on both is for testing."""

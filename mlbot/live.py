@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['GOLDEN', 'CLOSE', 'CANARY', 'LONGEST_REST', 'HANGS', 'AGAIN', 'golden_file', 'write_golden', 'is_golden',
            'read_golden', 'check_golden', 'evidence', 'Canary', 'canary_in', 'read_canary', 'set_canary',
-           'put_on_trial', 'is_chosen', 'Repeated', 'Live', 'words_of', 'read_pointer', 'released_names', 'promote',
-           'previous']
+           'put_on_trial', 'moment', 'is_chosen', 'Repeated', 'Live', 'words_of', 'read_pointer', 'released_names',
+           'let_ship', 'promote', 'previous']
 
 # %% ../nbs/59_live.ipynb #5a373747
 import json
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 
@@ -25,7 +26,15 @@ from .artefact import MANIFEST, POINTER, Artefact, is_name, read_artefact, write
 from .errors import InputError
 from .files import only_one, write_atomic
 from .predict import Predictor
-from .registry import add_history, history
+from mlbot.registry import (
+    add_history,
+    history,
+    keep_judgement,
+    read_judgement,
+    refuse_unjudged,
+    stored_judgement,
+    unjudged_record,
+)
 
 # %% ../nbs/59_live.ipynb #806beda6
 GOLDEN = "golden"
@@ -132,10 +141,16 @@ def set_canary(models: Path, canary: Canary | None) -> None:
         write_atomic(models / CANARY, lambda file: json.dump(asdict(canary), file))
 
 
-def put_on_trial(artefact: Artefact, models: Path, share: float, who: str, now: float | None = None) -> None:
-    """Store a model and let it answer a share of the conversations; the champion stays."""
+def put_on_trial(artefact: Artefact, models: Path, share: float, who: str, judgement: dict, now: float | None = None) -> None:
+    """Store a judged model and let it answer a share of the conversations; the champion stays."""
     write_artefact(artefact, models / artefact.name)
+    keep_judgement(models, artefact.name, judgement, moment())
     set_canary(models, Canary(artefact.name, share, time.time() if now is None else now, who))
+
+
+def moment() -> str:
+    """Now, as history and judgements say it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
 
 
 def is_chosen(about: str, share: float) -> bool:
@@ -261,10 +276,11 @@ class Live:
         return True
 
     def fall_back(self, broken: str) -> Predictor | None:
-        """The last released model that loads, when the champion does not."""
+        """The last released model that was judged and loads, when the champion does not."""
         for entry in reversed(history(self.models)):
             name = str(entry["model"])
-            if name != broken and is_name(name) and (self.models / name / MANIFEST).is_file():
+            there = name != broken and is_name(name) and (self.models / name / MANIFEST).is_file()
+            if there and stored_judgement(self.models, name):
                 try:
                     return self.load(name)
                 except Exception:  # the one before it may be whole
@@ -316,19 +332,35 @@ def released_names(models: Path) -> list[str]:
     return [name for name in dict.fromkeys([*told, *stored]) if name in stored]
 
 
-def promote(models: Path, name: str, facts: dict, expected: str | None = None) -> str:
-    """Make a stored model the champion; its name before. `facts`: who and why.
+def let_ship(models: Path, name: str, facts: dict) -> dict:
+    """Keep that a person lets a model ship that has no green verdict, or one by ended waivers. Returns facts for the history.
 
-    `expected`: the champion that the caller believes to replace. Raises InputError when it is another by now, for a model
-    that is not there, and for one that does not load or answers otherwise than when it was released.
+    `facts`: who and why. Raises InputError for a model that does not load.
     """
     Live(models).load(name)
+    if not str(facts.get("who", "")).strip() or not str(facts.get("why", "")).strip():
+        raise InputError(f"nobody answers for model {name}, or gives no reason", "who and why, for its history",
+                         f"mlbot promote {name} --unjudged --who NAME --why REASON")
+    record = unjudged_record(facts)
+    record["unjudged"]["when"] = moment()
+    keep_judgement(models, name, {**record, **(read_judgement(models, name) or {}), "unjudged": record["unjudged"]}, moment())
+    return {**facts, "unjudged": True}
+
+
+def promote(models: Path, name: str, facts: dict, expected: str | None = None, day: date | None = None) -> str:
+    """Make a stored model the champion; its name before. `facts`: who and why.
+
+    `expected`: the champion that the caller believes to replace. `day`: waivers that its verdict rests on must hold on it.
+    Raises InputError when the champion is another by now, for a model that is not there, and for one that does not load or
+    answers otherwise than when it was released; NoVerdict for a model of which no green verdict is kept (`let_ship`).
+    """
+    Live(models).load(name)
+    refuse_unjudged(models, name, day)
     with only_one(models):
         before = read_pointer(models)
         if expected is not None and before != expected:
             raise InputError(f"the champion is {before or 'none'} by now", expected, "look again: mlbot models", str(models))
-        when = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-        add_history(models, {"when": when, "model": name, "before": before or None, **facts})
+        add_history(models, {"when": moment(), "model": name, "before": before or None, **facts})
         write_atomic(models / POINTER, lambda file: file.write(name + "\n"))
     return before
 

@@ -297,7 +297,7 @@ class Words:
         return cls(np.array(codes, np.uint64), edges, np.array(long_enough, bool))
 
     def sums(self) -> tuple[np.ndarray, np.ndarray]:
-        """Running sums of the words times powers of a factor, and the inverse powers: the hash of a run is (b - a) / power."""
+        """Running sums of words times powers of a factor, and the inverse powers: the hash of a run is (b - a) / power."""
         n = len(self.codes)
         power, inverse = np.full(n, _FACTOR), np.full(n + 1, _INVERSE)
         power[:1], inverse[:1] = 1, 1
@@ -314,7 +314,7 @@ def whole_hashes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Wholes:
-    """Hashes of whole texts by their number of words, to look runs of words up: for each length the hashes, sorted, and places."""
+    """Hashes of whole texts, to look runs of words up: for each number of words the hashes, sorted, and their places."""
     by_length: dict[int, tuple[np.ndarray, np.ndarray]]
 
     @classmethod

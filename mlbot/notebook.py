@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PARAMETERS', 'SKIP', 'RAISES', 'MONITOR', 'folder_of_notebooks', 'find_monitor', 'find_notebooks', 'Node', 'joined',
-           'parse_notebook', 'read_notebook', 'tags', 'is_gate', 'parse_cell', 'gate_calls', 'parameters_of',
-           'check_notebook', 'check_parameters']
+           'parse_notebook', 'tidy', 'read_notebook', 'tags', 'tag', 'is_gate', 'parse_cell', 'gate_calls',
+           'parameters_of', 'check_notebook', 'check_parameters']
 
 # %% ../nbs/43_notebook.ipynb #f12e2977
 import ast
@@ -81,6 +81,18 @@ def parse_notebook(text: str):
                                            if not kind.endswith(("/json", "+json"))})
     return notebook
 
+# %% ../nbs/43_notebook.ipynb #2c038e5f
+def tidy(notebook) -> None:
+    """Make cells and tags what the format asks for: an id for each cell, different from all others, and each tag once."""
+    seen = set()
+    for number, cell in enumerate(notebook.cells, 1):
+        if isinstance(given := cell.metadata.get("tags"), list):
+            cell.metadata["tags"] = [tag for at, tag in enumerate(given) if tag not in given[:at]]
+        good = isinstance(cell.get("id"), str) and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", cell.id) and cell.id not in seen
+        cell["id"] = cell.id if good else f"cell-{number}-{len(seen)}"
+        seen.add(cell.id)
+    notebook["nbformat_minor"] = max(5, notebook.get("nbformat_minor", 0))
+
 # %% ../nbs/43_notebook.ipynb #f15b3cd6
 def read_notebook(path: Path):
     """A notebook with its kernel and language forced to Python and without outputs. InputError when it is none."""
@@ -91,6 +103,7 @@ def read_notebook(path: Path):
         raise InputError(f"no notebook ({type(problem).__name__})", "a Jupyter notebook", "restore the file",
                          path.name) from None
     notebook.metadata["language_info"] = {"name": "python"}
+    tidy(notebook)
     for number, cell in enumerate(notebook.cells, 1):
         cell.metadata["cell"] = number  # where a person finds it, whatever papermill inserts
         if cell.cell_type == "code":
@@ -101,6 +114,11 @@ def read_notebook(path: Path):
 def tags(cell) -> list[str]:
     """The tags of a cell."""
     return cell.metadata.get("tags") or []
+
+
+def tag(cell, name: str) -> None:
+    """Give a cell a tag, unless it has it: nbformat knows no tag twice, and nbconvert refuses to read one."""
+    cell.metadata["tags"] = list(dict.fromkeys([*tags(cell), name]))
 
 
 def is_gate(cell) -> bool:

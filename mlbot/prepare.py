@@ -282,7 +282,7 @@ def write_range(plan: Plan, number: int, known: Range, leaks: np.ndarray, counts
 
 
 def rows_of(plan: Plan, number: int, known: Range, leaks: np.ndarray) -> tuple[pd.DataFrame, pd.Series]:
-    """The rows of a range, and what they have to do with test texts; `leaks` says it of its texts of other sides, in order."""
+    """The rows of a range, and what they have to do with test texts; `leaks` says it of its texts of other sides."""
     rows = from_record(read_record(plan.folder / f"range-{number}", known.edges), known.names)
     found = rows["digest"].map(pd.Series(leaks, texts_of(rows)[0][:len(leaks)]))
     return rows, found.where(rows["side"] != "test", 0).fillna(0).astype(np.uint8)
@@ -359,7 +359,8 @@ def hash_block(plan: Plan, known: list[Range], side: int, start: int, stop: int)
 
 def hold_block(plan: Plan, known: list[Range], side: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
     """Which texts of a block hold a text of the other side, and which of the other side are held."""
-    hashes, lengths = (np.load(plan.folder / f"whole-{1 - side}-{name}.npy", allow_pickle=False) for name in ("hashes", "lengths"))
+    hashes, lengths = (np.load(plan.folder / f"whole-{1 - side}-{name}.npy", allow_pickle=False)
+                       for name in ("hashes", "lengths"))
     pairs = held_in(Wholes.of(hashes, lengths), texts_between(plan, known, side, start, stop))
     return start + np.unique(pairs[:, 1]), np.unique(pairs[:, 0])
 
@@ -372,7 +373,8 @@ def find_held(plan: Plan, known: list[Range], run: Callable, show: Callable) -> 
     for side in (0, 1):
         mine = [parts for parts, words in zip(made, todo, strict=True) if words[2] == side]
         for at, name in enumerate(("hashes", "lengths")):
-            np.save(plan.folder / f"whole-{side}-{name}.npy", np.concatenate([parts[at] for parts in mine]), allow_pickle=False)
+            np.save(plan.folder / f"whole-{side}-{name}.npy", np.concatenate([parts[at] for parts in mine]),
+                    allow_pickle=False)
     holding, inside = np.zeros(totals[0], bool), np.zeros(totals[0], bool)
     for words, (outer, inner) in zip(todo, show("looking up", run(hold_block, todo), len(todo)), strict=True):
         if words[2] == 0:

@@ -87,10 +87,12 @@ class PipelineRun:
 
 # %% ../nbs/50_pytest_plugin.ipynb #6fd1c04e
 def copy_champion(models: Path, to: Path) -> None:
-    """Copy the champion of a registry, intact or not, to another one."""
+    """Copy the champion of a registry, intact or not, to another one, with what is known of it."""
     import shutil
 
     from mlbot.artefact import POINTER
+    from mlbot.ledger import ledger_file
+    from mlbot.registry import judgement_file
     pointer = models / POINTER
     if pointer.is_file():
         to.mkdir(parents=True, exist_ok=True)
@@ -98,6 +100,10 @@ def copy_champion(models: Path, to: Path) -> None:
         stored = models / pointer.read_text(encoding="utf-8").strip()
         if stored.is_dir() and stored.parent == models:
             shutil.copytree(stored, to / stored.name)
+            for place in (ledger_file, judgement_file):
+                if place(models, stored.name).is_file():
+                    place(to, stored.name).parent.mkdir(exist_ok=True)
+                    shutil.copy(place(models, stored.name), place(to, stored.name))
 
 # %% ../nbs/50_pytest_plugin.ipynb #478667b9
 def read_parameter(text: str) -> tuple[str, object]:

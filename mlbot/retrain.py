@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError, MlbotError
-from .monitor import LOOKED_AT, overview, read_profile
+from .monitor import LOOKED_AT, overview, read_profile, surely_below
 from .objects import Objects, open_objects, read_all
 from .registry import champion, history
 from .runs import load_json
@@ -155,9 +155,9 @@ def note(objects: Objects, attempt: Attempt, code: int, released: str = "") -> N
 class Seen:
     """What the champion was trained on, what there is now, and how it does.
 
-    `drifts` are those of `mlbot.monitor.Drift` as dictionaries, `audit` and `test` accuracies as dictionaries with `value`,
-    `low`, `high` and `n`, `curve` the points of the learning curve with `rows` and `value`, `releases` moments with the run
-    that released. `silent` says why nothing is known of production.
+    `drifts` are those of `mlbot.monitor.Drift` as dictionaries; `audit` and `test` are accuracies in scope, in production and
+    of the test, as dictionaries with `value`, `low`, `high` and `n`; `curve` has the points of the learning curve with `rows`
+    and `value`, `releases` moments with the run that released. `silent` says why nothing is known of production.
     """
     champion: str = ""
     trained: int = 0
@@ -209,7 +209,7 @@ def production(settings: Settings, model: str, now: datetime) -> dict:
                             settings.data.out_of_scope, replace(rules, drift=settings.retrain.drift))
     except MlbotError as problem:
         return {"silent": problem.met}
-    return {"drifts": tuple(seen["drift"]), "audit": seen["quality"]["audit"], "test": seen["quality"]["test"],
+    return {"drifts": tuple(seen["drift"]), "audit": seen["quality"]["in_scope"], "test": seen["quality"]["test"],
             "silent": "" if seen["drift"] else "the champion has no profile"}
 
 # %% ../nbs/69_retrain.ipynb #5880126f
@@ -350,9 +350,9 @@ def by_loss(audit: dict | None, test: dict | None, known: set[str], policy: Retr
     """Whether production is surely worse than the test was."""
     if not policy.loss or not audit or not test:
         return Reason("loss", False, "not asked (loss = 0)" if not policy.loss else "no audit of production")
-    words = (f"the audit says {audit['value']:.1%} are right (n={audit['n']}, {audit['high']:.1%} at most), the test "
-             f"{test['value']:.1%}; asked: surely {100 * policy.loss:g} points below")
-    surely = audit["high"] < test["value"] - policy.loss
+    words = (f"the audit says {audit['value']:.1%} are right in scope (n={audit['n']}, {audit['high']:.1%} at most), "
+             f"the test {test['value']:.1%}; asked: surely {100 * policy.loss:g} points below")
+    surely = surely_below(audit, test, policy.loss)
     return Reason("loss", surely and "loss" not in known,
                   words + ("; tried already for this champion" if surely and "loss" in known else ""))
 

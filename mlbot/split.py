@@ -183,10 +183,13 @@ def count_training(rows: pd.DataFrame, reasons: pd.Series, data: Data) -> pd.Ser
 
 
 def too_few(rows: pd.DataFrame, reasons: pd.Series, counts: pd.Series, data: Data) -> pd.Series:
-    """The reasons, and one more for rows of intents that `counts` says are too small. InputError where none may be."""
+    """The reasons, and one more for rows of intents that `counts` says are too small; test rows stay, and count as wrong.
+
+    Raises InputError where no intent may be too small.
+    """
     refuse_hopeless(counts, data, "split", "different training texts")
     small = (rows["intent"] != data.out_of_scope) & rows["intent"].isin(counts.index[counts < data.min_rows])
-    return reasons.mask(small, "intent with too few training rows")
+    return reasons.mask(small & (rows["side"] != "test"), "intent with too few training rows")
 
 # %% ../nbs/08_split.ipynb #1737c351
 def split(utterances: Utterances, data: Data, test_percent: int = 25, given: bool = False,
@@ -220,30 +223,32 @@ class Counted:
     rows: Counter = field(default_factory=Counter)
     aside: Counter = field(default_factory=Counter)
     trained: frozenset[str] = frozenset()
-    tested: frozenset[str] = frozenset()
+    tested: Counter = field(default_factory=Counter)  # test rows by intent
     kept: int = 0
     lifelong: int = 0
 
     def __add__(self, other: "Counted") -> "Counted":
         return Counted(self.rows + other.rows, self.aside + other.aside, self.trained | other.trained,
-                       self.tested | other.tested, self.kept + other.kept, self.lifelong + other.lifelong)
+                       self.tested + other.tested, self.kept + other.kept, self.lifelong + other.lifelong)
 
     def findings(self) -> tuple[Finding, ...]:
         """What a person should know about the split."""
-        untested = sorted(self.trained - self.tested)
+        untested, unknown = sorted(self.trained - set(self.tested)), sorted(set(self.tested) - self.trained)
         found = [*(Finding(f"rows to {does}", self.rows[side])
                    for side, does in (("train", "train on"), ("validation", "validate on"), ("test", "test on"))),
                  *asides(self.aside), Finding("intents without a test row", len(untested), tuple(untested[:5])),
+                 Finding("test rows of intents that the model does not learn: each counts as wrong",
+                         sum(self.tested[name] for name in unknown), tuple(unknown[:5])),
                  Finding("training rows that are nearly test rows, kept as published", self.kept),
                  Finding("rows that keep the side they had for an earlier model, whatever the split says now", self.lifelong)]
         return tuple(item for item in found if item.n)
 
 
 def count_sides(parts: dict[str, pd.DataFrame], aside: pd.DataFrame, kept: int, lifelong: int = 0) -> Counted:
-    """Count the rows of each table, those set aside, `kept` rows that are nearly test rows, and those of a `lifelong` side."""
+    """Count rows of each table, those set aside, `kept` ones that are nearly test rows, and those of a `lifelong` side."""
     return Counted(Counter({name: len(table) for name, table in parts.items()}),
                    Counter(aside["reason"].value_counts().to_dict()), frozenset(parts["train"]["intent"]),
-                   frozenset(parts["test"]["intent"]), kept, lifelong)
+                   Counter(parts["test"]["intent"].value_counts().to_dict()), kept, lifelong)
 
 # %% ../nbs/08_split.ipynb #8d10a4c2
 QUARANTINE = "text is near rows of both sides"
@@ -310,7 +315,7 @@ def group_families(rows: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """The family of each group in `rows`, and its side where that is known: columns `family` and `life`, by group."""
     names = sorted(set(rows["group"]) - {""})
     stored = known[(known["group"] != "") & (known["life"] != "")]
-    stored = stored.assign(last=stored["life"] != "test").sort_values("last", kind="stable")  # a test row speaks for its group
+    stored = stored.assign(last=stored["life"] != "test").sort_values("last", kind="stable")  # a test row speaks for all
     stored = stored.drop_duplicates("group").set_index("group")["life"]
     return pd.DataFrame({"family": np.array([bare_digest(name) for name in names], np.uint64),
                          "life": [stored.get(name, "") for name in names]}, index=names)
@@ -379,7 +384,7 @@ def follow(touch: Touch, first: np.ndarray, test: np.ndarray, fixed: np.ndarray)
 
 
 def clashes(texts: pd.DataFrame, touch: Touch, rows: pd.DataFrame, life: np.ndarray) -> np.ndarray:
-    """Which new rows cannot stay: for training, touching a text of the test side; for testing, touching a known training text.
+    """Which new rows cannot stay: for training, touching a test text; for testing, touching a known training text.
 
     Near rows of one published split can, but a training row that holds a test text cannot.
     """

@@ -246,7 +246,8 @@ def recalled(rows: pd.DataFrame, erased: pd.DataFrame) -> pd.DataFrame:
         side = gone.sort_values("life", ascending=False).drop_duplicates("digest").set_index("digest")["life"]  # test first
         life = pd.Series(keyed(new["digest"], bytes.fromhex(secret)), new.index).map(side)
         again = new[life.notna()]
-        parts.append(again[["text", "digest"]].assign(group="", family=side_numbers(again), life=life[life.notna()], reason=""))
+        found = again[["text", "digest"]].assign(group="", family=side_numbers(again), reason="")
+        parts.append(found.assign(life=life[life.notna()]))
     return pd.concat(parts) if parts else erased.iloc[:0]
 
 

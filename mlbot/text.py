@@ -314,7 +314,7 @@ def key(text: str) -> str:
     if not folded.isascii():
         found = [word for word in map(without_first_marks, found) if word]
     first = next((at for at, word in enumerate(found) if word != "="), len(found))
-    return " ".join(found[first:]).replace("i\u0307", "i") or folded  # a Turkish capital I has a dot that its small letter has not
+    return " ".join(found[first:]).replace("i\u0307", "i") or folded  # a Turkish capital I keeps its dot
 
 # %% ../nbs/04_text.ipynb #2c0d6742
 def hashed(text: str) -> int:
@@ -334,7 +334,7 @@ def bare(text: str) -> str:
 
 
 def bare_digest(text: str) -> int:
-    """The digest that decides the side of a text: that of its bare form, which was `digest` before marks and signs counted."""
+    """The digest that decides the side of a text: of its bare form. It was `digest` before marks and signs counted."""
     return hashed(bare(text))
 
 # %% ../nbs/04_text.ipynb #2c0d6743

@@ -22,6 +22,7 @@ with missing("rfc3987_syntax"):  # see mlbot.engine
 ROOT = Path(__file__).resolve().parent.parent
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")  # the workers share the cores already
+os.environ["MLBOT_KEY"] = "the-key-that-all-tests-share"  # with which they believe the results that they keep for each other
 unused = "schemathesis faker typeguard anyio hypothesispytest".split()  # plugins that cost a pytest of its own three seconds
 os.environ["PYTEST_ADDOPTS"] = " ".join(f"-p no:{name}" for name in unused)
 pytest_plugins = ["pytester"]

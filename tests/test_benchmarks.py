@@ -81,7 +81,8 @@ def test_usual_splits_move_test_rows_into_training_and_ours_do_not(root):
         assert max(float(share.removesuffix("%")) for share in rows[name][:7]) > 50 and int(rows[name][7]) > 50
     assert float(rows["hash of the record"][4].removesuffix("%")) > 0 < int(rows["hash of the text"][7])
     assert int(rows["hash of the text"][9]) > 0
-    found = re.search(r"^of ([\d,]+) pairs that brute force finds in [\d,]+ texts, ([\d,]+) are found; 0 others$", done.stdout, re.MULTILINE)
+    found = re.search(r"^of ([\d,]+) pairs that brute force finds in [\d,]+ texts, ([\d,]+) are found; 0 others$",
+                      done.stdout, re.MULTILINE)
     assert found and found[1] == found[2] != "0"
 
 

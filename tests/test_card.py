@@ -79,11 +79,21 @@ def test_what_is_weak_or_waived_is_said_by_name(run):
 
 def test_a_card_holds_what_held_when_the_model_was_made(run, monkeypatch, tmp_path):
     """Its costs, languages and licence are those of the run, not those of the day on which it is written again."""
-    change(run / "outcome.json", costs={"wrong": 77.0, "outside": 0.1}, languages=["fi"],
+    change(run / "prepare.json", languages={"fi": 90, "sv": 20, "other": 5, "et": 1})
+    change(run / "outcome.json", costs={"wrong": 77.0, "outside": 0.1},
            card={"license": "mit", "use": "For the help desk.", "not_for": "Dismissals."})
     text = build_card(run)
-    assert head(text)["license"] == "mit" and head(text)["language"] == ["fi"] and "wrong 77.0" in text
+    assert head(text)["license"] == "mit" and head(text)["language"] == ["fi", "sv"] and "wrong 77.0" in text
     assert "For the help desk." in text and "- Dismissals." in text
+
+
+def test_a_card_claims_languages_of_its_own_training_texts_only(run):
+    """The settings expect four languages; the texts are in one, or nobody knows."""
+    settings = load_settings()
+    assert len(settings.data.languages) == 4 and head(build_card(run))["language"] == ["en"]
+    assert "other languages than en, in which its training texts are, or" in build_card(run)
+    change(run / "prepare.json", languages={})
+    assert head(build_card(run))["language"] == [] and "which nobody has named, or of more than" in build_card(run)
 
 
 def test_no_word_of_the_data_becomes_markup_or_ends_the_head(run):

@@ -21,10 +21,10 @@ from mlbot.carry import (
     read_releases,
     trial_in,
 )
-from mlbot.errors import InputError
+from mlbot.errors import InputError, NoVerdict
 from mlbot.live import Canary, Live, golden_file, previous, promote, read_canary, read_pointer, released_names, set_canary
 from mlbot.objects import open_objects
-from mlbot.registry import history
+from mlbot.registry import history, judgement_file
 from tests.serving import Service
 from tests.test_live import stored  # noqa: F401  two released models
 from tests.test_store import free_port, keys_of, s3  # noqa: F401
@@ -75,6 +75,13 @@ DAMAGES = {
                                                          b'{"schema": 2, "sha256": {"../../secret": "00"}}'),
     "other answers": lambda to, name: to.put(f"golden/{name}.json", to.get(f"golden/{name}.json").replace(
         b'"confidence": 0.', b'"confidence": 0.0')),
+    "no judgement": lambda to, name: to.delete(f"judgements/{name}.json"),
+    "the judgement of another model": lambda to, name: to.put(f"judgements/{name}.json", next(
+        to.get(other) for other in to.names("judgements/") if name not in other)),
+    "a judgement that was edited": lambda to, name: to.put(f"judgements/{name}.json", to.get(
+        f"judgements/{name}.json").replace(b"penalty", b"payment")),
+    "an entry that somebody edited": lambda to, name: to.put("releases/00000002.json", to.get(
+        "releases/00000002.json").replace(b'"ada"', b'"eve"')),
     "an entry that is none": lambda to, name: to.put("releases/00000002.json", b"{"),
     "an entry that leads out": lambda to, name: to.put("releases/00000002.json", b'{"model": "../../x", "when": "now"}'),
 }
@@ -92,7 +99,7 @@ def test_what_is_damaged_is_refused_and_the_old_champion_kept(here, there, tmp_p
     shared.put("releases/00000002.json", json.dumps(log[1]).encode())
     DAMAGES[damage](shared, second)
     before = history(there)
-    with pytest.raises(InputError):
+    with pytest.raises((InputError, NoVerdict)):
         pull(there, shared)
     carrier = Carrier(there, str(tmp_path / "shared"), 1)
     assert carrier.look() == "" and carrier.alert
@@ -104,6 +111,30 @@ def test_what_is_damaged_is_refused_and_the_old_champion_kept(here, there, tmp_p
     shared.put("releases/00000002.json", json.dumps(log[1]).encode())
     push(here, shared, again=True)  # mends the model
     assert pull(there, shared) == second
+
+
+def test_a_model_that_nobody_judged_is_not_carried(here, there, tmp_path):
+    """What is pushed is what was judged; a folder that was copied into models/ goes nowhere, as a trial neither."""
+    shared, (_, second) = open_objects(tmp_path / "shared"), released_names(here)
+    judgement_file(here, second).unlink()
+    with pytest.raises(NoVerdict, match=f"no verdict of model {second}"):
+        push(here, shared)
+    assert read_releases(shared) == [] and pull(there, shared) == ""
+    set_canary(here, Canary(second, 0.2, 1000.0, "ann"))
+    with pytest.raises(NoVerdict):
+        push_trial(here, shared)
+
+
+def test_a_server_without_the_key_takes_over_and_one_with_another_key_does_not(here, there, tmp_path, monkeypatch):
+    """MLBOT_KEY on both sides says that nobody else has written into the shared place."""
+    shared, (_, second) = open_objects(tmp_path / "shared"), released_names(here)
+    push(here, shared)
+    monkeypatch.setenv("MLBOT_KEY", "a key of somebody else")
+    with pytest.raises(InputError, match="MLBOT_KEY"):
+        pull(there, shared)
+    monkeypatch.delenv("MLBOT_KEY")
+    assert pull(there, shared) == second
+    promote(there, previous(there), {"who": "ben"})  # the way back needs no key of another machine
 
 
 def test_a_model_is_carried_before_the_entry_that_names_it(here, tmp_path):
@@ -202,7 +233,7 @@ def test_servers_follow_a_promote_and_a_rollback_on_another_machine(company_proj
     service = Service(server)
     try:
         assert wait_for(service, champion) == ""
-        done = mlbot("promote", other, cwd=office)
+        done = mlbot("promote", other, "--unjudged", "--why", "to try the way", cwd=office)
         assert done.returncode == 0 and f"carried: to {s3}" in done.stdout, done.stderr
         assert wait_for(service, other) == ""
         done = mlbot("rollback", "--why", "worse", cwd=server)
@@ -241,7 +272,7 @@ def test_a_place_that_cannot_be_reached_is_said_and_the_old_champion_answers(com
     with_other(tmp_path / "models")
     champion = read_pointer(tmp_path / "models")
     other = next(name for name in released_names(tmp_path / "models") if name != champion)
-    done = mlbot("promote", other, cwd=tmp_path, env=keys_of(free_port()))
+    done = mlbot("promote", other, "--unjudged", "--why", "to try the way", cwd=tmp_path, env=keys_of(free_port()))
     assert done.returncode == 3 and "on this machine only" in done.stdout and "mlbot models --push" in done.stderr
     assert read_pointer(tmp_path / "models") == other
     assert mlbot("models", "--pull", cwd=tmp_path, env=keys_of(free_port())).returncode == 3

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlbot.checks import BLOCK, NOTE, WARN, as_table, check_data, read_catalogue
+from mlbot.checks import BLOCK, NOTE, WARN, as_table, check_data, check_labels, read_catalogue, suspects
 from mlbot.data import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.settings import load_settings
@@ -62,6 +62,46 @@ def test_labels_that_were_changed_by_hand_are_among_the_suspects(sample):
     found = {check.what: set(check.rows["text"]) for check in spoilt}["labels look wrong"]
     assert len(found & set(train.loc[some, "text"])) >= 14
     assert len(found) - 20 <= max((len(check.rows) for check in clean if check.what == "labels look wrong"), default=0) + 10
+
+
+def made_of_random_words(intents, each):
+    """Rows of six words, of which two are from the six of their intent."""
+    dice, words = np.random.default_rng(0), np.array([f"w{at}" for at in range(3000)])
+    own = [dice.choice(words, 6, replace=False) for _ in range(intents)]
+    rows = [(" ".join([*dice.choice(own[at], 2, replace=False), *dice.choice([f"c{n}" for n in range(60)], 4)]), f"t{at}")
+            for at in range(intents) for _ in range(each)]
+    table = pd.DataFrame(rows, columns=["text", "intent"]).assign(digest=lambda rows: [digest(text) for text in rows["text"]])
+    return table.astype({"digest": "uint64"}).sort_values("digest", ignore_index=True)
+
+
+def test_an_intent_with_two_rows_makes_no_label_suspect():
+    """All its rows fall in one fold: it has no usual confidence, suspects nobody, and nobody suspects it."""
+    rows = made_of_random_words(8, 40)
+    rows.loc[rows.index[:2], ["text", "intent"]] = [["can i book a parking by car", "rare"], ["book a parking", "rare"]]
+    rows["digest"] = np.array([digest(text) for text in rows["text"]], np.uint64)
+    assert check_labels(rows.assign(side="train"), [], SETTINGS.model) == []
+
+
+def test_an_intent_that_no_other_fold_has_seen_suspects_nobody():
+    labels = np.array([0, 0, 0, 1, 1, 1, 2, 2])
+    shares = np.array([[.9, .1, 0]] * 3 + [[.1, .9, 0]] * 2 + [[.97, .03, 0]] + [[.02, .98, 0]] * 2)
+    other, gap = suspects(labels, shares)
+    assert other.tolist() == [-1] * 5 + [0] + [-1] * 2 and gap[5] == pytest.approx(0.94) and not gap[[0, 6, 7]].any()
+    even = np.array([[.5, .5, 0]] * 3 + [[.1, .9, 0]] * 3 + [[0, 1, 0]] * 2)
+    assert (suspects(labels, even)[0] == -1).all()  # a gap of nothing is none
+
+
+def test_a_weak_model_suspects_few_and_a_good_one_finds_what_was_planted():
+    """Six rows an intent of 200: the model errs on a third of them, and hardly any label is suspect."""
+    weak = made_of_random_words(200, 6)
+    found = check_labels(weak, [], SETTINGS.model)
+    assert sum(len(check.rows) for check in found) <= 0.02 * len(weak)
+    good = made_of_random_words(30, 30)
+    planted = good.sample(40, random_state=0).index
+    moved = good.assign(intent=np.where(good.index.isin(planted), np.roll(good["intent"], 1), good["intent"]))
+    planted = moved.index[moved["intent"] != good["intent"]]
+    rows, = (check.rows for check in check_labels(moved, [], SETTINGS.model))
+    assert len(set(rows.index) & set(planted)) >= 0.6 * len(planted) and set(rows.index) <= set(planted)
 
 
 @pytest.mark.parametrize("column, value, says", [

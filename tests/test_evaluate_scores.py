@@ -176,7 +176,7 @@ def test_rows_of_a_group_are_drawn_together_in_each_metric():
 
 def test_the_calibration_error_is_the_mean_gap_of_ten_bins():
     """A confidence of 1 belongs to the last bin, one of 0.1 to the second."""
-    sure, right = [1.0, 0.95, 0.1, 0.19, 0.05], [True, False, True, False, False]
+    sure, right = [1.0, 0.95, 0.1, 0.19, 0.05], [False, True, True, False, False]
     bins = abs(1 - 1.95) + abs(1 - 0.29) + abs(0 - 0.05)
     assert calibration_error(sure, right).value == pytest.approx(bins / 5)
 
@@ -248,6 +248,8 @@ def test_a_gain_counts_what_broke_and_what_healed_and_keeps_its_sign():
     assert gain("g", before, after, risk=0.2).at_most < score.at_most
     nothing = gain("g", [], [])
     assert math.isnan(nothing.value) and (nothing.n, nothing.low, nothing.high, nothing.unit) == (0, -1.0, 1.0, "gain")
+    with pytest.raises(InputError, match="2 labels and 1 predictions"):
+        accuracy(["a", "b"], ["a"])
     with pytest.raises(InputError, match="2 answers before and 1 after"):
         gain("g", [True, False], [True])
 

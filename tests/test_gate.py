@@ -293,7 +293,7 @@ def test_a_slicing_has_a_floor_and_a_stretch_of_its_own_and_a_missed_one_is_name
     assert [part.floor for part in verdict.parts] == [0.0, 0.3, 0.0, 0.6]
     assert parts["language/es"].late and not parts["language/fr"].late and parts["role/x"].stretch is None
     assert stretch_of(verdict) == FAIL and "1 below" in verdict_cells(verdict)
-    assert remarks([verdict]) == ["slices: language/es 0.056 (n=18, 95 % 0.010 to 0.258) misses its stretch 0.600"]
+    assert remarks([verdict]) == ["slices: language/es 0.056 (n=18, 95 % 0.003 to 0.294) misses its stretch 0.600"]
     assert judge_family("slices", scores, Target(0.6)).outcome == FAIL
 
 

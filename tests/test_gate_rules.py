@@ -228,8 +228,17 @@ def test_floors_that_a_notebook_raised_for_a_member_stay_and_lower_ones_do_not()
     lost = judge_family("f", [scored(90, 100, "a"), scored(0, 0, "b")], Target(0.1), {"gone": 0.9, "b": 0.1})
     again = against(lost, rules)
     assert {part.score.metric: part.outcome for part in again.parts} == {"a": PASS, "b": NO_VERDICT, "gone": NO_VERDICT}
+    by_hand = against(judge_family("f", [scored(80, 100, "a")], Target(0.6)), Rules(DAY))
+    assert by_hand.parts[0].floor == 0.6  # also where the settings ask nothing
     small = judge_family("f", [scored(3, 3, "tiny"), scored(90, 100, "b")], Target(0.9, min_n=5))
     assert [part.floor for part in against(small, rules).parts][0] == 0.5  # what it did not judge, it did not raise
+
+
+def test_a_member_that_was_not_measured_stays_in_the_family_and_one_that_never_was_there_is_not_made_up():
+    nan = Score("b", math.nan, 50, 0.0, 1.0)
+    verdict = judge_family("f", [scored(90, 100, "a"), nan], Target(0.1), {"gone": 0.1})
+    again = against(verdict, Rules(DAY, {"f": Target(0.5)}))
+    assert [(part.score.metric, part.outcome) for part in again.parts] == [("a", PASS), ("b", NO_VERDICT)]
 
 
 @pytest.mark.parametrize("part, limit, fine", [
@@ -251,6 +260,19 @@ def test_a_gate_takes_a_score_or_a_list_of_scores(given):
     assert checked_scores("x", one) == [one] and checked_scores("x", (one,)) == [one] and checked_scores("x", []) == []
     with pytest.raises(InputError, match="gate x got a "):
         checked_scores("x", given)
+    with pytest.raises(InputError, match="gate x got b twice"):
+        checked_scores("x", [scored(9, 10, name) for name in "abbcc"])
+
+
+def test_in_a_notebook_a_verdict_is_displayed_and_elsewhere_it_is_printed(monkeypatch, capsys):
+    import IPython
+    import IPython.display
+    displayed = []
+    monkeypatch.setattr(IPython.display, "display", displayed.append)
+    for kernel in (None, object()):
+        monkeypatch.setattr(IPython, "get_ipython", lambda kernel=kernel: kernel)
+        gates.show(gates.Shown(judge("x", scored(9, 10), Target(0.5))))
+        assert capsys.readouterr().out.startswith("✓ gate: x 0.900") == (kernel is None) and len(displayed) == bool(kernel)
 
 
 def test_a_gate_shows_its_verdict_keeps_it_and_stops_a_red_run(monkeypatch, capsys):
@@ -281,6 +303,15 @@ def test_a_record_holds_words_and_whole_numbers_where_a_gate_writes_them(change)
     assert read_record(record).outcome == PASS
     with pytest.raises(NoVerdict):
         read_record({**record, **change})
+
+
+def test_what_rows_are_worth_may_be_rounded_up_in_the_last_digits_only():
+    record = as_record(judge("x", scored(90, 100), Target(0.1)))
+    record["score"]["effective"] = 100 * (1 + 5e-10)
+    assert read_record(record).outcome == PASS
+    record["score"]["effective"] = 100 * (1 + 1e-8)
+    with pytest.raises(NoVerdict):
+        read_record(record)
 
 
 @pytest.mark.parametrize("change", [{"at_least": 0.91}, {"at_most": 0.89}, {"effective": 0.0}, {"effective": 101.0}])
@@ -316,8 +347,8 @@ def test_a_release_needs_a_green_verdict_of_each_gate_that_is_asked():
     lost, failed = judge("x", scored(0, 0), Target(0.5)), judge("y", scored(1, 100), Target(0.5))
     with pytest.raises(GateFailed):  # of two red ones the one that says something about quality
         require_green([lost, failed], ASKED)
-    with pytest.raises(NoVerdict, match="x was not measured"):
-        require_green([lost], ASKED)
+    with pytest.raises(NoVerdict, match="x was not measured"):  # else the first one
+        require_green([lost, judge("y", scored(0, 0), Target(0.5))], ASKED)
 
 
 def test_a_release_needs_each_intent_and_all_rows_of_the_test():
@@ -341,6 +372,8 @@ def test_slices_cover_the_test_at_least_once_and_each_score_covers_it_exactly():
     rules = Rules(DAY, {"slices": Target(0.1)})
     require_green([slices], rules, 100)
     require_green([replace(slices, rows=120)], rules, 120)
+    with pytest.raises(NoVerdict, match="gate slices rests on 99 rows"):
+        require_green([replace(slices, rows=99)], rules, 100)
     with pytest.raises(NoVerdict, match="gate slices judges slices of 120 rows"):
         require_green([replace(slices, rows=121)], rules, 121)
     for name in ("same_answer", "accuracy", "macro_f1", "calibration_error", "champion"):

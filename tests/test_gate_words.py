@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import norm
 
 from mlbot.errors import GateFailed, NoVerdict
-from mlbot.evaluate import Score, gain, reading, share
+from mlbot.evaluate import Score, census, gain, reading, share
 from mlbot.gate import (
     HEADER,
     MARKS,
@@ -75,6 +75,10 @@ KEEPS = [  # verdict, its line, the last three cells of its row
     (judge("x", GOOD, Target(), sealed=PASS), f"{X} has no floor", "-", "-", "✓ pass (sealed)"),
     (judge("x", GOOD, Target(0.7), seeds=SEEDS), f"{X} reaches its floor 0.700; flaky: 2 of 3 other seeds say otherwise",
      "≥ 0.700", "-", "✓ pass (flaky)"),
+    (judge("x", GOOD, Target(0.7, 0.9), seeds=SEEDS), f"{X} reaches its floor 0.700; stretch 0.900 missed; flaky: 2 of 3 "
+     "other seeds say otherwise", "≥ 0.700", "0.900 missed", "✓ pass (flaky)"),
+    (replace(judge("x", GOOD, Target(0.7)), outcome="no verdict"), f"{X} rests on too little for a verdict (wanted: n of 1 "
+     "or more)", "≥ 0.700", "-", "? no verdict"),
     (WAIVED, "x 0.500 (n=100, 95 % 0.404 to 0.596) is below its floor 0.800; waived by Ann until 2026-02-02: a demo",
      "≥ 0.800", "-", "✕ fail (waived)"),
     (judge("champion", LOSS, Target(0.0)), "champion -0.060 (n=500, 95 % -0.087 to -0.032) is below its floor 0.000",
@@ -105,6 +109,8 @@ def test_a_verdict_is_one_line_and_one_row_with_the_numbers_that_decided(verdict
     (judge("champion", LOSS, Target(0.0)), ("champion (gain)", "-0.060", "500", "-0.087 to -0.032")),
     (judge("size", reading("size", 6.2531, unit="MB"), Target(ceiling=100)), ("size (MB)", "6.253", "-", "-")),
     (judge("x", scored(0, 0), Target(0.9)), ("x", "-", "0", "-")),
+    (judge("x", scored(1, 1)), ("x", "1.000", "1", "0.207 to 1.000")),
+    (judge("x", census("x", [True] * 5)), ("x", "1.000", "5", "-")),
     (FAMILY, ("intents: bad", "0.011", "90", "0.002 to 0.060"))])
 def test_a_row_shows_value_and_rows_and_unit_and_a_dash_for_what_is_not_there(verdict, cells):
     assert verdict_cells(verdict)[:4] == cells
@@ -143,10 +149,19 @@ def test_remarks_name_each_open_member_the_gravest_first_and_count_the_rest():
     assert remarks([late]) == ["slices: a 0.556 (n=90, 95 % 0.453 to 0.654) misses its stretch 0.900"]
 
 
+def test_remarks_name_five_members_and_nothing_about_a_stretch_that_nobody_asked():
+    said = remarks([judge_family("f", [scored(1, 90, f"m{at}") for at in range(7)], Target(0.5))])
+    assert said == [f"f: m{at} 0.011 (n=90, 95 % 0.002 to 0.060) is below its floor 0.500" for at in range(5)] + [
+        "f: and 2 more (7 failed)"]
+
+
 def test_remarks_on_small_members_are_sorted_by_value_and_cut():
     tiny = [scored(hits, 4, f"m{hits}") for hits in (3, 0, 2, 1)]
     cut = remarks([judge_family("f", [scored(40, 40, "a"), *tiny], Target(0.5, min_n=5))], few=2)
     assert cut == ["f: not judged, with fewer than 5 rows: m0 0.000 (n=4), m1 0.250 (n=4) and 2 more"]
+    slices = [scored(40, 40, "role/z"), scored(2, 4, "size/b"), scored(1, 4, "role/a")]  # farther below is not lower
+    assert remarks([judge_family("slices", slices, Target(0.5, min_n=5), {"role": 0.1})])[0].endswith(
+        ": role/a 0.250 (n=4), size/b 0.500 (n=4)")
     only = remarks([judge_family("f", [scored(40, 40, "a"), *tiny[:3]], Target(0.5, min_n=5))], few=3)
     assert only == ["f: not judged, with fewer than 5 rows: m0 0.000 (n=4), m2 0.500 (n=4), m3 0.750 (n=4)"]
     assert remarks([judge_family("f", [scored(40, 40, "a"), scored(0, 0, "b")], Target(0.5))]) == [
@@ -172,7 +187,9 @@ def test_the_rows_that_are_missing_are_those_that_settle_less_those_that_are_the
 def test_a_table_is_aligned_and_has_a_header_and_markdown_has_one_too():
     verdicts = [judge("x", GOOD, Target(0.75)), WAIVED]
     table = verdict_table(verdicts).splitlines()
-    assert table[0].split()[:2] == ["gate", "value"] and len(table) == 3 and not any(line != line.rstrip() for line in table)
+    assert HEADER == ("gate", "value", "n", "95 %", "limit", "stretch", "verdict")
+    assert table[0].split() == " ".join(HEADER).split() and len(table) == 3
+    assert not any(line != line.rstrip() for line in table)
     assert len({line.index(cell) for line, cell in zip(table, ("limit", "≥ 0.750", "≥ 0.800"), strict=True)}) == 1
     assert table[1].startswith("x     0.820  500  0.784 to 0.851  ≥ 0.750")
     head, rule, row, inert = verdict_markdown([*verdicts[:1], judge("a|b\n*c*", scored(9, 10), Target(0.5))]).splitlines()
@@ -184,4 +201,5 @@ def test_a_table_is_aligned_and_has_a_header_and_markdown_has_one_too():
 def test_a_record_holds_nothing_that_json_cannot():
     assert as_plain({"a": (1, [math.nan, math.inf, 0.5]), "day": date(2026, 2, 3), "no": None, "yes": True}) == \
         {"a": [1, [None, None, 0.5]], "day": "2026-02-03", "no": None, "yes": True}
+    assert RECORD == "application/vnd.mlbot.verdict.v2+json"  # stored notebooks are read by this name
     assert set(MARKS) == {"pass", "fail", "too close to call", "no verdict", "not asked"} and MARKS[TOO_CLOSE] == "≈"

@@ -7,11 +7,24 @@ from datetime import datetime
 import numpy as np
 import pytest
 
+from mlbot.decide import CONFIRM, EXECUTE, HANDOFF, OUT_OF_SCOPE
 from mlbot.events import Event, EventLog
 from mlbot.identity import Identity
-from mlbot.labelling import agreement_of, batch, is_drawn, items_of, labels_of, next_items
+from mlbot.labelling import agreement_of, batch, is_drawn, items_of, labels_of, lot_of, next_items
 from mlbot.live import Canary, Live, evidence, read_canary, set_canary
-from mlbot.monitor import corrected, drift_of, overview, profile_of, read_profile, trial_of, wilson
+from mlbot.monitor import (
+    Answered,
+    drift_of,
+    estimates,
+    guesses,
+    overview,
+    profile_of,
+    read_profile,
+    rightness,
+    surely_below,
+    trial_of,
+)
+from mlbot.noise import share_by_bets
 from mlbot.registry import history
 from mlbot.settings import Monitor, load_settings
 from mlbot.text import pseudonym
@@ -44,17 +57,95 @@ def test_no_false_alarm_in_quiet_weeks_and_an_alarm_when_the_mix_moves():
     assert not drift_of("intent", before, {}).alarm and not drift_of("intent", {}, before).alarm
 
 
-def test_the_corrected_estimate_covers_the_truth_where_the_model_is_too_sure():
-    dice, covered, naive = np.random.default_rng(1), 0, 0
-    for _ in range(300):
-        sure = dice.uniform(0.7, 1.0, 2000)
-        right = dice.random(2000) < sure - 0.15
-        drawn = dice.choice(2000, 120, replace=False)
-        found = corrected(list(sure), [(float(sure[at]), bool(right[at])) for at in drawn])
-        covered += found.low <= right.mean() <= found.high
-        naive += abs(sure.mean() - right.mean()) < 0.05
-    assert covered / 300 > 0.92 and naive == 0
-    assert corrected([], []) is None and wilson(0, 0) is None and wilson(5, 5).high == 1.0
+def week(dice, n=2_000, outside=0.18, too_sure=0.15):
+    """Answers of a week with their true intents: some out of scope, of which the bot declines some and executes others."""
+    answers = []
+    for known, sure, luck in zip(dice.random(n) >= outside, dice.uniform(0.5, 1, n), dice.random(n), strict=True):
+        scope = float(np.clip(dice.normal(0.9 if known else 0.5, 0.15), 0, 1))
+        decision = OUT_OF_SCOPE if scope < 0.4 else EXECUTE if sure > 0.7 else CONFIRM
+        truth = "oos" if not known else "card" if luck < sure - too_sure else "bill"
+        answers.append((Answered("card", float(sure), scope, decision), truth))
+    return answers
+
+
+@pytest.mark.parametrize("labels", [10, 40, 150])
+@pytest.mark.parametrize("outside, too_sure", [(0.0, 0.0), (0.18, 0.15)])
+def test_the_production_estimate_covers_with_few_labels_out_of_scope_and_after_drift(labels, outside, too_sure):
+    """Both populations, at each size of the audit; the mean confidence alone is far off where the model is too sure."""
+    dice, covered, far = np.random.default_rng(labels), np.zeros(2), 0
+    for _ in range(30):
+        answers = week(dice, 600, outside, too_sure)
+        means = np.mean([guesses(answer) for answer, _ in answers], axis=0)
+        says = np.mean([rightness(answer, truth, "oos") for answer, truth in answers], axis=0)
+        audit = [answers[at] for at in dice.choice(600, labels, replace=False)]
+        found = estimates(means, audit, "oos")
+        for at, (name, truth) in enumerate((("in_scope", says[1] / says[2]), ("all_messages", says[0]))):
+            covered[at] += found[name].low <= truth <= found[name].high
+            assert found[name].low <= found[name].value <= found[name].high
+        far += abs(np.mean([answer.confidence for answer, _ in answers]) - says[1] / says[2]) > 0.05
+    assert (covered / 30 >= 0.94).all() and (not outside or far == 30)
+
+
+def test_the_production_estimate_may_be_looked_at_after_each_label():
+    """Of 60 weeks at most 3 leave the truth out at any of six looks; an interval for one look leaves it out in far more."""
+    dice, left, naive, looks = np.random.default_rng(5), 0, 0, (4, 8, 12, 18, 26, 40)
+    for _ in range(60):
+        labels = (dice.random(40) < 0.8).astype(float)
+        ends = [share_by_bets(labels[:n], np.ones(n)) for n in looks]
+        left += any(not low <= 0.8 <= high for low, high in ends)
+        naive += any(abs(labels[:n].mean() - 0.8) > 1.96 * labels[:n].std() / np.sqrt(n) for n in looks)
+    assert left <= 3 and naive > 12
+
+
+def test_a_message_out_of_scope_is_right_when_nothing_was_started_and_one_in_scope_when_it_was_not_turned_away():
+    for decision, outside, inside in ((EXECUTE, 0, 1), (CONFIRM, 1, 1), (HANDOFF, 1, 1), (OUT_OF_SCOPE, 1, 0)):
+        answer = Answered("card", 0.8, 0.6, decision)
+        assert rightness(answer, "oos", "oos") == (outside, 0, 0)
+        assert rightness(answer, "card", "oos") == (inside, 1, 1) and rightness(answer, "bill", "oos") == (0, 0, 1)
+        assert guesses(answer) == pytest.approx((inside * 0.48 + outside * 0.4, 0.48, 0.6))
+
+
+def test_a_number_about_production_names_its_population():
+    """18 % out of scope, and executed: of all messages fewer are right than of those in scope, and each number says which."""
+    events = [asked(number, f"card {number}") for number in range(1, 2_001)]
+    drawn = [number for number in range(1, 2_001) if is_drawn(f"e{number}")]
+    said = [label(number, "oos" if at % 100 < 18 else "bill" if at % 100 < 24 else "card") for at, number in enumerate(drawn)]
+    told = {"profile": {}, "test": {"value": 0.9, "low": 0.88, "high": 0.92, "n": 500}}
+    quality = overview([*events, *said], "m1", told)["quality"]
+    assert {name: share["population"] for name, share in quality.items()} == {
+        "test": "in scope", "in_scope": "in scope", "all_messages": "all messages", "audit": "in scope"}
+    assert quality["all_messages"]["value"] == pytest.approx(0.76, abs=0.02) and quality["all_messages"]["n"] == len(drawn)
+    assert quality["in_scope"]["value"] == pytest.approx(0.76 / 0.82, abs=0.02)
+    assert quality["in_scope"]["value"] == pytest.approx(quality["audit"]["value"], abs=0.01)
+    assert quality["in_scope"]["n"] == quality["audit"]["n"] < len(drawn)
+    assert quality["all_messages"]["high"] < quality["in_scope"]["low"]
+
+
+def test_a_log_that_says_nothing_about_scope_or_decision_is_read():
+    old = [asked(number, f"card {number}") for number in range(1, 200)]
+    for event in old:
+        del event.body["decision"]
+    drawn = [number for number in range(1, 200) if is_drawn(f"e{number}")]
+    found = overview([*old, *[label(number, "oos") for number in drawn]], "m1", {"profile": {}, "test": None})["quality"]
+    assert found["in_scope"] is None and found["audit"] is None
+    assert found["all_messages"]["value"] == pytest.approx(0, abs=0.01)
+    unknown = [replace(event, body=event.body | {"in_scope": None}) for event in old]
+    assert [item.in_scope for item in items_of(unknown).values()] == [1.0] * 199
+
+
+def test_a_loss_is_sure_only_beyond_what_both_numbers_leave_open():
+    """The test has an interval too: a small one hides a drop that a large one shows."""
+    audit, test = {"value": 0.80, "low": 0.74, "high": 0.85}, {"value": 0.90, "high": 0.93, "n": 100}
+    assert surely_below(audit, test | {"low": 0.895}, 0.04) and not surely_below(audit, test | {"low": 0.84}, 0.04)
+    assert surely_below({"value": 0.80, "high": 0.80}, {"value": 0.90, "low": 0.90}, 0.099)
+    assert not surely_below({"value": 0.80, "high": 0.80}, {"value": 0.90, "low": 0.90}, 0.1)
+
+
+def test_the_audit_is_asked_in_the_order_of_its_lots_and_not_by_time():
+    """A few labels stand for the whole week: the items of the first day are no likelier to be asked first."""
+    items = items_of([asked(number, f"text {number}") for number in range(1, 401)])
+    asked_first = [item.id for item, why in next_items(items, {}, "p1", 200) if why == "random"]
+    assert asked_first == sorted(asked_first, key=lot_of) and 50 < np.mean([int(name[1:]) for name in asked_first[:20]]) < 350
 
 
 def test_alerts_say_what_has_happened():
@@ -70,14 +161,15 @@ def test_alerts_say_what_has_happened():
     labels = [label(number, "bill") for number, item in enumerate(items_of(quiet).values(), 1) if item.drawn]
     wrong = overview([*quiet, *labels], "m1", told)
     assert wrong["quality"]["audit"]["value"] == 0 and "the audit says 0%" in wrong["alerts"][0]
-    assert wrong["quality"]["estimate"]["value"] < 0.1
+    assert wrong["quality"]["in_scope"]["value"] < 0.1
     thumbs = [Event("feedback", f"r{number}", {"useful": number % 2 == 0}, at=NOW) for number in range(40)]
     assert overview([*quiet, *thumbs], "m1", told)["alerts"] == ["50% of the thumbs point down (20 of 40; the limit is 30%)"]
     assert overview([*quiet, *thumbs], "m1", told, rules=Monitor(useless=0.9))["alerts"] == []
     opened = [Event("opened", f"c{number}", {"role": "", "location": ""}, at=NOW) for number in range(40)]
     handed = [Event("handoff.initiate", f"c{number}", {}, at=NOW) for number in range(38)]
     assert "handed over" in overview([*opened, *handed], "m1", told)["alerts"][-1]
-    assert overview([], "m1", {"profile": {}, "test": None})["quality"] == {"test": None, "estimate": None, "audit": None}
+    nothing = overview([], "m1", {"profile": {}, "test": None})
+    assert nothing["quality"] == dict.fromkeys(("test", "in_scope", "all_messages", "audit"))
 
 
 def test_a_model_is_judged_by_its_own_answers_only():

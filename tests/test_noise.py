@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import binom, binomtest, false_discovery_control, norm
 from scipy.stats import bootstrap as scipy_bootstrap
+from scipy.stats import t as student
 
 from mlbot.evaluate import accuracy, bootstrap, corrected_levels, gain, share
 from mlbot.meter import decisions_carried, tail
@@ -22,12 +23,15 @@ from mlbot.noise import (
     difference_bounds,
     difference_interval,
     e_value,
+    effective_rows,
     healed_bound,
     holm,
+    intraclass,
     rows_to_see,
     rows_to_settle,
     share_at_least,
     share_at_most,
+    share_by_bets,
     smallest_seen,
 )
 from mlbot.settings import Meter
@@ -236,3 +240,114 @@ def test_a_part_of_the_groups_is_scaled_to_all_of_them():
     left_out = (values.sum() - values) / 599
     every, some = (corrected_levels(draws, values.mean(), part, 600, [0.025, 0.975]) for part in (left_out, left_out[:60]))
     assert np.allclose(every, some, atol=1e-9)
+
+
+def test_the_rows_that_settle_a_score_are_those_of_the_formula():
+    """The half of the distance between the bounds shrinks with the root of the rows, plus what power asks."""
+    half = 0.03 * (1 + norm.ppf(0.8) / norm.ppf(0.95))
+    assert rows_to_settle(0.82, 0.79, 0.85, 500, 0.80) == np.ceil(500 * (half / 0.02) ** 2)
+    assert rows_to_settle(0.78, 0.75, 0.81, 500, 0.80) == np.ceil(500 * (half / 0.02) ** 2)
+    assert rows_to_settle(0.82, 0.79, 0.85, 501, 0.80, power=0.5) == np.ceil(501 * (0.03 / 0.02) ** 2)
+    assert rows_to_settle(0.8, 0.7, 0.9, 100, 0.8) is None and rows_to_settle(0.9, 0.7, 1.0, 0, 0.8) is None
+
+
+@pytest.mark.parametrize("difference, discordance, power", [(0.02, 0.06, 0.8), (0.01, 0.15, 0.9), (0.05, 0.05, 0.5)])
+def test_the_power_of_a_comparison_is_that_of_the_published_formula(difference, discordance, power):
+    """N = (z_alpha sqrt(d) + z_beta sqrt(d - D^2))^2 / D^2, one-sided at 5 %."""
+    spread = norm.ppf(0.95) * discordance ** 0.5 + norm.ppf(power) * max(discordance - difference ** 2, 0) ** 0.5
+    n = rows_to_see(difference, discordance, power)
+    assert n == np.ceil((spread / difference) ** 2)
+    assert smallest_seen(n, discordance, power) == pytest.approx(difference, rel=0.01)
+
+
+def test_a_pair_of_models_whose_difference_can_be_seen_is_told_apart_in_four_of_five_cases():
+    """The formula tried out: two points, six percent of answers differ."""
+    n, dice = rows_to_see(0.02, 0.06), np.random.default_rng(0)
+    changed = dice.multinomial(n, [0.04, 0.02, 0.94], 2_000)
+    seen = [chance_of_no_loss(int(broke), int(healed)) < 0.05 for broke, healed, _ in changed]
+    assert 0.76 < np.mean(seen) < 0.84
+
+
+def test_where_a_falling_function_crosses_zero_is_found_and_an_end_where_it_does_not():
+    assert crossing(lambda at: 0.3 - at, 0.0, 1.0) == pytest.approx(0.3)
+    assert crossing(lambda at: 1.0, 0.0, 1.0) == pytest.approx(1.0) and crossing(lambda at: -1.0, 0.0, 1.0) == pytest.approx(0.0)
+
+
+def test_groups_that_agree_are_worth_what_analysis_of_variance_says():
+    """By hand: three groups of two; means 1, 0 and 1/2 around 1/2."""
+    values, groups = np.array([1, 1, 0, 0, 1, 0.0]), np.array([0, 0, 1, 1, 2, 2])
+    between, within = 2 * (0.25 + 0.25 + 0) / 2, 0.5 / 3
+    assert intraclass(values, groups) == pytest.approx((between - within) / (between + within))
+    assert intraclass(np.array([1.0, 0, 1, 0]), np.array([0, 0, 1, 1])) == 0.0  # they differ within: no less than nothing
+    sizes = np.array([0, 0, 0, 1, 1, 2])  # sizes that differ: the usual one is (6 - 14 / 6) / 2
+    flags = np.array([1, 1, 1, 0, 0, 1.0])
+    between = (3 * (1 / 3) ** 2 + 2 * (2 / 3) ** 2 + (1 / 3) ** 2) / 2
+    assert intraclass(flags, sizes) == pytest.approx(between / (between + ((6 - 14 / 6) / 2 - 1) * 0)) == 1.0
+    worst = 14 / 6  # all of one group alike: Kish
+    assert design_effect(flags, sizes) == pytest.approx(max(worst, 3 / 2 * (1 + (4 / 3) ** 2 + (1 / 3) ** 2) / (4 / 3)))
+
+
+def test_few_groups_are_worth_less_by_the_squared_ratio_of_student_s_quantiles():
+    flags, groups = np.repeat(np.arange(12) % 4 > 0, 5), np.repeat(range(12), 5)
+    ratio = student.ppf(0.975, 59) / student.ppf(0.975, 11)
+    assert effective_rows(flags, groups) == pytest.approx(60 / design_effect(flags, groups) * ratio ** 2)
+    assert effective_rows(np.repeat([True, False], 5), np.repeat([0, 1], 5)) == 1.0  # never less than one row
+    assert effective_rows(flags, np.arange(60)) == 60 and effective_rows(np.ones(60), groups) == 12
+    assert effective_rows(flags, np.zeros(60)) == 1.0
+
+
+@pytest.mark.parametrize("count, kind", [(10, "equal"), (40, "mostly one")])
+def test_shares_of_groups_of_any_sizes_hold_their_bounds(count, kind):
+    """Few groups, some of them large: the bounds are wrong in at most one case in twenty, or little more."""
+    dice, wrong = np.random.default_rng(count), np.zeros(2)
+    for _ in range(400):
+        sizes = np.full(count, 5) if kind == "equal" else np.where(dice.random(count) < 0.8, 1, dice.integers(2, 12, count))
+        groups = np.repeat(range(count), sizes)
+        flags = dice.random(len(groups)) < dice.beta(0.9 * 0.05, 0.1 * 0.05, count)[groups]
+        score = share("x", flags, groups)
+        wrong += score.at_least > 0.9, score.at_most < 0.9
+    assert max(wrong) / 400 <= 0.07
+
+
+def test_the_interval_of_a_gain_has_half_a_pair_more_in_each_cell():
+    low, high = difference_interval(4, 9, 98)
+    gap, half = 5 / 100, norm.ppf(0.975) * np.sqrt(14 - 25 / 100) / 100
+    assert (low, high) == pytest.approx((gap - half, gap + half))
+    assert difference_interval(4, 9, 98, 0.1)[0] == pytest.approx(gap - half * norm.ppf(0.95) / norm.ppf(0.975))
+    assert difference_interval(0, 1, 1)[1] == 1.0 and difference_interval(1, 0, 1)[0] == -1.0
+
+
+def test_a_gain_is_bounded_with_what_is_unknown_about_how_many_rows_change():
+    """One-sided bounds at 2.5 %, on 60 rows of which few change: each is wrong in at most so many cases, or few more."""
+    draws, wrong = np.random.default_rng(4).multinomial(60, [0.06, 0.03, 0.91], 4_000), np.zeros(2)
+    for (broke, healed, _), times in zip(*np.unique(draws, axis=0, return_counts=True), strict=True):
+        least, most = difference_bounds(int(broke), int(healed), 60)
+        wrong += times * np.array([broke + healed > 0 and least > -0.03, most < -0.03])
+    assert max(wrong) / 4_000 <= 0.035
+    for broke, healed in ((6, 0), (20, 6), (0, 6), (6, 20), (3, 2)):  # on which side of zero: what the test says
+        least, most = difference_bounds(broke, healed, 500)
+        assert (most < 0) == (chance_of_no_loss(broke, healed) < 0.025) and least <= (healed - broke) / 500 <= most
+        assert (least > 0) == (chance_of_no_loss(healed, broke) < 0.025)
+
+
+def test_a_bet_is_won_and_lost_as_by_hand():
+    """One label rules nothing out, because half of the money is safe; after many, most values are out."""
+    assert share_by_bets(np.ones(1), np.ones(1)) == (0.0, 1.0)
+    low, high = share_by_bets(np.ones(200), np.ones(200))
+    assert 0.9 < low < 1 == high
+    flipped = share_by_bets(np.zeros(200), np.ones(200))
+    assert flipped[0] == 0 and flipped[1] == pytest.approx(1 - low, abs=0.02)
+    stricter = share_by_bets(np.arange(200) % 2 * 1.0, np.ones(200), risk=0.001)
+    usual = share_by_bets(np.arange(200) % 2 * 1.0, np.ones(200))
+    assert stricter[0] < usual[0] < 0.5 < usual[1] < stricter[1]
+
+
+def test_a_bet_is_never_lost_at_the_truth_more_often_than_its_risk():
+    """The money of a fair game reaches twenty times the stake in at most one of twenty cases."""
+    dice, out = np.random.default_rng(6), 0
+    for _ in range(100):
+        guess = dice.uniform(0.6, 1, 60)
+        right = (dice.random(60) < guess * 0.8).astype(float)
+        low, high = share_by_bets(right - guess, np.zeros(60), (0.8, 1.0))
+        out += not low <= 0.64 <= high
+    assert out <= 5

@@ -1,8 +1,10 @@
 """The library notebooks run from top to bottom, and so does the notebook for exploring."""
 
+import json
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import nbformat
@@ -31,6 +33,35 @@ def test_notebook_that_fails_is_red(tmp_path):
     (tmp_path / "pyproject.toml").write_text('[tool.nbdev]\nlib_path = "x"\nnbs_path = "."\n')
     command = [Path(sys.executable).parent / "nbdev-test", path, "--n-workers", "0"]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=300).returncode != 0
+
+
+def valid(text: str) -> bool:
+    """Whether a notebook is one, without anything that a reader would have to repair."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nbformat.validate(json.loads(text))
+    return True
+
+
+def test_notebooks_of_a_run_are_notebooks(green_run):
+    """`raises-exception` stood twice in the tags of gates, so that nbconvert refused what a run had left."""
+    from nbconvert import HTMLExporter
+    ran = sorted((green_run / "runs").glob("2*/*.ipynb"))
+    assert {path.stem for path in ran} == {"1_prepare", "2_train", "3_gate", "4_release"}
+    pages = {path.stem: HTMLExporter().from_filename(str(path))[0] for path in ran if valid(path.read_text())}
+    assert all(gate in pages["3_gate"] for gate in ("gate: accuracy 0.", "macro_f1", "data:image/png"))
+
+
+def test_notebooks_of_new_projects_are_notebooks():
+    from mlbot.project import Answers, render_project
+    files = render_project(Answers("my-bot", "my_bot", "data/rows.csv", "text", "intent", "role"))
+    found = [text for name, text in files.items() if name.endswith(".ipynb")]
+    assert len(found) == 6 and all(map(valid, found))
+
+
+def test_notebooks_of_this_checkout_are_notebooks():
+    files = [path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts]
+    assert len(files) > 70 and all(valid(path.read_text()) for path in files)
 
 
 def test_a_red_gate_by_hand_shows_all_verdicts_and_lets_nothing_be_released(project, green_run):

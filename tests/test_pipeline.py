@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -16,7 +17,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mlbot.engine import sockets
+from mlbot.engine import invalid, sockets
 from mlbot.errors import InputError
 from mlbot.evaluate import share
 from mlbot.forkserver import fork_server
@@ -68,6 +69,36 @@ def test_a_training_beyond_its_budget_is_out_of_time_and_not_bad(run):
                'gate("training_time", reading("training_time", 1.5, unit="of the budget"), ceiling=1.0)')
     assert step.exit_code == 4 and only(step).startswith("1_gate.ipynb, cell 2, line 4: out of time: training took 150 %")
     assert "bad" not in only(step) and "data" not in only(step)
+
+
+def test_what_a_notebook_leaves_is_a_notebook_whatever_it_was_like_before(notebook, run, tmp_path):
+    """Tags that stand twice, ids that are missing, odd or doubled, an older format, a display of a kind of one's own."""
+    show = 'from IPython.display import display\ndisplay({"application/vnd.own.v1+json": {"x": [1, None]}}, raw=True)'
+    path = notebook(FAILS, show, show, PASSES.replace('"accuracy"', '"other"'))
+    told = json.loads(path.read_text())
+    for number, name in ((1, "a b"), (2, "same"), (3, "same")):
+        told["cells"][number]["id"] = name
+    del told["cells"][0]["id"]
+    told["cells"][1]["metadata"]["tags"] = ["raises-exception", "raises-exception"]
+    told["nbformat_minor"] = 4
+    (tmp_path / "out").mkdir()
+    path.write_text(json.dumps(told))
+    step = run_notebook(path, tmp_path / "out", {}, load_settings(), time.monotonic() + 120)
+    assert step.exit_code == 1 and [verdict.gate for verdict in step.given] == ["accuracy", "other"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nbformat.validate(json.loads((tmp_path / "out" / path.name).read_text()))
+
+
+def test_a_notebook_that_ran_and_is_none_is_no_verdict(notebook):
+    """Metadata that no format allows: JupyterLab would not open what is left, so it proves nothing."""
+    path = notebook(PASSES)
+    assert invalid(path) is None
+    told = json.loads(path.read_text())
+    told["cells"][1]["metadata"]["collapsed"] = "yes"
+    path.write_text(json.dumps(told))
+    step = run_notebook(path, path.parent, {}, load_settings(), time.monotonic() + 120)
+    assert step.exit_code == 3 and "is no valid notebook" in only(step)
 
 
 def test_all_gates_of_a_notebook_are_judged_when_one_fails(run):

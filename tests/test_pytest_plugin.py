@@ -63,7 +63,7 @@ def test_a_red_gate_is_named_and_the_others_are_judged(pipeline):
     assert result.ret == 1
     assert failed(cases) == [("1_step", "second")]
     message = cases["1_step", "second"].find("failure").text
-    assert "gate: second 0.500 (n=100, 95 % 0.404 to 0.596) is below its floor 0.800" in message
+    assert "gate: second 0.500 (n=100, 95 % 0.399 to 0.601) is below its floor 0.800" in message
     assert len(message.strip().splitlines()) <= 6
     assert properties(cases["1_step", "second"])["mlbot.second.outcome"] == "fail"
 

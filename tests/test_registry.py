@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from mlbot.artefact import build_artefact, find_model, read_artefact
+from mlbot.artefact import build_artefact, find_model, is_name, read_artefact
 from mlbot.errors import InputError
 from mlbot.registry import champion, history, release
 
@@ -53,9 +53,9 @@ def test_kill_9_at_any_moment_leaves_a_complete_champion(tmp_path):
         found = champion(models)
         assert found is not None and found.name == (models / "champion").read_text().strip()
         assert isinstance(history(models), list)
-    assert len(seen) > KILLS // 16 and first in {path.name for path in models.iterdir()}
+    assert len(seen) > KILLS // 40 and first in {path.name for path in models.iterdir()}
     for folder in models.iterdir():  # no folder with a model's name is half a model
-        if folder.is_dir() and not folder.name.startswith("."):
+        if is_name(folder.name):
             assert read_artefact(folder).name == folder.name
 
 

@@ -245,7 +245,8 @@ def test_reasons_that_are_off_or_not_known_are_none():
     never = Retrain(every=0, growth=0, drift=0, loss=0, gain=0)
     half = {"value": 0.1, "low": 0.0, "high": 0.2, "n": 9}
     drift = {"name": "role", "value": 9.0, "limit": 0.1, "alarm": True, "worst": ()}
-    rich = Seen("m1", 10, 1_000, (drift,), half, half | {"value": 0.9}, tuple({"rows": n, "value": 0.5} for n in (1, 2, 3)))
+    curve = tuple({"rows": n, "value": 0.5} for n in (1, 2, 3))
+    rich = Seen("m1", 10, 1_000, (drift,), half, half | {"value": 0.9, "low": 0.88}, curve)
     decision = due(MONDAY, [], rich, never)
     assert not decision.yes and all("= 0)" in reason.words for reason in decision.reasons)
     assert due(MONDAY, [done(MONDAY - DAY, rows=10)], rich, WEEKLY).names == ("cadence", "growth", "drift", "loss")

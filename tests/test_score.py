@@ -118,7 +118,7 @@ def test_a_damaged_model_is_no_evidence(released):
 def monitored(project, day="2026-05-28"):
     """A report of the monitor with drift and audit."""
     share = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 120}
-    told = {"alerts": [], "drift": [{"name": "length"}], "quality": {"test": share, "audit": share, "estimate": None}}
+    told = {"alerts": [], "drift": [{"name": "length"}], "quality": {"test": share, "audit": share, "in_scope": share}}
     write(project / "runs" / "monitor" / f"{day}_120000" / "monitor.json", json.dumps(told))
 
 

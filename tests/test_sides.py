@@ -38,9 +38,10 @@ from mlbot.text import bare, bare_digest, clean, digest, key, pseudonym
 
 DATA = replace(load_settings().data, min_rows=1, tiny="set_aside")
 EXAMPLES = int(os.environ.get("MLBOT_SIDES_EXAMPLES", "0"))
-BASES = ["how do i submit an expense claim", "i lost my badge yesterday", "book a room for six people", "the printer is broken again",
-         "reset my password please", "where is my payslip for may", "दिन की रसीद चाहिए", "दान की रसीद चाहिए", "a course on C++ please",
-         "a course on C# please", "我的工牌丢了", "order a laptop", "hi", "password"]
+BASES = ["how do i submit an expense claim", "i lost my badge yesterday", "book a room for six people",
+         "the printer is broken again", "reset my password please", "where is my payslip for may",
+         "दिन की रसीद चाहिए", "दान की रसीद चाहिए",
+         "a course on C++ please", "a course on C# please", "我的工牌丢了", "order a laptop", "hi", "password"]
 AROUND = ["{}", "{}", "{} ", "{}!", "{} now", "x{}", "{}. Best regards, Ann Smith, Acme Ltd", "Hello team, {} Thanks a lot",
           "From: Bob Sent: Monday Subject: help > {}", "{} {}", "please {}", "{} 👍", "{} 👎"]
 TEXTS = st.builds(lambda around, one, other: around.format(*([one, other] if around.count("{}") == 2 else [one])),
@@ -65,8 +66,8 @@ def touches(one, other, near=True):
 
     def holds(long, short):
         words, looked = alone(long), alone(short)
-        big_enough = len(looked) > 1 and sum(3 if len(word) == 1 and word > "\u3000" else len(word) + 1 for word in looked) > 12
-        return big_enough and len(words) > len(looked) and any(words[at:at + len(looked)] == looked
+        length = sum(3 if len(word) == 1 and word > "\u3000" else len(word) + 1 for word in looked)
+        return len(looked) > 1 and length > 12 and len(words) > len(looked) and any(words[at:at + len(looked)] == looked
                                                                for at in range(len(words) - len(looked) + 1))
     if not near:
         return holds(one, other)
@@ -108,12 +109,13 @@ class StoreMachine(Sides):
 
     @initialize()
     def start(self):
-        self.url, self.life, self.known, self.published, self.batches = str(Path(self.home.name) / "store"), {}, set(), set(), {}
+        self.url, self.life, self.batches = str(Path(self.home.name) / "store"), {}, {}
+        self.known, self.published = set(), set()
 
     def add_rows(self, texts, side=None, group="", person="", name=""):
         self.number += 1
-        rows = pd.DataFrame({"text": texts, "intent": [INTENTS[(len(text) + self.number) % 3] for text in texts], "group": group,
-                             "person": pseudonym(person)}, dtype=object)
+        intents = [INTENTS[(len(text) + self.number) % 3] for text in texts]
+        rows = pd.DataFrame({"text": texts, "intent": intents, "group": group, "person": pseudonym(person)}, dtype=object)
         rows = rows.assign(**({"side": side} if side else {}), reason="", batch=name or f"{self.number:016}",
                            line=np.arange(len(texts), dtype=np.uint64),
                            digest=np.fromiter(map(digest, texts), np.uint64, len(texts)))
@@ -154,7 +156,8 @@ class StoreMachine(Sides):
     @precondition(lambda self: self.life)
     @rule(which=st.integers(0, 99), intent=st.sampled_from(INTENTS))
     def relabel(self, which, intent):
-        rewrite_labels(self.url, lambda rows: pd.Series(np.where(np.arange(len(rows)) % 5 == which % 5, intent, ""), rows.index), {})
+        rewrite_labels(self.url, lambda rows: pd.Series(np.where(np.arange(len(rows)) % 5 == which % 5, intent, ""),
+                                                        rows.index), {})
 
     @precondition(lambda self: self.life)
     @rule(which=st.integers(0, 99))
@@ -203,7 +206,8 @@ class StoreMachine(Sides):
         for text, life in zip(here["text"], here["life"], strict=True):
             before = self.life.setdefault(key(text), life)
             assert before == life, f"{text!r} was {before}, is {life}"
-            assert self.side.get(key(text), "train" if life == "validation" else life) == ("test" if life == "test" else "train")
+            side = "test" if life == "test" else "train"
+            assert self.side.get(key(text), side) == side
         self.known = set(here["text"])
 
 
@@ -238,8 +242,8 @@ class FileMachine(Sides):
                   "line": list(range(len(self.rows)))}
         values |= {"side": [row[1] for row in self.rows]} if how == "column" else {}
         values |= {"group": [row[2] for row in self.rows]} if how == "group" else {}
-        utterances = build_utterances(values, Columns(side="side" if how == "column" else "", group="group" if how == "group" else ""),
-                                      DATA, "file")
+        columns = Columns(side="side" if how == "column" else "", group="group" if how == "group" else "")
+        utterances = build_utterances(values, columns, DATA, "file")
         done = self.judge(utterances, test_percent, how == "column", near_percent)
         for text in done[0]["text"] if done else ():
             for other in done[1]["text"]:
@@ -275,7 +279,8 @@ def test_no_text_of_an_old_store_is_lost_or_changes_its_side(old):
     """Its digests are made anew when it is read. A text that the old split column gave a second side is for testing."""
     url = str(old / "store")
     rows = read_rows(open_table(url))
-    assert rows["digest"].tolist() == [digest(text) for text in rows["text"]] and rows["digest"].nunique() == rows["text"].nunique()
+    assert rows["digest"].tolist() == [digest(text) for text in rows["text"]]
+    assert rows["digest"].nunique() == rows["text"].nunique()
     before = rows[rows["batch"] != "8" * 16].set_index("text")["life"].to_dict()
     n = len(rows)
     append(rows[["text", "intent"]].drop_duplicates("text").assign(
@@ -296,10 +301,9 @@ def test_sides_by_hash_and_old_ledgers_hold_under_the_new_key(old):
     rows = pd.DataFrame({"text": ["C++ course for beginners", "my R&D budget", "where is my badge"]})
     rows = rows.assign(digest=rows["text"].map(digest).astype(np.uint64))
     assert is_seen(rows, read_digests(old / "trained.npy")).tolist() == [True, True, False]
-    utterances = build_utterances({"text": list(told), "intent": ["a", "b"] * 13, "line": list(range(26))}, Columns(), DATA, "file")
-    sides = split(utterances, DATA, near_percent=0)
-    assert {text: "test" for text in sides.test["text"]} == {text: side for text, (_, side) in
-                                                             ((clean(text), item) for text, item in told.items()) if side == "test"}
+    values = {"text": list(told), "intent": ["a", "b"] * 13, "line": list(range(26))}
+    sides = split(build_utterances(values, Columns(), DATA, "file"), DATA, near_percent=0)
+    assert set(map(clean, sides.test["text"])) == {clean(text) for text, (_, side) in told.items() if side == "test"}
 
 
 def test_erasing_a_text_of_an_old_store_destroys_no_other_and_its_side_stays(old):
@@ -332,7 +336,7 @@ def lives(url):
 
 
 def test_a_split_column_over_stored_texts_moves_none_of_them(tmp_path):
-    """Add, add again as train, remove the first: the fault was that all test texts became training, and the audit was clean."""
+    """Add, add again as train, remove the first: the fault was that all test texts became training."""
     url, texts = str(tmp_path / "store"), [f"{word} is the word of day {at}" for at, word in enumerate(
         "alpha bravo charlie delta echo foxtrot golf hotel india juliet kilo lima mike november oscar papa".split())]
     append(rows_for(texts, "1"), url, {}, placed)
@@ -348,7 +352,8 @@ def test_a_split_column_over_stored_texts_moves_none_of_them(tmp_path):
 
 
 def test_an_erased_text_that_comes_back_has_its_old_side_and_cannot_be_read_from_what_is_kept(tmp_path):
-    url, texts = str(tmp_path / "store"), ["zyzzyva alpha bravo", "quokka charlie delta", "wombat echo foxtrot", "numbat golf hotel"]
+    url = str(tmp_path / "store")
+    texts = ["zyzzyva alpha bravo", "quokka charlie delta", "wombat echo foxtrot", "numbat golf hotel"]
     sides = ["test", "train", "test", "train"]
     append(rows_for(texts, "1", side=sides, person=[pseudonym("ann")] * 4), url, {}, placed)
     erase(url, {}, person="ann")
@@ -361,9 +366,9 @@ def test_an_erased_text_that_comes_back_has_its_old_side_and_cannot_be_read_from
     assert now["life"].tolist() == sides
 
 
-@pytest.mark.parametrize("around", ["{}. Best regards, Ann Smith, Acme Ltd, +49 30 901820", "Hello team,\n\n{}\n\nThanks a lot",
-                                    "On Monday Bob wrote:\n> {}\nany news?", "From: Bob To: desk Subject: help {} Disclaimer: private",
-                                    "{} {}"])
+@pytest.mark.parametrize("around", [
+    "{}. Best regards, Ann Smith, Acme Ltd, +49 30 901820", "Hello team,\n\n{}\n\nThanks a lot",
+    "On Monday Bob wrote:\n> {}\nany news?", "From: Bob To: desk Subject: help {} Disclaimer: private", "{} {}"])
 def test_a_training_row_that_holds_a_test_text_is_found_wherever_near_texts_are(around, tmp_path):
     """The fault: such rows passed, a red accuracy of .712 became a green 1.000, and the audit was clean."""
     test = ["how do i submit an expense claim", "i lost my badge yesterday", "我的工牌丢了", "order a laptop"]
@@ -384,7 +389,8 @@ def test_a_training_row_that_holds_a_test_text_is_found_wherever_near_texts_are(
 
 
 def test_a_test_row_that_holds_a_training_text_is_found_too():
-    train, test = rows_for(["i lost my badge"], "1", side="train"), rows_for(["hi team i lost my badge regards ann smith"], "2", side="test")
+    train = rows_for(["i lost my badge"], "1", side="train")
+    test = rows_for(["hi team i lost my badge regards ann smith"], "2", side="test")
     assert not apart(train, test).any() and apart(train, test, percent=0).all()
     assert near_test(pd.concat([train, test], ignore_index=True)).tolist() == [True, False]
 
@@ -427,7 +433,8 @@ def test_another_run_of_a_project_moves_no_text_whatever_its_split_is(tmp_path):
     def run(test_percent, **values):
         given = {"text": texts, "intent": ["a", "b"] * 20, "line": list(range(40)), **values}
         columns = Columns(side="side" if "side" in values else "", group="group" if "group" in values else "")
-        sides = split(build_utterances(given, columns, DATA, "file"), DATA, test_percent, "side" in values, 0, recall_of(tmp_path))
+        utterances = build_utterances(given, columns, DATA, "file")
+        sides = split(utterances, DATA, test_percent, "side" in values, 0, recall_of(tmp_path))
         remember(tmp_path, sides.train["digest"], sides.test["digest"])
         return set(sides.test["text"]), sides
     first, _ = run(25)

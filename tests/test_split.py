@@ -115,7 +115,18 @@ def test_an_intent_left_without_training_rows_stops_the_run_or_is_set_aside():
     with pytest.raises(InputError, match="rare 0"):
         split(utterances, DATA)
     parts = split(utterances, replace(DATA, tiny="set_aside"))
-    assert set(parts.set_aside["text"]) == set(lone) and "rare" not in set(parts.test["intent"])
+    assert not len(parts.set_aside) and set(parts.test.loc[parts.test["intent"] == "rare", "text"]) == set(lone)
+
+
+def test_test_rows_of_intents_that_are_set_aside_stay_in_the_score():
+    """A model without the intent cannot answer them: each counts as wrong, and the findings say how many there are."""
+    few = [*[text for text in words(99, 9) if side_of(text) == "test"][:2], "only one row to train on"]
+    assert side_of(few[-1]) == "train"
+    parts = split(table([*TEXTS, *few], [*(["a", "b"] * 400), *["rare"] * 3]), replace(DATA, tiny="set_aside"))
+    assert parts.set_aside["text"].tolist() == few[-1:] and "rare" not in set(parts.train["intent"])
+    assert (parts.test["intent"] == "rare").sum() == 2
+    told = [finding for finding in parts.findings if "does not learn" in finding.what]
+    assert [(finding.n, finding.examples) for finding in told] == [(2, ("rare",))] and "counts as wrong" in told[0].what
 
 
 def test_the_sample_has_its_texts_on_one_side_each():

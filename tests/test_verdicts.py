@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from datetime import date
+from datetime import date, timedelta
 
 import nbformat
 import pytest
@@ -16,7 +16,7 @@ from mlbot.evaluate import share
 from mlbot.gate import Waiver, judge, judge_family
 from mlbot.meter import decisions
 from mlbot.publish import build_markdown, cell_line, metrics_of
-from mlbot.runs import load_rules, load_verdicts
+from mlbot.runs import load_rules, load_verdicts, today
 from mlbot.settings import Target, load_settings, parse, shipped_settings
 from mlbot.waiver import load_waivers, save_waiver
 
@@ -49,47 +49,55 @@ def strict(project, write_settings):
 def test_a_waiver_lets_its_gate_ship_and_ends_with_its_day(project, strict, mlbot, tmp_path):
     """Red; waived and released, in sight everywhere; red again after its last day (for another model: test_gate)."""
     strict()
-    red = mlbot("run", "--day", "2026-03-01")
+    end, ago, ahead = ((today() + timedelta(days=days)).isoformat() for days in (30, -1, 1))
+    red = mlbot("run")
     assert red.returncode == 1 and "waive accuracy --why REASON --until DAY" in red.stdout
-    assert mlbot("waive", "macro_f1", "--why", "x", "--until", "2026-03-31", "--day", "2026-03-01").returncode == 2
-    assert mlbot("waive", "acuracy", "--why", "x", "--until", "2026-03-31", "--day", "2026-03-01").returncode == 2
-    for why, until in (("", "2026-03-31"), ("x", "2026-02-01"), ("x", "2036-02-01"), ("x", "soon")):
-        assert mlbot("waive", "accuracy", "--why", why, "--until", until, "--day", "2026-03-01").returncode == 2
+    assert mlbot("waive", "macro_f1", "--why", "x", "--until", end).returncode == 2
+    assert mlbot("waive", "acuracy", "--why", "x", "--until", end).returncode == 2
+    for why, until in (("", end), ("x", ago), ("x", "2136-02-01"), ("x", "soon")):
+        assert mlbot("waive", "accuracy", "--why", why, "--until", until).returncode == 2
+    for day in (ago, ahead, "2026-03-01"):  # a waiver is written today
+        refused = mlbot("waive", "accuracy", "--why", "x", "--until", day, "--day", day)
+        assert refused.returncode == 2 and "another day's targets and waivers release nothing" in refused.stderr
     assert not (project / "waivers.ini").exists()
-    done = mlbot("waive", "accuracy", "--who", "Ann", "--why", "the client <wants> it", "--until", "2026-03-31", "--day",
-                 "2026-03-01")
+    done = mlbot("waive", "accuracy", "--who", "Ann", "--why", "the client <wants> it", "--until", end)
     assert done.returncode == 0 and "have it reviewed" in done.stdout, done.stderr
-    assert "by Ann, until 2026-03-31: the client <wants> it" in done.stdout and "replaces" not in done.stdout
-    again = mlbot("waive", "accuracy", "--who", "Ann", "--why", "the client <wants> it", "--until", "2026-03-31", "--day",
-                  "2026-03-01", "--run", f"runs/{last_run(project).name}")
-    assert again.returncode == 0 and "replaces the waiver by Ann, until 2026-03-31" in again.stdout
-    lost = mlbot("waive", "accuracy", "--why", "x", "--until", "2026-03-31", "--run", "runs/2026-01-01_000000")
+    assert f"by Ann, until {end}: the client <wants> it" in done.stdout and "replaces" not in done.stdout
+    again = mlbot("waive", "accuracy", "--who", "Ann", "--why", "the client <wants> it", "--until", end, "--run",
+                  f"runs/{last_run(project).name}")
+    assert again.returncode == 0 and f"replaces the waiver by Ann, until {end}" in again.stdout
+    lost = mlbot("waive", "accuracy", "--why", "x", "--until", end, "--run", "runs/2026-01-01_000000")
     assert lost.returncode == 2 and "no run 'runs/2026-01-01_000000'" in lost.stderr
     waiver, = load_waivers(project / "waivers.ini")
-    assert (waiver.gate, waiver.who, waiver.until) == ("accuracy", "Ann", date(2026, 3, 31)) and waiver.model and waiver.data
+    assert (waiver.gate, waiver.who, waiver.until.isoformat()) == ("accuracy", "Ann", end) and waiver.model and waiver.data
+    text = (project / "waivers.ini").read_text()
+    (project / "waivers.ini").write_text(text.replace(end, ago))
+    revived = mlbot("run", "--day", ago)
+    assert revived.returncode == 0 and f"only those of today ({today()}, UTC) release" in revived.stdout, revived.stderr
+    assert "is not released" in revived.stdout and not (project / "models" / "champion").exists()
+    late = mlbot("run")
+    assert late.returncode == 1 and "is below its floor 0.990" in late.stderr
+    (project / "waivers.ini").write_text(text)
     summary = tmp_path / "summary.md"
-    done = mlbot("run", "--day", "2026-03-31", env={"GITHUB_STEP_SUMMARY": str(summary)})
+    done = mlbot("run", env={"GITHUB_STEP_SUMMARY": str(summary)})
     assert done.returncode == 0, done.stderr
     assert "fail (waived)" in done.stdout and (project / "models" / "champion").exists()
-    assert "waived by Ann until 2026-03-31" in summary.read_text() and "<wants>" not in summary.read_text()
+    assert f"waived by Ann until {end}" in summary.read_text() and "<wants>" not in summary.read_text()
     report = (last_run(project) / "report.html").read_text()
-    assert "Ann lets it ship until 2026-03-31: the client &lt;wants&gt; it" in report and "1 red and waived" in report
+    assert f"Ann lets it ship until {end}: the client &lt;wants&gt; it" in report and "1 red and waived" in report
     history = json.loads((project / "models" / "history.jsonl").read_text().splitlines()[-1])
-    assert history["waived"] == {"accuracy": {"who": "Ann", "why": "the client <wants> it", "until": "2026-03-31"}}
+    assert history["waived"] == {"accuracy": {"who": "Ann", "why": "the client <wants> it", "until": end}}
     assert history["why"] == "waived: accuracy"
     metrics = json.loads((last_run(project) / "metrics.json").read_text())
     assert metrics["accuracy_red"] == metrics["accuracy_waived"] == 1 and metrics["texts_apart_waived"] == 0
-    assert "accuracy was red, and waived by Ann until 2026-03-31: the client <wants> it" in mlbot("models").stdout
+    assert f"accuracy was red, and waived by Ann until {end}: the client <wants> it" in mlbot("models").stdout
     assert "accuracy: red, and waived by Ann" in done.stdout and "released: model" in done.stdout
-    late = mlbot("run", "--day", "2026-04-01")
-    assert late.returncode == 1 and "is below its floor 0.990" in late.stderr
-    text = (project / "waivers.ini").read_text()
     settings = load_settings(project)
-    (project / "waivers.ini").write_text(text.replace("2026-03-31", "2036-03-31"))
-    with pytest.raises(InputError, match="holds until 2036-03-31"):
-        load_rules(last_run(project), settings, "2026-03-31")
+    (project / "waivers.ini").write_text(text.replace(end, "2136-03-31"))
+    with pytest.raises(InputError, match="holds until 2136-03-31"):
+        load_rules(last_run(project), settings)
     (project / "waivers.ini").write_text("[accuracy]\ngate = accuracy\n")
-    broken = mlbot("run", "--day", "2026-03-31")
+    broken = mlbot("run")
     assert broken.returncode == 2 and "waivers.ini" in broken.stderr
 
 
@@ -109,16 +117,24 @@ def test_a_waiver_file_is_read_whole_or_refused(tmp_path):
 
 
 def test_a_challenger_that_is_surely_worse_is_red_and_what_broke_comes_first(released, write_settings, mlbot):
-    """The same data, and settings that make the model much worse than its champion, under floors that it still keeps."""
+    """Settings that make the model much worse than its champion, under floors that it still keeps.
+
+    The split has another name, and some rows of its test were for training when the champion was trained: the gate of the
+    champion was "not asked" then. Both are compared on the rows that neither was trained on.
+    """
     project = released
     assert outcomes(project)["champion"] == "not asked"
     write_settings(
-        project, "[data]\nsource = sample\nsuspects = 0\ncontext =\n[model]\nwords = 2 2\ncharacters = 1 1\nmin_count = 9\n"
+        project, "[data]\nsource = sample\nsuspects = 0\ncontext =\n[split]\ntest_percent = 30\n"
+        "[model]\nwords = 2 2\ncharacters = 1 1\nmin_count = 9\n"
         "[targets]\naccuracy.floor = 0.2\nintents.floor =\nslices.floor =\nsilently_wrong.ceiling =\n"
         "calibration_error.ceiling =\n")
     done = mlbot("run")
     assert done.returncode == 1 and re.search("gate: champion -0.* is below its floor 0.000", done.stderr), done.stderr
     assert outcomes(project)["champion"] == "fail" and outcomes(project)["accuracy"] == "pass"
+    n = records(project)["champion"]["rows"]
+    assert 60 < n < 104 + 30
+    assert re.search(rf"trained on \d+ of these test rows: compared on {n} of \d+", done.stdout), done.stdout
     assert re.search(r"^\d+ broke:\n  - '.*': \w+, now \w+", done.stdout, re.MULTILINE)
     report = (last_run(project) / "report.html").read_text()
     assert "Against the champion" in report and "answers broke and" in report

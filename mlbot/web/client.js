@@ -37,9 +37,9 @@ const PAUSE = 0.3; // seconds before the second try, where the service names non
  * @typedef {{day: string, messages: number, decisions: Object<string, number>, confidence: number, useful: number, useless: number,
  *   handoffs: number}} Day
  * @typedef {{name: string, value: number, limit: number, alarm: boolean, worst: string[]}} Drift
- * @typedef {{value: number, low: number, high: number, n: number}} Score
- * @typedef {{days: Day[], drift: Drift[], quality: {test: Score | null, estimate: Score | null, audit: Score | null}, alerts: string[],
- *   model: string, since: number}} Monitor
+ * @typedef {{value: number, low: number, high: number, n: number, population: "in scope" | "all messages"}} Score
+ * @typedef {{test: Score | null, in_scope: Score | null, all_messages: Score | null, audit: Score | null}} Quality
+ * @typedef {{days: Day[], drift: Drift[], quality: Quality, alerts: string[], model: string, since: number}} Monitor
  * @typedef {{accepted: boolean}} Accepted
  */
 

@@ -1,8 +1,11 @@
 import { byId, explain, isAway, make, percent, sentence, signIn, signOut, trouble, untilThere } from "./pages.js";
 
 const DECISIONS = { execute: "started", confirm: "asked to confirm", clarify: "offered a choice", handoff: "handed to a person", out_of_scope: "out of scope" };
-const QUALITY = { test: ["Test", "on the test set, before release"], estimate: ["Estimate", "from the model's own confidence, in production"],
-  audit: ["Audit", "on messages drawn at random and labelled since"] };
+const QUALITY = { test: ["Test, in scope", "on the test set, before release"],
+  in_scope: ["In scope", "production, messages in scope: is the best intent right?"],
+  all_messages: ["All messages", "production: what is out of scope is right if nothing was started, and what is in scope if it was not turned away"],
+  audit: ["Labels alone, in scope", "on messages drawn at random and labelled since"] };
+const LIKE_THE_TEST = ["in_scope", "audit"]; // the others are shares of something else
 let client;
 
 async function begin() {
@@ -168,9 +171,9 @@ function showQuality(quality) {
   if (!known.length) return make("p", { class: "soft" }, "Not measured yet.");
   const start = Math.max(0, Math.floor(10 * (Math.min(...known.map(({ score }) => score.low)) - 0.05)) / 10), high = 46 * rows.length + 28;
   const words = (score) => `${three(score.value)} (95 % ${three(score.low)} to ${three(score.high)}, n=${many(score.n)})`;
-  const test = quality.test, worse = test ? known.filter(({ key, score }) => key !== "test" && score.high < test.low).map(({ names }) => names[0].toLowerCase()) : [];
+  const test = quality.test, worse = test ? known.filter(({ key, score }) => LIKE_THE_TEST.includes(key) && score.high < test.low).map(({ names }) => names[0].toLowerCase()) : [];
   return picture(`Accuracy. ${known.map(({ names, score }) => `${names[0]}: ${words(score)}`).join("; ")}. ${
-    worse.length ? `Surely below the test: ${worse.join(" and ")}.` : known.length > 1 && test ? "No interval lies wholly below that of the test." : "There is nothing to compare it with yet."}`, high, (width) => {
+    worse.length ? `Surely below the test: ${worse.join(" and ")}.` : test && known.some(({ key }) => LIKE_THE_TEST.includes(key)) ? "No interval in scope lies wholly below that of the test." : "There is nothing to compare it with yet."}`, high, (width) => {
     const x = (value) => 8 + (width - 16) * (value - start) / (1 - start), parts = [];
     if (test) parts.push(draw("rect", { class: "reference", x: x(test.low), width: Math.max(1, x(test.high) - x(test.low)), y: 0, height: high - 22 }));
     for (let tick = Math.round(10 * start); tick <= 10; tick += 1) parts.push(draw("line", { class: "grid", x1: x(tick / 10), x2: x(tick / 10), y1: 0, y2: high - 22 }),

@@ -1,0 +1,265 @@
+"""Does a 95 % interval hold the truth in 95 % of the cases? Every interval that mlbot prints, on data whose truth is known.
+
+    python3 benchmarks/coverage.py [--draws 400] [--only production]
+
+Each line is one kind of number at one size: test sets are drawn again and again from a world in which the true value is
+known, and mlbot's own function gives its interval. `covers` is how often that holds the truth (asked: at least 94 %),
+`at least` and `at most` how often the one-sided bounds do that decide verdicts (95 %; of a gain 97.5 %), `width` is the
+mean width of the interval. `shown` is how often there is an interval at all: macro-F1 and the calibration error have none on
+few rows. A line is marked `LOW` when it covers less than 94 % by more than the noise of the simulation; the exit code
+is 1 when there is one. Closed forms are drawn five times as often as asked, because they cost nothing.
+
+The forecast is judged by `benchmarks/forecast.py`, which backtests it on growing data. Agreement of labellers, drift and
+risk curves are printed without an interval.
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlbot.blame import Crossing, effects, score_effects
+from mlbot.decide import CONFIRM, EXECUTE, OUT_OF_SCOPE, cost_score
+from mlbot.evaluate import (
+    Score,
+    area_under_roc,
+    calibration_error,
+    gain,
+    macro_f1,
+    median_score,
+    oos_auroc,
+    recall_by_intent,
+    share,
+)
+from mlbot.monitor import Answered, Share, estimates, guesses, rightness
+from mlbot.noise import share_by_bets, wilson
+
+WANTED = 0.94
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is drawn for a line: `draw(random)` gives a score, or an interval, and the truth that it should hold."""
+    metric: str
+    n: int
+    groups: str
+    draw: Callable
+    risk: float = 0.05  # of each one-sided bound; 0: there is none
+    times: int = 1
+
+
+def rows_of_groups(random: np.random.Generator, sizes: np.ndarray, truth: float,
+                   alike: float) -> tuple[np.ndarray, np.ndarray]:
+    """Flags and groups: each group has a share of its own, and `alike` of the variance is between groups."""
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    own = random.beta(truth * (1 / alike - 1), (1 - truth) * (1 / alike - 1), len(sizes))
+    return random.random(len(groups)) < own[groups], groups
+
+
+def shares() -> Iterator[Line]:
+    """Accuracy and its kin; recall of an intent; the audit of production (Wilson)."""
+    for n in (20, 50, 200, 800):
+        for truth in (0.7, 0.9, 0.98):
+            def draw(random, n=n, truth=truth):
+                return share("x", random.random(n) < truth), truth
+            yield Line(f"accuracy {truth:.2f}", n, "-", draw, times=5)
+    for n in (5, 10, 30):
+        def recall(random, n=n):
+            predicted = np.where(random.random(n) < 0.85, "a", "b")
+            return recall_by_intent(["a"] * n, predicted)[0], 0.85
+        yield Line("recall of an intent 0.85", n, "-", recall, times=5)
+    for n in (10, 30, 100, 400):
+        def audit(random, n=n):
+            hits = int((random.random(n) < 0.93).sum())
+            return Share(hits / n, *wilson(hits, n), n), 0.93
+        yield Line("audit, labels alone 0.93", n, "-", audit, risk=0, times=5)
+
+
+def grouped() -> Iterator[Line]:
+    """Shares of rows that come in groups: near-duplicates, persons."""
+    for count in (10, 40, 150):
+        for truth, alike in ((0.7, 0.2), (0.9, 0.6)):
+            for kind in ("5 each", "1 to 20", "mostly 1"):
+                def draw(random, count=count, truth=truth, alike=alike, kind=kind):
+                    sizes = {"5 each": np.full(count, 5), "1 to 20": random.geometric(0.2, count).clip(1, 20),
+                             "mostly 1": np.where(random.random(count) < 0.8, 1, random.integers(2, 12, count))}[kind]
+                    return share("x", *rows_of_groups(random, sizes, truth, alike)), truth
+                rows = {"5 each": 5, "1 to 20": 5, "mostly 1": 2}[kind] * count
+                yield Line(f"accuracy {truth:.2f}, alike {alike:.1f}", rows, f"{count}, {kind}", draw, times=2)
+
+
+def world(intents: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A large population of rows: truth, prediction and confidence, with frequent and rare, easy and hard intents."""
+    random, n = np.random.default_rng(seed), 100_000
+    usual = np.arange(1, intents + 1) ** -0.7
+    truth = random.choice(intents, n, p=usual / usual.sum())
+    right = random.random(n) < np.clip(0.85 + random.normal(0, 0.1, intents), 0.3, 0.98)[truth]
+    predicted = np.where(right, truth, random.choice(intents, n, p=usual / usual.sum()))
+    confidence = np.where(predicted == truth, random.beta(6, 1.5, n), random.beta(2.5, 2.5, n)).clip(0.05, 0.999)
+    return truth.astype(str), predicted.astype(str), confidence
+
+
+def bootstraps() -> Iterator[Line]:
+    """Macro-F1, calibration error, cost, AUROC."""
+    for intents, sizes in ((10, (50, 100, 400)), (30, (150, 300, 900))):
+        truth, predicted, confidence = world(intents)
+        f1 = macro_f1(truth, predicted, draws=2).value
+        for n in sizes:
+            def of_f1(random, n=n, truth=truth, predicted=predicted, f1=f1):
+                at = random.integers(0, len(truth), n)
+                return macro_f1(truth[at], predicted[at]), f1
+            yield Line(f"macro-F1, {intents} intents", n, "-", of_f1)
+    right = truth == predicted
+    bins, honest = np.minimum((confidence * 10).astype(int), 9), np.random.default_rng(1).random(len(confidence)) < confidence
+    for name, correct in (("too sure", right), ("calibrated", honest)):
+        error = float(np.abs(np.bincount(bins, correct - confidence, 10)).sum() / len(bins))
+        for n in (50, 100, 200, 800):
+            def of_error(random, n=n, correct=correct, error=error):
+                at = random.integers(0, len(bins), n)
+                return calibration_error(confidence[at], correct[at]), error
+            yield Line(f"calibration error, {name}", n, "-", of_error)
+    spent = np.where(confidence > 0.7, ~right * 10 / 3, 1.0)
+    for n in (20, 50, 200, 800):
+        def of_cost(random, n=n):
+            return cost_score(spent[random.integers(0, len(spent), n)]), float(spent.mean())
+        yield Line("cost", n, "-", of_cost)
+    outside = np.random.default_rng(2).beta(2.5, 2.5, 20_000)
+    auroc = area_under_roc(confidence, outside)
+    for n, m in ((20, 20), (50, 20), (200, 50), (400, 200)):
+        def of_auroc(random, n=n, m=m):
+            return oos_auroc(random.choice(confidence, n), random.choice(outside, m)), auroc
+        yield Line(f"AUROC, {m} out of scope", n + m, "-", of_auroc)
+
+
+def pairs() -> Iterator[Line]:
+    """Two models on the same rows: the gain, and what `mlbot blame` says of it."""
+    for n in (50, 200, 1000):
+        for broke, healed in ((0.02, 0.02), (0.06, 0.03)):
+            def of_gain(random, n=n, broke=broke, healed=healed):
+                luck, before = random.random(n), random.random(n) < 0.5
+                step = np.where(luck < broke, -1, np.where(luck < broke + healed, 1, 0))
+                before = np.where(step < 0, True, np.where(step > 0, False, before))
+                return gain("x", before, np.where(step == 0, before, ~before)), healed - broke
+            yield Line(f"gain, {broke:.0%} broke, {healed:.0%} healed", n, "-", of_gain, risk=0.025, times=5)
+
+    def in_groups(random):
+        groups, steps = np.repeat(np.arange(60), 4), np.repeat(random.choice([-1, 0, 1], 60, p=[0.06, 0.91, 0.03]), 4)
+        steps = np.where(random.random(240) < 0.7, steps, 0)
+        return gain("x", steps < 0, steps > 0, groups), -0.03 * 0.7
+    yield Line("gain, 6% broke, 3% healed", 240, "60, 4 each", in_groups, risk=0.025, times=2)
+    for n in (150, 600):
+        for name in ("code", "data", "interaction"):
+            def of_effect(random, n=n, name=name):
+                chances = {"old_old": 0.80, "old_new": 0.84, "new_old": 0.78, "new_new": 0.83}
+                luck = random.random(n)  # one of a row, so that models mostly agree
+                rows = {key: np.where(random.random(n) < 0.95, luck, random.random(n)) < chance
+                        for key, chance in chances.items()}
+                truth = {key: np.array([chance]) for key, chance in chances.items()}
+                found = score_effects(Crossing(then=rows["old_old"], **rows), np.arange(n))[name]
+                return found, float(effects(Crossing(then=truth["old_old"], **truth))[name][0])
+            yield Line(f"blame, {name}", n, "-", of_effect)
+
+
+def medians() -> Iterator[Line]:
+    """The time of one answer, in times of a loop."""
+    for n in (20, 100, 300):
+        def draw(random, n=n):
+            return median_score("x", np.exp(random.normal(0, 0.5, n) + (random.random(n) < 0.05) * 2)), MEDIAN
+        yield Line("median time", n, "-", draw, times=5)
+
+
+MEDIAN = float(np.median(np.exp((lambda random: random.normal(0, 0.5, 10**6) + (random.random(10**6) < 0.05) * 2)(
+    np.random.default_rng(0)))))
+WEEKS = {"in scope": (0.0, 0.0), "18 % out of scope": (0.18, 0.0), "after drift": (0.18, 0.25)}
+
+
+def week(random: np.random.Generator, outside: float, worse: float, n: int = 2_000) -> list[tuple[Answered, str]]:
+    """Answers of a week and their true intents; the model knows only in part what is out of scope, and not its loss."""
+    answers, known = [], random.random(n) >= outside
+    sure = np.where(known, random.beta(6, 0.8, n), random.beta(2.5, 1.5, n))
+    scope = np.clip(np.where(known, random.beta(9, 1, n), random.beta(3, 2, n)), 0, 1)
+    right = random.random(n) < sure * (1 - worse)
+    decision = np.where(scope < 0.4, OUT_OF_SCOPE, np.where(sure > 0.7, EXECUTE, CONFIRM))
+    for at in range(n):
+        truth = "oos" if not known[at] else "card" if right[at] else "bill"
+        answers.append((Answered("card", float(sure[at]), float(scope[at]), str(decision[at])), truth))
+    return answers
+
+
+def production() -> Iterator[Line]:
+    """The estimate of production by its labels, in both populations; and the same looked at after each label."""
+    for name, (outside, worse) in WEEKS.items():
+        for labels in (10, 20, 30, 50, 100, 200, 400):
+            for at, population in enumerate(("all_messages", "in_scope")):
+                def draw(random, outside=outside, worse=worse, labels=labels, at=at, population=population):
+                    answers = week(random, outside, worse)
+                    says = np.mean([rightness(answer, truth, "oos") for answer, truth in answers], axis=0)
+                    means = np.mean([guesses(answer) for answer, _ in answers], axis=0)
+                    audit = [answers[place] for place in random.choice(len(answers), labels, replace=False)]
+                    return estimates(means, audit, "oos")[population], says[0] if at == 0 else says[1] / says[2]
+                yield Line(f"production, {population.replace('_', ' ')}, {name}", labels, "-", draw, risk=0)
+
+    def at_any_time(random):
+        labels = (random.random(100) < 0.85).astype(float)
+        ends = [share_by_bets(labels[:n], np.ones(n)) for n in (3, 5, 8, 12, 18, 27, 40, 60, 80, 100)]
+        worst = max(ends, key=lambda pair: max(pair[0] - 0.85, 0.85 - pair[1]))
+        return Share(0.85, *worst, 100), 0.85
+    yield Line("production, the worst of ten looks", 100, "-", at_any_time, risk=0)
+
+
+GROUPS = {"shares": shares, "grouped": grouped, "bootstraps": bootstraps, "pairs": pairs, "medians": medians,
+          "production": production}
+
+
+def cell(flags: list[bool]) -> str:
+    """A share of flags, as a cell."""
+    return f"{np.mean(flags):>9.1%}" if flags else f"{'-':>9}"
+
+
+def too_low(flags: list[bool], wanted: float) -> bool:
+    """Whether a share is below what is wanted by more than two standard errors."""
+    return bool(flags) and np.mean(flags) + 2 * math.sqrt(wanted * (1 - wanted) / len(flags)) < wanted
+
+
+def judge(line: Line, draws: int, seed: int) -> bool:
+    """Print a line; returns whether it is low."""
+    random, held, least, most, widths, shown = np.random.default_rng(seed), [], [], [], [], 0
+    for at in range(draws * line.times):
+        score, truth = line.draw(random)
+        if score is None or (isinstance(score, Score) and (score.open or not score.measured)):
+            continue
+        shown += 1
+        held.append(bool(score.low <= truth <= score.high))
+        widths.append(score.high - score.low)
+        if line.risk:
+            least.append(bool(score.at_least <= truth))
+            most.append(bool(truth <= score.at_most))
+        if sys.stderr.isatty() and at % 20 == 0:
+            print(f"\r{line.metric}, n={line.n}: {at} of {draws * line.times}   ", end="", file=sys.stderr, flush=True)
+    low = too_low(held, WANTED) or any(too_low(flags, 0.99 - line.risk) for flags in (least, most))
+    if sys.stderr.isatty():
+        print("\r" + " " * 78 + "\r", end="", file=sys.stderr)
+    width = f"{np.mean(widths):>8.3f}" if widths else f"{'-':>8}"
+    print(f"{line.metric:<46}{line.n:>6}  {line.groups:<14}{cell(held)}{cell(least)}{cell(most)}{width}"
+          f"{shown / (draws * line.times):>8.0%}{'  LOW' if low else ''}", flush=True)
+    return low
+
+
+def main() -> None:
+    """Print the table; exit code 1 when a line covers too little."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--draws", type=int, default=400)
+    parser.add_argument("--only", choices=list(GROUPS), nargs="*", default=list(GROUPS))
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    print(f"{'metric':<46}{'n':>6}  {'groups':<14}{'covers':>9}{'at least':>9}{'at most':>9}{'width':>8}{'shown':>8}")
+    low = [judge(line, options.draws, options.seed + at) for name in options.only for at, line in enumerate(GROUPS[name]())]
+    print(f"{len(low)} lines, {sum(low)} of them too low")
+    raise SystemExit(1 if any(low) else 0)
+
+
+if __name__ == "__main__":
+    main()
