@@ -291,7 +291,7 @@ def use_bundle(release: Path, target: Path) -> str:
     if not (release / "carried").is_dir() or not release.is_relative_to(target.resolve() / "releases"):
         raise InputError("no bundle is installed there", f"a folder in {target / 'releases'}", "sh install.sh, in a bundle",
                          str(release))
-    (target / "events").mkdir(exist_ok=True)
+    (target / "events").mkdir(mode=0o700, exist_ok=True)
     pull(target / "models", open_objects(release / "carried"), aside=True)
     place, before = str(release.relative_to(target.resolve())), linked(target / "current")
     if before and before != place:

@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['SHORTEST_WORD', 'FEWEST_WORDS', 'NUMBERS_ONLY', 'STEP', 'OVERLAP', 'MOST_UNPACKED', 'PLACES', 'BEYOND', 'KEPT',
-           'ROWS', 'MOST_BLOB', 'LOOKS', 'marks', 'any_word', 'words_in', 'Search', 'search_for', 'letter_of',
+           'LARGE', 'ROWS', 'MOST_BLOB', 'LOOKS', 'marks', 'any_word', 'words_in', 'Search', 'search_for', 'letter_of',
            'unescaped', 'text_of', 'rows_of_sqlite', 'rows_of_parquet', 'members', 'texts_in', 'is_in', 'Place',
-           'Found', 'Job', 'is_here', 'walk', 'look_into', 'records', 'sweep', 'in_store', 'log_files', 'in_log',
-           'in_results', 'in_runs', 'run_of', 'now', 'golden_without', 'in_models', 'in_model', 'in_carried',
+           'Found', 'Job', 'is_here', 'walk', 'look_into', 'is_in_large', 'records', 'sweep', 'in_store', 'log_files',
+           'in_log', 'in_results', 'in_runs', 'run_of', 'now', 'golden_without', 'in_models', 'in_model', 'in_carried',
            'tracked_files', 'in_tracking', 'bundles_in', 'in_bundles', 'own_places', 'proofs_of', 'rows_without',
            'take_out', 'in_files', 'in_git', 'look', 'Request', 'words_of_program', 'texts_of_event', 'gathered',
            'joined', 'key_of', 'as_told', 'as_search', 'mark_of', 'write_proof', 'read_proofs', 'in_words', 'noted',
-           'Erased', 'erase_everywhere', 'refuse_unknown', 'erase_rows', 'name_of_proof', 'look_again']
+           'Erased', 'erase_everywhere', 'erase_rows', 'name_of_proof', 'look_again']
 
 # %% ../nbs/74_erasure.ipynb #7b338610
 import gzip
@@ -365,10 +365,26 @@ def look_into(path: Path, job: Job, found: Found) -> bool:
     try:
         if path.suffix in (".csv", ".tsv") and any(job.search.is_hers(cell) for row, _ in records(path) for cell in row):
             return True
+        if path.stat().st_size > LARGE and not path.suffix == ".gz":
+            return is_in_large(path, job.search)
         return is_in(path.read_bytes(), path.name, job.search)
     except (ValueError, OSError) as problem:
         found.left.append(f"{job.shown(path)} cannot be searched ({str(problem)[:80]}): look into it, or delete it")
         return False
+
+
+LARGE = 200_000_000  # bytes; a file that is larger is searched byte by byte only, not unpacked
+
+
+def is_in_large(path: Path, search: Search) -> bool:
+    """Whether a file that does not fit into memory holds anything, by its bytes."""
+    with open(path, "rb") as file:
+        tail = b""
+        while data := file.read(STEP):
+            if any(search.hits(text) for text in text_of(tail + data)):
+                return True
+            tail = data[-OVERLAP:]
+    return False
 
 
 def records(path: Path) -> Iterator[tuple[list[str], str]]:
@@ -437,7 +453,7 @@ def in_log(job: Job) -> Found:
     if found.found:
         found.left.append(f"{found.found:,} events, which came since: mlbot data erase --person NAME, or --utterance TEXT")
     for path in log_files(job.settings):
-        if is_in(path.read_bytes(), path.name, job.search) and not found.found:
+        if is_in_large(path, job.search) and not found.found:  # each row was looked at before
             found.found += 1
             gone = False
     if not gone:
@@ -775,16 +791,17 @@ def texts_of_event(body, key: str = "") -> Iterator[str]:
         yield body
 
 # %% ../nbs/74_erasure.ipynb #71d72cf1
-def gathered(settings: Settings, request: Request, log: EventLog | None) -> tuple[set[str], list[str]]:
-    """The texts of a request, and those of everybody else, of the store and of the log."""
-    hers, others, url = {request.utterance} - {""}, [], settings.places.data
+def gathered(settings: Settings, request: Request, log: EventLog | None) -> tuple[set[str], list[str], bool]:
+    """The texts of a request, and those of everybody else, of the store and of the log; and whether either knows of it."""
+    hers, others, url, known = {request.utterance} - {""}, [], settings.places.data, False
     asked = digest(clean(request.utterance)) if request.utterance else None
     with suppress(InputError):
         rows = rows_ever(url) if is_remote(url) or is_store(url) else None
         if rows is not None:
             hit = is_by(rows, request.subject) if request.person else rows["digest"] == asked
-            hers |= set(rows.loc[hit, "text"])
+            hers |= set(rows.loc[hit, "text"]) - {""}
             others += [*rows.loc[~hit, "text"].unique(), *rows["intent"].unique()]
+            known = bool(hit.any() or request.person and rows["person"].eq(request.subject).any())
     if log is not None:
         own = log.events_of(request.person)
         said = {text for event in own for text in texts_of_event(event.body)}
@@ -792,13 +809,13 @@ def gathered(settings: Settings, request: Request, log: EventLog | None) -> tupl
             line for line in event.body.get("messages", ()) if line.get("sender") != "person"])}
         hers |= said - spoken  # what the bot and agents said is theirs
         hers |= {str(value) for about in {event.about for event in own} for value in log.held(about).values()}
-        numbers = {event.number for event in own}
+        numbers, known = {event.number for event in own}, known or bool(own)
         for event in log.each():
-            if event.number in numbers:
-                continue
-            for text in texts_of_event(event.body):
-                (hers.add if asked is not None and digest(clean(text)) == asked else others.append)(text)
-    return hers, others
+            for text in texts_of_event(event.body) if event.number not in numbers else ():
+                same = asked is not None and digest(clean(text)) == asked
+                known |= same
+                (hers.add if same else others.append)(text)
+    return hers, others, known
 
 
 def joined(one: Search, other: Search) -> Search:
@@ -914,10 +931,9 @@ class Erased:
 def erase_everywhere(settings: Settings, request: Request, files: bool = False) -> Erased:
     """Carry out a request in all places. Raises InputError, and changes nothing, when nobody knows the person or the text."""
     request.check()
-    known = is_remote(settings.service.events) or bool(log_files(settings))
-    log = open_log(settings) if known else None
+    log = open_log(settings) if is_remote(settings.service.events) or log_files(settings) else None
     try:
-        hers, others = gathered(settings, request, log)
+        hers, others, told = gathered(settings, request, log)
         secret = key_of(settings)
         search = search_for(hers, others, secret, request.subject, words_of_program(settings))
         open_ = [proof for proof in read_proofs(settings) if proof["open"] and proof["subject"] == search.subject]
@@ -927,8 +943,11 @@ def erase_everywhere(settings: Settings, request: Request, files: bool = False) 
 
         def forget_in_ledgers(gone) -> None:
             ledgers.append(forget(settings.places.models, gone))
-        if not (hers - {request.utterance} or open_ or log is not None and log.events_of(request.person)):
-            refuse_unknown(settings, request)
+        if not (told or open_):
+            what = "a row of that person" if request.person else "that text"
+            raise InputError(f"no version has {what}, and the log knows nothing of it",
+                             "the name as it stood in the column that [data] person names, or the text as it was sent",
+                             "nothing was changed; correct the name", str(settings.places.data))
         proof = {"id": name_of_proof(settings), "when": now(), "who": request.who, "why": request.why,
                  "asked": "person" if request.person else "text", "subject": search.subject, "search": as_told(search),
                  "open": True, "looks": []}
@@ -945,18 +964,6 @@ def erase_everywhere(settings: Settings, request: Request, files: bool = False) 
     for old in open_:
         write_proof(settings, {**old, "open": False, "continued": proof["id"]})
     return Erased(proof, write_proof(settings, proof), rows, events, sum(ledgers), tuple(found))
-
-
-def refuse_unknown(settings: Settings, request: Request) -> None:
-    """Raise InputError for a request about which no place knows anything, unless only a label of the person is there."""
-    with suppress(InputError):
-        rows = rows_ever(settings.places.data)
-        if request.person and rows["person"].eq(request.subject).any():
-            return
-    what = "a row of that person" if request.person else "that text"
-    raise InputError(f"no version has {what}, and no log",
-                     "the name as it stood in the column that [data] person names, or the text as it was sent",
-                     "nothing was changed; correct the name", str(settings.places.data))
 
 
 def erase_rows(settings: Settings, request: Request, forget: Callable) -> int:

@@ -273,6 +273,7 @@ def deleting(who: str, names: Sequence[str], dialect: Dialect) -> Iterator[tuple
 
 # %% ../nbs/53_events.ipynb #843d7866
 _GIVEN = ("at", "kind", "about", "turn", "person", "once", "body")
+_BEGINS = ("opened", "asked", "asked.more")  # what is about such an event belongs to who caused it
 _AT_ONCE = 100  # rows of one statement
 _PAGE = 1_000  # numbers that are read at a time
 
@@ -424,7 +425,7 @@ class EventLog:
         """What goes when a person is forgotten: whole conversations, also what others said there, and feedback on answers."""
         who = pseudonym(person)
         own = self.read(person=who) if who else []
-        names = {event.about for event in own if event.kind in ("opened", "asked")}
+        names = {event.about for event in own if event.kind in _BEGINS}
         talks = [event for event in own if event.kind == "opened"]
         turns = [turn for talk in talks for turn in self.read(("turn",), about=talk.about)]
         names |= {turn.body["request"] for turn in turns if turn.body.get("request")}
@@ -442,7 +443,7 @@ class EventLog:
         if person and not who:
             raise InputError("a person without a name", "the name under which that person talks to the bot", "--person NAME")
         own = self.events_of(person)
-        names = sorted({event.about for event in own if event.kind in ("opened", "asked", "feedback", "turn")})
+        names = sorted({event.about for event in own if event.kind in (*_BEGINS, "feedback", "turn")})
         gone = {event.number for event in own}
         changed = [(event.number, body) for event in self.each() if event.number not in gone
                    for body in [redacted(event.body, who, is_theirs)] if body != event.body]

@@ -31,7 +31,7 @@ import pandas as pd
 from .compare import Change
 from .data import bare, export_csv
 from .errors import InputError, NoVerdict, nearest
-from .files import bears, key_of, mark, write_atomic
+from .files import bears, key_of, mark, private_folder, write_atomic
 from .gate import Rules, Verdict, against, as_plain, as_record, read_record, require_green
 from .ledger import read_digests, refuse_test_texts
 from .settings import Settings, parse_text
@@ -40,7 +40,8 @@ from .waiver import load_waivers, refuse_endless
 
 # %% ../nbs/38_runs.ipynb #4269246a
 def new_run(runs: Path, now: datetime | None = None) -> Path:
-    """Make and return a new run folder, named by the time."""
+    """Make and return a new run folder, named by the time. The folder of all runs, which hold texts, is its owner's alone."""
+    private_folder(runs)
     name = (now or datetime.now()).strftime("%Y-%m-%d_%H%M%S")
     for suffix in ["", *(f"-{number}" for number in range(2, 100))]:
         try:
