@@ -21,18 +21,21 @@ from mlbot.data import Columns, build_utterances, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.ledger import audit_model, digests_of, is_seen, read_digests, recall_of, remember
 from mlbot.settings import load_settings
-from mlbot.split import QUARANTINE, apart, near_test, side_of, split
+from mlbot.split import QUARANTINE, apart, near_test, sent_again, side_of, split
 from mlbot.store import (
     ERASED,
     REMOVED,
     append,
+    batch_rows,
     erase,
     open_table,
     place_rows,
+    read_locked,
     read_rows,
     read_store,
     remove_batch,
     rewrite_labels,
+    rows_at,
 )
 from mlbot.text import bare, bare_digest, clean, digest, key, pseudonym
 
@@ -424,6 +427,25 @@ def test_a_test_set_that_comes_back_with_a_signature_turns_texts_apart_red(how, 
     trained = pd.read_csv(run / "train.csv", keep_default_na=False)
     # only the shortest texts, which stand in everything, are not looked for
     assert sum("regards ann smith" in key(text) for text in trained["text"]) <= 0.03 * len(signed)
+
+
+def test_test_texts_that_come_back_inside_mails_turn_sent_again_red_and_are_not_trained_on(tmp_path):
+    """In a store: the newest batch holds the test set, with a signature."""
+    url, columns = str(tmp_path / "store"), Columns(context=("role", "location"))
+    sample = batch_rows(read_utterances(sample_file(), columns, DATA))
+    append(sample, url, {"source": "first.csv"}, placed)
+    rows = rows_at(url)[0]
+    test = rows[rows["life"] == "test"].drop_duplicates("digest")
+    mails = sample[sample["digest"].isin(test["digest"])].drop_duplicates("digest")
+    mails = mails.assign(text=mails["text"] + ". Best regards, Ann Smith, Acme").reset_index(drop=True)
+    mails = mails.assign(digest=mails["text"].map(digest).astype(np.uint64), batch="a" * 16)
+    append(mails.iloc[3:], url, {}, placed)
+    found = read_locked(tmp_path, url, columns, DATA)
+    sides = split(found, DATA)
+    again = sent_again(found, sides)
+    assert again.mean() > 0.5 and again.sum() > 40
+    long = [text for text in sides.train["text"] if "Acme" in text]
+    assert len(long) <= 0.03 * len(mails) and apart(sides.train, sides.test).all()
 
 
 def test_another_run_of_a_project_moves_no_text_whatever_its_split_is(tmp_path):
