@@ -685,15 +685,6 @@ def prediction_for(house: House, data: Ask, caller: str = "", who: Identity | No
                       ProcessName(process.key, process.title) if process else None, answer.confidence, answer.in_scope,
                       [Alternative(intent, chance) for intent, chance in answer.ranking[1:]], [*answer.notes, *unknown])
 
-# %% ../nbs/67_house.ipynb #be635579
-def bearer_of(house: House, authorization: str, now: float) -> str:
-    """Who bears a signed identity in a header; '' for nobody, and for a token of a program."""
-    token = bearer(authorization)
-    if "." in token:
-        with suppress(Refused):
-            return identify(token, house.secret, now).person
-    return ""
-
 # %% ../nbs/67_house.ipynb #5b0e91c7
 def usual_length(scope) -> int:
     """How many bytes the body of a usual request for a prediction has; 0 for other requests, and where it is not said."""
