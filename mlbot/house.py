@@ -6,9 +6,10 @@
 __all__ = ['MOST_BODY', 'Word', 'Key', 'CALLER', 'GIVEN', 'LOOPBACK', 'ONCE', 'READ_NOT', 'ENDS_NOT', 'PROBES', 'OFFERED_AN_HOUR',
            'PREDICT', 'LONG', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Figures', 'Buckets', 'host_in',
            'Hosts', 'caller_at', 'caller_of', 'comes_twice', 'body_problem', 'Guard', 'NoModel', 'NotReady', 'TooMany',
-           'one_of_few', 'Recorder', 'LogWatch', 'Limits', 'Shares', 'House', 'problems_of', 'alert_of', 'check_ready',
-           'say_alerts', 'renew_tokens', 'judge_canary', 'bearer_of', 'may_predict', 'source_of', 'prediction_for',
-           'usual_length', 'once_more', 'is_slow', 'Express', 'Later', 'Front', 'listen', 'run_server']
+           'Kept', 'one_of_few', 'Recorder', 'LogWatch', 'Limits', 'Shares', 'House', 'problems_of', 'alert_of',
+           'check_ready', 'say_alerts', 'renew_tokens', 'judge_canary', 'bearer_of', 'may_predict', 'source_of',
+           'prediction_for', 'usual_length', 'once_more', 'is_slow', 'Express', 'Later', 'Front', 'listen',
+           'run_server']
 
 # %% ../nbs/67_house.ipynb #67a0c003
 import asyncio
@@ -342,6 +343,25 @@ class TooMany(MlbotError):
     """Somebody does more than one person may."""
 
 
+class Kept:
+    """Results that took long, for five times as long as they took: who asks again meanwhile costs nothing."""
+
+    def __init__(self, quick: float = 1.0, clock: Callable[[], float] = time.monotonic):
+        self.quick, self.clock, self.found = quick, clock, {}
+
+    def get(self, name, make: Callable[[], Any]):
+        """The result of that name, kept or made now."""
+        until, result = self.found.get(name, (0.0, None))
+        began = self.clock()
+        if began < until:
+            return result
+        result = make()
+        took = self.clock() - began
+        if took > self.quick:
+            self.found[name] = (began + 6 * took, result)
+        return result
+
+
 @contextmanager
 def one_of_few(few: threading.BoundedSemaphore, seconds: float = 5.0) -> Iterator[None]:
     """A place among the few that may do long work at the same time, so that others keep theirs. Raises NotReady for none."""
@@ -501,6 +521,7 @@ class House:
                              failed=self.faulty("outbox"))
         self.limits, self.shares = Limits(settings.service.per_caller), Shares()
         self.heavy = threading.BoundedSemaphore(4)  # of those who look through the log at the same time
+        self.looks = Kept()
         self._judged = ("", "", 0)  # champion, canary, and the last label that was looked at
         self._tokens_alert, self._catalogue_alert, self._said = "", "", ""
         self.beats = [Repeated(name, work, 2.0, self.faulty(name)) for name, work in (
@@ -663,15 +684,6 @@ def prediction_for(house: House, data: Ask, caller: str = "", who: Identity | No
     return Prediction(judged.request_id, answer.model, judged.decision, answer.intent,
                       ProcessName(process.key, process.title) if process else None, answer.confidence, answer.in_scope,
                       [Alternative(intent, chance) for intent, chance in answer.ranking[1:]], [*answer.notes, *unknown])
-
-# %% ../nbs/67_house.ipynb #be635579
-def bearer_of(house: House, authorization: str, now: float) -> str:
-    """Who bears a signed identity in a header; '' for nobody, and for a token of a program."""
-    token = bearer(authorization)
-    if "." in token:
-        with suppress(Refused):
-            return identify(token, house.secret, now).person
-    return ""
 
 # %% ../nbs/67_house.ipynb #5b0e91c7
 def usual_length(scope) -> int:

@@ -747,10 +747,13 @@ def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge
     house = house_of(request)
     house.recorder.flush()
     since, model = time.time() - days * 86_400, house.model("").name
-    told = read_profile(house.settings.places.models, model)
+
+    def look() -> dict[str, Any]:
+        told = read_profile(house.settings.places.models, model)
+        return overview(house.log.each(LOOKED_AT, since=since), model, told, house.settings.data.out_of_scope,
+                        house.settings.monitor)
     with one_of_few(house.heavy):
-        found = overview(house.log.each(LOOKED_AT, since=since), model, told, house.settings.data.out_of_scope,
-                         house.settings.monitor)
+        found = house.looks.get((model, days), look)
     return {**found, "alerts": [*problems_of(house).values(), *found["alerts"]], "since": since}
 
 # %% ../nbs/68_serve.ipynb #e05bd0cb

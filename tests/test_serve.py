@@ -415,12 +415,16 @@ def test_a_demonstration_trains_first_where_there_is_no_model(project, released,
     from mlbot import cli, house
     done = []
     monkeypatch.setattr(house, "run_server", lambda *words: done.append("serve"))
-    monkeypatch.setattr(cli.subprocess, "call", lambda command, **options: done.append(command[-1]) or 0)
+
+    def ends(code: int):
+        """A program that ends so."""
+        return lambda command, **options: done.append(command[-1]) or subprocess.CompletedProcess(command, code)
+    monkeypatch.setattr(cli, "run_program", ends(0))
     assert mlbot("serve", "--demo", "--train").returncode == 0 and done == ["serve"]
     (released / "models" / "champion").unlink()
     assert mlbot("serve", "--demo", "--train").returncode == 0 and done == ["serve", "run", "serve"]
-    monkeypatch.setattr(cli.subprocess, "call", lambda command, **options: 4)
-    assert mlbot("serve", "--demo", "--train").returncode == 4 and len(done) == 3
+    monkeypatch.setattr(cli, "run_program", ends(4))
+    assert mlbot("serve", "--demo", "--train").returncode == 4 and done[3:] == ["run"]
 
 
 def test_a_port_in_use_is_an_error_of_the_caller(service, released, mlbot):
