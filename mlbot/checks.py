@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .data import (LABELS, Finding, bare, column_at, csv_rows, explained_conflicts, file_of, find_delimited, kind_of,
-                        read_table, usual_column)
+from .data import (LABELS, Finding, column_at, csv_rows, explained_conflicts, file_of, find_delimited, kind_of,
+                        read_table, usual_column, without_apostrophe)
 from .errors import InputError, nearest
 from .files import missing
 from .noise import chance_of_so_few
@@ -192,7 +192,7 @@ def plain_names(path: Path) -> list[str]:
     table = path.suffix.lower() in (".csv", ".tsv", ".tab")
     quoted = [line for line in lines if table or re.fullmatch(r'"(?:[^"]|"")*"', line)]
     cells = {line: next(csv.reader([line], delimiter=how.separator))[0] for line in quoted}
-    names = [bare(cells[line]) if table else cells.get(line, line) for line in lines]
+    names = [without_apostrophe(cells[line]) if table else cells.get(line, line) for line in lines]
     return names[1:] if names and normalise(names[0]).casefold() in LABELS else names
 
 

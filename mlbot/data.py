@@ -6,8 +6,8 @@
 __all__ = ['FORMATS', 'SEPARATORS', 'LEFT', 'SAID', 'RESERVED', 'TEXTS', 'LABELS', 'PUBLISHED', 'SIDES', 'ALWAYS', 'Finding',
            'guess_encoding', 'lines_in', 'bad_line', 'locate_bad_line', 'find_encoding', 'has_utf8', 'Place',
            'Delimited', 'separator_of', 'find_delimited', 'csv_file', 'fitted', 'rows_of_file', 'csv_rows', 'harmless',
-           'bare', 'Several', 'cell_of', 'flat', 'labelled_task', 'rows_of_record', 'parsed', 'json_lines',
-           'records_in', 'need_formats', 'example_lines', 'example_nodes', 'rasa_records', 'readable',
+           'without_apostrophe', 'Several', 'cell_of', 'flat', 'labelled_task', 'rows_of_record', 'parsed',
+           'json_lines', 'records_in', 'need_formats', 'example_lines', 'example_nodes', 'rasa_records', 'readable',
            'parquet_columns', 'file_of', 'choose_sheet', 'sheet_rows', 'kind_of_zip', 'kind_of', 'is_lines', 'Table',
            'table_of_records', 'delimited_table', 'sheet_table', 'parquet_table', 'text_table', 'read_table', 'Columns',
            'column_at', 'find_columns', 'option_of', 'usual_column', 'side_named', 'read_side', 'Utterances', 'cleaned',
@@ -223,11 +223,11 @@ _FORMULA, _ESCAPED = re.compile(r"'*[=+\-@\t\r\n]"), re.compile(r"'+[=+\-@\t\r\n
 
 
 def harmless(value):
-    """A cell that a spreadsheet shows as text: formulas get a leading apostrophe. `bare` takes it off."""
+    """A cell that a spreadsheet shows as text: formulas get a leading apostrophe. `without_apostrophe` undoes it."""
     return "'" + value if isinstance(value, str) and _FORMULA.match(value) else value
 
 
-def bare(cell: str) -> str:
+def without_apostrophe(cell: str) -> str:
     """A cell of a spreadsheet's file without the apostrophe that `harmless` has put before a formula."""
     return cell[1:] if cell[:1] == "'" and _ESCAPED.match(cell) else cell
 
@@ -554,21 +554,21 @@ def delimited_table(path: Path) -> Table:
         found = csv_rows(path, how, needed)
         next(found, None)
         for line, fields in found:
-            cells = [bare(cell) if cell[:1] == "'" else cell for cell in fields]
+            cells = [without_apostrophe(cell) if cell[:1] == "'" else cell for cell in fields]
             if studio:
                 cells = [cell_of(parsed(cell, line, path.name)) if cell.startswith(_CHOICES) else cell for cell in cells]
                 cells.append("")
             yield line, cells
-    return Table([bare(name) for name in header], rows, notes, how, studio)
+    return Table([without_apostrophe(name) for name in header], rows, notes, how, studio)
 
 
 def sheet_table(path: Path, sheet: str, fits: Callable[[list[str]], bool]) -> Table:
     """A table from a sheet of a spreadsheet."""
     name, found = sheet_rows(path, sheet, fits)
-    header = [bare(cell) for cell in found[0][1]] if found else []
+    header = [without_apostrophe(cell) for cell in found[0][1]] if found else []
 
     def rows(needed: int = 0):
-        return ((line, [bare(cell) for cell in cells]) for line, cells in found[1:])
+        return ((line, [without_apostrophe(cell) for cell in cells]) for line, cells in found[1:])
     return Table(header, rows, (Finding(f"file read as a spreadsheet, sheet {name!r}", 1),))
 
 

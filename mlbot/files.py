@@ -153,7 +153,7 @@ def held(file: Path, seconds: float, wait: Callable[[], None] = lambda: None) ->
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     until, told = time.monotonic() + seconds, False
-    with open(file, "a") as handle:
+    with open(file, "ab") as handle:
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

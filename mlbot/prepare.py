@@ -27,9 +27,9 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load, save
 
-from .data import (Columns, Delimited, Finding, Place, Table, Tally, bare, build_rows, cleaned, csv_file, examine,
+from .data import (Columns, Delimited, Finding, Place, Table, Tally, build_rows, cleaned, csv_file, examine,
                         export_csv, file_of, findings_of, harmless, masked_finding, missing_columns, open_columns,
-                        read_values, refuse_hopeless, rows_in, set_aside, spellings, write_csv)
+                        read_values, refuse_hopeless, rows_in, set_aside, spellings, without_apostrophe, write_csv)
 from .errors import InputError, NoVerdict
 from .files import sweep, write_atomic
 from .minhash import BANDS, EXACT, Sketch, blocks, compare, sketch
@@ -214,7 +214,7 @@ def clean_chunk(plan: Plan, number: int, chunk: Chunk) -> tuple[np.ndarray, Coun
     """Clean a chunk and deal its rows out into ranges. Returns where those begin, the labels, and what was masked."""
     masked = Counter()
     with csv_file(chunk.file, chunk.how, chunk.begin, 1 + max(chunk.at.values())) as (rows, _):
-        values = read_values(((line, list(map(bare, cells))) for line, cells in islice(rows, chunk.rows)), chunk.at)
+        values = read_values(((line, list(map(without_apostrophe, cells))) for line, cells in islice(rows, chunk.rows)), chunk.at)
     values["text"] = [cleaned(text, masked) for text in values["text"]]
     if "left" in plan.names:
         values.setdefault("left", [""] * chunk.rows)

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .data import (Columns, Delimited, Table, bare, column_at, file_of, find_delimited, harmless, parsed, read_table,
-                        spellings)
+from .data import (Columns, Delimited, Table, column_at, file_of, find_delimited, harmless, parsed, read_table,
+                        spellings, without_apostrophe)
 from .errors import InputError
 from .files import write_atomic
 from .split import QUARANTINE
@@ -198,7 +198,7 @@ def relabelled_text(text: str, how: Delimited, label: int, labels: Sequence[str]
         body = text[len(head):]
     rows = list(raw_rows(body, how.separator))
     at = next(number for number, (cells, _) in enumerate(rows) if cells)
-    known = {normalise(bare(cells[label])): cells[label] for cells, _ in rows[at + 1:] if len(cells) > label}
+    known = {normalise(without_apostrophe(cells[label])): cells[label] for cells, _ in rows[at + 1:] if len(cells) > label}
     given, found = iter(labels), [row for _, row in rows[:at + 1]]
     for cells, row in rows[at + 1:]:
         new = next(given) if cells else ""

@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from .compare import Change
-from .data import bare, export_csv
+from .data import export_csv, without_apostrophe
 from .errors import InputError, NoVerdict, nearest
 from .files import bears, key_of, mark, private_folder, write_atomic
 from .gate import Rules, Verdict, against, as_plain, as_record, read_record, require_green
@@ -90,8 +90,9 @@ def load_table(file: Path) -> pd.DataFrame:
     header = pd.read_csv(file, nrows=0, encoding="utf-8").columns
     kinds = {name: numbers.get(name, str) for name in header}
     found = pd.read_csv(file, keep_default_na=False, encoding="utf-8", dtype=kinds)
-    texts = {name: found[name].map(bare) for name in header if name not in numbers and found[name].str.startswith("'").any()}
-    return found.assign(**texts).rename(columns=bare)
+    escaped = [name for name in header if name not in numbers and found[name].str.startswith("'").any()]
+    texts = {name: found[name].map(without_apostrophe) for name in escaped}
+    return found.assign(**texts).rename(columns=without_apostrophe)
 
 # %% ../nbs/38_runs.ipynb #19a0f3bb
 def load_production_rows(folder: Path) -> pd.DataFrame:
