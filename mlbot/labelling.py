@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['ASKED', 'LABELS', 'RANDOM', 'SECOND', 'UNSURE_WHY', 'RANDOM_WHY', 'SECOND_WHY', 'Item', 'lot_of', 'is_drawn',
-           'gathered', 'items_of', 'votes_of', 'labels_of', 'next_items', 'agreement_of', 'settled', 'Labelled',
-           'batch', 'as_jsonl', 'read_jsonl']
+           'gathered', 'items_of', 'votes_of', 'labels_of', 'by_chance', 'next_items', 'agreement_of', 'settled',
+           'Labelled', 'batch', 'as_jsonl', 'read_jsonl']
 
 # %% ../nbs/58_labelling.ipynb #51eac505
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -111,9 +111,18 @@ def labels_of(events: Iterable["Event"]) -> dict[str, dict[str, str]]:
     return votes_of(events, {f"e{event.number}": name for event, name, _ in gathered(events) if name})
 
 
-def next_items(items: dict[str, Item], labels: dict[str, dict[str, str]], labeller: str,
-               count: int) -> list[tuple[Item, str]]:
-    """Items for a labeller (a pseudonym), each with why it was chosen."""
+def by_chance(events: Iterable["Event"]) -> list["Event"]:
+    """What was labelled because it was asked for, without what an agent said of a chat that was handed over.
+
+    Chats are handed over because something went wrong: an audit with them would be of the hard messages.
+    """
+    return [event for event in events if not event.body.get("chat")]
+
+
+def next_items(items: dict[str, Item], labels: dict[str, dict[str, str]], labeller: str, count: int,
+               chats: Collection[str] = ()) -> list[tuple[Item, str]]:
+    """Items for a labeller (a pseudonym), each with why it was chosen. `chats`: items that were labelled in a chat only."""
+    labels = {name: votes for name, votes in labels.items() if not (name in chats and name in items and items[name].drawn)}
     fresh = [item for name, item in items.items() if name not in labels]
     drawn = sorted((item for item in fresh if item.drawn), key=lambda item: lot_of(item.id))
     unsure = sorted((item for item in fresh if not item.drawn), key=lambda item: item.confidence)

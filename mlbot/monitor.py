@@ -22,7 +22,7 @@ import numpy as np
 
 from .decide import DECISIONS, EXECUTE, OUT_OF_SCOPE
 from .files import write_atomic
-from .labelling import LABELS, Item, gathered, is_drawn, items_of, labels_of, settled, votes_of
+from .labelling import LABELS, Item, by_chance, gathered, is_drawn, items_of, labels_of, settled, votes_of
 from .live import evidence
 from .noise import share_by_bets, wilson
 from .settings import Monitor
@@ -248,7 +248,8 @@ def days_of(tally: Tally) -> list[dict]:
 
 def audited(tally: Tally) -> list[tuple[Answered, str]]:
     """The labelled answers among those that chance has drawn, with their labels, in the order of the first label of each."""
-    truth = {name: settled(votes) for name, votes in votes_of(tally.labels, tally.same).items() if name in tally.drawn}
+    votes = votes_of(by_chance(tally.labels), tally.same)
+    truth = {name: settled(said) for name, said in votes.items() if name in tally.drawn}
     return [(tally.drawn[name], intent) for name, intent in truth.items() if intent]
 
 

@@ -42,7 +42,7 @@ from .events import Event, EventLog, LogError, Taken
 from .house import MOST_BODY, Ask, House, Key, NoModel, Prediction, Word, may_predict, prediction_for
 from .http import problem_of
 from .identity import HOUR, TOKENS, Identity, Refused, bearer, identify, sign
-from .labelling import ASKED, agreement_of, as_jsonl, items_of, labels_of, next_items
+from .labelling import ASKED, agreement_of, as_jsonl, by_chance, items_of, labels_of, next_items
 from .monitor import LOOKED_AT, overview, read_profile
 from .policy import Act
 from .settings import PACKAGE
@@ -460,7 +460,7 @@ def handoff_label(request: Request, agent: Identity, about: Key, data: Chosen) -
     items = items_of(house.log.read(("opened", "turn"), about=about))
     if not items:
         raise _bot.NotFound("the model has answered nothing there", "a conversation with an answer", "label another one")
-    house.log.append(Event("label", list(items)[-1], {"intent": data.intent}, pseudonym(agent.person)))
+    house.log.append(Event("label", list(items)[-1], {"intent": data.intent, "chat": True}, pseudonym(agent.person)))
     return Accepted()
 
 
@@ -492,10 +492,11 @@ def labels_next(request: Request, agent: Identity,
     house.recorder.flush()
     events = to_label(house.log, time.time())
     items, labels = items_of(events), labels_of(events)
+    chats = labels.keys() - labels_of(by_chance(events)).keys()
     chosen = [{"id": item.id, "text": item.text, "role": item.role, "location": item.location, "predicted": item.predicted,
                "confidence": item.confidence, "why": why,
                "alternatives": [{"intent": intent, "confidence": chance} for intent, chance in item.alternatives[1:]]}
-              for item, why in next_items(items, labels, me, count)]
+              for item, why in next_items(items, labels, me, count, chats)]
     mine = sum(me in votes for votes in labels.values())
     left = len(items.keys() - labels.keys())
     return {"items": chosen, "left": left, "mine": mine, "agreement": agreement_of(labels)}

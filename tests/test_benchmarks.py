@@ -167,3 +167,15 @@ def test_kernels_start_both_ways(root):
     done = run(root, "benchmarks/kernels.py", "--kernels", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["usual", "forked", "usual"]
+
+
+def test_what_intervals_cover_is_shown_line_by_line(root):
+    done = run(root, "benchmarks/coverage.py", "--draws", "30", "--only", "medians")
+    assert done.returncode == 0 and done.stdout.endswith("3 lines, 0 of them too low\n"), done.stdout + done.stderr
+    assert len(re.findall(r"^median time +\d+ +- +9[\d.]+%|^median time +\d+ +- +100.0%", done.stdout, re.MULTILINE)) == 3
+
+
+def test_planted_labels_are_found_beside_confident_learning(root):
+    done = run(root, "benchmarks/suspects.py", "--sets", "20 x 30")
+    ours = re.search(r"^random words, 20 x 30 +600 +0 +\d+ +(\d+)% +100%", done.stdout, re.MULTILINE)
+    assert ours and int(ours[1]) > 50, done.stdout + done.stderr
