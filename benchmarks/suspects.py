@@ -1,6 +1,6 @@
 """Labels that look wrong: how many are listed on clean rows, and how many of planted mistakes are found.
 
-    python3 benchmarks/suspects.py [--rows 5000] [--flips 0.05]
+    python3 benchmarks/suspects.py [--rows 5000] [--flips 0.05] [--sets "random words"]
 
 Each set is checked twice: as it is, and with a share of its labels changed to another intent at random. mlbot's rule is put
 beside confident learning as it was published (Northcutt, Jiang and Chuang 2021): a row is suspect when another intent
@@ -59,19 +59,21 @@ def public(name: str) -> pd.DataFrame:
     return rows[["text", "intent", "digest"]]
 
 
-def sets(most: int) -> dict[str, pd.DataFrame]:
-    """The sets by name; public ones only where they are on this machine."""
+def sets(most: int, wanted: str) -> dict[str, pd.DataFrame]:
+    """The sets whose name holds `wanted`, by name; public ones only where they are on this machine."""
     found = {}
     for name in ("clinc150", "banking77"):
         try:
-            rows = public(name)
+            rows = public(name) if wanted in f"{name}, 8 rows an intent" else None
         except InputError as problem:
             print(f"left out: {problem.met}")
             continue
-        found[name] = rows.head(most)
-        found[f"{name}, 8 rows an intent"] = rows.groupby("intent", sort=True).head(8).sort_values("digest")
-    return found | {"random words, 150 x 40": made(150, 40), "random words, 400 x 8": made(400, 8),
-                    "random words, 400 x 6": made(400, 6)}
+        if rows is not None:
+            found[name] = rows.head(most)
+            found[f"{name}, 8 rows an intent"] = rows.groupby("intent", sort=True).head(8).sort_values("digest")
+    sizes = [(intents, each) for intents, each in ((20, 30), (150, 40), (400, 8), (400, 6))
+             if wanted in f"random words, {intents} x {each}"]
+    return found | {f"random words, {intents} x {each}": made(intents, each) for intents, each in sizes}
 
 
 def flipped(rows: pd.DataFrame, share: float) -> tuple[pd.DataFrame, np.ndarray]:
@@ -102,11 +104,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--flips", type=float, default=0.05)
+    parser.add_argument("--sets", default="")
     options = parser.parse_args()
-    print(f"{'':<34}{'mlbot':>32}{'confident learning':>32}{'':>6}")
+    print(f"{'':<34}{'mlbot':>32}{'confident learning':>32}")
     heads = f"{'clean':>8}{'listed':>8}{'found':>8}{'right':>8}"
     print(f"{'set':<28}{'rows':>6}{heads}{heads}{'listed: ratio':>15}")
-    for name, rows in sets(options.rows).items():
+    for name, rows in sets(options.rows, options.sets).items():
         spoilt, planted = flipped(rows, options.flips)
         clean, dirty = listed(rows), listed(spoilt)
         cells = "".join(f"{before.sum():>8,}{after.sum():>8,}{after[planted].mean():>8.0%}{right_share(planted, after):>8.0%}"

@@ -70,11 +70,10 @@ def real_costs(decisions: Sequence[str], right, among, costs: Costs) -> np.ndarr
 
 def cost_score(spent: np.ndarray, groups=None):
     """The mean cost of a message as a `Score`, with its interval; less is better."""
-    from mlbot.evaluate import bootstrap  # the service decides without it, and without scipy
+    from mlbot.evaluate import mean_score  # the service decides without it, and without scipy
     spent = np.asarray(spent, float)
     groups = np.arange(len(spent)) if groups is None else np.asarray(groups)
-    return bootstrap("cost", lambda weights: float((weights * spent).sum() / weights.sum()), groups, better="lower",
-                     within=(0.0, np.inf))
+    return mean_score("cost", spent, groups, (0.0, float(spent.max(initial=0))), "lower", (0.0, np.inf))
 
 
 def decision_table(decisions: Sequence[str], right, spent: np.ndarray) -> list[dict]:

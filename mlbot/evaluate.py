@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['LEVELS', 'F1_ROWS', 'SIGN', 'CALIBRATION_ROWS', 'Score', 'checked_flags', 'share', 'census', 'reading', 'names_of',
            'accuracy', 'recall_by_intent', 'wider_levels', 'corrected_levels', 'drawn_again', 'never_seen', 'bootstrap',
-           'bounded', 'macro_f1', 'error_ends', 'calibration_error', 'silently_wrong', 'out_of_scope_recall',
-           'false_alarms', 'area_under_roc', 'oos_auroc', 'reference_loop', 'time_ratio', 'median_order',
-           'median_score', 'gain', 'Confusion', 'most_confused']
+           'bounded', 'mean_score', 'macro_f1', 'error_ends', 'calibration_error', 'silently_wrong',
+           'out_of_scope_recall', 'false_alarms', 'area_under_roc', 'oos_auroc', 'reference_loop', 'time_ratio',
+           'median_order', 'median_score', 'gain', 'Confusion', 'most_confused']
 
 # %% ../nbs/25_evaluate.ipynb #4b214399
 import math
@@ -217,6 +217,20 @@ def bounded(metric: str, value: float, n: int, count: int, ends: np.ndarray, bet
                               for pick, pair in zip((min, max) * 2, zip(ends, rare, strict=True), strict=True))
     return Score(metric, value, n, low, high, least, most, float(count), better)
 
+# %% ../nbs/25_evaluate.ipynb #cd81f7fc
+def mean_score(metric: str, values, groups, ends: tuple[float, float], better: str = "higher",
+               within: tuple[float, float] = (-math.inf, math.inf), draws: int = 1000, seed: int = 0) -> Score:
+    """The mean of values with its interval over draws of whole groups; `ends`: the ends of their scale."""
+    values, n, count = np.asarray(values, float), len(values), len(np.unique(groups))
+    if not n or not (values.any() or better == "lower"):
+        return Score(metric, 0.0 if n else math.nan, n, 0.0, 0.0 if n else 1.0, effective=float(count), better=better)
+    padded = np.append(values, ends)
+    of_row = np.append(np.unique(groups, return_inverse=True)[1], [count, count + 1])
+    found = bootstrap(metric, lambda weights: float(weights @ padded / weights.sum()), of_row, draws, seed, better, within)
+    value = float(values.mean())
+    return Score(metric, value, n, min(value, found.low), max(value, found.high), min(value, found.at_least),
+                 max(value, found.at_most), float(count), better)
+
 # %% ../nbs/25_evaluate.ipynb #e5051525
 F1_ROWS = 10  # rows an intent, on average, from which on macro-F1 has an interval
 
@@ -241,7 +255,7 @@ def macro_f1(truth, predicted, groups=None, draws: int = 1000, seed: int = 0) ->
     return bootstrap("macro_f1", mean_f1, rows, draws, seed, within=(0.0, 1.0))
 
 # %% ../nbs/25_evaluate.ipynb #dc54fcdd
-SIGN, CALIBRATION_ROWS = 3.0, 100  # spreads from which on a gap surely has a sign; rows from which on there is an interval
+SIGN, CALIBRATION_ROWS = 3.0, 200  # spreads from which on a gap surely has a sign; rows from which on there is an interval
 
 
 def error_ends(value: float, gaps: np.ndarray, drawn: np.ndarray) -> np.ndarray:

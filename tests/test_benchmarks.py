@@ -226,3 +226,15 @@ def test_a_fault_that_no_test_notices_is_found_and_one_that_was_reviewed_is_subt
     assert "reviewed  tiny:13 never: return {n + 1 => None}   [nobody calls it]" in done.stdout
     assert "on the reviewed list, and no mutant any more: tiny never: gone {a => b}" in done.stdout and done.returncode == 1
     assert run(root, *command).stdout == done.stdout and (tmp_path / "mlbot" / "tiny.py").read_text() == TINY
+
+
+def test_what_intervals_cover_is_shown_line_by_line(root):
+    done = run(root, "benchmarks/coverage.py", "--draws", "30", "--only", "medians")
+    assert done.returncode == 0 and done.stdout.endswith("3 lines, 0 of them too low\n"), done.stdout + done.stderr
+    assert len(re.findall(r"^median time +\d+ +- +9[\d.]+%|^median time +\d+ +- +100.0%", done.stdout, re.MULTILINE)) == 3
+
+
+def test_planted_labels_are_found_beside_confident_learning(root):
+    done = run(root, "benchmarks/suspects.py", "--sets", "20 x 30")
+    ours = re.search(r"^random words, 20 x 30 +600 +0 +\d+ +(\d+)% +100%", done.stdout, re.MULTILINE)
+    assert ours and int(ours[1]) > 50, done.stdout + done.stderr

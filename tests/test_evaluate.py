@@ -18,6 +18,7 @@ from mlbot.evaluate import (
     false_alarms,
     gain,
     macro_f1,
+    mean_score,
     median_order,
     median_score,
     most_confused,
@@ -176,7 +177,7 @@ def test_a_calibrated_model_has_its_error_in_the_interval_and_a_wrong_one_is_cau
     assert covered >= 38
     wrong = calibration_error(np.full(400, 0.9), dice.random(400) < 0.6, draws=200)
     assert wrong.at_least > 0.2 and wrong.at_most < 0.4
-    assert calibration_error(sure[:99], sure[:99] > 0.5).open and not calibration_error(sure[:100], sure[:100] > 0.5).open
+    assert calibration_error(sure[:199], sure[:199] > 0.5).open and not calibration_error(sure[:200], sure[:200] > 0.5).open
 
 
 def test_a_confidence_on_an_edge_belongs_to_the_class_above_and_certainty_to_the_last():
@@ -197,3 +198,21 @@ def test_a_median_of_few_times_has_open_ends():
     assert (score.value, score.low, score.high, score.at_least, score.at_most) == (10.5, 6, 15, 6, 15)
     assert median_score("x", [1.0, 2.0, 3.0]).at_most == np.inf and median_score("x", [1.0, 2.0, 3.0]).at_least == 0
     assert not median_score("x", []).measured and median_score("x", [2.0]).value == 2.0
+
+
+def test_a_mean_of_few_that_differ_has_a_wide_interval_and_one_of_none_has_none():
+    """Of 150 rows two got worse: not surely so. Where no row changed, nothing did."""
+    dice, covered = np.random.default_rng(2), 0
+    for seed in range(60):
+        values = dice.choice([-1.0, 0.0, 1.0], 100, p=[0.04, 0.94, 0.02])
+        score = mean_score("code", values, np.arange(100), (-1, 1), draws=200, seed=seed)
+        covered += score.low <= -0.02 <= score.high
+        assert score.value == pytest.approx(values.mean()) and score.n == score.effective == 100
+    assert covered >= 56
+    assert mean_score("code", np.repeat([-1.0, 0.0], [2, 148]), np.arange(150), (-1, 1), draws=200).high > 0
+    same = mean_score("code", np.zeros(150), np.arange(150), (-1, 1))
+    assert (same.low, same.value, same.high, same.n) == (0.0, 0.0, 0.0, 150)
+    nothing = mean_score("cost", [], [], (0, 1), "lower")
+    assert not nothing.measured and nothing.better == "lower"
+    grouped = mean_score("code", np.repeat([1.0, 0.0], 20), np.repeat(range(4), 10), (-1, 1), draws=200)
+    assert grouped.effective == 4 and grouped.high - grouped.low > 0.5

@@ -315,3 +315,19 @@ def test_who_only_talked_to_the_bot_can_be_forgotten(released, mlbot):
     done = mlbot("data", "erase", "--person", "ada", "--why", "asked for it")
     assert done.returncode == 0 and "1 events of conversations" in done.stdout, done.stderr
     assert mlbot("data", "erase", "--person", "ada", "--why", "asked for it").returncode == 2
+
+
+def test_what_agents_say_of_handed_over_chats_is_no_part_of_the_audit():
+    """Chats are handed over where it went wrong; their messages are asked for again when chance has drawn them."""
+    events = [asked(number, f"card {number}") for number in range(1, 200)]
+    drawn = [number for number in range(1, 200) if is_drawn(f"e{number}")]
+    said = [label(number, "card") for number in drawn[:20]]
+    chats = [Event("label", f"e{number}", {"intent": "bill", "chat": True}, "p9", number=number + 20_000)
+             for number in drawn[20:]]
+    told = {"profile": {}, "test": None}
+    alone, both = (overview([*events, *some], "m1", told)["quality"] for some in (said, [*said, *chats]))
+    assert alone == both and alone["audit"] == both["audit"] and alone["audit"]["n"] == 20
+    items, labels = items_of(events), labels_of([*events, *said, *chats])
+    names = {f"e{number}" for number in drawn[20:]}
+    again = {item.id for item, why in next_items(items, labels, "p1", 500, names) if why == "random"}
+    assert again == names and not names & {item.id for item, why in next_items(items, labels, "p1", 500) if why == "random"}

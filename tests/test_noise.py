@@ -270,7 +270,8 @@ def test_a_pair_of_models_whose_difference_can_be_seen_is_told_apart_in_four_of_
 
 def test_where_a_falling_function_crosses_zero_is_found_and_an_end_where_it_does_not():
     assert crossing(lambda at: 0.3 - at, 0.0, 1.0) == pytest.approx(0.3)
-    assert crossing(lambda at: 1.0, 0.0, 1.0) == pytest.approx(1.0) and crossing(lambda at: -1.0, 0.0, 1.0) == pytest.approx(0.0)
+    assert crossing(lambda at: 1.0, 0.0, 1.0) == pytest.approx(1.0)
+    assert crossing(lambda at: -1.0, 0.0, 1.0) == pytest.approx(0.0)
 
 
 def test_groups_that_agree_are_worth_what_analysis_of_variance_says():
