@@ -29,6 +29,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -359,8 +360,8 @@ def main() -> int:
     base = Path(options.base) if options.base else work / "base"
     if not base.exists():
         make_base(base)
-    import numpy, pandas, scipy.sparse, sklearn.svm  # noqa: E401, F401  forks have them loaded
-    import mlbot.cli, mlbot.pipeline, mlbot.predict  # noqa: E401, F401
+    for name in ("numpy", "pandas", "scipy.sparse", "sklearn.svm", "mlbot.cli", "mlbot.pipeline", "mlbot.predict"):
+        import_module(name)  # forks have them loaded
     code, text = in_fork(page, base, lambda: print(first_text(base)))
     known, worst = scenes(base, text.strip()), 0
     for name in options.commands or known:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CAUSES', 'Wanted', 'MOST_UNITS', 'Crossing', 'effects', 'score_effects', 'told_apart', 'is_sure', 'causes_of', 'Unit',
            'keyed', 'units', 'mostly', 'score_test_change', 'new_test_rows', 'Blame', 'points', 'rest_of_data',
-           'say_cause', 'say', 'same_model', 'changed_files', 'code_at', 'run_code', 'by_key', 'digest_of',
+           'say_cause', 'say', 'same_model', 'commit_of', 'changed_files', 'code_at', 'run_code', 'by_key', 'digest_of',
            'archive_of', 'unpacked', 'Task', 'answer', 'Replayer', 'context_of', 'common_rows', 'answered', 'cross',
            'ended_waivers', 'differences', 'blame_units', 'target_decided', 'advice', 'blame', 'blame_figure',
            'save_blame']
@@ -14,7 +14,7 @@ __all__ = ['CAUSES', 'Wanted', 'MOST_UNITS', 'Crossing', 'effects', 'score_effec
 import hashlib
 import io
 import os
-import subprocess
+import re
 import sys
 import tarfile
 import tempfile
@@ -31,7 +31,8 @@ from .compare import encoder_change
 from .encoder import encoder_identity
 from .errors import InputError
 from .evaluate import Score, bootstrap, mean_score
-from .files import write_atomic
+from .files import own_output, write_atomic
+from .forkserver import run_program
 from .pipeline import find_notebooks
 from .predict import load
 from .prepare import INSIDE, crew
@@ -43,9 +44,11 @@ from mlbot.runs import (
     environment,
     facts_of_run,
     git,
+    git_trouble,
     load_json,
     load_table,
     load_verdicts,
+    names_of,
     save_json,
     save_table,
     untracked_code,
@@ -238,18 +241,30 @@ def same_model(old: str, new: str) -> bool:
     return asked is not None and asked == asked_of_model(new)
 
 
+def commit_of(version: dict) -> str:
+    """The commit of a version of the code, '' for none. InputError for anything else: git might take it for an option."""
+    commit = version["commit"]
+    if commit and not re.fullmatch(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", str(commit)):
+        raise InputError(f"a run names {str(commit)[:50]!r} as its commit", "a commit of git: 40 hex digits",
+                         "compare with another run; somebody has changed run.json")
+    return commit
+
+
 def changed_files(root: Path, old: dict, new: dict) -> list[str] | None:
     """Files that may matter and differ between two versions of the code; None when git cannot tell."""
-    if not old["commit"] or not new["commit"]:
+    before_it, after_it = commit_of(old), commit_of(new)
+    if not before_it or not after_it:
         return None
     here = code_version(root) == new and new["changed"]
-    listed = git(root, "diff", "--name-only", "--relative", old["commit"], *([] if here else [new["commit"]]))
+    listed = git(root, "diff", "-z", "--name-only", "--relative", "--end-of-options", before_it,
+                 *([] if here else [after_it]), "--")
     if listed is None:
         return None
-    names = [name for name in listed.decode().splitlines() if not name.endswith((".md", ".lock"))
+    names = [name for name in names_of(listed) if not name.endswith((".md", ".lock"))
              and not name.startswith(NO_CODE)]
     if "settings.ini" in names:
-        before, now = (git(root, "show", f"{version['commit']}:./settings.ini") or b"" for version in (old, new))
+        before, now = (git(root, "show", "--end-of-options", f"{commit}:./settings.ini") or b""
+                       for commit in (before_it, after_it))
         now = (root / "settings.ini").read_bytes() if here else now
         if same_model(before.decode(errors="replace"), now.decode(errors="replace")):
             names.remove("settings.ini")
@@ -261,20 +276,22 @@ def changed_files(root: Path, old: dict, new: dict) -> list[str] | None:
 @contextmanager
 def code_at(root: Path, version: dict) -> Iterator[Path]:
     """The folder of that version of the code: the project itself when it is there now, else a worktree of git."""
+    commit = commit_of(version)
     if code_version(root) == version:
         yield root
         return
     if version["changed"]:
-        raise InputError(f"the code at {version['commit'][:10]} had changes that were not committed", "code that git holds",
+        raise InputError(f"the code at {commit[:10]} had changes that were not committed", "code that git holds",
                          "compare with a run of committed code", str(root))
     top = git(root, "rev-parse", "--show-toplevel")
     with tempfile.TemporaryDirectory() as place:
         tree = Path(place) / "code"
-        if top is None or git(root, "worktree", "add", "--detach", str(tree), version["commit"]) is None:
-            raise InputError(f"commit {version['commit'][:10] or '(none)'} is not here", "a git repository that has it",
+        if top is None or git(root, "worktree", "add", "--detach", "--", str(tree), commit) is None:
+            raise InputError(git_trouble(root) or f"commit {commit[:10] or '(none)'} is not here",
+                             "a git repository that has it",
                              "git fetch --unshallow, or compare with a run of committed code", str(root))
         try:
-            yield tree / root.resolve().relative_to(Path(top.decode().strip()).resolve())
+            yield tree / root.resolve().relative_to(Path(os.fsdecode(top.removesuffix(b"\n"))).resolve())
         finally:
             git(root, "worktree", "remove", "--force", str(tree))
 
@@ -288,10 +305,11 @@ def run_code(code: Path, notebooks: list[Path], folder: Path) -> None:
     given, said = {**os.environ, "PYTHONPATH": path, INSIDE: "1"}, ""
     for notebook in notebooks:
         out = folder / notebook.name
-        command = [sys.executable, "-m", "papermill", str(notebook), str(out), "--cwd", str(code), "-k", "python3",
+        names = [str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, out)]  # papermill fills in braces
+        command = [sys.executable, "-m", "papermill", *names, "--cwd", str(code), "-k", "python3",
                    "--language", "python", "--no-request-save-on-cell-execute", "--autosave-cell-every", "0",
                    "--no-progress-bar", "-p", "run", str(folder), "-p", "models", str(folder / "models")]
-        said = subprocess.run(command, env=given, capture_output=True, text=True).stderr
+        said = run_program(command, env=own_output(given), capture_output=True, encoding="utf-8", errors="replace").stderr
     if not (folder / "predictions.csv").exists():
         raise InputError(f"the code in {code.name} answered nothing ({said.strip().splitlines()[-1:] or 'no message'})",
                          "notebooks that train and predict", "look at them", str(folder))
@@ -314,12 +332,12 @@ def digest_of(*parts: object) -> str:
 def archive_of(root: Path, version: dict) -> bytes | None:
     """A version of the code as a tar archive; None where git does not hold it."""
     if code_version(root) != version:
-        return None if version["changed"] else git(root, "archive", "--format=tar", version["commit"])
+        return None if version["changed"] else git(root, "archive", "--format=tar", "--end-of-options", commit_of(version))
     listed, body = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"), io.BytesIO()
     if listed is None:
         return None
     with tarfile.open(fileobj=body, mode="w") as archive:
-        for name in sorted({name for name in listed.decode().split("\0") if name and (root / name).is_file()}):
+        for name in sorted({name for name in names_of(listed) if (root / name).is_file()}):
             archive.add(root / name, name)
     return body.getvalue()
 
@@ -484,6 +502,8 @@ def differences(old: Path, new: Path, settings: Settings) -> tuple[tuple[dict, d
     """
     facts = facts_of_run(old), facts_of_run(new)
     versions = [{name: fact.get(name, "") for name in ("commit", "changed")} for fact in facts]
+    for version in versions:
+        commit_of(version)
     files = [] if versions[0] == versions[1] else changed_files(settings.root, *versions)
     if files is None:
         raise InputError("git does not know the code of both runs", "runs in a git repository, of committed code",

@@ -37,7 +37,7 @@ from . import bot as _bot
 from .artefact import ENCODER
 from .catalogue import Process, load_catalogue, titled
 from .errors import InputError, MlbotError
-from .events import Event, EventLog, LogError, Taken, batched, home_of, open_log
+from .events import Event, EventLog, LogError, batched, home_of, open_log
 from .http import SAFE, refusal, serve_until_told
 from mlbot.identity import (
     DEMO,

@@ -22,7 +22,19 @@ import numpy as np
 
 from .decide import DECISIONS, EXECUTE, OUT_OF_SCOPE
 from .files import write_atomic
-from .labelling import LABELS, Item, by_chance, gathered, is_drawn, items_of, labels_of, settled, votes_of
+from mlbot.labelling import (
+    ASKED,
+    LABELS,
+    OFFERED,
+    Item,
+    by_chance,
+    gathered,
+    is_drawn,
+    items_of,
+    labels_of,
+    settled,
+    votes_of,
+)
 from .live import evidence
 from .noise import share_by_bets, wilson
 from .settings import Monitor
@@ -80,9 +92,13 @@ def read_profile(models: Path, name: str) -> dict:
     """The profile of a model; empty where none was written."""
     try:
         found = json.loads(profile_file(models, name).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         found = {}
-    return {"profile": found.get("profile") or {}, "test": found.get("test")}
+    found = found if isinstance(found, dict) else {}
+    profile, test = found.get("profile"), found.get("test")
+    fine = isinstance(profile, dict) and all(isinstance(counts, dict) and all(type(n) is int and n >= 0 for n in counts.values())
+                                             for counts in profile.values())
+    return {"profile": profile if fine else {}, "test": test if isinstance(test, dict) else None}
 
 # %% ../nbs/60_monitor.ipynb #8d397453
 @dataclass(frozen=True)
@@ -175,7 +191,7 @@ def surely_below(found: dict | None, test: dict | None, drop: float) -> bool:
     return test["value"] - found["value"] - unsure > drop
 
 # %% ../nbs/60_monitor.ipynb #10d832aa
-LOOKED_AT = ("opened", "turn", "asked", "feedback", "handoff.initiate", *LABELS)
+LOOKED_AT = ("opened", *ASKED, "feedback", "handoff.initiate", *LABELS)
 
 
 @dataclass
@@ -208,9 +224,11 @@ def count_day(tally: Tally, event: "Event") -> None:
     row["handoffs"] += event.kind == "handoff.initiate"
 
 
-def count_item(tally: Tally, item: Item) -> None:
-    """Count an answer of the model."""
+def count_item(tally: Tally, item: Item, offered: bool = True) -> None:
+    """Count an answer of the model. `offered`: whether people are asked to label it; the estimate is about those alone."""
     add_row(tally.profile, item.text, item.role, item.location, item.predicted, item.confidence)
+    if not offered:
+        return
     answer = Answered(item.predicted, item.confidence, item.in_scope, item.decision)
     tally.answers += 1
     tally.sums = [total + guess for total, guess in zip(tally.sums, guesses(answer), strict=True)]
@@ -230,7 +248,7 @@ def tally_of(events: Iterable["Event"], model: str) -> Tally:
         if event.kind in LABELS:
             tally.labels.append(event)
         if item and item.model == model:
-            count_item(tally, item)
+            count_item(tally, item, event.kind in OFFERED)
         elif name and not item and is_drawn(name):
             tally.same[f"e{event.number}"] = name
     return tally
