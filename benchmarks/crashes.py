@@ -2,15 +2,16 @@
 
     python3 benchmarks/crashes.py [promote push add ...] [--every N] [--torn] [--most K] [--trace]
 
-A library that is loaded before all others (crashes.c, compiled with `cc` when this starts; Linux only) counts what a command does
-to files: create, write, truncate, rename, link, remove, make a folder, fsync, by Python, SQLite and the Rust libraries of the store alike,
-in all its processes. The command runs once to be counted. Then it runs again in a fresh copy of the project for each k (or each N-th), and
-all of it is killed at operation k; with --torn, a write that it dies at has written half of its bytes.
+A library that is loaded before all others (crashes.c, compiled with `cc`; Linux only) counts what a command does to
+files: create, write, truncate, rename, link, remove, make a folder, fsync; by Python, by SQLite and by the Rust
+libraries of the store alike, in all its processes. The command runs once to be counted. Then it runs again in a fresh
+copy of the project for each k (or each N-th), and all of it is killed at operation k; with --torn, a write that it dies
+at has written half of its bytes.
 
-After each death the project is looked at as the next person finds it: the champion must load, what a reader sees must be whole, and no text may
-have changed its side. Then the same command runs again, to its end. After that pointer, history, ledgers, store and what is carried must
-agree, and no half-written file may be left. Prints a line a command: operations, deaths, what was found after a death, what
-was left in the end. Exit code 1 when anything was.
+After each death the project is looked at as the next person finds it: the champion must load, what a reader sees must
+be whole, and no text may have changed its side. A day passes, and the same command runs again, to its end. After that
+pointer, history, ledgers, store and what is carried must agree, and no half-written file may be left. Prints a line a
+command: operations, deaths, what was found after a death, what was left in the end. Exit code 1 when anything was.
 """
 
 import argparse
@@ -70,7 +71,7 @@ class Page:
 
 
 def in_fork(page: Page, folder: Path, work, when: int = OFF, torn: bool = False, limit: float = 300) -> tuple[int, str]:
-    """Call `work()` in a process of its own, with `folder` as its working folder. Its exit code (-9: it was killed) and what it printed."""
+    """Call `work()` in a process of its own that stands in `folder`. Its exit code (-9: killed) and what it printed."""
     said = folder.parent / f"{folder.name}.said"
     pid = os.fork()
     if pid == 0:
@@ -129,7 +130,8 @@ def make_base(folder: Path) -> None:
     for penalty in ("0.5", "1.0"):
         (folder / "settings.ini").write_text(f"{SETTINGS}[model]\npenalty = {penalty}\n")
         subprocess.run([sys.executable, "-m", "mlbot", "run"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    (folder / "settings.ini").write_text(SETTINGS.replace("[places]", "person = person\n[places]") + "[model]\npenalty = 1.0\n")
+    named = SETTINGS.replace("[places]", "person = person\n[places]")
+    (folder / "settings.ini").write_text(f"{named}[model]\npenalty = 1.0\n")
     rows = read_utterances(sample_file(), Columns(context=("role", "location")), load_settings(folder).data).rows
     for number, part in enumerate((rows.iloc[::2], rows.iloc[1::2]), 1):
         with open(folder / f"batch{number}.csv", "w", newline="", encoding="utf-8") as file:
@@ -141,8 +143,10 @@ def make_base(folder: Path) -> None:
     subprocess.run(add, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     (folder / "events").mkdir(exist_ok=True)
     log = EventLog(folder / "events" / "events.db")
-    log.append(*(Event("asked", f"r{at}", {"text": f"my printer {at} is broken", "intent": "printer_broken", "confidence": 0.5,
-                                           "ranking": [["printer_broken", 0.5]], "model": "x", "request": f"r{at}", "role": "", "location": ""}, "person 3") for at in range(20)))
+    facts = {"intent": "printer_broken", "confidence": 0.5, "ranking": [["printer_broken", 0.5]], "model": "x", "role": "",
+             "location": ""}
+    log.append(*(Event("asked", f"r{at}", {**facts, "text": f"my printer {at} is broken", "request": f"r{at}"}, "person 3")
+                 for at in range(20)))
     log.append(Event("label", "e1", {"intent": "printer_broken"}, "ann"))
     log.close()
 
@@ -154,9 +158,18 @@ def names_of(folder: Path) -> tuple[str, str]:
                           if (path / "manifest.json").is_file() and path.name != champion)
 
 
+def let_a_day_pass(folder: Path) -> None:
+    """Make every file look a day older."""
+    for path in [folder, *folder.rglob("*")]:
+        with contextlib.suppress(OSError):
+            at = path.stat().st_mtime - 86_400
+            os.utime(path, (at, at))
+
+
 def leftovers(folder: Path) -> list[str]:
     """Files and folders that were begun and have not got their name."""
-    found = [path for path in folder.rglob(".*") if "nbs" not in path.parts and path.name != ".lock" and path.name not in (".cache", ".key")
+    usual = (".lock", ".cache", ".key", ".run")
+    found = [path for path in folder.rglob(".*") if "nbs" not in path.parts and path.name not in usual
              and not path.name.startswith(".damaged-")]
     names = (str(path.relative_to(folder)) for path in [*found, *folder.rglob("*#1")])
     return sorted({f"left over: {re.sub(r'[.-][a-z0-9_]{8}$|[0-9a-f-]{36}', '.*', name)}" for name in names})
@@ -198,7 +211,7 @@ def seen_after_death(folder: Path, before: dict) -> list[str]:
                 rows = read_rows(open_table(str(folder / "data")), ["batch"])
                 sizes = rows["batch"].value_counts().to_dict()
                 wrong += [f"batch {name} was {before['batches'][name]} rows, and is {sizes.get(name, 0)}"
-                          for name in before["batches"] if sizes.get(name, 0) not in (before["batches"][name], *before["may"])]
+                          for name, size in before["batches"].items() if sizes.get(name, 0) not in (size, *before["may"])]
                 moved = [text for text, side in sides_of(folder).items() if before["sides"].get(text, side) != side]
                 wrong += [f"{len(moved)} texts on the other side"] * bool(moved)
             else:
@@ -299,7 +312,7 @@ def scenes(base: Path, text: str) -> dict[str, Scene]:
 
 
 def play(page: Page, work: Path, base: Path, name: str, scene: Scene, options) -> tuple[int, int, dict, dict]:
-    """Count a command, then kill it at each operation. Operations, deaths, and what was found after a death and in the end."""
+    """Count a command, then kill it at each operation. Operations, deaths, what was found after a death, and in the end."""
     here, found, left = work / "project", {}, {}
 
     def fresh() -> None:
@@ -331,6 +344,7 @@ def play(page: Page, work: Path, base: Path, name: str, scene: Scene, options) -
         at = trace[k - 1].split(" ", 1)[1].replace(str(here) + "/", "") if k <= len(trace) else "?"
         for problem in looked(seen_after_death, before):
             found.setdefault(problem, f"{k}: {at}")
+        let_a_day_pass(here)
         code, said = in_fork(page, here, scene.work or command(*scene.words), limit=scene.limit)
         if code not in scene.again:
             left.setdefault(f"again: exit code {code}: {said.strip()[-300:]}", f"{k}: {at}")
@@ -349,7 +363,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, metavar="K", help="leave out the first K operations")
     parser.add_argument("--most", type=int, default=0, metavar="K", help="so many deaths a command at most")
     parser.add_argument("--torn", action="store_true", help="what dies in a write has written half of it")
-    parser.add_argument("--base", metavar="FOLDER", help="a project that an earlier call has made and left there, or makes now")
+    parser.add_argument("--base", metavar="FOLDER", help="a project to start from; made there if it is missing")
     parser.add_argument("--trace", action="store_true", help="print the operations of each command, and kill nothing")
     options = parser.parse_args()
     if PAGE not in os.environ:

@@ -21,7 +21,23 @@ from .decide import CHOICES, decide_one
 from .errors import MlbotError
 from .events import Event, EventLog, Taken
 from .identity import Identity, Refused, exact_name
-from .policy import AGENT, BOT, CLOSED, QUEUE, SAYS, Act, Heard, Rules, State, Step, listens, repeat, respond, state_from, wait_elsewhere
+from mlbot.policy import (
+    AGENT,
+    BOT,
+    CLOSED,
+    QUEUE,
+    SAYS,
+    Act,
+    Heard,
+    Rules,
+    State,
+    Step,
+    listens,
+    repeat,
+    respond,
+    state_from,
+    wait_elsewhere,
+)
 from .predict import Answer, Predictor
 from .settings import Costs
 from .text import checked, clean, normalise, pseudonym

@@ -327,7 +327,7 @@ def pull_trial(models: Path, objects: Objects, last: Canary | None) -> Canary | 
 
 # %% ../nbs/64_carry.ipynb #3f5f500a
 class Carrier:
-    """Takes over what is carried, again and again. `alert` says what is wrong, '' when nothing is; `code` is its name there."""
+    """Takes over what is carried, again and again. `alert` says what is wrong ('': nothing); `code` is its name there."""
     code = "carried"
 
     def __init__(self, models: Path, address: str, every: float):

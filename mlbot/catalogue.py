@@ -122,7 +122,7 @@ def read_date(text: str) -> str | None:
 
 # %% ../nbs/54_catalogue.ipynb #f5a5ab9e
 MOST_PATTERN, _MEMORY = 500, 8 << 20  # characters; bytes that a compiled pattern may need
-_ESCAPED = re.compile(r"\\[pPx]\{[^}]*\}|\\.|\[\^?\]?[^]]*\]", re.DOTALL)  # signs that stand for themselves, and classes of them
+_ESCAPED = re.compile(r"\\[pPx]\{[^}]*\}|\\.|\[\^?\]?[^]]*\]", re.DOTALL)  # escaped signs, and classes
 _ODD_BRACE = re.compile(r"\{(?!\d{1,4}(?:,\d{0,4})?\})")
 
 

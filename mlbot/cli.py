@@ -1589,8 +1589,10 @@ def remark_on_network(settings: Settings, host: str, demo: bool) -> str:
     """The lines that say who reaches the service, where that is not this machine alone."""
     if host in ("localhost", "::1") or host.startswith("127."):
         return ""
-    told = "" if settings.service.hosts else "        it answers to its address; to answer to names, set hosts in settings.ini [service]\n"
-    return told + ("        whoever reaches this port may read every conversation: use --demo on data that may be read\n" if demo else "")
+    told = "" if settings.service.hosts else "to answer to names beside its address, set hosts in settings.ini [service]"
+    told = f"        {told}\n" if told else ""
+    return told + ("        whoever reaches this port can read every conversation: use --demo only on public data\n"
+                   if demo else "")
 
 
 def framework_of(house):

@@ -173,7 +173,7 @@ class Hosts:
     """The names under which the service may be called. `*` among them: any."""
 
     def __init__(self, names: Sequence[str]):
-        self.names = {name.strip("[]").lower() for name in (*LOOPBACK, *names)} - {"", "0.0.0.0", "::"}  # these two are any address
+        self.names = {name.strip("[]").lower() for name in (*LOOPBACK, *names)} - {"", "0.0.0.0", "::"}  # any address
         self.any, self.seen = "*" in names, set()
 
     def know(self, host: bytes, server=None) -> bool:
@@ -208,7 +208,8 @@ def caller_of(client, forwarded: bytes, proxies: Sequence[str]) -> str:
     return caller_at(address) or address
 
 # %% ../nbs/67_house.ipynb #1c16215d
-ONCE = {b"host", b"content-type", b"content-encoding", b"transfer-encoding", b"authorization", b"inference-header-content-length"}
+ONCE = {b"host", b"content-type", b"content-encoding", b"transfer-encoding", b"authorization",
+        b"inference-header-content-length"}
 READ_NOT, ENDS_NOT = ("/v1/conversations",), ("/take", "/return", "/close")  # routes that read no body
 
 
@@ -231,7 +232,7 @@ def body_problem(method: str, path: str, given: dict[bytes, bytes]) -> str:
     kind = given.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if not kind and (path in READ_NOT or path.endswith(ENDS_NOT)):
         return ""
-    of_protocol = path.startswith("/v2/") and kind in (b"", b"application/octet-stream")  # as clients of that protocol send it
+    of_protocol = path.startswith("/v2/") and kind in (b"", b"application/octet-stream")  # as its clients send it
     return "" if kind == b"application/json" or of_protocol else "the body is not application/json"
 
 # %% ../nbs/67_house.ipynb #601e1d46
@@ -579,9 +580,10 @@ def problems_of(house: "House") -> dict[str, str]:
     """What is wrong: code > words. Neither words of people nor paths are in the codes."""
     recorder, watch = house.recorder.work, house.watch.code
     unwritten = recorder.failures and recorder.problem == "LogError"
-    said = {"tokens_unreadable": house._tokens_alert, "catalogue_unreadable": house._catalogue_alert, **{getattr(work, "code", "work"): work.alert for work in house.works}}
+    said = {"tokens_unreadable": house._tokens_alert, "catalogue_unreadable": house._catalogue_alert,
+            **{getattr(work, "code", "work"): work.alert for work in house.works}}
     if watch or unwritten:
-        said[watch or "log_unwritable"] = "the event log is gone" if watch == "log_gone" else "the event log cannot be written"
+        said[watch or "log_unwritable"] = "the event log " + ("is gone" if watch == "log_gone" else "cannot be written")
     works = [house.live.work, house.outbox.work, *(beat for beat in house.beats if beat.name != "log" or not watch)]
     works += [] if unwritten else [recorder]
     said |= {f"{work.name}_failing": work.alert for work in works}
@@ -676,7 +678,8 @@ def prediction_for(house: House, data: Ask, caller: str = "", who: Identity | No
     role, location = data.context.get("role", ""), data.context.get("location", "")
     text, known = clean(data.text), pseudonym(who.person) if who else ""
     source = known or source_of(house.secret, caller)  # a name that only the request says is no source of its own
-    facts = {"text": text, "role": role, "location": location, **_bot.facts_of(judged)} | ({} if known else {"source": source})
+    facts = {"text": text, "role": role, "location": location, **_bot.facts_of(judged)}
+    facts |= {} if known else {"source": source}
     beside = _bot.beside(house.bot, judged, text, role, location)
     house.recorder.put(Event(house.shares.kind(source), judged.request_id, facts | beside,
                              known or pseudonym(data.person)))

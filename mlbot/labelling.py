@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # a run needs the profile of a model, and no database
 
 # %% ../nbs/58_labelling.ipynb #fb6e03c8
 ASKED = ("turn", "asked", "asked.more")  # kinds of events that hold an answer of the model
-OFFERED = ("turn", "asked")  # those whose messages people are asked to label: "asked.more" is what one source sends beyond its share
+OFFERED = ("turn", "asked")  # people are asked to label these; "asked.more" is what a source sends beyond its share
 LABELS = ("label", "label.undone")
 RANDOM, SECOND = 4, 10
 ERASED = "[erased]"  # see mlbot.events, which a run has no need of
@@ -73,7 +73,7 @@ Asked = tuple[str, str, str]  # text, role and location
 
 
 def asked_in(event: "Event", contexts: dict[str, tuple[str, str]]) -> Asked | None:
-    """What was asked in an event that the model has answered; None for any other. `contexts`: of the conversations before it."""
+    """What was asked in an event that the model has answered; None for any other. `contexts`: of the conversations so far."""
     body = event.body
     if event.kind == "opened":
         contexts[event.about] = (body["role"], body["location"])

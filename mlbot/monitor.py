@@ -96,7 +96,8 @@ def read_profile(models: Path, name: str) -> dict:
         found = {}
     found = found if isinstance(found, dict) else {}
     profile, test = found.get("profile"), found.get("test")
-    fine = isinstance(profile, dict) and all(isinstance(counts, dict) and all(type(n) is int and n >= 0 for n in counts.values())
+    fine = isinstance(profile, dict)
+    fine = fine and all(isinstance(counts, dict) and all(type(n) is int and n >= 0 for n in counts.values())
                                              for counts in profile.values())
     return {"profile": profile if fine else {}, "test": test if isinstance(test, dict) else None}
 

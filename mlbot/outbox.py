@@ -186,7 +186,7 @@ def due(log: EventLog, since: float = 0.0) -> list[Due]:
 
 
 def work(bot: Bot, secret: str, allowed: Sequence[str], since: float = 0.0) -> int:
-    """Call what is due, once each, up to eight at a time; how many calls were made. Raises the first error, after all calls."""
+    """Call what is due, once each, up to eight at a time; the number of calls. Raises the first error after all calls."""
     items, problems = due(bot.log, since), []
     if not items:
         return 0

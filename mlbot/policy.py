@@ -110,7 +110,7 @@ SAYS = {
     "handoff": "I hand you over to a person ({queue}). You can go on writing here.",
     "stopped": "I have stopped it. What else can I do for you?",
     "chosen": "Please answer this first.",
-    "elsewhere": "You already wait for a person in other conversations. Please go on there: that is where a person will answer.",
+    "elsewhere": "You already wait for a person in other conversations. Please go on there; a person will answer you.",
 }
 YES = frozenset("y yes yep yeah ok okay sure right correct ja jo genau klar oui si sí claro vale please".split())
 NO = frozenset("n no nope wrong none neither nein falsch keine keins non aucune ninguna".split())

@@ -214,7 +214,8 @@ def clean_chunk(plan: Plan, number: int, chunk: Chunk) -> tuple[np.ndarray, Coun
     """Clean a chunk and deal its rows out into ranges. Returns where those begin, the labels, and what was masked."""
     masked = Counter()
     with csv_file(chunk.file, chunk.how, chunk.begin, 1 + max(chunk.at.values())) as (rows, _):
-        values = read_values(((line, list(map(without_apostrophe, cells))) for line, cells in islice(rows, chunk.rows)), chunk.at)
+        plain = ((line, list(map(without_apostrophe, cells))) for line, cells in islice(rows, chunk.rows))
+        values = read_values(plain, chunk.at)
     values["text"] = [cleaned(text, masked) for text in values["text"]]
     if "left" in plan.names:
         values.setdefault("left", [""] * chunk.rows)

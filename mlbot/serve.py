@@ -171,7 +171,8 @@ def on_http_error(request: Request, error: HTTPException) -> Response:
         told = [item for item in error.extra or [] if isinstance(item, dict)]
         wrong = [f"{item.get('key') or 'body'}: {item.get('message')}" for item in told]
         status = 400 if request.url.path.startswith("/v2") else 422
-        return problem(request, status, "; ".join(wrong) or error.detail, "the fields of /openapi.json", "correct the request")
+        return problem(request, status, "; ".join(wrong) or error.detail,
+                       "the fields of /openapi.json", "correct the request")
     allow = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
     allow = {name: f"{value}, HEAD" if "GET" in value and "HEAD" not in value else value for name, value in allow.items()}
     return problem(request, error.status_code, error.detail, "", "", **allow)
@@ -425,7 +426,8 @@ def read_infer(body: bytes, header: str) -> tuple[Infer, dict[str, bytes]]:
         size = (tensor.parameters or {}).get("binary_data_size")
         if size is not None:
             if type(size) is not int or not 0 <= size <= len(body) - at:
-                raise refuse_tensor(tensor.name, "its binary_data_size is no length within the body", "how many bytes are its")
+                raise refuse_tensor(tensor.name, "its binary_data_size is no length within the body",
+                                    "how many bytes are its")
             binary[tensor.name], at = body[at:at + size], at + size
     if at != len(body):
         raise InputError(f"{len(body) - at} bytes belong to no tensor", "binary_data_size of each", "correct the body")
@@ -437,7 +439,8 @@ def columns_in(asked: Infer, binary: dict[str, bytes], context: Sequence[str]) -
     names = [tensor.name for tensor in asked.inputs]
     for name in names:
         if name not in ("text", *context) or names.count(name) > 1:
-            raise refuse_tensor(name, "the model does not know it, or it comes twice", f"one of: {', '.join(('text', *context))}")
+            raise refuse_tensor(name, "the model does not know it, or it comes twice",
+                                f"one of: {', '.join(('text', *context))}")
     columns = {tensor.name: texts_in(tensor, binary.get(tensor.name)) for tensor in asked.inputs}
     if not 1 <= len(columns.get("text", ())) <= 100 or len({len(values) for values in columns.values()}) > 1:
         raise InputError("no tensor text, or tensors of different lengths", "1 to 100 texts, and as many values of context",
@@ -679,7 +682,7 @@ MOST_MESSAGES = 5_000
 
 
 def to_label(log: EventLog, now: float) -> list[Event]:
-    """The newest messages of a month, and what was said about their labels: `MOST_MESSAGES` events of chats, and as many others.
+    """The newest messages of a month, and their labels: `MOST_MESSAGES` events of chats, and as many others.
 
     So a busy service needs no more memory for it than a quiet one, and requests that anybody may send push no chat out.
     `now`: seconds since 1970.

@@ -152,7 +152,8 @@ def test_predictions_of_a_person_and_the_feedback_on_them_are_forgotten(log):
     """FAULTS: asked events carried no person, so nobody could find them."""
     log.append(Event("asked", "r1", {"text": "a private wish"}, pseudonym("Ada")), Event("asked", "r2", {"text": "of Bob"}))
     log.append(Event("feedback", "r1", {"comment": "said by Ada"}), Event("feedback", "r2", {"comment": "said by Bob"}))
-    log.append(Event("asked.more", "r3", {"text": "one of many"}, pseudonym("Ada")), Event("feedback", "r3", {"comment": "x"}))
+    log.append(Event("asked.more", "r3", {"text": "one of many"}, pseudonym("Ada")),
+                   Event("feedback", "r3", {"comment": "x"}))
     assert [event.about for event in log.events_of("ada")] == ["r1", "r1", "r3", "r3"]
     assert log.forget("ada") == 4
     assert [(event.kind, event.about) for event in log.read()] == [("asked", "r2"), ("feedback", "r2"), ("forgotten", "")]
