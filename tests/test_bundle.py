@@ -32,7 +32,7 @@ from mlbot.bundle import (
     write_sums,
 )
 from mlbot.errors import InputError
-from mlbot.live import previous, promote, read_pointer, released_names
+from mlbot.live import let_ship, previous, promote, read_pointer, released_names
 from mlbot.predict import Predictor
 from mlbot.registry import history
 from mlbot.settings import load_settings
@@ -73,7 +73,8 @@ def office(company_project, tmp_path_factory):
     shutil.copytree(company_project / "models", root / "models")
     with_other(root / "models")
     before = read_pointer(root / "models")
-    promote(root / "models", next(name for name in released_names(root / "models") if name != before), {"who": "ann"})
+    other = next(name for name in released_names(root / "models") if name != before)
+    promote(root / "models", other, let_ship(root / "models", other, {"who": "ann", "why": "another model to go back from"}))
     return load_settings(root)
 
 
