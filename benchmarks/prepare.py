@@ -20,6 +20,7 @@ import random
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -71,15 +72,19 @@ def write(file: Path, rows: int) -> None:
 
 OURS = """
 import sys
+from dataclasses import replace
+from dataclasses import replace
 from pathlib import Path
 from mlbot.data import Columns
 from mlbot.prepare import prepare
 from mlbot.settings import load_settings
 settings, columns = load_settings(), Columns(context=("role", "location"))
-prepare([Path(sys.argv[1])], Path(sys.argv[2]), columns, settings.data, settings.split, sys.argv[3])
+data = replace(settings.data, tiny="set_aside")  # made texts are near each other: an intent may lose nearly all
+prepare([Path(sys.argv[1])], Path(sys.argv[2]), columns, data, settings.split, sys.argv[3])
 """
 PANDAS = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 import pandas as pd
 from mlbot.text import clean, digest
@@ -128,7 +133,8 @@ def in_memory(file: Path) -> dict[str, pd.DataFrame]:
     from mlbot.settings import load_settings
     from mlbot.split import split
     settings = load_settings()
-    sides = split(read_utterances(file, Columns(context=("role", "location")), settings.data), settings.data,
+    data = replace(settings.data, tiny="set_aside")
+    sides = split(read_utterances(file, Columns(context=("role", "location")), data), data,
                   settings.split.test_percent, near_percent=settings.split.near_percent)
     return {name: getattr(sides, name).astype(str) for name in ("train", "validation", "test", "out_of_scope")}
 
