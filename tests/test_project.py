@@ -161,8 +161,8 @@ def test_targets_out_of_reach_begin_where_the_first_model_is():
     green = judge("macro_f1", share("macro_f1", [True] * 95 + [False] * 5), Target(floor=0.8))
     unmeasured = judge("other", share("other", []), Target(floor=0.8))
     lines = begin_at([red, green, unmeasured])
-    assert lines == ("# the first model: 0.700; make it stricter as the model gets better", "accuracy.floor = 0.60")
-    assert judge("accuracy", red.score, Target(floor=0.6)).red is False
+    assert lines == ("# the first model: 0.700; make it stricter as the model gets better", "accuracy.floor = 0.55")
+    assert judge("accuracy", red.score, Target(floor=0.55)).red is False
     worse = judge("alarms", replace(red.score, metric="alarms", value=0.31, low=0.22, high=0.41, better="lower"),
                   Target(ceiling=0.1))
     assert begin_at([worse])[1] == "alarms.ceiling = 0.45"
