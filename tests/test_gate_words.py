@@ -43,7 +43,7 @@ GOOD, MIXED = scored(410, 500), [scored(1, 90, "bad"), scored(24, 50, "close"), 
 FAMILY = judge_family("intents", MIXED, Target(0.5, 0.9, min_n=5), {"gone": 0.4, "lost": 0.3}, 216, {"close": 0.95})
 WAIVED = replace(judge("x", scored(50, 100), Target(0.8)), waiver=Waiver("x", "Ann", "a demo", date(2026, 2, 2), "m", "d"))
 SEEDS = [scored(300, 500), scored(409, 500), scored(301, 500)]
-X, W = "x 0.820 (n=500, 95 % 0.784 to 0.851)", "wrong 0.030 (n=1,000, 95 % 0.020 to 0.040)"
+X, W = "x 0.820 (n=500, 95 % 0.783 to 0.852)", "wrong 0.030 (n=1,000, 95 % 0.020 to 0.040)"
 KEEPS = [  # verdict, its line, the last three cells of its row
     (judge("x", GOOD, Target(0.75)), f"{X} reaches its floor 0.750", "≥ 0.750", "-", "✓ pass"),
     (judge("x", GOOD, Target(0.9, 0.95)), f"{X} is below its floor 0.900", "≥ 0.900", "0.950 missed", "✕ fail"),
@@ -79,19 +79,19 @@ KEEPS = [  # verdict, its line, the last three cells of its row
      "other seeds say otherwise", "≥ 0.700", "0.900 missed", "✓ pass (flaky)"),
     (replace(judge("x", GOOD, Target(0.7)), outcome="no verdict"), f"{X} rests on too little for a verdict (wanted: n of 1 "
      "or more)", "≥ 0.700", "-", "? no verdict"),
-    (WAIVED, "x 0.500 (n=100, 95 % 0.404 to 0.596) is below its floor 0.800; waived by Ann until 2026-02-02: a demo",
+    (WAIVED, "x 0.500 (n=100, 95 % 0.399 to 0.601) is below its floor 0.800; waived by Ann until 2026-02-02: a demo",
      "≥ 0.800", "-", "✕ fail (waived)"),
     (judge("champion", LOSS, Target(0.0)), "champion -0.060 (n=500, 95 % -0.087 to -0.032) is below its floor 0.000",
      "≥ +0.000", "-", "✕ fail"),
     (judge("size", reading("size", 6.2531, unit="MB"), Target(ceiling=100)), "size 6.253 MB keeps its ceiling 100.000",
      "≤ 100.000", "-", "✓ pass"),
-    (FAMILY, "intents: bad 0.011 (n=90, 95 % 0.002 to 0.060) is below its floor 0.500; of 6 parts 1 failed, 1 too close to "
+    (FAMILY, "intents: bad 0.011 (n=90, 95 % 0.001 to 0.069) is below its floor 0.500; of 6 parts 1 failed, 1 too close to "
      "call, 2 without a verdict, 2 below the stretch, 1 with too few rows to be judged", "≥ 0.500", "2 below", "✕ fail"),
-    (judge_family("intents", [scored(60, 60, "a")], Target(0.5)), "intents: a 1.000 (n=60, 95 % 0.940 to 1.000) reaches its "
+    (judge_family("intents", [scored(60, 60, "a")], Target(0.5)), "intents: a 1.000 (n=60, 95 % 0.925 to 1.000) reaches its "
      "floor 0.500; of 1 parts all pass", "≥ 0.500", "-", "✓ pass"),
-    (judge_family("slices", [scored(60, 60, "role/a")], Target(), {"role": 0.0}), "slices: role/a 1.000 (n=60, 95 % 0.940 to "
+    (judge_family("slices", [scored(60, 60, "role/a")], Target(), {"role": 0.0}), "slices: role/a 1.000 (n=60, 95 % 0.925 to "
      "1.000) reaches its floor 0.000; of 1 parts all pass", "-", "-", "✓ pass"),
-    (judge_family("intents", [scored(1, 2, "a")], Target(0.5, min_n=5)), "intents: a 0.500 (n=2, 95 % 0.095 to 0.905) rests "
+    (judge_family("intents", [scored(1, 2, "a")], Target(0.5, min_n=5)), "intents: a 0.500 (n=2, 95 % 0.027 to 0.973) rests "
      "on too little for a verdict (wanted: n of 5 or more)", "≥ 0.500", "-", "? no verdict"),
 ]
 
@@ -104,14 +104,14 @@ def test_a_verdict_is_one_line_and_one_row_with_the_numbers_that_decided(verdict
 
 
 @pytest.mark.parametrize("verdict, cells", [
-    (judge("x", GOOD, Target(0.75)), ("x", "0.820", "500", "0.784 to 0.851")),
+    (judge("x", GOOD, Target(0.75)), ("x", "0.820", "500", "0.783 to 0.852")),
     (judge("wrong", WRONG, Target(ceiling=0.05)), ("wrong", "0.030", "1,000", "0.020 to 0.040")),
     (judge("champion", LOSS, Target(0.0)), ("champion (gain)", "-0.060", "500", "-0.087 to -0.032")),
     (judge("size", reading("size", 6.2531, unit="MB"), Target(ceiling=100)), ("size (MB)", "6.253", "-", "-")),
     (judge("x", scored(0, 0), Target(0.9)), ("x", "-", "0", "-")),
-    (judge("x", scored(1, 1)), ("x", "1.000", "1", "0.207 to 1.000")),
+    (judge("x", scored(1, 1)), ("x", "1.000", "1", "0.055 to 1.000")),
     (judge("x", census("x", [True] * 5)), ("x", "1.000", "5", "-")),
-    (FAMILY, ("intents: bad", "0.011", "90", "0.002 to 0.060"))])
+    (FAMILY, ("intents: bad", "0.011", "90", "0.001 to 0.069"))])
 def test_a_row_shows_value_and_rows_and_unit_and_a_dash_for_what_is_not_there(verdict, cells):
     assert verdict_cells(verdict)[:4] == cells
 
@@ -136,9 +136,9 @@ def test_the_error_of_a_red_gate_says_what_was_wanted_and_where_it_is_asked(verd
 def test_remarks_name_each_open_member_the_gravest_first_and_count_the_rest():
     """Members that failed, could not be judged, are too close or late; then the small ones; then what would settle."""
     bad, lost, gone, close, small = remarks([FAMILY])
-    assert bad == "intents: bad 0.011 (n=90, 95 % 0.002 to 0.060) is below its floor 0.500, and misses its stretch 0.900"
+    assert bad == "intents: bad 0.011 (n=90, 95 % 0.001 to 0.069) is below its floor 0.500, and misses its stretch 0.900"
     assert (lost, gone) == ("intents: lost was not measured (n=0)", "intents: gone was not measured (n=0)")
-    assert close == ("intents: close 0.480 (n=50, 95 % 0.348 to 0.615) is too close to its floor 0.500 to call; needs about "
+    assert close == ("intents: close 0.480 (n=50, 95 % 0.339 to 0.624) is too close to its floor 0.500 to call; needs about "
                      "4,319 more labelled test utterances to settle, and misses its stretch 0.950")
     assert small == "intents: not judged, with fewer than 5 rows: tiny 0.667 (n=3)"
     few = remarks([FAMILY], few=1)
@@ -146,12 +146,12 @@ def test_remarks_name_each_open_member_the_gravest_first_and_count_the_rest():
                        "1 with too few rows to be judged)"]
     assert remarks([FAMILY], few=4) == [bad, lost, gone, close, small]
     late = judge_family("slices", [scored(50, 90, "a"), scored(90, 90, "b")], Target(0.1, 0.9))
-    assert remarks([late]) == ["slices: a 0.556 (n=90, 95 % 0.453 to 0.654) misses its stretch 0.900"]
+    assert remarks([late]) == ["slices: a 0.556 (n=90, 95 % 0.447 to 0.659) misses its stretch 0.900"]
 
 
 def test_remarks_name_five_members_and_nothing_about_a_stretch_that_nobody_asked():
     said = remarks([judge_family("f", [scored(1, 90, f"m{at}") for at in range(7)], Target(0.5))])
-    assert said == [f"f: m{at} 0.011 (n=90, 95 % 0.002 to 0.060) is below its floor 0.500" for at in range(5)] + [
+    assert said == [f"f: m{at} 0.011 (n=90, 95 % 0.001 to 0.069) is below its floor 0.500" for at in range(5)] + [
         "f: and 2 more (7 failed)"]
 
 
@@ -191,10 +191,10 @@ def test_a_table_is_aligned_and_has_a_header_and_markdown_has_one_too():
     assert table[0].split() == " ".join(HEADER).split() and len(table) == 3
     assert not any(line != line.rstrip() for line in table)
     assert len({line.index(cell) for line, cell in zip(table, ("limit", "≥ 0.750", "≥ 0.800"), strict=True)}) == 1
-    assert table[1].startswith("x     0.820  500  0.784 to 0.851  ≥ 0.750")
+    assert table[1].startswith("x     0.820  500  0.783 to 0.852  ≥ 0.750")
     head, rule, row, inert = verdict_markdown([*verdicts[:1], judge("a|b\n*c*", scored(9, 10), Target(0.5))]).splitlines()
     assert head == f"| {' | '.join(HEADER)} |" and rule == "| --- | --- | --- | --- | --- | --- | --- |"
-    assert row == "| x | 0.820 | 500 | 0.784 to 0.851 | ≥ 0.750 | - | ✓ pass |"
+    assert row == "| x | 0.820 | 500 | 0.783 to 0.852 | ≥ 0.750 | - | ✓ pass |"
     assert "*c*" not in inert and "&#124;" in inert
 
 

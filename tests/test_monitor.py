@@ -195,7 +195,7 @@ def test_the_same_text_is_labelled_once_others_give_second_opinions_and_the_last
     log.append(*[replace(event, number=0) for event in events[:3]])
     log.append(Event("label", "e1", {"intent": "card"}, pseudonym("grace")))
     row, = batch(log)
-    assert (row.text, row.intent, row.role, row.person) == ("text 1", "card", "sales", pseudonym("grace"))
+    assert (row.text, row.intent, row.role, row.person) == ("text 1", "card", "sales", f"pseudonym:{pseudonym('grace')}")
     log.close()
 
 
@@ -213,8 +213,8 @@ def test_labels_of_other_tools_become_a_batch(released, mlbot):
                                          '{"text": "no", "accept": [], "answer": "reject"}\n')
     done = mlbot("label", "--read", "done.jsonl", "--person", "ada")
     assert done.returncode == 0 and "2 labels" in done.stdout, done.stderr
-    assert (released / "labels.csv").read_text().splitlines()[1:] == ["a new card,expense_claim,,,ada",
-                                                                      "'=1+1,expense_claim,,,ada"]
+    assert (released / "labels.csv").read_text().splitlines()[1:] == ["a new card,expense_claim,,,ada,",
+                                                                      "'=1+1,expense_claim,,,ada,"]
     (released / "done.jsonl").write_text('{"text": 5, "label": ["x"')
     wrong = mlbot("label", "--read", "done.jsonl")
     assert wrong.returncode == 2 and "line 1 is not JSON" in wrong.stderr

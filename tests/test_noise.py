@@ -130,14 +130,20 @@ def test_the_shown_interval_of_a_gain_is_that_of_the_literature():
     assert difference_interval(1, 0, 1)[0] == -1.0 and difference_interval(0, 1, 1)[1] == 1.0  # no gain is beyond all rows
 
 
-def test_no_changed_row_is_no_change_and_only_healed_rows_bound_a_loss_by_the_risk():
+def test_no_changed_row_is_no_change_and_bounds_are_never_inside_the_mid_p_ones():
+    """The bounds of a gain are the wider ones of mid-p and the shown interval, on the side of zero that mid-p says."""
     assert difference_bounds(0, 0, 50) == (0.0, 0.0) and healed_bound(0, 7, 0.025) == 1.0
-    assert difference_bounds(1, 0, 50) == pytest.approx((-0.02, 0.018)) and difference_bounds(0, 1, 50)[1] == 0.02
     assert difference_bounds(9, 4, 100) == difference_bounds(9, 4, 100, 0.025) != difference_bounds(9, 4, 100, 0.05)
-    least, most = difference_bounds(0, 6, 100)
-    assert most == 0.06  # all that changed may have healed
-    share = (least / 0.06 + 1) / 2
-    assert share**6 / 2 == pytest.approx(0.025, abs=1e-9)  # mid-p: half of the chance of six in six
+    for broke, healed, n in ((1, 0, 50), (0, 1, 50), (9, 4, 100), (0, 6, 100), (30, 4, 200)):
+        least, most = difference_bounds(broke, healed, n)
+        mirrored = difference_bounds(healed, broke, n)
+        assert (least, most) == pytest.approx((-mirrored[1], -mirrored[0]))
+        changed = (broke + healed) / n
+        inner = [(2 * share - 1) * changed for share in (1 - healed_bound(healed, broke, 0.025), healed_bound(broke, healed, 0.025))]
+        assert least <= inner[0] + 1e-9 and most >= inner[1] - 1e-9
+        assert (least > 0) == (inner[0] > 0) and (most < 0) == (inner[1] < 0)
+    least, _ = difference_bounds(0, 6, 100)
+    assert least == pytest.approx(min(0.06 * (2 * 0.05 ** (1 / 6) - 1), difference_interval(0, 6, 100, 0.05)[0]))
 
 
 def test_chances_at_the_ends_are_certain():
