@@ -160,7 +160,7 @@ def wider_levels(count: int) -> list[float]:
     if count < 2:
         return list(LEVELS)
     steps = special().stdtrit(count - 1, np.array(LEVELS)) * math.sqrt(count / (count - 1))
-    return special().ndtr(steps).tolist()
+    return np.clip(special().ndtr(steps), 1e-12, 1 - 1e-12).tolist()  # two groups: beyond what a float tells from 1
 
 
 def corrected_levels(values: np.ndarray, value: float, left_out: np.ndarray, count: int,

@@ -139,7 +139,8 @@ def test_no_changed_row_is_no_change_and_bounds_are_never_inside_the_mid_p_ones(
         mirrored = difference_bounds(healed, broke, n)
         assert (least, most) == pytest.approx((-mirrored[1], -mirrored[0]))
         changed = (broke + healed) / n
-        inner = [(2 * share - 1) * changed for share in (1 - healed_bound(healed, broke, 0.025), healed_bound(broke, healed, 0.025))]
+        shares = 1 - healed_bound(healed, broke, 0.025), healed_bound(broke, healed, 0.025)
+        inner = [(2 * share - 1) * changed for share in shares]
         assert least <= inner[0] + 1e-9 and most >= inner[1] - 1e-9
         assert (least > 0) == (inner[0] > 0) and (most < 0) == (inner[1] < 0)
     least, _ = difference_bounds(0, 6, 100)
