@@ -25,7 +25,7 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "python3 benchmarks/serve.py": "test_benchmarks",
              "mlbot serve --demo --train": "test_serve", "mlbot token": "test_serve", "mlbot token --webhooks": "test_serve",
              "mlbot token --predict": "test_serve",
-             "mlbot rollback --why REASON": "test_serve",
+             "mlbot rollback --why REASON": "test_serve", "mlbot waive champion --why REASON --until DAY": "test_ships",
              "mlbot promote MODEL --canary 0.1": "test_serve", "mlbot data erase --person NAME": "test_monitor",
              "mlbot data erase": "test_store",
              "mlbot label --to labels.csv": "test_pages", "mlbot bundle": "test_bundle", "mlbot bundle --back": "test_bundle",
