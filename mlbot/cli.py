@@ -37,7 +37,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -198,8 +198,6 @@ def run(options: argparse.Namespace) -> int:
     from mlbot.files import held
     settings = load_settings()
     with held(settings.places.models / ".run", 60 * (options.minutes or settings.budget.run), say_waits):
-        with suppress(InputError, NoVerdict):  # a history that nobody can believe is said where it is asked for
-            settle_release(settings.places.models)
         return run_now(options)
 
 
