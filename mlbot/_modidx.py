@@ -1059,6 +1059,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'mlbot.house.check_ready': ('house.html#check_ready', 'mlbot/house.py'),
                              'mlbot.house.comes_twice': ('house.html#comes_twice', 'mlbot/house.py'),
                              'mlbot.house.host_in': ('house.html#host_in', 'mlbot/house.py'),
+                             'mlbot.house.is_program': ('house.html#is_program', 'mlbot/house.py'),
                              'mlbot.house.is_slow': ('house.html#is_slow', 'mlbot/house.py'),
                              'mlbot.house.judge_canary': ('house.html#judge_canary', 'mlbot/house.py'),
                              'mlbot.house.listen': ('house.html#listen', 'mlbot/house.py'),

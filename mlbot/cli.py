@@ -683,7 +683,7 @@ def retrain(options: argparse.Namespace) -> int:
         print(f"another scheduler has just started training {attempt.number}: nothing was run here\n"
               f"next:   {program()} retrain --check")
         return 3 if options.force else 0
-    asked.now, asked.day = now, asked.day or (f"{now:%Y-%m-%d}" if options.now else "")
+    asked.now = now  # of the schedule; what ships is judged by the rules of today
     asked.why = asked.why or f"retrain: {', '.join(decision.names) or 'forced'}"
     asked.no_release = asked.no_release or settings.retrain.promote == "propose"
     asked.force = asked.force or options.force

@@ -7,8 +7,8 @@ __all__ = ['MOST_BODY', 'Word', 'Key', 'CALLER', 'GIVEN', 'LOOPBACK', 'ONCE', 'R
            'PREDICT', 'LONG', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Figures', 'Buckets', 'host_in',
            'Hosts', 'caller_at', 'caller_of', 'comes_twice', 'body_problem', 'Guard', 'NoModel', 'NotReady', 'TooMany',
            'Kept', 'one_of_few', 'Recorder', 'LogWatch', 'Limits', 'Shares', 'House', 'problems_of', 'alert_of',
-           'check_ready', 'say_alerts', 'renew_tokens', 'judge_canary', 'bearer_of', 'may_predict', 'source_of',
-           'prediction_for', 'usual_length', 'once_more', 'is_slow', 'Express', 'Later', 'Front', 'listen',
+           'check_ready', 'say_alerts', 'renew_tokens', 'judge_canary', 'bearer_of', 'may_predict', 'is_program',
+           'source_of', 'prediction_for', 'usual_length', 'once_more', 'is_slow', 'Express', 'Later', 'Front', 'listen',
            'run_server']
 
 # %% ../nbs/67_house.ipynb #67a0c003
@@ -654,10 +654,15 @@ def bearer_of(house: House, authorization: str, now: float) -> Identity | None:
 
 def may_predict(house: House, authorization: str, now: float) -> bool:
     """Whether a header lets somebody ask for predictions: by a token of a program, or by a signed identity."""
-    if house.tokens is None or is_known(bearer(authorization), house.tokens):
+    if house.tokens is None or is_program(house, authorization):
         return True
     found = bearer_of(house, authorization, now)
     return found is not None and found.kind in DOORS["predictions"]
+
+
+def is_program(house: House, authorization: str) -> bool:
+    """Whether a header bears the token of a program, which may ask in the name of any person."""
+    return house.tokens is not None and is_known(bearer(authorization), house.tokens)
 
 
 @lru_cache(10_000)
@@ -666,23 +671,26 @@ def source_of(secret: str, caller: str) -> str:
     return "a" + hmac.new(secret.encode(), b"caller:" + caller.encode(), sha256).hexdigest()[:15] if caller else ""
 
 
-def prediction_for(house: House, data: Ask, caller: str = "", who: Identity | None = None) -> Prediction:
+def prediction_for(house: House, data: Ask, caller: str = "", authorization: str = "") -> Prediction:
     """The answer to one request for a prediction; it is counted and handed to the log.
 
-    `caller`: the address that asks; `who`: the person, where a token says so; else the request may name one.
+    `caller`: the address that asks. Its header `authorization` may say who the person is, or that a program asks, which
+    vouches for whom the request names: each person then has a share of the label queue, and the program itself is no flood.
     """
+    who = bearer_of(house, authorization, time.time())
     model = house.model(data.conversation_id or "")
     judged = _bot.judge(model, data.text, data.context, house.settings.costs)
     answer, process = judged.answer, house.processes().get(judged.answer.intent)
     house.figures.decide(judged.decision)
     role, location = data.context.get("role", ""), data.context.get("location", "")
     text, known = clean(data.text), pseudonym(who.person) if who else ""
-    source = known or source_of(house.secret, caller)  # a name that only the request says is no source of its own
+    vouched, person = not known and is_program(house, authorization), known or pseudonym(data.person)
+    source = person if known or (vouched and person) else source_of(house.secret, caller)
+    kind = "asked" if vouched and not person else house.shares.kind(source)
     facts = {"text": text, "role": role, "location": location, **_bot.facts_of(judged)}
-    facts |= {} if known else {"source": source}
+    facts |= {} if source == person else {"source": source}
     beside = _bot.beside(house.bot, judged, text, role, location)
-    house.recorder.put(Event(house.shares.kind(source), judged.request_id, facts | beside,
-                             known or pseudonym(data.person)))
+    house.recorder.put(Event(kind, judged.request_id, facts | beside, person))
     unknown = [f"the model knows no {name}" for name in data.context if name not in model.context]
     return Prediction(judged.request_id, answer.model, judged.decision, answer.intent,
                       ProcessName(process.key, process.title) if process else None, answer.confidence, answer.in_scope,
@@ -753,7 +761,7 @@ class Express:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         try:
-            return self.write(prediction_for(self.house, data, caller, bearer_of(self.house, header, time.time())))
+            return self.write(prediction_for(self.house, data, caller, header))
         except Exception:  # whatever it is, the framework meets it again and says it
             return None
 

@@ -58,7 +58,6 @@ from mlbot.house import (
     TooMany,
     Word,
     alert_of,
-    bearer_of,
     check_ready,
     may_predict,
     one_of_few,
@@ -248,9 +247,7 @@ def shown_case(case: _bot.Case) -> dict:
 @post("/v1/predict", name="predict", status_code=200, guards=[predicts], sync_to_thread=True)
 def predict(request: Request, data: Ask) -> Prediction:
     """What a text wants, and what the bot would do about it."""
-    house = house_of(request)
-    who = bearer_of(house, request.headers.get("authorization", ""), time.time())
-    return prediction_for(house, data, request.scope.get(CALLER, ""), who)
+    return prediction_for(house_of(request), data, request.scope.get(CALLER, ""), request.headers.get("authorization", ""))
 
 # %% ../nbs/68_serve.ipynb #1de03c3d
 @get("/v1/intents", name="intents", sync_to_thread=True)

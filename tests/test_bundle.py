@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mlbot.artefact import read_artefact
+from mlbot.artefact import as_json, read_artefact
 from mlbot.bundle import (
     bundle_before,
     bundle_models,
@@ -32,9 +32,10 @@ from mlbot.bundle import (
     write_sums,
 )
 from mlbot.errors import InputError
+from mlbot.files import mark, shared_key
 from mlbot.live import let_ship, previous, promote, read_pointer, released_names
 from mlbot.predict import Predictor
-from mlbot.registry import history
+from mlbot.registry import history, without_mark
 from mlbot.settings import load_settings
 from tests.serving import free_port
 from tests.test_carry import with_other
@@ -184,6 +185,7 @@ def test_back_to_the_bundle_before_is_one_command(installed, mlbot):
     (second / "settings.ini").write_text("[service]\nper_caller = 7\n")
     entry = json.loads((second / "carried" / "releases" / "00000002.json").read_text())
     older = {**entry, "model": entry["before"], "before": entry["model"], "why": "second"}
+    older["mark"] = mark(shared_key(), b"entry", as_json(without_mark(older)))
     (second / "carried" / "releases" / "00000003.json").write_text(json.dumps(older))
     assert use_bundle(second, target) == entry["before"] and load_settings(target).service.per_caller == 7
     for champion, per_caller, serves in ((entry["model"], 999, first), (entry["before"], 7, "second"),

@@ -13,7 +13,7 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activate": "of no use to a process",
              "mlbot data fetch banking77": "test_data has its home on a local server",
              "mlbot run --data banking77 --split-column split": "test_public", "mlbot lab": "opens a browser",
-             "mlbot export": "test_checkout",
+             "mlbot export": "test_checkout", "mlbot promote MODEL --unjudged --why REASON": "test_ships",
              "mlbot replay": "test_replay", "mlbot replay --policies": "test_replay",
              "mlbot waive GATE --why REASON --until DAY": "test_verdicts", "python3 benchmarks/predict.py": "test_benchmarks",
              "python3 benchmarks/verdicts.py": "test_benchmarks", "python3 benchmarks/labels_needed.py": "test_benchmarks",
@@ -46,7 +46,7 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
 def commands():
     """Every command of the README, in order: those in blocks and those in running text."""
     text = "\n".join(code for language, code in BLOCKS if language == "sh")
-    inline = re.findall(r"`((?:mlbot|python3) [^`]+)`", README)
+    inline = [" ".join(found.split()) for found in re.findall(r"`((?:mlbot|python3) [^`]+)`", README)]
     return [line for line in [*text.splitlines(), *inline] if line.strip()]
 
 

@@ -334,7 +334,7 @@ def test_a_store_counts_the_rows_that_a_run_trains_on(project, mlbot, csv_file):
     source, columns = choose(settings)
     rows = split(load_source(source, columns, settings), settings.data).train
     assert training_rows(settings) == stored_rows(settings.places.data, None, settings) == len(rows) > 300
-    assert training_rows(settings, {"data": "sample"}) == 340
+    assert training_rows(settings, {"data": "sample"}) == 338
 
 
 @pytest.fixture
@@ -371,7 +371,7 @@ def test_check_answers_by_exit_code_and_for_a_workflow(quick, mlbot, tmp_path):
     yes = mlbot("retrain", "--check", "--now", (last + 7 * DAY).isoformat(), env={"GITHUB_OUTPUT": str(out)})
     assert (no.returncode, yes.returncode) == (1, 0), no.stdout + yes.stdout + yes.stderr
     assert out.read_text() == "due=false\ndue=true\n" and calls == []
-    assert "340 training rows, +0.0% on 340; asked: +10.0%" in no.stdout and "next:" in no.stdout
+    assert "338 training rows, +0.0% on 338; asked: +10.0%" in no.stdout and "next:" in no.stdout
     assert "due:      yes: cadence" in yes.stdout
     assert mlbot("retrain", "--check", "--now", "yesterday").returncode == 2
     assert mlbot("retrain", "--check", "--data", "nowhere.csv").returncode == 2
@@ -394,7 +394,7 @@ def test_a_due_training_runs_as_mlbot_run_does_and_is_noted(quick, mlbot):
     assert calls[0].minutes == 3 and calls[0].data == "sample" and calls[0].why == "retrain: cadence"
     assert calls[0].day == f"{now:%Y-%m-%d}" and not calls[0].no_release
     line = line_of(project)
-    assert line["code"] == 1 and line["minutes"] == 8 and line["rows"] == 340 and line["reasons"] == ["cadence"]
+    assert line["code"] == 1 and line["minutes"] == 8 and line["rows"] == 338 and line["reasons"] == ["cadence"]
     assert mlbot("retrain", "--now", (now + timedelta(hours=20)).isoformat()).returncode == 0 and len(calls) == 1
     forced = mlbot("retrain", "--now", (now + timedelta(hours=21)).isoformat(), "--force")
     assert forced.returncode == 1 and len(calls) == 2 and line_of(project)["forced"]
@@ -522,7 +522,7 @@ def test_two_real_machines_at_once_train_once_and_warn_of_the_budget(tmp_path_fa
         (top / name / "settings.ini").write_text(f"[places]\ncarried = {shared}\ncache =\n"
                                                  "[data]\nsource = sample\nsuspects = 0\n")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    slow = Duration(MONDAY, "r", "m", "sample", 340, 1.0, 0.95 * 1800, cores=cores, loop=reference_ms())
+    slow = Duration(MONDAY, "r", "m", "sample", 338, 1.0, 0.95 * 1800, cores=cores, loop=reference_ms())
     for week in range(1, 9):
         add_duration(Folder(shared), replace(slow, at=MONDAY - timedelta(weeks=week)))
     command = [sys.executable, "-m", "mlbot", "retrain", "--now", MONDAY.isoformat(), "--minutes", "29"]
@@ -540,7 +540,7 @@ def test_two_real_machines_at_once_train_once_and_warn_of_the_budget(tmp_path_fa
         asked = mlbot("retrain", "--check", "--now", (MONDAY + days * DAY).isoformat(), cwd=top / "fresh")
         assert asked.returncode == code, asked.stdout + asked.stderr
     last = read_durations(Folder(shared))[-1]
-    assert last.rows == 340 and last.source == "sample" and 0 < last.seconds < last.whole and len(last.curve) >= 3
+    assert last.rows == 338 and last.source == "sample" and 0 < last.seconds < last.whole and len(last.curve) >= 3
     assert len(read_durations(Folder(shared))) == 9 and not (top / winner / "models" / "durations").exists()
     assert re.search(r"^warning: the run may need .* of its 29 min within 4 weeks", said[winner], re.MULTILINE), said[winner]
 

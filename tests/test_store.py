@@ -257,7 +257,7 @@ def test_a_store_that_cannot_be_reached_is_no_verdict_and_changes_nothing(projec
         done = mlbot(*command, env=gone)
         assert done.returncode == 3 and "the store does not answer" in done.stderr, done.stderr
         assert "topsecret" not in done.stderr and "Traceback" not in done.stderr and "\x1b" not in done.stderr
-    assert not (project / "models").exists() and not (project / "data.lock").exists()
+    assert not list((project / "models").glob("[!.]*")) and not (project / "data.lock").exists()
 
 
 def test_a_server_that_stops_midway_is_no_verdict(s3, monkeypatch):
@@ -498,5 +498,5 @@ def test_an_account_that_goes_away_midway_through_a_run_leaves_nothing_half_trai
         done = mlbot("run", env={"AWS_ENDPOINT_URL": os.environ["AWS_ENDPOINT_URL"]})
     assert wire.up + wire.down > 0.6 * whole                                  # it had begun
     assert done.returncode == 3 and "the store does not answer" in done.stderr and "Traceback" not in done.stderr, done.stderr
-    assert not (project / "models").exists()
+    assert not list((project / "models").glob("[!.]*"))
     assert not list(project.glob("runs/*/model")) and not list(project.glob("runs/*/train.csv"))
