@@ -294,7 +294,7 @@ class Project:
 def reach(cells: list[str], project: Project) -> Reached:
     """All code of a project that cells reach.
 
-    The digests are of syntax trees without docstrings; a name of `Reached.code` is such as `mlbot.text.clean`.
+    The digests are of syntax trees without docstrings; a name of `Reached.code` is such as `mlbot.text.words`.
     """
     trees = [without_docstrings(tree) for tree in map(parse_cell, cells) if tree is not None]
     body = [statement for tree in trees for statement in tree.body]
