@@ -124,7 +124,7 @@ def bootstraps() -> Iterator[Line]:
     spent = np.where(confidence > 0.7, ~right * 10 / 3, 1.0)
     for n in (20, 50, 200, 800):
         def of_cost(random, n=n):
-            return cost_score(spent[random.integers(0, len(spent), n)]), float(spent.mean())
+            return cost_score(spent[random.integers(0, len(spent), n)], most=10 / 3), float(spent.mean())
         yield Line("cost", n, "-", of_cost)
     outside = np.random.default_rng(2).beta(2.5, 2.5, 20_000)
     auroc = area_under_roc(confidence, outside)

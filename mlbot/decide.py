@@ -68,12 +68,15 @@ def real_costs(decisions: Sequence[str], right, among, costs: Costs) -> np.ndarr
     return np.select([decisions == name for name in by_decision], list(by_decision.values()), costs.handoff)
 
 
-def cost_score(spent: np.ndarray, groups=None):
-    """The mean cost of a message as a `Score`, with its interval; less is better."""
+def cost_score(spent: np.ndarray, groups=None, most: float = 0.0):
+    """The mean cost of a message as a `Score`, with its interval; less is better.
+
+    `most`: what the dearest message can cost, also when none here did.
+    """
     from mlbot.evaluate import mean_score  # the service decides without it, and without scipy
     spent = np.asarray(spent, float)
     groups = np.arange(len(spent)) if groups is None else np.asarray(groups)
-    return mean_score("cost", spent, groups, (0.0, float(spent.max(initial=0))), "lower", (0.0, np.inf))
+    return mean_score("cost", spent, groups, (0.0, float(spent.max(initial=most))), "lower", (0.0, np.inf))
 
 
 def decision_table(decisions: Sequence[str], right, spent: np.ndarray) -> list[dict]:

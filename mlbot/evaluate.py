@@ -186,17 +186,22 @@ def drawn_again(statistic: Callable[[np.ndarray], float | np.ndarray], groups: n
     return np.array(drawn), np.array(left_out)
 
 
-def never_seen(count: int, value: float) -> np.ndarray:
-    """The ends that what was seen in none of `count` groups leaves open, in the order of `LEVELS`."""
-    rare = [1 - share_at_least(count, count, risk) for risk in (0.025, 0.05)]
-    return value + np.array([-rare[0], rare[0], -rare[1], rare[1]])
+def never_seen(count: int, value: float, scale: tuple[float, float] | None = None) -> np.ndarray:
+    """The ends that what was seen in none of `count` groups leaves open, in the order of `LEVELS`.
+
+    Such groups may lie anywhere on the `scale` of a mean; without one, each moves the value by its own share at most.
+    """
+    rare = np.repeat([1 - share_at_least(count, count, risk) for risk in (0.025, 0.05)], 2)
+    down, up = (1, 1) if scale is None else (value - scale[0], scale[1] - value)
+    return value + rare * np.array([-down, up, -down, up])
 
 
 def bootstrap(metric: str, statistic: Callable[[np.ndarray], float], groups: np.ndarray, draws: int = 1000, seed: int = 0,
-              better: str = "higher", within: tuple[float, float] = (-math.inf, math.inf)) -> Score:
+              better: str = "higher", within: tuple[float, float] = (-math.inf, math.inf),
+              scale: tuple[float, float] | None = None) -> Score:
     """Score of `statistic(weights)`, with its interval over draws of whole groups. `groups` has a name a row.
 
-    `within`: the least and the largest value that the statistic can have.
+    `within`: the least and the largest value that the statistic can have; `scale`: of a mean, those that one row can have.
     """
     n, count = len(groups), len(np.unique(groups))
     if n == 0:
@@ -206,13 +211,13 @@ def bootstrap(metric: str, statistic: Callable[[np.ndarray], float], groups: np.
         return Score(metric, value, n, *within, effective=1.0, better=better)
     drawn, left_out = drawn_again(statistic, groups, draws, seed)
     ends = np.quantile(drawn, corrected_levels(drawn, value, left_out, count, wider_levels(count)))
-    return bounded(metric, value, n, count, ends, better, within)
+    return bounded(metric, value, n, count, ends, better, within, scale)
 
 
-def bounded(metric: str, value: float, n: int, count: int, ends: np.ndarray, better: str,
-            within: tuple[float, float]) -> Score:
+def bounded(metric: str, value: float, n: int, count: int, ends: np.ndarray, better: str, within: tuple[float, float],
+            scale: tuple[float, float] | None = None) -> Score:
     """The score with these ends, none nearer to the value than `never_seen` allows, all of them `within` what is possible."""
-    rare = never_seen(count, value)
+    rare = never_seen(count, value, scale)
     low, high, least, most = (float(np.clip(pick(pair), *within))
                               for pick, pair in zip((min, max) * 2, zip(ends, rare, strict=True), strict=True))
     return Score(metric, value, n, low, high, least, most, float(count), better)
@@ -224,12 +229,8 @@ def mean_score(metric: str, values, groups, ends: tuple[float, float], better: s
     values, n, count = np.asarray(values, float), len(values), len(np.unique(groups))
     if not n or not (values.any() or better == "lower"):
         return Score(metric, 0.0 if n else math.nan, n, 0.0, 0.0 if n else 1.0, effective=float(count), better=better)
-    padded = np.append(values, ends)
-    of_row = np.append(np.unique(groups, return_inverse=True)[1], [count, count + 1])
-    found = bootstrap(metric, lambda weights: float(weights @ padded / weights.sum()), of_row, draws, seed, better, within)
-    value = float(values.mean())
-    return Score(metric, value, n, min(value, found.low), max(value, found.high), min(value, found.at_least),
-                 max(value, found.at_most), float(count), better)
+    return bootstrap(metric, lambda weights: float(weights @ values / weights.sum()), np.asarray(groups), draws, seed, better,
+                     within, ends)
 
 # %% ../nbs/25_evaluate.ipynb #e5051525
 F1_ROWS = 10  # rows an intent, on average, from which on macro-F1 has an interval

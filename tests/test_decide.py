@@ -74,7 +74,8 @@ def test_a_decision_costs_what_it_did_and_the_table_adds_up():
     table = {row["decision"]: row for row in decision_table(decisions, right, spent)}
     assert table["all"]["cost"] == cost_score(spent).value == spent.mean() and table[CONFIRM]["right"] == 0.5
     assert sum(table[name]["n"] for name in DECISIONS) == table["all"]["n"] == 8
-    assert 3 < cost_score(np.full(50, 3.0)).high < 3.1 and not cost_score([]).measured
+    low, high = (cost_score(np.full(50, 3.0), most=most) for most in (0, 10))  # what was never seen, but can be
+    assert low.low < 3 == low.high < high.high < 3.6 and not cost_score([]).measured
 
 
 def test_the_curve_gains_by_handing_over_the_unsure_only():
