@@ -14,7 +14,7 @@ counts them. Results are kept in `runs/mutation.json`: an interrupted run goes o
 `--survivors` tries only what has survived so far.
 
 Why not an existing tool: mutmut 3 leaves module constants, dataclass fields and properties alone, and mutates every error
-text; Cosmic Ray edits the checkout in place and starts a Python for each mutant (4 s each here). Neither runs a notebook.
+text; Cosmic Ray edits the checkout in place and starts a Python for each mutant. Neither runs a notebook.
 """
 
 import argparse

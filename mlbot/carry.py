@@ -196,6 +196,7 @@ def fetch_model(models: Path, name: str, objects: Objects) -> bool:
 
     Raises InputError, and changes nothing, when it is damaged or not there; NoVerdict when it was not judged.
     """
+    sweep(models, ".new-*")
     if is_intact(models / name, name):
         take_judgement(models, name, objects)
         take_beside(models, name, objects)
@@ -206,7 +207,6 @@ def fetch_model(models: Path, name: str, objects: Objects) -> bool:
         raise InputError(f"model {name} is not carried", "a model that was pushed", "mlbot models --push, where it is", place)
     listed = parse_json(manifest, f"{place}/{MANIFEST}").get("sha256")
     models.mkdir(parents=True, exist_ok=True)
-    sweep(models, ".new-*")
     with tempfile.TemporaryDirectory(prefix=".new-", dir=models) as somewhere:
         new = Path(somewhere) / name
         new.mkdir()

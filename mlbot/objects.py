@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .errors import InputError, MlbotError, NoVerdict, refuse_secrets
-from .files import flush, open_beside, write_atomic
+from .files import flush, open_beside, sweep, write_atomic
 
 # %% ../nbs/03_objects.ipynb #a7dd95d2
 class Objects(Protocol):
@@ -100,8 +100,9 @@ class Folder:
         return create_file(self._path(name), data)
 
     def names(self, prefix: str = "") -> list[str]:
-        """The names that begin with `prefix`, in order."""
+        """The names that begin with `prefix`, in order. Files beside them that were begun and abandoned are removed."""
         above = self.root / folder_of(prefix, str(self.root))
+        sweep(above, "**/.*.????????")
         found = [path.relative_to(self.root).as_posix() for path in above.rglob("*") if path.is_file()]
         return sorted(name for name in found if name.startswith(prefix) and NAME.fullmatch(name))
 
