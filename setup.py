@@ -4,7 +4,7 @@ import shutil
 from configparser import ConfigParser
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
@@ -38,14 +38,14 @@ setup(
     license=package["license"],
     keywords=package["keywords"].split(),
     python_requires=">=" + package["python"],
-    packages=["mlbot"],
+    packages=find_packages(include=["mlbot", "mlbot.*"]),
     package_data={"mlbot": ["shipped/sample/*", "shipped/company/*", "shipped/company/wordings/*", "shipped/workflows/*",
                             "shipped/project/*", "web/*", "deploy/*", "templates/*"]},
     install_requires=package["requirements"].split(),
     extras_require=extras,
     entry_points={
-        "console_scripts": ["mlbot = mlbot.cli:main"],
-        "pytest11": ["mlbot = mlbot.pytest_plugin"],
+        "console_scripts": ["mlbot = mlbot.cli.main:main"],
+        "pytest11": ["mlbot = mlbot.run.pytest_plugin"],
     },
     cmdclass={"build_py": BuildWithNotebooks},
 )

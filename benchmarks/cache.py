@@ -28,7 +28,7 @@ from mlbot.settings import parse
 ROOT = Path(__file__).resolve().parent.parent
 DVC = shutil.which("dvc")
 STEPS = ("1_prepare", "2_train", "3_gate")
-START = ("from mlbot.runs import load_json, open_run, save_json\nfrom mlbot.settings import load_settings\n"
+START = ("from mlbot.run.folder import load_json, open_run, save_json\nfrom mlbot.settings import load_settings\n"
          "settings = load_settings()\nfolder = open_run(settings, run)")
 CELLS = {
     "1_prepare": ('run = "new"\ndata = ""', 'save_json((settings.root / "words.csv").read_text(), folder / "rows.json")'),

@@ -19,10 +19,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
 
-from mlbot import company
-from mlbot.company import LAST_WEEK, OOS, draw_weeks, known_labels
-from mlbot.split import side_of
-from mlbot.text import crossed
+from mlbot.data import company
+from mlbot.data.company import LAST_WEEK, OOS, draw_weeks, known_labels
+from mlbot.data.split import side_of
+from mlbot.text.clean import crossed
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlbot.blame import Crossing, effects, score_effects
-from mlbot.decide import CONFIRM, EXECUTE, OUT_OF_SCOPE, cost_score
-from mlbot.evaluate import (
+from mlbot.bot.monitor import Answered, Share, estimates, guesses, rightness
+from mlbot.model.decide import CONFIRM, EXECUTE, OUT_OF_SCOPE, cost_score
+from mlbot.run.blame import Crossing, effects, score_effects
+from mlbot.stats.bounds import share_by_bets, wilson
+from mlbot.stats.scores import (
     Score,
     area_under_roc,
     calibration_error,
@@ -34,8 +36,6 @@ from mlbot.evaluate import (
     recall_by_intent,
     share,
 )
-from mlbot.monitor import Answered, Share, estimates, guesses, rightness
-from mlbot.noise import share_by_bets, wilson
 
 WANTED = 0.94
 

@@ -110,7 +110,7 @@ def in_fork(page: Page, folder: Path, work, when: int = OFF, torn: bool = False,
 def command(*words: str):
     """A command of mlbot, to be called in a fork."""
     def work() -> int:
-        from mlbot.cli import main
+        from mlbot.cli.main import main
         try:
             return main(list(words))
         except SystemExit as end:
@@ -122,8 +122,8 @@ def make_base(folder: Path) -> None:
     """A project with two released models, the first of them the champion and carried, a store of one batch, and a log."""
     import csv
 
-    from mlbot.data import Columns, read_utterances, sample_file
-    from mlbot.events import Event, EventLog
+    from mlbot.bot.events import Event, EventLog
+    from mlbot.data.table import Columns, read_utterances, sample_file
     from mlbot.settings import load_settings
     folder.mkdir(parents=True)
     shutil.copytree(HERE.parent / "nbs" / "pipeline", folder / "nbs" / "pipeline")
@@ -189,7 +189,7 @@ def torn_lines(file: Path) -> list[str]:
 
 def sides_of(folder: Path) -> dict[str, str]:
     """Side of each text of the store."""
-    from mlbot.store import open_table, read_rows
+    from mlbot.data.store import open_table, read_rows
     table = open_table(str(folder / "data"))
     rows = read_rows(table, ["text", "life", "reason"])
     return {row.text: row.life for row in rows[rows["reason"] == ""].itertuples()}
@@ -197,9 +197,9 @@ def sides_of(folder: Path) -> dict[str, str]:
 
 def seen_after_death(folder: Path, before: dict) -> list[str]:
     """What the next person may stumble on: nothing of this may ever be."""
-    from mlbot.live import Live
-    from mlbot.registry import champion, history
-    from mlbot.store import open_table, read_rows
+    from mlbot.data.store import open_table, read_rows
+    from mlbot.model.registry import champion, history
+    from mlbot.model.rollout import Live
     wrong = []
     for what in ("models", "data", "events"):
         try:
@@ -229,11 +229,11 @@ def seen_after_death(folder: Path, before: dict) -> list[str]:
 
 def seen_in_the_end(folder: Path, before: dict) -> list[str]:
     """What must hold after the command has run again: everything agrees, and nothing is left over."""
-    from mlbot.carry import read_releases
-    from mlbot.ledger import ledger_file, read_digests
-    from mlbot.live import read_pointer
-    from mlbot.objects import open_objects
-    from mlbot.registry import history, is_intact
+    from mlbot.data.ledger import ledger_file, read_digests
+    from mlbot.model.registry import history, is_intact
+    from mlbot.model.rollout import read_pointer
+    from mlbot.ops.replicate import read_releases
+    from mlbot.storage import open_objects
     wrong, models = seen_after_death(folder, before) + leftovers(folder) + torn_lines(folder / "models" / "history.jsonl"), \
         folder / "models"
     pointer, told = read_pointer(models), history(models)
@@ -250,7 +250,7 @@ def seen_in_the_end(folder: Path, before: dict) -> list[str]:
 
 def state_of(folder: Path) -> dict:
     """What is compared with later: rows a batch, and the side of each text."""
-    from mlbot.store import open_table, read_rows
+    from mlbot.data.store import open_table, read_rows
     rows = read_rows(open_table(str(folder / "data")), ["batch"])
     return {"batches": rows["batch"].value_counts().to_dict(), "sides": sides_of(folder), "may": []}
 
@@ -268,7 +268,7 @@ class Scene:
 
 def promote_quietly(folder: Path) -> None:
     """Make the other model the champion, and carry it nowhere."""
-    from mlbot.live import promote
+    from mlbot.model.rollout import promote
     promote(folder / "models", names_of(folder)[1], {"who": "benchmark", "why": "not carried yet"})
 
 
@@ -374,7 +374,8 @@ def main() -> int:
     base = Path(options.base) if options.base else work / "base"
     if not base.exists():
         make_base(base)
-    for name in ("numpy", "pandas", "scipy.sparse", "sklearn.svm", "mlbot.cli", "mlbot.pipeline", "mlbot.predict"):
+    for name in ("numpy", "pandas", "scipy.sparse", "sklearn.svm", "mlbot.cli.main", "mlbot.run.pipeline",
+                 "mlbot.model.predict"):
         import_module(name)  # forks have them loaded
     code, text = in_fork(page, base, lambda: print(first_text(base)))
     known, worst = scenes(base, text.strip()), 0

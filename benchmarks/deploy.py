@@ -31,13 +31,13 @@ PORT = 8765
 
 def release_two(root: Path) -> None:
     """A project on the company with two releases."""
-    from mlbot.live import write_golden
-    from mlbot.model import to_artefact, train
-    from mlbot.predict import Predictor
-    from mlbot.registry import release
+    from mlbot.data.source import choose, load_source
+    from mlbot.data.split import split
+    from mlbot.model.predict import Predictor
+    from mlbot.model.registry import release
+    from mlbot.model.rollout import write_golden
+    from mlbot.model.train import to_artefact, train
     from mlbot.settings import load_settings
-    from mlbot.source import choose, load_source
-    from mlbot.split import split
     (root / "settings.ini").write_text("[data]\nsource = company\n")
     settings = load_settings(root)
     source, columns = choose(settings, "company")
@@ -106,7 +106,7 @@ def measure(root: Path, wheels: str) -> None:
 
 def measure_many(root: Path) -> None:
     """A promotion on one machine, until servers elsewhere answer with the model."""
-    from mlbot.live import previous, read_pointer
+    from mlbot.model.rollout import previous, read_pointer
     (root / "settings.ini").write_text("[data]\nsource = company\n[places]\ncarried = shared\n")
     champion, before = read_pointer(root / "models"), previous(root / "models")
     services = []

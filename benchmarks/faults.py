@@ -28,15 +28,15 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from mlbot.artefact import POINTER
-from mlbot.data import Columns, read_utterances, sample_file
+from mlbot.data.split import split
+from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.files import write_atomic
-from mlbot.live import Live, promote, read_pointer, write_golden
-from mlbot.model import to_artefact, train
-from mlbot.predict import Predictor
-from mlbot.registry import release
+from mlbot.model.artefact import POINTER
+from mlbot.model.predict import Predictor
+from mlbot.model.registry import release
+from mlbot.model.rollout import Live, promote, read_pointer, write_golden
+from mlbot.model.train import to_artefact, train
 from mlbot.settings import load_settings
-from mlbot.split import split
 
 TEXT = json.dumps({"text": "I need a new card", "context": {"role": "sales"}})
 JSON = {"Content-Type": "application/json"}

@@ -16,11 +16,11 @@ import numpy as np
 from predict import sources_at_hand
 from sklearn.linear_model import LogisticRegression
 
-from mlbot.ledger import digests_of
-from mlbot.model import encoder_of, train
+from mlbot.data.ledger import digests_of
+from mlbot.data.source import PUBLIC, choose, load_source
+from mlbot.data.split import split
+from mlbot.model.train import encoder_of, train
 from mlbot.settings import TIERS, load_settings
-from mlbot.source import PUBLIC, choose, load_source
-from mlbot.split import split
 
 
 def vectors_of(encoder, texts) -> np.ndarray:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from mlbot.forecast import Duration, forecast, warning_of
+from mlbot.ops.forecast import Duration, forecast, warning_of
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 GROWTH = ("exponential", "linear", "in batches", "S-shaped", "hardly")

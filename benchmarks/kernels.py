@@ -37,12 +37,12 @@ def measure(how: str, kernels: int) -> dict[str, float]:
     """Run the notebook so many times; seconds a kernel, of a processor and on the wall."""
     import nbformat
 
-    import mlbot.engine
-    from mlbot.forkserver import _servers
-    from mlbot.pipeline import run_notebook
+    import mlbot.run.kernel
+    from mlbot.run.forkserver import _servers
+    from mlbot.run.pipeline import run_notebook
     from mlbot.settings import load_settings
     if how == "usual":
-        mlbot.engine.fork_server = lambda environment: None
+        mlbot.run.kernel.fork_server = lambda environment: None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         notebook = folder / "1_step.ipynb"

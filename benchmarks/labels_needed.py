@@ -13,7 +13,13 @@ import math
 
 import numpy as np
 
-from mlbot.meter import log_models, rows_for_difference, rows_for_known_discordance, rows_for_limit, rows_for_value
+from mlbot.gates.test_budget import (
+    log_models,
+    rows_for_difference,
+    rows_for_known_discordance,
+    rows_for_limit,
+    rows_for_value,
+)
 
 BUILDS = 32
 # reliability, tolerance: one value (no outcome seen, each outcome seen), difference of two (no, each)
@@ -30,7 +36,7 @@ PUBLISHED = {
 
 
 def computed(reliability: float, tolerance: float) -> tuple[int, ...]:
-    """The four sizes of one row of the table, by mlbot.meter."""
+    """The four sizes of one row of the table, by mlbot.gates.test_budget."""
     counts = log_models(BUILDS, "none"), log_models(BUILDS, "full")
     return tuple(rows(tolerance, reliability, count) for rows in (rows_for_value, rows_for_difference) for count in counts)
 

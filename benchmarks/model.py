@@ -16,10 +16,10 @@ import numpy as np
 from predict import sources_at_hand
 from sklearn.model_selection import StratifiedKFold
 
-from mlbot.model import IntentClassifier, build_views, encoder_of, log_chances, penalty_of, usable_context
+from mlbot.data.source import PUBLIC, choose, load_source
+from mlbot.data.split import split
+from mlbot.model.train import IntentClassifier, build_views, encoder_of, log_chances, penalty_of, usable_context
 from mlbot.settings import TIERS, load_settings
-from mlbot.source import PUBLIC, choose, load_source
-from mlbot.split import split
 
 
 def training_rows(source: str, settings):
@@ -48,7 +48,7 @@ def cross_validate(rows, context: list[str], model, penalties: list[float], enco
         for penalty in penalties:
             cost = penalty_of(replace(model, penalty=penalty))
             both = IntentClassifier(cost, model.folds, model.seed).fit(seen, intents[train], texts=texts)
-            with mock.patch("mlbot.model.share_of", return_value=0.0):
+            with mock.patch("mlbot.model.train.share_of", return_value=0.0):
                 alone = IntentClassifier(cost, model.folds, model.seed).fit(seen, intents[train], texts=texts)
             found[penalty] += [judged(classifier, asked, intents[held_out]) for classifier in (both, alone)]
     return {penalty: sums / len(rows) for penalty, sums in found.items()}

@@ -1,4 +1,4 @@
-"""One-text latency of mlbot.predict beside pipeline.predict_proba, in one run, with the same answers.
+"""One-text latency of mlbot.model.predict beside pipeline.predict_proba, in one run, with the same answers.
 
     python3 benchmarks/predict.py [--texts 300] [SOURCE ...]
 
@@ -12,11 +12,11 @@ from statistics import median
 
 import numpy as np
 
-from mlbot.model import to_artefact, train
-from mlbot.predict import Predictor
+from mlbot.data.source import PUBLIC, choose, data_home, load_source
+from mlbot.data.split import split
+from mlbot.model.predict import Predictor
+from mlbot.model.train import to_artefact, train
 from mlbot.settings import load_settings
-from mlbot.source import PUBLIC, choose, data_home, load_source
-from mlbot.split import split
 
 BLOCK = 20  # texts before the other side has its turn
 

@@ -7,8 +7,8 @@ more, a word less, a typing error, another number), so that near pairs grow with
 earlier text, and some name an address. Ours is `mlbot data prepare`: all rows cleaned, near texts kept on one side, tables
 written in parts. The peer is pandas in one go: the file read whole, the same cleaning and the same hash applied to the
 frame, the tables written; it does not look for near texts. Up to 10^6 rows the tables are compared with those that
-mlbot.split.split gives in memory, row by row. With --dask they are made again by two worker processes of a Dask cluster, and
-compared too. Memory is the highest sum of the resident memory of all processes.
+mlbot.data.split.split gives in memory, row by row. With --dask they are made again by two worker processes of a Dask
+cluster, and compared too. Memory is the highest sum of the resident memory of all processes.
 
 Ratios hold between columns of one run; absolute times depend on the machine.
 """
@@ -26,7 +26,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from mlbot.company import LAST_WEEK, labelled_rows
+from mlbot.data.company import LAST_WEEK, labelled_rows
 
 FILL = "please thanks hi hello today now again urgently for me the my in berlin in london tomorrow really just still".split()
 
@@ -75,8 +75,8 @@ import sys
 from dataclasses import replace
 from dataclasses import replace
 from pathlib import Path
-from mlbot.data import Columns
-from mlbot.prepare import prepare
+from mlbot.data.table import Columns
+from mlbot.data.chunked import prepare
 from mlbot.settings import load_settings
 settings, columns = load_settings(), Columns(context=("role", "location"))
 data = replace(settings.data, tiny="set_aside")  # made texts are near each other: an intent may lose nearly all
@@ -87,7 +87,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 import pandas as pd
-from mlbot.text import clean, digest
+from mlbot.text.clean import clean, digest
 rows = pd.read_csv(sys.argv[1], keep_default_na=False)
 rows["text"] = rows["text"].map(clean)
 rows["digest"] = rows["text"].map(digest)
@@ -129,9 +129,9 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
 
 def in_memory(file: Path) -> dict[str, pd.DataFrame]:
     """The tables as they are made in memory."""
-    from mlbot.data import Columns, read_utterances
+    from mlbot.data.split import split
+    from mlbot.data.table import Columns, read_utterances
     from mlbot.settings import load_settings
-    from mlbot.split import split
     settings = load_settings()
     data = replace(settings.data, tiny="set_aside")
     sides = split(read_utterances(file, Columns(context=("role", "location")), data), data,
@@ -141,11 +141,11 @@ def in_memory(file: Path) -> dict[str, pd.DataFrame]:
 
 def missed(file: Path) -> str:
     """How many texts that are near a test text MinHash misses, of those that the exact join finds."""
-    from mlbot.data import Columns, read_utterances
-    from mlbot.minhash import near_across
+    from mlbot.data.split import assign_sides, texts_of
+    from mlbot.data.table import Columns, read_utterances
     from mlbot.settings import load_settings
-    from mlbot.split import assign_sides, texts_of
-    from mlbot.text import key
+    from mlbot.text.clean import key
+    from mlbot.text.minhash import near_across
     settings = load_settings()
     rows = assign_sides(read_utterances(file, Columns(), settings.data).rows, settings.split.test_percent, False)
     train, test = (list(map(key, texts)) for texts in texts_of(rows)[1:])

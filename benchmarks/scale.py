@@ -3,7 +3,7 @@
     python3 benchmarks/scale.py [--rows 10000 100000 1000000] [--svc 100000] [--margins 2 4 8]
 
 The rows are the company drawn in large, 59 intents, with role and location; a quarter of the wordings is for testing. Each
-training runs in a process of its own, which reads a CSV file in chunks. Ours is `mlbot.model.train_chunks`. The peer is
+training runs in a process of its own, which reads a CSV file in chunks. Ours is `mlbot.model.train.train_chunks`. The peer is
 HashingVectorizer (words and pieces, 2^18 columns each, context as words) and SGDClassifier.partial_fit, once over the rows.
 Up to --svc rows the support vector machines of tier light are fitted, too: what is given up for the speed. The exponent is
 that of time over rows, between the smallest and the largest.
@@ -26,11 +26,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlbot import many
-from mlbot.company import LAST_WEEK, OOS, draw_weeks, known_labels
-from mlbot.model import in_chunks, train, train_chunks
+from mlbot.data.company import LAST_WEEK, OOS, draw_weeks, known_labels
+from mlbot.data.split import side_of
+from mlbot.model import sgd as many
+from mlbot.model.train import in_chunks, train, train_chunks
 from mlbot.settings import load_settings
-from mlbot.split import side_of
 
 CONTEXT, CHUNK, ASKED = ["role", "location"], 20_000, 20_000
 TOLD = ["text", "intent", *CONTEXT]

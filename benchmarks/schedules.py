@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from mlbot.objects import Folder, Objects
-from mlbot.retrain import Seen, due, next_attempt, note, read_attempts, slot_of, take, ticket_of
+from mlbot.ops.retrain import Seen, due, next_attempt, note, read_attempts, slot_of, take, ticket_of
 from mlbot.settings import Retrain
+from mlbot.storage import Folder, Objects
 
 WEEKLY = Retrain(every=7, hour=2, growth=0, drift=0, loss=0, gain=0)
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)

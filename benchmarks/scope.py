@@ -13,12 +13,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from mlbot.data import Columns
-from mlbot.evaluate import area_under_roc
-from mlbot.model import encoder_of, log_chances, train
+from mlbot.data.source import find_source, load_source
+from mlbot.data.split import split
+from mlbot.data.table import Columns
+from mlbot.model.train import encoder_of, log_chances, train
 from mlbot.settings import TIERS, load_settings
-from mlbot.source import find_source, load_source
-from mlbot.split import split
+from mlbot.stats.scores import area_under_roc
 
 
 def published(settings) -> dict[str, pd.DataFrame]:

@@ -33,11 +33,11 @@ ASKED = {"text": "I need a new card", "role": "sales", "location": "berlin"}
 TRAIN = """
 import sys, cloudpickle
 from pathlib import Path
-from mlbot.model import to_artefact, train
-from mlbot.registry import release
+from mlbot.model.train import to_artefact, train
+from mlbot.model.registry import release
 from mlbot.settings import load_settings
-from mlbot.source import choose, load_source
-from mlbot.split import split
+from mlbot.data.source import choose, load_source
+from mlbot.data.split import split
 settings = load_settings()
 source, columns = choose(settings, "company")
 sides = split(load_source(source, columns, settings), settings.data)
@@ -48,7 +48,7 @@ cloudpickle.dump(pipeline, open("pipeline.pkl", "wb"))
 CONSTANT = """
 import msgspec
 from litestar import Litestar, post
-from mlbot.house import Alternative, Ask, Prediction, ProcessName
+from mlbot.serve.service import Alternative, Ask, Prediction, ProcessName
 ANSWER = Prediction("r", "0123456789ab", "execute", "card_order", ProcessName("card_order", "Card"), 0.9, 0.9,
                     [Alternative("card_block", 0.1)] * 4, [])
 @post("/v1/predict", status_code=200)

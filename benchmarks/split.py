@@ -30,12 +30,12 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 from sklearn.model_selection import train_test_split
 
-from mlbot import near
-from mlbot.company import LAST_WEEK, labelled_rows, render
-from mlbot.near import PERCENT, gram_codes, held, near_pairs
-from mlbot.source import PUBLIC, data_home
-from mlbot.split import near_test, place, side_of
-from mlbot.text import bare, digest, key
+from mlbot.data.company import LAST_WEEK, labelled_rows, render
+from mlbot.data.source import PUBLIC, data_home
+from mlbot.data.split import near_test, place, side_of
+from mlbot.text import similar as near
+from mlbot.text.clean import bare, digest, key
+from mlbot.text.similar import PERCENT, gram_codes, held, near_pairs
 
 
 def company(rows: int) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlbot.store import LOCK, append, rows_at, write_lock
+from mlbot.data.store import LOCK, append, rows_at, write_lock
 
 SYLLABLES = np.array([first + second for first in "bdfgklmnprstvz" for second in "aeiou"])
 

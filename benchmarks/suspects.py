@@ -14,13 +14,13 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from mlbot.checks import suspects
+from mlbot.data.checks import suspects
+from mlbot.data.source import choose, load_source
+from mlbot.data.split import group_digests, split
 from mlbot.errors import InputError
-from mlbot.model import out_of_fold
+from mlbot.model.train import out_of_fold
 from mlbot.settings import load_settings
-from mlbot.source import choose, load_source
-from mlbot.split import group_digests, split
-from mlbot.text import digest
+from mlbot.text.clean import digest
 
 SETTINGS = load_settings()
 

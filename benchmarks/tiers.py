@@ -15,12 +15,12 @@ from statistics import median
 import numpy as np
 from predict import BLOCK, seconds, sources_at_hand
 
-from mlbot.evaluate import accuracy, area_under_roc
-from mlbot.model import encoder_of, to_artefact, train
-from mlbot.predict import Predictor
+from mlbot.data.source import PUBLIC, choose, load_source
+from mlbot.data.split import split
+from mlbot.model.predict import Predictor
+from mlbot.model.train import encoder_of, to_artefact, train
 from mlbot.settings import TIERS, load_settings
-from mlbot.source import PUBLIC, choose, load_source
-from mlbot.split import split
+from mlbot.stats.scores import accuracy, area_under_roc
 
 FUZZ = "abc ABC äß 012 \u0130\u0131 \u4f60\u597d \U0001f600 \u0301 -' [email] "
 

@@ -17,9 +17,9 @@ from functools import cache
 import numpy as np
 from scipy.stats import binom
 
-from mlbot.evaluate import Score
-from mlbot.gate import FAIL, compare
-from mlbot.noise import RISK, chance_of_no_loss, difference_bounds, e_value, share_at_most
+from mlbot.gates.gate import FAIL, compare
+from mlbot.stats.bounds import RISK, chance_of_no_loss, difference_bounds, e_value, share_at_most
+from mlbot.stats.scores import Score
 
 ACCURACY = 0.85
 

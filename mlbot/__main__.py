@@ -100,7 +100,7 @@ def main():
             stream.reconfigure(errors="backslashreplace")
     if needs_environment():
         return subprocess.call([str(make_environment()), "-m", "mlbot"] + sys.argv[1:])
-    from mlbot.cli import main as command
+    from mlbot.cli.main import main as command
 
     return command()
 

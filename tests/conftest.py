@@ -15,7 +15,7 @@ import pytest
 
 from mlbot.files import missing
 
-with missing("rfc3987_syntax"):  # see mlbot.engine
+with missing("rfc3987_syntax"):  # see mlbot.run.kernel
     import nbformat
     from nbformat.v4 import new_code_cell, new_notebook
 
@@ -30,16 +30,16 @@ pytest_plugins = ["pytester"]
 
 SLOW = ("test_readme", "test_workflows", "test_replay", "test_benchmarks", "test_project", "test_verdicts", "test_notebooks",
         "test_blame", "test_cache", "1_prepare", "2_train", "3_gate", "4_release", "test_run", "test_public", "test_decide",
-        "test_encoder", "test_bundle", "test_retrain", "test_data", "test_store", "test_prepare")
+        "test_encoder", "test_bundle", "test_retrain", "test_table", "test_store", "test_chunked")
 
 
-TOGETHER = {"test_bundle", "test_contract", "test_events", "test_live", "test_many", "test_pages", "test_scope",
-            "test_search", "test_serve", "test_tracking"}  # each has a service, or a set-up of seconds, that its tests share
+TOGETHER = {"test_bundle", "test_contract", "test_events", "test_rollout", "test_sgd", "test_pages", "test_scope",
+            "test_search", "test_app", "test_tracking"}  # each has a service, or a set-up of seconds, that its tests share
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """One worker for each file of TOGETHER, and for the pipeline. (Markers have no effect: see mlbot.pytest_plugin.)"""
+    """One worker for each file of TOGETHER, and for the pipeline. (Markers have no effect: see mlbot.run.pytest_plugin.)"""
     from xdist.scheduler import LoadGroupScheduling
 
     class Files(LoadGroupScheduling):
@@ -124,14 +124,14 @@ def green_run(tmp_path_factory, kept_results) -> Path:
 @pytest.fixture(scope="session")
 def company_project(tmp_path_factory) -> Path:
     """A project on the company with a released model, trained without notebooks; made once for all workers."""
-    from mlbot.live import write_golden
-    from mlbot.model import to_artefact, train
-    from mlbot.monitor import write_profile
-    from mlbot.predict import Predictor
-    from mlbot.registry import release
+    from mlbot.bot.monitor import write_profile
+    from mlbot.data.source import choose, load_source
+    from mlbot.data.split import split
+    from mlbot.model.predict import Predictor
+    from mlbot.model.registry import release
+    from mlbot.model.rollout import write_golden
+    from mlbot.model.train import to_artefact, train
     from mlbot.settings import load_settings
-    from mlbot.source import choose, load_source
-    from mlbot.split import split
     shared = os.environ.get("PYTEST_XDIST_WORKER")
     folder = (tmp_path_factory.getbasetemp().parent if shared else tmp_path_factory.getbasetemp()) / "company-project"
     folder.mkdir(exist_ok=True)
@@ -170,7 +170,7 @@ def mlbot():
 
     That it works as a process of its own is tested in test_readme, test_run and others.
     """
-    from mlbot.cli import main
+    from mlbot.cli.main import main
 
     def run(*words, cwd=None, env=None) -> subprocess.CompletedProcess:
         out, err = StringIO(), StringIO()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from mlbot.identity import Identity, find_secret, sign
+from mlbot.bot.identity import Identity, find_secret, sign
 
 
 def free_port() -> int:

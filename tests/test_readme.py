@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mlbot.data import sample_file
+from mlbot.data.table import sample_file
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activate": "of no use to a process",
-             "mlbot data fetch banking77": "test_data has its home on a local server",
+             "mlbot data fetch banking77": "test_table has its home on a local server",
              "mlbot run --data banking77 --split-column split": "test_public", "mlbot lab": "opens a browser",
              "mlbot export": "test_checkout", "mlbot promote MODEL --unjudged --why REASON": "test_ships",
              "mlbot replay": "test_replay", "mlbot replay --policies": "test_replay",
@@ -20,20 +20,20 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "python3 benchmarks/store.py": "test_benchmarks", "python3 benchmarks/split.py": "test_benchmarks",
              "python3 benchmarks/prepare.py": "test_benchmarks", "python3 benchmarks/tiers.py": "test_benchmarks",
              "python3 benchmarks/few_shot.py": "test_benchmarks", "python3 benchmarks/scope.py": "test_benchmarks",
-             "mlbot benchmark utterances.csv --intent label": "test_benchmark",
+             "mlbot benchmark utterances.csv --intent label": "test_baselines",
              "python3 benchmarks/scale.py": "test_benchmarks", "python3 benchmarks/kernels.py": "test_benchmarks",
              "python3 benchmarks/serve.py": "test_benchmarks",
-             "mlbot serve --demo --train": "test_serve", "mlbot token": "test_serve", "mlbot token --webhooks": "test_serve",
-             "mlbot token --predict": "test_serve",
-             "mlbot rollback --why REASON": "test_serve", "mlbot waive champion --why REASON --until DAY": "test_ships",
-             "mlbot promote MODEL --canary 0.1": "test_serve", "mlbot data erase --person NAME": "test_monitor",
+             "mlbot serve --demo --train": "test_app", "mlbot token": "test_app", "mlbot token --webhooks": "test_app",
+             "mlbot token --predict": "test_app",
+             "mlbot rollback --why REASON": "test_app", "mlbot waive champion --why REASON --until DAY": "test_ships",
+             "mlbot promote MODEL --canary 0.1": "test_app", "mlbot data erase --person NAME": "test_monitor",
              "mlbot data erase": "test_store",
              "mlbot label --to labels.csv": "test_pages", "mlbot bundle": "test_bundle", "mlbot bundle --back": "test_bundle",
-             "mlbot models --push": "test_carry", "mlbot models --pull": "test_carry",
+             "mlbot models --push": "test_replicate", "mlbot models --pull": "test_replicate",
              "mlbot new": "test_project", "mlbot upgrade": "test_project", "mlbot judge": "test_workflows",
              'mlbot data relabel checks.csv --why "second look"': "test_relabel",
              "mlbot data relabel checks.csv --in utterances.csv --to corrected.csv": "test_relabel",
-             "mlbot data prepare": "test_prepare", "mlbot search": "test_search",
+             "mlbot data prepare": "test_chunked", "mlbot search": "test_search",
              "mlbot run --until prepare": "test_workflows",
              "mlbot retrain --check": "test_retrain", "mlbot retrain": "test_retrain", "mlbot forecast": "test_forecast",
              "python3 benchmarks/schedules.py": "test_retrain", "python3 benchmarks/forecast.py": "test_forecast",

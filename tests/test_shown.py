@@ -115,9 +115,9 @@ def nasty_verdicts():
     """A red family, a red gate with a waiver: names, persons and reasons are nasty."""
     from datetime import date
 
-    from mlbot.evaluate import share
-    from mlbot.gate import Waiver, judge, judge_family
+    from mlbot.gates.gate import Waiver, judge, judge_family
     from mlbot.settings import Target
+    from mlbot.stats.scores import share
     low = share(NASTY, [True] * 20 + [False] * 80)
     waived = judge(NASTY, low, Target(floor=0.9))
     family = judge_family("intents", [low, share("good", [True] * 50)], Target(floor=0.9), rows=150)
@@ -127,8 +127,8 @@ def nasty_verdicts():
 
 def test_error_text_in_the_comment_and_the_job_summary_is_no_markdown():
     """Also right behind a list, where an indented block would be a paragraph of its last item."""
-    from mlbot.compare import Change
-    from mlbot.publish import build_markdown
+    from mlbot.run.publish import build_markdown
+    from mlbot.stats.changes import Change
     problem = MlbotError(NASTY, NASTY, NASTY, NASTY)
     text = build_markdown(NASTY, nasty_verdicts(), [problem], [Change(*[NASTY] * 5, True)], [NASTY], [(NASTY, NASTY)])
     assert_inert(text)
@@ -148,7 +148,7 @@ def test_one_nasty_name_in_each_markdown_cell():
 
 def test_an_annotation_says_one_thing_and_gives_no_second_command(tmp_path):
     """A name with line breaks, colons and commas stays one annotation."""
-    from mlbot.publish import annotation
+    from mlbot.run.publish import annotation
     line = annotation("error", tmp_path / "a,b::c\n::error::x.ipynb", tmp_path, 1, NASTY, NASTY)
     assert "\n" not in line and "\r" not in line and line.startswith("::error file=a%2Cb%3A%3Ac%0A")
     head, _, message = line.removeprefix("::").partition("::")
@@ -160,7 +160,7 @@ def test_a_junit_file_stays_xml_whatever_names_hold():
     """Control characters, surrogates and markup in names, messages and errors."""
     from types import SimpleNamespace
 
-    from mlbot.publish import build_junit
+    from mlbot.run.publish import build_junit
     step = SimpleNamespace(notebook=f"{NASTY}.ipynb", seconds=1.0, given=nasty_verdicts(),
                            problems=(MlbotError(NASTY + "\ufffe", NASTY),))
     text = build_junit(NASTY, [step], [NASTY], [*step.problems, MlbotError(NASTY)])
@@ -170,14 +170,14 @@ def test_a_junit_file_stays_xml_whatever_names_hold():
 
 def test_the_report_shows_reversed_and_hidden_text_by_number(tmp_path):
     """Names cannot reverse what stands beside them, nor become markup."""
-    from mlbot.report import render_report
+    from mlbot.run.report import render_report
     page = render_report(tmp_path, NASTY, "fail", nasty_verdicts(), [(NASTY, NASTY)], NASTY).read_text()
     assert r"\u202e" in page and "\u202e" not in page and "\x1b" not in page and "<img src=x" not in page
 
 
 def test_an_error_in_a_notebook_shows_no_escape_sequence():
     """What JupyterLab would colour or link stays text; so does a verdict."""
-    from mlbot.gate import Shown
+    from mlbot.gates.gate import Shown
     assert_quiet(MlbotError(NASTY, NASTY)._render_traceback_()[0])
     assert_quiet(Shown(nasty_verdicts()[0])._repr_mimebundle_()["text/plain"])
 
@@ -200,7 +200,7 @@ def test_no_formula_in_train_csv_or_test_csv_is_live_and_all_texts_come_back(tex
 
     import pandas as pd
 
-    from mlbot.runs import load_table, save_table
+    from mlbot.run.folder import load_table, save_table
     with tempfile.TemporaryDirectory() as folder:
         for name in ("train", "test"):
             file = Path(folder) / f"{name}.csv"
@@ -217,7 +217,7 @@ def test_escape_sequences_and_commands_in_who_why_and_file_names_are_shown(tmp_p
     import io
     import sys
 
-    from mlbot import cli
+    from mlbot.cli import main as cli
     out, err = io.StringIO(), io.StringIO()
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", err)
@@ -272,9 +272,9 @@ def test_no_password_leaves_by_settings_sources_or_places(mlbot, tmp_path, monke
 
 def test_the_log_of_a_run_and_mlflow_get_no_secret_and_no_line_of_somebody_else(tmp_path):
     """A problem of several lines is set in, so that none of them looks like one of ours."""
-    from mlbot.pipeline import write_log
-    from mlbot.runs import save_json
-    from mlbot.tracking import params_of
+    from mlbot.run.folder import save_json
+    from mlbot.run.pipeline import write_log
+    from mlbot.run.tracking import params_of
     write_log(tmp_path, "starts with {'data': 's3://b/x?sig=abcd'}",
               MlbotError("x\n00:00:00 4_release.ipynb starts with {}", NASTY))
     text = (tmp_path / "run.log").read_text()

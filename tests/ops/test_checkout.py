@@ -1,0 +1,269 @@
+"""The checkout is in order: one source for each fact, notebooks clean, modules and README in step with them."""
+
+import ast
+import importlib.metadata
+import json
+import re
+import shutil
+import subprocess
+import sys
+from configparser import ConfigParser
+from functools import cache
+from pathlib import Path
+
+import nbformat
+import pytest
+from packaging.requirements import Requirement
+
+from mlbot.ops.checkout import export
+from mlbot.run.notebook import parse_cell
+
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARY = sorted((ROOT / "nbs").rglob("[0-9][0-9]_*.ipynb"))
+PIPELINE = sorted((ROOT / "nbs" / "pipeline").glob("*.ipynb"))
+EVERY = sorted(path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+MODULES = sorted(path for path in (ROOT / "mlbot").rglob("[a-z]*.py"))
+HEAVY = {"pandas": "data.table", "scipy": "stats.bounds", "sklearn": "model.train", "safetensors": "model.artefact",
+         "papermill": "run.kernel", "psutil": "run.kernel", "nbclient": "run.kernel", "matplotlib": "run.report",
+         "jinja2": "run.report", "pytest": "run.pytest_plugin", "tqdm": "cli.main", "onnx": "model.encoder",
+         "onnxruntime": "model.encoder", "tokenizers": "model.encoder", "huggingface_hub": "model.encoder",
+         "psycopg": "bot.events", "litestar": "serve.app", "uvicorn": "serve.http", "msgspec": "serve.service",
+         "prometheus_client": "serve.service", "py3langid": "text.language", "obstore": "storage", "mlflow": "run.tracking"}
+ALSO = {"pandas": {"model.baselines", "run.blame", "data.checks", "data.feedback", "data.ledger", "model.sgd", "model.train",
+                   "data.chunked", "data.relabel", "run.replay", "run.report", "run.folder", "data.source", "data.split",
+                   "data.store"},
+        "scipy": {"model.sgd", "gates.test_budget", "model.train"}, "sklearn": {"model.baselines"},
+        "jinja2": {"ops.workflows"}, "safetensors": {"model.encoder", "data.chunked"}, "psutil": {"run.forkserver"},
+        "msgspec": {"serve.app"}, "prometheus_client": {"serve.app"}}
+WINGS = ["", "text", "stats", "data", "gates", "model", "run", "bot", "serve", "ops", "cli"]  # the ground first
+APART = {"gates": {"text", "data"}, "model": {"gates"}, "bot": {"data", "gates", "model", "run"},
+         "run": {"bot"}, "serve": {"stats", "data", "gates", "run"}, "ops": {"serve"}}  # above, and yet not imported
+
+
+@cache
+def code(path):
+    """The sources of the code cells of a notebook."""
+    return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+@cache
+def exported(path):
+    """The exported source of a library notebook, as a tree."""
+    return parse_cell("\n".join(source for source in code(path) if source.startswith("#| export")))
+
+
+def name_of(path):
+    """The module that a library notebook exports, such as `data.split`."""
+    return ".".join([*path.relative_to(ROOT / "nbs").parts[:-1], path.stem.split("_", 1)[1]])
+
+
+def wing_of(name):
+    """The wing of a module; '' for one of the ground."""
+    return name.rpartition(".")[0]
+
+
+@cache
+def imports(tree):
+    """Names of the modules that a tree imports, wherever it does."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            packages = module == "mlbot" or module.removeprefix("mlbot.") in WINGS
+            found += [f"{module}.{alias.name}" for alias in node.names] if packages else [module]
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+    return found
+
+
+def copy_checkout(target):
+    for name in ("nbs", "mlbot"):
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
+    for name in ("settings.ini", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, target)
+    return target
+
+
+def files(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*"))
+            if path.is_file() and "__pycache__" not in path.parts}
+
+
+@pytest.fixture(scope="module")
+def exported_copy(tmp_path_factory):
+    """The files of a copy of the checkout before and after `mlbot export`."""
+    copy = copy_checkout(tmp_path_factory.mktemp("copy"))
+    before = files(copy)
+    export(copy)
+    return before, files(copy)
+
+
+def test_export_finds_nothing_to_change(exported_copy):
+    before, after = exported_copy
+    assert sorted(before) == sorted(after)
+    assert [str(name) for name in before if before[name] != after[name]] == [], "run: mlbot export"
+
+
+def test_export_mends_a_notebook_with_output_and_a_stale_module(tmp_path):
+    copy = copy_checkout(tmp_path)
+    path = copy / "nbs" / "pipeline" / "3_gate.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="stray")]
+    notebook.cells[1].execution_count = 7
+    nbformat.write(notebook, path)
+    (copy / "mlbot" / "data" / "split.py").write_text("stale = True\n")
+    export(copy)
+    assert path.read_bytes() == (ROOT / "nbs" / "pipeline" / "3_gate.ipynb").read_bytes()
+    assert (copy / "mlbot" / "data" / "split.py").read_bytes() == (ROOT / "mlbot" / "data" / "split.py").read_bytes()
+
+
+@pytest.mark.parametrize("path", PIPELINE, ids=lambda path: path.name)
+def test_cleaning_keeps_the_parameters_tag(path, tmp_path):
+    copy = copy_checkout(tmp_path)
+    subprocess.run([Path(sys.executable).parent / "nbdev-clean"], cwd=copy, check=True)
+    cells = nbformat.read(copy / "nbs" / "pipeline" / path.name, as_version=4).cells
+    assert [cell for cell in cells if cell.metadata.get("tags") == ["parameters"]]
+
+
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: str(path.relative_to(ROOT / "nbs")))
+def test_notebooks_are_committed_clean(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == [] and cell["execution_count"] is None
+        assert set(cell["metadata"]) <= {"tags"}
+
+
+def out_of_place(path, tree) -> set[str]:
+    """What a module imports and should not: modules of its wing with higher numbers, wings below its own, those apart."""
+    name, found = name_of(path), set()
+    order = {name_of(other): other.name for other in LIBRARY}
+    for other in {module.removeprefix("mlbot.") for module in imports(tree) if module.startswith("mlbot.")}:
+        here, there = WINGS.index(wing_of(name)), WINGS.index(wing_of(other))
+        if there > here or there == here and order[other] >= path.name or wing_of(other) in APART.get(wing_of(name), ()):
+            found.add(other)
+    return found
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+def test_a_module_imports_from_lower_numbers_of_its_wing_and_from_wings_above(path):
+    assert not out_of_place(path, exported(path))
+
+
+@pytest.mark.parametrize("module, text", [
+    ("text.similar", "from mlbot.model.train import train"), ("stats.scores", "def late():\n    from mlbot.data import split"),
+    ("data.split", "import mlbot.gates.gate"), ("bot.policy", "from mlbot.data.table import read_table"),
+    ("gates.target", "from mlbot.gates.gate import judge"), ("errors", "from mlbot.text.clean import clean")])
+def test_an_import_that_is_out_of_place_is_found(module, text):
+    path = next(path for path in LIBRARY if name_of(path) == module)
+    assert len(out_of_place(path, ast.parse(text))) == 1
+
+
+@pytest.mark.parametrize("library, home", HEAVY.items())
+def test_a_heavy_library_is_imported_in_one_module_only(library, home):
+    users = {name_of(path) for path in LIBRARY for name in imports(exported(path)) if name.split(".")[0] == library}
+    assert users - {"ops.checkout"} <= {home, *ALSO.get(library, ())}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_name_that_is_imported_from_another_module_is_there(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and (node.level or node.module.startswith("mlbot.")):
+            package = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            above = package.rsplit(".", node.level)[0] + "." if node.level else ""
+            module = importlib.import_module(f"{above}{node.module}")
+            for name in node.names:
+                assert hasattr(module, name.name), f"{path.name}, line {node.lineno}: {node.module} has no {name.name}"
+
+
+def test_each_library_notebook_exports_one_module_of_its_name():
+    for path in LIBRARY:
+        assert [source for source in code(path) if source.startswith(f"#| default_exp {name_of(path)}")], path.name
+    modules = {".".join(path.relative_to(ROOT / "mlbot").with_suffix("").parts) for path in MODULES}
+    assert modules == {name_of(path) for path in LIBRARY}
+
+
+@pytest.mark.parametrize("path", PIPELINE, ids=lambda path: path.name)
+def test_pipeline_notebooks_define_nothing(path):
+    trees = [ast.walk(parse_cell(source)) for source in code(path)]
+    assert not [node for tree in trees for node in tree if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+
+
+def test_public_functions_have_docstrings():
+    for path in LIBRARY:
+        for node in exported(path).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                assert ast.get_docstring(node), f"{path.name}: {node.name}"
+
+
+def settings():
+    parser = ConfigParser(interpolation=None)
+    parser.read(ROOT / "settings.ini", encoding="utf-8")
+    return parser
+
+
+def test_the_installed_package_has_the_facts_of_settings_ini():
+    package, installed = settings()["package"], importlib.metadata.metadata("mlbot")
+    assert (installed["Name"], installed["Version"]) == (package["name"], package["version"])
+    assert installed["Requires-Python"] == f">={package['python']}"
+    assert set(installed.get_all("Provides-Extra")) == set(settings()["extras"])
+
+
+def test_every_requirement_is_pinned_and_the_pin_is_installed():
+    pins = [Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines()
+            if line and not line.startswith("#")]
+    here = {pin.name.lower(): pin for pin in pins if pin.marker is None or pin.marker.evaluate()}
+    words = settings()["package"]["requirements"] + " " + " ".join(settings()["extras"].values())
+    for wanted in map(Requirement, words.split()):
+        if wanted.name == "mlbot":
+            continue
+        pin = here[wanted.name.lower()]
+        version = str(pin.specifier).removeprefix("==")
+        assert wanted.specifier.contains(version), f"run: mlbot lock ({wanted} against {pin})"
+        if wanted.name not in settings()["extras"]["bench"]:  # peers are installed by who runs that benchmark
+            assert importlib.metadata.version(wanted.name) == version, f"{wanted.name} differs: remove .venv and run again"
+
+
+def test_the_code_is_free_of_what_the_linter_finds():
+    done = subprocess.run([Path(sys.executable).parent / "ruff", "check", "."], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_workflows_fit_the_published_schema():
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    assert workflows
+    tool = Path(sys.executable).parent / "check-jsonschema"
+    done = subprocess.run([tool, "--builtin-schema", "vendor.github-workflows", *workflows], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_workflow_that_does_not_fit_the_schema_is_found(tmp_path):
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text().replace("runs-on:", "runs-under:")
+    (tmp_path / "ci.yml").write_text(workflow)
+    tool = Path(sys.executable).parent / "check-jsonschema"
+    assert subprocess.run([tool, "--builtin-schema", "vendor.github-workflows", tmp_path / "ci.yml"],
+                          capture_output=True).returncode == 1
+
+
+def test_workflows_run_the_commands_of_the_readme_with_least_rights():
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    readme = (ROOT / "README.md").read_text()
+    commands = set(re.findall(r"run: (python3 -m mlbot [a-z]+)", text))
+    assert commands == {"python3 -m mlbot test", "python3 -m mlbot run", "python3 -m mlbot ci"}
+    assert all(command in readme or command.replace("python3 -m mlbot", "mlbot") in readme for command in commands)
+    assert "python3 -m mlbot test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_makefile_runs_the_same_commands():
+    text = (ROOT / "Makefile").read_text()
+    for target in ("run", "test", "lab", "export", "lock"):
+        assert re.search(rf"^{target}:.*\n\t\$\(PYTHON\) -m mlbot {target}$", text, re.MULTILINE), target
+    assert "\t$(PYTHON) -m mlbot ci run\n" in text
+
+
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.stem)
+def test_each_cell_has_an_id_of_its_own(path):
+    """A tool that meets two of one name gives one of them another, and each reader sees a change that nobody made."""
+    names = [cell["id"] for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    assert len(set(names)) == len(names)

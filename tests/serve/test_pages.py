@@ -1,0 +1,319 @@
+"""The pages in a real browser: people get through, from the keyboard too, axe finds nothing, and hostile text stays text."""
+
+import json
+import shutil
+import subprocess
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from serving import Service
+
+selenium = pytest.importorskip("selenium", reason="selenium drives the browser")
+from selenium.webdriver import Chrome, ChromeOptions  # noqa: E402
+from selenium.webdriver.chrome.service import Service as Driver  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+
+AXE = "axe-core@4.14.1"
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The source of axe, which knows the rules of WCAG; fetched once with npm."""
+    import fcntl
+    npm, home = shutil.which("npm"), Path.home() / ".cache" / "mlbot" / AXE.replace("@", "-")
+    file = home / "node_modules" / "axe-core" / "axe.min.js"
+    home.mkdir(parents=True, exist_ok=True)
+    with open(home / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.is_file() and npm:
+            subprocess.run([npm, "install", "--no-audit", "--no-fund", "--prefix", str(home), AXE], capture_output=True)
+    if not file.is_file():
+        pytest.skip(f"{AXE} cannot be fetched: it needs npm")
+    return file.read_text()
+
+
+class Receiver:
+    """A process on this machine that keeps what it was sent."""
+
+    def __init__(self):
+        self.got, receiver = [], self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                receiver.got.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+                body = b'{"message": "Your printer is on its way."}'
+                self.send_response(200)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+
+@pytest.fixture(scope="module")
+def receiver():
+    found = Receiver()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def service(company_project, tmp_path_factory, receiver, root_path):
+    """The company's bot, whose process `printer` lives at the receiver and asks before it starts."""
+    folder = tmp_path_factory.mktemp("pages")
+    shutil.copytree(company_project / "models", folder / "models")
+    shipped = (root_path / "mlbot" / "shipped" / "company" / "processes.toml").read_text()
+    before, _, after = shipped.partition("[printer]\n")
+    after = after.replace("confirm = false", "confirm = true", 1)
+    (folder / "processes.toml").write_text(f'{before}[printer]\nurl = "{receiver.url}/printer"\n{after}')
+    (folder / "settings.ini").write_text("[data]\nsource = company\n[bot]\nprocesses = processes.toml\n"
+                                         f"webhooks = {receiver.url}\n[service]\nper_caller = 100000\n")
+    found = Service(folder, "--demo")
+    yield found
+    said = found.stop()
+    assert "Traceback" not in said, said
+
+
+@pytest.fixture(scope="module")
+def root_path() -> Path:
+    return Path(__file__).resolve().parents[2]
+
+
+def start_browser(width=1100, height=850, *more):
+    """Chromium without a window; skips, visibly, where it is not."""
+    binary, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    if not binary or not driver:
+        pytest.skip("Chromium and its driver are not here (Debian: apt install chromium chromium-driver)")
+    options = ChromeOptions()
+    options.binary_location = binary
+    for word in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+                 "--disable-background-networking", "--disable-component-update", f"--window-size={width},{height}", *more):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    return Chrome(options=options, service=Driver(driver))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = start_browser()
+    yield found
+    found.quit()
+
+
+def wait_for(check, what: str, seconds: float = 15.0):
+    """What `check` gives as soon as it gives something."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if found := check():
+                return found
+        except Exception as problem:  # the page is still being built
+            what = f"{what} ({type(problem).__name__})"[:300]
+        time.sleep(0.05)
+    raise AssertionError(f"waited {seconds:g} s for {what}")
+
+
+def open_page(browser, service, name: str, token: str = "", wait: str = "main"):
+    """Load a page, as who bears the token."""
+    browser.get("about:blank")
+    browser.get(f"{service.url}/web/{name}" + (f"#token={token}" if token else ""))
+    wait_for(lambda: browser.find_element(By.TAG_NAME, wait), name)
+
+
+def said(browser) -> str:
+    """All text of the page."""
+    return browser.find_element(By.TAG_NAME, "body").text
+
+
+def press(browser, *keys):
+    """Press keys, wherever the focus is."""
+    browser.switch_to.active_element.send_keys(*keys)
+
+
+def problems_of(browser, axe: str) -> list[str]:
+    """What axe finds wrong, and what the browser has complained about."""
+    browser.execute_cdp_cmd("Runtime.evaluate", {"expression": axe})
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+    found = browser.execute_async_script(
+        "const done = arguments[1]; axe.run({runOnly: arguments[0]}).then(r => done(r.violations.map(v => v.id + ': ' + "
+        "v.nodes.map(n => n.html).join(' | ').slice(0, 300))))", tags)
+    complaints = [line["message"] for line in browser.get_log("browser") if line["level"] == "SEVERE"]
+    return found + complaints
+
+
+def sign_in(browser, **values):
+    """Fill the form of a demonstration, and go on."""
+    wait_for(lambda: browser.find_element(By.CSS_SELECTOR, "#sign-in form"), "the form of the demonstration")
+    for name, value in values.items():
+        field = browser.find_element(By.CSS_SELECTOR, f"#sign-in [name={name}]")
+        if field.tag_name == "select":
+            wait_for(lambda field=field, value=value: [option for option in field.find_elements(By.TAG_NAME, "option")
+                                                       if option.get_attribute("value") == value], value)[0].click()
+        else:
+            field.clear()
+            field.send_keys(value)
+    browser.find_element(By.CSS_SELECTOR, "#sign-in form button").click()
+
+
+def say(browser, text: str):
+    """Type into the chat, and send with Enter."""
+    field = browser.find_element(By.ID, "text")
+    wait_for(lambda: field.is_displayed() and field.is_enabled(), "the composer")
+    field.send_keys(text, Keys.ENTER)
+
+
+def button(browser, label: str):
+    """The last button that says so."""
+    return wait_for(lambda: [found for found in browser.find_elements(By.TAG_NAME, "button")
+                             if found.text.strip() == label and found.is_displayed()], f"a button {label}")[-1]
+
+
+def new_chat(browser, service, role: str, location: str = "berlin"):
+    """A fresh visitor of that role, at that place."""
+    open_page(browser, service, "chat.html")
+    browser.execute_script("sessionStorage.clear(); localStorage.clear()")
+    open_page(browser, service, "chat.html")
+    sign_in(browser, name="Ada", role=role, location=location)
+    wait_for(lambda: "What can I do for you?" in said(browser), "the greeting")
+
+
+def test_a_choice_is_a_button_and_what_does_not_fit_is_asked_again(browser, service):
+    """The shuttle asks for a shift: a word that is none is told what fits, and a press on an option goes on."""
+    new_chat(browser, service, "engineer", "bangalore")
+    say(browser, "I want to join the shuttle to the office")
+    wait_for(lambda: "I need to know: pick up?" in said(browser), "the first slot")
+    say(browser, "main gate")
+    button(browser, "Night")
+    say(browser, "in the evening")
+    wait_for(lambda: "I need one of: Early, Late, Night." in said(browser), "what would fit")
+    button(browser, "Late").click()
+    wait_for(lambda: "(pick up: main gate, shift: Late)" in said(browser), "the start")
+
+
+def test_from_an_ambiguous_text_to_a_process_a_person_a_label_and_the_next_batch(browser, service, receiver, mlbot):
+    asked = {}
+    for role in ("sales", "engineer"):
+        new_chat(browser, service, role)
+        say(browser, "My card is broken since yesterday.")
+        asked[role] = wait_for(lambda: [part.text for part in browser.find_elements(By.CSS_SELECTOR, "#log *")
+                                        if part.text.startswith("Is it about")], "a question")[0]
+    assert "card" in asked["sales"] and "badge" in asked["engineer"].lower()  # one text, two processes
+    button(browser, "No").click()
+    wait_for(lambda: "misunderstood" in said(browser), "an apology")
+    say(browser, "the printer on my floor does not print")
+    wait_for(lambda: "I need to know: printer?" in said(browser), "the slot")
+    say(browser, "third floor, left")
+    yes = button(browser, "Yes, start it")
+    browser.execute_script("arguments[0].click(); arguments[0].click()", yes)  # a double click
+    wait_for(lambda: "Your printer is on its way." in said(browser), "what the process says")
+    sent, = receiver.got
+    assert sent["slots"] == {"printer": "third floor, left"} and sent["role"] == "engineer" and sent["location"] == "berlin"
+    thumb = [found for found in browser.find_elements(By.CSS_SELECTOR, "#log button")
+             if "not helpful" in (found.get_attribute("aria-label") or found.text).lower()][-1]
+    thumb.click()
+    wait_for(lambda: [event for event in events(service) if event.kind == "feedback" and event.body["useful"] is False],
+             "the thumb in the log")
+    button(browser, "A person, please").click()
+    wait_for(lambda: "I hand you over to a person" in said(browser), "the hand-over")
+    chat = browser.current_window_handle
+    browser.switch_to.new_window("tab")
+    open_page(browser, service, "agents.html")
+    sign_in(browser, name="Grace")
+    case = wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "#waiting li button, #waiting li a"), "the case")[0]
+    case.click()
+    button(browser, "Take this chat").click()
+    say(browser, "Hello Ada, I look after it.")
+    wait_for(lambda: "Hello Ada, I look after it." in browser.find_element(By.ID, "log").text, "the answer of the agent")
+    search = browser.find_element(By.CSS_SELECTOR, "#about input")
+    search.send_keys("printer", Keys.ARROW_DOWN, Keys.ENTER)
+    wait_for(lambda: [event for event in events(service) if event.kind == "label" and event.body["intent"] == "printer"],
+             "the label in the log")
+    desk = browser.current_window_handle
+    browser.switch_to.window(chat)
+    wait_for(lambda: "Hello Ada, I look after it." in said(browser) and "Grace" in said(browser), "the agent in the chat")
+    browser.switch_to.window(desk)
+    browser.close()
+    browser.switch_to.window(chat)
+    done = mlbot("label", "--to", "labels.csv", cwd=service.root)
+    assert done.returncode == 0, done.stderr
+    words = next(line for line in done.stdout.splitlines() if line.startswith("next:")).split("mlbot ")[1].split()
+    assert mlbot(*words, cwd=service.root).returncode == 0
+    shown = mlbot("data", "log", cwd=service.root)
+    assert "labels" in shown.stdout, shown.stdout
+    rows = (service.root / "labels.csv").read_text()
+    assert "the printer on my floor does not print,printer,engineer,berlin," in rows and "Grace" not in rows
+
+
+def events(service):
+    """What the log of the service holds."""
+    from mlbot.bot.events import EventLog
+    log = EventLog(service.root / "events" / "events.db")
+    found = log.read()
+    log.close()
+    return found
+
+
+def test_hostile_text_is_shown_as_text(browser, service):
+    new_chat(browser, service, "sales")
+    for text in ("<img src=x onerror=document.title='owned'>", "<script>document.title='owned'</script>"):
+        say(browser, text)
+        wait_for(lambda text=text: text in said(browser), "the text itself")
+    assert "owned" not in browser.title and not browser.find_elements(By.CSS_SELECTOR, "#log img, #log script")
+
+
+@pytest.mark.parametrize("width, height, dark", [(1100, 850, False), (360, 740, True)])
+def test_axe_finds_nothing_on_any_page(service, axe, width, height, dark):
+    found = start_browser(width, height, *(["--blink-settings=preferredColorScheme=0"] if dark else []))
+    try:
+        for name in ("index.html", "chat.html", "agents.html", "label.html", "monitor.html"):
+            open_page(found, service, name)
+            if name == "chat.html":
+                sign_in(found, name="Ada", role="sales", location="berlin")
+                wait_for(lambda: "What can I do for you?" in said(found), "the greeting")
+            elif name != "index.html":
+                sign_in(found, name="Grace") if found.find_elements(By.CSS_SELECTOR, "#sign-in form") else None
+            time.sleep(0.5)
+            assert problems_of(found, axe) == [], name
+            assert found.execute_script("return document.documentElement.scrollWidth <= window.innerWidth"), name
+    finally:
+        found.quit()
+
+
+def test_a_message_is_labelled_from_the_keyboard_alone(browser, service):
+    for number in range(3):
+        service.client.post("/v1/predict", json={"text": f"something is wrong with my laptop number {number}"})
+    open_page(browser, service, "label.html")
+    if browser.find_elements(By.CSS_SELECTOR, "#sign-in form"):
+        sign_in(browser, name="Linus")
+    before = len([event for event in events(service) if event.kind == "label"])
+    wait_for(lambda: browser.find_element(By.ID, "text").text, "a message")
+    press(browser, "1")
+    wait_for(lambda: len([event for event in events(service) if event.kind == "label"]) == before + 1, "the label in the log")
+    press(browser, "u")
+    wait_for(lambda: [event for event in events(service) if event.kind == "label.undone"], "the label taken back")
+
+
+def test_the_chat_works_without_a_mouse_and_survives_that_the_service_is_away(service):
+    found = start_browser()
+    try:
+        new_chat(found, service, "sales")
+        found.execute_cdp_cmd("Network.enable", {})
+        found.execute_cdp_cmd("Network.emulateNetworkConditions",
+                              {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0})
+        say(found, "where can I see my payslip")
+        wait_for(lambda: found.find_element(By.ID, "trouble").text, "a banner")
+        found.execute_cdp_cmd("Network.emulateNetworkConditions",
+                              {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1})
+        wait_for(lambda: "payslip" in found.find_element(By.ID, "log").text.lower() and not
+                 found.find_element(By.ID, "trouble").text, "the answer", 25)
+    finally:
+        found.quit()

@@ -1,0 +1,75 @@
+"""The language of a message is told by a component of its own, which has a gate, and is red where it errs."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from mlbot.errors import InputError
+from mlbot.gates.gate import FAIL, NO_VERDICT, NOT_ASKED, PASS, judge
+from mlbot.run.folder import load_rules
+from mlbot.settings import load_settings
+from mlbot.stats.scores import share
+from mlbot.stats.slices import usual_slicings
+from mlbot.text.language import component, language_of, told_right
+
+SETTINGS = load_settings()
+WANTED = SETTINGS.target("language")
+
+
+def test_expected_languages_come_first_and_a_clear_stranger_is_other():
+    assert language_of("ik wil graag een nieuwe laptop") == "other"
+    assert language_of("ik wil graag een nieuwe laptop", ("en", "nl")) == "nl"
+    assert language_of("42", ("de", "en")) == "de" and language_of("", ("fr", "en")) == "fr"
+    assert language_of("mon pc est lent") == "fr"
+
+
+def test_an_unknown_language_is_an_error_that_says_what_to_correct(mlbot, project):
+    with pytest.raises(InputError, match="xx is not known"):
+        language_of("hello", ("en", "xx"))
+    (project / "settings.ini").write_text("[data]\nsource = sample\nlanguages =\n")
+    done = mlbot("run")
+    assert done.returncode == 2 and "languages" in done.stderr
+
+
+def test_the_gate_is_green_on_the_reference_and_red_where_the_component_errs():
+    right = told_right(SETTINGS.data.languages)
+    assert judge("language", share("language", right), WANTED).outcome == PASS
+    assert len(told_right(("en",))) < len(right) and told_right(("en",)).all()
+    rows = pd.DataFrame({"text": ["wo ist meine Rechnung"] * 40, "language": ["de", "en"] * 20})
+    verdict = judge("language", share("language", told_right(SETTINGS.data.languages, rows)), WANTED)
+    assert verdict.outcome == FAIL and verdict.score.value == 0.5
+
+
+def test_the_language_gate_claims_nothing_about_data_that_names_no_language(tmp_path):
+    """The company's sentences say nothing about somebody else's texts: no row is judged, and nothing is asked."""
+    rows = pd.DataFrame({"text": ["where is my card"] * 30})
+    assert not len(told_right(SETTINGS.data.languages, rows)) and len(told_right(SETTINGS.data.languages)) == 400
+    for named, outcome in ((False, NOT_ASKED), (True, NO_VERDICT)):
+        (tmp_path / "prepare.json").write_text(json.dumps({"snapshot": "s", "languages_named": named}))
+        rules = load_rules(tmp_path, SETTINGS)
+        assert rules.target("accuracy").floor and bool(rules.target("language").floor) == named
+        assert judge("language", share("language", told_right(("en",), rows)), rules.target("language")).outcome == outcome
+
+
+def test_a_short_text_counts_for_the_usual_language():
+    """Two or three English words look like many languages; a sentence of another language is still told."""
+    short = ["reset password", "toner empty", "car rental", "credit card", "parental leave", "bonus date", "new monitor"]
+    assert [language_of(text) for text in short] == ["en"] * len(short)
+    assert [language_of(text) for text in ("ich brauche einen neuen Monitor", "mon pc est lent", "no tengo acceso")] == [
+        "de", "fr", "es"]
+    assert language_of("reset password", ("de", "en")) == "de"  # where German is the usual language
+
+
+def test_a_language_that_the_data_names_is_believed():
+    rows = pd.DataFrame({"text": ["hello", "my card"], "language": ["de", ""]})
+    assert list(told_right(("en", "de"), rows)) == [False]
+    slicings = {slicing.__name__: slicing for slicing in usual_slicings(rows.columns, ["language"])}
+    assert slicings["language"](rows) == ["de", ""] and len(slicings) == 2
+    told = {slicing.__name__: slicing for slicing in usual_slicings(rows.columns, [], ("en", "de"))}
+    assert told["language"](rows) == ["en", "en"]
+
+
+def test_its_version_names_library_and_languages():
+    assert component(("en", "de")).startswith("py3langid ") and component(("en", "de")).endswith(" en de")
+    assert component(("en",)) != component(("de",))
