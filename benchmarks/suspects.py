@@ -14,10 +14,10 @@ import argparse
 import numpy as np
 import pandas as pd
 
-from mlbot.data.checks import suspects
 from mlbot.data.source import choose, load_source
 from mlbot.data.split import group_digests, split
 from mlbot.errors import InputError
+from mlbot.model.suspects import suspects
 from mlbot.model.train import out_of_fold
 from mlbot.settings import load_settings
 from mlbot.text.clean import digest

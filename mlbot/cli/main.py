@@ -1789,7 +1789,8 @@ def label(options: argparse.Namespace) -> int:
     """Write the labels that people gave in the pages to a file."""
     try:
         from mlbot.bot.events import open_log
-        from mlbot.bot.labelling import as_jsonl, batch, read_labels
+        from mlbot.bot.labelling import as_jsonl, batch
+        from mlbot.ops.label_files import read_labels
     except ImportError as problem:
         raise need("serve", problem) from None
     log, file, left = open_log(load_settings()), Path(options.to), {}

@@ -415,10 +415,9 @@ def prepare(files: Sequence[Path], folder: Path, columns: Columns, data: Data, s
     """Clean and split files into the tables train, validation, test, out_of_scope and set_aside of a new folder.
 
     Each table is a folder of CSV files whose rows, one file after the other, are those of `mlbot.data.split.split`. Memory
-    depends on `chunk`, not on the data; the disk holds a few times the data meanwhile, beside `folder`; workers on other machines
-    need both
-    on a shared volume. `show` is given what is done and an iterable, and yields from it. Raises InputError, and then there is
-    no folder.
+    depends on `chunk`, not on the data; the disk holds a few times the data meanwhile, beside `folder`; workers on other
+    machines need both on a shared volume. `show` is given what is done and an iterable, and yields from it. Raises
+    InputError, and then there is no folder.
     """
     if folder.exists():
         raise InputError("the folder is there already", "a new one", "name another, or remove it", str(folder))

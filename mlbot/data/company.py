@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['COMPANY', 'OOS', 'LAST_WEEK', 'NEIGHBOURS', 'TABLES', 'Process', 'read_toml', 'processes', 'Wording', 'read_voice',
-           'wordings', 'Draws', 'cumulate', 'zipf', 'Person', 'pick', 'dealt', 'make_people', 'slip', 'say', 'events',
-           'rolled_out', 'demand', 'started', 'intent_at', 'Shelf', 'shelf', 'choose_wording', 'themes_of',
-           'draw_wording', 'Row', 'Truth', 'Week', 'wrong_label', 'draw_times', 'draw_rows', 'corrections',
+           'wordings', 'reference_sentences', 'Draws', 'cumulate', 'zipf', 'Person', 'pick', 'dealt', 'make_people',
+           'slip', 'say', 'events', 'rolled_out', 'demand', 'started', 'intent_at', 'Shelf', 'shelf', 'choose_wording',
+           'themes_of', 'draw_wording', 'Row', 'Truth', 'Week', 'wrong_label', 'draw_times', 'draw_rows', 'corrections',
            'as_exported', 'Past', 'remember', 'label_week', 'send_again', 'let_happen', 'work_week', 'draw_weeks',
            'weeks', 'known_labels', 'labelled_rows', 'production_sample', 'cells', 'write_week', 'refuse_used',
            'render']
@@ -17,7 +17,7 @@ import json
 import re
 import tomllib
 from bisect import bisect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
@@ -103,6 +103,16 @@ def read_voice(path: Path) -> Iterator[Wording]:
 def wordings() -> tuple[Wording, ...]:
     """All that was written, author by author."""
     return tuple(wording for path in sorted((COMPANY / "wordings").glob("*.txt")) for wording in read_voice(path))
+
+# %% ../../nbs/data/07_company.ipynb #94296a5b
+def reference_sentences(of_each: int = 100, languages: Sequence[str] = ("en", "de", "es", "fr")):
+    """A frame of `text` and `language`: sentences of each language, drawn with the seed 0, on which language is judged."""
+    import pandas as pd
+    dice, rows = Random(0), []
+    for language in languages:
+        texts = [wording.text for wording in wordings() if wording.language == language]
+        rows += [(text, language) for text in dice.sample(texts, min(of_each, len(texts)))]
+    return pd.DataFrame(rows, columns=["text", "language"])
 
 # %% ../../nbs/data/07_company.ipynb #e88a59c6
 class Draws:

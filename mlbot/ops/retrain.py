@@ -156,8 +156,8 @@ class Seen:
     """What the champion was trained on, what there is now, and how it does.
 
     `drifts` are those of `mlbot.bot.monitor.Drift` as dictionaries; `audit` and `test` are accuracies in scope, in production
-    and of the test, as dictionaries with `value`, `low`, `high` and `n`; `curve` has the points of the learning curve with `rows`
-    and `value`, `releases` moments with the run that released. `silent` says why nothing is known of production.
+    and of the test, as dictionaries with `value`, `low`, `high` and `n`; `curve` has the points of the learning curve with
+    `rows` and `value`, `releases` moments with the run that released. `silent` says why nothing is known of production.
     """
     champion: str = ""
     trained: int = 0

@@ -8,8 +8,8 @@ __all__ = ['STAMP', 'JUDGING', 'NO_CODE', 'DECISIVE', 'SEAL', 'UNSEALED', 'OUTCO
            'data_warnings', 'git', 'names_of', 'git_trouble', 'asked_of_model', 'untracked_code', 'code_version',
            'environment', 'today', 'day_of', 'load_rules', 'refuse_other_day', 'note_run', 'facts_of_run',
            'save_verdicts', 'load_verdicts', 'load_judged', 'digests_in', 'seal_mark', 'seal', 'broken_seal',
-           'refuse_broken_seal', 'unseen', 'Opponent', 'Candidate', 'check_release', 'refuse_other_model', 'judgement',
-           'save_outcome', 'load_outcome']
+           'refuse_broken_seal', 'Candidate', 'check_release', 'refuse_other_model', 'judgement', 'save_outcome',
+           'load_outcome']
 
 # %% ../../nbs/run/00_folder.ipynb #93a57a20
 import hashlib
@@ -37,6 +37,7 @@ from ..data.ledger import read_digests, refuse_test_texts
 from ..settings import Settings, parse_text
 from ..text.clean import digest
 from ..gates.waiver import load_waivers, refuse_endless
+from ..model.registry import Opponent
 
 # %% ../../nbs/run/00_folder.ipynb #4269246a
 def new_run(runs: Path, now: datetime | None = None) -> Path:
@@ -340,28 +341,6 @@ def refuse_broken_seal(folder: Path, settings: Settings) -> None:
     if found := broken_seal(folder, settings):
         raise NoVerdict(f"run {folder.name} is not as it was judged: {found}", "the files that the notebooks wrote",
                         "judge it again: mlbot run", str(folder))
-
-# %% ../../nbs/run/00_folder.ipynb #c6f61afa
-def unseen(digests: np.ndarray, trained: np.ndarray | None) -> np.ndarray:
-    """Which test rows a champion was not trained on: the rows that it is compared on. Without a ledger: all of them."""
-    return np.ones(len(digests), bool) if trained is None else ~np.isin(digests, trained)
-
-
-@dataclass(frozen=True)
-class Opponent:
-    """The model that a challenger is compared with: its name, '' before the first release, and what it was trained on.
-
-    `found`: whether it can be read. `trained`: None where nobody knows.
-    """
-    name: str = ""
-    found: bool = True
-    trained: np.ndarray | None = None
-
-    def compared(self, digests: np.ndarray, challenger: str = "") -> np.ndarray:
-        """On which test rows both answer; a model is compared with itself on all of them."""
-        if not self.name or not self.found:
-            return np.zeros(len(digests), bool)
-        return unseen(digests, None if self.name == challenger else self.trained)
 
 # %% ../../nbs/run/00_folder.ipynb #b3fb0731
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlbot.data.checks import BLOCK, NOTE, WARN, as_table, check_data, check_labels, read_catalogue, suspects
+from mlbot.data.checks import BLOCK, NOTE, WARN, as_table, read_catalogue
 from mlbot.data.source import choose, load_source
 from mlbot.data.split import split
 from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
+from mlbot.model.suspects import check_data, check_labels, suspects
 from mlbot.settings import load_settings
 from mlbot.text.clean import context_value, digest
 

@@ -17,13 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlbot.bot.labelling import read_labels
 from mlbot.data.checks import check_catalogue, read_catalogue
 from mlbot.data.chunked import prepare
 from mlbot.data.relabel import Correction, read_corrections, relabel_file
 from mlbot.data.source import choose, load_production, load_source
 from mlbot.data.table import Columns, export_csv, harmless, read_table, read_utterances, side_named, without_apostrophe
 from mlbot.errors import InputError
+from mlbot.ops.label_files import read_labels
 from mlbot.ops.project import answers_for, look_at, write_project
 from mlbot.run.folder import load_table, save_table
 from mlbot.settings import as_words, load_settings, parse_text, words_of

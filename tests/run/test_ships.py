@@ -17,13 +17,21 @@ from mlbot.files import key_of
 from mlbot.gates.gate import NO_VERDICT, Rules, Waiver, as_record, judge, require_green
 from mlbot.gates.waiver import save_waiver
 from mlbot.model.artefact import POINTER, VIEWS, build_artefact, read_artefact, write_artefact
-from mlbot.model.registry import JUDGEMENTS, history, judgement_file, opponent, read_judgement, release, why_not_judged
+from mlbot.model.registry import (
+    JUDGEMENTS,
+    Opponent,
+    history,
+    judgement_file,
+    opponent,
+    read_judgement,
+    release,
+    why_not_judged,
+)
 from mlbot.model.rollout import promote, read_canary
 from mlbot.ops.replicate import settle
 from mlbot.run.cache import Key, Results, doubts, pack, sign, stamps
 from mlbot.run.folder import (
     SEAL,
-    Opponent,
     check_release,
     judgement,
     load_json,
