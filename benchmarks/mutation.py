@@ -1,10 +1,10 @@
 """Tests that can fail: small faults, one at a time, in the modules that make a verdict, and whether a test notices.
 
-    python3 benchmarks/mutation.py [--module noise gate ...] [--sample 20] [--seed 0] [--jobs 1] [--survivors]
+    python3 benchmarks/mutation.py [--module bounds gate ...] [--sample 20] [--seed 0] [--jobs 1] [--survivors]
 
 Each fault ("mutant") is one edit of one exported module: `<` becomes `<=`, a constant moves by one, a `raise` goes away, and
 so on (see `edits_of`). It is written into a copy of the checkout, never into yours. A module's own tests are
-`tests/test_NAME.py` (and `test_NAME_*.py`) and the examples in its notebook; a mutant on which all of them pass has survived.
+`test_NAME.py` (and `test_NAME_*.py`) below `tests/` and the examples in its notebook; a mutant on which all of them pass has survived.
 Only tests that call the mutated function run, the quickest first, until one fails. Tests that take longer than `--slowest`
 seconds are left out, so the table is a lower bound.
 
@@ -39,11 +39,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-MODULES = "noise evaluate gate target meter split ledger compare waiver registry monitor policy".split()
-BESIDE = {"evaluate": ["noise"], "meter": ["noise"], "target": ["gate"]}  # whose tests are about this module, too
+MODULES = "bounds scores gate target test_budget split ledger changes waiver registry monitor policy".split()
+BESIDE = {"scores": ["bounds"], "test_budget": ["bounds"], "target": ["gate"]}  # whose tests are about this module, too
 ROOT = Path(__file__).resolve().parent.parent
-IGNORED = shutil.ignore_patterns(".git", ".venv", "runs", "models", "data", "build", "dist", "*.egg-info", "__pycache__",
-                                 ".*_cache", ".hypothesis")
+NOT_COPIED = (".git", ".venv", "runs", "models", "data", "build", "dist", ".hypothesis")  # at the top of the checkout
 
 SWAPS = {ast.Lt: ("<", ["<=", ">="]), ast.LtE: ("<=", ["<", ">"]), ast.Gt: (">", [">=", "<="]), ast.GtE: (">=", [">", "<"]),
          ast.Eq: ("==", ["!="]), ast.NotEq: ("!=", ["=="]), ast.In: ("in", ["not in"]), ast.NotIn: ("not in", ["in"]),
@@ -287,7 +286,7 @@ def cells_of(notebook: Path) -> list[str]:
 
 def run_notebook(module: str, notebook: Path) -> None:
     """Run the examples of a notebook in the namespace of its module. Raises what they raise."""
-    names = dict(vars(importlib.import_module(f"mlbot.{module}")))
+    names = dict(vars(importlib.import_module(dotted(Path.cwd(), module))))
     home = Path.cwd()
     os.chdir(notebook.parent)
     for at, cell in enumerate(cells_of(notebook)):
@@ -373,15 +372,28 @@ def run_pytest(names: list[str], plugin, base: Path) -> int:
 
 # ---- one mutant: a copy of the checkout, a fork, a limit
 
+def file_of(root: Path, module: str) -> Path:
+    """The file of a module, in whatever wing it is."""
+    found = [file for file in sorted((root / "mlbot").rglob(f"{module}.py")) if file.parent.name != "__pycache__"]
+    return found[0] if found else root / "mlbot" / f"{module}.py"
+
+
+def dotted(root: Path, module: str) -> str:
+    """The full name of a module."""
+    return ".".join(file_of(root, module).relative_to(root).with_suffix("").parts)
+
+
 class Slot:
     """A copy of the checkout in which one mutant at a time is tried."""
 
     def __init__(self, root: Path, home: Path):
         self.root, self.home = home / "checkout", home
-        shutil.copytree(root, self.root, ignore=IGNORED)
+        shutil.copytree(root, self.root, ignore=lambda folder, names: [
+            name for name in names if name == "__pycache__" or name.endswith(("_cache", ".egg-info"))
+            or Path(folder) == root and name in NOT_COPIED])
 
     def file(self, module: str) -> Path:
-        return self.root / "mlbot" / f"{module}.py"
+        return file_of(self.root, module)
 
     def write(self, module: str, text: str) -> None:
         """Write a module. Its compiled form goes away: time and size of two mutants may be the same."""
@@ -415,13 +427,13 @@ class Slot:
 
 def notebook_of(root: Path, module: str) -> Path | None:
     """The notebook that exports a module."""
-    return next(iter((root / "nbs").glob(f"[0-9][0-9]_{module}.ipynb")), None)
+    return next(iter((root / "nbs").rglob(f"[0-9][0-9]_{module}.ipynb")), None)
 
 
 def files_of(root: Path, module: str) -> list[str]:
     """The test files of a module."""
     names = [pattern for name in (module, *BESIDE.get(module, [])) for pattern in (f"test_{name}.py", f"test_{name}_*.py")]
-    return [str(file.relative_to(root)) for pattern in names for file in sorted((root / "tests").glob(pattern))]
+    return [str(file.relative_to(root)) for pattern in names for file in sorted((root / "tests").rglob(pattern))]
 
 
 def measure(slot: Slot, module: str, text: str) -> dict:
@@ -462,7 +474,7 @@ def attempt(slot: Slot, module: str, tests: list[dict]):
 
     def work() -> int:
         by.write_text("import")
-        importlib.import_module(f"mlbot.{module}")
+        importlib.import_module(dotted(slot.root, module))
         names = [test["name"] for test in tests if "::" in test["name"]]
         if len(names) < len(tests):
             by.write_text(notebook.name)
