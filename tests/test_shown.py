@@ -218,6 +218,7 @@ def test_escape_sequences_and_commands_in_who_why_and_file_names_are_shown(tmp_p
     import sys
 
     from mlbot.cli import main as cli
+    from mlbot.cli.shared import tell_build_server
     out, err = io.StringIO(), io.StringIO()
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", err)
@@ -228,7 +229,7 @@ def test_escape_sequences_and_commands_in_who_why_and_file_names_are_shown(tmp_p
         print("who:", NASTY, "why:", NASTY, f"at {tmp_path}/{NASTY}.csv")
         print("", "::error::x", sep="\n")
         sys.stdout.writelines([":", ":error::y\n", "#", "#[group]z\n"])
-        cli.tell_build_server(["::notice::ours"])
+        tell_build_server(["::notice::ours"])
         print("s3://ann:pa/ss@bucket/x?token=abc")
         raise InputError(NASTY, "an address", "do it", "postgresql://ann:secret1@db")
     found = cli.argparse.Namespace(call=nasty)

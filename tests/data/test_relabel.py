@@ -5,7 +5,6 @@ import re
 from dataclasses import replace
 
 import pytest
-from test_store import placed, rows_of, writer
 
 from mlbot.data.checks import as_table, check_conflicts
 from mlbot.data.ledger import audit_model, digests_of
@@ -15,6 +14,7 @@ from mlbot.data.store import append, batch_rows, commits, open_table, read_locke
 from mlbot.data.table import Columns, export_csv, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.settings import load_settings
+from tests.data.test_store import placed, rows_of, writer
 
 DATA = load_settings().data
 LINES = """text,intent,new

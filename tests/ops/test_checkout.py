@@ -26,7 +26,7 @@ EVERY = sorted(path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_check
 MODULES = sorted(path for path in (ROOT / "mlbot").rglob("[a-z]*.py"))
 HEAVY = {"pandas": "data.table", "scipy": "stats.bounds", "sklearn": "model.train", "safetensors": "model.artefact",
          "papermill": "run.kernel", "psutil": "run.kernel", "nbclient": "run.kernel", "matplotlib": "run.report",
-         "jinja2": "run.report", "pytest": "run.pytest_plugin", "tqdm": "cli.main", "onnx": "model.encoder",
+         "jinja2": "run.report", "pytest": "run.pytest_plugin", "tqdm": "cli.shared", "onnx": "model.encoder",
          "onnxruntime": "model.encoder", "tokenizers": "model.encoder", "huggingface_hub": "model.encoder",
          "psycopg": "bot.events", "litestar": "serve.app", "uvicorn": "serve.http", "msgspec": "serve.service",
          "prometheus_client": "serve.service", "py3langid": "text.language", "obstore": "storage", "mlflow": "run.tracking"}
@@ -36,7 +36,7 @@ ALSO = {"pandas": {"model.baselines", "run.blame", "data.checks", "data.company"
                    "data.store"},
         "scipy": {"model.sgd", "gates.test_budget", "model.train"}, "sklearn": {"model.baselines"},
         "jinja2": {"ops.workflows"}, "safetensors": {"model.encoder", "data.chunked"}, "psutil": {"run.forkserver"},
-        "msgspec": {"serve.app"}, "prometheus_client": {"serve.app"}}
+        "tqdm": {"cli.data", "cli.gates", "cli.model"}, "msgspec": {"serve.app"}, "prometheus_client": {"serve.app"}}
 WINGS = ["", "text", "stats", "data", "gates", "model", "run", "bot", "serve", "ops", "cli"]  # the ground first
 APART = {"gates": {"text", "data"}, "model": {"gates"}, "bot": {"data", "gates", "run"},
          "run": {"bot"}, "serve": {"stats", "data", "gates", "run"}, "ops": {"serve"}}  # above, and yet not imported

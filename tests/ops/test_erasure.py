@@ -501,7 +501,7 @@ def test_a_damaged_archive_is_left_and_named(tmp_path):
 def test_what_holds_texts_is_for_its_owner_alone(tmp_path):
     """Folders of the store and of runs are 0700 where we make them, exported labels 0600; a folder that is there stays."""
     from mlbot.bot.labelling import Labelled
-    from mlbot.cli.main import write_labels
+    from mlbot.cli.data import write_labels
     from mlbot.run.folder import new_run
     quick(tmp_path, (TEXT, "Ann"))
     run = new_run(tmp_path / "runs")

@@ -14,12 +14,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from test_monitor import NOW, asked
 
 from mlbot import storage as places
 from mlbot.bot.events import EventLog
 from mlbot.bot.monitor import write_profile
-from mlbot.cli import main as cli
+from mlbot.cli import ops as cli
 from mlbot.data.source import choose, load_source
 from mlbot.data.split import split
 from mlbot.data.table import sample_file
@@ -49,6 +48,7 @@ from mlbot.ops.retrain import (
 )
 from mlbot.settings import Retrain, load_settings
 from mlbot.storage import Folder, open_objects
+from tests.bot.test_monitor import NOW, asked
 from tests.data.test_store import free_port, keys_of, s3  # noqa: F401  the account
 
 MONDAY = datetime(2026, 1, 5, 2, tzinfo=UTC)

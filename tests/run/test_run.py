@@ -184,12 +184,13 @@ def test_added_batches_are_checked_stored_and_trained_on(project, mlbot, csv_fil
 
 
 def test_a_fault_of_ours_says_so(monkeypatch, capsys):
-    from mlbot.cli import main as cli
+    from mlbot.cli import model as cli
+    from mlbot.cli.main import main
 
     def predict(options):
         raise KeyError("of ours")
     monkeypatch.setattr(cli, "predict", predict)
-    assert cli.main(["predict", "hello"]) == 5
+    assert main(["predict", "hello"]) == 5
     said = capsys.readouterr().err
     assert "a fault of mlbot" in said and "Traceback" not in said and "KeyError" in open(said.split()[-1]).read()
 
@@ -310,7 +311,7 @@ def test_two_first_runs_at_once_follow_one_another_and_the_second_says_that_it_w
     import threading
     from argparse import Namespace
 
-    from mlbot.cli import main as cli
+    from mlbot.cli import run as cli
     began, inside, said = threading.Event(), [], []
 
     def run_now(options) -> int:

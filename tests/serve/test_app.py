@@ -412,7 +412,7 @@ def test_the_service_needs_nothing_that_trains(root):
 
 
 def test_a_demonstration_trains_first_where_there_is_no_model(project, released, mlbot, monkeypatch):
-    from mlbot.cli import main as cli
+    from mlbot.cli import serve as cli
     from mlbot.serve import service as house
     done = []
     monkeypatch.setattr(house, "run_server", lambda *words: done.append("serve"))
@@ -573,7 +573,7 @@ def test_who_serves_to_the_network_without_a_token_is_told(project, mlbot):
     """On this machine alone nothing is said; elsewhere a line says that predictions are open, or how to get a token."""
     from dataclasses import replace
 
-    from mlbot.cli.main import remark_on_predictions
+    from mlbot.cli.serve import remark_on_predictions
     from mlbot.settings import load_settings
     settings = load_settings(project)
     asks = replace(settings, service=replace(settings.service, predict="token"))
@@ -754,7 +754,7 @@ def test_who_serves_to_the_network_is_told_under_which_names_and_what_a_demonstr
     """Names have to be listed, and a demonstration lets whoever reaches it read every conversation."""
     from dataclasses import replace
 
-    from mlbot.cli.main import remark_on_network
+    from mlbot.cli.serve import remark_on_network
     from mlbot.settings import load_settings
     settings = load_settings(project)
     named = replace(settings, service=replace(settings.service, hosts=("bot.example.org",)))

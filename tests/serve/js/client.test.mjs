@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { inspect, isDeepStrictEqual } from "node:util";
 import { after, before, beforeEach, describe, test } from "node:test";
 
-import { MlbotClient, MlbotError, newKey } from "../../mlbot/web/client.js";
+import { MlbotClient, MlbotError, newKey } from "../../../mlbot/web/client.js";
 
 const FILLED = { id: "c1", request: "r1", item: "e17", token: "t1" };
 const CONTRACT = JSON.parse(readFileSync(new URL("../contract.json", import.meta.url), "utf8").replace(/\{(id|request|item|token)\}/g, (_, name) => FILLED[name]));

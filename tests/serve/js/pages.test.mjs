@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-const read = (name) => readFileSync(new URL(`../../mlbot/web/${name}`, import.meta.url), "utf8");
+const read = (name) => readFileSync(new URL(`../../../mlbot/web/${name}`, import.meta.url), "utf8");
 const PAGES = ["index", "chat", "agents", "label", "monitor"];
 const SCRIPTS = ["client.js", "pages.js", "chat.js", "agents.js", "label.js", "monitor.js"];
 

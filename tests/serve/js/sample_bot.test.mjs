@@ -6,10 +6,10 @@ import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 
-import { MlbotClient, MlbotError } from "../../mlbot/web/client.js";
-import { answer } from "../../mlbot/web/sample-bot.mjs";
+import { MlbotClient, MlbotError } from "../../../mlbot/web/client.js";
+import { answer } from "../../../mlbot/web/sample-bot.mjs";
 
-const BOT = fileURLToPath(new URL("../../mlbot/web/sample-bot.mjs", import.meta.url));
+const BOT = fileURLToPath(new URL("../../../mlbot/web/sample-bot.mjs", import.meta.url));
 const told = (decision, more = {}) => ({ decision, intent: "card_order", process: { key: "card_order", title: "Company card" }, confidence: 0.9, alternatives: [{ intent: "card_block", confidence: 0.1 }], ...more });
 const saying = (prediction) => ({ predict: async () => prediction });
 const failing = (error) => ({ predict: async () => { throw error; } });
