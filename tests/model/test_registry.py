@@ -19,7 +19,7 @@ PROMOTER = """
 import itertools, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from tests.model.test_registry import model
+from test_registry import model
 from mlbot.model.registry import release
 print("ready", flush=True)
 for number in itertools.count(int(sys.argv[3])):
