@@ -127,7 +127,7 @@ def add_upgrade(commands) -> None:
         call=upgrade)
 
 # %% ../../nbs/cli/07_project.ipynb #6722b15f
-QUICK = ("tests/test_quick.py", "tests/gates", "tests/stats/test_bounds.py", "tests/text/test_clean.py",
+QUICK = ("tests/test_quick.py", "tests/gates/test_target.py", "tests/gates/test_waiver.py", "tests/stats/test_changes.py",
          "tests/bot/test_policy.py")
 
 
