@@ -4,9 +4,9 @@
 
 Each fault ("mutant") is one edit of one exported module: `<` becomes `<=`, a constant moves by one, a `raise` goes away, and
 so on (see `edits_of`). It is written into a copy of the checkout, never into yours. A module's own tests are
-`test_NAME.py` (and `test_NAME_*.py`) below `tests/` and the examples in its notebook; a mutant on which all of them pass has survived.
-Only tests that call the mutated function run, the quickest first, until one fails. Tests that take longer than `--slowest`
-seconds are left out, so the table is a lower bound.
+`test_NAME.py` (and `test_NAME_*.py`) below `tests/` and the examples in its notebook; a mutant on which all of them pass
+has survived. Only tests that call the mutated function run, the quickest first, until one fails. Tests that take longer
+than `--slowest` seconds are left out, so the table is a lower bound.
 
 Left alone are words for people (docstrings, the text of an error, the fixed part of an f-string), keys of dicts, annotations
 and decorators. Survivors that cannot matter are listed in `mutation_reviewed.toml` with the reason; the table subtracts and
