@@ -280,6 +280,11 @@ def test_whoever_lets_a_model_ship_without_a_verdict_is_named(models, facts, say
     assert why_not_judged(models, "m1", date(2030, 1, 1)) == "" and refuse_unjudged(models, "m1") is None
 
 
+def test_waivers_are_not_asked_of_a_model_that_somebody_answers_for(models):
+    keep_judgement(models, "m1", UNJUDGED | {"waived": {"accuracy": WAIVER}}, "today")
+    assert why_not_judged(models, "m1", date(2030, 1, 1)) == ""
+
+
 def test_a_release_is_told_in_the_history_with_what_was_before(models, alone):
     first, second = model(1), model(2)
     release(first, models, {"who": "Ann", "why": "first"}, WHEN)
