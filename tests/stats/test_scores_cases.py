@@ -11,9 +11,11 @@ from mlbot.stats import scores as evaluate
 from mlbot.stats.scores import (
     Score,
     accuracy,
+    area_under_roc,
     bootstrap,
     bounded,
     calibration_error,
+    census,
     corrected_levels,
     drawn_again,
     error_ends,
@@ -26,8 +28,10 @@ from mlbot.stats.scores import (
     names_of,
     never_seen,
     oos_auroc,
+    reading,
     recall_by_intent,
     share,
+    silently_wrong,
     wider_levels,
 )
 
@@ -55,6 +59,11 @@ def test_an_interval_is_shown_where_it_was_measured_and_is_neither_exact_nor_ope
     assert str(Score("x", 0.5, 1, 0.5, 0.5, exact=True)) == "x 0.500"
     assert str(Score("x", 0.5, 0, 0, 1, exact=True)) == "x 0.500 (n=0)"
     assert str(Score("x", 0.5, 9, 0.1, 0.9, unit="gain")) == "x +0.500 (n=9, 95 % +0.100 to +0.900)"
+
+
+def test_more_is_better_unless_told_otherwise():
+    assert census("x", [True]).better == share("x", [True]).better == "higher" and reading("x", 1).better == "lower"
+    assert census("x", [True], "lower").better == "lower" and mean_score("x", [1.0], [0], (0.0, 1.0)).better == "higher"
 
 
 def test_one_missing_name_among_others_is_refused():
@@ -125,6 +134,9 @@ def test_a_bootstrap_of_two_groups_has_an_interval_and_of_one_all_that_is_possib
     assert ends_of(one) == (-2, 3, -2, 3) and (one.effective, one.better) == (1.0, "lower")
     alone = bootstrap("x", lambda weights: 0.5, np.zeros(1))
     assert (alone.n, alone.value, alone.low, alone.high) == (1, 0.5, -math.inf, math.inf)
+    drawn = []
+    bootstrap("x", lambda weights: drawn.append(weights) or 0.5, np.arange(2))
+    assert len(drawn) == 1 + 1000 + 2  # the value, the draws, and without each
     none = bootstrap("x", lambda weights: 0.5, np.zeros(0))
     assert ends_of(none) == (0, 1, 0, 1) and (none.n, none.better) == (0, "higher")
 
@@ -221,12 +233,29 @@ def test_the_calibration_error_has_an_interval_from_two_hundred_groups_on():
                                                   for how in ((999, 0), (1001, 0), (1000, 1))]
 
 
+def test_the_two_highest_bins_are_two():
+    assert calibration_error([0.85, 0.95], [True, False]).value == pytest.approx((0.15 + 0.95) / 2)
+    assert calibration_error([0.95, 1.0], [True, False]).value == pytest.approx((1.0 - 0.05) / 2)
+
+
+def test_a_wrong_answer_is_silent_from_the_threshold_on():
+    found = [silently_wrong([sure], [right], 0.5).value for sure in (0.4, 0.5, 0.6, math.nan) for right in (False, True)]
+    assert found == [0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0]
+
+
 def test_the_calibration_error_is_between_none_and_all():
     worst, best = (calibration_error([1.0] * 200, [right] * 200) for right in (False, True))
     assert worst.value == worst.high == worst.at_most == 1.0 and 0.9 < worst.low < 1
     assert best.value == best.low == best.at_least == 0.0 and 0 < best.high < 0.1
     none = calibration_error([], [])
     assert math.isnan(none.value) and (none.n, none.low, none.high) == (0, 0.0, 1.0)
+
+
+def test_the_area_counts_what_is_below_and_half_of_what_is_equal():
+    assert [area_under_roc([score], [0.3, 0.5]) for score in (0.1, 0.3, 0.4, 0.5, 0.6)] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert area_under_roc([0.1, 0.6], [0.3, 0.5], [1, 3], [2, 2]) == 0.75
+    with np.errstate(all="raise"):  # without a row it does not divide
+        assert all(math.isnan(area_under_roc([0.5], [0.5], *weights)) for weights in (([0], [1]), ([1], [0]), ([0], [0])))
 
 
 def test_the_area_is_between_none_and_all():
@@ -248,8 +277,8 @@ def test_a_draw_without_a_row_of_one_side_says_one_half(monkeypatch):
 
 
 @pytest.mark.parametrize("n, risk, place", [
-    (1, 0.5, 1), (1, 0.4, 0), (2, 0.25, 1), (2, 0.24, 0), (2, 0.75, 2), (4, 0.05, 0), (5, 0.05, 1), (5, 0.025, 0), (6, 0.025, 1),
-    (8, 0.05, 2), (10, 0.025, 2)])
+    (1, 0.5, 1), (1, 0.4, 0), (2, 0.25, 1), (2, 0.24, 0), (2, 0.75, 2), (4, 0.05, 0), (5, 0.05, 1), (5, 0.025, 0),
+    (6, 0.025, 1), (8, 0.05, 2), (10, 0.025, 2)])
 def test_the_place_of_a_bound_of_a_median_is_counted_by_tosses_of_a_coin(n, risk, place):
     """Of five tosses none is a head with a chance of 1 in 32, of eight at most one with 9 in 256."""
     assert median_order(n, risk) == place
@@ -272,6 +301,14 @@ def test_a_gain_of_one_row_counts_what_broke_and_what_healed():
     assert (worse.value, better.value) == (-0.5, 0.5) and worse.low < -0.5 < worse.high and better.low < 0.5 < better.high
     same = gain("g", [True, False], [True, False])
     assert same.value == 0.0 and (same.unit, same.n, same.effective) == ("gain", 2, 2)
+
+
+def test_confusions_come_by_number_and_then_by_name():
+    found = most_confused(list("bbaac"), list("aaccb"), list("12345"), 2)
+    assert [(item.intent, item.predicted, item.n, item.of, item.example) for item in found] == [
+        ("a", "c", 2, 2, "3"), ("b", "a", 2, 2, "1")]
+    found = most_confused(list("abbcc"), list("baabb"), list("12345"))
+    assert [(item.intent, item.predicted, item.n) for item in found] == [("b", "a", 2), ("c", "b", 2), ("a", "b", 1)]
 
 
 def test_confusions_need_a_text_for_each_row():
