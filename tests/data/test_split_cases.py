@@ -173,7 +173,7 @@ def test_the_side_for_life_goes_before_the_split_which_says_what_it_would_have_m
 def test_the_order_depends_on_the_content_alone():
     """By digest, and equal texts by their content: neither the line nor the batch counts."""
     texts = [*TEXTS[:5], "a card", "A card!", "a card"]
-    rows = table(texts).assign(line=range(8), batch=list("hgfedcba"), intent=[*"xxxxx", "c", "b", "a"])
+    rows = table(texts).assign(line=range(8), batch=list("abcdefgh"), intent=[*"xxxxx", "c", "b", "a"])
     rows = rows[["line", "batch", "digest", "intent", "text"]]
     found = assign_sides(rows, 25, False)
     assert found["digest"].is_monotonic_increasing and found.index.tolist() == list(range(8))
@@ -245,7 +245,7 @@ def test_what_the_split_does_not_ask_exactly_is_not_asked_exactly_of_its_sides(m
     monkeypatch.setattr("mlbot.data.split.near_across", lambda train, test, *rest: (
         seen.append((train, test, *rest)) or (np.zeros(len(train), bool), np.ones(len(test), bool))))
     assert apart(table(TEXTS[:2]), table(TEXTS[2:3]), 60).tolist() == [False]
-    assert seen == [(sorted(TEXTS[:2], key=digest), TEXTS[2:3], 60, 20_000, "both")]
+    assert seen == [(sorted(TEXTS[:2], key=digest), TEXTS[2:3], 60, 20_000, "both")] and type(seen[0][3]) is int
 
 
 def test_the_worst_reason_is_told():
@@ -304,6 +304,7 @@ def test_a_split_has_all_rows_in_its_parts_and_says_how_many():
     assert parts.set_aside.set_index("text")["reason"].to_dict() == {texts[8]: NEARLY, texts[9]: HOLDS}
     assert all(frame.index.tolist() == list(range(len(frame))) for frame in (
         parts.train, parts.test, parts.out_of_scope, parts.set_aside))
+    assert not any("index" in frame for frame in (parts.train, parts.test, parts.out_of_scope, parts.set_aside))
     assert told(parts) == {"rows to train on": (4, ()), "rows to test on": (2, ()), f"rows set aside: {NEARLY}": (1, ()),
                            f"rows set aside: {HOLDS}": (1, ())}
 
@@ -474,11 +475,12 @@ def test_a_group_goes_by_its_name_unless_it_is_known():
 
 
 def test_the_side_of_a_known_group_is_that_of_its_test_rows():
-    there = known(["one", "two", "three", "four", "five", "six"], ["train", "test", "validation", "", "train", "test"],
-                  group=["g1", "g1", "g2", "g3", "g4", ""])
-    found = group_families(new(["p", "q", "r", "s", "t", "u"], group=["g4", "g3", "g2", "g1", "", "g0"]), there)
-    assert found.index.tolist() == ["g0", "g1", "g2", "g3", "g4"]
-    assert found["life"].tolist() == ["", "test", "validation", "", "train"]
+    there = known(["one", "two", "three", "four", "five", "six", "seven", "eight"],
+                  ["train", "test", "validation", "", "train", "test", "", "train"],
+                  group=["g1", "g1", "g2", "g3", "g4", "", "g5", "g5"])
+    found = group_families(new(["p", "q", "r", "s", "t", "u"], group=["g4", "g3", "g2", "g1", "g5", "g0"]), there)
+    assert found.index.tolist() == ["g0", "g1", "g2", "g3", "g4", "g5"]
+    assert found["life"].tolist() == ["", "test", "validation", "", "train", "train"]
     assert found["family"].tolist() == list(map(bare_digest, found.index))
     assert len(group_families(new(["p"]), there)) == 0
 
@@ -552,7 +554,7 @@ def test_families_and_sides_are_decided_by_what_is_near():
             ((), [110, 30], ["test", "train"]), (([0, 2],), [101, 30], ["train", "train"]),
             (([1, 3],), [110, 50], ["test", "test"]), (([2, 3],), [110, 110], ["test", "test"]),
             (([0, 2], [2, 3]), [101, 101], ["train", "train"]), (([0, 2], [1, 3]), [101, 50], ["train", "test"]),
-            (([0, 2], [1, 2]), [50, 30], ["test", "train"])):
+            (([0, 2], [1, 2]), [50, 30], ["test", "train"]), (([0, 2], [0, 3], [1, 3]), [101, 50], ["train", "test"])):
         touch = Touch(pairs(*near_ones), pairs(), 2)
         found = decide(TWO, touch, asked(3, 4), NO_GROUPS, 25)
         assert (found[0].tolist(), found[1].tolist()) == (family, life), near_ones
@@ -568,6 +570,21 @@ def test_groups_are_decided_by_the_last_two_digits_of_their_number():
     rows = asked(3, 4, 3, 4, group=list("abcd"))
     family, life = decide(TWO, Touch(pairs(), pairs(), 2), rows, groups, 25)
     assert family.tolist() == [124, 225, 399, 400] and life.tolist() == ["test", "train", "test", "train"]
+
+
+def test_a_text_that_its_group_has_decided_joins_nobody():
+    """Place 4 is in a group of training. Place 2 is near it alone; 3 is near a known test text, too, and goes there."""
+    texts = pd.concat([TWO, TWO[3:].assign(digest=np.uint64(5), family=np.uint64(77))], ignore_index=True)
+    groups = pd.DataFrame({"family": np.array([160], np.uint64), "life": [""]}, index=["a"])
+    touch = Touch(pairs([1, 3], [2, 4], [3, 4]), pairs(), 2)
+    family, life = decide(texts, touch, asked(3, 4, 5, group=["", "", "a"]), groups, 25)
+    assert family.tolist() == [77, 50, 160] and life.tolist() == ["train", "test", "train"]
+
+
+def test_a_text_that_holds_new_ones_of_both_sides_has_none():
+    texts = pd.concat([TWO, TWO[3:].assign(digest=np.uint64(5), family=np.uint64(177))], ignore_index=True)
+    family, life = decide(texts, Touch(pairs(), pairs([2, 4], [3, 4]), 2), asked(3, 4, 5), NO_GROUPS, 25)
+    assert life.tolist() == ["test", "train", ""] and family.tolist() == [110, 30, 177]
 
 
 def followed(held, test, fixed=(), first=None, n=5, there=0):
@@ -635,7 +652,7 @@ def sides_of(test, aside=None, reason=HOLDS):
 
 def test_test_texts_inside_those_set_aside_are_told_where_they_are_a_quarter():
     held = [around(text, "train") for text in TEXTS[1:6]]
-    found = held_by_those_set_aside(sides_of(table(TEXTS[:12]), [TEXTS[50], *held[:3]]))
+    found = held_by_those_set_aside(sides_of(table(TEXTS[:12]), [*held[:3], TEXTS[50]]))
     assert found.tolist() == [False, True, True, True] + [False] * 8
     assert not held_by_those_set_aside(sides_of(table(TEXTS[:13]), held[:3])).any()  # 3 of 13 are usual
     assert held_by_those_set_aside(sides_of(table(TEXTS[:16]), held[:4])).sum() == 4
@@ -647,7 +664,7 @@ def test_test_texts_inside_those_set_aside_are_told_where_they_are_a_quarter():
 
 
 def test_rows_of_a_batch_that_hold_test_texts_are_counted_from_a_quarter_on():
-    batch = table([f"{TEXTS[1]} {TEXTS[2]} {ENDS[0]}", TEXTS[50], f"{TEXTS[2]} {ENDS[1]}"])
+    batch = table([f"{TEXTS[1]} {TEXTS[2]} {TEXTS[3]} {ENDS[0]}", TEXTS[50], f"{TEXTS[2]} {ENDS[1]}"])
     assert holding_again(batch, table(TEXTS[:6]), 8) == 2 and holding_again(batch, table(TEXTS[:6]), 9) == 0
     assert holding_again(batch[:0], table(TEXTS[:6]), 0) == holding_again(batch, table([]), 3) == 0
     assert holding_again(batch, table(TEXTS[60:70]), 3) == 0 and holding_again(batch, table(TEXTS[:6]), 1) == 2
@@ -690,7 +707,7 @@ def test_rows_in_quarantine_count_beside_those_of_the_batch():
 def test_test_rows_that_a_store_has_brought_back_count_too():
     """They stand on the test side, from the newest batch, and their text was there before."""
     back = TRAIN[:3]
-    old = table([*back, *TEST[:3]], batch="old", life="test")
+    old = table([*back, TRAIN[3], *TEST[:3]], batch="old", life="test")
     again = table([*back, *TEST[3:5]], batch="new", life="test")
     none = old[:0]
     sides = Sides(none, none, pd.concat([old, again]), none, none.assign(reason=""), ())
