@@ -99,7 +99,7 @@ def test_a_group_that_moves_nothing_does_not_hide_the_skew_of_the_others():
 def test_a_strong_skew_bends_a_level_tenfold_at_most():
     left_out = np.array([0.0] * 99 + [-100.0])  # a skew of 0.164 for a hundred groups, and of 1.64 for one
     found, = corrected_levels(np.array([-1.0, 1.0]), 0.0, left_out, 1, [NORMAL.cdf(0.6)])
-    assert found == pytest.approx(NORMAL.cdf(6), abs=1e-8)
+    assert found == pytest.approx(NORMAL.cdf(6), abs=1e-11) and found < 1
 
 
 def test_draws_are_the_same_for_the_same_seed_and_each_group_is_left_out_once():
@@ -269,6 +269,7 @@ def test_the_area_is_between_none_and_all():
 
 
 def test_a_draw_without_a_row_of_one_side_says_one_half(monkeypatch):
+    assert oos_auroc([], [0.5]).metric == oos_auroc([0.5], []).metric == "oos_auroc"
     monkeypatch.setattr(evaluate, "bootstrap", lambda metric, statistic, groups, *rest, **more: (statistic, groups, rest))
     statistic, groups, rest = oos_auroc([0.9, 0.2], [0.1, 0.3], ["p", "q"], ["p", "q"], 7, 8)
     assert groups.tolist() == ["in p", "in q", "out p", "out q"] and rest == (7, 8)
