@@ -533,7 +533,7 @@ def tried(slots: list[Slot], mutants: list[Mutant], tests: list[dict], slowest: 
 
 def digest_of(root: Path, module: str) -> str:
     """What the results of a module depend on: its code, its tests, its notebook."""
-    files = [f"mlbot/{module}.py", *files_of(root, module), "tests/conftest.py"]
+    files = [file_of(root, module).relative_to(root), *files_of(root, module), "tests/conftest.py"]
     parts = [(root / name).read_bytes() for name in files if (root / name).is_file()]
     notebook = notebook_of(root, module)
     parts += ["\n".join(cells_of(notebook)).encode()] if notebook else []

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -48,9 +49,9 @@ def read_digests(file: Path) -> np.ndarray | None:
         return None
     try:
         found = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError, OSError):
-        found = np.zeros(0)
-    if found.dtype != np.uint64 or found.ndim != 1:
+    except (ValueError, EOFError, OSError, BadZipFile):
+        found = None
+    if not isinstance(found, np.ndarray) or found.dtype != np.uint64 or found.ndim != 1:
         raise InputError(f"{file.name} is damaged", "the digests that a release wrote", "restore the file from a copy",
                          str(file))
     return found
@@ -169,8 +170,9 @@ def read_memory(models: Path) -> Memory | None:
     try:
         with np.load(file, allow_pickle=False) as found:
             secret, train, test = (found[name] for name in ("secret", "train", "test"))
-        good = secret.dtype == np.uint8 and len(secret) == 16 and train.dtype == test.dtype == np.uint64
-    except (ValueError, EOFError, OSError, KeyError):
+        good = secret.dtype == np.uint8 and secret.shape == (16,) and train.dtype == test.dtype == np.uint64
+        good = good and train.ndim == test.ndim == 1
+    except (ValueError, EOFError, OSError, KeyError, TypeError, BadZipFile):
         good = False
     if not good:
         raise InputError(f"{SIDES} is damaged", "the sides that runs wrote", "restore the file from a copy", str(file))

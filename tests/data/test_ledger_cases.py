@@ -278,6 +278,7 @@ def test_sides_that_are_whole_are_read(tmp_path):
 
 @pytest.mark.parametrize("change", [
     {"secret": np.arange(15, dtype=np.uint8)}, {"secret": np.arange(17, dtype=np.uint8)}, {"secret": np.arange(16)},
+    {"train": np.zeros((2, 2), np.uint64)}, {"secret": np.array(7, np.uint8)},
     {"train": np.array([1])}, {"test": np.array([2])}, {"train": np.array([1]), "test": np.array([2])}, {"test": None}])
 def test_sides_with_a_part_that_is_missing_or_odd_are_damaged(tmp_path, change):
     file = tmp_path / "ledger" / "sides.npz"
@@ -304,3 +305,35 @@ def test_the_sides_are_written_as_an_archive_of_plain_numbers(tmp_path):
     remember(tmp_path, [1], [2])
     with np.load(BytesIO((tmp_path / "ledger" / "sides.npz").read_bytes()), allow_pickle=False) as found:
         assert sorted(found) == ["secret", "test", "train"] and found["secret"].dtype == np.uint8
+
+
+def cut_archive() -> bytes:
+    """The beginning of an archive, as a crash leaves it."""
+    whole = BytesIO()
+    np.savez(whole, **GOOD)
+    return whole.getvalue()[:60]
+
+
+def test_an_archive_whole_or_cut_under_the_name_of_a_ledger_is_damaged(tmp_path):
+    file, whole = tmp_path / "m1.npy", BytesIO()
+    np.savez(whole, **GOOD)
+    for data in (cut_archive(), whole.getvalue()):
+        file.write_bytes(data)
+        with pytest.raises(InputError, match="m1.npy is damaged"):
+            read_digests(file)
+
+
+def test_sides_that_are_cut_or_no_archive_are_damaged(tmp_path):
+    file = tmp_path / "ledger" / "sides.npz"
+    file.parent.mkdir()
+    for data in (cut_archive(), array_bytes()):
+        file.write_bytes(data)
+        with pytest.raises(InputError, match="sides.npz is damaged"):
+            read_memory(tmp_path)
+
+
+def array_bytes() -> bytes:
+    """A plain array, as a ledger holds it."""
+    whole = BytesIO()
+    np.save(whole, np.array([1], np.uint64))
+    return whole.getvalue()
