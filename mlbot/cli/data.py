@@ -511,7 +511,7 @@ def write_labels(rows, file: Path) -> None:
 def add_data(commands) -> None:
     """`mlbot data`, with a command for each thing that is done to data."""
     data = add_command(commands, "data", "the data and its store").add_subparsers(metavar="COMMAND", required=True)
-    for add in (add_data_relabel, add_data_add, add_data_feedback, add_data_log, add_data_diff,
+    for add in (add_data_add, add_data_feedback, add_data_relabel, add_data_log, add_data_diff,
                 add_data_remove, add_data_erase, add_data_lock, add_data_show, add_data_prepare,
                 add_data_fetch):
         add(data)

@@ -40,8 +40,8 @@ def lives(pid: int) -> bool:
 
 
 def heard() -> None:
-    """Tests that nohup runs ignore a signal, and would hand that on."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    """Tests that nohup or a shell runs in the background ignore a signal, and would hand that on."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
 
 
