@@ -31,6 +31,7 @@ from mlbot.stats.scores import (
     calibration_error,
     gain,
     macro_f1,
+    mean_score,
     median_score,
     oos_auroc,
     recall_by_intent,
@@ -163,6 +164,15 @@ def pairs() -> Iterator[Line]:
             yield Line(f"blame, {name}", n, "-", of_effect)
 
 
+def unchanged() -> Iterator[Line]:
+    """What blame says of models that differ by chance alone: it must not be sure of a cause."""
+    for n, rate in ((104, 0.04), (104, 0.08), (400, 0.01), (400, 0.04)):
+        def of_nothing(random, n=n, rate=rate):
+            steps = random.choice([-1.0, 0.0, 1.0], n, p=[rate / 2, 1 - rate, rate / 2])
+            return mean_score("x", steps, np.arange(n), (-1, 1)), 0.0
+        yield Line(f"blame, nothing changed, {rate:.0%} differ", n, "-", of_nothing)
+
+
 def medians() -> Iterator[Line]:
     """The time of one answer, in times of a loop."""
     for n in (20, 100, 300):
@@ -210,8 +220,8 @@ def production() -> Iterator[Line]:
     yield Line("production, the worst of ten looks", 100, "-", at_any_time, risk=0)
 
 
-GROUPS = {"shares": shares, "grouped": grouped, "bootstraps": bootstraps, "pairs": pairs, "medians": medians,
-          "production": production}
+GROUPS = {"shares": shares, "grouped": grouped, "bootstraps": bootstraps, "pairs": pairs, "unchanged": unchanged,
+          "medians": medians, "production": production}
 
 
 def cell(flags: list[bool]) -> str:

@@ -225,12 +225,22 @@ def bounded(metric: str, value: float, n: int, count: int, ends: np.ndarray, bet
 # %% ../../nbs/stats/01_scores.ipynb #cd81f7fc
 def mean_score(metric: str, values, groups, ends: tuple[float, float], better: str = "higher",
                within: tuple[float, float] = (-math.inf, math.inf), draws: int = 1000, seed: int = 0) -> Score:
-    """The mean of values with its interval over draws of whole groups; `ends`: the ends of their scale."""
+    """The mean of values with its interval over draws of whole groups; `ends`: the ends of their scale.
+
+    A scale with both signs is that of a change: one row of each end is added, as for pairs (Agresti, Min 2005), because a few
+    rows that all changed for the better are no proof. A cost lies on one side of zero, and such rows would only shift it.
+    """
     values, n, count = np.asarray(values, float), len(values), len(np.unique(groups))
     if not n or not (values.any() or better == "lower"):
         return Score(metric, 0.0 if n else math.nan, n, 0.0, 0.0 if n else 1.0, effective=float(count), better=better)
-    return bootstrap(metric, lambda weights: float(weights @ values / weights.sum()), np.asarray(groups), draws, seed, better,
-                     within, ends)
+    of_row, change = np.unique(groups, return_inverse=True)[1], ends[0] < 0 < ends[1]
+    drawn = np.append(values, ends) if change else values
+    of_row = np.append(of_row, [count, count + 1]) if change else of_row
+    found = bootstrap(metric, lambda weights: float(weights @ drawn / weights.sum()), of_row, draws, seed, better, within,
+                      None if change else ends)
+    value = float(values.mean())
+    return Score(metric, value, n, min(value, found.low), max(value, found.high), min(value, found.at_least),
+                 max(value, found.at_most), float(count), better)
 
 # %% ../../nbs/stats/01_scores.ipynb #e5051525
 F1_ROWS = 10  # rows an intent, on average, from which on macro-F1 has an interval
