@@ -2,7 +2,7 @@
 
     python3 benchmarks/company.py [--splits 10] [--stories 20]
 
-A linear SVM over TF-IDF of words and of pieces of words is trained on week 0 and on week 10. `--splits` is over how many
+A linear SVM over TF-IDF of words and of character n-grams is trained on week 0 and on week 10. `--splits` is over how many
 random splits the accuracies are averaged. `--stories` lets the company draw from that many other seeds, and prints the mean
 and the range of each figure, which tell luck from design.
 """
@@ -22,7 +22,7 @@ from sklearn.svm import LinearSVC
 from mlbot.data import company
 from mlbot.data.company import LAST_WEEK, OOS, draw_weeks, known_labels
 from mlbot.data.split import side_of
-from mlbot.text.clean import crossed
+from mlbot.text.clean import interactions
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Figure:
 
 
 def views():
-    """TF-IDF of words and of pieces of words."""
+    """TF-IDF of words and of character n-grams."""
     return make_union(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
                       TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True))
 
@@ -85,7 +85,7 @@ def neighbours(frame: pd.DataFrame) -> tuple[float, float, float]:
 def with_context(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
     """Answers of the SVM with context crossed with words beside the words."""
     def context(frame):
-        return ["\n".join(crossed(text.lower(), {"role": role, "location": location}))
+        return ["\n".join(interactions(text.lower(), {"role": role, "location": location}))
                 for text, role, location in zip(frame["text"], frame["role"], frame["location"], strict=True)]
     plain, cross = views(), TfidfVectorizer(tokenizer=str.splitlines, token_pattern=None, lowercase=False, sublinear_tf=True)
     rows = hstack([plain.fit_transform(train["text"]), cross.fit_transform(context(train))]).tocsr()

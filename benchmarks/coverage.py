@@ -154,11 +154,11 @@ def pairs() -> Iterator[Line]:
     for n in (150, 600):
         for name in ("code", "data", "interaction"):
             def of_effect(random, n=n, name=name):
-                chances = {"old_old": 0.80, "old_new": 0.84, "new_old": 0.78, "new_new": 0.83}
+                probabilities = {"old_old": 0.80, "old_new": 0.84, "new_old": 0.78, "new_new": 0.83}
                 luck = random.random(n)  # one of a row, so that models mostly agree
                 rows = {key: np.where(random.random(n) < 0.95, luck, random.random(n)) < chance
-                        for key, chance in chances.items()}
-                truth = {key: np.array([chance]) for key, chance in chances.items()}
+                        for key, chance in probabilities.items()}
+                truth = {key: np.array([chance]) for key, chance in probabilities.items()}
                 found = score_effects(Crossing(then=rows["old_old"], **rows), np.arange(n))[name]
                 return found, float(effects(Crossing(then=truth["old_old"], **truth))[name][0])
             yield Line(f"blame, {name}", n, "-", of_effect)

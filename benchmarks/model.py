@@ -18,7 +18,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from mlbot.data.source import PUBLIC, choose, load_source
 from mlbot.data.split import split
-from mlbot.model.train import IntentClassifier, build_views, encoder_of, log_chances, penalty_of, usable_context
+from mlbot.model.train import IntentClassifier, build_views, encoder_of, log_probabilities, penalty_of, usable_context
 from mlbot.settings import TIERS, load_settings
 
 
@@ -32,9 +32,9 @@ def training_rows(source: str, settings):
 
 def judged(classifier: IntentClassifier, terms, intents: np.ndarray) -> np.ndarray:
     """How many rows are answered right, and the sum of their log losses."""
-    chances = log_chances(classifier.decision_function(terms))
+    probabilities = log_probabilities(classifier.decision_function(terms))
     truth = np.searchsorted(classifier.classes_, intents)
-    return np.array([(chances.argmax(axis=1) == truth).sum(), -chances[np.arange(len(truth)), truth].sum()])
+    return np.array([(probabilities.argmax(axis=1) == truth).sum(), -probabilities[np.arange(len(truth)), truth].sum()])
 
 
 def cross_validate(rows, context: list[str], model, penalties: list[float], encoder=None) -> dict[float, np.ndarray]:
@@ -44,11 +44,11 @@ def cross_validate(rows, context: list[str], model, penalties: list[float], enco
     for train, held_out in StratifiedKFold(5, shuffle=True, random_state=1).split(rows, intents):
         views = build_views(model, context, encoder)
         seen, asked = views.fit_transform(rows.iloc[train][columns]).tocsr(), views.transform(rows.iloc[held_out][columns])
-        texts = views.output_indices_["pieces"].stop
+        texts = views.output_indices_["char_ngrams"].stop
         for penalty in penalties:
             cost = penalty_of(replace(model, penalty=penalty))
             both = IntentClassifier(cost, model.folds, model.seed).fit(seen, intents[train], texts=texts)
-            with mock.patch("mlbot.model.train.share_of", return_value=0.0):
+            with mock.patch("mlbot.model.train.nb_weight_of", return_value=0.0):
                 alone = IntentClassifier(cost, model.folds, model.seed).fit(seen, intents[train], texts=texts)
             found[penalty] += [judged(classifier, asked, intents[held_out]) for classifier in (both, alone)]
     return {penalty: sums / len(rows) for penalty, sums in found.items()}

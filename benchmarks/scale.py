@@ -4,7 +4,8 @@
 
 The rows are the company drawn in large, 59 intents, with role and location; a quarter of the wordings is for testing. Each
 training runs in a process of its own, which reads a CSV file in chunks. Ours is `mlbot.model.train.train_chunks`. The peer is
-HashingVectorizer (words and pieces, 2^18 columns each, context as words) and SGDClassifier.partial_fit, once over the rows.
+HashingVectorizer (words and character n-grams, 2^18 columns each, context as words),
+SGDClassifier.partial_fit, once over the rows.
 Up to --svc rows the support vector machines of tier light are fitted, too: what is given up for the speed. The exponent is
 that of time over rows, between the smallest and the largest.
 

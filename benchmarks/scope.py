@@ -16,7 +16,7 @@ import pandas as pd
 from mlbot.data.source import find_source, load_source
 from mlbot.data.split import split
 from mlbot.data.table import Columns
-from mlbot.model.train import encoder_of, log_chances, train
+from mlbot.model.train import encoder_of, log_probabilities, train
 from mlbot.settings import TIERS, load_settings
 from mlbot.stats.scores import area_under_roc
 
@@ -48,9 +48,9 @@ def measure(tier: str, settings, parts) -> None:
         scores = classifier.decision_function(terms)
         best = np.sort(scores, axis=1)
         nearest = {"distance": of_encoder(encoder, rows, known)} if encoder else {}
-        return {"probability": np.exp(log_chances(scores)).max(axis=1), "score": best[:, -1],
+        return {"probability": np.exp(log_probabilities(scores)).max(axis=1), "score": best[:, -1],
                 "lead": best[:, -1] - best[:, -2], "energy": np.log(np.exp(scores).sum(axis=1)), **nearest,
-                "trained": scope.chances(scores, terms)}
+                "trained": scope.probabilities(scores, terms)}
     inside, outside = found(parts["val"]), found(parts["oos_val"])
     for name in inside:
         print(f"{tier:<9}{name:<13}validation AUROC {area_under_roc(inside[name], outside[name]):.3f}", flush=True)

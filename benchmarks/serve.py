@@ -69,9 +69,9 @@ class Ask(BaseModel):
     location: str = ""
 @app.post("/predict")
 def predict(ask: Ask):
-    chances = pipeline.predict_proba(pd.DataFrame([ask.model_dump()]))[0]
-    best = chances.argsort()[::-1][:5]
-    return {"intents": [{"intent": pipeline.classes_[at], "confidence": float(chances[at])} for at in best]}
+    probabilities = pipeline.predict_proba(pd.DataFrame([ask.model_dump()]))[0]
+    best = probabilities.argsort()[::-1][:5]
+    return {"intents": [{"intent": pipeline.classes_[at], "confidence": float(probabilities[at])} for at in best]}
 """
 MLFLOW = """
 import pickle, mlflow.sklearn

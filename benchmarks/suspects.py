@@ -66,7 +66,7 @@ def sets(most: int, wanted: str) -> dict[str, pd.DataFrame]:
         try:
             rows = public(name) if wanted in f"{name}, 8 rows an intent" else None
         except InputError as problem:
-            print(f"left out: {problem.met}")
+            print(f"left out: {problem.found}")
             continue
         if rows is not None:
             found[name] = rows.head(most)

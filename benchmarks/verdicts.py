@@ -5,7 +5,7 @@
 Four gates judge the same answers side by side: `new >= old`, the same with a margin of one point, MLflow's smallest legal
 threshold (`MetricThreshold(min_absolute_change=...)` must be positive, so a model that is as good as the old one does not
 pass), and
-mlbot's. These chances are summed exactly. Then, drawn with a seed: the winner's curse, a floor, a rising target, and a
+mlbot's. These probabilities are summed exactly. Then, drawn with a seed: the winner's curse, a floor, a rising target, and a
 test that is
 looked at all the time.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from scipy.stats import binom
 
 from mlbot.gates.gate import FAIL, compare
-from mlbot.stats.bounds import RISK, chance_of_no_loss, difference_bounds, e_value, share_at_most
+from mlbot.stats.bounds import RISK, difference_bounds, e_value, probability_of_no_loss, share_at_most
 from mlbot.stats.scores import Score
 
 ACCURACY = 0.85
@@ -157,7 +157,7 @@ def print_looks(draws: int, pairs: int = 4000) -> None:
     looks, alarms = np.linspace(pairs / 20, pairs, 20).astype(int), first_alarms(pairs)
     for _ in range(draws):
         broke = np.concatenate([[0], np.cumsum(random.random(pairs) < 0.5)])
-        naive += any(chance_of_no_loss(int(broke[n]), int(n - broke[n])) < RISK for n in looks)
+        naive += any(probability_of_no_loss(int(broke[n]), int(n - broke[n])) < RISK for n in looks)
         ours += bool((broke >= alarms).any())
     print(f"\nfalse alarms on {pairs:,} pairs of equal models: p < 0.05 at 20 looks {naive / draws:.1%}, "
           f"e-value at every look {ours / draws:.1%} (asked: 5 %)")

@@ -68,8 +68,8 @@ class Identity:
 class Refused(MlbotError):
     """Who asks may not do that. `status`: 401 for an unknown bearer, 403 for one without the right."""
 
-    def __init__(self, met: str, wanted: str, do: str, status: int = 401):
-        super().__init__(met, wanted, do)
+    def __init__(self, found: str, expected: str, action: str, status: int = 401):
+        super().__init__(found, expected, action)
         self.status = status
 
 # %% ../../nbs/bot/03_identity.ipynb #d2e423aa

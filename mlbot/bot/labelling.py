@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['ASKED', 'OFFERED', 'LABELS', 'RANDOM', 'SECOND', 'ERASED', 'UNSURE_WHY', 'RANDOM_WHY', 'SECOND_WHY', 'Asked', 'Item',
            'lot_of', 'is_drawn', 'asked_in', 'sameness', 'item_of', 'gathered', 'items_of', 'votes_of', 'labels_of',
-           'in_turns', 'fair', 'by_chance', 'next_items', 'agreement_of', 'settled', 'Labelled', 'as_told', 'batch',
-           'as_jsonl', 'kinds_of_labelled', 'labelled_items']
+           'in_turns', 'fair', 'drawn_at_random', 'next_items', 'agreement_of', 'settled', 'Labelled', 'as_told',
+           'batch', 'as_jsonl', 'kinds_of_labelled', 'labelled_items']
 
 # %% ../../nbs/bot/05_labelling.ipynb #51eac505
 from collections import Counter, defaultdict
@@ -91,7 +91,7 @@ def item_of(event: "Event", asked: Asked) -> Item:
     body, name = event.body, f"e{event.number}"
     other = body.get("other") or {}
     return Item(name, event.at, *asked, body["intent"], body["confidence"],
-                tuple((intent, chance) for intent, chance in body["ranking"]), body["model"], is_drawn(name), body["request"],
+                tuple(map(tuple, body["ranking"])), body["model"], is_drawn(name), body["request"],
                 (other.get("model", ""), other.get("intent", "")), body.get("decision") or EXECUTE,
                 1.0 if body.get("in_scope") is None else body["in_scope"], body.get("source") or event.person, event.person)
 
@@ -156,7 +156,7 @@ def fair(items: Iterable[Item], most: int) -> list[Item]:
     return sorted(kept, key=lambda item: item.at)
 
 
-def by_chance(events: Iterable["Event"]) -> list["Event"]:
+def drawn_at_random(events: Iterable["Event"]) -> list["Event"]:
     """What was labelled because it was asked for, without what an agent said of a chat that was handed over.
 
     Chats are handed over because something went wrong: an audit with them would be of the hard messages.
@@ -194,8 +194,8 @@ def agreement_of(labels: dict[str, dict[str, str]]) -> dict | None:
         return None
     share = sum(one == two for one, two in pairs) / len(pairs)
     usual = Counter(intent for pair in pairs for intent in pair)
-    chance = sum((n / (2 * len(pairs))) ** 2 for n in usual.values())
-    return {"pairs": len(pairs), "share": share, "kappa": 1.0 if chance == 1 else (share - chance) / (1 - chance)}
+    expected = sum((n / (2 * len(pairs))) ** 2 for n in usual.values())
+    return {"pairs": len(pairs), "share": share, "kappa": 1.0 if expected == 1 else (share - expected) / (1 - expected)}
 
 
 def settled(votes: dict[str, str]) -> str:

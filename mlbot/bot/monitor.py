@@ -27,7 +27,7 @@ from mlbot.bot.labelling import (
     LABELS,
     OFFERED,
     Item,
-    by_chance,
+    drawn_at_random,
     gathered,
     is_drawn,
     items_of,
@@ -267,7 +267,7 @@ def days_of(tally: Tally) -> list[dict]:
 
 def audited(tally: Tally) -> list[tuple[Answered, str]]:
     """The labelled answers among those that chance has drawn, with their labels, in the order of the first label of each."""
-    votes = votes_of(by_chance(tally.labels), tally.same)
+    votes = votes_of(drawn_at_random(tally.labels), tally.same)
     truth = {name: settled(said) for name, said in votes.items() if name in tally.drawn}
     return [(tally.drawn[name], intent) for name, intent in truth.items() if intent]
 

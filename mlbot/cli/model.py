@@ -184,7 +184,7 @@ def benchmark(options: argparse.Namespace) -> int:
     print(HEAD, flush=True)
     for entry in entries:
         print(entry if isinstance(entry, str) else row_of(entry), flush=True)
-    print("AUROC: how well the score beside it (confidence, or the chance to be in scope) parts rows in scope from those\n"
+    print("AUROC: how well the score beside it (confidence, or probability to be in scope) parts rows in scope from those\n"
           "out of scope. Refused and lost: rows out of scope and in scope whose score is below a threshold under which\n"
           f"{ALLOWED:.0%} of held-out training rows stay")
     print(f"next:   {program()} run --data {' '.join(map(shlex.quote, [source, *column_words(options)]))}")

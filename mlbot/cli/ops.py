@@ -158,8 +158,8 @@ def run_and_note(asked: argparse.Namespace, models: Path, attempt, shared) -> in
         try:
             note(shared, attempt, code, str(came[-1].get("run") or "") if came else "")
         except NoVerdict as problem:
-            raise NoVerdict(f"training {attempt.number} ended with exit code {code}, which could not be noted: {problem.met}",
-                            problem.wanted, f"{problem.do}; other machines train again tomorrow at the earliest",
+            raise NoVerdict(f"training {attempt.number} ended with exit code {code}, not noted: {problem.found}",
+                            problem.expected, f"{problem.action}; other machines train again tomorrow at the earliest",
                             problem.place) from None
     return code
 

@@ -269,7 +269,7 @@ def tracked_words(folder: Path, settings: Settings) -> str:
     try:
         return f"mlflow: {track(folder, settings)}"
     except NoVerdict as problem:
-        return f"not logged: {problem.met}; later: {program()} track {folder.name}"
+        return f"not logged: {problem.found}; later: {program()} track {folder.name}"
 
 # %% ../../nbs/cli/01_run.ipynb #a1038fb4
 def track(options: argparse.Namespace) -> int:
@@ -373,7 +373,7 @@ def remember_time(result, source: str, minutes: float, settings: Settings, now=N
             time_budget.add_duration(shared, duration)
         like = time_budget.comparable(time_budget.read_durations(shared))
     except MlbotError as problem:  # a run is what it is, noted or not
-        return [f"warning: how long this run took could not be noted: {problem.met}"]
+        return [f"warning: how long this run took could not be noted: {problem.found}"]
     told = time_budget.both_forecasts(like, settings, now, minutes)
     return [line for name, found in told.items() for line in time_budget.warning_of(found, f"the {name}")]
 

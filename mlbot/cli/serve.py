@@ -51,10 +51,10 @@ def remark_on_network(settings: Settings, host: str, demo: bool) -> str:
                    if demo else "")
 
 # %% ../../nbs/cli/05_serve.ipynb #c6a27bd9
-def framework_of(house):
+def framework_of(service):
     """What answers all but usual predictions; imported when the service answers those already."""
     from mlbot.serve.app import build_framework
-    return build_framework(house)
+    return build_framework(service)
 
 # %% ../../nbs/cli/05_serve.ipynb #48c888a1
 def serve(options: argparse.Namespace) -> int:

@@ -234,7 +234,8 @@ def push_carried(settings: Settings) -> None:
         except MlbotError as problem:
             print("carried: no; the champion has changed on this machine only", flush=True)
             if isinstance(problem, NoVerdict):
-                problem = NoVerdict(problem.met, problem.wanted, f"{problem.do}; then: mlbot models --push", problem.place)
+                action = f"{problem.action}; then: mlbot models --push"
+                problem = NoVerdict(problem.found, problem.expected, action, problem.place)
             raise problem from None
         print(f"carried: to {settings.places.carried}")
 
@@ -282,14 +283,14 @@ def minutes_of(word: str) -> float:
     except ValueError:
         minutes = 0.0
     if not 0 < minutes < float("inf"):
-        raise argparse.ArgumentTypeError(f"{word!r}; wanted: minutes above 0")
+        raise argparse.ArgumentTypeError(f"{word!r}; expected: minutes above 0")
     return minutes
 
 # %% ../../nbs/cli/00_shared.ipynb #c16e3d00
 def port_of(word: str) -> int:
     """A port."""
     if not word.isdecimal() or int(word) > 65535:
-        raise argparse.ArgumentTypeError(f"{word!r}; wanted: a port from 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{word!r}; expected: a port from 0 to 65535")
     return int(word)
 
 # %% ../../nbs/cli/00_shared.ipynb #f0bf003e
@@ -303,14 +304,14 @@ def share_of(word: str) -> float:
 def count_of(word: str) -> int:
     """A whole number from 1 on."""
     if not word.isdecimal() or not 1 <= int(word) <= 100_000:
-        raise argparse.ArgumentTypeError(f"{word!r}; wanted: a whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"{word!r}; expected: a whole number from 1 on")
     return int(word)
 
 # %% ../../nbs/cli/00_shared.ipynb #abeac5d0
 def rows_of(word: str) -> int:
     """A number of rows that leaves each week some."""
     if not (word.isdecimal() and 2_000 <= int(word) <= 1_000_000_000):
-        raise argparse.ArgumentTypeError(f"{word!r}; wanted: 2000 or more, about so many messages in all")
+        raise argparse.ArgumentTypeError(f"{word!r}; expected: 2000 or more, about so many messages in all")
     return int(word)
 
 # %% ../../nbs/cli/00_shared.ipynb #08ca683a
@@ -339,7 +340,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         choice = re.fullmatch(r"argument (\S+): invalid choice: '(.*?)' \(choose from (.*)\)", message)
-        met, _, wanted = message.removeprefix("argument ").partition("; wanted: ")
+        met, _, wanted = message.removeprefix("argument ").partition("; expected: ")
         if choice:
             met = f"{choice[2]!r} is no {'command' if choice[1] == 'COMMAND' else choice[1]}"
             wanted = nearest(choice[2], choice[3].replace("'", "").split(", "))

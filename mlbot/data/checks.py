@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['BLOCK', 'WARN', 'NOTE', 'LISTED', 'MENDED', 'CORRECTED', 'ADDED', 'TELLING', 'ODD', 'Check', 'listed', 'named',
            'check_schema', 'taken_back', 'check_conflicts', 'check_catalogue', 'plain_names', 'is_plain',
-           'read_catalogue', 'check_intents', 'check_coverage', 'check_context', 'chance_of_so_many', 'check_newest',
-           'check_rows', 'as_table']
+           'read_catalogue', 'check_intents', 'check_coverage', 'check_context', 'probability_of_at_least',
+           'check_newest', 'check_rows', 'as_table']
 
 # %% ../../nbs/data/09_checks.ipynb #9d01c0e0
 import csv
@@ -24,7 +24,7 @@ from .table import (LABELS, Finding, column_at, csv_rows, explained_conflicts, f
                         read_table, usual_column, without_apostrophe)
 from ..errors import InputError, nearest
 from ..files import missing
-from ..stats.bounds import chance_of_so_few
+from ..stats.bounds import probability_of_at_most
 from ..settings import Data
 from ..stats.slices import by_language
 from .split import Sides
@@ -240,9 +240,9 @@ def check_context(sides: Sides, context: Sequence[str]) -> list[Check]:
 ODD = 0.001
 
 
-def chance_of_so_many(hits: int, n: int, share: float) -> float:
-    """The chance of `hits` or more in `n`, each with probability `share`."""
-    return chance_of_so_few(n - hits, n, 1 - share)
+def probability_of_at_least(hits: int, n: int, share: float) -> float:
+    """The probability of `hits` or more in `n`, each with probability `share`."""
+    return probability_of_at_most(n - hits, n, 1 - share)
 
 
 def check_newest(rows: pd.DataFrame, newest: str, suspicious: pd.DataFrame) -> list[Check]:
@@ -255,7 +255,7 @@ def check_newest(rows: pd.DataFrame, newest: str, suspicious: pd.DataFrame) -> l
     tried, odd = len(counts) + 2, []
     for name, hits in counts.items():
         share = (usual.get(name, 0) + 0.5) / (len(before) + 1)
-        if name in usual.index and chance_of_so_many(int(hits), n, share) < ODD / tried:
+        if name in usual.index and probability_of_at_least(int(hits), n, share) < ODD / tried:
             odd.append((name, f"{hits} rows, {share * n:.0f} expected"))
     found = [Check(WARN, f"intents are unusually frequent in {newest}",
                    named([name for name, _ in odd], [why for _, why in odd]),
@@ -269,7 +269,7 @@ def check_newest(rows: pd.DataFrame, newest: str, suspicious: pd.DataFrame) -> l
                            f"another source, or another export? {taken_back(newest)}"))
     wrong = int((suspicious["batch"] == newest).sum())
     share = (len(suspicious) - wrong + 0.5) / (len(before) + 1)
-    if chance_of_so_many(wrong, n, share) < ODD / tried:
+    if probability_of_at_least(wrong, n, share) < ODD / tried:
         mine = suspicious[suspicious["batch"] == newest]
         found.append(Check(WARN, f"labels of {newest} look wrong more often than usual", mine,
                            "have the batch labelled again, then: mlbot data relabel FILE.csv"))

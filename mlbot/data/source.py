@@ -186,7 +186,7 @@ def load_production(source: str, production: str, columns: Columns, settings: Se
             return read_utterances(settings.root / production, columns, settings.data)
         except InputError as problem:
             names = ", ".join([columns.text, columns.label, *columns.context])
-            raise InputError(problem.met, f"a file of production with columns as in the data: {names}", "correct the file",
+            raise InputError(problem.found, f"a file of production with columns as in the data: {names}", "correct the file",
                              problem.place) from None
     rows = production_sample(week_of(source)) if is_company(source) else []
     return read_company(rows, columns, settings) if rows else None

@@ -18,7 +18,7 @@ WANTED=@PYTHON@
 HERE=$(cd -- "$(dirname -- "$0")" && pwd -P)
 
 stop() {
-    printf 'install: %s\n  wanted: %s\n  do: %s\n' "$1" "$2" "$3" >&2
+    printf 'install: %s\n  expected: %s\n  do: %s\n' "$1" "$2" "$3" >&2
     exit 2
 }
 

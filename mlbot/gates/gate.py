@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PASS', 'FAIL', 'TOO_CLOSE', 'NO_VERDICT', 'NOT_ASKED', 'CHAMPION', 'NOTHING', 'GRAVEST', 'RECORD', 'MARKS', 'HEADER',
            'ON_ALL_ROWS', 'NOT_QUALITY', 'compare', 'Waiver', 'Part', 'Verdict', 'limit_of', 'stretch_of', 'flaky',
-           'outcome_of', 'judge', 'named_for', 'corrected_chances', 'judge_family', 'gravity', 'family_verdict',
+           'outcome_of', 'judge', 'named_for', 'adjusted_p_values', 'judge_family', 'gravity', 'family_verdict',
            'Rules', 'stricter', 'against', 'side_words', 'rows_missing', 'settling', 'decision', 'too_small', 'counted',
            'additions', 'gate_name', 'verdict_line', 'error_of', 'as_plain', 'as_record', 'from_record', 'verdict_from',
            'fits', 'read_record', 'Shown', 'checked_limit', 'checked_scores', 'gate', 'sealed_outcome', 'show',
@@ -22,7 +22,7 @@ from html import escape
 
 from ..errors import GateFailed, InputError, NoVerdict, inert, shown
 from ..stats.scores import Score
-from ..stats.bounds import RISK, chance_of_so_few, holm, rows_to_settle
+from ..stats.bounds import RISK, probability_of_at_most, holm, rows_to_settle
 from ..settings import Target
 from .target import on_day
 
@@ -157,12 +157,12 @@ def named_for(named: dict[str, float], metric: str, default: float | None, gate:
     return named.get(name, named.get(name.partition("/")[0], default) if gate == "slices" else default)
 
 
-def corrected_chances(scores: Sequence[Score], limits: dict[int, float | None]) -> dict[int, float]:
-    """The chance that so few hits are luck, with so many scores on trial, by place; a limit of 0 asks nothing."""
+def adjusted_p_values(scores: Sequence[Score], limits: dict[int, float | None]) -> dict[int, float]:
+    """The probability that so few hits are luck, with so many scores on trial, by place; a limit of 0 asks nothing."""
     tried = [at for at, limit in limits.items() if limit]
     hits = [scores[at].value * scores[at].effective for at in tried]
-    chances = [chance_of_so_few(hit, scores[at].effective, limits[at]) for at, hit in zip(tried, hits, strict=True)]
-    return dict.fromkeys(limits, 1.0) | dict(zip(tried, holm(chances), strict=True))
+    p_values = [probability_of_at_most(hit, scores[at].effective, limits[at]) for at, hit in zip(tried, hits, strict=True)]
+    return dict.fromkeys(limits, 1.0) | dict(zip(tried, holm(p_values), strict=True))
 
 
 def judge_family(gate: str, scores: Sequence[Score], target: Target, floors: dict[str, float] | None = None,
@@ -176,15 +176,15 @@ def judge_family(gate: str, scores: Sequence[Score], target: Target, floors: dic
     wished = [named_for(stretches, score.metric, target.stretch, gate) for score in scores]
     enough = [score.n >= (target.min_n or 1) or score.metric.lower() in floors for score in scores]
     measured = [at for at in everyone if enough[at] and scores[at].measured]
-    chances = corrected_chances(scores, {at: asked[at] for at in measured if asked[at] is not None})
-    late = corrected_chances(scores, {at: wished[at] for at in measured if wished[at] is not None})
+    probabilities = adjusted_p_values(scores, {at: asked[at] for at in measured if asked[at] is not None})
+    late = adjusted_p_values(scores, {at: wished[at] for at in measured if wished[at] is not None})
 
     def outcome(at: int) -> str:
         if asked[at] is None or not enough[at]:
             return NOT_ASKED
-        if at not in chances:
+        if at not in probabilities:
             return NO_VERDICT
-        return FAIL if chances[at] < RISK else TOO_CLOSE if scores[at].value < asked[at] else PASS
+        return FAIL if probabilities[at] < RISK else TOO_CLOSE if scores[at].value < asked[at] else PASS
 
     parts = [Part(scores[at], asked[at], outcome(at), wished[at], late.get(at, 1.0) < RISK) for at in everyone]
     names = {name for score in scores for name in (score.metric.lower(), score.metric.lower().partition("/")[0])}
@@ -360,7 +360,7 @@ def verdict_line(verdict: Verdict) -> str:
         return f"gate: {name} was not measured (n={score.n:,})"
     said = str(replace(score, metric=name))
     if verdict.outcome == NO_VERDICT:
-        return f"gate: {said} rests on too little for a verdict (wanted: n of {verdict.target.min_n or 1:,} or more)"
+        return f"gate: {said} rests on too little for a verdict (expected: n of {verdict.target.min_n or 1:,} or more)"
     return f"gate: {said}{decision(verdict)}{additions(verdict)}"
 
 # %% ../../nbs/gates/01_gate.ipynb #97d5b680

@@ -67,9 +67,9 @@ def check_waiver(waiver: Waiver, day: date) -> None:
              (waiver.until >= day, f"the waiver ends on {waiver.until}", f"a day from {day} on", "--until DAY"),
              ((waiver.until - day).days <= LONGEST, f"the waiver ends on {waiver.until}", f"{LONGEST} days at most",
               "--until DAY")]
-    for holds, met, wanted, do in rules:
+    for holds, found, expected, action in rules:
         if not holds:
-            raise InputError(f"{waiver.gate}: {met}", wanted, do)
+            raise InputError(f"{waiver.gate}: {found}", expected, action)
 
 # %% ../../nbs/gates/02_waiver.ipynb #ac1d8d16
 def save_waiver(waiver: Waiver, file: Path) -> Waiver | None:

@@ -23,11 +23,11 @@ from ..files import flush, folder_beside
 from ..settings import LONGEST_GRAM
 
 # %% ../../nbs/model/00_artefact.ipynb #f493be93
-SCHEMA = 2  # 1 had other weights of terms that occur again
+SCHEMA = 3  # 1 weighed repeated terms otherwise, 2 had other names of views
 MANIFEST, VOCABULARY, WEIGHTS = "manifest.json", "vocabulary.json", "weights.safetensors"
 ENCODER, TOKENS = "encoder.onnx", "tokenizer.json"
 STATIC = "static"
-VIEWS = ("words", "pieces", "crossed")
+VIEWS = ("words", "char_ngrams", "interactions")
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,8 @@ def check_facts(manifest: dict, vocabulary: dict, place: str) -> None:
         "max_characters": is_within(manifest.get("max_characters", 1), 1, MOST_CHARACTERS, int),
         "scope_threshold": is_within(manifest.get("scope_threshold", 0.0), 0, 1),
         "scope_rows": is_within(manifest.get("scope_rows", 0), 0, 2 ** 53, int),
-        "vocabulary": {"words", "pieces"} <= set(vocabulary) <= {*VIEWS, STATIC} and all(map(is_names, vocabulary.values())),
+        "vocabulary": ({"words", "char_ngrams"} <= set(vocabulary) <= {*VIEWS, STATIC}
+                       and all(map(is_names, vocabulary.values()))),
         "encoder": {ENCODER, TOKENS} <= set(manifest["sha256"]) if how.get("tier") == "encoder" else
                    set(manifest["sha256"]) <= {VOCABULARY, WEIGHTS},
     }
@@ -164,7 +165,7 @@ def check_facts(manifest: dict, vocabulary: dict, place: str) -> None:
 
 # %% ../../nbs/model/00_artefact.ipynb #b3a9d476
 def shapes_of(artefact: Artefact) -> dict[str, tuple[int, ...]]:
-    """The arrays that an artefact needs, and their shapes. Width and number of waves are free, but the same everywhere."""
+    """The arrays that an artefact needs, with their shapes. The width and the number of random features are free."""
     vocabulary, weights, intents = artefact.vocabulary, artefact.weights, len(artefact.manifest["intents"])
     terms = sum(len(vocabulary[view]) for view in VIEWS if view in vocabulary)
     shapes = {"weights": (terms, intents), "bias": (intents,), "idf": (terms,)}
@@ -172,9 +173,9 @@ def shapes_of(artefact: Artefact) -> dict[str, tuple[int, ...]]:
     if scope:
         shapes |= {"scope": (2,), "scope_weights": (terms,)}
     if artefact.files or STATIC in vocabulary:
-        width, waves = weights["waves"].shape if "waves" in weights and weights["waves"].ndim == 2 else (1, 1)
-        shapes |= {"waves": (width, waves), "offsets": (waves,), "dense": (width + waves, intents)}
-        shapes |= {"scope_dense": (width + waves,)} if scope else {}
+        width, features = weights["fourier"].shape if "fourier" in weights and weights["fourier"].ndim == 2 else (1, 1)
+        shapes |= {"fourier": (width, features), "offsets": (features,), "dense": (width + features, intents)}
+        shapes |= {"scope_dense": (width + features,)} if scope else {}
         if STATIC in vocabulary:
             shapes |= {"codes": (len(vocabulary[STATIC]), width), "scales": (len(vocabulary[STATIC]),)}
     return shapes

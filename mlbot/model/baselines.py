@@ -32,7 +32,7 @@ from ..data.split import Sides, held_out
 class Fitted:
     """A trained contender: `answer(texts, contexts)` gives intents and scores; `size` is what is shipped, in MB.
 
-    `score` says what tells it which texts are out of scope: its confidence, or its chance that they are in scope.
+    `score` says what tells it which texts are out of scope: its confidence, or its probability that they are in scope.
     """
     answer: Callable
     size: float
@@ -57,14 +57,14 @@ def tfidf_and_logistic_regression(train: pd.DataFrame, context: Sequence[str], s
     pipeline.fit(train["text"], train["intent"].to_numpy(dtype=str))
 
     def answer(texts, contexts):
-        chances = pipeline.predict_proba(texts)
-        return pipeline.classes_[chances.argmax(axis=1)], chances.max(axis=1)
+        probabilities = pipeline.predict_proba(texts)
+        return pipeline.classes_[probabilities.argmax(axis=1)], probabilities.max(axis=1)
     with tempfile.TemporaryDirectory() as folder:
         return Fitted(answer, size_of(Path(joblib.dump(pipeline, Path(folder) / "model")[0])))
 
 
 def fasttext(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model, longest: int, outside=None) -> Fitted:
-    """fastText's supervised mode with word bigrams and pieces. It knows no context."""
+    """fastText's supervised mode with word bigrams and character n-grams. It knows no context."""
     import fasttext as library
     names = sorted(train["intent"].unique())
     with tempfile.TemporaryDirectory() as folder:
@@ -94,9 +94,10 @@ def ours(tier: str, train: pd.DataFrame, context: Sequence[str], settings: _sett
     model = Predictor(artefact)
 
     def answer(texts, contexts):
-        chances, in_scope = model.ask({"text": texts, **{name: [row[name] for row in contexts] for name in model.context}})
-        return (np.array(model.intents, object)[chances.argmax(axis=1)],
-                in_scope if model.scope_rows else chances.max(axis=1, initial=0))
+        columns = {name: [row[name] for row in contexts] for name in model.context}
+        probabilities, in_scope = model.ask({"text": texts, **columns})
+        return (np.array(model.intents, object)[probabilities.argmax(axis=1)],
+                in_scope if model.scope_rows else probabilities.max(axis=1, initial=0))
     with tempfile.TemporaryDirectory() as folder:
         return Fitted(answer, size_of(write_artefact(artefact, Path(folder) / "model")),
                       "in scope" if model.scope_rows else "confidence")

@@ -22,19 +22,19 @@ CHOICES = 3  # intents that a bot offers when it clarifies
 def expected_costs(right, among, costs: Costs) -> np.ndarray:
     """What execute, confirm, clarify and handoff are expected to cost, one row each.
 
-    `right`: chances that the best intent is right, `among`: chances that one of the best three is.
+    `right`: probabilities that the best intent is right, `among`: probabilities that one of the best three is.
     """
     right, among = np.asarray(right, float), np.asarray(among, float)
     return np.array([(1 - right) * costs.wrong, costs.confirm + (1 - right) * costs.handoff,
                      costs.clarify + (1 - among) * costs.handoff, np.full(right.shape, costs.handoff)])
 
 # %% ../../nbs/model/07_decide.ipynb #2fc6564c
-def decide(chances: np.ndarray, in_scope: np.ndarray, scope_threshold: float, costs: Costs) -> np.ndarray:
-    """The decision for each row. `chances`: rows x intents, given that a row is in scope; `in_scope`: the chance that it is.
+def decide(probabilities: np.ndarray, in_scope: np.ndarray, scope_threshold: float, costs: Costs) -> np.ndarray:
+    """The decision for each row. `probabilities`: rows x intents, given that a row is in scope; `in_scope`: that it is.
 
     A model that has not learnt what is out of scope passes ones and a threshold of 0.
     """
-    best = -np.sort(-np.asarray(chances, float), axis=1)[:, :CHOICES] * np.asarray(in_scope, float)[:, None]
+    best = -np.sort(-np.asarray(probabilities, float), axis=1)[:, :CHOICES] * np.asarray(in_scope, float)[:, None]
     cheapest = expected_costs(best[:, 0], best.sum(axis=1), costs).argmin(axis=0)
     return np.where(np.asarray(in_scope) < scope_threshold, OUT_OF_SCOPE, np.array(DECISIONS)[cheapest])
 
@@ -44,16 +44,16 @@ def decide_one(ranking: Sequence[tuple[str, float]], in_scope: float, scope_thre
     if in_scope < scope_threshold:
         return OUT_OF_SCOPE
     right = ranking[0][1] * in_scope
-    among = sum(chance for _, chance in ranking[:CHOICES]) * in_scope
+    among = sum(probability for _, probability in ranking[:CHOICES]) * in_scope
     spent = ((1 - right) * costs.wrong, costs.confirm + (1 - right) * costs.handoff,
              costs.clarify + (1 - among) * costs.handoff, costs.handoff)
     return DECISIONS[spent.index(min(spent))]
 
 # %% ../../nbs/model/07_decide.ipynb #ba6df029
 def thresholds(costs: Costs) -> dict[str, float]:
-    """From which chance on the best intent is executed, or confirmed, and from which chance among three on it is clarified.
+    """Thresholds: above which probability the best intent is executed or confirmed, and the best three are offered.
 
-    A chance above 1 is never reached.
+    A probability above 1 is never reached.
     """
     return {EXECUTE: 1 - costs.confirm / (costs.wrong - costs.handoff), CONFIRM: costs.confirm / costs.handoff,
             CLARIFY: costs.clarify / costs.handoff}

@@ -28,7 +28,7 @@ from ..text.clean import checked, context_value, words
 class Answer:
     """What the model says: the intent, its probability, the `top` intents best first, the model's name, and notes.
 
-    `in_scope` is the chance that the text is in scope at all: None from a model that has not learnt it.
+    `in_scope` is the probability that the text is in scope at all: None from a model that has not learnt it.
     """
     intent: str
     confidence: float
@@ -53,7 +53,7 @@ def word_vectors(artefact: Artefact) -> Callable[[str], np.ndarray]:
 def encoder_vectors(artefact: Artefact) -> Callable[[str], np.ndarray]:
     """A function from a text to the vector of the encoder, of length one. InputError when it does not fit."""
     from mlbot.model.encoder import Encoder
-    encoder, width = Encoder(artefact.files), len(artefact.weights["waves"])
+    encoder, width = Encoder(artefact.files), len(artefact.weights["fourier"])
     if encoder.width != width:
         raise InputError(f"an encoder with vectors of {encoder.width}", f"{width}, to fit the weights",
                          "release again: mlbot run", artefact.name)
@@ -74,8 +74,8 @@ def vectors_in(artefact: Artefact) -> Callable[[str], np.ndarray] | None:
 def dense_scores(model: "Predictor", text: str) -> np.ndarray:
     """What the vector of a text adds to the score of each intent."""
     vector = model._vector(text)
-    waves = np.cos(vector @ model._waves + model._offsets)
-    return vector @ model._dense[:len(vector)] + waves @ model._dense[len(vector):]
+    fourier = np.cos(vector @ model._fourier + model._offsets)
+    return vector @ model._dense[:len(vector)] + fourier @ model._dense[len(vector):]
 
 # %% ../../nbs/model/05_predict.ipynb #e4f75aad
 WordSums = tuple[list[str], bytes, float, float]
@@ -96,8 +96,8 @@ class Predictor(Terms):
         self.threshold: float = how.get("threshold", 0.0)  # an answer with less confidence is none
         self._weights, self._bias = artefact.weights["weights"], artefact.weights["bias"]
         self._vector = vectors_in(artefact)
-        self._waves, self._offsets, self._dense = (artefact.weights.get(name) for name in ("waves", "offsets", "dense"))
-        self.scope_threshold: float = artefact.manifest.get("scope_threshold", 0.0)  # below this chance it is out of scope
+        self._fourier, self._offsets, self._dense = (artefact.weights.get(name) for name in ("fourier", "offsets", "dense"))
+        self.scope_threshold: float = artefact.manifest.get("scope_threshold", 0.0)  # below it, out of scope
         self.scope_rows: int = artefact.manifest.get("scope_rows", 0)  # texts out of scope that it has learnt from
         self._ones = np.ones(len(self.intents), np.float32)
         self._sums: dict[str, WordSums] = {}
@@ -122,36 +122,36 @@ class Predictor(Terms):
         return np.array(rows) if rows else np.empty((0, len(self.intents)), np.float32)
 
     def ask(self, rows) -> tuple[np.ndarray, np.ndarray]:
-        """For each row of a table with `text` and, where it has them, context columns: probabilities, and chances in scope.
+        """Probabilities of all intents, and of being in scope, for each row of a table with `text` and context columns.
 
         A model that has not learnt what is out of scope takes every text for one in scope.
         """
         known = {name: list(rows[name]) for name in self.context if name in rows}
         pairs = [scores_and_scope(self, checked(text, self.longest), {name: column[at] for name, column in known.items()})
                  for at, text in enumerate(rows["text"])]
-        chances = np.array([chances for chances, _ in pairs]).reshape(len(pairs), len(self.intents))
-        return chances, np.array([1.0 if scope is None else scope for _, scope in pairs])
+        probabilities = np.array([probabilities for probabilities, _ in pairs]).reshape(len(pairs), len(self.intents))
+        return probabilities, np.array([1.0 if scope is None else scope for _, scope in pairs])
 
     def answers(self, rows) -> tuple[np.ndarray, np.ndarray]:
         """The best intent and its probability for each row of such a table."""
-        chances = self.ask(rows)[0]
-        return np.array(self.intents)[chances.argmax(axis=1)], chances.max(axis=1, initial=0)
+        probabilities = self.ask(rows)[0]
+        return np.array(self.intents)[probabilities.argmax(axis=1)], probabilities.max(axis=1, initial=0)
 
     def sure(self, rows) -> np.ndarray:
         """How sure the model is of its best intent for each row of such a table; 0 where the row seems out of scope."""
-        chances, scope = self.ask(rows)
-        return np.where(scope < self.scope_threshold, 0.0, chances.max(axis=1, initial=0))
+        probabilities, scope = self.ask(rows)
+        return np.where(scope < self.scope_threshold, 0.0, probabilities.max(axis=1, initial=0))
 
 # %% ../../nbs/model/05_predict.ipynb #20970a90
 def sums_of(model: Predictor, word: str) -> WordSums:
-    """What stands between two spaces of a folded text: its words, what these and its pieces add to each score, their squares.
+    """One whitespace token of a folded text: its words, what they and its n-grams add to each score, and their squares.
 
-    The sums, float32, are those of the words and behind them those of the pieces, before either is divided by its length.
+    The sums, float32, are those of the words and behind them those of the n-grams, before either is divided by its length.
     """
-    found, ones, pieces, weighed = rows_in(model, word)
+    found, ones, ngrams, weighed = rows_in(model, word)
     at, values = np.frombuffer(ones, np.int64), np.frombuffer(weighed, np.float32)
     alone = model._idf[at]
-    sums = [alone.dot(model._weights[at]), values.dot(model._weights[np.frombuffer(pieces, np.int64)])]
+    sums = [alone.dot(model._weights[at]), values.dot(model._weights[np.frombuffer(ngrams, np.int64)])]
     sums = np.concatenate(sums).tobytes()
     most = min(WORDS_KEPT, max(_FEWEST_KEPT, _SUMS_KEPT // len(sums)))
     return keep(model._sums, word, (found, sums, float(alone.dot(alone)), float(values.dot(values))), most)
@@ -166,24 +166,24 @@ def term_scores(model: Predictor, text: str, context: dict[str, str]) -> np.ndar
     """What the terms of a folded text and its context add to the score of each intent, and to that of being in scope."""
     known, tokens = model._sums.get, text.split()
     parts = [known(word) or sums_of(model, word) for word in tokens]
-    found, sums, of_words, of_pieces = zip(*parts, strict=True)
+    found, sums, of_words, of_ngrams = zip(*parts, strict=True)
     found = [*chain.from_iterable(found)]
     ones = _ONES[:len(parts)] if len(parts) <= len(_ONES) else np.ones(len(parts), np.float32)
     both = ones.dot(np.frombuffer(b"".join(sums), np.float32).reshape(len(parts), -1))
-    total, pieces = both[:len(both) // 2], both[len(both) // 2:]
-    square, square_of_pieces, rows = sum(of_words), sum(of_pieces), gram_rows(model, found)
+    total, ngrams = both[:len(both) // 2], both[len(both) // 2:]
+    square, square_of_ngrams, rows = sum(of_words), sum(of_ngrams), gram_rows(model, found)
     again = len(set(found)) < len(found) or len(set(tokens)) < len(tokens)
     if again:
         square += squares_of_repeats(model, [*known_rows(model._of_size.get(1, {}), found), *rows])
         times = Counter(tokens)
-        square_of_pieces = sum(times[word] * of_word for word, of_word in zip(tokens, of_pieces, strict=True))
+        square_of_ngrams = sum(times[word] * of_word for word, of_word in zip(tokens, of_ngrams, strict=True))
     if rows:
         values = model._idf[rows]
         total += values.dot(model._weights.take(rows, axis=0))
         square += float(values.dot(values))
     total /= math.sqrt(square) or 1
-    pieces /= math.sqrt(square_of_pieces) or 1
-    total += pieces
+    ngrams /= math.sqrt(square_of_ngrams) or 1
+    total += ngrams
     rows = crossed_rows(model, found, context) if context else []
     if rows:
         values = model._idf[rows]
@@ -193,7 +193,7 @@ def term_scores(model: Predictor, text: str, context: dict[str, str]) -> np.ndar
 
 # %% ../../nbs/model/05_predict.ipynb #20970a91
 def scores_and_scope(model: Predictor, text: str, context: dict[str, str]) -> tuple[np.ndarray, float | None]:
-    """Probabilities of all intents for one normalised text, and the chance that it is in scope."""
+    """Probabilities of all intents for one normalised text, and the probability that it is in scope."""
     total = term_scores(model, text.lower(), context)
     total += model._bias
     if model._vector is not None:
@@ -237,9 +237,9 @@ def context_notes(model: Predictor, context: dict[str, str]) -> tuple[str, ...]:
 def answer(model: Predictor, text: str, context: dict[str, str], top: int = 5) -> Answer:
     """The answer for one text and its context. Raises InputError for no text or an unknown context column."""
     notes = context_notes(model, context) if context else ()
-    chances, scope = scores_and_scope(model, checked(text, model.longest), context)
-    best = (-chances).argsort(kind="stable")[:top]
-    ranking = tuple(zip([model.intents[at] for at in best.tolist()], chances[best].tolist(), strict=True))
+    probabilities, scope = scores_and_scope(model, checked(text, model.longest), context)
+    best = (-probabilities).argsort(kind="stable")[:top]
+    ranking = tuple(zip([model.intents[at] for at in best.tolist()], probabilities[best].tolist(), strict=True))
     return Answer(*ranking[0], ranking, model.name, notes + weakness(model, ranking[0][1], scope), scope)
 
 # %% ../../nbs/model/05_predict.ipynb #da0bd4ed

@@ -314,7 +314,7 @@ AGAIN = 5.0  # seconds after which what could not be loaded is tried again
 
 def words_of(problem: Exception) -> str:
     """What went wrong, in words."""
-    return problem.met if isinstance(problem, InputError) else f"{type(problem).__name__}: {problem}"
+    return problem.found if isinstance(problem, InputError) else f"{type(problem).__name__}: {problem}"
 
 
 def read_pointer(models: Path) -> str:

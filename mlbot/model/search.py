@@ -21,7 +21,7 @@ from ..stats.scores import Score, gain, share
 from ..data.ledger import digests_of
 from .train import fit_plain, lent_encoder
 from ..stats.bounds import LOSS_RISK
-from ..data.chunked import crew
+from ..data.chunked import worker_pool
 from ..settings import parse_text
 from ..data.split import joined
 
@@ -102,7 +102,7 @@ class Found:
     def gain(self) -> Score:
         """How much better the best trial is than the present settings, on the same rows.
 
-        In `at_least`, the chance that luck alone makes one of them better is shared out among all (Bonferroni).
+        In `at_least`, the probability that luck alone makes one of them better is shared out among all (Bonferroni).
         """
         now, best = self.trials[0], self.best
         asked = sorted(self.groups)
@@ -164,7 +164,7 @@ def search(frame, context: list[str], model: _settings.Model, tries: int = 20, f
             tell(trials[number])
         return done == len(tasks)
     names = frame["intent"].unique()
-    with crew(workers) as run, lent_encoder(encoder, model.tier, frame["text"], names, workers, folder) as encoder:
+    with worker_pool(workers) as run, lent_encoder(encoder, model.tier, frame["text"], names, workers, folder) as encoder:
         complete = work(range(len(trials)), [0], run)
         ranked = sorted((at for at in range(1, len(trials)) if trials[at].right), key=lambda at: -trials[at].score().value)
         complete &= work([0, *ranked[:max(1, len(trials) // 3)]], range(1, folds), run)

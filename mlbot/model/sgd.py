@@ -183,7 +183,7 @@ class Fitted:
 
 def cut_views(views):
     """The unfitted views, told to keep terms that occur twice, and of each view the most frequent."""
-    names = {name: f"{name}__tfidf" if name == "crossed" else name for name, _, _ in views.transformers}
+    names = {name: f"{name}__tfidf" if name == "interactions" else name for name, _, _ in views.transformers}
     for path in names.values():
         views.set_params(**{f"{path}__max_features": MOST_TERMS, f"{path}__min_df": 2})
     return views

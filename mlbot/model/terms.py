@@ -15,7 +15,7 @@ from itertools import chain, pairwise
 
 import numpy as np
 from .artefact import VIEWS
-from ..text.clean import context_value, word_pieces, words
+from ..text.clean import context_value, ngrams_of_word, words
 
 # %% ../../nbs/model/02_terms.ipynb #3790ff65
 def known_rows(index: dict[str, int], terms: list[str]) -> list[int]:
@@ -24,7 +24,7 @@ def known_rows(index: dict[str, int], terms: list[str]) -> list[int]:
 
 # %% ../../nbs/model/02_terms.ipynb #2966a9d6
 def by_pair(index: dict[str, int]) -> dict[str, dict[str, int]]:
-    """The crossed terms as pair > word > row; the word of the bare pair is ''."""
+    """The interactions terms as pair > word > row; the word of the bare pair is ''."""
     pairs: dict[str, dict[str, int]] = {}
     for term, row in index.items():
         pair, _, word = term.partition("\t")
@@ -54,24 +54,24 @@ class Terms:
 
     def __init__(self, vocabulary: dict[str, list[str]], lengths: dict, context: list[str], idf: np.ndarray):
         self.context, self._idf = context, idf
-        self._words, self._pieces = tuple(lengths["words"]), tuple(lengths["characters"])
+        self._words, self._ngrams = tuple(lengths["words"]), tuple(lengths["characters"])
         self._index, start = {}, 0
         for view in [view for view in VIEWS if view in vocabulary]:
             self._index[view] = {term: start + at for at, term in enumerate(vocabulary[view])}
             start += len(vocabulary[view])
         self._of_size = by_size(self._index["words"], *self._words)
-        self._of_pair = by_pair(self._index.get("crossed", {}))
+        self._of_pair = by_pair(self._index.get("interactions", {}))
         self._of_word: dict[str, WordTerms] = {}
 
 # %% ../../nbs/model/02_terms.ipynb #a1c2aeba
 def rows_in(terms: Terms, word: str) -> WordTerms:
-    """What stands between two spaces of a folded text: its words, their rows, and the rows and TF-IDF of its pieces.
+    """Everything about one whitespace token of a folded text: its words, their rows, and the rows and TF-IDF of its n-grams.
 
-    Only known terms have a row. A row of a word is repeated as it occurs, that of a piece is not. Rows are the bytes of
+    Only known terms have a row. A row of a word is repeated as it occurs, that of an n-gram is not. Rows are the bytes of
     int64, TF-IDF those of float32.
     """
-    found, pieces = words(word, 1, 1), Counter(known_rows(terms._index["pieces"], word_pieces(word, *terms._pieces)))
-    at, times = np.fromiter(pieces, np.int64, len(pieces)), np.fromiter(pieces.values(), np.float32, len(pieces))
+    found, ngrams = words(word, 1, 1), Counter(known_rows(terms._index["char_ngrams"], ngrams_of_word(word, *terms._ngrams)))
+    at, times = np.fromiter(ngrams, np.int64, len(ngrams)), np.fromiter(ngrams.values(), np.float32, len(ngrams))
     ones = array("q", known_rows(terms._of_size.get(1, {}), found))
     return found, ones.tobytes(), at.tobytes(), (terms._idf[at] * (1 + np.log(times))).tobytes()
 
@@ -101,7 +101,7 @@ def gram_rows(terms: Terms, found: list[str]) -> list[int]:
 
 # %% ../../nbs/model/02_terms.ipynb #18e27026
 def crossed_rows(terms: Terms, found: list[str], context: dict[str, str]) -> list[int]:
-    """Rows of the known context values, alone and crossed with each of a row of words."""
+    """Rows of the known context values, alone and combined with each word."""
     rows: list[int] = []
     for name in terms.context:
         value = context_value(context.get(name))
@@ -114,17 +114,17 @@ def crossed_rows(terms: Terms, found: list[str], context: dict[str, str]) -> lis
 def weigh(terms: Terms, text: str, context: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the known terms of a folded text, and their TF-IDF, each view divided by its length.
 
-    A piece that occurs in two different words stands there twice: what it is worth is the sum. All other rows are there once.
+    An n-gram of two different words is listed twice, and its values add up. All other rows are listed once.
     """
     said = Counter(text.split())
     parts = {word: rows_of(terms, word) for word in said}
     found = [*chain.from_iterable(parts[word][0] for word in text.split())]
     of_words = counted(terms, [*known_rows(terms._of_size.get(1, {}), found), *gram_rows(terms, found)])
     of_context = counted(terms, crossed_rows(terms, found, context) if context else [])
-    pieces = np.frombuffer(b"".join([rows for _, _, rows, _ in parts.values()]), np.int64)
+    ngrams = np.frombuffer(b"".join([rows for _, _, rows, _ in parts.values()]), np.int64)
     times = [times for word, times in said.items() for _ in range(len(parts[word][2]) // 8)]
     weighed = np.frombuffer(b"".join([values for *_, values in parts.values()]), np.float32) * np.array(times, np.float32)
-    views = [of_words, (pieces, weighed), of_context]
+    views = [of_words, (ngrams, weighed), of_context]
     return (np.concatenate([at for at, _ in views]),
             np.concatenate([values / (math.sqrt(values.dot(values)) or 1) for _, values in views]))
 

@@ -239,7 +239,7 @@ def texts_in(data: bytes, name: str, depth: int = 4) -> Iterator[str]:
     if Path(name).name == VOCABULARY:
         with suppress(ValueError, AttributeError, TypeError):
             views = json.loads(data)
-            yield "\n".join(term for view in ("words", "crossed") for term in views.get(view, ()))
+            yield "\n".join(term for view in ("words", "interactions") for term in views.get(view, ()))
             return
     if data[:4] == b"PAR1":
         with _opening():

@@ -208,7 +208,7 @@ def production(settings: Settings, model: str, now: datetime) -> dict:
             seen = overview(log.each(LOOKED_AT, since=now.timestamp() - 86_400 * rules.days), model, told,
                             settings.data.out_of_scope, replace(rules, drift=settings.retrain.drift))
     except MlbotError as problem:
-        return {"silent": problem.met}
+        return {"silent": problem.found}
     return {"drifts": tuple(seen["drift"]), "audit": seen["quality"]["in_scope"], "test": seen["quality"]["test"],
             "silent": "" if seen["drift"] else "the champion has no profile"}
 

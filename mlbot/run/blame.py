@@ -35,7 +35,7 @@ from ..files import own_output, write_atomic
 from .forkserver import run_program
 from .pipeline import find_notebooks
 from ..model.predict import load
-from ..data.chunked import INSIDE, crew
+from ..data.chunked import INSIDE, worker_pool
 from .report import INK, Picture, as_svg
 from mlbot.run.folder import (
     NO_CODE,
@@ -427,7 +427,7 @@ class Replayer:
             if workers == "1" or not codes:
                 codes = {name: stack.enter_context(code_at(root, version)) for name, version in versions.items()}
             tasks = ((self.task(codes[digest_of(version)], train), environment(root)) for version, train, _ in wanted)
-            yield from stack.enter_context(crew(workers))(answer, tasks)
+            yield from stack.enter_context(worker_pool(workers))(answer, tasks)
 
     def task(self, code: Path | bytes, train: pd.DataFrame) -> Task:
         """A crossing with all that it needs."""

@@ -162,7 +162,7 @@ def judge_gate_cell(cell, place: str, rules: Rules) -> tuple[list[Verdict], list
             verdict = read_record(data)
             verdicts.append(against(verdict, rules))
         except NoVerdict as problem:
-            problems.append(NoVerdict(problem.met, problem.wanted, problem.do, place))
+            problems.append(NoVerdict(problem.found, problem.expected, problem.action, place))
     for verdict in verdicts:
         if verdict.stops:
             error = out_of_time(verdict) if verdict.gate == TRAINING_TIME and verdict.red else error_of(verdict)
@@ -170,7 +170,7 @@ def judge_gate_cell(cell, place: str, rules: Rules) -> tuple[list[Verdict], list
             problems.append(error)
     raised = [as_error(output, place) for output in error_outputs(cell)]
     known = tuple(f"gate: {verdict.gate}{end}" for verdict in verdicts if verdict.stops for end in " :")
-    problems += [error for error in raised if not error.met.startswith(known)]
+    problems += [error for error in raised if not error.found.startswith(known)]
     silent = [name for name in calls if name and name not in {verdict.gate for verdict in verdicts}]
     if not problems and (silent or not verdicts):
         problems.append(NoVerdict(f"gate {', '.join(silent) or 'cell'} recorded nothing", "a record in its output",
@@ -209,8 +209,8 @@ def judge_notebook(notebook, name: str, rules: Rules) -> tuple[dict[int, tuple[V
 # %% ../../nbs/run/09_pipeline.ipynb #70c38f68
 def only_first_unreached(problems: list[MlbotError]) -> list[MlbotError]:
     """The problems without cells that were not reached, unless nothing else explains why the notebook ended."""
-    unreached = [problem for problem in problems if problem.met == UNREACHED]
-    others = [problem for problem in problems if problem.met != UNREACHED]
+    unreached = [problem for problem in problems if problem.found == UNREACHED]
+    others = [problem for problem in problems if problem.found != UNREACHED]
     explained = any(problem.exit_code != 1 for problem in others)  # a red gate lets the notebook go on
     return others if explained else others + unreached[:1]
 
@@ -307,7 +307,7 @@ def tampered(folder: Path, path: Path, settings: Settings) -> NoVerdict | None:
                                 "one verdict of each gate, as its cell recorded it", "let save_verdicts(verdicts(), folder) "
                                 "end each notebook with gates", str(folder))
     except MlbotError as problem:
-        return NoVerdict(problem.met, problem.wanted, problem.do, problem.place)
+        return NoVerdict(problem.found, problem.expected, problem.action, problem.place)
     return None
 
 # %% ../../nbs/run/09_pipeline.ipynb #d413b2bb

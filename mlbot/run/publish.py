@@ -106,7 +106,7 @@ def annotations(steps, paths: dict[str, Path], root: Path) -> list[str]:
             message += f"\n{gates_said(step)}" if level == "error" else ""
             lines.append(annotation(level, path, root, cell, f"{verdict.gate}: {verdict.outcome}", message))
         for problem in step.problems:
-            if problem.met not in said:
+            if problem.found not in said:
                 place = re.search(r"cell (\d+)", problem.place)
                 cell = int(place[1]) if place else 1
                 lines.append(annotation("error", path, root, cell, type(problem).__name__, str(problem)))
@@ -185,7 +185,7 @@ def notebook_case(notebook: str, seconds: float, problems: Sequence[MlbotError] 
     case = Element("testcase", classname=shown(Path(notebook).stem), name="runs", time=f"{seconds:.1f}")
     for problem in problems[:1]:
         text = shown("\n".join(map(str, problems)))
-        SubElement(case, "error", message=shown(problem.met), type=type(problem).__name__).text = text
+        SubElement(case, "error", message=shown(problem.found), type=type(problem).__name__).text = text
     if not reached:
         SubElement(case, "skipped", message="not reached")
     return case
@@ -196,7 +196,7 @@ def build_junit(name: str, steps, not_reached: Sequence[str], problems: Sequence
     cases, said = [], set()
     for step in steps:
         gates = [verdict for verdict in step.given if verdict.stops]
-        mine = [problem for problem in step.problems if problem.met not in {verdict_line(verdict) for verdict in gates}]
+        mine = [problem for problem in step.problems if problem.found not in {verdict_line(verdict) for verdict in gates}]
         said.update(map(id, step.problems))
         cases += [notebook_case(step.notebook, step.seconds, mine), *(gate_case(step.notebook, item) for item in step.given)]
     cases += [notebook_case(notebook, 0, reached=False) for notebook in not_reached]

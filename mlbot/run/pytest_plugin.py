@@ -234,8 +234,8 @@ def properties_of(verdict) -> list[tuple[str, object]]:
 def about(problem: MlbotError, gates: list[str]) -> bool:
     """Whether a problem of a cell concerns these gates: it names one of them, or none at all."""
     mine = [start for gate in gates for start in (f"gate: {gate} ", f"gate: {gate}:")]
-    silent = problem.met.startswith("gate ") and any(gate in problem.met for gate in gates)
-    return not gates or not problem.met.startswith(("gate: ", "gate ")) or silent or problem.met.startswith(tuple(mine))
+    silent = problem.found.startswith("gate ") and any(gate in problem.found for gate in gates)
+    return not gates or not problem.found.startswith(("gate: ", "gate ")) or silent or problem.found.startswith(tuple(mine))
 
 
 def missed(verdict) -> bool:

@@ -327,7 +327,7 @@ MEASURES = {
     "context": "answers that context healed minus answers that it broke, beside a model of words alone",
     "oos_recall": "share of the rows out of scope that stay below that confidence, or seem out of scope",
     "false_alarms": "share of the rows in scope that stay below it, or seem out of scope",
-    "oos_auroc": "how often a row in scope gets a larger chance to be in scope than one out of scope",
+    "oos_auroc": "how often a row in scope gets a larger probability to be in scope than one out of scope",
     "cost": "what a message costs with the decisions that the model leads to, in hand-offs (settings.ini [costs])",
     "language": "share of the rows with a named language (of the company: of its sentences) whose language is told",
     "latency_ratio": "time of one answer, in times of a loop of plain Python that runs beside it",

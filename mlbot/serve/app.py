@@ -6,7 +6,7 @@
 __all__ = ['Given', 'MOST_WORDS', 'Parameters', 'Dimension', 'CODINGS', 'OUTPUTS', 'MOST_MESSAGES', 'THEIR_PATHS', 'MODEL_PATHS',
            'OPEN', 'THEIRS', 'AGENTS', 'Feedback', 'Accepted', 'Said', 'Keyed', 'Reply', 'Chosen', 'Label', 'Visitor',
            'Token', 'problem', 'status_of', 'on_our_error', 'on_http_error', 'on_depth', 'on_bytes', 'on_fault',
-           'house_of', 'identity_of', 'agent_of', 'predicts', 'working', 'shown', 'shown_case', 'predict', 'intents',
+           'service_of', 'identity_of', 'agent_of', 'predicts', 'working', 'shown', 'shown_case', 'predict', 'intents',
            'feedback', 'livez', 'readyz', 'metrics', 'Tensor', 'Wanted', 'Infer', 'refuse_tensor', 'binary_texts',
            'as_text', 'flat', 'decoded', 'texts_in', 'read_infer', 'columns_in', 'as_bytes', 'wanted_outputs', 'infer',
            'own_version', 'v2', 'v2_live', 'v2_ready', 'model_at', 'v2_model', 'v2_model_ready', 'v2_infer',
@@ -50,7 +50,7 @@ from mlbot.serve.service import (
     CALLER,
     MOST_BODY,
     Ask,
-    House,
+    BotService,
     Key,
     NoModel,
     NotReady,
@@ -72,7 +72,7 @@ from mlbot.bot.labelling import (
     OFFERED,
     agreement_of,
     as_jsonl,
-    by_chance,
+    drawn_at_random,
     fair,
     items_of,
     labels_of,
@@ -147,9 +147,9 @@ class Token(msgspec.Struct):
     token: str
 
 # %% ../../nbs/serve/03_app.ipynb #39b7c17b
-def problem(request: Request, status: int, met: str, wanted: str = "", do: str = "", **headers: str) -> Response:
+def problem(request: Request, status: int, found: str, expected: str = "", action: str = "", **headers: str) -> Response:
     """An error as the client gets it."""
-    return Response(problem_of(status, met, wanted, do, request.url.path), status_code=status,
+    return Response(problem_of(status, found, expected, action, request.url.path), status_code=status,
                     media_type="application/problem+json", headers=headers)
 
 
@@ -169,10 +169,10 @@ def on_our_error(request: Request, error: MlbotError) -> Response:
     again = {"Retry-After": "1"} if status in (429, 503) else {}
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else again
     if isinstance(error, LogError):
-        print(json.dumps({"level": "error", "path": request.url.path, "alert": error.met}), file=sys.stderr, flush=True)
+        print(json.dumps({"level": "error", "path": request.url.path, "alert": error.found}), file=sys.stderr, flush=True)
         return problem(request, status, "the event log cannot be used now", "a log that can be read and written",
                        "try again; nothing that was stored is lost", **headers)
-    return problem(request, status, error.met, error.wanted, error.do, **headers)
+    return problem(request, status, error.found, error.expected, error.action, **headers)
 
 
 def on_http_error(request: Request, error: HTTPException) -> Response:
@@ -199,7 +199,7 @@ def on_bytes(request: Request, error: UnicodeDecodeError) -> Response:
 
 
 def on_fault(request: Request, error: Exception) -> Response:
-    """Our mistake: said so, written to stderr with a trace, and no detail leaves the house."""
+    """Our mistake: said so, written to stderr with a trace, and no detail leaves the service."""
     import traceback
     trace = "".join(traceback.format_exception(error))
     answer = problem(request, 500, "something went wrong here", "", "try again; when it stays, tell us the request_id")
@@ -208,16 +208,16 @@ def on_fault(request: Request, error: Exception) -> Response:
     return answer
 
 # %% ../../nbs/serve/03_app.ipynb #1dee7fcd
-def house_of(request: Request) -> House:
+def service_of(request: Request) -> BotService:
     """What the service holds."""
-    return request.app.state.house
+    return request.app.state.service
 
 
 def identity_of(request: Request) -> Identity:
     """Who bears the token of a request. Raises Refused for nobody, TooMany for one who asks too often."""
-    house = house_of(request)
-    found = house.identify(request.headers.get("authorization", ""), time.time())
-    house.limits.check(house.limits.people, pseudonym(found.person), "requests of one person")
+    service = service_of(request)
+    found = service.identify(request.headers.get("authorization", ""), time.time())
+    service.limits.check(service.limits.people, pseudonym(found.person), "requests of one person")
     return found
 
 
@@ -231,15 +231,15 @@ def agent_of(request: Request) -> Identity:
 
 def predicts(connection: ASGIConnection, handler: BaseRouteHandler) -> None:
     """A guard of routes. Raises Refused for somebody who may not ask for predictions."""
-    if not may_predict(connection.app.state.house, connection.headers.get("authorization", ""), time.time()):
+    if not may_predict(connection.app.state.service, connection.headers.get("authorization", ""), time.time()):
         raise Refused("no valid token", "Authorization: Bearer TOKEN", f"ask who runs the service for one of {TOKENS}")
 
 
-def working(request: Request, agent: Identity) -> House:
+def working(request: Request, agent: Identity) -> BotService:
     """What the service holds, for an agent who does something there, and so is there."""
-    house = house_of(request)
-    house.bot.desk.sign_in(agent.person)
-    return house
+    service = service_of(request)
+    service.bot.desk.sign_in(agent.person)
+    return service
 
 
 def shown(found: _bot.Conversation) -> dict:
@@ -258,18 +258,18 @@ def shown_case(case: _bot.Case) -> dict:
 @post("/v1/predict", name="predict", status_code=200, guards=[predicts], sync_to_thread=True)
 def predict(request: Request, data: Ask) -> Prediction:
     """What a text wants, and what the bot would do about it."""
-    return prediction_for(house_of(request), data, request.scope.get(CALLER, ""), request.headers.get("authorization", ""))
+    return prediction_for(service_of(request), data, request.scope.get(CALLER, ""), request.headers.get("authorization", ""))
 
 # %% ../../nbs/serve/03_app.ipynb #1de03c3d
 @get("/v1/intents", name="intents", sync_to_thread=True)
 def intents(request: Request) -> dict[str, Any]:
     """What the bot knows: intents with their processes, and the values of context that the model has seen."""
-    house = house_of(request)
-    model, processes = house.model(""), house.processes()
+    service = service_of(request)
+    model, processes = service.model(""), service.processes()
     known = [processes.get(intent) or Process(intent, titled(intent)) for intent in model.intents]
     context = {name: sorted(pair.partition("=")[2] for pair in model._of_pair if pair.startswith(f"{name}="))
                for name in model.context}
-    return {"model": model.name, "context": context, "out_of_scope": house.settings.data.out_of_scope,
+    return {"model": model.name, "context": context, "out_of_scope": service.settings.data.out_of_scope,
             "intents": [{"intent": item.key, "title": item.title, "department": item.department, "confirm": item.confirm,
                          "slots": list(item.slots)} for item in known]}
 
@@ -280,20 +280,20 @@ MOST_WORDS = 10
 @post("/v1/feedback", name="feedback", status_code=202, sync_to_thread=True)
 def feedback(request: Request, data: Feedback) -> Accepted:
     """Whether an answer was useful. Of several words on one answer the last holds, and ten are enough."""
-    house = house_of(request)
-    house.limits.check(house.limits.feedback, request.scope.get(CALLER, ""), "words of feedback from one address")
-    house.recorder.flush()
+    service = service_of(request)
+    service.limits.check(service.limits.feedback, request.scope.get(CALLER, ""), "words of feedback from one address")
+    service.recorder.flush()
     name = data.request_id
-    if not (house.log.read(("asked", "asked.more"), about=name) or house.log.read(("turn",), once=(f"request:{name}",))):
+    if not (service.log.read(("asked", "asked.more"), about=name) or service.log.read(("turn",), once=(f"request:{name}",))):
         raise _bot.NotFound("no such request", "the request_id of an answer", "ask again")
     said = {"useful": data.useful, "intent": data.intent, "comment": clean(data.comment)}
-    before = house.log.read(("feedback",), about=data.request_id)
+    before = service.log.read(("feedback",), about=data.request_id)
     if before and before[-1].body == said:
         return Accepted()
     if len(before) >= MOST_WORDS:
         raise _bot.Conflict(f"{len(before)} words on one answer", f"{MOST_WORDS} at most", "leave it at that")
     try:
-        house.log.append(Event("feedback", data.request_id, said, once=f"feedback:{data.request_id}:{len(before)}"))
+        service.log.append(Event("feedback", data.request_id, said, once=f"feedback:{data.request_id}:{len(before)}"))
     except Taken:
         raise _bot.Conflict("somebody else says something about it now", "one at a time", "try again") from None
     return Accepted()
@@ -308,20 +308,21 @@ async def livez() -> dict[str, bool]:
 @get("/readyz", name="readyz")
 async def readyz(request: Request) -> dict[str, Any]:
     """A model can answer, and what is said is kept. `alert` says, in codes, what is wrong beside that."""
-    house = house_of(request)
-    check_ready(house)
-    canary = house.live.canary
-    return {"ready": True, "model": house.model("").name, "alert": alert_of(house), "canary": canary.name if canary else None}
+    service = service_of(request)
+    check_ready(service)
+    canary = service.live.canary
+    return {"ready": True, "model": service.model("").name, "alert": alert_of(service),
+            "canary": canary.name if canary else None}
 
 
 @get("/metrics", name="metrics", media_type=MediaType.TEXT, sync_to_thread=True)
 def metrics(request: Request) -> Response[bytes]:
     """Figures for Prometheus."""
-    house = house_of(request)
-    house.figures.alert.set(bool(alert_of(house)))
-    house.figures.swaps.set(house.live.swaps)
-    house.figures.waiting.set(sum(case.state.owner == "queue" for case in list(house.bot.desk.cases.values())))
-    return Response(generate_latest(house.figures.registry), media_type="text/plain; version=0.0.4; charset=utf-8")
+    service = service_of(request)
+    service.metrics.alert.set(bool(alert_of(service)))
+    service.metrics.swaps.set(service.live.swaps)
+    service.metrics.waiting.set(sum(case.state.owner == "queue" for case in list(service.bot.desk.cases.values())))
+    return Response(generate_latest(service.metrics.registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 # %% ../../nbs/serve/03_app.ipynb #1c8da510
 Parameters = dict[Word, bool | int | float | str | None]
@@ -351,9 +352,9 @@ class Infer(msgspec.Struct):
     outputs: Annotated[list[Wanted], msgspec.Meta(max_length=16)] | None = None
 
 
-def refuse_tensor(name: str, met: str, wanted: str) -> InputError:
+def refuse_tensor(name: str, found: str, expected: str) -> InputError:
     """The error for a tensor that cannot be used."""
-    return InputError(f"tensor {name[:40]!r}: {met}", wanted, "correct inputs")
+    return InputError(f"tensor {name[:40]!r}: {found}", expected, "correct inputs")
 
 # %% ../../nbs/serve/03_app.ipynb #9464505a
 def binary_texts(name: str, data: bytes) -> list[str]:
@@ -518,13 +519,13 @@ async def v2_live() -> dict[str, bool]:
 @get("/v2/health/ready", name="v2 ready")
 async def v2_ready(request: Request) -> dict[str, bool]:
     """A model can answer, and what is said is kept."""
-    check_ready(house_of(request))
+    check_ready(service_of(request))
     return {"ready": True}
 
 
 def model_at(request: Request, model: str, version: str = ""):
     """The model that answers. Raises NotFound when another one is asked for, or another version."""
-    found = house_of(request).model("")
+    found = service_of(request).model("")
     if model not in ("mlbot", found.name) or version not in ("", found.name):
         raise _bot.NotFound(f"no model {model[:40]!r}" + (f" of version {version[:40]!r}" if version else ""),
                             f"mlbot, version {found.name}", "see /v2/models/mlbot")
@@ -545,7 +546,7 @@ async def v2_model(request: Request, model: Word, version: Word = "") -> dict[st
 async def v2_model_ready(request: Request, model: Word, version: Word = "") -> dict[str, Any]:
     """The model can answer."""
     model_at(request, model, version)
-    check_ready(house_of(request))
+    check_ready(service_of(request))
     return {"name": model, "ready": True}
 
 
@@ -564,15 +565,15 @@ async def v2_infer(request: Request, model: Word, version: Word = "") -> Respons
 @post("/v1/conversations", name="conversation start", sync_to_thread=True)
 def conversation_start(request: Request, identity: Identity) -> dict[str, Any]:
     """Open a conversation."""
-    house = house_of(request)
-    house.limits.check(house.limits.starts, pseudonym(identity.person), "new conversations of one person")
-    return shown(house.bot.start(identity))
+    service = service_of(request)
+    service.limits.check(service.limits.starts, pseudonym(identity.person), "new conversations of one person")
+    return shown(service.bot.start(identity))
 
 
 @get("/v1/conversations/{about:str}/messages", name="conversation read", sync_to_thread=True)
 def conversation_read(request: Request, identity: Identity, about: Key, after: int = 0) -> dict[str, Any]:
     """The messages after a number."""
-    return shown(house_of(request).bot.read(about, identity).since(after))
+    return shown(service_of(request).bot.read(about, identity).since(after))
 
 
 def act_of(data: Said) -> Act:
@@ -587,27 +588,27 @@ def act_of(data: Said) -> Act:
 @post("/v1/conversations/{about:str}/messages", name="conversation act", status_code=200, sync_to_thread=True)
 def conversation_act(request: Request, identity: Identity, about: Key, data: Said) -> dict[str, Any]:
     """Say, choose, confirm, or ask for a person."""
-    house = house_of(request)
-    found = house.bot.act(about, identity, act_of(data), data.key)
+    service = service_of(request)
+    found = service.bot.act(about, identity, act_of(data), data.key)
     return shown(found)
 
 
 @post("/v1/conversations/{about:str}/handoff", name="conversation handoff", status_code=200, sync_to_thread=True)
 def conversation_handoff(request: Request, identity: Identity, about: Key, data: Keyed) -> dict[str, Any]:
     """Ask for a person."""
-    return shown(house_of(request).bot.act(about, identity, Act(person=True), data.key))
+    return shown(service_of(request).bot.act(about, identity, Act(person=True), data.key))
 
 # %% ../../nbs/serve/03_app.ipynb #4e1c3197
-def cases(house: House, identity: Identity) -> list[_bot.Case]:
+def cases(service: BotService, identity: Identity) -> list[_bot.Case]:
     """All open cases, those that wait longest first; the agent who asks is there."""
-    house.bot.desk.sign_in(identity.person)
-    return sorted(house.bot.desk.cases.values(), key=lambda case: case.state.since)
+    service.bot.desk.sign_in(identity.person)
+    return sorted(service.bot.desk.cases.values(), key=lambda case: case.state.since)
 
 
-def case_of(house: House, about: str) -> dict:
+def case_of(service: BotService, about: str) -> dict:
     """A case by its conversation. Raises NotFound when nobody waits there."""
-    house.bot.desk.follow()
-    found = house.bot.desk.cases.get(about)
+    service.bot.desk.follow()
+    found = service.bot.desk.cases.get(about)
     if found is None:
         raise _bot.NotFound("no such case", "one of /v1/handoffs", "look again")
     return shown_case(found)
@@ -616,7 +617,7 @@ def case_of(house: House, about: str) -> dict:
 @get("/v1/handoffs", name="handoffs", sync_to_thread=True)
 def handoffs(request: Request, agent: Identity) -> dict[str, Any]:
     """Who waits, who is mine, who is served by others."""
-    found = [shown_case(case) for case in cases(house_of(request), agent)]
+    found = [shown_case(case) for case in cases(service_of(request), agent)]
     return {"agent": agent.person, "waiting": [case for case in found if not case["agent"]],
             "mine": [case for case in found if case["agent"] == agent.person],
             "others": [case for case in found if case["agent"] not in ("", agent.person)]}
@@ -625,27 +626,27 @@ def handoffs(request: Request, agent: Identity) -> dict[str, Any]:
 @get("/v1/handoffs/{about:str}", name="handoff read", sync_to_thread=True)
 def handoff_read(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
     """A case with its transcript, what the model makes of it, and what the person has given already."""
-    house = house_of(request)
-    found, top = house.bot.read(about, agent), []
-    for event in house.log.read(("turn",), about=about):
+    service = service_of(request)
+    found, top = service.bot.read(about, agent), []
+    for event in service.log.read(("turn",), about=about):
         if event.body.get("ranking"):
             top = event.body["ranking"][:3]
-    processes = house.processes()
+    processes = service.processes()
     names = [{"intent": intent, "title": processes[intent].title if intent in processes else titled(intent),
-              "confidence": chance} for intent, chance in top]
-    pending = house.bot.with_held(found).state.pending
+              "confidence": probability} for intent, probability in top]
+    pending = service.bot.with_held(found).state.pending
     slots = pending.slots if pending else {}
-    house.bot.desk.follow()
-    case = house.bot.desk.cases.get(about) or _bot.Case(about, found.role, found.location, found.state)
+    service.bot.desk.follow()
+    case = service.bot.desk.cases.get(about) or _bot.Case(about, found.role, found.location, found.state)
     return {"case": shown_case(case), "conversation": shown(found), "top": names, "slots": slots}
 
 
 @post("/v1/handoffs/{about:str}/take", name="handoff take", status_code=200, sync_to_thread=True)
 def handoff_take(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
     """Take a case."""
-    house = working(request, agent)
-    _bot.take(house.bot, about, agent)
-    return case_of(house, about)
+    service = working(request, agent)
+    _bot.take(service.bot, about, agent)
+    return case_of(service, about)
 
 # %% ../../nbs/serve/03_app.ipynb #aefae6c7
 @post("/v1/handoffs/{about:str}/messages", name="handoff reply", status_code=200, sync_to_thread=True)
@@ -669,20 +670,20 @@ def handoff_close(request: Request, agent: Identity, about: Key) -> dict[str, An
 @post("/v1/handoffs/{about:str}/label", name="handoff label", status_code=200, sync_to_thread=True)
 def handoff_label(request: Request, agent: Identity, about: Key, data: Chosen) -> Accepted:
     """Say what the conversation was about: the label of the last message that the model has answered in it."""
-    house = house_of(request)
-    house.bot.read(about, agent)
-    check_intent(house, data.intent)
-    items = items_of(house.log.read(("opened", "turn"), about=about))
+    service = service_of(request)
+    service.bot.read(about, agent)
+    check_intent(service, data.intent)
+    items = items_of(service.log.read(("opened", "turn"), about=about))
     if not items:
         raise _bot.NotFound("the model has answered nothing there", "a conversation with an answer", "label another one")
-    house.log.append(Event("label", list(items)[-1], {"intent": data.intent, "chat": True}, pseudonym(agent.person)))
+    service.log.append(Event("label", list(items)[-1], {"intent": data.intent, "chat": True}, pseudonym(agent.person)))
     return Accepted()
 
 
-def check_intent(house: House, intent: str) -> None:
+def check_intent(service: BotService, intent: str) -> None:
     """Raise InputError for an intent that nobody knows."""
-    if intent not in house.processes() and intent != house.settings.data.out_of_scope:
-        raise InputError(f"no intent {intent[:60]!r}", f"one of /v1/intents, or {house.settings.data.out_of_scope}",
+    if intent not in service.processes() and intent != service.settings.data.out_of_scope:
+        raise InputError(f"no intent {intent[:60]!r}", f"one of /v1/intents, or {service.settings.data.out_of_scope}",
                          "choose one of them")
 
 # %% ../../nbs/serve/03_app.ipynb #8dd6d655
@@ -705,16 +706,16 @@ def to_label(log: EventLog, now: float) -> list[Event]:
 def labels_next(request: Request, agent: Identity,
                 count: Annotated[int, Parameter(ge=1, le=200)] = 50) -> dict[str, Any]:
     """The messages whose labels teach most, and some that chance has drawn."""
-    house, me = house_of(request), pseudonym(agent.person)
-    house.recorder.flush()
-    with one_of_few(house.heavy):
-        events = to_label(house.log, time.time())
+    service, me = service_of(request), pseudonym(agent.person)
+    service.recorder.flush()
+    with one_of_few(service.heavy):
+        events = to_label(service.log, time.time())
     found, labels = items_of(events), labels_of(events)
     items = {item.id: item for item in fair(found.values(), MOST_MESSAGES)}
-    chats = labels.keys() - labels_of(by_chance(events)).keys()
+    chats = labels.keys() - labels_of(drawn_at_random(events)).keys()
     chosen = [{"id": item.id, "text": item.text, "role": item.role, "location": item.location, "predicted": item.predicted,
                "confidence": item.confidence, "why": why,
-               "alternatives": [{"intent": intent, "confidence": chance} for intent, chance in item.alternatives[1:]]}
+               "alternatives": [{"intent": intent, "confidence": sure} for intent, sure in item.alternatives[1:]]}
               for item, why in next_items(items, labels, me, count, chats)]
     mine = sum(me in votes for votes in labels.values())
     left = len(items.keys() - labels.keys())
@@ -724,55 +725,55 @@ def labels_next(request: Request, agent: Identity,
 @post("/v1/labels", name="label", status_code=200, sync_to_thread=True)
 def label(request: Request, agent: Identity, data: Label) -> Accepted:
     """Label a message."""
-    house = house_of(request)
-    check_item(house, data.id)
-    check_intent(house, data.intent)
-    house.log.append(Event("label", data.id, {"intent": data.intent}, pseudonym(agent.person)))
+    service = service_of(request)
+    check_item(service, data.id)
+    check_intent(service, data.intent)
+    service.log.append(Event("label", data.id, {"intent": data.intent}, pseudonym(agent.person)))
     return Accepted()
 
 
 @delete("/v1/labels/{item:str}", name="label undo", sync_to_thread=True)
 def label_undo(request: Request, agent: Identity, item: Key) -> None:
     """Take back one's last word on a message."""
-    house = house_of(request)
-    check_item(house, item)
-    house.log.append(Event("label.undone", item, {}, pseudonym(agent.person)))
+    service = service_of(request)
+    check_item(service, item)
+    service.log.append(Event("label.undone", item, {}, pseudonym(agent.person)))
 
 
-def check_item(house: House, item: str) -> None:
+def check_item(service: BotService, item: str) -> None:
     """Raise NotFound for a message that is not there."""
     number = item[1:] if item[:1] == "e" and item[1:].isdecimal() and len(item) < 20 else "0"
-    if number == "0" or not house.log.read(ASKED, numbers=(int(number),)):
+    if number == "0" or not service.log.read(ASKED, numbers=(int(number),)):
         raise _bot.NotFound(f"no message {item[:40]!r}", "one of /v1/labels/next", "look again")
 
 
 @get("/v1/labels/export", name="labels export", sync_to_thread=True, media_type="application/x-ndjson")
 def labels_export(request: Request, agent: Identity) -> str:
     """All labels as JSON lines."""
-    with one_of_few(house_of(request).heavy):
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in as_jsonl(house_of(request).log))
+    with one_of_few(service_of(request).heavy):
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in as_jsonl(service_of(request).log))
 
 
 @get("/v1/monitor", name="monitor", sync_to_thread=True)
 def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge=1, le=400)] = 28) -> dict[str, Any]:
     """How the bot does: traffic, drift, quality, alerts."""
-    house = house_of(request)
-    house.recorder.flush()
-    since, model = time.time() - days * 86_400, house.model("").name
+    service = service_of(request)
+    service.recorder.flush()
+    since, model = time.time() - days * 86_400, service.model("").name
 
     def look() -> dict[str, Any]:
-        told = read_profile(house.settings.places.models, model)
-        return overview(house.log.each(LOOKED_AT, since=since), model, told, house.settings.data.out_of_scope,
-                        house.settings.monitor)
-    with one_of_few(house.heavy):
-        found = house.looks.get((model, days), look)
-    return {**found, "alerts": [*problems_of(house).values(), *found["alerts"]], "since": since}
+        told = read_profile(service.settings.places.models, model)
+        return overview(service.log.each(LOOKED_AT, since=since), model, told, service.settings.data.out_of_scope,
+                        service.settings.monitor)
+    with one_of_few(service.heavy):
+        found = service.looks.get((model, days), look)
+    return {**found, "alerts": [*problems_of(service).values(), *found["alerts"]], "since": since}
 
 # %% ../../nbs/serve/03_app.ipynb #e05bd0cb
 _TOLD = {"type": "string"}
-_PROBLEM = {"type": "object", "required": ["type", "title", "status", "detail", "wanted", "do", "request_id"],
+_PROBLEM = {"type": "object", "required": ["type", "title", "status", "detail", "expected", "action", "request_id"],
             "properties": {"status": {"type": "integer"},
-                           **dict.fromkeys(("type", "title", "detail", "wanted", "do", "request_id"), _TOLD)}}
+                           **dict.fromkeys(("type", "title", "detail", "expected", "action", "request_id"), _TOLD)}}
 
 
 _REFERENCE = "#/components/schemas/{name}"
@@ -804,9 +805,9 @@ def documented(schema: dict[str, Any], asks_token: bool = False) -> dict[str, An
     return schema
 
 # %% ../../nbs/serve/03_app.ipynb #466262e4
-def demo_token(house: House, visitor: Identity) -> str:
+def demo_token(service: BotService, visitor: Identity) -> str:
     """A token of the demo, which only a demo takes."""
-    return sign(visitor, house.secret, DEMO, house.settings.service.audience)
+    return sign(visitor, service.secret, DEMO, service.settings.service.audience)
 
 
 @post("/demo/identity", name="demo identity", status_code=200)
@@ -814,14 +815,14 @@ async def demo_identity(request: Request, data: Visitor) -> Token:
     """A token for whom a visitor wants to be. No other service takes it."""
     visitor = Identity(normalise(data.name) or "a visitor", normalise(data.role), normalise(data.location),
                        expires=time.time() + 12 * HOUR)
-    return Token(demo_token(house_of(request), visitor))
+    return Token(demo_token(service_of(request), visitor))
 
 
 @post("/demo/agent", name="demo agent", status_code=200)
 async def demo_agent(request: Request, data: Visitor) -> Token:
     """A token for an agent. No other service takes it."""
     name = normalise(data.name) or f"Agent {secrets.token_hex(2)}"
-    return Token(demo_token(house_of(request), Identity(name, agent=True, expires=time.time() + 12 * HOUR)))
+    return Token(demo_token(service_of(request), Identity(name, agent=True, expires=time.time() + 12 * HOUR)))
 
 
 @get("/openapi.json", name="openapi", include_in_schema=False)
@@ -843,11 +844,11 @@ AGENTS = [handoffs, handoff_read, handoff_take, handoff_reply, handoff_return, h
           labels_next, label, label_undo, labels_export, monitor]
 
 
-def build_framework(house: House) -> Litestar:
+def build_framework(service: BotService) -> Litestar:
     """The application that answers all routes of a service, without its guard."""
     pages = create_static_files_router("/web", [PACKAGE / "web"], name="pages", include_in_schema=False)
     app = Litestar(
-        [*OPEN, *THEIRS, *AGENTS, *([demo_identity, demo_agent] if house.demo else []), pages],
+        [*OPEN, *THEIRS, *AGENTS, *([demo_identity, demo_agent] if service.demo else []), pages],
         dependencies={"identity": Provide(identity_of, sync_to_thread=False),
                       "agent": Provide(agent_of, sync_to_thread=False)},
         exception_handlers={MlbotError: on_our_error, HTTPException: on_http_error, RecursionError: on_depth,
@@ -855,6 +856,6 @@ def build_framework(house: House) -> Litestar:
                             Exception: on_fault},
         openapi_config=OpenAPIConfig(title="mlbot", version="1", path="/schema", render_plugins=[JsonRenderPlugin()]),
         request_max_body_size=MOST_BODY, debug=False, logging_config=None)
-    app.state.house = house
-    app.state.document = msgspec.json.encode(documented(app.openapi_schema.to_schema(), house.tokens is not None))
+    app.state.service = service
+    app.state.document = msgspec.json.encode(documented(app.openapi_schema.to_schema(), service.tokens is not None))
     return app

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TITLES', 'SAFE', 'FETCH_SECONDS', 'HEADER_SECONDS', 'BODY_SECONDS', 'LEAVE_SECONDS', 'MOST_HEADER', 'MOST_WAITING',
            'MOST_CONNECTIONS', 'OTHER_FILES', 'ENDING_SECONDS', 'problem_of', 'refusal', 'Ending', 'Connection',
-           'room_for_connections', 'HttpServer', 'nothing', 'serve_until_told']
+           'room_for_connections', 'HttpServer', 'no_op', 'serve_until_told']
 
 # %% ../../nbs/serve/01_http.ipynb #66a0c003
 import asyncio
@@ -31,17 +31,18 @@ SAFE = [(b"content-security-policy", b"default-src 'self'; object-src 'none'; ba
         (b"cross-origin-opener-policy", b"same-origin"), (b"cache-control", b"no-store")]
 
 
-def problem_of(status: int, met: str, wanted: str = "", do: str = "", path: str = "") -> dict:
+def problem_of(status: int, found: str, expected: str = "", action: str = "", path: str = "") -> dict:
     """An error as a client gets it. Under /v2 it also has the member `error` of the Open Inference Protocol."""
-    error = {"error": "; ".join(filter(None, [met, wanted and f"wanted: {wanted}"]))} if path.startswith("/v2") else {}
-    return {**error, "type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": met,
-            "wanted": wanted, "do": do, "request_id": "r" + secrets.token_urlsafe(16)}
+    said = "; ".join(filter(None, [found, expected and f"expected: {expected}"]))
+    error = {"error": said} if path.startswith("/v2") else {}
+    return {**error, "type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": found,
+            "expected": expected, "action": action, "request_id": "r" + secrets.token_urlsafe(16)}
 
 
-def refusal(status: int, met: str, do: str = "", headers=(), path: str = "",
-            wanted: str = "") -> tuple[list[tuple[bytes, bytes]], bytes]:
+def refusal(status: int, found: str, action: str = "", headers=(), path: str = "",
+            expected: str = "") -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Headers and body of an error."""
-    body = json.dumps(problem_of(status, met, wanted, do, path)).encode()
+    body = json.dumps(problem_of(status, found, expected, action, path)).encode()
     return [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body)), *headers, *SAFE], body
 
 # %% ../../nbs/serve/01_http.ipynb #66a0c007
@@ -218,7 +219,7 @@ class Connection(Ending):
         """Answer that the body took too long, or hang up where its answer was given without it."""
         self.refuse(408, f"the body took more than {BODY_SECONDS:g} seconds", "send it faster")
 
-    def refuse(self, status: int, met: str, do: str) -> None:
+    def refuse(self, status: int, found: str, action: str) -> None:
         """Answer what cannot be taken for a request, and hang up. A whole request before it is answered first, and alone."""
         last = self._running
         if self.pipeline or last is not None and last.response_started and self._awaited == "body":
@@ -229,7 +230,7 @@ class Connection(Ending):
             last.keep_alive = False
             return
         self.drop()
-        headers, body = refusal(status, met, do, [(b"connection", b"close")])
+        headers, body = refusal(status, found, action, [(b"connection", b"close")])
         first = b"HTTP/1.1 %d %s" % (status, TITLES[status].encode())
         self.transport.write(b"\r\n".join([first, *(b"%s: %s" % pair for pair in headers), b"", body]))
         self.transport.write_eof()
@@ -276,12 +277,12 @@ class HttpServer(uvicorn.Server):
         self.ready()
 
 
-async def nothing() -> None:
+async def no_op() -> None:
     """No work."""
 
 
 async def serve_until_told(app, listening: socket, ready: Callable[[], None],
-                           meanwhile: Callable[[], Awaitable[None]] = nothing) -> None:
+                           meanwhile: Callable[[], Awaitable[None]] = no_op) -> None:
     """Serve an ASGI application in this process until SIGTERM or Ctrl-C; then end requests under way, and take no new ones.
 
     `listening`: a socket that is bound to an address. `ready` is called when the application can be reached.

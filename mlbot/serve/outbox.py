@@ -227,7 +227,7 @@ def attempt(bot: Bot, item: Due, secret: str, allowed: Sequence[str]) -> bool:
     try:
         called = call(asked["url"], key, body, secret, allowed, bot.log.clock())
     except InputError as problem:
-        called = Called(403, problem.met)
+        called = Called(403, problem.found)
     if called.done:
         end(bot, item.event, "process.done", called)
     elif called.hopeless or item.attempt == len(WAITS):

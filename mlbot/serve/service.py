@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['MOST_BODY', 'Word', 'Key', 'CALLER', 'GIVEN', 'LOOPBACK', 'ONCE', 'READ_NOT', 'ENDS_NOT', 'PROBES', 'OFFERED_AN_HOUR',
-           'PREDICT', 'LONG', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Figures', 'Buckets', 'host_in',
-           'Hosts', 'caller_at', 'caller_of', 'comes_twice', 'body_problem', 'Guard', 'NoModel', 'NotReady', 'TooMany',
-           'Kept', 'one_of_few', 'Recorder', 'LogWatch', 'Limits', 'Shares', 'House', 'problems_of', 'alert_of',
-           'check_ready', 'say_alerts', 'renew_tokens', 'judge_canary', 'bearer_of', 'may_predict', 'is_program',
-           'source_of', 'prediction_for', 'usual_length', 'once_more', 'is_slow', 'Express', 'Later', 'Front', 'listen',
-           'run_server']
+           'PREDICT', 'LONG', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Metrics', 'Buckets', 'host_in',
+           'Hosts', 'caller_at', 'caller_of', 'comes_twice', 'body_problem', 'RequestLimits', 'NoModel', 'NotReady',
+           'TooMany', 'Kept', 'one_of_few', 'Recorder', 'LogWatch', 'Limits', 'Shares', 'BotService', 'problems_of',
+           'alert_of', 'check_ready', 'say_alerts', 'renew_tokens', 'judge_canary', 'bearer_of', 'may_predict',
+           'is_program', 'source_of', 'prediction_for', 'usual_length', 'once_more', 'is_slow', 'FastPath', 'LazyApp',
+           'App', 'listen', 'run_server']
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c003
 import asyncio
@@ -101,7 +101,7 @@ class Prediction(msgspec.Struct):
 CALLER, GIVEN = "mlbot.caller", "mlbot.headers"  # what the guard leaves in the scope of a request
 
 
-class Figures:
+class Metrics:
     """What Prometheus reads, in base units."""
 
     def __init__(self):
@@ -239,15 +239,15 @@ def body_problem(method: str, path: str, given: dict[bytes, bytes]) -> str:
 PROBES = ("/livez", "/readyz", "/metrics")
 
 
-class Guard:
+class RequestLimits:
     """An ASGI application around another. It leaves who calls, and the headers, in `scope` for those behind it.
 
     `routes` are the templates of paths, for the figures. `hosts` None: any.
     """
 
-    def __init__(self, app, figures: Figures, per_caller: int, at_once: int, clock: Callable[[], float] = time.monotonic,
+    def __init__(self, app, metrics: Metrics, per_caller: int, at_once: int, clock: Callable[[], float] = time.monotonic,
                  hosts: Hosts | None = None, proxies: Sequence[str] = ()):
-        self.app, self.figures, self.clock, self.hosts, self.proxies = app, figures, clock, hosts, tuple(proxies)
+        self.app, self.metrics, self.clock, self.hosts, self.proxies = app, metrics, clock, hosts, tuple(proxies)
         self.per_caller, self.at_once, self.busy = per_caller, at_once, 0
         self.buckets = Buckets(per_caller, 2.0 * per_caller, clock)
         self.open: dict[str, int] = {}
@@ -277,13 +277,13 @@ class Guard:
         wrong = body_problem(scope.get("method", "GET"), path, given)
         return (415, wrong, "Content-Type: application/json, uncompressed", "correct the request") if wrong else None
 
-    async def refuse(self, scope, send, status: int, met: str, wanted: str, do: str) -> None:
+    async def refuse(self, scope, send, status: int, found: str, expected: str, action: str) -> None:
         """Answer at once."""
         again = [(b"retry-after", b"1")] if status in (429, 503) else []
-        headers, body = refusal(status, met, do, again, scope["path"], wanted)
+        headers, body = refusal(status, found, action, again, scope["path"], expected)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-        self.figures.count("refused", status, 0.0)
+        self.metrics.count("refused", status, 0.0)
 
     async def __call__(self, scope, receive, send) -> None:
         """Pass a request on, or refuse it."""
@@ -329,7 +329,7 @@ class Guard:
             if not self.open[caller]:
                 del self.open[caller]
             route = getattr(scope.get("route_handler"), "name", None) or "other"
-            self.figures.count(route, status, self.clock() - started)
+            self.metrics.count(route, status, self.clock() - started)
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c005
 class NoModel(InputError):
@@ -380,18 +380,18 @@ class Recorder:
     While the log cannot be written they wait; at most `most` do, more are counted as lost.
     """
 
-    def __init__(self, log: EventLog, figures: Figures, most: int = 10_000):
-        self.log, self.figures, self.most, self.events = log, figures, most, queue.SimpleQueue()
+    def __init__(self, log: EventLog, metrics: Metrics, most: int = 10_000):
+        self.log, self.metrics, self.most, self.events = log, metrics, most, queue.SimpleQueue()
         self.batch: list[Event] = []
         self.lock = threading.Lock()
-        self.work = Repeated("recorder", self.flush, 0.2, lambda problem: figures.faults.labels("recorder").inc())
+        self.work = Repeated("recorder", self.flush, 0.2, lambda problem: metrics.faults.labels("recorder").inc())
 
     def put(self, event: Event) -> None:
         """Hand an event over."""
         if self.events.qsize() < self.most:
             self.events.put(event)
         else:
-            self.figures.lost.inc()
+            self.metrics.lost.inc()
 
     def flush(self) -> None:
         """Write all that waits now. Raises LogError when the log cannot be written; what was not written waits on."""
@@ -419,7 +419,7 @@ class Recorder:
         try:
             self.log.append_many([event])
         except Exception:
-            self.figures.lost.inc()
+            self.metrics.lost.inc()
 
     def stop(self) -> None:
         """Write the rest, and end."""
@@ -428,7 +428,7 @@ class Recorder:
             try:
                 self.flush()
             except LogError:
-                return self.figures.lost.inc(len(self.batch) + self.events.qsize())
+                return self.metrics.lost.inc(len(self.batch) + self.events.qsize())
 
 # %% ../../nbs/serve/02_service.ipynb #8e780951
 class LogWatch:
@@ -499,14 +499,14 @@ class Shares:
         return "asked" if self.counts[source] <= self.most else "asked.more"
 
 # %% ../../nbs/serve/02_service.ipynb #891a0611
-class House:
+class BotService:
     """All that the service holds, from the settings of a project. `demo`: visitors may say who they are.
 
     `works`: further work in the background, with `start`, `stop` and an `alert` that is '' when nothing is wrong.
     """
 
     def __init__(self, settings: Settings, demo: bool = False, works: Sequence = ()):
-        self.settings, self.demo, self.figures, self.works = settings, demo, Figures(), works
+        self.settings, self.demo, self.metrics, self.works = settings, demo, Metrics(), works
         self.log = open_log(settings)
         self.secret = find_secret(home_of(settings) / "secret")
         self.modes = (SERVICE, DEMO) if demo else (SERVICE,)
@@ -517,7 +517,7 @@ class House:
         minutes = 60.0
         self.bot = _bot.Bot(self.log, self.model, self.processes, settings.costs, settings.bot.patience * minutes,
                             settings.bot.absence * minutes, self.live.other_than, settings.bot.tries)
-        self.recorder, self.watch = Recorder(self.log, self.figures), LogWatch(self.log)
+        self.recorder, self.watch = Recorder(self.log, self.metrics), LogWatch(self.log)
         self.outbox = Outbox(self.bot, webhook_secret(self.secret), settings.bot.webhooks, settings.bot.inbox,
                              failed=self.faulty("outbox"))
         self.limits, self.shares = Limits(settings.service.per_caller), Shares()
@@ -532,7 +532,7 @@ class House:
 
     def faulty(self, name: str) -> Callable[[BaseException], None]:
         """A function that counts the errors of a work in the background."""
-        return lambda problem: self.figures.faults.labels(name).inc()
+        return lambda problem: self.metrics.faults.labels(name).inc()
 
     def model(self, about: str):
         """The model that answers a conversation. Raises NoModel while there is none."""
@@ -547,7 +547,7 @@ class House:
         try:
             self.known, self._catalogue_alert = load_catalogue(self.settings), ""
         except InputError as problem:  # the one of before holds
-            self._catalogue_alert = f"{problem.met}; the catalogue of before holds"
+            self._catalogue_alert = f"{problem.found}; the catalogue of before holds"
         intents = {intent: Process(intent, titled(intent)) for intent in (model.intents if model else ())}
         self.all_processes = {**intents, **self.known}
 
@@ -576,93 +576,93 @@ class House:
         self.log.close()
 
 # %% ../../nbs/serve/02_service.ipynb #3a0c1641
-def problems_of(house: "House") -> dict[str, str]:
+def problems_of(service: "BotService") -> dict[str, str]:
     """What is wrong: code > words. Neither words of people nor paths are in the codes."""
-    recorder, watch = house.recorder.work, house.watch.code
+    recorder, watch = service.recorder.work, service.watch.code
     unwritten = recorder.failures and recorder.problem == "LogError"
-    said = {"tokens_unreadable": house._tokens_alert, "catalogue_unreadable": house._catalogue_alert,
-            **{getattr(work, "code", "work"): work.alert for work in house.works}}
+    said = {"tokens_unreadable": service._tokens_alert, "catalogue_unreadable": service._catalogue_alert,
+            **{getattr(work, "code", "work"): work.alert for work in service.works}}
     if watch or unwritten:
         said[watch or "log_unwritable"] = "the event log " + ("is gone" if watch == "log_gone" else "cannot be written")
-    works = [house.live.work, house.outbox.work, *(beat for beat in house.beats if beat.name != "log" or not watch)]
+    works = [service.live.work, service.outbox.work, *(beat for beat in service.beats if beat.name != "log" or not watch)]
     works += [] if unwritten else [recorder]
     said |= {f"{work.name}_failing": work.alert for work in works}
-    return {**house.live.problems, **{code: words for code, words in said.items() if words}}
+    return {**service.live.problems, **{code: words for code, words in said.items() if words}}
 
 
-def alert_of(house: "House") -> str:
+def alert_of(service: "BotService") -> str:
     """What is wrong, as codes; '' when nothing is."""
-    return "; ".join(problems_of(house))
+    return "; ".join(problems_of(service))
 
 
-def check_ready(house: "House") -> None:
+def check_ready(service: "BotService") -> None:
     """Raise NotReady unless a model can answer and the log takes what is said."""
-    codes = list(problems_of(house))
-    if house.live.current is None or any(code.startswith("log_") for code in codes):
+    codes = list(problems_of(service))
+    if service.live.current is None or any(code.startswith("log_") for code in codes):
         raise NotReady(f"not ready: {', '.join(codes) or 'no_model'}", "a model, and a log that can be written",
-                       "release a model: mlbot run" if house.live.current is None else "look at the disk of the log")
+                       "release a model: mlbot run" if service.live.current is None else "look at the disk of the log")
 
 # %% ../../nbs/serve/02_service.ipynb #ae3768e3
-def say_alerts(house: "House") -> None:
+def say_alerts(service: "BotService") -> None:
     """Write to stderr what has begun to be wrong, or is right again: one line of JSON."""
-    problems = problems_of(house)
-    if (said := "; ".join(problems)) != house._said:
-        house._said = said
+    problems = problems_of(service)
+    if (said := "; ".join(problems)) != service._said:
+        service._said = said
         print(json.dumps({"level": "warning" if said else "info", "alert": said, "words": list(problems.values())}),
               file=sys.stderr, flush=True)
 
 
-def renew_tokens(house: "House") -> None:
+def renew_tokens(service: "BotService") -> None:
     """Let those ask for predictions whose tokens stand in the file now; those of before, while it cannot be used."""
-    if house.tokens is None:
+    if service.tokens is None:
         return
-    file, house._tokens_alert = home_of(house.settings) / "tokens", ""
+    file, service._tokens_alert = home_of(service.settings) / "tokens", ""
     try:
         if file.is_file():
-            house.tokens = find_tokens(file)
+            service.tokens = find_tokens(file)
     except (InputError, OSError) as problem:
-        house._tokens_alert = f"{file.name}: {getattr(problem, 'met', problem)}; the tokens of before hold"
+        service._tokens_alert = f"{file.name}: {getattr(problem, 'met', problem)}; the tokens of before hold"
 
 
-def judge_canary(house: "House") -> None:
+def judge_canary(service: "BotService") -> None:
     """End the trial of a canary when labels say that it is worse. What is labelled is read, after each new label."""
-    trial, champion = house.live.trial, house.live.current
+    trial, champion = service.live.trial, service.live.current
     if trial is None or champion is None:
         return
-    labels = house.log.read(LABELS, since=max(0.001, trial.since))
+    labels = service.log.read(LABELS, since=max(0.001, trial.since))
     seen = (champion.name, trial.model, labels[-1].number if labels else 0)
-    if seen == house._judged:
+    if seen == service._judged:
         return
     numbers = sorted({int(label.about[1:]) for label in labels if label.about[1:].isdecimal()})
-    asked = [event for part in batched(numbers, 500) for event in house.log.read(ASKED, numbers=part)]
+    asked = [event for part in batched(numbers, 500) for event in service.log.read(ASKED, numbers=part)]
     found = trial_of([*asked, *labels], champion.name, trial.model, trial.since)
-    house._judged = seen
-    if found.evidence >= 1 / (1 - house.settings.meter.reliability):
-        set_canary(house.settings.places.models, None)
-        house.log.append(Event("canary.ended", trial.model, asdict(found) | {"why": "worse than the champion"}))
+    service._judged = seen
+    if found.evidence >= 1 / (1 - service.settings.meter.reliability):
+        set_canary(service.settings.places.models, None)
+        service.log.append(Event("canary.ended", trial.model, asdict(found) | {"why": "worse than the champion"}))
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c007
-def bearer_of(house: House, authorization: str, now: float) -> Identity | None:
+def bearer_of(service: BotService, authorization: str, now: float) -> Identity | None:
     """The identity that a header bears; None for none, and for a token of a program."""
     if "." not in authorization:
         return None
     try:
-        return house.identify(authorization, now)
+        return service.identify(authorization, now)
     except Refused:
         return None
 
 
-def may_predict(house: House, authorization: str, now: float) -> bool:
+def may_predict(service: BotService, authorization: str, now: float) -> bool:
     """Whether a header lets somebody ask for predictions: by a token of a program, or by a signed identity."""
-    if house.tokens is None or is_program(house, authorization):
+    if service.tokens is None or is_program(service, authorization):
         return True
-    found = bearer_of(house, authorization, now)
+    found = bearer_of(service, authorization, now)
     return found is not None and found.kind in DOORS["predictions"]
 
 
-def is_program(house: House, authorization: str) -> bool:
+def is_program(service: BotService, authorization: str) -> bool:
     """Whether a header bears the token of a program, which may ask in the name of any person."""
-    return house.tokens is not None and is_known(bearer(authorization), house.tokens)
+    return service.tokens is not None and is_known(bearer(authorization), service.tokens)
 
 
 @lru_cache(10_000)
@@ -671,30 +671,30 @@ def source_of(secret: str, caller: str) -> str:
     return "a" + hmac.new(secret.encode(), b"caller:" + caller.encode(), sha256).hexdigest()[:15] if caller else ""
 
 
-def prediction_for(house: House, data: Ask, caller: str = "", authorization: str = "") -> Prediction:
+def prediction_for(service: BotService, data: Ask, caller: str = "", authorization: str = "") -> Prediction:
     """The answer to one request for a prediction; it is counted and handed to the log.
 
     `caller`: the address that asks. Its header `authorization` may say who the person is, or that a program asks, which
     vouches for whom the request names: each person then has a share of the label queue, and the program itself is no flood.
     """
-    who = bearer_of(house, authorization, time.time())
-    model = house.model(data.conversation_id or "")
-    judged = _bot.judge(model, data.text, data.context, house.settings.costs)
-    answer, process = judged.answer, house.processes().get(judged.answer.intent)
-    house.figures.decide(judged.decision)
+    who = bearer_of(service, authorization, time.time())
+    model = service.model(data.conversation_id or "")
+    judged = _bot.judge(model, data.text, data.context, service.settings.costs)
+    answer, process = judged.answer, service.processes().get(judged.answer.intent)
+    service.metrics.decide(judged.decision)
     role, location = data.context.get("role", ""), data.context.get("location", "")
     text, known = clean(data.text), pseudonym(who.person) if who else ""
-    vouched, person = not known and is_program(house, authorization), known or pseudonym(data.person)
-    source = person if known or (vouched and person) else source_of(house.secret, caller)
-    kind = "asked" if vouched and not person else house.shares.kind(source)
+    vouched, person = not known and is_program(service, authorization), known or pseudonym(data.person)
+    source = person if known or (vouched and person) else source_of(service.secret, caller)
+    kind = "asked" if vouched and not person else service.shares.kind(source)
     facts = {"text": text, "role": role, "location": location, **_bot.facts_of(judged)}
     facts |= {} if source == person else {"source": source}
-    beside = _bot.beside(house.bot, judged, text, role, location)
-    house.recorder.put(Event(kind, judged.request_id, facts | beside, person))
+    beside = _bot.beside(service.bot, judged, text, role, location)
+    service.recorder.put(Event(kind, judged.request_id, facts | beside, person))
     unknown = [f"the model knows no {name}" for name in data.context if name not in model.context]
     return Prediction(judged.request_id, answer.model, judged.decision, answer.intent,
                       ProcessName(process.key, process.title) if process else None, answer.confidence, answer.in_scope,
-                      [Alternative(intent, chance) for intent, chance in answer.ranking[1:]], [*answer.notes, *unknown])
+                      [Alternative(*pair) for pair in answer.ranking[1:]], [*answer.notes, *unknown])
 
 # %% ../../nbs/serve/02_service.ipynb #5b0e91c7
 def usual_length(scope) -> int:
@@ -720,23 +720,23 @@ PREDICT = namedtuple("Route", "name")("predict")  # as the framework names it
 LONG = 1_500  # bytes of a request that takes milliseconds
 
 
-def is_slow(house: House, length: int) -> bool:
+def is_slow(service: BotService, length: int) -> bool:
     """Whether a prediction takes so long that others would wait: of an encoder, or for a long text. Threads answer those."""
-    return length > LONG or house.slow
+    return length > LONG or service.slow
 
 
-class Express:
+class FastPath:
     """An ASGI application around another, which answers usual requests for a prediction itself."""
 
-    def __init__(self, app, house: House):
-        self.app, self.house = app, house
+    def __init__(self, app, service: BotService):
+        self.app, self.service = app, service
         self.read, self.write = msgspec.json.Decoder(Ask).decode, msgspec.json.Encoder().encode
 
     async def __call__(self, scope, receive, send) -> None:
         """Answer a request, or pass it on."""
         length = usual_length(scope)
         header = (scope.get(GIVEN) or dict(scope["headers"])).get(b"authorization", b"").decode("latin-1") if length else ""
-        if not 0 < length <= MOST_BODY or not may_predict(self.house, header, time.time()):
+        if not 0 < length <= MOST_BODY or not may_predict(self.service, header, time.time()):
             return await self.app(scope, receive, send)
         messages, left = [], length
         while left > 0:
@@ -746,7 +746,7 @@ class Express:
             left -= len(messages[-1].get("body", b"")) if messages[-1].get("more_body") else left
         asked = b"".join([message.get("body", b"") for message in messages])
         answer = partial(self.answer, asked, scope.get(CALLER, ""), header)
-        body = await asyncio.to_thread(answer) if is_slow(self.house, length) else answer()
+        body = await asyncio.to_thread(answer) if is_slow(self.service, length) else answer()
         if body is None:
             return await self.app(scope, once_more(messages, receive), send)
         scope["route_handler"] = PREDICT
@@ -761,12 +761,12 @@ class Express:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         try:
-            return self.write(prediction_for(self.house, data, caller, header))
+            return self.write(prediction_for(self.service, data, caller, header))
         except Exception:  # whatever it is, the framework meets it again and says it
             return None
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c009
-class Later:
+class LazyApp:
     """An ASGI application that is built while requests for it wait."""
 
     def __init__(self, build: Callable[[], Any]):
@@ -789,24 +789,24 @@ class Later:
         await self.app(scope, receive, send)
 
 
-class Front:
+class App:
     """The whole service: all work in the background begins and ends with it, and `later` is what answers other routes."""
 
-    def __init__(self, house: House, later: Later, host: str = ""):
-        service = house.settings.service
-        self.house = house
-        self.guard = Guard(Express(later, house), house.figures, service.per_caller, service.at_once,
-                           hosts=Hosts((*service.hosts, service.host, host)), proxies=service.proxies)
+    def __init__(self, service: BotService, later: LazyApp, host: str = ""):
+        rules = service.settings.service
+        self.service = service
+        self.guard = RequestLimits(FastPath(later, service), service.metrics, rules.per_caller, rules.at_once,
+                           hosts=Hosts((*rules.hosts, rules.host, host)), proxies=rules.proxies)
 
     async def __call__(self, scope, receive, send) -> None:
         """Begin, end, or answer a request."""
         if scope["type"] != "lifespan":
             return await self.guard(scope, receive, send)
         await receive()
-        await asyncio.to_thread(self.house.start)
+        await asyncio.to_thread(self.service.start)
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await asyncio.to_thread(self.house.stop)
+        await asyncio.to_thread(self.service.stop)
         await send({"type": "lifespan.shutdown.complete"})
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c00b
@@ -825,17 +825,17 @@ def listen(host: str, port: int):
     return listening
 
 
-def run_server(settings: Settings, framework: Callable[[House], Any], demo: bool = False, host: str = "",
+def run_server(settings: Settings, framework: Callable[[BotService], Any], demo: bool = False, host: str = "",
                port: int | None = None, ready: Callable[[str], None] = print, works: Sequence = ()) -> None:
     """Serve until SIGTERM or Ctrl-C. `ready` is told the address. Raises InputError when the port is in use.
 
     `framework`: makes the ASGI application that answers all but usual predictions, such as `mlbot.serve.app.build_framework`.
-    `works`: further work in the background, as for `House`.
+    `works`: further work in the background, as for `BotService`.
     """
     import uvloop
     host = host or settings.service.host
     listening = listen(host, settings.service.port if port is None else port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/"
-    house = House(settings, demo, works)
-    later = Later(lambda: framework(house))
-    uvloop.run(serve_until_told(Front(house, later, host), listening, lambda: ready(address), later.load))
+    service = BotService(settings, demo, works)
+    later = LazyApp(lambda: framework(service))
+    uvloop.run(serve_until_told(App(service, later, host), listening, lambda: ready(address), later.load))

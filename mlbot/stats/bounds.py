@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['RISK', 'Z', 'POWER', 'LOSS_RISK', 'STAKE', 'STEPS', 'special', 'normal', 'share_at_least', 'share_at_most',
-           'chance_of_so_few', 'wilson', 'wilson_end', 'intraclass', 'design_effect', 'effective_rows',
-           'rows_to_settle', 'binomial_mid_p', 'chance_of_no_loss', 'crossing', 'healed_bound', 'difference_interval',
-           'difference_bounds', 'widened', 'rows_to_see', 'smallest_seen', 'holm', 'benjamini_hochberg', 'e_value',
-           'share_by_bets']
+           'probability_of_at_most', 'wilson', 'wilson_end', 'intraclass', 'design_effect', 'effective_rows',
+           'rows_to_settle', 'binomial_mid_p', 'probability_of_no_loss', 'crossing', 'healed_bound',
+           'difference_interval', 'difference_bounds', 'widened', 'rows_to_see', 'smallest_seen', 'holm',
+           'benjamini_hochberg', 'e_value', 'share_by_bets']
 
 # %% ../../nbs/stats/00_bounds.ipynb #a5d2df75
 import math
@@ -41,7 +41,7 @@ def share_at_most(hits: float, n: float, risk: float = RISK) -> float:
     return float(special().betaincinv(hits + 1, n - hits, 1 - risk)) if hits < n else 1.0
 
 # %% ../../nbs/stats/00_bounds.ipynb #59ce1d2c
-def chance_of_so_few(hits: float, n: float, floor: float) -> float:
+def probability_of_at_most(hits: float, n: float, floor: float) -> float:
     """Probability of at most `hits` hits in `n`, when each row is a hit with probability `floor`."""
     if hits >= n or floor <= 0:
         return 1.0
@@ -121,11 +121,11 @@ def rows_to_settle(value: float, at_least: float, at_most: float, n: int, limit:
 # %% ../../nbs/stats/00_bounds.ipynb #8a62d725
 def binomial_mid_p(hits: float, n: float, share: float) -> float:
     """Probability of fewer than `hits` hits in `n`, and half of that of just as many."""
-    fewer = chance_of_so_few(hits - 1, n, share) if hits >= 1 else 0.0
-    return (fewer + chance_of_so_few(hits, n, share)) / 2
+    fewer = probability_of_at_most(hits - 1, n, share) if hits >= 1 else 0.0
+    return (fewer + probability_of_at_most(hits, n, share)) / 2
 
 
-def chance_of_no_loss(broke: float, healed: float) -> float:
+def probability_of_no_loss(broke: float, healed: float) -> float:
     """One-sided mid-p of McNemar's test: how likely so few healed rows are, if the new model is as good as the old one."""
     return binomial_mid_p(healed, broke + healed, 0.5)
 
@@ -184,22 +184,22 @@ def smallest_seen(n: int, discordance: float, power: float = POWER) -> float:
     return crossing(lambda difference: rows_to_see(difference, discordance, power) - n, 1e-6, discordance)
 
 # %% ../../nbs/stats/00_bounds.ipynb #e210f69b
-def holm(chances: Sequence[float]) -> list[float]:
+def holm(probabilities: Sequence[float]) -> list[float]:
     """The p-values as they count when one wrong call among them is one too many."""
-    order = sorted(range(len(chances)), key=lambda at: chances[at])
-    adjusted, highest = [0.0] * len(chances), 0.0
+    order = sorted(range(len(probabilities)), key=lambda at: probabilities[at])
+    adjusted, highest = [0.0] * len(probabilities), 0.0
     for rank, at in enumerate(order):
-        highest = max(highest, min(1.0, (len(chances) - rank) * chances[at]))
+        highest = max(highest, min(1.0, (len(probabilities) - rank) * probabilities[at]))
         adjusted[at] = highest
     return adjusted
 
 
-def benjamini_hochberg(chances: Sequence[float]) -> list[float]:
+def benjamini_hochberg(probabilities: Sequence[float]) -> list[float]:
     """The p-values as they count when a share of wrong calls among all calls is allowed."""
-    order = sorted(range(len(chances)), key=lambda at: -chances[at])
-    adjusted, lowest = [0.0] * len(chances), 1.0
+    order = sorted(range(len(probabilities)), key=lambda at: -probabilities[at])
+    adjusted, lowest = [0.0] * len(probabilities), 1.0
     for rank, at in enumerate(order):
-        lowest = min(lowest, len(chances) / (len(chances) - rank) * chances[at])
+        lowest = min(lowest, len(probabilities) / (len(probabilities) - rank) * probabilities[at])
         adjusted[at] = lowest
     return adjusted
 

@@ -315,7 +315,7 @@ def false_alarms(confidence, threshold: float, groups=None) -> Score:
 
 
 def area_under_roc(inside, outside, inside_weights=None, outside_weights=None) -> float:
-    """The chance that a row in scope scores higher than one out of scope, ties counted half (Mann and Whitney 1947)."""
+    """The probability that a row in scope scores higher than one out of scope, ties counted half (Mann and Whitney 1947)."""
     inside, outside = np.asarray(inside, float), np.asarray(outside, float)
     here = np.ones(len(inside)) if inside_weights is None else np.asarray(inside_weights, float)
     there = np.ones(len(outside)) if outside_weights is None else np.asarray(outside_weights, float)

@@ -45,12 +45,12 @@ def language_of(text: str, languages: Sequence[str] = USUAL) -> str:
     About 0.1 ms. A text that says little (a number, "ok", "reset password") counts for the usual language.
     """
     check_languages(tuple(languages))
-    chances = dict(ranked := identifier().rank(text))
-    best, likeliest = str(ranked[0][0]), max(languages, key=lambda language: chances[language])
-    enough = math.exp(EVIDENCE) * chances[languages[0]]
-    if best not in languages and chances[best] >= max(CLEARLY, enough):
+    probabilities = dict(ranked := identifier().rank(text))
+    best, likeliest = str(ranked[0][0]), max(languages, key=lambda language: probabilities[language])
+    enough = math.exp(EVIDENCE) * probabilities[languages[0]]
+    if best not in languages and probabilities[best] >= max(CLEARLY, enough):
         return OTHER
-    return likeliest if chances[likeliest] > enough else languages[0]
+    return likeliest if probabilities[likeliest] > enough else languages[0]
 
 # %% ../../nbs/text/03_language.ipynb #014a9155
 def told_right(languages: Sequence[str], rows) -> np.ndarray:

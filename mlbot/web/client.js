@@ -46,10 +46,10 @@ const PAUSE = 0.3; // seconds before the second try, where the service names non
 /** What went wrong: the service's own words where it gave any. */
 export class MlbotError extends Error {
   /**
-   * @param {{status?: number, title?: string, detail?: string, wanted?: string, todo?: string, requestId?: string,
+   * @param {{status?: number, title?: string, detail?: string, expected?: string, action?: string, requestId?: string,
    *   retryAfter?: number | null, cause?: unknown}} fields
    */
-  constructor({ status = 0, title = "", detail = "", wanted = "", todo = "", requestId = "", retryAfter = null, cause } = {}) {
+  constructor({ status = 0, title = "", detail = "", expected = "", action = "", requestId = "", retryAfter = null, cause } = {}) {
     super([title, detail].filter(Boolean).join(": ") || `HTTP ${status}`, cause === undefined ? undefined : { cause });
     this.name = "MlbotError";
     /** HTTP status; 0: no answer. */
@@ -57,10 +57,10 @@ export class MlbotError extends Error {
     this.title = title;
     /** What was met. */
     this.detail = detail;
-    /** What was wanted. */
-    this.wanted = wanted;
+    /** What was expected. */
+    this.expected = expected;
     /** What to do about it. */
-    this.todo = todo;
+    this.action = action;
     this.requestId = requestId;
     /** Seconds after which the service would like to be asked again, or null. @type {number | null} */
     this.retryAfter = retryAfter;
@@ -88,8 +88,8 @@ export class MlbotClient {
    *   `timeout`: milliseconds that a call may take, its second try included.
    */
   constructor({ url, token = "", timeout = 5000, fetch = globalThis.fetch }) {
-    if (!/^https?:\/\//.test(url ?? "")) throw new TypeError(`url: ${url}; wanted: http://... or https://...`);
-    if (!(timeout > 0)) throw new TypeError(`timeout: ${timeout}; wanted: milliseconds above 0`);
+    if (!/^https?:\/\//.test(url ?? "")) throw new TypeError(`url: ${url}; expected: http://... or https://...`);
+    if (!(timeout > 0)) throw new TypeError(`timeout: ${timeout}; expected: milliseconds above 0`);
     this.url = url.replace(/\/+$/, "");
     this.timeout = timeout;
     this.#token = token;
@@ -205,8 +205,8 @@ export class MlbotClient {
     } catch (cause) {
       const late = stop.signal.aborted;
       const detail = late ? `no answer from ${this.url} within ${this.timeout / 1000} s` : `${this.url} cannot be reached`;
-      const error = new MlbotError({ title: late ? "Time-out" : "Unreachable", detail, wanted: "an answer of the service",
-        todo: "try again in a moment", cause });
+      const error = new MlbotError({ title: late ? "Time-out" : "Unreachable", detail, expected: "an answer of the service",
+        action: "try again in a moment", cause });
       Object.defineProperty(error, "late", { value: late }); // not for callers: status 0 says enough
       throw error;
     } finally {
@@ -219,7 +219,7 @@ export class MlbotClient {
 
 function part(value) {
   const text = String(value ?? "");
-  if (["", ".", ".."].includes(text)) throw new TypeError(`an id or number of a route: ${JSON.stringify(text)}; wanted: not empty`);
+  if (["", ".", ".."].includes(text)) throw new TypeError(`an id or number of a route: ${JSON.stringify(text)}; expected: not empty`);
   return encodeURIComponent(text);
 }
 
@@ -227,8 +227,8 @@ function parse(answer, text) {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new MlbotError({ status: answer.status, title: "Not JSON", detail: text.slice(0, 80), wanted: "JSON from the service",
-      todo: "check that the address is that of the service", cause });
+    throw new MlbotError({ status: answer.status, title: "Not JSON", detail: text.slice(0, 80), expected: "JSON from the service",
+      action: "check that the address is that of the service", cause });
   }
 }
 
@@ -239,7 +239,7 @@ function problem(answer, text) {
   } catch { /* a proxy may answer in HTML: its status is all there is to tell */ }
   const word = (name) => (typeof told[name] === "string" ? told[name] : "");
   return new MlbotError({ status: answer.status, title: word("title") || answer.statusText, detail: word("detail"),
-    wanted: word("wanted"), todo: word("do"), requestId: word("request_id"), retryAfter: seconds(answer.headers.get("Retry-After")) });
+    expected: word("expected"), action: word("action"), requestId: word("request_id"), retryAfter: seconds(answer.headers.get("Retry-After")) });
 }
 
 function seconds(header) {

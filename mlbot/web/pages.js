@@ -52,7 +52,7 @@ export function explain(error) {
   if (error.status === 0) return "The service cannot be reached.";
   if (error.status === 429) return "That was a little too fast.";
   if (isAway(error)) return "The service is busy.";
-  const words = [error.detail || error.title, error.todo].filter(Boolean).join("; ");
+  const words = [error.detail || error.title, error.action].filter(Boolean).join("; ");
   return words ? sentence(words) + (/[.!?]$/.test(words) ? "" : ".") : `The service answered ${error.status}.`;
 }
 

@@ -30,6 +30,6 @@ test("each intent can be decided on, in the words of the contract", { skip }, as
   }
 });
 
-test("a text without words is refused, and says what is wanted", { skip }, async () => {
-  await assert.rejects(client().predict(" "), (problem) => problem instanceof MlbotError && problem.status === 422 && problem.wanted !== "");
+test("a text without words is refused, and says what is expected", { skip }, async () => {
+  await assert.rejects(client().predict(" "), (problem) => problem instanceof MlbotError && problem.status === 422 && problem.expected !== "");
 });

@@ -236,39 +236,39 @@ def watch(log, patch) -> list:
 
 
 def test_a_canary_that_is_worse_is_ended_by_labels_and_a_good_one_is_not(company_project, tmp_path):
-    from mlbot.serve.service import House
+    from mlbot.serve.service import BotService
     shutil.copytree(company_project / "models", tmp_path / "models")
     (tmp_path / "settings.ini").write_text("[data]\nsource = company\n")
     settings = load_settings(tmp_path)
     champion = history(settings.places.models)[-1]["model"]
-    house = House(settings)
+    backend = BotService(settings)
     for better, ended in (("champion", True), ("canary", False)):
         set_canary(settings.places.models, Canary(champion, 0.1, 1.0, "ada"))
-        house.live.follow()
-        house.live.trial = replace(house.live.trial, model="ffffffffffff")
-        start = len(house.log.read())
+        backend.live.follow()
+        backend.live.trial = replace(backend.live.trial, model="ffffffffffff")
+        start = len(backend.log.read())
         for number in range(30):
             answers = ("card_order", "card_block") if better == "champion" else ("card_block", "card_order")
             body = {"text": f"{better} wants card {number}", "intent": answers[0], "confidence": 0.9, "model": champion,
                     "ranking": [[answers[0], 0.9]], "request": f"r{better}{number}", "decision": "execute",
                     "other": {"model": "ffffffffffff", "intent": answers[1]}}
-            event, = house.log.append(Event("asked", body["request"], body))
-            house.log.append(Event("label", f"e{event.number}", {"intent": "card_order"}, "p1"))
-        found = trial_of(house.log.read(after=start), champion, "ffffffffffff", 1.0)
+            event, = backend.log.append(Event("asked", body["request"], body))
+            backend.log.append(Event("label", f"e{event.number}", {"intent": "card_order"}, "p1"))
+        found = trial_of(backend.log.read(after=start), champion, "ffffffffffff", 1.0)
         assert (found.champion_only, found.canary_only) == ((30, 0) if ended else (0, 30))
         if not ended:  # only what this round has shown
-            house.live.trial = replace(house.live.trial, since=house.log.read()[start].at)
-        house.log.append(*[Event("asked", f"more{number}", {"text": "a wish"}) for number in range(50)])  # without a label
+            backend.live.trial = replace(backend.live.trial, since=backend.log.read()[start].at)
+        backend.log.append(*[Event("asked", f"more{number}", {"text": "a wish"}) for number in range(50)])  # without a label
         with pytest.MonkeyPatch.context() as patch:
-            seen = watch(house.log, patch)
-            house.judge_canary()
+            seen = watch(backend.log, patch)
+            backend.judge_canary()
             rows = sum(map(len, seen))
             assert (read_canary(settings.places.models) is None) == ended and rows <= 120
-            house.judge_canary()
+            backend.judge_canary()
             assert {event.kind for part in seen[2:] for event in part} <= {"label"}  # no answer is read again
-    assert [event.about for event in house.log.read(("canary.ended",))] == ["ffffffffffff"]
+    assert [event.about for event in backend.log.read(("canary.ended",))] == ["ffffffffffff"]
     set_canary(settings.places.models, None)
-    house.log.close()
+    backend.log.close()
 
 
 def test_an_overview_holds_no_texts_however_long_the_log(monkeypatch):

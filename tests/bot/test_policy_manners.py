@@ -35,7 +35,7 @@ TEAM = Slot("team", "choice", options=("Operator", "Sales"))
 RULES = Rules({"leave": Process("leave", "Annual leave"),
                "card": Process("card", "Company card", queue="finance", slots=("limit",), confirm=True),
                "fire": Process("fire", "Dismissal", roles=("manager",)),
-               "move": Process("move", "Moving house", slots=("team", "day"),
+               "move": Process("move", "Moving backend", slots=("team", "day"),
                                slot=(TEAM, Slot("day", "date")), queue="crew")}, "sales", "de")
 MEANT = State(pending=Pending("confirm", "leave", ("meant",)))
 START = State(pending=Pending("confirm", "card", ("start",), {"limit": "5"}))
@@ -167,7 +167,7 @@ def test_a_slot_takes_an_option_by_text_or_button_and_other_slots_by_text_only()
     asked = respond(State(), Act("x"), Heard("execute", ("move",)), RULES).state
     by_text, by_button = (respond(asked, act, None, RULES) for act in (Act("sales"), Act(choose="Sales")))
     assert by_text == by_button and by_text.state.pending == Pending("slot", "move", ("day",), {"team": "Sales"})
-    assert by_text.says == (SAYS["slot"].format(title="Moving house", slot="day"),)
+    assert by_text.says == (SAYS["slot"].format(title="Moving backend", slot="day"),)
     pressed = respond(by_text.state, Act(choose="2026-04-03"), None, RULES)
     assert pressed.says == (SAYS["chosen"],) and pressed.state == by_text.state
     assert respond(by_text.state, Act("2026-04-03"), None, RULES).slots == {"team": "Sales", "day": "2026-04-03"}

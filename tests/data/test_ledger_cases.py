@@ -91,7 +91,7 @@ def test_bytes_that_are_no_array_are_a_damaged_ledger_that_is_named(tmp_path, da
     file.write_bytes(data)
     with pytest.raises(InputError) as refused:
         read_digests(file)
-    assert refused.value.place == str(file) and refused.value.met == "m1.npy is damaged"
+    assert refused.value.place == str(file) and refused.value.found == "m1.npy is damaged"
 
 
 def test_nothing_in_a_ledger_or_among_the_sides_can_run(tmp_path):
@@ -286,7 +286,7 @@ def test_sides_with_a_part_that_is_missing_or_odd_are_damaged(tmp_path, change):
     np.savez(file, **{name: part for name, part in (GOOD | change).items() if part is not None})
     with pytest.raises(InputError) as refused:
         read_memory(tmp_path)
-    assert refused.value.met == "sides.npz is damaged" and refused.value.place == str(file)
+    assert refused.value.found == "sides.npz is damaged" and refused.value.place == str(file)
 
 
 @pytest.mark.parametrize("data", [b"", b"no numpy"])

@@ -191,7 +191,7 @@ def test_each_door_refuses_a_broken_file_with_the_same_words(csv_file, name, doo
         pytest.skip("a list of names may be a plain text")
     with pytest.raises(InputError) as caught:
         door(csv_file(content, name))
-    assert says in caught.value.met and len(str(caught.value).splitlines()) <= 6
+    assert says in caught.value.found and len(str(caught.value).splitlines()) <= 6
 
 
 # separators: JSONL is split at LF only

@@ -95,7 +95,7 @@ class Sides(RuleBasedStateMachine):
         try:
             sides = split(utterances, DATA, test_percent, given, near_percent, recall_of(self.models))
         except InputError as problem:  # too few intents
-            assert "intent" in problem.met or "too few" in problem.met, problem
+            assert "intent" in problem.found or "too few" in problem.found, problem
             return None
         outside = sides.out_of_scope
         train = pd.concat([sides.train, outside[outside["side"] == "train"]])

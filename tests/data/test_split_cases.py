@@ -276,7 +276,7 @@ def test_rows_of_small_intents_are_set_aside_and_test_rows_of_them_stay():
     assert too_few(rows, reasons, counts, data).tolist() == ["", "", small, "", "", small]
     with pytest.raises(InputError) as refused:
         too_few(rows, reasons, counts, replace(data, tiny="refuse"))
-    assert refused.value.place == "split" and "too few different training texts (2): b 1, oos 0" in refused.value.met
+    assert refused.value.place == "split" and "too few different training texts (2): b 1, oos 0" in refused.value.found
 
 
 # ---- the whole split

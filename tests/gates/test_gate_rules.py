@@ -251,7 +251,7 @@ def test_a_limit_by_hand_is_a_share_and_a_ceiling_any_number_from_0_on(part, lim
         return
     with pytest.raises(InputError, match=f"gate x: {part} is") as refused:
         checked_limit("x", part, limit)
-    assert ("share" in refused.value.wanted) == (part != "ceiling")
+    assert ("share" in refused.value.expected) == (part != "ceiling")
 
 
 @pytest.mark.parametrize("given", [None, 0.5, "x", [0.5], {"a": 1}])

@@ -63,7 +63,7 @@ KEEPS = [  # verdict, its line, the last three cells of its row
      "✓ pass"),
     (judge("x", scored(0, 0), Target(0.9)), "x was not measured (n=0)", "≥ 0.900", "-", "? no verdict"),
     (judge("x", scored(0, 0)), "x was not asked: there is nothing to judge", "-", "-", "- not asked"),
-    (judge("x", GOOD, Target(0.7, min_n=2000)), f"{X} rests on too little for a verdict (wanted: n of 2,000 or more)",
+    (judge("x", GOOD, Target(0.7, min_n=2000)), f"{X} rests on too little for a verdict (expected: n of 2,000 or more)",
      "≥ 0.700", "-", "? no verdict"),
     (judge("wrong", WRONG, Target(ceiling=0.05)), f"{W} keeps its ceiling 0.050", "≤ 0.050", "-", "✓ pass"),
     (judge("wrong", WRONG, Target(ceiling=0.01)), f"{W} is above its ceiling 0.010", "≤ 0.010", "-", "✕ fail"),
@@ -77,7 +77,7 @@ KEEPS = [  # verdict, its line, the last three cells of its row
      "≥ 0.700", "-", "✓ pass (flaky)"),
     (judge("x", GOOD, Target(0.7, 0.9), seeds=SEEDS), f"{X} reaches its floor 0.700; stretch 0.900 missed; flaky: 2 of 3 "
      "other seeds say otherwise", "≥ 0.700", "0.900 missed", "✓ pass (flaky)"),
-    (replace(judge("x", GOOD, Target(0.7)), outcome="no verdict"), f"{X} rests on too little for a verdict (wanted: n of 1 "
+    (replace(judge("x", GOOD, Target(0.7)), outcome="no verdict"), f"{X} rests on too little for a verdict (expected: n of 1 "
      "or more)", "≥ 0.700", "-", "? no verdict"),
     (WAIVED, "x 0.500 (n=100, 95 % 0.399 to 0.601) is below its floor 0.800; waived by Ann until 2026-02-02: a demo",
      "≥ 0.800", "-", "✕ fail (waived)"),
@@ -92,7 +92,7 @@ KEEPS = [  # verdict, its line, the last three cells of its row
     (judge_family("slices", [scored(60, 60, "role/a")], Target(), {"role": 0.0}), "slices: role/a 1.000 (n=60, 95 % 0.925 to "
      "1.000) reaches its floor 0.000; of 1 parts all pass", "-", "-", "✓ pass"),
     (judge_family("intents", [scored(1, 2, "a")], Target(0.5, min_n=5)), "intents: a 0.500 (n=2, 95 % 0.027 to 0.973) rests "
-     "on too little for a verdict (wanted: n of 5 or more)", "≥ 0.500", "-", "? no verdict"),
+     "on too little for a verdict (expected: n of 5 or more)", "≥ 0.500", "-", "? no verdict"),
 ]
 
 
@@ -130,7 +130,8 @@ def test_the_words_of_a_score_are_inert_in_a_notebook():
     (judge("y", replace(GOOD, metric="x"), Target()), GateFailed, "a number", "improve the data or the model")])
 def test_the_error_of_a_red_gate_says_what_was_wanted_and_where_it_is_asked(verdict, kind, wanted, do):
     problem = error_of(verdict)
-    assert type(problem) is kind and problem.wanted == wanted and do in problem.do and problem.met == verdict_line(verdict)
+    assert type(problem) is kind and problem.expected == wanted and do in problem.action
+    assert problem.found == verdict_line(verdict)
 
 
 def test_remarks_name_each_open_member_the_gravest_first_and_count_the_rest():

@@ -64,7 +64,7 @@ def test_a_target_of_a_member_that_is_not_there_is_refused_with_the_names_there_
     check_members({"intents.VPN": Target(0.1), "slices.rol": Target(0.1), "accuracy": Target(0.1)}, "intents", ["vpn"])
     with pytest.raises(InputError) as refused:
         check_members({"intents.vpm": Target(0.1)}, "intents", ["vpn", "Mailbox"])
-    assert refused.value.wanted == "one of: Mailbox, vpn (did you mean vpn?)" and refused.value.place == ""
+    assert refused.value.expected == "one of: Mailbox, vpn (did you mean vpn?)" and refused.value.place == ""
     with pytest.raises(InputError, match="^settings.ini: "):
         check_members({"intents.vpm": Target(0.1)}, "intents", ["vpn"], "settings.ini")
 
@@ -74,7 +74,7 @@ def test_a_slicing_that_is_nearly_a_usual_one_is_a_mistake_and_another_one_is_yo
                    ["role", "language"])
     with pytest.raises(InputError) as refused:
         check_slicings({"slices.rol": Target(0.1)}, "slices", ["role", "language"])
-    assert refused.value.wanted == "one of: role, language (did you mean role?)" and refused.value.place == ""
+    assert refused.value.expected == "one of: role, language (did you mean role?)" and refused.value.place == ""
     with pytest.raises(InputError, match="^settings.ini: "):
         check_slicings({"slices.rol/x": Target(0.1)}, "slices", ["role"], "settings.ini")
     check_slicings({"slices.rate": Target(0.1)}, "slices", ["role"])  # four letters, two of them shared: no slip

@@ -34,8 +34,8 @@ def test_a_waiver_may_end_today_and_after_a_quarter_and_on_no_other_side_of_them
 def test_what_a_waiver_lacks_is_said_with_the_option_that_gives_it(change, met, wanted, option):
     with pytest.raises(InputError) as refused:
         check_waiver(replace(WAIVER, **change), DAY)
-    assert refused.value.met.startswith("accuracy: ") and met in refused.value.met
-    assert wanted in refused.value.wanted and refused.value.do == option
+    assert refused.value.found.startswith("accuracy: ") and met in refused.value.found
+    assert wanted in refused.value.expected and refused.value.action == option
 
 
 @pytest.mark.parametrize("line, with_what, says", [

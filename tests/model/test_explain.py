@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mlbot.data.split import split
 from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
-from mlbot.model.explain import explain, of_pieces
+from mlbot.model.explain import explain, of_ngrams
 from mlbot.model.predict import Predictor, sums_of
 from mlbot.model.train import to_artefact, train
 from mlbot.settings import load_settings
@@ -45,9 +45,9 @@ def test_it_adds_up_for_any_text(text, role):
     assert_adds_up(explain(MODEL, text, {"role": role}))
 
 
-def test_what_pieces_add_is_of_the_word_they_are_in():
+def test_what_ngrams_add_is_of_the_word_they_are_in():
     """Also where a piece stands in two words, or twice in one; each word is as long as what it adds."""
-    found = dict(of_pieces(MODEL, "banana printer printer an", 0, 1))
+    found = dict(of_ngrams(MODEL, "banana printer printer an", 0, 1))
     assert list(found) == [("banana",), ("printer",), ("an",)]
     lead, squares = {}, 0.0
     for word, times in (("banana", 1), ("printer", 2), ("an", 1)):

@@ -201,7 +201,7 @@ def test_a_damaged_file_is_refused(folder, name, damage):
 
 
 def broken(**changes):
-    parts = {"intents": ["a", "b"], "vocabulary": {"words": ["x", "y"], "pieces": ["z"]},
+    parts = {"intents": ["a", "b"], "vocabulary": {"words": ["x", "y"], "char_ngrams": ["z"]},
              "weights": {"weights": np.ones((3, 2)), "bias": np.zeros(2), "idf": np.ones(3)}}
     parts["weights"] = {**parts["weights"], **changes.pop("weights", {})}
     parts |= changes
@@ -213,7 +213,7 @@ def broken(**changes):
     ({"weights": {"bias": np.array([0, np.nan])}}, "no finite numbers"),
     ({"weights": {"weights": np.full((3, 2), np.inf)}}, "no finite numbers"),
     ({"weights": {"weights": np.ones((3, 3))}}, "to fit vocabulary and intents"),
-    ({"vocabulary": {"words": ["x"], "pieces": ["z"]}}, "to fit vocabulary and intents"),
+    ({"vocabulary": {"words": ["x"], "char_ngrams": ["z"]}}, "to fit vocabulary and intents"),
     ({"intents": ["a", "b", "c"]}, "to fit vocabulary and intents"),
 ])
 def test_weights_that_are_no_numbers_or_do_not_fit_are_refused(tmp_path, changes, says):
@@ -340,5 +340,5 @@ def test_the_wheel_predicts_with_numpy_and_safetensors_alone(tmp_path, root, fol
 
 def test_texts_without_a_word_are_refused_with_what_to_do():
     odd = pd.DataFrame({"text": ["!!", "??", "\U0001f600", "\U0001f680"], "intent": ["a", "a", "b", "b"]})
-    with pytest.raises(InputError, match="no word, or no piece of one"):
+    with pytest.raises(InputError, match="no word, or no n-gram of one"):
         train(odd, [], SETTINGS.model)

@@ -29,7 +29,7 @@ for number in itertools.count(int(sys.argv[3])):
 
 def model(number):
     """A small model, another one for each number."""
-    return build_artefact(["a", "b"], [], {"words": [f"w{n}" for n in range(400)], "pieces": []},
+    return build_artefact(["a", "b"], [], {"words": [f"w{n}" for n in range(400)], "char_ngrams": []},
                           {"weights": np.full((400, 2), number), "bias": np.zeros(2), "idf": np.ones(400)},
                           {"model": {"words": [1, 2], "characters": [1, 4]}})
 

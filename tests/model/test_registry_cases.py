@@ -47,7 +47,7 @@ LONG = "x" * 45
 
 def model(number: float):
     """A tiny model, another one for each number."""
-    return build_artefact(["a", "b"], [], {"words": ["w"], "pieces": []},
+    return build_artefact(["a", "b"], [], {"words": ["w"], "char_ngrams": []},
                           {"weights": np.full((1, 2), number), "bias": np.zeros(2), "idf": np.ones(1)},
                           {"model": {"words": [1, 2], "characters": [1, 4]}})
 
@@ -247,8 +247,8 @@ def test_a_model_without_a_verdict_of_this_project_may_not_ship(models, alone):
     assert why_not_judged(models, "m1") == "no verdict of model m1 is kept that this project has marked"
     with pytest.raises(NoVerdict) as refused:
         refuse_unjudged(models, "m1")
-    assert refused.value.met == "no verdict of model m1 is kept that this project has marked"
-    assert "mlbot promote m1 --unjudged --why REASON" in refused.value.do and refused.value.place == str(models)
+    assert refused.value.found == "no verdict of model m1 is kept that this project has marked"
+    assert "mlbot promote m1 --unjudged --why REASON" in refused.value.action and refused.value.place == str(models)
     assert judgement_words(models, "m1") == "the champion m1 was put there by hand: no verdict of it is kept"
 
 
@@ -326,13 +326,13 @@ def test_a_release_against_another_champion_than_the_caller_believes_is_refused(
     first, second = model(1), model(2)
     with pytest.raises(InputError) as refused:
         release(first, models, {}, WHEN, expected="0123456789ab")
-    assert (refused.value.met, refused.value.wanted) == ("the champion is none by now", "0123456789ab")
+    assert (refused.value.found, refused.value.expected) == ("the champion is none by now", "0123456789ab")
     assert champion(models) is None and history(models) == []
     release(first, models, {}, WHEN, expected="")
     with pytest.raises(InputError) as refused:
         release(second, models, {}, WHEN, expected="")
-    assert refused.value.met == f"the champion is {first.name} by now"
-    assert refused.value.wanted == "none, as when the model was judged" and champion(models).name == first.name
+    assert refused.value.found == f"the champion is {first.name} by now"
+    assert refused.value.expected == "none, as when the model was judged" and champion(models).name == first.name
     release(second, models, {}, WHEN, expected=first.name)
     assert champion(models).name == second.name and len(history(models)) == 2
 

@@ -128,7 +128,7 @@ def test_promote_and_roll_back_are_written_down_and_the_second_of_two_is_told(mo
             promote(models, names[0], {"who": who, "why": "better"}, expected=names[1])
             won.append(who)
         except InputError as problem:
-            told.append(problem.met)
+            told.append(problem.found)
     threads = [threading.Thread(target=try_to, args=(who,)) for who in ("ada", "bob", "eve")]
     for thread in threads:
         thread.start()

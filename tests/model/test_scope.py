@@ -16,15 +16,15 @@ from mlbot.model.train import (
     MIN_OUTSIDE,
     IntentClassifier,
     build_views,
-    chances_in_scope,
     cheapest_threshold,
     count_weights,
     fit_plain,
+    in_scope_probabilities,
+    inverse_temperature_of,
     learning_curve,
-    log_chances,
+    log_probabilities,
     margin_weights,
-    share_of,
-    sharpness_of,
+    nb_weight_of,
     to_artefact,
     train,
 )
@@ -62,7 +62,7 @@ def test_the_component_answers_as_it_was_trained_and_parts_the_strange_from_the_
     model = Predictor(read_artefact(write_artefact(artefact, tmp_path / artefact.name)))
     strange = strangers("test", 500)
     for rows in (SIDES.test, strange):
-        assert np.abs(model.ask(rows)[1] - chances_in_scope(pipeline, rows)).max() < 1e-5
+        assert np.abs(model.ask(rows)[1] - in_scope_probabilities(pipeline, rows)).max() < 1e-5
     inside, outside = model.ask(SIDES.test)[1], model.ask(strange)[1]
     assert area_under_roc(inside, outside) > 0.9
     assert (outside < model.scope_threshold).mean() > 0.7 and (inside < model.scope_threshold).mean() < 0.2
@@ -84,7 +84,7 @@ def test_the_intents_are_the_same_with_and_without_the_component(trained):
     assert mine["intent"] == its["intent"] and len(mine["out_of_scope"]) == 12 and "out_of_scope" not in its
     assert ("encoder" in mine) == (settings.tier == "encoder")
     assert np.array_equal(alone.predict_proba(SIDES.test), pipeline.predict_proba(SIDES.test))
-    assert (chances_in_scope(alone, SIDES.test) == 1).all()
+    assert (in_scope_probabilities(alone, SIDES.test) == 1).all()
 
 
 def test_few_texts_out_of_scope_train_nothing_and_test_rows_are_refused():
@@ -119,28 +119,28 @@ def test_the_threshold_has_the_least_cost_of_all():
 def test_probabilities_are_as_sharp_as_rows_that_were_not_seen_allow(trained):
     dice = np.random.default_rng(0)
     margins = dice.normal(size=(20_000, 5))
-    codes = np.array([dice.choice(5, p=row) for row in np.exp(log_chances(2.5 * margins))])
-    assert sharpness_of(margins, codes) == pytest.approx(2.5, rel=0.05)
+    codes = np.array([dice.choice(5, p=row) for row in np.exp(log_probabilities(2.5 * margins))])
+    assert inverse_temperature_of(margins, codes) == pytest.approx(2.5, rel=0.05)
     classifier = trained[0].named_steps["intent"]
     truth = np.searchsorted(classifier.classes_, SIDES.train["intent"])
 
     def loss(times: float) -> float:
-        return -log_chances(times * classifier.held_out_)[np.arange(len(truth)), truth].mean()
+        return -log_probabilities(times * classifier.held_out_)[np.arange(len(truth)), truth].mean()
     assert loss(1) < min(loss(0.8), loss(1.25))
 
 
 def test_both_linear_models_speak_and_naive_bayes_of_the_text_alone():
     rows, context = SIDES.train, ["role", "location"]
     views, intents = build_views(SETTINGS.model, context), rows["intent"].to_numpy(str)
-    terms, texts = views.fit_transform(rows[["text", *context]]).tocsr(), views.output_indices_["pieces"].stop
+    terms, texts = views.fit_transform(rows[["text", *context]]).tocsr(), views.output_indices_["char_ngrams"].stop
     likely = count_weights(terms, intents, texts)
     assert likely.any(axis=1).all() and len(likely) == texts < terms.shape[1]
     classifier = IntentClassifier().fit(terms, intents, texts=texts)
     weights, bias = margin_weights(terms, intents, 1.0, 0)
-    assert classifier.share_ > 0.001
-    weights[:texts] += classifier.share_ * likely
-    assert np.allclose(classifier.weights_, classifier.sharpness_ * weights)
-    assert np.allclose(classifier.bias_, classifier.sharpness_ * bias)
+    assert classifier.nb_weight_ > 0.001
+    weights[:texts] += classifier.nb_weight_ * likely
+    assert np.allclose(classifier.weights_, classifier.inverse_temperature_ * weights)
+    assert np.allclose(classifier.bias_, classifier.inverse_temperature_ * bias)
     trained = train(rows, context, SETTINGS.model).named_steps["intent"]
     assert np.allclose(trained.weights_[texts:], classifier.weights_[texts:], rtol=1e-3, atol=1e-4)
 
@@ -160,18 +160,18 @@ def test_intents_with_one_row_are_learnt_from_and_nobody_is_asked_about_them():
     frame = pd.DataFrame({"text": texts, "intent": list("abcd") * 4})
     for rows in (4, 5):
         fitted = fit_plain(frame.head(rows), [], SETTINGS.model)
-        assert fitted.named_steps["intent"].share_ == 0 and list(fitted.predict(frame.head(4))) == list("abcd")
+        assert fitted.named_steps["intent"].nb_weight_ == 0 and list(fitted.predict(frame.head(4))) == list("abcd")
     assert [n for n, *_ in learning_curve(frame, np.arange(16) >= 12, [], SETTINGS.model)] == [2, 3, 6, 12]
 
 
 def test_naive_bayes_counts_half_of_what_the_log_loss_asks_for():
     dice = np.random.default_rng(0)
     margins, likely = dice.normal(size=(20_000, 5)), 20 * dice.normal(size=(20_000, 5))
-    codes = np.array([dice.choice(5, p=row) for row in np.exp(log_chances(2 * margins + 0.1 * likely))])
-    assert share_of(margins, likely, codes) == pytest.approx(0.05 / 2, rel=0.05)
-    assert share_of(margins, dice.normal(size=likely.shape), codes) == pytest.approx(0, abs=0.02)
-    assert share_of(dice.normal(size=margins.shape), likely, codes) == 0.1
-    assert share_of(margins, np.zeros_like(likely), codes) == 0
+    codes = np.array([dice.choice(5, p=row) for row in np.exp(log_probabilities(2 * margins + 0.1 * likely))])
+    assert nb_weight_of(margins, likely, codes) == pytest.approx(0.05 / 2, rel=0.05)
+    assert nb_weight_of(margins, dice.normal(size=likely.shape), codes) == pytest.approx(0, abs=0.02)
+    assert nb_weight_of(dice.normal(size=margins.shape), likely, codes) == 0.1
+    assert nb_weight_of(margins, np.zeros_like(likely), codes) == 0
 
 
 @pytest.mark.parametrize("change, says", [

@@ -15,9 +15,9 @@ from mlbot.model.sgd import numbers_of, passes_for
 from mlbot.model.terms import Terms, weigh, weigh_all
 from mlbot.model.train import (
     build_views,
-    chances_in_scope,
     fit_plain,
     in_chunks,
+    in_scope_probabilities,
     learning_curve,
     terms_and_factors,
     to_artefact,
@@ -62,7 +62,7 @@ def test_it_is_nearly_as_good_as_support_vector_machines_and_says_how_sure_it_is
     right = pipeline.predict(test) == test["intent"].to_numpy(str)
     assert right.mean() > (exact == test["intent"].to_numpy(str)).mean() - 0.03
     assert abs(chances.max(axis=1).mean() - right.mean()) < 0.05
-    assert chances_in_scope(pipeline, test).mean() > 0.8 > 0.3 > chances_in_scope(pipeline, rows[2]).mean()
+    assert in_scope_probabilities(pipeline, test).mean() > 0.8 > 0.3 > in_scope_probabilities(pipeline, rows[2]).mean()
 
 
 def test_chunks_and_a_frame_in_memory_give_the_same_model_to_the_last_bit(rows, pipeline):
@@ -76,7 +76,7 @@ def test_what_ships_answers_as_the_pipeline_does(rows, pipeline):
     _, test, _ = rows
     model = Predictor(to_artefact(pipeline, MANY, {}))
     assert np.abs(model.ask(test)[0] - pipeline.predict_proba(test)).max() < 1e-5
-    assert np.abs(model.ask(test)[1] - chances_in_scope(pipeline, test)).max() < 1e-5
+    assert np.abs(model.ask(test)[1] - in_scope_probabilities(pipeline, test)).max() < 1e-5
 
 
 def test_without_context_and_with_two_intents(rows):
@@ -122,7 +122,7 @@ def test_few_rows_are_gone_through_more_often():
 
 
 def test_a_table_of_chunks_is_that_of_the_views():
-    """Also where words and their pieces repeat; no cell is there twice, which solvers do not expect."""
+    """Also where words and their n-grams repeat; no cell is there twice, which solvers do not expect."""
     frame = pd.DataFrame({"text": ["new card, new-card card", "banana banana an", "a a a", "?"], "role": "x"})
     views = build_views(SETTINGS.model, ["role"]).fit(pd.concat([frame, frame]))
     terms, factors = terms_and_factors(views, SETTINGS.model, ["role"])
@@ -131,7 +131,7 @@ def test_a_table_of_chunks_is_that_of_the_views():
 
 
 def test_many_texts_are_weighed_as_one_is():
-    vocabulary = {"words": ["a", "b", "a b"], "pieces": [" a", "b "], "crossed": ["role=x", "role=x\ta"]}
+    vocabulary = {"words": ["a", "b", "a b"], "char_ngrams": [" a", "b "], "interactions": ["role=x", "role=x\ta"]}
     terms = Terms(vocabulary, {"words": (1, 2), "characters": (2, 2)}, ["role"], np.arange(1, 8, dtype=np.float32))
     asked = [("a b a", {"role": "x"}), ("?", {}), ("b", {"role": "y"})]
     at, values, ends = weigh_all(terms, asked)

@@ -57,7 +57,7 @@ def wheels():
             try:
                 fetch_wheels(["mlbot[serve]"], new)
             except InputError as problem:
-                pytest.skip(f"the wheels cannot be fetched: {problem.met}")
+                pytest.skip(f"the wheels cannot be fetched: {problem.found}")
             for own in new.glob("mlbot-*.whl"):
                 own.unlink()
             new.rename(home)

@@ -36,7 +36,7 @@ from mlbot.ops.erasure import (
     texts_in,
     words_in,
 )
-from mlbot.serve.service import Ask, House, prediction_for
+from mlbot.serve.service import Ask, BotService, prediction_for
 from mlbot.settings import load_settings
 from mlbot.text.clean import pseudonym
 
@@ -117,30 +117,30 @@ def add_rows(project, mlbot, name, rows, person):
     assert done.returncode == 0, done.stderr
 
 
-def speak(project) -> House:
+def speak(project) -> BotService:
     """A chat with slots, a hand-over, predictions, feedback and labels; the service that has the log open."""
-    house = House(load_settings(project))
-    house.live.follow()
-    talk = house.bot.start(URSULA, NAME)
+    backend = BotService(load_settings(project))
+    backend.live.follow()
+    talk = backend.bot.start(URSULA, NAME)
     for at, act in enumerate((Act("please qwortle my card, I am brumbelquist"), Act(person=True))):
-        house.bot.act(talk.id, URSULA, act, str(at))
-    _bot.take(house.bot, talk.id, GRACE)
-    _bot.reply(house.bot, talk.id, GRACE, "dear Ursula, the qwortle is a glimmerwax")
-    second = house.bot.start(URSULA)
-    found = house.bot.read(second.id, URSULA)
+        backend.bot.act(talk.id, URSULA, act, str(at))
+    _bot.take(backend.bot, talk.id, GRACE)
+    _bot.reply(backend.bot, talk.id, GRACE, "dear Ursula, the qwortle is a glimmerwax")
+    second = backend.bot.start(URSULA)
+    found = backend.bot.read(second.id, URSULA)
     state = _bot.replace(found.state, pending=_bot_pending())
-    house.bot.written(found, [Event("turn", second.id, {"messages": [], "state": state.as_dict()}, found.person, turn=1)])
+    backend.bot.written(found, [Event("turn", second.id, {"messages": [], "state": state.as_dict()}, found.person, turn=1)])
     for at, text in enumerate(("ursula.b@example.org", "E-90817")):
-        house.bot.act(second.id, URSULA, Act(text), str(at))
-    assert house.bot.log.held(second.id) and HELD in json.dumps([event.body for event in house.log.read()])
-    asked = prediction_for(house, Ask("where is the fnordling form", {"role": "sales"}, person=NAME))
-    prediction_for(house, Ask("where is the usual form"))
-    house.recorder.flush()
-    house.log.append(Event("feedback", asked.request_id, {"useful": False, "comment": "no fnordling at all"}))
-    for event in house.log.read(("turn", "asked")):
+        backend.bot.act(second.id, URSULA, Act(text), str(at))
+    assert backend.bot.log.held(second.id) and HELD in json.dumps([event.body for event in backend.log.read()])
+    asked = prediction_for(backend, Ask("where is the fnordling form", {"role": "sales"}, person=NAME))
+    prediction_for(backend, Ask("where is the usual form"))
+    backend.recorder.flush()
+    backend.log.append(Event("feedback", asked.request_id, {"useful": False, "comment": "no fnordling at all"}))
+    for event in backend.log.read(("turn", "asked")):
         if event.body.get("intent"):
-            house.log.append(Event("label", f"e{event.number}", {"intent": "card_order"}, pseudonym("Grace")))
-    return house
+            backend.log.append(Event("label", f"e{event.number}", {"intent": "card_order"}, pseudonym("Grace")))
+    return backend
 
 
 def _bot_pending():
@@ -182,7 +182,7 @@ def test_a_person_who_came_in_by_every_door_is_in_no_byte_of_the_project(store, 
     (store / "fix.csv").write_text(f"text,intent,new\n{hers[0]},{intent},{rows[-1][1]}\n")
     assert mlbot("data", "relabel", "fix.csv", "--why", "it was wrong").returncode == 0
     assert mlbot("run").returncode == 0 and mlbot("track").returncode == 0
-    house = speak(store)
+    backend = speak(store)
     assert mlbot("label", "--to", "labels.csv").returncode == 0 and mlbot("label", "--to", "labels.jsonl").returncode == 0
     done = mlbot("data", "feedback", "labels.csv", "--context", "role", "location", "--author", "author")
     assert done.returncode == 0, done.stderr
@@ -201,8 +201,8 @@ def test_a_person_who_came_in_by_every_door_is_in_no_byte_of_the_project(store, 
         assert last.returncode == 0, last.stdout
         assert places_of(store) == []
     assert mlbot("data", "erase", "--check").returncode == 0
-    assert house.log.read(("asked",))[0].body["text"] == "where is the usual form"  # of somebody else, and still there
-    house.log.close()
+    assert backend.log.read(("asked",))[0].body["text"] == "where is the usual form"  # of somebody else, and still there
+    backend.log.close()
     proof, = read_proofs(load_settings(store))
     assert not proof["open"] and [place["place"] for place in proof["looks"][0]["places"]] == [place.name for place in PLACES]
     with open(store / "week.csv", "a") as file:
@@ -280,7 +280,8 @@ def test_models_that_know_her_words_go_and_the_champion_stays_until_the_next(tmp
     for at, words in enumerate((["zylophant", "card"], ["zylophant"], ["card"]), 1):
         folder = models / f"00000000000{at}"
         folder.mkdir(parents=True)
-        (folder / "vocabulary.json").write_text(json.dumps({"words": words, "pieces": ["zylo"], "crossed": ["role=x\tcard"]}))
+        terms = {"words": words, "char_ngrams": ["zylo"], "interactions": ["role=x\tcard"]}
+        (folder / "vocabulary.json").write_text(json.dumps(terms))
         (folder / "manifest.json").write_text("{}")
     (models / "golden").mkdir()
     golden = [{"text": TEXT, "intent": "card", "context": {}, "confidence": 1}, {"text": "a usual card of kind 1"}]
@@ -308,7 +309,7 @@ def test_runs_lose_what_holds_something_and_keep_their_numbers(tmp_path):
     (run / "validation.csv").write_text("text,intent\nI need a card,card\n")
     (run / "report.html").write_text(f"<td>{TEXT}</td>")
     (run / "2_train.ipynb").write_text(json.dumps({"cells": [{"outputs": [{"text": f"x\n{TEXT[:36]}..."}]}]}))
-    (run / "model" / "vocabulary.json").write_text('{"words": ["zylophant"], "pieces": []}')
+    (run / "model" / "vocabulary.json").write_text('{"words": ["zylophant"], "char_ngrams": []}')
     for name in ("run.json", "verdicts.json"):
         (run / name).write_text('{"accuracy": 0.9}')
     done = erase_everywhere(settings, Request("ann", who="Eve", why="request 7"))

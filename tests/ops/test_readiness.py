@@ -160,8 +160,8 @@ def second_model(project, *, back):
     """Another champion after this one; or this one brought back after it."""
     models = project / "models"
     first = (models / "champion").read_text().strip()
-    tiny = build_artefact(["a", "b"], [], {"words": ["x"], "pieces": []}, {"weights": np.ones((1, 2)), "bias": np.zeros(2),
-                                                                           "idf": np.ones(1)},
+    tiny = build_artefact(["a", "b"], [], {"words": ["x"], "char_ngrams": []},
+                          {"weights": np.ones((1, 2)), "bias": np.zeros(2), "idf": np.ones(1)},
                           {"model": {"words": [1, 2], "characters": [1, 4]}})
     release(tiny, models, {"who": "ann", "run": "r", "verdicts": {"accuracy": 0.9}})
     if back:

@@ -65,7 +65,7 @@ def test_a_target_above_the_model_is_red_and_later_gates_are_still_judged(releas
     done = mlbot("run", "--target", "0.99", env={"GITHUB_STEP_SUMMARY": str(summary)})
     assert done.returncode == 1
     assert re.search(r"3_gate.ipynb, cell \d+, line 2: gate: accuracy 0\.\d{3} \(n=104, 95 % 0\.\d{3} to 0\.\d{3}\) "
-                     r"is below its floor 0\.990\n  wanted: accuracy of at least 0\.990\n  do: ", done.stderr)
+                     r"is below its floor 0\.990\n  expected: accuracy of at least 0\.990\n  do: ", done.stderr)
     assert len([line for line in lines(done) if not re.match(r"  \d_\w+ +(ok|red)", line)]) <= 6
     assert re.search(r"macro_f1 .* pass", done.stdout)
     assert "not reached: 4_release.ipynb; the champion is unchanged" in done.stdout
@@ -231,7 +231,7 @@ def test_an_option_that_makes_no_sense_is_refused(project, mlbot, words):
 
 @pytest.mark.parametrize("words, says", [
     (["data", "ad"], "'ad' is no command"), (["runn"], "did you mean run?"), (["run", "--minutes"], "expected one argument"),
-    (["waive", "accuracy"], "--why, --until"), (["serve", "--port", "x"], "wanted: a port from 0 to 65535"),
+    (["waive", "accuracy"], "--why, --until"), (["serve", "--port", "x"], "expected: a port from 0 to 65535"),
     (["run", "hello"], "look at: mlbot run --help"), (["data", "log", "--all"], "mlbot data log: unknown words: --all")])
 def test_words_that_no_command_has_are_refused_in_six_lines(mlbot, words, says):
     done = mlbot(*words)

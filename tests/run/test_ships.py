@@ -357,7 +357,7 @@ def test_not_compared_stops_a_release_unless_somebody_says_so_by_name():
     assert verdict.outcome == NO_VERDICT and verdict.stops
     with pytest.raises(NoVerdict, match="not measured") as caught:
         require_green([verdict], rules)
-    assert "mlbot waive champion" in caught.value.do
+    assert "mlbot waive champion" in caught.value.action
     waiver = Waiver("champion", "Ann", "its data is gone", today(), "m", "d")
     assert not replace(verdict, waiver=waiver).stops
     lost = judge("accuracy", share("accuracy", []), Target(0.5))

@@ -310,8 +310,8 @@ def test_sigterm_lets_requests_end_and_what_was_said_is_stored(root):
 
 def run_guard(app, callers: int, per_caller: int = 10**6, at_once: int = 5):
     """So many requests at the same time to a guard around an application: the statuses, and the guard."""
-    from mlbot.serve.service import Figures, Guard
-    guard, statuses = Guard(app, Figures(), per_caller, at_once), []
+    from mlbot.serve.service import Metrics, RequestLimits
+    guard, statuses = RequestLimits(app, Metrics(), per_caller, at_once), []
 
     async def ask(number: int):
         async def receive():
@@ -350,8 +350,8 @@ def test_overload_is_refused_at_once_and_callers_who_leave_leave_nothing_behind(
 
 
 def test_one_caller_cannot_take_all_places():
-    from mlbot.serve.service import Figures, Guard
-    guard, statuses = Guard(slow_app, Figures(), 10**6, 40), []
+    from mlbot.serve.service import Metrics, RequestLimits
+    guard, statuses = RequestLimits(slow_app, Metrics(), 10**6, 40), []
 
     async def ask(caller):
         async def receive():
@@ -370,9 +370,9 @@ def test_one_caller_cannot_take_all_places():
 
 
 def test_a_caller_has_a_bucket_that_refills_and_others_are_not_touched():
-    from mlbot.serve.service import Figures, Guard
+    from mlbot.serve.service import Metrics, RequestLimits
     now = [0.0]
-    guard = Guard(slow_app, Figures(), 5, 100, clock=lambda: now[0])
+    guard = RequestLimits(slow_app, Metrics(), 5, 100, clock=lambda: now[0])
     assert [guard.is_too_fast("a") for _ in range(12)] == [False] * 10 + [True] * 2
     assert not guard.is_too_fast("b")
     now[0] += 0.2
@@ -387,7 +387,7 @@ def test_without_a_model_it_lives_but_is_not_ready(project):
     try:
         assert found.client.get("/livez").status_code == 200
         missing = found.client.get("/readyz")
-        assert missing.status_code == 503 and "mlbot run" in missing.json()["do"] and missing.headers["retry-after"]
+        assert missing.status_code == 503 and "mlbot run" in missing.json()["action"] and missing.headers["retry-after"]
         assert found.client.post("/v1/predict", json=TEXT).status_code == 503
     finally:
         found.stop()
@@ -401,21 +401,21 @@ def test_the_service_needs_nothing_that_trains(root):
             "    def find_spec(self, name, path=None, target=None):\n"
             "        if name.split('.')[0] in blocked: raise ImportError(name)\n"
             "sys.meta_path.insert(0, Wall())\n"
-            "from mlbot.serve.service import House, run_server\n"
+            "from mlbot.serve.service import BotService, run_server\n"
             "from mlbot.serve.app import build_framework\n"
             "from mlbot.settings import load_settings\n"
             "import mlbot.cli.main, uvloop, uvicorn.lifespan.on\n"
-            "house = House(load_settings()); build_framework(house); house.live.follow()\n"
-            "print(house.model('').predict('I need a new card').intent)")
+            "backend = BotService(load_settings()); build_framework(backend); backend.live.follow()\n"
+            "print(backend.model('').predict('I need a new card').intent)")
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.strip(), done.stderr
 
 
 def test_a_demonstration_trains_first_where_there_is_no_model(project, released, mlbot, monkeypatch):
     from mlbot.cli import serve as cli
-    from mlbot.serve import service as house
+    from mlbot.serve import service as backend
     done = []
-    monkeypatch.setattr(house, "run_server", lambda *words: done.append("serve"))
+    monkeypatch.setattr(backend, "run_server", lambda *words: done.append("serve"))
 
     def ends(code: int):
         """A program that ends so."""
@@ -488,7 +488,7 @@ def test_where_predictions_ask_for_a_token_nobody_gets_one_without(closed, way):
                    f"Bearer {right} {PROGRAMS[1]}", closed.late["authorization"]):
         refused = ASKED[way](closed.client, headers={**kind, "authorization": header} if header else kind)
         assert refused.status_code == 401 and refused.headers["www-authenticate"] == "Bearer", header
-        assert refused.headers["content-type"] == "application/problem+json" and refused.json()["do"]
+        assert refused.headers["content-type"] == "application/problem+json" and refused.json()["action"]
     signed = closed.ada["authorization"]
     for header in (f"Bearer {right}", f"bearer  {PROGRAMS[1]}", signed):
         assert ASKED[way](closed.client, headers={**kind, "authorization": header}).status_code == 200, header
@@ -520,7 +520,7 @@ def test_the_javascript_client_carries_the_token_of_a_program(closed):
     done = subprocess.run([node, "--input-type=module", "-e", code, client.as_uri(), closed.url, PROGRAMS[1]],
                           capture_output=True, text=True)
     told = json.loads(done.stdout or "{}")
-    assert told.get("intent") and told["status"] == 401 and "Bearer" in told["wanted"], done.stderr
+    assert told.get("intent") and told["status"] == 401 and "Bearer" in told["expected"], done.stderr
 
 
 def test_another_token_holds_without_a_restart_and_a_broken_file_shuts_nobody_out(closed):
@@ -593,10 +593,10 @@ import threading
 from mlbot.serve.service import run_server
 from mlbot.settings import load_settings
 asked = threading.Event()
-def framework(house):
+def framework(backend):
     from mlbot.serve.app import build_framework
     assert asked.wait(20), "nobody was answered"
-    app = build_framework(house)
+    app = build_framework(backend)
     async def no_predictions(scope, receive, send):
         assert scope["path"] != "/v1/predict", "the framework was asked"
         await app(scope, receive, send)
@@ -604,8 +604,8 @@ def framework(house):
 def ready(address):
     print(address, flush=True)
 import mlbot.serve.service as parts
-decide = parts.Figures.decide
-parts.Figures.decide = lambda self, decision: (asked.set(), decide(self, decision))
+decide = parts.Metrics.decide
+parts.Metrics.decide = lambda self, decision: (asked.set(), decide(self, decision))
 run_server(load_settings(), framework, port=0, ready=ready)
 """
 
@@ -661,7 +661,7 @@ def test_a_framework_that_cannot_be_loaded_ends_the_service_with_its_error(root,
     from mlbot.serve.service import run_server
     from mlbot.settings import load_settings
 
-    def broken(house):
+    def broken(backend):
         raise ZeroDivisionError("no framework")
     with pytest.raises(ZeroDivisionError, match="no framework"):
         run_server(load_settings(root), broken, port=0, ready=lambda address: None)
@@ -671,7 +671,7 @@ def test_an_address_of_ipv6_can_be_clicked(root):
     from mlbot.serve.service import run_server
     from mlbot.settings import load_settings
 
-    def broken(house):
+    def broken(backend):
         raise ZeroDivisionError("no framework")
     told = []
     with pytest.raises(ZeroDivisionError):
@@ -694,30 +694,30 @@ def asked(app, path: str = "/v1/predict", body: bytes = b'{"text": "hi"}') -> li
 
 
 def test_a_fault_of_ours_in_a_prediction_is_said_by_the_framework_and_counted_as_500():
-    """It says all faults in one shape, without what is inside the house; and nobody is said to have left."""
+    """It says all faults in one shape, without what is inside the backend; and nobody is said to have left."""
     from types import SimpleNamespace
 
-    from mlbot.serve.service import Express, Figures, Guard
+    from mlbot.serve.service import FastPath, Metrics, RequestLimits
 
     def faulty(about):
         raise ValueError("a fault")
 
     async def framework(scope, receive, send):
         raise LookupError((await receive())["body"])
-    figures = Figures()
+    metrics = Metrics()
     with pytest.raises(LookupError, match='{"text": "hi"}'):
-        asked(Guard(Express(framework, SimpleNamespace(tokens=None, slow=False, model=faulty)), figures, 9, 9))
-    assert figures.registry.get_sample_value("mlbot_requests_total", {"route": "other", "status": "500"}) == 1
+        asked(RequestLimits(FastPath(framework, SimpleNamespace(tokens=None, slow=False, model=faulty)), metrics, 9, 9))
+    assert metrics.registry.get_sample_value("mlbot_requests_total", {"route": "other", "status": "500"}) == 1
 
 
 def test_who_waits_for_a_framework_that_cannot_be_loaded_is_told():
-    from mlbot.serve.service import Later
+    from mlbot.serve.service import LazyApp
 
     def broken():
         raise ZeroDivisionError("no framework")
 
     async def play(scope, receive, send):
-        later = Later(broken)
+        later = LazyApp(broken)
         waiting = asyncio.create_task(later(scope, receive, send))
         with pytest.raises(ZeroDivisionError):
             await later.load()
@@ -727,7 +727,7 @@ def test_who_waits_for_a_framework_that_cannot_be_loaded_is_told():
 
 
 def test_who_has_left_is_counted_as_that_and_not_as_a_fault_of_ours():
-    from mlbot.serve.service import Figures, Guard
+    from mlbot.serve.service import Metrics, RequestLimits
 
     async def framework(scope, receive, send):  # which says 500 to nobody
         assert (await receive())["type"] == "http.disconnect"
@@ -738,9 +738,9 @@ def test_who_has_left_is_counted_as_that_and_not_as_a_fault_of_ours():
 
     async def nowhere(message):
         pass
-    guard = Guard(framework, Figures(), 10**6, 5)
+    guard = RequestLimits(framework, Metrics(), 10**6, 5)
     asyncio.run(guard({"type": "http", "path": "/x", "client": ("10.0.0.1", 1)}, left, nowhere))
-    assert [status for _, status in guard.figures.known] == [499]
+    assert [status for _, status in guard.metrics.known] == [499]
 
 
 def test_who_connects_before_the_service_runs_waits_for_it():

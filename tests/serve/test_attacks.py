@@ -23,10 +23,11 @@ from mlbot.bot.policy import Act
 from mlbot.errors import InputError
 from mlbot.serve.app import AGENTS, OPEN, THEIRS, build_framework, demo_agent, demo_identity
 from mlbot.serve.service import (
-    Front,
+    App,
+    BotService,
     Hosts,
-    House,
-    Later,
+    LazyApp,
+    Metrics,
     Recorder,
     alert_of,
     body_problem,
@@ -46,12 +47,12 @@ class Inside:
 
     def __init__(self, root, text: str = SETTINGS, demo: bool = False):
         (root / "settings.ini").write_text(text)
-        self.house = House(load_settings(root), demo)
-        self.house.live.follow()
-        later = Later(lambda: None)
-        later.app = build_framework(self.house)
+        self.backend = BotService(load_settings(root), demo)
+        self.backend.live.follow()
+        later = LazyApp(lambda: None)
+        later.app = build_framework(self.backend)
         later.there.set()
-        self.front = Front(self.house, later)
+        self.front = App(self.backend, later)
 
     def ask(self, method: str, path: str, address: str = "10.0.0.1", **request) -> httpx.Response:
         """One request."""
@@ -65,7 +66,7 @@ class Inside:
 
     def bears(self, name: str = "ada", agent: bool = False, **how) -> dict:
         """The header of somebody who is signed in."""
-        token = sign(Identity(name, "sales", "de", agent, time.time() + HOUR), self.house.secret, **how)
+        token = sign(Identity(name, "sales", "de", agent, time.time() + HOUR), self.backend.secret, **how)
         return {"authorization": f"Bearer {token}"}
 
 
@@ -80,7 +81,7 @@ def root(green_run, tmp_path_factory):
 def inside(root):
     found = Inside(root)
     yield found
-    found.house.log.close()
+    found.backend.log.close()
 
 
 # Tokens and names
@@ -137,8 +138,8 @@ def test_a_token_of_the_demo_is_worth_nothing_in_the_real_service(root, tmp_path
         assert real.ask("POST", "/demo/agent", json={}).status_code == 404
         assert demo.ask("POST", "/v1/conversations", headers=real.bears()).status_code == 201
     finally:
-        demo.house.log.close()
-        real.house.log.close()
+        demo.backend.log.close()
+        real.backend.log.close()
 
 
 def test_no_other_algorithm_no_other_shape():
@@ -182,8 +183,8 @@ def test_one_kind_of_token_does_not_open_the_door_of_another(root):
         "program": {"authorization": "Bearer a-program-0123456789"},
         "person": one.bears(),
         "agent": one.bears("Grace", True),
-        "calls": {"authorization": f"Bearer {webhook_secret(one.house.secret)}"},
-        "secret": {"authorization": f"Bearer {one.house.secret}"},
+        "calls": {"authorization": f"Bearer {webhook_secret(one.backend.secret)}"},
+        "secret": {"authorization": f"Bearer {one.backend.secret}"},
     }
     doors = {
         "predictions": lambda headers: one.ask("POST", "/v1/predict", json=TEXT, headers=headers),
@@ -195,7 +196,7 @@ def test_one_kind_of_token_does_not_open_the_door_of_another(root):
             let_in = {kind for kind, headers in bearers.items() if ask(headers).status_code < 300}
             assert let_in == set(DOORS[door]), door
     finally:
-        one.house.log.close()
+        one.backend.log.close()
         (root / "events" / "tokens").unlink()
 
 
@@ -240,7 +241,7 @@ def test_ann_and_ANN_are_two_people_and_neither_reads_the_other(inside):
     assert (
         inside.ask("POST", "/v1/conversations", headers=inside.bears("ann", True)).status_code == 403
     )  # an agent is nobody here
-    opened = inside.house.log.read(("opened",), about=talk)[0]
+    opened = inside.backend.log.read(("opened",), about=talk)[0]
     assert opened.body["spelt"] == exact_name("ann") and "ann" not in json.dumps(opened.body)
 
 
@@ -389,7 +390,7 @@ def test_nothing_slow_runs_in_the_event_loop():
 )
 def test_long_work_leaves_the_event_loop_free(inside, monkeypatch, path, body):
     """While a model thinks, others are answered: it thinks in another thread."""
-    model, there = inside.house.live.current, []
+    model, there = inside.backend.live.current, []
     thinks = model.predict
     monkeypatch.setattr(
         model, "predict", lambda *text, **context: there.append(threading.current_thread()) or thinks(*text, **context)
@@ -409,13 +410,13 @@ def test_the_catalogue_is_not_read_while_somebody_waits(inside, monkeypatch):
     def broken(*settings):
         raise InputError("a pattern", "another", "mend it")
 
-    before = inside.house.processes()
+    before = inside.backend.processes()
     monkeypatch.setattr(_house, "load_catalogue", broken)
-    inside.house.know_processes()
-    assert "catalogue_unreadable" in problems_of(inside.house) and inside.house.processes() == before
+    inside.backend.know_processes()
+    assert "catalogue_unreadable" in problems_of(inside.backend) and inside.backend.processes() == before
     monkeypatch.undo()
-    inside.house.know_processes()
-    assert alert_of(inside.house) == ""
+    inside.backend.know_processes()
+    assert alert_of(inside.backend) == ""
 
 
 # The Open Inference Protocol
@@ -449,7 +450,7 @@ GOOD = {
 def test_a_request_of_the_open_inference_protocol_is_answered_by_its_rules(inside, case):
     """Ids come back as they came, or not at all; the shape of the answer is that of the texts; versions have paths."""
     body, shape, name = GOOD[case]
-    model = inside.house.live.current.name
+    model = inside.backend.live.current.name
     for place in ("/v2/models/mlbot", f"/v2/models/{model}", f"/v2/models/mlbot/versions/{model}"):
         got = inside.ask("POST", f"{place}/infer", json=body)
         told = got.json()
@@ -601,7 +602,7 @@ def test_long_looks_through_the_log_leave_room_for_others(inside):
 
     with pytest.raises(InputError, match="others look"), ExitStack() as places:
         for _ in range(5):
-            places.enter_context(one_of_few(inside.house.heavy, 0.0))
+            places.enter_context(one_of_few(inside.backend.heavy, 0.0))
     assert inside.ask("GET", "/v1/labels/export", headers=inside.bears("Grace", True)).status_code == 200
 
 
@@ -643,7 +644,7 @@ def test_a_request_for_another_host_is_refused(inside, host):
     ):
         body = {"json": TEXT} if method == "POST" else {}
         got = inside.ask(method, path, headers={"host": host}, **body)
-        assert got.status_code == 421 and "hosts in settings.ini" in got.json()["do"], got.text
+        assert got.status_code == 421 and "hosts in settings.ini" in got.json()["action"], got.text
     assert inside.ask("GET", "/livez", headers={"host": host}).status_code == 200  # a probe calls by address
 
 
@@ -662,7 +663,7 @@ def test_names_of_the_service_come_from_the_settings(root):
     one = Inside(root, SETTINGS + "hosts = bot.example\nhost = 0.0.0.0\n")
     assert one.ask("GET", "/v1/intents", headers={"host": "bot.example"}).status_code == 200
     assert one.ask("GET", "/v1/intents", headers={"host": "0.0.0.0"}).status_code == 421
-    one.house.log.close()
+    one.backend.log.close()
 
 
 # Floods
@@ -688,8 +689,8 @@ def test_one_person_opens_a_few_handovers_and_no_more(inside):
 
 def test_handovers_that_are_asked_for_at_the_same_time_are_counted_too(inside, tmp_path):
     """Each in a thread of its own, as requests are."""
-    model = inside.house.live.current
-    bot = Bot(EventLog(tmp_path / "events.db"), lambda about: model, dict, inside.house.settings.costs)
+    model = inside.backend.live.current
+    bot = Bot(EventLog(tmp_path / "events.db"), lambda about: model, dict, inside.backend.settings.costs)
     ada = Identity("ada")
     talks = [bot.start(ada).id for _ in range(3 * MOST_OPEN)]
     threads = [threading.Thread(target=bot.act, args=(talk, ada, Act(person=True), "1")) for talk in talks]
@@ -724,7 +725,7 @@ def test_one_person_is_limited_on_however_many_addresses_and_one_address_for_how
             and one.ask("POST", "/v1/feedback", "10.2.0.2", json={"request_id": "r", "useful": True}).status_code == 404
         )
     finally:
-        one.house.log.close()
+        one.backend.log.close()
 
 
 def test_a_proxy_that_is_named_does_not_make_one_caller_of_all(root):
@@ -740,7 +741,7 @@ def test_a_proxy_that_is_named_does_not_make_one_caller_of_all(root):
         assert 429 in codes("10.0.0.3", **{"x-forwarded-for": "1.2.3.6"})
         assert codes("10.0.0.3", **{"x-forwarded-for": "1.2.3.7"}) == [429] * 8  # which it says of itself
     finally:
-        one.house.log.close()
+        one.backend.log.close()
 
 
 def test_a_flood_of_anonymous_requests_pushes_nobody_out_of_the_label_queue(root, tmp_path):
@@ -757,20 +758,20 @@ def test_a_flood_of_anonymous_requests_pushes_nobody_out_of_the_label_queue(root
         from mlbot.serve.service import Ask, prediction_for
 
         for number in range(6_000):
-            prediction_for(one.house, Ask(f"qwfp zxcv {number}"), "6.6.6.6")
+            prediction_for(one.backend, Ask(f"qwfp zxcv {number}"), "6.6.6.6")
             if number % 500 == 0:
-                one.house.recorder.flush()
+                one.backend.recorder.flush()
         found = one.ask("GET", "/v1/labels/next?count=200", headers=one.bears("Grace", True)).json()["items"]
         texts = [item["text"] for item in found]
         assert all(f"a wish of the intranet {number}" in texts for number in range(3))
         assert sum("badge" in text for text in texts[:60]) >= 5 and sum("badge" in text for text in texts) == 10
         assert sum("qwfp" in text for text in texts) <= 187
-        kinds = [event.kind for event in one.house.log.read(("asked", "asked.more"))]
+        kinds = [event.kind for event in one.backend.log.read(("asked", "asked.more"))]
         assert kinds.count("asked") == 103 and len(kinds) == 6_003  # all are kept and monitored
-        body = one.house.log.read(("asked.more",), last=1)[0].body
+        body = one.backend.log.read(("asked.more",), last=1)[0].body
         assert "6.6.6.6" not in json.dumps(body) and body["source"]
     finally:
-        one.house.log.close()
+        one.backend.log.close()
 
 
 # Work in the background
@@ -837,7 +838,7 @@ def tiny(bias: float):
     return build_artefact(
         ["badge", "leave"],
         [],
-        {"words": ["badge", "leave"], "pieces": []},
+        {"words": ["badge", "leave"], "char_ngrams": []},
         {"weights": np.eye(2), "bias": np.array([bias, 0.0]), "idf": np.ones(2)},
         {"model": {"words": [1, 2], "characters": [1, 4]}},
     )
@@ -949,8 +950,8 @@ def test_one_process_that_cannot_be_called_does_not_keep_the_others(inside, tmp_
     """An event that nobody foresaw is an alert of the outbox; what else is due is called."""
     from mlbot.serve.outbox import Outbox
 
-    model = inside.house.live.current
-    bot = Bot(EventLog(tmp_path / "events.db"), lambda about: model, dict, inside.house.settings.costs)
+    model = inside.backend.live.current
+    bot = Bot(EventLog(tmp_path / "events.db"), lambda about: model, dict, inside.backend.settings.costs)
     talk = bot.start(Identity("ada")).id
     good = {"conversation": talk, "process": "x", "slots": {}, "role": "", "location": "", "url": "", "title": "X"}
     bot.log.append(Event("process.asked", "p1", {"odd": 1}, once="run:p1"), Event("process.asked", "p2", good, once="run:p2"))
@@ -961,20 +962,19 @@ def test_one_process_that_cannot_be_called_does_not_keep_the_others(inside, tmp_
 
 def test_predictions_wait_for_a_log_that_is_away_and_a_broken_one_is_left_out(tmp_path):
     """What could not be written is written later; what can never be written is counted, and alone is lost."""
-    from mlbot.serve.service import Figures
 
-    log, figures = EventLog(tmp_path / "events.db"), Figures()
-    recorder = Recorder(log, figures, most=50)
+    log, metrics = EventLog(tmp_path / "events.db"), Metrics()
+    recorder = Recorder(log, metrics, most=50)
     for number in range(3):
         recorder.put(Event("asked", f"r{number}", {"text": object() if number == 1 else "x"}))
     append, log.append_many = log.append_many, lambda events: (_ for _ in ()).throw(LogError("away", "", ""))
     assert not recorder.work.once() and recorder.work.alert == "recorder failed 1 times in a row (LogError)"
     log.append_many = append
     assert recorder.work.once() and [event.about for event in log.read(("asked",))] == ["r0", "r2"]
-    assert figures.registry.get_sample_value("mlbot_events_lost_total") == 1
+    assert metrics.registry.get_sample_value("mlbot_events_lost_total") == 1
     for number in range(200):
         recorder.put(Event("asked", f"more{number}", {}))
-    assert figures.registry.get_sample_value("mlbot_events_lost_total") == 151
+    assert metrics.registry.get_sample_value("mlbot_events_lost_total") == 151
     log.close()
 
 
@@ -997,18 +997,18 @@ def test_readyz_says_codes_and_no_text(root, tmp_path):
         for path in ("/readyz", "/v2/health/ready", "/metrics", "/v1/intents", "/v2/models/mlbot"):
             told = one.ask("GET", path).text
             assert SAID not in told and "private" not in told and name not in told and str(tmp_path) not in told, path
-        words = problems_of(one.house)["model_refused"]
+        words = problems_of(one.backend)["model_refused"]
         assert "golden text 1" in words and SAID not in words
         heard = io.StringIO()
         from mlbot.serve.service import say_alerts
 
         with redirect_stderr(heard):
-            say_alerts(one.house)
-            say_alerts(one.house)
+            say_alerts(one.backend)
+            say_alerts(one.backend)
         (line,) = heard.getvalue().splitlines()
         assert json.loads(line)["alert"] == "model_refused" and SAID not in line
     finally:
-        one.house.log.close()
+        one.backend.log.close()
 
 
 @pytest.fixture
@@ -1020,18 +1020,19 @@ def own(root, tmp_path, monkeypatch):
     shutil.copytree(root / "models", tmp_path / "models")
     found = Inside(tmp_path)
     yield found
-    found.house.log.close()
+    found.backend.log.close()
 
 
 def log_beat(one) -> None:
     """Look at the log once, as the service does every few seconds."""
-    next(beat for beat in one.house.beats if beat.name == "log").once()
+    next(beat for beat in one.backend.beats if beat.name == "log").once()
 
 
 def test_it_is_not_ready_while_the_log_is_locked(own):
     log_beat(own)
-    assert own.ask("GET", "/readyz").json() == {"ready": True, "model": own.house.model("").name, "alert": "", "canary": None}
-    other = sqlite3.connect(own.house.watch.file, isolation_level=None)
+    told = own.ask("GET", "/readyz").json()
+    assert told == {"ready": True, "model": own.backend.model("").name, "alert": "", "canary": None}
+    other = sqlite3.connect(own.backend.watch.file, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     log_beat(own)
     refused = own.ask("GET", "/readyz")
@@ -1056,7 +1057,7 @@ def test_it_is_not_ready_while_the_log_is_locked(own):
 
 def test_it_is_not_ready_while_the_log_is_gone_and_is_again_when_it_is_back(own):
     """What is written to a file that was moved away is lost as soon as the service ends."""
-    file = own.house.watch.file
+    file = own.backend.watch.file
     log_beat(own)
     os.rename(file, f"{file}.away")
     log_beat(own)
@@ -1079,29 +1080,29 @@ def test_it_is_not_ready_while_the_disk_of_the_log_is_full(own, monkeypatch):
     from mlbot.bot import events
 
     log_beat(own)
-    pages = sqlite3.connect(own.house.watch.file).execute("PRAGMA page_count").fetchone()[0]
+    pages = sqlite3.connect(own.backend.watch.file).execute("PRAGMA page_count").fetchone()[0]
     usual = events._PRAGMAS
     monkeypatch.setattr(events, "_PRAGMAS", (*usual, f"max_page_count = {pages}"))
-    own.house.log.close()
+    own.backend.log.close()
     for number in range(40):
         assert own.ask("POST", "/v1/predict", json={"text": f"a wish {number} " + "of somebody " * 60}).status_code == 200
-    own.house.recorder.work.once()
-    assert own.house.recorder.work.problem == "LogError"
+    own.backend.recorder.work.once()
+    assert own.backend.recorder.work.problem == "LogError"
     assert own.ask("GET", "/readyz").json()["detail"] == "not ready: log_unwritable"
     monkeypatch.setattr(events, "_PRAGMAS", usual)
-    own.house.log.close()
-    assert own.house.recorder.work.once() and own.ask("GET", "/readyz").status_code == 200
-    assert len(own.house.log.read(("asked",))) == 40
+    own.backend.log.close()
+    assert own.backend.recorder.work.once() and own.ask("GET", "/readyz").status_code == 200
+    assert len(own.backend.log.read(("asked",))) == 40
 
 
 def test_tokens_that_cannot_be_read_are_an_alert_without_their_words(root, tmp_path):
     shutil.copytree(root / "models", tmp_path / "models")
     one = Inside(tmp_path, SETTINGS + "predict = token\n")
     (tmp_path / "events" / "tokens").write_text("hunter2\n")
-    renew_tokens(one.house)
-    assert alert_of(one.house) == "tokens_unreadable" and "hunter2" not in str(problems_of(one.house))
-    check_ready(one.house)
-    one.house.log.close()
+    renew_tokens(one.backend)
+    assert alert_of(one.backend) == "tokens_unreadable" and "hunter2" not in str(problems_of(one.backend))
+    check_ready(one.backend)
+    one.backend.log.close()
 
 
 def test_what_people_type_forges_no_line_of_the_log_and_no_header(own):
@@ -1139,8 +1140,8 @@ def test_the_audience_tells_two_services_with_one_secret_apart(root, tmp_path, m
         assert main(["token", "--person", "ada"]) == 0
     token = {"authorization": f"Bearer {out.getvalue().strip()}"}
     assert one.ask("POST", "/v1/conversations", headers=token).status_code == 201
-    one.house.log.close()
-    assert replace(one.house.settings.service).audience == "staging"
+    one.backend.log.close()
+    assert replace(one.backend.settings.service).audience == "staging"
 
 
 def test_an_export_of_labels_keeps_in_memory_what_is_labelled_and_no_more(tmp_path):

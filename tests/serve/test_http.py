@@ -22,7 +22,7 @@ class App:
     """
 
     def __init__(self):
-        self.met: list[str] = []
+        self.found: list[str] = []
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "lifespan":
@@ -35,7 +35,7 @@ class App:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                return self.met.append("left")
+                return self.found.append("left")
             body, more = body + message["body"], message["more_body"]
         if scope["path"] == "/names":
             body = b" ".join(name for name, _ in scope["headers"])
@@ -44,7 +44,7 @@ class App:
         await asyncio.sleep(0.2 if scope["path"] == "/later" else 0)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
         await send({"type": "http.response.body", "body": body})
-        self.met.append(scope["path"])
+        self.found.append(scope["path"])
 
 
 class Client:
@@ -108,7 +108,7 @@ def problem(got: bytes) -> dict:
     head, _, body = got.partition(b"\r\n\r\n")
     assert b"content-type: application/problem+json" in head and b"connection: close" in head and b"nosniff" in head
     found = json.loads(body)
-    assert int(head.split()[1]) == found["status"] and found["detail"] and found["do"] and found["request_id"]
+    assert int(head.split()[1]) == found["status"] and found["detail"] and found["action"] and found["request_id"]
     return found
 
 
@@ -138,7 +138,7 @@ def test_a_wish_for_another_protocol_is_not_granted_however_it_arrives():
         assert [(await one.answer())[1] for _ in range(4)] == [b"ab", b"ab", b"ab", body]
         two = await connect()
         await two.say(b"CONNECT /x HTTP/1.1\r\nhost: x\r\n\r\n" + HEAD + b"content-length: 1\r\n\r\na")
-        assert problem(await two.rest())["status"] == 405 and "a" not in app.met
+        assert problem(await two.rest())["status"] == 405 and "a" not in app.found
     played(play, LEAVE_SECONDS=0.1)
 
 
@@ -157,7 +157,7 @@ def test_only_so_many_requests_wait_for_the_one_before_them():
         await one.say(get * 65)
         assert [(await one.answer())[0] for _ in range(65)] == [200] * 65
         await two.say(get * 66)
-        assert await two.rest() == b"" and len(app.met) <= 66  # of these one had begun
+        assert await two.rest() == b"" and len(app.found) <= 66  # of these one had begun
     played(play)
 
 
@@ -171,7 +171,7 @@ def test_who_leaves_while_requests_wait_leaves_nothing_behind(path, caplog):
             one.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             one.writer.close()
         await asyncio.sleep(0.5)
-        return app.met
+        return app.found
     with caplog.at_level(logging.WARNING):
         met = played(play)
     assert len(met) < 4 and not caplog.records
@@ -204,7 +204,7 @@ def test_a_slow_body_has_one_deadline_and_whoever_waits_for_it_is_told(way):
         await one.say(HEAD + (b"transfer-encoding: chunked\r\n\r\n" if way == "chunked" else b"content-length: 500\r\n\r\n"))
         for _ in range(0 if way == "silent" else 30):
             await one.say(b"1\r\nx\r\n" if way == "chunked" else b"x", pause=0.02)
-        assert problem(await ending)["status"] == 408 and app.met == ["left"]
+        assert problem(await ending)["status"] == 408 and app.found == ["left"]
     played(play, BODY_SECONDS=0.3, LEAVE_SECONDS=0.1)
 
 
@@ -264,7 +264,7 @@ def test_a_whole_request_with_nonsense_after_it_is_answered_and_one_with_nonsens
             two = await connect()
             await two.say(HEAD + b"transfer-encoding: chunked\r\n\r\n" + part)
             assert problem(await two.rest())["status"] == 400, part
-        return app.met
+        return app.found
     assert sorted(played(play, LEAVE_SECONDS=0.1)) == ["/later", "/x", "left", "left", "left", "left"]
 
 

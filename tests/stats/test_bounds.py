@@ -16,8 +16,6 @@ from mlbot.settings import Meter
 from mlbot.stats.bounds import (
     benjamini_hochberg,
     binomial_mid_p,
-    chance_of_no_loss,
-    chance_of_so_few,
     crossing,
     design_effect,
     difference_bounds,
@@ -27,6 +25,8 @@ from mlbot.stats.bounds import (
     healed_bound,
     holm,
     intraclass,
+    probability_of_at_most,
+    probability_of_no_loss,
     rows_to_see,
     rows_to_settle,
     share_at_least,
@@ -43,7 +43,7 @@ def test_the_bounds_of_a_share_are_those_of_clopper_and_pearson(n, data):
     hits = data.draw(st.integers(0, n))
     theirs = binomtest(hits, n).proportion_ci(0.90, method="exact")  # two sides of 5 %
     assert np.allclose((share_at_least(hits, n), share_at_most(hits, n)), (theirs.low, theirs.high), atol=1e-7)
-    assert np.isclose(chance_of_so_few(hits, n, 0.8), binom.cdf(hits, n, 0.8), atol=1e-9)
+    assert np.isclose(probability_of_at_most(hits, n, 0.8), binom.cdf(hits, n, 0.8), atol=1e-9)
 
 
 @settings(deadline=None)
@@ -51,7 +51,7 @@ def test_the_bounds_of_a_share_are_those_of_clopper_and_pearson(n, data):
 def test_the_test_of_pairs_is_mid_p_mcnemar(broke, healed):
     n = broke + healed
     theirs = binom.cdf(healed, n, 0.5) - binom.pmf(healed, n, 0.5) / 2 if n else 0.5
-    assert np.isclose(chance_of_no_loss(broke, healed), theirs, atol=1e-9)
+    assert np.isclose(probability_of_no_loss(broke, healed), theirs, atol=1e-9)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
@@ -148,12 +148,12 @@ def test_no_changed_row_is_no_change_and_bounds_are_never_inside_the_mid_p_ones(
 
 
 def test_chances_at_the_ends_are_certain():
-    assert chance_of_so_few(5, 5, 0.99) == chance_of_so_few(6, 5, 0.99) == chance_of_so_few(0, 5, 0.0) == 1.0
-    assert chance_of_so_few(1, 5, -0.2) == 1.0  # a floor below 0 asks nothing
-    assert chance_of_so_few(4, 5, 1.0) == 0.0 and chance_of_so_few(4, 5, 1.5) == 0.0
-    assert chance_of_so_few(0.5, 5, 0.9) < chance_of_so_few(1, 5, 0.9)  # rows of groups count in parts
+    assert {probability_of_at_most(*asked) for asked in ((5, 5, 0.99), (6, 5, 0.99), (0, 5, 0.0))} == {1.0}
+    assert probability_of_at_most(1, 5, -0.2) == 1.0  # a floor below 0 asks nothing
+    assert probability_of_at_most(4, 5, 1.0) == 0.0 and probability_of_at_most(4, 5, 1.5) == 0.0
+    assert probability_of_at_most(0.5, 5, 0.9) < probability_of_at_most(1, 5, 0.9)  # rows of groups count in parts
     assert share_at_least(0, 5) == 0.0 < share_at_least(0.5, 5) and share_at_most(5, 5) == 1.0 > share_at_most(4.5, 5)
-    assert binomial_mid_p(0.5, 4, 0.5) == chance_of_so_few(0.5, 4, 0.5) / 2  # there are no fewer hits than a part of one
+    assert binomial_mid_p(0.5, 4, 0.5) == probability_of_at_most(0.5, 4, 0.5) / 2  # no fewer than a part of one
     assert binomial_mid_p(0, 4, 0.5) == 0.5**4 / 2 and binomial_mid_p(1, 4, 0.5) == 0.5**4 + 4 * 0.5**4 / 2
 
 
@@ -271,7 +271,7 @@ def test_a_pair_of_models_whose_difference_can_be_seen_is_told_apart_in_four_of_
     """The formula tried out: two points, six percent of answers differ."""
     n, dice = rows_to_see(0.02, 0.06), np.random.default_rng(0)
     changed = dice.multinomial(n, [0.04, 0.02, 0.94], 2_000)
-    seen = [chance_of_no_loss(int(broke), int(healed)) < 0.05 for broke, healed, _ in changed]
+    seen = [probability_of_no_loss(int(broke), int(healed)) < 0.05 for broke, healed, _ in changed]
     assert 0.76 < np.mean(seen) < 0.84
 
 
@@ -334,8 +334,8 @@ def test_a_gain_is_bounded_with_what_is_unknown_about_how_many_rows_change():
     assert max(wrong) / 4_000 <= 0.035
     for broke, healed in ((6, 0), (20, 6), (0, 6), (6, 20), (3, 2)):  # on which side of zero: what the test says
         least, most = difference_bounds(broke, healed, 500)
-        assert (most < 0) == (chance_of_no_loss(broke, healed) < 0.025) and least <= (healed - broke) / 500 <= most
-        assert (least > 0) == (chance_of_no_loss(healed, broke) < 0.025)
+        assert (most < 0) == (probability_of_no_loss(broke, healed) < 0.025) and least <= (healed - broke) / 500 <= most
+        assert (least > 0) == (probability_of_no_loss(healed, broke) < 0.025)
 
 
 def test_a_bet_is_won_and_lost_as_by_hand():

@@ -16,7 +16,20 @@ from mlbot.data.relabel import Correction, relabel
 from mlbot.data.table import Columns, read_utterances
 from mlbot.errors import InputError
 from mlbot.settings import load_settings
-from mlbot.text.clean import MOST_MARKS, bare, checked, clean, digest, folded, is_iban, key, mask, normalise, pieces, words
+from mlbot.text.clean import (
+    MOST_MARKS,
+    bare,
+    char_ngrams,
+    checked,
+    clean,
+    digest,
+    folded,
+    is_iban,
+    key,
+    mask,
+    normalise,
+    words,
+)
 
 ANY = st.text(st.characters(codec=None), max_size=60)
 PAIRS = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b").build_analyzer()
@@ -33,11 +46,11 @@ def test_normalising_twice_changes_nothing(text):
 
 @settings(max_examples=500, deadline=None)
 @given(ANY)
-def test_words_and_pieces_are_those_of_scikit_learn(text):
+def test_words_and_ngrams_are_those_of_scikit_learn(text):
     text = folded(text)
     assert sorted(words(text)) == sorted(PAIRS(text))
     for lengths, theirs in PIECES.items():
-        assert sorted(pieces(text, *lengths)) == sorted(theirs(text))
+        assert sorted(char_ngrams(text, *lengths)) == sorted(theirs(text))
 
 
 @settings(max_examples=200, deadline=None)
@@ -70,7 +83,7 @@ def test_a_million_characters_are_refused_at_once_and_not_repeated():
 @pytest.mark.parametrize("text", ["a" * 4999 + "!", "(" * 5000, "a b " * 1250, "\u0301" * 5000, "\ufdfa" * 5000])
 def test_hostile_texts_take_linear_time(text):
     started = time.perf_counter()
-    words(folded(text)), pieces(folded(text)), key(text)
+    words(folded(text)), char_ngrams(folded(text)), key(text)
     assert time.perf_counter() - started < 2
 
 

@@ -119,8 +119,8 @@ describe("every method", () => {
     test(`${name}: the problem arrives as fields`, async () => {
       const { status, body } = example(name).response;
       await assert.rejects(call, (error) => error instanceof MlbotError && isDeepStrictEqual(
-        [error.status, error.title, error.detail, error.wanted, error.todo, error.requestId, error.retryAfter],
-        [status, body.title, body.detail, body.wanted, body.do, body.request_id, null]));
+        [error.status, error.title, error.detail, error.expected, error.action, error.requestId, error.retryAfter],
+        [status, body.title, body.detail, body.expected, body.action, body.request_id, null]));
       assert.equal(asked.length, 1);
     });
   }
