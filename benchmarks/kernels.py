@@ -39,6 +39,7 @@ def measure(how: str, kernels: int) -> dict[str, float]:
 
     import mlbot.run.kernel
     from mlbot.run.forkserver import _servers
+    from mlbot.run.notebook import open_notebook
     from mlbot.run.pipeline import run_notebook
     from mlbot.settings import load_settings
     if how == "usual":
@@ -52,7 +53,7 @@ def measure(how: str, kernels: int) -> dict[str, float]:
         out.mkdir()
         before, started = used(), time.perf_counter()
         for _ in range(kernels):
-            step = run_notebook(notebook, out, {}, settings, time.monotonic() + 600, packages=PACKAGES)
+            step = run_notebook(open_notebook(notebook), out, {}, settings, time.monotonic() + 600, packages=PACKAGES)
             assert not step.problems, step.problems
         wall = time.perf_counter() - started
         for server in _servers.values():

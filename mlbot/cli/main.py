@@ -63,7 +63,6 @@ def build_parser() -> argparse.ArgumentParser:
             add(commands)
         parser.groups[title] = [(name, command.get_default("about")) for name, command in commands.choices.items()
                                 if name not in known]
-    parser.set_defaults(parse=parser.parse_args)  # for a command that stands for another one
     return parser
 
 # %% ../../nbs/cli/08_main.ipynb #f5e9b459

@@ -13,10 +13,11 @@ import os
 import secrets
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from .run import run
-from .shared import add_command, here, now_of, program, run_parameters, tell_build_server
+from .run import execute, parse_run
+from .shared import add_command, here, now_of, program, request_of, tell_build_server
 from ..errors import InputError, MlbotError, NoVerdict
 from ..files import write_atomic
 from ..settings import Settings, load_settings
@@ -74,9 +75,10 @@ def about_runs(like, others: int, settings: Settings) -> list[str]:
 def retrain(options: argparse.Namespace) -> int:
     """Train when it is due, as `mlbot run` does; with --check only say whether it is: exit code 0 for yes, 1 for no."""
     from mlbot.ops.retrain import due, next_attempt, read_attempts, state_of, take
-    settings, now, asked = load_settings(), now_of(options.now), options.parse(["run", *options.rest])
+    settings, now, asked = load_settings(), now_of(options.now), parse_run(options.rest)
+    request = request_of(asked)
     shared = state_of(settings)
-    attempts, seen = read_attempts(shared), look_at(settings, now, run_parameters(asked), shared)
+    attempts, seen = read_attempts(shared), look_at(settings, now, dict(request.parameters), shared)
     decision = due(now, attempts, seen, settings.retrain)
     print(f"mlbot retrain: {now.isoformat(timespec='seconds')}, champion {seen.champion or 'none'}\n{decision}", flush=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
@@ -90,17 +92,16 @@ def retrain(options: argparse.Namespace) -> int:
     if not decision.yes and not options.force:
         print(f"not due: nothing was run\nnext:   {program()} retrain --check, or now: {program()} retrain --force")
         return 0
-    minutes = (asked.minutes or settings.budget.run) + GRACE
+    minutes = request.budget(settings) + GRACE
     attempt = next_attempt(now, attempts, decision, seen, minutes, options.force, secrets.token_hex(8))
     if not take(shared, attempt):
         print(f"another scheduler has just started training {attempt.number}: nothing was run here\n"
               f"next:   {program()} retrain --check")
         return 3 if options.force else 0
-    asked.now = now  # of the schedule; what ships is judged by the rules of today
-    asked.why = asked.why or f"retrain: {', '.join(decision.names) or 'forced'}"
-    asked.no_release = asked.no_release or settings.retrain.promote == "propose"
-    asked.force = asked.force or options.force
-    return run_and_note(asked, settings.places.models, attempt, shared)
+    why = f"retrain: {', '.join(decision.names) or 'forced'}"
+    request = replace(request, parameters={"why": why, **request.parameters}, again=request.again or options.force,
+                      release=request.release and settings.retrain.promote != "propose", scheduled=now)
+    return run_and_note(request, asked.junit, settings, attempt, shared)
 
 # %% ../../nbs/cli/06_ops.ipynb #813e0020
 def add_retrain(commands) -> None:
@@ -140,13 +141,14 @@ def answer_check(decision, settings: Settings, now, shared) -> int:
     return 0 if decision.yes else 1
 
 # %% ../../nbs/cli/06_ops.ipynb #3e9506db
-def run_and_note(asked: argparse.Namespace, models: Path, attempt, shared) -> int:
+def run_and_note(request, junit: str, settings: Settings, attempt, shared) -> int:
     """Run the pipeline and write down what came of it, whatever that is."""
     from mlbot.model.registry import history
     from mlbot.ops.retrain import note
+    models = settings.places.models
     before, code = len(history(models)), 5
     try:
-        code = run(asked)
+        code = execute(request, settings, junit)
     except MlbotError as problem:
         code = problem.exit_code
         raise
@@ -223,11 +225,14 @@ def add_ci_run(group) -> None:
 def ci_notebooks(options: argparse.Namespace) -> int:
     """Whether the notebooks of the project are clean, in step with their package, and run."""
     from mlbot.ops.checkout import check_notebooks
-    from mlbot.run.pipeline import prepare_run
+    from mlbot.run.notebook import open_pipeline
+    from mlbot.run.request import RunRequest, check_request
     settings = load_settings()
-    names = [path.name for path in prepare_run(settings, {})]
+    notebooks = open_pipeline(settings)
+    check_request(RunRequest(), notebooks, settings)
     check_notebooks(settings.root)
-    print(f"clean, in step and green; pipeline: {', '.join(names)}\nnext:   {program()} run")
+    names = ", ".join(notebook.name for notebook in notebooks)
+    print(f"clean, in step and green; pipeline: {names}\nnext:   {program()} run")
     return 0
 
 # %% ../../nbs/cli/06_ops.ipynb #73500dd2

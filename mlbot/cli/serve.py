@@ -132,6 +132,7 @@ def monitor(options: argparse.Namespace) -> int:
     """Look at production: run the notebook that monitors, and say what is an alert. Exit code 1 when something is."""
     import mlbot.bot.events  # noqa: F401
     from mlbot.run.notebook import find_monitor
+    from mlbot.run.notebook import open_notebook
     from mlbot.run.pipeline import run_notebook
     from mlbot.run.report import render_week, week_quality
     from mlbot.run.folder import load_json, new_run
@@ -140,7 +141,7 @@ def monitor(options: argparse.Namespace) -> int:
     looks = [file for file in folder.parent.glob("2*/monitor.json") if file.parent.name[:10] < folder.name[:10]]
     earlier = max(looks, default=None)
     given = {"run": str(folder), "models": str(settings.places.models), "days": options.days or 0}
-    step = run_notebook(path, folder, given, settings, time.monotonic() + 60 * settings.budget.run)
+    step = run_notebook(open_notebook(path), folder, given, settings, time.monotonic() + 60 * settings.budget.run)
     for problem in step.problems:
         print_error(problem)
     if step.problems:

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['BY_HAND', 'program', 'need', 'extra_of', 'here', 'Console', 'on_consoles', 'terminal', 'tell_build_server',
-           'add_columns', 'column_words', 'run_parameters', 'step_words', 'show_progress', 'red_verdict', 'now_of',
-           'who_and_why', 'here_or_there', 'sides_of', 'settle_release', 'push_carried', 'carry_trial', 'checkout',
-           'in_checkout', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of',
-           'add_unjudged', 'add_who', 'Parser', 'add_command']
+           'add_columns', 'column_words', 'data_named', 'day_named', 'run_parameters', 'request_of', 'step_words',
+           'show_progress', 'red_verdict', 'now_of', 'who_and_why', 'here_or_there', 'sides_of', 'settle_release',
+           'push_carried', 'carry_trial', 'checkout', 'in_checkout', 'print_error', 'print_fault', 'minutes_of',
+           'port_of', 'share_of', 'count_of', 'rows_of', 'add_unjudged', 'add_who', 'Parser', 'add_command']
 
 # %% ../../nbs/cli/00_shared.ipynb #fe7508e0
 import argparse
@@ -117,28 +117,43 @@ def column_words(options: argparse.Namespace) -> list[str]:
              for word in (f"--{name.replace('_', '-')}", getattr(options, name))]
     return words + (["--context", *options.context] if options.context else [])
 
-# %% ../../nbs/cli/00_shared.ipynb #9b7d4584
+# %% ../../nbs/cli/00_shared.ipynb #96476cac
+def data_named(data: str) -> str:
+    """The data that --data names; a file by its whole path, so that it is found from any folder."""
+    from mlbot.data.table import file_of
+    refuse_secrets(data, "data")
+    local = "://" not in data and data.partition(":")[0] != "company"
+    return str(Path(data).resolve()) if data and local and (file_of(data)[0].exists() or os.sep in data) else data
+
+
+def day_named(day: str) -> str:
+    """The day that --day names, '' for today. InputError for what is no day."""
+    if not day:
+        return ""
+    from mlbot.run.folder import day_of, today
+    return "" if day_of(day) == today() else day
+
+# %% ../../nbs/cli/00_shared.ipynb #14b3bc98
 def run_parameters(options: argparse.Namespace) -> dict:
     """The notebook parameters that the options of `mlbot run` stand for."""
-    from mlbot.data.table import file_of
     from mlbot.run.pytest_plugin import read_parameter
-    data = options.data
-    for name in ("data", "production"):
-        refuse_secrets(getattr(options, name), name)
-    local = "://" not in data and data.partition(":")[0] != "company"
-    if data and local and (file_of(data)[0].exists() or os.sep in data):
-        data = str(Path(data).resolve())
+    data = data_named(options.data)
+    refuse_secrets(options.production, "production")
     if options.target is not None and not 0 <= options.target <= 1:
         raise InputError(f"--target is {options.target:g}", "a share from 0 to 1, such as 0.9", "correct the option")
-    if options.day:
-        from mlbot.run.folder import day_of, today
-        options.day = "" if day_of(options.day) == today() else options.day  # what is no day is refused at once
     production = options.production and str(Path(options.production).resolve())
     given = {"data": data, "production": production, "text": options.text, "intent": options.intent,
-             "context": as_words(options.context), "split_column": options.split_column,
-             "group": options.group, "target": options.target, "why": without_secrets(options.why), "day": options.day}
+             "context": as_words(options.context), "split_column": options.split_column, "group": options.group,
+             "target": options.target, "why": without_secrets(options.why), "day": day_named(options.day)}
     given = {name: value for name, value in given.items() if value not in ("", None)}
     return given | dict(map(read_parameter, options.parameter))
+
+
+def request_of(options: argparse.Namespace):
+    """The `RunRequest` that the options of `mlbot run` stand for."""
+    from mlbot.run.request import RunRequest
+    return RunRequest(run_parameters(options), not options.no_release, options.until, again=options.force,
+                      minutes=options.minutes)
 
 # %% ../../nbs/cli/00_shared.ipynb #d3ce0bc2
 def step_words(step) -> str:
@@ -149,14 +164,13 @@ def step_words(step) -> str:
     return f"  {name:<12} {'red' if step.problems else 'ok':<5} {step.seconds:5.1f} s  {step.why}".rstrip()
 
 # %% ../../nbs/cli/00_shared.ipynb #a10ae013
-def show_progress(settings: Settings, minutes: float):
+def show_progress(notebooks, minutes: float):
     """A progress bar over all cells, with the time used and allowed; only a line a notebook where nobody watches."""
     from tqdm import tqdm
 
-    from mlbot.run.pipeline import Progress, find_notebooks, read_notebook
-    paths = find_notebooks(settings)
-    cells = sum(cell.cell_type == "code" for path in paths for cell in read_notebook(path).cells) + len(paths)
-    names = [shown(path.stem) for path in paths] + ["done"]
+    from mlbot.run.pipeline import Progress
+    cells = sum(cell.cell_type == "code" for notebook in notebooks for cell in notebook.content.cells) + len(notebooks)
+    names = [shown(notebook.step) for notebook in notebooks] + ["done"]
     bar = tqdm(total=cells, desc=names[0], disable=not sys.stderr.isatty(), leave=False, unit=" cells", file=terminal(),
                bar_format="{desc:<12} {bar:30} {n_fmt}/{total_fmt} cells  {elapsed} of " + f"{minutes:g}:00")
 

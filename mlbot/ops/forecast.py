@@ -30,7 +30,7 @@ from ..settings import Settings
 from ..data.source import is_company
 
 if TYPE_CHECKING:
-    from mlbot.run.pipeline import Result
+    from mlbot.run.pipeline import RunResult
     from mlbot.run.report import Picture
 
 # %% ../../nbs/ops/05_forecast.ipynb #158424e5
@@ -98,7 +98,7 @@ def reference_ms(times: int = 30) -> float:
     return 1000 * best
 
 
-def seconds_of_training(result: "Result", settings: Settings) -> float | None:
+def seconds_of_training(result: "RunResult", settings: Settings) -> float | None:
     """The seconds of the training in a run, as the gate `training_time` saw them; else those of its notebook."""
     for verdict in result.verdicts:
         if verdict.gate == "training_time" and verdict.score.measured:
@@ -107,7 +107,8 @@ def seconds_of_training(result: "Result", settings: Settings) -> float | None:
     return steps[0].seconds if steps else None
 
 
-def duration_of(result: "Result", settings: Settings, source: str, at: datetime, cores: int, loop: float) -> Duration | None:
+def duration_of(result: "RunResult", settings: Settings, source: str, at: datetime, cores: int,
+                loop: float) -> Duration | None:
     """What a run has to say about time; None for one that says nothing: it broke off before its model was trained."""
     if not (result.folder / "train.csv").is_file():
         return None

@@ -32,7 +32,7 @@ from ..files import KEY, bears, key_of, mark, shared_key
 from ..gates.gate import as_plain
 from ..data.ledger import SIDES, ledger_file
 from ..gates.test_budget import decisions
-from .notebook import gate_calls, is_gate, parameters_of, read_notebook
+from .notebook import Notebook
 from ..storage import open_objects
 from .dependencies import EVERYTHING, Project, Reached, cell_digest, reach, short_digest
 from ..model.registry import challenged, pointed_at
@@ -204,16 +204,14 @@ def log_values(settings: Settings) -> dict[str, str]:
     return {"log": " ".join(f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats)}
 
 
-def take_key(path: Path, folder: Path, parameters: dict, settings: Settings, project: Project | None = None) -> Key:
+def take_key(notebook: Notebook, folder: Path, parameters: dict, settings: Settings, project: Project | None = None) -> Key:
     """The key of a notebook that is about to run in `folder` with those of `parameters` that it has.
 
     `project`: the code as it was read for an earlier key.
     """
-    notebook = read_notebook(path)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    cells = [cell for cell in notebook.content.cells if cell.cell_type == "code"]
     reached = reach([cell.source for cell in cells], project or Project(settings.root))
-    own = parameters_of(notebook)
-    gates = {name for cell in cells if is_gate(cell) for name, _ in gate_calls(cell.source)}
+    own, gates = notebook.parameters, set(notebook.gates)
     everyone = "" in gates or bool({"targets", "target", EVERYTHING} & {name.partition(".")[0] for name in reached.settings})
     digests = [(cell.metadata["cell"], cell_digest(cell.source)) for cell in cells]
     parts = {
@@ -237,7 +235,7 @@ def take_key(path: Path, folder: Path, parameters: dict, settings: Settings, pro
         parts["state"] = state_of(Path(parameters.get("models") or settings.places.models), folder)
     if READS_LOG in reached.code:
         parts["log"] = log_values(settings)
-    return Key(path.stem, parts)
+    return Key(notebook.step, parts)
 
 # %% ../../nbs/run/06_cache.ipynb #94c6508c
 def changed_items(old: dict[str, str], new: dict[str, str]) -> list[str]:

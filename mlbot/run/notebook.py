@@ -5,13 +5,15 @@
 # %% auto #0
 __all__ = ['PARAMETERS', 'SKIP', 'RAISES', 'MONITOR', 'folder_of_notebooks', 'find_monitor', 'find_notebooks', 'Node', 'joined',
            'parse_notebook', 'tidy', 'read_notebook', 'tags', 'tag', 'is_gate', 'parse_cell', 'gate_calls',
-           'parameters_of', 'check_notebook', 'check_parameters']
+           'parameters_of', 'check_notebook', 'Notebook', 'gate_names', 'open_notebook', 'open_pipeline',
+           'check_parameters']
 
 # %% ../../nbs/run/04_notebook.ipynb #f12e2977
 import ast
+import copy
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import InputError, nearest
@@ -177,6 +179,59 @@ def check_notebook(notebook, name: str) -> None:
                 raise InputError(f"two gates are named {gate!r} (the other in cell {seen[gate]})", "one name a gate",
                                  "rename one", place)
             seen[gate] = cell.metadata["cell"]
+
+# %% ../../nbs/run/04_notebook.ipynb #ccfe520c
+@dataclass(frozen=True)
+class Notebook:
+    """A pipeline notebook, read and checked. `content` is shared by all who ask: change a `copy` only.
+
+    `parameters` are the names its parameters cell sets, `gates` the names of its gates, '' for one that is no literal.
+    """
+    path: Path
+    content: Node
+    parameters: tuple[str, ...]
+    gates: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Its file name, such as 3_gate.ipynb."""
+        return self.path.name
+
+    @property
+    def step(self) -> str:
+        """Its name in reports and keys, such as 3_gate."""
+        return self.path.stem
+
+    @property
+    def releases(self) -> bool:
+        """Whether it releases what was judged."""
+        return self.step.endswith("release")
+
+    @property
+    def trains(self) -> bool:
+        """Whether it trains a model."""
+        return self.step.endswith("_train")
+
+    def copy(self) -> Node:
+        """Its content, to be changed and run."""
+        return copy.deepcopy(self.content)
+
+# %% ../../nbs/run/04_notebook.ipynb #a739c105
+def gate_names(notebook) -> tuple[str, ...]:
+    """The names of all gates in the gate cells of a notebook, in order; '' for one whose name is no literal."""
+    return tuple(name for cell in notebook.cells if is_gate(cell) for name, _ in gate_calls(cell.source))
+
+
+def open_notebook(path: Path) -> Notebook:
+    """Read and check a pipeline notebook. InputError for one that is none, or whose green would mean nothing."""
+    content = read_notebook(path)
+    check_notebook(content, path.name)
+    return Notebook(path, content, tuple(parameters_of(content)), gate_names(content))
+
+
+def open_pipeline(settings: Settings) -> list[Notebook]:
+    """The pipeline notebooks of a project in their order, read and checked."""
+    return [open_notebook(path) for path in find_notebooks(settings)]
 
 # %% ../../nbs/run/04_notebook.ipynb #7325e41a
 def check_parameters(notebooks: dict[str, list[str]], given: dict) -> None:

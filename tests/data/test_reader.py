@@ -615,7 +615,7 @@ def test_a_folder_called_mlbot_beside_the_caller_hides_nothing(tmp_path):
 
 @pytest.mark.parametrize("name", ["pandas.py", "numpy/__init__.py", "mlbot.py"])
 def test_a_module_that_hides_a_library_is_named_before_the_run(tmp_path, name):
-    from mlbot.run.pipeline import refuse_hiding
+    from mlbot.run.request import refuse_hiding
     refuse_hiding(tmp_path)
     refuse_hiding(ROOT)
     (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -29,7 +29,9 @@ from mlbot.ops.forecast import (
     warning_of,
 )
 from mlbot.ops.retrain import state_of
-from mlbot.run.pipeline import Result, Step
+from mlbot.run.judge import Step
+from mlbot.run.pipeline import RunResult
+from mlbot.run.request import RunRequest
 from mlbot.settings import load_settings
 from mlbot.storage import Folder
 from tests.data.test_store import s3  # noqa: F401  the account
@@ -153,7 +155,8 @@ def test_advice_fits_what_ran():
 
 
 def result(folder, steps, *problems, missing=()):
-    return Result(folder, tuple(Step(name, seconds, {}, ()) for name, seconds in steps), tuple(missing), tuple(problems))
+    made = tuple(Step(name, seconds, {}, ()) for name, seconds in steps)
+    return RunResult(folder, RunRequest(), made, tuple(missing), tuple(problems))
 
 
 def test_a_run_that_did_not_get_far_says_no_more_than_it_knows(tmp_path):
@@ -168,7 +171,7 @@ def test_a_run_that_did_not_get_far_says_no_more_than_it_knows(tmp_path):
     early = duration_of(result(tmp_path, two, GateFailed("red"), missing=["3_gate.ipynb"]), settings, "sample", MONDAY, 2, 1)
     assert early.whole is None
     late = OutOfTime("out of time")
-    stopped = Result(tmp_path, (Step("2_train.ipynb", 9.0, {}, (late,)),), (), (late,))
+    stopped = RunResult(tmp_path, RunRequest(), (Step("2_train.ipynb", 9.0, {}, (late,)),), (), (late,))
     told = duration_of(stopped, settings, "sample", MONDAY, 2, 1)
     assert told.seconds is None and told.whole is None and told.stopped
 

@@ -17,7 +17,9 @@ from mlbot.model.registry import history
 from mlbot.run.cache import Key, Results, take_key, unpack, why
 from mlbot.run.dependencies import Project, reach
 from mlbot.run.folder import new_run
+from mlbot.run.notebook import open_notebook
 from mlbot.run.pipeline import run_pipeline
+from mlbot.run.request import RunRequest
 from mlbot.settings import load_settings
 from tests.data.test_store import free_port, s3  # noqa: F401  the account
 from tests.run.test_pytest_plugin import NO_TARGETS
@@ -80,7 +82,7 @@ def known(small, kept_results) -> Path:
 def run(project: Path, **options):
     """A run of the project: which notebooks ran, and why."""
     settings = load_settings(project)
-    result = run_pipeline(settings, new_run(settings.places.runs), options.pop("parameters", {}), **options)
+    result = run_pipeline(RunRequest(**options), settings, new_run(settings.places.runs))
     assert result.exit_code == 0, [str(problem) for problem in result.problems]
     return {step.notebook[0]: step.why for step in result.steps if not step.reused}
 
@@ -88,7 +90,7 @@ def run(project: Path, **options):
 def ran(project: Path, right: int) -> list[str]:
     """The notebooks that ran in a run that is red."""
     settings = load_settings(project)
-    result = run_pipeline(settings, new_run(settings.places.runs), {"right": right})
+    result = run_pipeline(RunRequest({"right": right}), settings, new_run(settings.places.runs))
     assert result.exit_code == 1
     return [step.notebook[0] for step in result.steps if not step.reused]
 
@@ -145,7 +147,8 @@ def test_a_kept_verdict_is_judged_by_the_waivers_of_today(small):
     """A waiver that ended does not cover what it once covered."""
     settings = load_settings(small)
     save_waiver(Waiver("accuracy", "kim", "for the fair", date(2026, 1, 20), "", ""), settings.places.waivers)
-    keys = [take_key(small / "nbs" / "pipeline" / "3_gate.ipynb", small / "nowhere", {"day": day}, settings).digest
+    keys = [take_key(open_notebook(small / "nbs" / "pipeline" / "3_gate.ipynb"), small / "nowhere", {"day": day},
+                     settings).digest
             for day in ("2026-01-19", "2026-01-20", "2026-01-21")]
     assert keys[0] == keys[1] != keys[2]
 
@@ -180,7 +183,7 @@ def test_colleagues_and_ci_share_results_through_a_storage_account(small, s3, tm
     lost = f"s3://bucket-that-is-not/{free_port()}"
     results = Results(lost)
     settings = replace(load_settings(other), places=replace(load_settings(other).places, cache=lost))
-    result = run_pipeline(settings, new_run(settings.places.runs), {}, results=results)
+    result = run_pipeline(RunRequest(), settings, new_run(settings.places.runs), results=results)
     assert result.exit_code == 0 and results.trouble.startswith("no results are kept or used again")
     assert not any(step.reused for step in result.steps)
 
@@ -243,7 +246,7 @@ def test_a_person_who_is_forgotten_is_in_no_kept_result(project, mlbot, csv_file
 def test_a_key_names_what_the_pipeline_reads(root):
     """Training does not rest on targets of other gates, on the bot or on the service; the data does rest on its files."""
     settings = load_settings(root)
-    keys = {name: take_key(root / "nbs" / "pipeline" / f"{name}.ipynb", root / "nowhere", {}, settings)
+    keys = {name: take_key(open_notebook(root / "nbs" / "pipeline" / f"{name}.ipynb"), root / "nowhere", {}, settings)
             for name in ("1_prepare", "2_train", "3_gate", "4_release")}
     train = keys["2_train"].parts
     assert set(train["targets"]) == {"same_answer", "model_size", "training_time"}
@@ -285,7 +288,7 @@ def test_a_notebook_that_reads_a_log_a_store_or_a_file_beside_its_code_runs_when
                                            '    return len((Path(__file__).parent / "words.json").read_text())\n')
 
     def key() -> str:
-        return take_key(path, small / "nowhere", {}, settings).digest
+        return take_key(open_notebook(path), small / "nowhere", {}, settings).digest
     before = key()
     (small / "shop" / "words.json").write_text("[1, 2]")
     assert key() != before and key() == key()

@@ -20,9 +20,18 @@ import pytest
 from mlbot.errors import InputError
 from mlbot.gates.gate import RECORD, Rules, as_record, judge
 from mlbot.run.forkserver import fork_server
+from mlbot.run.judge import judge_notebook
 from mlbot.run.kernel import invalid, sockets
-from mlbot.run.notebook import parse_notebook
-from mlbot.run.pipeline import check_notebook, find_notebooks, judge_notebook, prepare_run, read_notebook, run_notebook
+from mlbot.run.notebook import (
+    check_notebook,
+    find_notebooks,
+    open_notebook,
+    open_pipeline,
+    parse_notebook,
+    read_notebook,
+)
+from mlbot.run.pipeline import run_notebook
+from mlbot.run.request import RunRequest, check_request
 from mlbot.settings import Target, load_settings
 from mlbot.stats.scores import share
 
@@ -39,8 +48,8 @@ def run(notebook, tmp_path):
         settings = load_settings()
         settings = replace(settings, root=tmp_path, budget=replace(settings.budget, output=megabytes))
         (tmp_path / "out").mkdir()
-        return run_notebook(path, tmp_path / "out", parameters or {}, settings, time.monotonic() + 60 * minutes,
-                            packages=packages)
+        return run_notebook(open_notebook(path), tmp_path / "out", parameters or {}, settings,
+                            time.monotonic() + 60 * minutes, packages=packages)
     return run_cells
 
 
@@ -83,7 +92,7 @@ def test_what_a_notebook_leaves_is_a_notebook_whatever_it_was_like_before(notebo
     told["nbformat_minor"] = 4
     (tmp_path / "out").mkdir()
     path.write_text(json.dumps(told))
-    step = run_notebook(path, tmp_path / "out", {}, load_settings(), time.monotonic() + 120)
+    step = run_notebook(open_notebook(path), tmp_path / "out", {}, load_settings(), time.monotonic() + 120)
     assert step.exit_code == 1 and [verdict.gate for verdict in step.given] == ["accuracy", "other"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -97,7 +106,7 @@ def test_a_notebook_that_ran_and_is_none_is_no_verdict(notebook):
     told = json.loads(path.read_text())
     told["cells"][1]["metadata"]["collapsed"] = "yes"
     path.write_text(json.dumps(told))
-    step = run_notebook(path, path.parent, {}, load_settings(), time.monotonic() + 120)
+    step = run_notebook(open_notebook(path), path.parent, {}, load_settings(), time.monotonic() + 120)
     assert step.exit_code == 3 and "is no valid notebook" in only(step)
 
 
@@ -254,7 +263,7 @@ def test_two_projects_may_run_at_once_in_one_program(notebook, tmp_path):
 
     def work(folder):
         (folder / "out").mkdir(parents=True)
-        return run_notebook(path, folder / "out", {}, replace(settings, root=folder), time.monotonic() + 120)
+        return run_notebook(open_notebook(path), folder / "out", {}, replace(settings, root=folder), time.monotonic() + 120)
     with ThreadPoolExecutor(2) as pool:
         assert [step.exit_code for step in pool.map(work, folders)] == [0] * 4
     assert [(folder / "here").read_text() for folder in folders] == list(map(str, folders)) and os.getcwd() == here
@@ -377,7 +386,7 @@ def test_stale_output_is_not_believed(notebook, tmp_path):
     nbformat.write(stale, path)
     assert judge_notebook(read_notebook(path), path.name, Rules(date(2026, 1, 5)))[0] == {}
     (tmp_path / "out").mkdir()
-    step = run_notebook(path, tmp_path / "out", {}, load_settings(), time.monotonic() + 60)
+    step = run_notebook(open_notebook(path), tmp_path / "out", {}, load_settings(), time.monotonic() + 60)
     assert step.given == [] and step.exit_code == 3
 
 
@@ -388,7 +397,8 @@ def test_parameters_arrive_and_kernel_and_language_are_forced(notebook, tmp_path
     foreign.metadata = {"kernelspec": {"name": "julia-1.9", "display_name": "Julia"}}
     nbformat.write(foreign, path)
     (tmp_path / "out").mkdir()
-    step = run_notebook(path, tmp_path / "out", {"target": 0.98, "unused": 1}, load_settings(), time.monotonic() + 60)
+    step = run_notebook(open_notebook(path), tmp_path / "out", {"target": 0.98, "unused": 1}, load_settings(),
+                        time.monotonic() + 60)
     assert step.given[0].target.floor == 0.98 and step.exit_code == 1
 
 
@@ -441,17 +451,19 @@ def test_a_run_that_has_nothing_to_run_imports_nothing_that_runs_notebooks():
 
 
 def test_a_mistyped_parameter_is_refused_before_anything_runs(project):
+    settings = load_settings()
+    pipeline = open_pipeline(settings)
     with pytest.raises(InputError, match=r"unknown parameter 'tagret'.*\n.*did you mean target\?"):
-        prepare_run(load_settings(), {"tagret": 0.9})
+        check_request(RunRequest({"tagret": 0.9}), pipeline, settings)
     with pytest.raises(InputError, match="set by the runner"):
-        prepare_run(load_settings(), {"run": "x"})
+        check_request(RunRequest({"run": "x"}), pipeline, settings)
 
 
 def test_a_gate_after_the_release_is_refused(project, notebook):
     path = notebook(PASSES.replace('gate("accuracy"', 'gate("fairness"'), name="5_fairness.ipynb")
     path.rename(project / "nbs" / "pipeline" / path.name)
     with pytest.raises(InputError, match="runs after the release"):
-        prepare_run(load_settings(), {})
+        check_request(RunRequest(), open_pipeline(load_settings()), load_settings())
 
 
 def test_an_empty_pipeline_folder_is_refused(project):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -309,33 +310,33 @@ def test_a_production_file_that_cannot_be_used_stops_the_run(project, mlbot, csv
 def test_two_first_runs_at_once_follow_one_another_and_the_second_says_that_it_waits(project, monkeypatch, capsys):
     """So it is judged against the champion that the first has released; runs that release nothing do not wait."""
     import threading
-    from argparse import Namespace
 
     from mlbot.cli import run as cli
+    from mlbot.run.request import RunRequest
     began, inside, said = threading.Event(), [], []
 
-    def run_now(options) -> int:
+    def run_now(request, settings, junit) -> int:
         inside.append(1)
         said.append(sum(inside))
         began.set()
-        if options.wait:
+        if request.rows:
             waits.wait(20)
         inside.pop()
         return 0
     waits = threading.Event()
     monkeypatch.setattr(cli, "run_now", run_now)
     monkeypatch.setattr(cli, "say_waits", waits.set)
-    given = {"no_release": False, "champion": False, "until": "", "minutes": 1.0}
-    first = threading.Thread(target=cli.run, args=[Namespace(**given, wait=True)])
+    usual, waiting, settings = RunRequest(minutes=1.0), RunRequest(minutes=1.0, rows=1), load_settings()
+    first = threading.Thread(target=cli.execute, args=[waiting, settings])
     first.start()
-    assert began.wait(20) and cli.run(Namespace(**given, wait=False)) == 0
+    assert began.wait(20) and cli.execute(usual, settings) == 0
     first.join()
     assert waits.is_set() and said == [1, 1]
-    first = threading.Thread(target=cli.run, args=[Namespace(**given, wait=True)])
+    first = threading.Thread(target=cli.execute, args=[waiting, settings])
     waits.clear()
     began.clear()
     first.start()
-    assert began.wait(20) and cli.run(Namespace(**{**given, "no_release": True}, wait=False)) == 0
+    assert began.wait(20) and cli.execute(replace(usual, release=False), settings) == 0
     waits.set()
     first.join()
     assert said[2:] == [1, 2]

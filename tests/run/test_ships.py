@@ -42,7 +42,9 @@ from mlbot.run.folder import (
     seal,
     today,
 )
-from mlbot.run.pipeline import Progress, prepare_run, run_pipeline
+from mlbot.run.notebook import open_pipeline
+from mlbot.run.pipeline import Progress, run_pipeline
+from mlbot.run.request import RunRequest, check_request
 from mlbot.settings import Target, load_settings
 from mlbot.stats.scores import gain, share
 
@@ -228,7 +230,7 @@ WITHIN = {"verdicts.json": ("3", TRICKS["a score in verdicts.json"]), "predictio
 def test_a_run_that_is_touched_while_it_runs_ends_without_a_release(judged, settings, trick):
     """The runner looks before each notebook, and says which file has changed."""
     folder, (step, how) = new_run(settings.places.runs), WITHIN[trick]
-    result = run_pipeline(settings, folder, {}, progress=tamper_after(folder, step, how))
+    result = run_pipeline(RunRequest(), settings, folder, tamper_after(folder, step, how))
     assert result.exit_code == 3 and "not as it was judged" in str(result.problems[0]), result.problems
     assert not (settings.places.models / POINTER).exists()
 
@@ -239,13 +241,13 @@ def test_a_gate_that_is_named_twice_or_deleted_stops_the_run(judged, settings):
     usual = train.read_text()
     edit(train, ('gate(\\"model_size\\"', 'gate(\\"accuracy\\"'))
     with pytest.raises(InputError, match="two notebooks have a gate 'accuracy'"):
-        prepare_run(settings, {})
+        check_request(RunRequest(), open_pipeline(settings), settings)
     train.write_text(usual)
     notebook = json.loads(gate.read_text())
     notebook["cells"] = [cell for cell in notebook["cells"] if 'gate("robust"' not in "".join(cell["source"])]
     gate.write_text(json.dumps(notebook))
     with pytest.raises(InputError, match="no notebook judges robust"):
-        prepare_run(settings, {})
+        check_request(RunRequest(), open_pipeline(settings), settings)
 
 
 # kept results

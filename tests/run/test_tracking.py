@@ -19,7 +19,7 @@ import pytest
 from mlbot.errors import GateFailed, InputError, NoVerdict
 from mlbot.gates.gate import Waiver, error_of, judge
 from mlbot.run.folder import day_of, load_verdicts
-from mlbot.run.pipeline import Step
+from mlbot.run.judge import Step
 from mlbot.run.publish import build_junit
 from mlbot.run.tracking import address_of, connect, track
 from mlbot.settings import Target, load_settings
