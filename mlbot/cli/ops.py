@@ -160,9 +160,9 @@ def run_and_note(request, junit: str, settings: Settings, attempt, shared) -> in
         try:
             note(shared, attempt, code, str(came[-1].get("run") or "") if came else "")
         except NoVerdict as problem:
-            raise NoVerdict(f"training {attempt.number} ended with exit code {code}, not noted: {problem.found}",
-                            problem.expected, f"{problem.action}; other machines train again tomorrow at the earliest",
-                            problem.place) from None
+            said = f"training {attempt.number} ended with exit code {code}, which could not be noted: {problem.found}"
+            action = f"{problem.action}; other machines train again tomorrow at the earliest"
+            raise NoVerdict(said, problem.expected, action, problem.place) from None
     return code
 
 # %% ../../nbs/cli/06_ops.ipynb #1ded7ef3

@@ -342,13 +342,13 @@ def quick(project, sample_models, monkeypatch):
     """A project with a champion, in which `mlbot run` only says that it ran, and ends as the test wants."""
     calls = []
 
-    def run(options):
-        calls.append(options)
+    def run(request, settings, junit):
+        calls.append(request)
         if isinstance(calls[0], Exception):
             raise calls[0]
         return run.code
     run.code = 0
-    monkeypatch.setattr(cli, "run", run)
+    monkeypatch.setattr(cli, "execute", run)
     shutil.copytree(sample_models, project / "models")
     return project, run, calls
 
@@ -391,8 +391,8 @@ def test_a_due_training_runs_as_mlbot_run_does_and_is_noted(quick, mlbot):
     now = a_week_later(project)
     said = mlbot("retrain", "--now", now.isoformat(), "--minutes", "3", "--data", "sample")
     assert said.returncode == 1 and len(calls) == 1
-    assert calls[0].minutes == 3 and calls[0].data == "sample" and calls[0].why == "retrain: cadence"
-    assert calls[0].day == "" and calls[0].now == now and not calls[0].no_release  # judged by the rules of today
+    assert calls[0].minutes == 3 and calls[0].parameters == {"data": "sample", "why": "retrain: cadence"}
+    assert calls[0].day == "" and calls[0].scheduled == now and calls[0].may_release  # judged by the rules of today
     line = line_of(project)
     assert line["code"] == 1 and line["minutes"] == 8 and line["rows"] == 338 and line["reasons"] == ["cadence"]
     assert mlbot("retrain", "--now", (now + timedelta(hours=20)).isoformat()).returncode == 0 and len(calls) == 1
@@ -413,9 +413,9 @@ def test_a_training_that_breaks_off_is_noted_with_its_code(quick, mlbot, problem
 def test_a_stopped_training_is_noted_too(quick, mlbot, monkeypatch):
     project, _, _ = quick
 
-    def stopped(options):
+    def stopped(request, settings, junit):
         raise SystemExit(143)
-    monkeypatch.setattr(cli, "run", stopped)
+    monkeypatch.setattr(cli, "execute", stopped)
     assert mlbot("retrain", "--force").returncode == 143 and line_of(project)["code"] == 143
 
 
@@ -432,7 +432,7 @@ def test_propose_trains_and_releases_nothing(quick, mlbot):
     project, _, calls = quick
     (project / "settings.ini").write_text("[data]\nsource = sample\n[retrain]\npromote = propose\n")
     mlbot("retrain", "--force")
-    assert calls[0].no_release
+    assert not calls[0].may_release
 
 
 def test_a_wrong_clock_is_an_annotation_in_a_workflow(quick, mlbot):
@@ -447,8 +447,8 @@ def machine(address, tmp_path, monkeypatch, mlbot):
     """Makes a fresh checkout without models that shares `address`, and answers its commands; trainings end as `code` says."""
     trained = []
 
-    def run(options):
-        trained.append((Path.cwd().name, options.why))
+    def run(request, settings, junit):
+        trained.append((Path.cwd().name, request.parameters["why"]))
         if isinstance(machine.code, BaseException):
             raise machine.code
         return machine.code
@@ -458,7 +458,7 @@ def machine(address, tmp_path, monkeypatch, mlbot):
         (tmp_path / name / "settings.ini").write_text(f"[data]\nsource = sample\n[places]\ncarried = {address}\n")
         return lambda *words: mlbot(*words, cwd=tmp_path / name)
     machine.code, machine.trained = 1, trained
-    monkeypatch.setattr(cli, "run", run)
+    monkeypatch.setattr(cli, "execute", run)
     return machine
 
 
