@@ -52,8 +52,22 @@ def pytest_xdist_make_scheduler(config, log):
     return Files(config, log)
 
 
-def pytest_collection_modifyitems(items):
-    """The slowest files first, so that no worker is left alone with one of them at the end."""
+def pytest_addoption(parser):
+    """`--all`: also the tests marked `long`."""
+    parser.addoption("--all", action="store_true", help="also soak tests and benchmarks in small (marked long)")
+
+
+def pytest_configure(config):
+    """A test that is asked for by its file or name runs, long or not."""
+    config.option.all = config.option.all or config.args_source is pytest.Config.ArgsSource.ARGS
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out long tests unless asked. The slowest files first, so that no worker is left alone with one at the end."""
+    if not config.option.all:
+        left = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     items.sort(key=lambda item: SLOW.index(item.path.stem) if item.path.stem in SLOW else len(SLOW))
 
 

@@ -16,6 +16,7 @@ def test_prediction_is_compared_with_the_pipeline(root):
         done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_settings_of_the_model_are_compared_on_training_rows(root):
     command = [sys.executable, "benchmarks/model.py", "sample", "--penalty", "1", "2", "--characters", "1,4", "2,4"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
@@ -31,6 +32,7 @@ def percent(pattern, text):
     return float(re.search(pattern, text)[1])
 
 
+@pytest.mark.long
 def test_gates_keep_what_was_asked_of_them(root):
     done = run(root, "benchmarks/verdicts.py", "--draws", "600")
     assert done.returncode == 0, done.stderr
@@ -55,6 +57,7 @@ def test_the_readme_states_what_the_benchmark_prints(root):
     assert f"blocks {min(peers):.0f} to {max(peers):.0f} % of the retrains" in text
 
 
+@pytest.mark.long
 def test_the_published_sizes_come_out_to_the_digit_and_the_promise_holds(root):
     done = run(root, "benchmarks/labels_needed.py", "--draws", "1500")
     assert done.returncode == 0 and len(re.findall(r"   yes  ", done.stdout)) == 16, done.stdout + done.stderr
@@ -62,6 +65,7 @@ def test_the_published_sizes_come_out_to_the_digit_and_the_promise_holds(root):
     assert len(broken) == 4 and max(broken) <= 10
 
 
+@pytest.mark.long
 def test_runners_of_notebooks_are_compared(root):
     done = run(root, "benchmarks/gates_in_notebooks.py")
     assert re.search(r"^mlbot run +1 +\d+ +first, second, third +- +yes$", done.stdout, re.MULTILINE), done.stderr
@@ -69,6 +73,7 @@ def test_runners_of_notebooks_are_compared(root):
     assert re.search(r"^papermill +1 +\d+ +second +- +no$", done.stdout, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_usual_splits_move_test_rows_into_training_and_ours_do_not(root):
     done = run(root, "benchmarks/split.py", "--rows", "1500")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -86,6 +91,7 @@ def test_usual_splits_move_test_rows_into_training_and_ours_do_not(root):
     assert found and found[1] == found[2] != "0"
 
 
+@pytest.mark.long
 def test_data_does_not_grow_the_repository_and_a_batch_costs_what_it_is(root):
     done = run(root, "benchmarks/store.py", "--megabytes", "2", "--batches", "4")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -94,6 +100,7 @@ def test_data_does_not_grow_the_repository_and_a_batch_costs_what_it_is(root):
     assert last[0] == "4" and float(last[8]) < 0.2 < float(last[10])
 
 
+@pytest.mark.long
 def test_tables_made_in_parts_are_those_made_in_memory_and_by_dask(root):
     done = run(root, "benchmarks/prepare.py", "--rows", "3000", "6000", "--dask")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -102,6 +109,7 @@ def test_tables_made_in_parts_are_those_made_in_memory_and_by_dask(root):
     assert int(near.replace(",", "")) > 100 and int(without) <= 1
 
 
+@pytest.mark.long
 def test_tiers_are_put_beside_each_other_and_answer_as_they_were_trained(root, tmp_path):
     from mlbot.model.encoder import write_tiny_encoder
     folder = write_tiny_encoder(tmp_path / "tiny", "i need a new card my badge the leave".split())
@@ -119,6 +127,7 @@ def test_few_rows_are_drawn_anew_each_time(root):
     assert found and 0.4 < float(found[1]) < 0.95 and float(found[2]) > 0, done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_the_component_for_what_is_out_of_scope_is_put_beside_simple_scores(root, public):
     public("clinc150")
     done = run(root, "benchmarks/scope.py", "--rows", "25")
@@ -128,6 +137,7 @@ def test_the_component_for_what_is_out_of_scope_is_put_beside_simple_scores(root
     assert len(re.findall(r"test AUROC 0\.\d{3}, at its threshold: out of scope found 0\.\d{3}", done.stdout)) == 2
 
 
+@pytest.mark.long
 def test_many_rows_are_fitted_beside_hashing_and_svm(root):
     done = run(root, "benchmarks/scale.py", "--rows", "900", "1300", "--svc", "900")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -136,6 +146,7 @@ def test_many_rows_are_fitted_beside_hashing_and_svm(root):
     assert peer < ours < svc + 0.02 and "exponent of our time over rows" in done.stdout
 
 
+@pytest.mark.long
 def test_the_service_is_put_beside_a_constant(root):
     if not shutil.which("wrk"):
         pytest.skip("wrk is not here (Debian: apt install wrk)")
@@ -145,6 +156,7 @@ def test_the_service_is_put_beside_a_constant(root):
     assert re.search(r"^constant / mlbot: CPU a request \d+\.\d times", done.stdout, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_the_service_holds_under_faults(root):
     done = run(root, "benchmarks/faults.py", "--swaps", "4", "--kills", "10", "--requests", "300")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -153,6 +165,7 @@ def test_the_service_holds_under_faults(root):
     assert done.stdout.splitlines()[-1].endswith("5xx: 0"), done.stdout
 
 
+@pytest.mark.long
 def test_our_key_reruns_what_an_edit_can_change_and_nothing_else(root):
     done = run(root, "benchmarks/cache.py")
     assert done.returncode == 0 and "mlbot is right in 7 of 7" in done.stdout, done.stdout + done.stderr
@@ -164,11 +177,13 @@ def test_our_key_reruns_what_an_edit_can_change_and_nothing_else(root):
         assert f"| {name} | {' | '.join(cells)} |" in readme, name
 
 
+@pytest.mark.long
 def test_both_architectures_give_the_same_models_and_verdicts(root):
     done = run(root, "benchmarks/architectures.py", "--weeks", "0", "--data", "sample")
     assert done.returncode == 0 and done.stdout.endswith("the same models and verdicts\n"), done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_kernels_start_both_ways(root):
     done = run(root, "benchmarks/kernels.py", "--kernels", "1")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -234,6 +249,7 @@ def test_what_intervals_cover_is_shown_line_by_line(root):
     assert len(re.findall(r"^median time +\d+ +- +9[\d.]+%|^median time +\d+ +- +100.0%", done.stdout, re.MULTILINE)) == 3
 
 
+@pytest.mark.long
 def test_planted_labels_are_found_beside_confident_learning(root):
     done = run(root, "benchmarks/suspects.py", "--sets", "20 x 30")
     ours = re.search(r"^random words, 20 x 30 +600 +0 +\d+ +(\d+)% +100%", done.stdout, re.MULTILINE)

@@ -132,14 +132,17 @@ QUICK = ("tests/test_quick.py", "tests/gates/test_target.py", "tests/gates/test_
 
 
 def test(options: argparse.Namespace) -> int:
-    """All tests, on all cores; one worker more than there are, because kernels that start leave them idle."""
+    """The tests, on all cores; one worker more than there are, because kernels that start leave them idle."""
     workers = min((os.cpu_count() or 1) + 1, 12)
     if options.quick:
         print("test: about a minute; all tests: python3 -m mlbot test", flush=True)
         return in_checkout("pytest", "-q", "-n", str(min(workers, 3)), *QUICK, *options.rest)
-    if not options.rest:
-        print("test: about 25 minutes on two cores; in a minute: python3 -m mlbot test --quick", flush=True)
-    return in_checkout("pytest", "-n", str(workers), "--dist", "loadgroup", *options.rest)
+    every = ["--all"] * options.all
+    if options.all:
+        print("test: everything, about half an hour on two cores", flush=True)
+    elif not options.rest:
+        print("test: about 10 minutes on two cores; everything: --all; in a minute: --quick", flush=True)
+    return in_checkout("pytest", "-n", str(workers), "--dist", "loadgroup", *every, *options.rest)
 
 # %% ../../nbs/cli/07_project.ipynb #9ebd17c2
 def add_test(commands) -> None:
@@ -147,6 +150,7 @@ def add_test(commands) -> None:
     command = add_command(commands, "test", example="mlbot test tests/data", extra="dev",
                           help="all tests of the checkout; options are pytest's")
     command.add_argument("--quick", action="store_true", help="prove the installation in a minute")
+    command.add_argument("--all", action="store_true", help="also soak tests, and the benchmarks in small")
     command.set_defaults(call=test, rest=[])
 
 # %% ../../nbs/cli/07_project.ipynb #8d825ca3

@@ -81,6 +81,7 @@ def test_a_published_split_is_kept(name, tmp_path, public):
     assert_same(done, public(name), columns)
 
 
+@pytest.mark.long
 def test_processes_and_a_dask_cluster_give_the_identical_tables(company_file, tmp_path):
     from distributed import LocalCluster
     columns = Columns(context=("role", "location"))
@@ -165,6 +166,7 @@ def test_hopeless_data_a_folder_that_is_there_and_a_cluster_that_is_not_are_refu
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
 
 
+@pytest.mark.long
 def test_a_killed_worker_is_no_verdict_and_a_terminated_command_leaves_nothing(tmp_path, project, monkeypatch):
     rows = "".join(f"word{at} and {at * at},intent {at % 2}\n" for at in range(300_000))
     (project / "rows.csv").write_text("text,intent\n" + rows)

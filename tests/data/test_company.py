@@ -337,6 +337,7 @@ def test_three_yardsticks_come_with_the_company(project):
     assert len(sample.rows) == 600
 
 
+@pytest.mark.long
 def test_the_figures_are_those_that_were_asked_for():
     """The bands of the acceptance, widened by what ten random splits of some 230 test rows leave open (0.02)."""
     found = list(figures.measure(splits=4))

@@ -54,6 +54,7 @@ def test_one_person_who_sends_ten_thousand_corrections_is_not_heard_and_others_a
     assert (many["reason"] == "").sum() == 50 and set(many["reason"]) == {"", "more than 50 from one person"}
 
 
+@pytest.mark.long
 def test_ten_thousand_corrections_spread_over_many_files_and_days_are_capped_too():
     """One person sends ten files of 100 rows a day for ten days, another one a file: the first is heard 50 times in all."""
     start, history, known = datetime(2026, 1, 1, tzinfo=UTC), [], NOTHING.assign(batch="")

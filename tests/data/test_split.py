@@ -233,6 +233,7 @@ def twisted(random, texts):
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("with_groups", [False, True])
 def test_over_many_batches_no_side_ever_moves_and_no_near_pair_stands_on_both(with_groups):
     """Twenty batches of new, near, re-sent and re-ordered texts, in groups or not; brute force looks at every pair."""
@@ -261,6 +262,7 @@ def test_over_many_batches_no_side_ever_moves_and_no_near_pair_stands_on_both(wi
     assert 0.15 < (known["life"] == "test").mean() < (0.5 if with_groups else 0.35)  # quarantine takes training rows first
 
 
+@pytest.mark.long
 def test_over_ten_years_a_quarter_is_for_testing():
     """A batch a month: the share stays where the hash allows, and every text stays where it was."""
     known = NOTHING

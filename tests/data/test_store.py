@@ -220,6 +220,7 @@ def writer(url, name, first, last):
                             text=True, cwd=root, env={**os.environ, "PYTHONPATH": root})
 
 
+@pytest.mark.long
 def test_two_writers_that_are_killed_at_random_lose_nothing_that_they_were_told_is_stored(tmp_path):
     """Two writers of 200 batches each, now one and now the other is killed: each acknowledged batch is there once."""
     url, luck, told, running, kills = str(tmp_path / "store"), random.Random(0), {"a": 0, "b": 0}, {}, {"a": 0, "b": 0}
@@ -452,6 +453,7 @@ def made_up(number, rows=4000):
     return rows_of([" ".join([*luck.choice(words, 8), str(number), str(at)]) for at in range(rows)], f"{number:016}")
 
 
+@pytest.mark.long
 def test_a_batch_uploads_its_own_bytes_only_however_many_are_there(s3, monkeypatch):
     """Measured on the wire to a storage account: the eighth batch costs what the second one did, but for a few requests."""
     uploaded = []
@@ -467,6 +469,7 @@ def test_a_batch_uploads_its_own_bytes_only_however_many_are_there(s3, monkeypat
     assert wire.up < 0.25 * as_csv                                            # sent again: requests, and no row
 
 
+@pytest.mark.long
 def test_an_account_that_goes_away_while_a_batch_is_added_has_it_whole_or_not_at_all(s3, monkeypatch):
     append(made_up(0, 200), s3, {}, placed)
     with wired(monkeypatch) as wire:

@@ -207,6 +207,7 @@ def test_duplicates_and_small_intents_are_counted(csv_file):
     assert "1  exact duplicates" in found and "2  intents with fewer than 10 rows: a 2, b 1" in found
 
 
+@pytest.mark.long
 def test_a_million_rows_need_at_most_three_times_their_file(tmp_path):
     path = tmp_path / "large.csv"
     with path.open("w", encoding="utf-8") as file:

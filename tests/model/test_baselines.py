@@ -70,6 +70,7 @@ def test_a_contender_that_fails_is_said_and_ours_is_an_error(monkeypatch):
         list(contest(SIDES, ["role"], SETTINGS.model, names=["fasttext"]))
 
 
+@pytest.mark.long
 def test_each_tier_is_a_contender_and_an_encoder_that_is_nowhere_is_said(tmp_path, monkeypatch):
     words = sorted(set(" ".join(SIDES.train["text"]).lower().split()))
     folder = write_tiny_encoder(tmp_path / "tiny", words, width=16)
@@ -93,6 +94,7 @@ def die(*words):
     os._exit(9)
 
 
+@pytest.mark.long
 def test_the_command_prints_one_table(project, mlbot):
     done = mlbot("benchmark", "sample", "--only", "majority", "TF-IDF + logistic regression", "mlbot light")
     assert done.returncode == 0, done.stderr

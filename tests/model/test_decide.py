@@ -157,6 +157,7 @@ def test_each_new_gate_can_be_red(project, write_settings, quick_company, mlbot)
     assert "best intent right" in page and "person alone would cost 3 a message" in page
 
 
+@pytest.mark.long
 def test_a_perfect_model_with_blank_groups_and_very_long_texts_is_judged(project, mlbot):
     whats = ("badge", "leave", "room")
     rows = [f"{what} number {at} please {at * at},{what},{'ab'[at % 2]}," for at in range(60) for what in whats]

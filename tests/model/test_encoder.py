@@ -75,6 +75,7 @@ GOLDEN = {
 }
 
 
+@pytest.mark.long
 def test_a_real_encoder_says_what_its_makers_say(minilm):
     files = build_encoder(str(minilm), list(GOLDEN))
     full = {**files, ENCODER: bert(*parts(minilm), read_recipe(minilm)).SerializeToString()}
@@ -335,6 +336,7 @@ def test_a_light_model_asks_for_no_encoder():
     assert encoder_of(replace(SETTINGS.model, tier="light", encoder="nowhere"), []) is None
 
 
+@pytest.mark.long
 def test_a_run_with_an_encoder_in_a_folder_of_the_project_ends_green(project, mlbot, tier="encoder"):
     write_tiny_encoder(project / "tiny", WORDS, width=16)
     (project / "settings.ini").write_text(

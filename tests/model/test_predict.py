@@ -305,6 +305,7 @@ def test_without_a_model_the_next_step_is_named(tmp_path):
         load(tmp_path)
 
 
+@pytest.mark.long
 def test_the_wheel_predicts_with_numpy_and_safetensors_alone(tmp_path, root, folder):
     """Built, installed into a bare environment, imported: nothing else is needed, and everything ships."""
     source = tmp_path / "source"

@@ -34,6 +34,7 @@ def model(number):
                           {"model": {"words": [1, 2], "characters": [1, 4]}})
 
 
+@pytest.mark.long
 def test_kill_9_at_any_moment_leaves_a_complete_champion(tmp_path):
     """Processes that release models without pause are killed, many times; after each, the champion is whole."""
     models, chance = tmp_path / "models", random.Random(0)

@@ -111,6 +111,7 @@ def cluster():
         yield running.scheduler_address
 
 
+@pytest.mark.long
 def test_processes_and_a_cluster_find_the_same(cluster):
     alone = search(ROWS, CONTEXT, SETTINGS.model, tries=3, folds=2)
     both = search(ROWS, CONTEXT, SETTINGS.model, tries=3, folds=2, workers="2")
@@ -135,6 +136,7 @@ def test_other_seeds_answer_the_same_by_processes_and_by_a_cluster(cluster, monk
     assert list(answers_of_seeds(ROWS, CONTEXT, SETTINGS.model, SIDES.test, 1, workers="tcp://nowhere:1")) == ["seed 1"]
 
 
+@pytest.mark.long
 def test_an_encoder_goes_with_the_work(tmp_path):
     folder = write_tiny_encoder(tmp_path / "tiny", set(" ".join(ROWS["text"]).lower().split()))
     model = replace(SETTINGS.model, tier="static", encoder=str(folder))
@@ -143,6 +145,7 @@ def test_an_encoder_goes_with_the_work(tmp_path):
     assert found.complete and table(found) == table(search(ROWS, CONTEXT, model, tries=2, folds=2, encoder=encoder))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tier", ["static", "encoder"])
 def test_processes_ask_an_encoder_about_each_text_once(tmp_path, monkeypatch, tier):
     """It is asked here, before the processes start; they are given a folder, in the place that was named, and leave none."""

@@ -71,6 +71,7 @@ def test_a_promote_that_dies_anywhere_leaves_one_whole_champion_and_can_be_said_
     assert deaths >= 5 and seen == {champion, other}
 
 
+@pytest.mark.long
 def test_a_push_that_dies_anywhere_is_carried_whole_by_the_next_one(pair, tmp_path):
     models, champion, other = pair
     promote(models, other, FACTS)

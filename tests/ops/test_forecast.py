@@ -47,6 +47,7 @@ def grown(week, rate=0.03, power=1.1, start=3.0 * HOUR, **more):
     return replace(ONE, at=MONDAY + timedelta(weeks=week), rows=rows, seconds=start * (rows / 50_000) ** power, **more)
 
 
+@pytest.mark.long
 def test_forecasts_are_within_their_interval_and_breaches_are_warned_of(root):
     """Synthetic growth of five kinds, noise of 5 to 30 %, hiccups; at least 90 % of the forecasts hold."""
     command = [sys.executable, "benchmarks/forecast.py", "--worlds", "4"]

@@ -67,6 +67,7 @@ def named(reason, now, attempts=(), seen=SEEN, policy=WEEKLY):
     return next(item for item in due(now, list(attempts), seen, policy).reasons if item.name == reason)
 
 
+@pytest.mark.long
 def test_years_of_schedules_give_one_training_each_time_due(root):
     """Clock jumps, summer time, standstills, crashes and two schedulers: no slot twice, none missed."""
     command = [sys.executable, "benchmarks/schedules.py", "--years", "2"]
@@ -510,6 +511,7 @@ def test_an_account_that_does_not_answer_gives_no_verdict_and_no_training(machin
     assert len(machine.trained) == 1
 
 
+@pytest.mark.long
 def test_two_real_machines_at_once_train_once_and_warn_of_the_budget(tmp_path_factory, mlbot, root):
     """Two checkouts that share a folder start in the same second: one trains, the other finds the ticket; both end well.
 

@@ -215,6 +215,7 @@ def steps(done) -> dict[str, str]:
     return {line[11:61].strip(): line[61:].strip() for line in lines}
 
 
+@pytest.mark.long
 def test_architecture_service_runs_here_step_by_step(repository, mlbot):
     """Each command of each workflow is executed in a clone: checks, training when due, a proposal on trial, promotion."""
     done = mlbot("ci", "run")

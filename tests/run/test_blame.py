@@ -146,6 +146,7 @@ def test_a_bad_batch_is_the_data_and_is_named(short):
     assert [name for name, _, _ in found.units] == ["week 3"]
 
 
+@pytest.mark.long
 def test_both_at_once_are_both_named(short):
     rows, test = sides()
     old = leave_run("old", rows, test)
@@ -175,6 +176,7 @@ ENCODED = START + "[model]\ntier = encoder\nencoder = tiny\nwords = 3 3\ncharact
     "context_weight = 0.1\nencoder_weight = 100\n"  # words alone say little
 
 
+@pytest.mark.long
 def test_another_encoder_behind_the_same_name_is_the_encoder(short):
     """Code, data and packages are the same, and the folder of the encoder holds other files: that is named."""
     (short / ".gitignore").write_text("runs/\nmodels/\ntiny/\n")
@@ -317,6 +319,7 @@ def crossings(repository):
     return ask
 
 
+@pytest.mark.long
 def test_crossings_by_processes_and_by_a_cluster_without_our_files_are_the_same(crossings, monkeypatch):
     """Old code and uncommitted new code alike; the cluster has archives only, and each crossing is heard of in its order."""
     alone, heard = crossings("1")

@@ -3,6 +3,7 @@
 import json
 
 import pandas as pd
+import pytest
 
 from mlbot.data.source import choose, load_source
 from mlbot.data.split import split
@@ -10,6 +11,7 @@ from mlbot.model.train import fit_plain
 from mlbot.settings import load_settings
 
 
+@pytest.mark.long
 def test_a_public_set_is_run_from_its_file(project, write_settings, mlbot, public):
     """A part of its training rows, all of its test rows."""
     write_settings(project, "[data]\nsuspects = 0\n[model]\nfolds = 2\n[targets]\nintents.floor =\n")
@@ -27,6 +29,7 @@ def test_a_public_set_is_run_from_its_file(project, write_settings, mlbot, publi
     assert [item for item in findings if "text stands on the test side" in item["what"] and item["n"] >= 1]
 
 
+@pytest.mark.long
 def test_a_public_set_reaches_what_it_reached_before(public):
     public("banking77")
     settings = load_settings()
@@ -36,6 +39,7 @@ def test_a_public_set_reaches_what_it_reached_before(public):
     assert (fit_plain(sides.train, [], settings.model).predict(sides.test) == sides.test["intent"]).mean() >= 0.917
 
 
+@pytest.mark.long
 def test_a_public_set_with_texts_out_of_scope_keeps_them_apart_and_reaches_its_floor(public):
     public("clinc150")
     settings = load_settings()

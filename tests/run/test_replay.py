@@ -36,6 +36,7 @@ def described(path):
     return next(node.text for node in ElementTree.parse(path).iter() if node.tag.endswith("description"))
 
 
+@pytest.mark.long
 def test_the_ten_weeks_are_lived_through_and_drawn_as_in_the_readme(tmp_path, root):
     """Three yardsticks, a verdict and the events of each week; and good in test is not good in production."""
     output, numbers, picture = live(tmp_path)

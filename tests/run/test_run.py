@@ -240,6 +240,7 @@ def test_words_that_no_command_has_are_refused_in_six_lines(mlbot, words, says):
     assert len(done.stderr.splitlines()) <= 6
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_terminated_run_leaves_no_kernel(project, number):
     import psutil
