@@ -272,8 +272,12 @@ def checkout() -> Path:
 
 # %% ../../nbs/cli/00_shared.ipynb #305b61e8
 def in_checkout(*command: str) -> int:
-    """Run a module of this Python at the top of the checkout; its exit code is ours."""
-    return run_program([sys.executable, "-m", *command], cwd=checkout()).returncode
+    """Run a module of this Python at the top of the checkout; its exit code is ours.
+
+    Bytecode is kept: the tests start hundreds of processes, and each of them would compile all modules again.
+    """
+    keeps = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return run_program([sys.executable, "-m", *command], cwd=checkout(), env=keeps).returncode
 
 # %% ../../nbs/cli/00_shared.ipynb #9087c6a1
 def print_error(error: MlbotError) -> None:

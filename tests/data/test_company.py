@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,12 @@ import company as figures  # noqa: E402  (benchmarks/company.py)
 
 PLAN = read_toml("company.toml")
 RENDERED = "815eb58d2220e308"  # changes with each wording
-TRUTH = {item.id: item for _, truths in draw_weeks() for item in truths}
+
+
+@cache
+def truth_of_all():
+    """What each message of the company means, by its id."""
+    return {item.id: item for _, truths in draw_weeks() for item in truths}
 
 
 def rows_of(number):
@@ -97,7 +103,7 @@ def test_people_are_dealt_in_the_shares_of_the_plan():
 def test_every_language_is_heard_on_both_sides():
     spoken = {wording.id: wording.language for wording in wordings()}
     for side in "LP":
-        said = Counter(spoken[item.wording] for name, item in TRUTH.items() if name.startswith(side))
+        said = Counter(spoken[item.wording] for name, item in truth_of_all().items() if name.startswith(side))
         assert {"en", "de", "fr", "es"} <= set(said) and 0.82 <= said["en"] / sum(said.values()) <= 0.96, said
 
 
@@ -267,7 +273,7 @@ def test_nobody_is_on_both_sides():
 def test_role_and_location_decide_what_exists():
     for week in weeks():
         for row in [*week.labelled, *week.production]:
-            truth = TRUTH.get(row.id)
+            truth = truth_of_all().get(row.id)
             if truth and truth.final != OOS and not truth.wording.startswith("ambiguous/"):
                 assert processes()[truth.final].exists(row.role, row.location)
 
@@ -276,13 +282,14 @@ def test_context_decides_what_an_ambiguous_text_means():
     for name, theme in PLAN["ambiguous"].items():
         assert len(set(theme["means"].values())) >= 2, name
     row = next(row for row in labelled_rows() if row.wording.startswith("ambiguous/card/"))
-    meant = {person.role: TRUTH[person.id].final for week in weeks() for person in week.production
-             if TRUTH[person.id].wording.startswith("ambiguous/card/")}
+    meant = {person.role: truth_of_all()[person.id].final for week in weeks() for person in week.production
+             if truth_of_all()[person.id].wording.startswith("ambiguous/card/")}
     assert row.intent in [*PLAN["ambiguous"]["card"]["means"].values(), "company_card"] and len(set(meant.values())) >= 2
 
 
 def wrong_share(number):
-    return sum(row.intent != TRUTH[row.id].intent for row in rows_of(number) if row.id in TRUTH) / 270
+    truth = truth_of_all()
+    return sum(row.intent != truth[row.id].intent for row in rows_of(number) if row.id in truth) / 270
 
 
 def test_labels_are_wrong_in_the_noisy_week_and_hardly_elsewhere():
@@ -321,7 +328,7 @@ def test_the_script_sends_test_rows_again_and_none_of_them_is_trained_on():
 
 
 def test_a_roll_out_shifts_what_production_asks():
-    share = [sum(TRUTH[row.id].final in ("vpn_access", "mfa_device") for row in week.production) / 400
+    share = [sum(truth_of_all()[row.id].final in ("vpn_access", "mfa_device") for row in week.production) / 400
              for week in weeks()[1:]]
     assert min(share[2:4]) > 2 * max(share[:2] + share[4:]) or min(share[2:4]) > max(share[:2] + share[4:])
 
