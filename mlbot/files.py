@@ -43,7 +43,7 @@ def sweep(folder: Path, pattern: str) -> None:
             if time.time() - path.stat().st_mtime > ABANDONED:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-
+# %% ../nbs/02_files.ipynb #525b42cb
 def open_beside(path: Path, **how):
     """Open a new file beside `path`, to be renamed to it: with the rights of the file that is there, else of the umask.
 
@@ -55,7 +55,7 @@ def open_beside(path: Path, **how):
         os.chmod(file.name, path.stat().st_mode & 0o777)
     return file
 
-
+# %% ../nbs/02_files.ipynb #17e1865f
 def folder_beside(path: Path) -> Path:
     """Make a new folder beside `path`, to be renamed to it, with the rights that the umask leaves."""
     sweep(path.parent, ".new-*")
@@ -63,7 +63,7 @@ def folder_beside(path: Path) -> Path:
     new.mkdir()
     return new
 
-
+# %% ../nbs/02_files.ipynb #f2565c08
 def write_atomic(path: Path, write, binary: bool = False, private: bool = False) -> None:
     """Call `write(file)` on a new file, of text in UTF-8 or of bytes, and put it at `path` in one step.
 
@@ -128,7 +128,7 @@ def any_console() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
-
+# %% ../nbs/02_files.ipynb #1cd47b5a
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Hold a folder for oneself; others who ask wait. Where the system knows no such locks (Windows), nobody waits."""
@@ -219,7 +219,7 @@ def read_key(file: Path) -> bytes:
         return b""
     return b"" if len(found) < SHORTEST_KEY or (os.name == "posix" and mode & 0o077) else found
 
-
+# %% ../nbs/02_files.ipynb #cb4f637f
 def key_of(models: Path) -> bytes:
     """The key of a project: the shared one, or its own in `models/.key`, which is made when it is missing.
 

@@ -50,7 +50,7 @@ class Commands(Parser):
             parts.append("\n".join([f"{title}:", *(f"  {name:<10} {words}" for name, words in commands)]))
         return "\n\n".join(parts) + "\n"
 
-
+# %% ../../nbs/cli/08_main.ipynb #a23beea4
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = Commands("mlbot", description="Train, judge and release the intent model of a bot.")

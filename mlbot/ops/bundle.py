@@ -78,7 +78,7 @@ def build_wheel(checkout: Path, to: Path) -> None:
         here = ["--no-build-isolation"] if importlib.util.find_spec("setuptools") else []
         call_pip("wheel", "--no-deps", *here, "--wheel-dir", str(to), somewhere, env={"SOURCE_DATE_EPOCH": EPOCH})
 
-
+# %% ../../nbs/ops/03_bundle.ipynb #e346313e
 def rebuild_wheel(to: Path) -> None:
     """Put the wheel of the installed mlbot together again."""
     installed = importlib.metadata.distribution("mlbot")
@@ -177,7 +177,7 @@ def served_settings(settings: Settings) -> str:
     own.write(text)
     return "# Settings of a server, from the project's; made by mlbot bundle.\n\n" + text.getvalue()
 
-
+# %% ../../nbs/ops/03_bundle.ipynb #098f0a4e
 def refuse_password(value: str, name: str, place: str) -> None:
     """Raise InputError for a value that must not be copied around."""
     if any(map(secrets_in, value.split())) or secrets_in(value):
@@ -271,7 +271,7 @@ def linked(link: Path) -> str:
     """Where a link points to, '' when there is none."""
     return os.readlink(link) if link.is_symlink() else ""
 
-
+# %% ../../nbs/ops/03_bundle.ipynb #91afa635
 def fill_unit(template: str, target: str) -> str:
     """The unit of systemd for a folder. Raises InputError for a folder whose name could end a line or a quotation in it."""
     if re.search(r"[\x00-\x1f\x7f\"'\\]", target) or not target.isprintable():
@@ -281,7 +281,7 @@ def fill_unit(template: str, target: str) -> str:
     values = {"TARGET": path, "PROGRAM": f"{path}/current/venv/bin/mlbot", "SHELL": shlex.quote(target)}
     return re.sub(r"@([A-Z]+)@", lambda found: values[found[1]], template)
 
-
+# %% ../../nbs/ops/03_bundle.ipynb #ff616ae1
 def use_bundle(release: Path, target: Path) -> str:
     """Let an installed bundle serve in `target`: its champion first, then its program and settings. The name of the champion.
 
@@ -304,7 +304,7 @@ def use_bundle(release: Path, target: Path) -> str:
     write_atomic(target / "mlbot.service", lambda file: file.write(unit))
     return champion(target / "models").name
 
-
+# %% ../../nbs/ops/03_bundle.ipynb #d5d4365a
 def bundle_before(target: Path) -> Path:
     """The bundle that served before the present one. Raises InputError when there was none."""
     before = linked(target / "previous")

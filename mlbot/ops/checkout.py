@@ -71,7 +71,7 @@ def unclean(root: Path) -> list[str]:
                 break
     return found
 
-
+# %% ../../nbs/ops/00_checkout.ipynb #779d24e3
 def exported(root: Path) -> Path | None:
     """The package that the notebooks of a project export; None for a project without one."""
     import tomllib
@@ -79,7 +79,7 @@ def exported(root: Path) -> Path | None:
     how = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("nbdev") if file.is_file() else None
     return root / how["lib_path"] if how else None
 
-
+# %% ../../nbs/ops/00_checkout.ipynb #8c20e46c
 LEFT_OUT = (".git", ".venv", "runs", "models", "data", "bundles", "events", "node_modules", "__pycache__")
 
 
@@ -99,11 +99,11 @@ def out_of_step(root: Path) -> list[str]:
         return [str(package.name / name) for name in names
                 if _text(package / name) != _text(there / name)]
 
-
+# %% ../../nbs/ops/00_checkout.ipynb #cf84c9e9
 def _text(file: Path) -> str:
     return file.read_text(encoding="utf-8") if file.is_file() else ""
 
-
+# %% ../../nbs/ops/00_checkout.ipynb #da219cbe
 def check_notebooks(root: Path) -> None:
     """Raise InputError for notebooks that are not clean or not in step with their package; run those that export.
 

@@ -129,7 +129,7 @@ class Search:
         forms = {text, clean(text)} if len(text) <= 100_000 else {text}  # as it was sent, and as it is stored
         return any(self.of(" ".join(words_in(form))) in self.exact or self.hits(form) for form in forms)
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #3333be8e
 def search_for(texts: Iterable[str], others: Iterable[str], key: bytes, subject: str = "",
                free: Iterable[str] = ()) -> Search:
     """The search for texts of a person. `others`: texts of everybody else; `free`: words that are nobody's."""
@@ -170,7 +170,7 @@ def unescaped(text: str) -> str:
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # two halves are one letter
     return html.unescape(text) if "&" in text else text
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #59c2ec06
 def text_of(data: bytes) -> Iterator[str]:
     """Bytes as text, in parts that overlap."""
     encoding = guess_encoding(data[:1 << 16])
@@ -181,7 +181,7 @@ def text_of(data: bytes) -> Iterator[str]:
         if "\\" in text or "&" in text:
             yield unescaped(text)
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #aae85714
 def rows_of_sqlite(data: bytes) -> Iterator[str]:
     """The texts in the tables of a SQLite database, which a long one spreads over pages."""
     with closing(sqlite3.connect(":memory:")) as copy, suppress(sqlite3.Error):
@@ -190,7 +190,7 @@ def rows_of_sqlite(data: bytes) -> Iterator[str]:
             for row in copy.execute('SELECT * FROM "{}"'.format(table.replace('"', '""'))):
                 yield from (unescaped(value) for value in row if isinstance(value, str))
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #43709977
 def rows_of_parquet(data: bytes) -> Iterator[str]:
     """The texts in a Parquet file. Raises ValueError where nothing here can read one."""
     try:
@@ -202,7 +202,7 @@ def rows_of_parquet(data: bytes) -> Iterator[str]:
     for name in table.column_names:
         yield from (value for value in table.column(name).to_pylist() if isinstance(value, str))
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #ffd0c59a
 def members(data: bytes, name: str) -> Iterator[tuple[str, bytes]]:
     """The files in an archive; none of what is no archive."""
     left = MOST_UNPACKED
@@ -224,7 +224,7 @@ def members(data: bytes, name: str) -> Iterator[tuple[str, bytes]]:
             raise ValueError("an archive that is larger than we unpack")
         yield name.removesuffix(".gz").replace(".tgz", ".tar"), unpacked
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #aac9cb15
 def texts_in(data: bytes, name: str, depth: int = 4) -> Iterator[str]:
     """All that a file says, in parts. Raises ValueError for one that cannot be opened."""
     packed = False
@@ -275,7 +275,7 @@ class Place:
     searched: str
     cleared: str
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #aa0c0af7
 PLACES = (
     Place("store", "texts, labels and pseudonyms in all versions, and in files of writers that lost a race",
           "each row of the table", "rows are deleted, all other versions and unused files destroyed"),
@@ -323,7 +323,7 @@ class Found:
     destroyed: int = 0
     left: list[str] = field(default_factory=list)
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #dc0436dd
 @dataclass(frozen=True)
 class Job:
     """A look at all places. `clear`: whether it destroys; `files`: also in files that people made; `first`: of a request."""
@@ -343,7 +343,7 @@ class Job:
         told = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
         return f"a file in {path.parent.name} that is named after it" if self.search.hits(told) else told
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #9e93b606
 def is_here(place: str) -> bool:
     """Whether a place that settings name is a folder or a file of this machine."""
     return bool(place) and not is_remote(place)
@@ -358,7 +358,7 @@ def walk(folder: Path, skip: Iterable[Path] = ()) -> Iterator[Path]:
                             and here / name not in skip and not (here / name / "pyvenv.cfg").is_file())
         yield from (here / name for name in sorted(names) if not (here / name).is_symlink() and (here / name).is_file())
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #ceab07db
 def look_into(path: Path, job: Job, found: Found) -> bool:
     """Whether a file holds anything; one that cannot be opened is left, with the reason."""
     found.searched += 1
@@ -372,7 +372,7 @@ def look_into(path: Path, job: Job, found: Found) -> bool:
         found.left.append(f"{job.shown(path)} cannot be searched ({str(problem)[:80]}): look into it, or delete it")
         return False
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #4adcf55c
 LARGE = 200_000_000  # bytes; a file that is larger is searched byte by byte only, not unpacked
 
 
@@ -386,7 +386,7 @@ def is_in_large(path: Path, search: Search) -> bool:
             tail = data[-OVERLAP:]
     return False
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #464a2d3d
 def records(path: Path) -> Iterator[tuple[list[str], str]]:
     """The rows of a CSV file, and each as it is written."""
     import csv
@@ -399,7 +399,7 @@ def records(path: Path) -> Iterator[tuple[list[str], str]]:
         yield row, "".join(lines[start:reader.line_num])
         start = reader.line_num
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #da11044e
 def sweep(found: Found, paths: Iterable[Path], job: Job,
           gone: Callable[[Path], object] = lambda path: path.unlink()) -> Found:
     """Look into files, and destroy those that hold something."""
@@ -432,14 +432,14 @@ def in_store(job: Job) -> Found:
                           "or --utterance TEXT")
     return found
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #3ec741d7
 def log_files(settings: Settings) -> list[Path]:
     """The files of the log, where it is one."""
     place = settings.service.events
     return [] if is_remote(place) else [path for end in ("", "-wal", "-shm", "-journal")
                                         if (path := settings.root / f"{place}{end}").is_file()]
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #e0667376
 def in_log(job: Job) -> Found:
     """Events, and bytes of the log that an erasure could not take from the disk at once."""
     found = Found("log")
@@ -478,7 +478,7 @@ def in_results(job: Job) -> Found:
             found.left.append(f"the kept result {name} holds something: mlbot data erase --again")
     return found
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #3325b0de
 def in_runs(job: Job) -> Found:
     """Files of runs. What was destroyed of a run stands in its `forgotten.json`."""
     found, runs, gone = Found("runs"), job.settings.places.runs, {}
@@ -493,7 +493,7 @@ def in_runs(job: Job) -> Found:
         write_atomic(folder / "forgotten.json", lambda file, note=note: json.dump(note, file, indent=1))
     return found
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #58f28813
 def run_of(path: Path, runs: Path) -> Path:
     """The folder of the run that a file belongs to."""
     above = [folder for folder in path.parents if folder != runs and folder.is_relative_to(runs)]
@@ -513,7 +513,7 @@ def golden_without(data: bytes, search: Search) -> tuple[bytes, int]:
         return json.dumps(kept, ensure_ascii=False, indent=1).encode(), len(golden) - len(kept)
     return data, 0
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #71e48c49
 def in_models(job: Job) -> Found:
     """Vocabularies, golden answers and what else lies beside the models."""
     models, found = job.settings.places.models, Found("models")
@@ -540,7 +540,7 @@ def in_models(job: Job) -> Found:
             found.left.append(f"{job.shown(file)} names something in a reason: edit it by hand")
     return found
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #0f7dcb28
 def in_model(folder: Path, serves: str, job: Job, found: Found) -> None:
     """One model, or an unfinished or damaged copy of one. One that answers now is left, and said."""
     if not any(look_into(file, job, found) for file in list(walk(folder))):
@@ -597,7 +597,7 @@ def tracked_files(settings: Settings) -> list[Path]:
     file = settings.root / place.removeprefix("sqlite:///")
     return [file, file.parent / "mlartifacts"] if place.startswith("sqlite:///") else []
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #40b4aed5
 def in_tracking(job: Job) -> Found:
     """Reports that MLflow keeps here; those on a server are named."""
     found, place = Found("tracking"), job.settings.tracking.mlflow
@@ -613,13 +613,13 @@ def in_tracking(job: Job) -> Found:
         found.left += [f"MLflow at {server} may keep the report of {path.name}: delete it there" for path in sorted(notes)]
     return found
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #7e0fac20
 def bundles_in(root: Path, skip: Iterable[Path]) -> list[Path]:
     """The folders of bundles below a folder."""
     return sorted({path.parent for path in walk(root, skip)
                    if path.name == "bundle.json" and (path.parent / "install.sh").is_file()})
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #bc318383
 def in_bundles(job: Job) -> Found:
     """Bundles: with one model that knows something the whole goes, and its archive; another one is a command away."""
     found = Found("bundles")
@@ -636,7 +636,7 @@ def in_bundles(job: Job) -> Found:
                 found.left.append(f"bundle {job.shown(folder)}: mlbot data erase --again")
     return found
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #d5251a3c
 def own_places(settings: Settings) -> list[Path]:
     """The folders and files that are looked at as places of their own."""
     named = [settings.places.cache, settings.places.carried, settings.places.data]
@@ -670,7 +670,7 @@ def rows_without(path: Path, search: Search) -> tuple[str, int]:
         rows = [(line, search.is_hers(unescaped(line))) for line in lines]
     return "".join(raw for raw, hers in rows if not hers), sum(hers for _, hers in rows)
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #30c5928b
 def take_out(path: Path, job: Job) -> bool:
     """Take rows out of a file that people have made; whether nothing is left in it."""
     text, n = rows_without(path, job.search)
@@ -679,7 +679,7 @@ def take_out(path: Path, job: Job) -> bool:
         write_atomic(path, lambda file: file.write(text.encode(encoding)), binary=True)
     return not look_into(path, job, Found("files"))
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #ece5b343
 def in_files(job: Job) -> Found:
     """All other files of the project."""
     found = Found("files")
@@ -726,7 +726,7 @@ def in_git(job: Job) -> Found:
                           "clones keep theirs")
     return found
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #dd642ade
 LOOKS = (in_store, in_log, in_results, in_runs, in_models, in_carried, in_bundles, in_tracking, in_files, in_git)
 
 
@@ -761,7 +761,7 @@ class Request:
             raise InputError("the reason says what is to be forgotten, and is kept", "a reason without names",
                              "say it otherwise, such as --why 'request 7'")
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #6ffdd260
 def words_of_program(settings: Settings) -> set[str]:
     """Words that are nobody's: of mlbot, and of code, notebooks, settings and documents of the project, without outputs."""
     ends, words = (".py", ".md", ".toml", ".ini", ".js", ".css", ".html", ".yml", ".cfg", ".svg"), set()
@@ -777,7 +777,7 @@ def words_of_program(settings: Settings) -> set[str]:
             words |= {word for cell in json.loads(path.read_bytes())["cells"] for word in words_in("".join(cell["source"]))}
     return words
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #a7982ca4
 def texts_of_event(body, key: str = "") -> Iterator[str]:
     """What people said in the body of an event."""
     if isinstance(body, dict):
@@ -817,7 +817,7 @@ def gathered(settings: Settings, request: Request, log: EventLog | None) -> tupl
                 (hers.add if same else others.append)(text)
     return hers, others, known
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #07cdeb08
 def joined(one: Search, other: Search) -> Search:
     """Two searches under one key as one."""
     lengths = {n: one.texts.get(n, frozenset()) | other.texts.get(n, frozenset()) for n in {*one.texts, *other.texts}}
@@ -843,7 +843,7 @@ def as_search(proof: dict, key: bytes) -> Search:
     return Search(key, proof["subject"], {int(n): frozenset(found) for n, found in told["texts"].items()},
                   *(frozenset(told[name]) for name in ("firsts", "words", "exact")), told["common"])
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #1cbfd601
 def mark_of(proof: dict, key: bytes) -> str:
     """The mark of a proof under the key."""
     plain = json.dumps({name: value for name, value in proof.items() if name != "mark"}, sort_keys=True, ensure_ascii=False)
@@ -858,7 +858,7 @@ def write_proof(settings: Settings, proof: dict) -> Path:
     write_atomic(file.with_suffix(".md"), lambda handle: handle.write(in_words(proof)), private=True)
     return file
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #460f88ca
 def read_proofs(settings: Settings, name: str = "") -> list[dict]:
     """The proofs, oldest first, or the one of that name. InputError when there is none, and for one that was changed."""
     folder, found = proofs_of(settings), []
@@ -904,7 +904,7 @@ def in_words(proof: dict) -> str:
         lines.append(f"- {item['when']}, {item['what']}: {found:,} found, {gone:,} destroyed")
     return "\n".join([*lines, ""])
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #aa69baf3
 def noted(proof: dict, what: str, found: Sequence[Found]) -> dict:
     """A proof with one more look."""
     left = any(place.left for place in found)
@@ -927,7 +927,7 @@ class Erased:
         """What is left, with what to do."""
         return [line for place in self.places for line in place.left]
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #90326071
 def erase_everywhere(settings: Settings, request: Request, files: bool = False) -> Erased:
     """Carry out a request in all places. Raises InputError, and changes nothing, when nobody knows the person or the text."""
     request.check()
@@ -965,7 +965,7 @@ def erase_everywhere(settings: Settings, request: Request, files: bool = False) 
         write_proof(settings, {**old, "open": False, "continued": proof["id"]})
     return Erased(proof, write_proof(settings, proof), rows, events, sum(ledgers), tuple(found))
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #8d729fb3
 def erase_rows(settings: Settings, request: Request, forget: Callable) -> int:
     """Erase the rows of a request from the store, where it has some; how many."""
     url = settings.places.data
@@ -979,14 +979,14 @@ def erase_rows(settings: Settings, request: Request, forget: Callable) -> int:
     write_lock(settings.root, url)
     return n
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #b6b9b9b2
 def name_of_proof(settings: Settings) -> str:
     """A name for a new proof: the moment."""
     name = datetime.now(UTC).strftime("%Y-%m-%d_%H%M%S")
     ends = ("", *(f"-{number}" for number in range(2, 1000)))
     return next(f"{name}{end}" for end in ends if not (proofs_of(settings) / f"{name}{end}.json").exists())
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #f0b30c1e
 def look_again(settings: Settings, name: str = "", clear: bool = True, files: bool = False) -> list[Erased]:
     """Search once more for what open proofs, or the one named, have searched for; destroy what is found if `clear`."""
     asked = [proof for proof in read_proofs(settings, name) if name or proof["open"] or not clear]

@@ -75,7 +75,7 @@ def as_duration(line: str | bytes | None) -> Duration | None:
             return duration
     return None
 
-
+# %% ../../nbs/ops/05_forecast.ipynb #e7328d7d
 def read_durations(objects: Objects) -> list[Duration]:
     """What was written down by all machines, in the order of time; of many the newest. What is damaged is left out."""
     lines = (objects.get(LOG) or b"").decode("utf-8", errors="replace").split("\n")
@@ -97,7 +97,7 @@ def reference_ms(times: int = 30) -> float:
         best = min(best, time.perf_counter() - start)
     return 1000 * best
 
-
+# %% ../../nbs/ops/05_forecast.ipynb #a18aaf97
 def seconds_of_training(result: "RunResult", settings: Settings) -> float | None:
     """The seconds of the training in a run, as the gate `training_time` saw them; else those of its notebook."""
     for verdict in result.verdicts:
@@ -106,7 +106,7 @@ def seconds_of_training(result: "RunResult", settings: Settings) -> float | None
     steps = [step for step in result.steps if step.notebook.endswith("train.ipynb") and step.exit_code <= 1]
     return steps[0].seconds if steps else None
 
-
+# %% ../../nbs/ops/05_forecast.ipynb #8b8e40e4
 def duration_of(result: "RunResult", settings: Settings, source: str, at: datetime, cores: int,
                 loop: float) -> Duration | None:
     """What a run has to say about time; None for one that says nothing: it broke off before its model was trained."""
@@ -123,7 +123,7 @@ def duration_of(result: "RunResult", settings: Settings, source: str, at: dateti
                     result.exit_code == 4, tier, tier == "light" and rows >= settings.model.many, cores, round(loop, 4),
                     slim_curve(result.folder / "learning_curve.json"))
 
-
+# %% ../../nbs/ops/05_forecast.ipynb #66178db2
 def slim_curve(file: Path) -> tuple[dict, ...]:
     """The points of a learning curve, as much of them as `mlbot retrain` reads; empty without one."""
     points = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
@@ -155,7 +155,7 @@ class Growth:
     weekly: float
     freedom: float
 
-
+# %% ../../nbs/ops/05_forecast.ipynb #3ca647ff
 def fit_growth(weeks: np.ndarray, rows: np.ndarray) -> Growth:
     """Fit the growth of `rows` over `weeks`, which are sorted."""
     days = np.floor(weeks * 7 + 1e-9)
@@ -185,7 +185,7 @@ class Power:
     noise: float
     freedom: float
 
-
+# %% ../../nbs/ops/05_forecast.ipynb #7368dbd0
 def fit_power(weeks: np.ndarray, rows: np.ndarray, seconds: np.ndarray, rounds: int = 10) -> Power:
     """Fit seconds over rows by iterated weighted regression."""
     size, took = np.log(rows / rows[-1]), np.log(seconds)
@@ -297,7 +297,7 @@ def in_weeks(weeks: float | None) -> str:
     """So many weeks as a word."""
     return f"over {WEEKS}" if weeks is None else f"{round(weeks)}"
 
-
+# %% ../../nbs/ops/05_forecast.ipynb #b5f0842b
 def sentence(told: Forecast) -> str:
     """The next training, its budget, and when the budget breaks."""
     at = told.next
@@ -331,7 +331,7 @@ def both_forecasts(like: Sequence[Duration], settings: Settings, now: datetime,
     return {"training": forecast(like, 60 * settings.budget.train, now, every),
             "run": forecast(like, 60 * (minutes or settings.budget.run), now, every, whole=True)}
 
-
+# %% ../../nbs/ops/05_forecast.ipynb #ca3b3d6e
 def forecast_lines(told: dict[str, Forecast | None], like: Sequence[Duration]) -> list[str]:
     """What a person reads of the forecasts: a line each, and the warnings."""
     known = {"training": sum(item.seconds is not None for item in like), "run": sum(item.whole is not None for item in like)}

@@ -31,7 +31,7 @@ def labelled_row(cells: dict[str, str], text: str, label: str, person: str) -> L
     return Labelled(cells[text], cells[label], first(ROLES), first(LOCATIONS), first(WHO) or person,
                     first(AUTHORS))
 
-
+# %% ../../nbs/ops/09_label_files.ipynb #bd6ecd46
 def read_labels(place: str | Path, person: str = "") -> tuple[list[Labelled], Counter]:
     """Labels in a file of another tool, and how many rows are left out for each reason.
 

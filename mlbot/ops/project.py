@@ -56,7 +56,7 @@ class Answers:
     out_of_scope: str = ""
     targets: tuple[str, ...] = ()
 
-
+# %% ../../nbs/ops/07_project.ipynb #0880fff1
 def find_column(given: str, usual: Iterable[str], columns: list[str], what: str, file: Path) -> str:
     """The column that was named, or the one with a usual name. InputError when there is neither."""
     at = column_at(columns, given, file.name) if given else None
@@ -68,7 +68,7 @@ def find_column(given: str, usual: Iterable[str], columns: list[str], what: str,
                          f"name it, such as --{what} {columns[0]}", str(file))
     return found
 
-
+# %% ../../nbs/ops/07_project.ipynb #ee9758db
 def published_split(columns: list[str], values: dict[str, list[str]]) -> tuple[str, str]:
     """The column that says train or test, and why another one that is called so cannot; '' for none."""
     why = ""
@@ -96,7 +96,7 @@ def package_name(folder: str) -> str:
                          "choose another name")
     return name
 
-
+# %% ../../nbs/ops/07_project.ipynb #c86b7e5c
 MOST = 200_000  # rows of a file that are looked at for a split and labels
 OUTSIDE = ("oos", "out_of_scope", "out-of-scope", "outofscope", "none_of_these")
 
@@ -127,7 +127,7 @@ def look_at(folder: str, place: str | Path, text: str = "", intent: str = "",
     answers = Answers(folder, package_name(folder), source, body, label, as_words(found), side, outside)
     return answers, [*(note.what for note in table.notes if note.n), *filter(None, [why])]
 
-
+# %% ../../nbs/ops/07_project.ipynb #af16e694
 def answers_for(folder: str, place: str | Path, text: str = "", intent: str = "", context: Iterable[str] = ()) -> Answers:
     """As `look_at`, without what is to be said."""
     return look_at(folder, place, text, intent, context)[0]
@@ -163,7 +163,7 @@ def notebook_from(text: str) -> str:
     kernel = {"name": "python3", "display_name": "python3", "language": "python"}
     return nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})) + "\n"
 
-
+# %% ../../nbs/ops/07_project.ipynb #4a6399e5
 def with_own_slices(text: str, package: str) -> str:
     """The notebook of the gates, which also judges the slices of her package."""
     notebook = nbformat.reads(text, as_version=4)
@@ -173,7 +173,7 @@ def with_own_slices(text: str, package: str) -> str:
         cell.source = cell.source.replace(old, new)
     return nbformat.writes(notebook) + "\n"
 
-
+# %% ../../nbs/ops/07_project.ipynb #2d4c7584
 KEPT = ".mlbot-template.zip"
 
 
@@ -188,7 +188,7 @@ def check_answers(answers: Answers) -> None:
         raise InputError(f"the answers of this project hold {odd[:60]!r}", "a name, a package and columns of one line each",
                          f"restore {KEPT} from git")
 
-
+# %% ../../nbs/ops/07_project.ipynb #0a8022ae
 def render_project(answers: Answers) -> dict[str, str]:
     """All files of a project that mlbot writes, by their path in it."""
     check_answers(answers)
@@ -259,7 +259,7 @@ def keep_template(root: Path, files: dict[str, str], answers: Answers) -> None:
             archive.writestr(zipfile.ZipInfo(f"files/{name}"), files[name])
     write_atomic(root / KEPT, lambda handle: handle.write(buffer.getvalue()), binary=True)
 
-
+# %% ../../nbs/ops/07_project.ipynb #73850a52
 def kept_template(root: Path) -> tuple[dict[str, str], Answers]:
     """What was rendered for a project, and from what. InputError where nothing is kept."""
     try:
@@ -292,7 +292,7 @@ def write_project(root: Path, answers: Answers, data: Path) -> None:
     keep_template(root, files, answers)
     export_package(root)
 
-
+# %% ../../nbs/ops/07_project.ipynb #c6a059b6
 def carry_wheel(root: Path) -> None:
     """Lay the wheel of mlbot into the project, where it was installed from one."""
     if (wheel := requirement()[1]) is not None:
@@ -325,7 +325,7 @@ def merge(hers: str, base: str, new: str) -> str | None:
         done = subprocess.run(["git", "merge-file", "-p", "--", *map(str, files)], capture_output=True)
     return done.stdout.decode("utf-8") if done.returncode == 0 else None
 
-
+# %% ../../nbs/ops/07_project.ipynb #6f22d61d
 def is_sound(name: str, text: str) -> bool:
     """Whether a merged text is still what its file must be: for a notebook, a notebook."""
     if not name.endswith(".ipynb"):
@@ -336,7 +336,7 @@ def is_sound(name: str, text: str) -> bool:
         return False
     return True
 
-
+# %% ../../nbs/ops/07_project.ipynb #ea474a8e
 def upgrade(root: Path, files: dict[str, str] | None = None) -> Upgraded:
     """Take over what is rendered today (`files`: instead of that), and keep what she changed or removed.
 

@@ -207,7 +207,7 @@ def simpler_model(project: Project) -> Evidence:
     simple, ours = (float((answers == rows["intent"]).mean()) for answers in (alone, rows["predicted"]))
     return NOTHING if simple > ours else (BY_ITSELF, f"words alone {simple:.3f}, with context {ours:.3f} (n={len(rows):,})")
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #154959f0
 def slices(project: Project) -> Evidence:
     """The last run judged slices against a floor."""
     verdict = project.verdicts.get("slices")
@@ -245,7 +245,7 @@ def reproducible(project: Project) -> Evidence:
     said = f"{' and '.join(name for name, _ in same[-2:])} gave the same model {', '.join(models)}"
     return (BY_ITSELF, said) if len(same) > 1 and len(models) == 1 else NOTHING
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #405e2e72
 def spec_tests(project: Project) -> Evidence:
     """Training of the last run learnt: more rows, fewer mistakes on rows that were held out."""
     file = project.run / "learning_curve.json" if project.run else None
@@ -292,13 +292,13 @@ def debuggable(project: Project) -> Evidence:
     why = [explain(model, text) for text in rows["text"]]
     return (BY_ITSELF, f"asked why {why[0].intent}: {why[0].pushes[0][0]}") if why and why[0].pushes else NOTHING
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #54267096
 def canary(project: Project) -> Evidence:
     """A model is on trial on a share of the conversations."""
     found = read_canary(project.models)
     return NOTHING if found is None else (BY_ITSELF, f"model {found.model} answers {found.share:.0%} of the conversations")
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #4a7f805d
 def rollback(project: Project) -> Evidence:
     """The champion before this one is whole and would answer; a whole point where somebody has gone back before."""
     try:
@@ -357,7 +357,7 @@ def skew(project: Project) -> Evidence:
         golden = 0
     return (BY_ITSELF, f"{words}; {golden} golden answers hold") if points and golden else NOTHING
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #ef03d400
 SCHEDULES = ("schedule", "cron", "OnCalendar", "OnUnitActiveSec")
 
 
@@ -369,7 +369,7 @@ def fresh(project: Project) -> Evidence:
             return BY_ITSELF, f"{name} trains again by the clock"
     return NOTHING
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #5721212c
 def stable(project: Project) -> Evidence:
     """All weights and all confidences of the last run are finite numbers, and confidences are shares."""
     file = project.run / "predictions.csv" if project.run else None
@@ -393,7 +393,7 @@ class Item:
     check: Callable[[Project], Evidence]
     do: str
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #4a7c3167
 RUN, ATTEST = "mlbot run", "let somebody vouch for it in attested.ini"
 DATA = tuple(Item(name, "data", *rest) for name, *rest in (
     ("schema", "Is it written down and checked what a row must look like?", gated("data"),
@@ -456,7 +456,7 @@ class Attested:
     what: str
     day: date
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #8bc0b356
 def read_attested(file: Path, names: list[str]) -> dict[str, Attested]:
     """What people vouch for, by item; {} where there is no file. Raises InputError for what cannot be read, or is unknown."""
     parser, found = ConfigParser(interpolation=None), {}
@@ -488,7 +488,7 @@ class Found:
     evidence: str
     do: str
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #4621d676
 def judge_item(item: Item, project: Project, attested: dict[str, Attested]) -> Found:
     """Look an item up; where no file shows it, ask who vouches for it."""
     points, evidence = item.check(project)

@@ -59,7 +59,7 @@ def digest_of(entry: dict) -> str:
     """What tells an entry from others."""
     return sha256(as_json(entry)).hexdigest()
 
-
+# %% ../../nbs/ops/02_replicate.ipynb #679d7d99
 def read_releases(objects: Objects, known: dict[str, dict] | None = None) -> list[dict]:
     """What was carried, oldest first. `known` keeps entries between calls. Raises InputError for one that is damaged."""
     known = {} if known is None else known
@@ -74,7 +74,7 @@ def read_releases(objects: Objects, known: dict[str, dict] | None = None) -> lis
             known[name] = entry
     return [known[name] for name in names]
 
-
+# %% ../../nbs/ops/02_replicate.ipynb #3999d02d
 def not_carried(models: Path, releases: list[dict]) -> list[dict]:
     """The entries of the history here that were not carried, oldest first."""
     carried = {digest_of(entry) for entry in releases}
@@ -90,7 +90,7 @@ def judgement_name(name: str) -> str:
     """The name of the object that holds the judgement of a model."""
     return f"{JUDGEMENTS}/{name}.json"
 
-
+# %% ../../nbs/ops/02_replicate.ipynb #7bacc1a1
 def push_model(models: Path, name: str, objects: Objects, again: bool = False) -> None:
     """Carry a model, its manifest last. `again`: also when it is there.
 
@@ -132,7 +132,7 @@ def settle(models: Path) -> str:
         write_atomic(models / POINTER, lambda file: file.write(name + "\n"))
     return name
 
-
+# %% ../../nbs/ops/02_replicate.ipynb #1bfd8568
 def push(models: Path, objects: Objects, again: bool = False) -> list[dict]:
     """Carry what was released here and is not carried yet: models first. Returns the entries.
 
@@ -190,7 +190,7 @@ def is_whole(name: str, data: bytes) -> bool:
         return False
     return isinstance(told, list) and all(map(is_golden, told)) if name.startswith("golden/") else isinstance(told, dict)
 
-
+# %% ../../nbs/ops/02_replicate.ipynb #e56b719c
 def take_beside(models: Path, name: str, objects: Objects, missing: bool = True) -> None:
     """Take over what is carried beside a model, where it is damaged here, or `missing`."""
     for other, path in beside(models, name).items():
@@ -200,7 +200,7 @@ def take_beside(models: Path, name: str, objects: Objects, missing: bool = True)
         if data is not None and is_whole(other, data):
             write_atomic(path, lambda file, data=data: file.write(data), binary=True)
 
-
+# %% ../../nbs/ops/02_replicate.ipynb #f96aadfe
 def fetch_model(models: Path, name: str, objects: Objects) -> bool:
     """Take over a model that is carried; False when it was here.
 
@@ -253,7 +253,7 @@ def take_over(models: Path, releases: list[dict], aside: bool = False) -> bool:
         write_atomic(models / POINTER, lambda file: file.write(releases[-1]["model"] + "\n"))
     return True
 
-
+# %% ../../nbs/ops/02_replicate.ipynb #a0e06e15
 def refuse_apart(models: Path, releases: list[dict], aside: bool = False) -> list[dict]:
     """The entries that stand only here. Raises InputError when there are some, unless they are to be set aside."""
     new = not_carried(models, releases)
@@ -309,7 +309,7 @@ def trial_in(objects: Objects) -> Canary | None:
         raise InputError("no trial", "what mlbot wrote", "begin again: mlbot promote MODEL --canary SHARE", TRIAL)
     return found
 
-
+# %% ../../nbs/ops/02_replicate.ipynb #cd8a520c
 def push_trial(models: Path, objects: Objects) -> None:
     """Carry the trial that is on here, its model first; or that there is none."""
     trial = read_canary(models)
@@ -318,7 +318,7 @@ def push_trial(models: Path, objects: Objects) -> None:
     if trial is not None or objects.get(TRIAL) is not None:
         objects.put(TRIAL, as_json(asdict(trial) if trial is not None else {}))
 
-
+# %% ../../nbs/ops/02_replicate.ipynb #7fdab903
 def pull_trial(models: Path, objects: Objects, last: Canary | None) -> Canary | None:
     """Make the trial here the one that is carried; which that is. `last`: the one that was taken over before.
 

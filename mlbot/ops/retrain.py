@@ -345,7 +345,7 @@ def by_drift(drifts: Sequence[dict] | None, known: set[str], policy: Retrain, si
     words = "; ".join(f"{told[drift['name']]}: {', '.join(drift['worst'])}" for drift in new)
     return Reason("drift", True, words, marks=tuple(f"drift {drift['name']}" for drift in alarms))
 
-
+# %% ../../nbs/ops/04_retrain.ipynb #839f8ebf
 def by_loss(audit: dict | None, test: dict | None, known: set[str], policy: Retrain) -> Reason:
     """Whether production is surely worse than the test was."""
     if not policy.loss or not audit or not test:
@@ -377,7 +377,7 @@ class Decision:
     def __str__(self) -> str:
         return "\n".join([*map(str, self.reasons), *[f"held     {self.held}"] * bool(self.held)])
 
-
+# %% ../../nbs/ops/04_retrain.ipynb #698fa80b
 def held_by(now: datetime, attempts: Sequence[Attempt], policy: Retrain) -> str:
     """What holds off a training now, in words."""
     for attempt in reversed(attempts):

@@ -46,7 +46,7 @@ def secrets_of(settings: Settings) -> list[str]:
     used = {place.partition("://")[0] for place in places}
     return [name for scheme, names in KEYS.items() if scheme in used for name in names]
 
-
+# %% ../../nbs/ops/06_workflows.ipynb #c786fca3
 def facts(settings: Settings) -> dict:
     """What the templates are filled with."""
     checkout = is_checkout(settings.root)
@@ -95,7 +95,7 @@ class Written:
     kept: tuple[str, ...]
     gone: tuple[str, ...]
 
-
+# %% ../../nbs/ops/06_workflows.ipynb #7009b1ff
 def write_workflows(settings: Settings, force: bool = False) -> Written:
     """Write the workflows of the architecture into the project; `force` also replaces those that somebody changed."""
     wanted = SERVICE if settings.ci.architecture == "service" else INSIDE
@@ -133,7 +133,7 @@ def evaluate(expression: str, look: Lookup):
         raise InputError(f"expression {expression!r} ({problem})", "names, texts, ==, !=, &&, ||, !, always()",
                          "run this workflow where it belongs") from None
 
-
+# %% ../../nbs/ops/06_workflows.ipynb #9376b03c
 def _value(node: ast.AST, look: Lookup):
     if isinstance(node, ast.Constant):
         return node.value
@@ -156,7 +156,7 @@ def _value(node: ast.AST, look: Lookup):
         return same == isinstance(node.ops[0], ast.Eq)
     raise ValueError(f"{type(node).__name__} is not known here")
 
-
+# %% ../../nbs/ops/06_workflows.ipynb #315db8dd
 def fill(text: str, look: Lookup) -> str:
     """A text with its `${{ ... }}` filled in."""
     return re.sub(r"\$\{\{(.*?)\}\}", lambda found: str(evaluate(found[1], look)), str(text))
@@ -186,7 +186,7 @@ class Shell:
         places = {"inputs": inputs, "steps": self.outputs, "secrets": os.environ, "vars": os.environ}
         return places.get(kind, {}).get(rest, "")
 
-
+# %% ../../nbs/ops/06_workflows.ipynb #51f55183
 @dataclass(frozen=True)
 class Done:
     """One step of a workflow on this machine: `code` is its exit code, None for one that was skipped, and `why`."""
@@ -248,7 +248,7 @@ def read_workflow(root: Path, name: str) -> dict:
                          "mlbot ci init", str(folder))
     return yaml.safe_load(file.read_text(encoding="utf-8"))
 
-
+# %% ../../nbs/ops/06_workflows.ipynb #1d446885
 def clone(root: Path, to: Path) -> Path:
     """A clone of the last commit, as the other machine would check it out. InputError without git."""
     from mlbot.run.folder import git_trouble
@@ -263,7 +263,7 @@ def clone(root: Path, to: Path) -> Path:
                          "a git repository with a commit", "git init, git add, git commit", str(root))
     return to
 
-
+# %% ../../nbs/ops/06_workflows.ipynb #2d3f87ee
 def run_workflow(root: Path, name: str, event: str = "push", only: str = "", inputs: dict[str, str] | None = None,
                  show: Callable[[str], None] = lambda line: None) -> Iterator[Done]:
     """Run the steps of a workflow on this machine, each job in a clone of its own of the last commit; what came of each.

@@ -123,7 +123,7 @@ def keyed(table: pd.DataFrame, context: Sequence[str]) -> pd.DataFrame:
         keys = keys + "\t" + table[name].astype(str)
     return table.assign(key=keys)
 
-
+# %% ../../nbs/run/12_blame.ipynb #4a797d34
 def units(old: pd.DataFrame, new: pd.DataFrame, context: Sequence[str] = ()) -> list[Unit]:
     """The parts in which two training tables differ; those that came, by batch."""
     old, new = keyed(old, context), keyed(new, context)
@@ -166,7 +166,7 @@ def score_test_change(rows: pd.DataFrame, then: np.ndarray, old_test: pd.DataFra
         return float(weights @ then.astype(float) / weights.sum() - old)
     return bootstrap("test", moved, groups) if stood.any() else Score("test", 0.0, len(rows), 0.0, 0.0)
 
-
+# %% ../../nbs/run/12_blame.ipynb #304b3420
 def new_test_rows(rows: pd.DataFrame, then: np.ndarray, old_test: pd.DataFrame) -> str:
     """The batch of new test rows that differs most from the rows that stood there, in words; '' when there are none."""
     new = ~rows["key"].isin(old_test["key"]).to_numpy()
@@ -206,7 +206,7 @@ def rest_of_data(whole: Score, found: list[tuple[str, int, Score]]) -> str:
     after = f", {found[1][0]} {points(found[1][2])}" if len(found) > 1 else ""
     return f"{after}, of all changes in the data, which {points(whole)}"
 
-
+# %% ../../nbs/run/12_blame.ipynb #ef0559c6
 def say_cause(cause: str, scores: dict[str, Score], found: list[tuple[str, int, Score]], intent: str,
               notes: dict[str, str]) -> str:
     """What one cause did, in words."""
@@ -224,7 +224,7 @@ def say_cause(cause: str, scores: dict[str, Score], found: list[tuple[str, int, 
     both = f", and {notes['encoder']}," if cause == "environment" and notes.get("encoder") else ""
     return f"{cause}: {notes.get(cause) or 'a change'}{both} {points(scores[cause])}"
 
-
+# %% ../../nbs/run/12_blame.ipynb #22f97f19
 def say(causes: list[str], scores: dict[str, Score], found: list[tuple[str, int, Score]], intent: str,
         notes: dict[str, str]) -> str:
     """The answer: each cause, and what did not change."""
@@ -249,7 +249,7 @@ def commit_of(version: dict) -> str:
                          "compare with another run; somebody has changed run.json")
     return commit
 
-
+# %% ../../nbs/run/12_blame.ipynb #74a37b38
 def changed_files(root: Path, old: dict, new: dict) -> list[str] | None:
     """Files that may matter and differ between two versions of the code; None when git cannot tell."""
     before_it, after_it = commit_of(old), commit_of(new)
@@ -361,7 +361,7 @@ class Task:
     prepared: bytes
     tables: dict[str, pd.DataFrame]
 
-
+# %% ../../nbs/run/12_blame.ipynb #87e85079
 def answer(task: Task, versions: dict[str, str]) -> pd.DataFrame:
     """The answers of a crossing, by digest. Raises InputError on a machine whose packages are not of these versions."""
     here = environment(Path(tempfile.gettempdir()) / "no lock file")
@@ -494,7 +494,7 @@ def ended_waivers(old: Path, new: Path) -> str:
              if verdict.waiver and verdict.gate in now and now[verdict.gate].stops]
     return ", ".join(f"that of {waiver.gate} by {waiver.who} until {waiver.until} does not hold any more" for waiver in ended)
 
-
+# %% ../../nbs/run/12_blame.ipynb #86312f9a
 def differences(old: Path, new: Path, settings: Settings) -> tuple[tuple[dict, dict], dict[str, str]]:
     """What two runs were made from, and in words what differs: code, data, environment, target, waiver; '' for nothing.
 
@@ -550,7 +550,7 @@ def target_decided(old: Path, new: Path) -> bool:
                 for folder in (old, new)]
     return outcomes[0] != outcomes[1]
 
-
+# %% ../../nbs/run/12_blame.ipynb #2d372715
 def advice(cause: str, commits: list[str], old: Path, new: Path, parts: list[tuple[str, int, Score]]) -> str:
     """What to do about a cause; `parts` are the parts of the data that are to blame."""
     between, runs = " ".join(commits), new.parent.name
@@ -565,7 +565,7 @@ def advice(cause: str, commits: list[str], old: Path, new: Path, parts: list[tup
             "waiver": "mend the gate, or have it waived again: `mlbot waive`",
             "noise": "nothing to mend; more labelled test rows would show smaller changes"}[cause]
 
-
+# %% ../../nbs/run/12_blame.ipynb #3709b6fc
 def blame(old: Path, new: Path, settings: Settings, done: Callable[[str], None] = lambda what: None) -> Blame:
     """What moved accuracy between two run folders. `done(what)` is called after each training.
 
@@ -606,7 +606,7 @@ def blame_figure(found: Blame) -> Picture:
     axes.spines[["top", "right", "left"]].set_visible(False)
     return figure
 
-
+# %% ../../nbs/run/12_blame.ipynb #d1d66637
 def save_blame(found: Blame, folder: Path) -> Path:
     """Write `blame.json` and `blame.svg` into a run folder, and return the picture's path."""
     numbers = {"sentence": found.sentence, "causes": found.causes, "intent": found.intent, "notes": found.notes,

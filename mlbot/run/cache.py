@@ -77,7 +77,7 @@ def shipped_files(words: frozenset[str]) -> dict[str, str]:
             found["/".join(parts)] = file_digest(file)
     return found
 
-
+# %% ../../nbs/run/06_cache.ipynb #8e2e53a8
 def named_files(reached: Reached, root: Path) -> dict[str, str]:
     """Files of the project that a piece of code names, such as `lexicon.csv`, with their digests.
 
@@ -108,7 +108,7 @@ def setting_values(settings: Settings, names: Iterable[str]) -> dict[str, str]:
         found |= {f"{section}.{part}": str(items[part]) for part in ([item] if item in items else items)}
     return found
 
-
+# %% ../../nbs/run/06_cache.ipynb #6a1084cf
 def target_values(settings: Settings, gates: Iterable[str], day: str, everyone: bool) -> dict[str, str]:
     """What is asked of some gates on a day, members of families and waivers included; `everyone`: of all gates."""
     today = day_of(day)
@@ -127,7 +127,7 @@ def store_state(root: Path, url: str) -> str:
     table = open_table(url)
     return short_digest(repr(commits(table))) if table is not None else "none"
 
-
+# %% ../../nbs/run/06_cache.ipynb #ecabbf72
 def data_values(settings: Settings, parameters: dict) -> dict[str, str]:
     """What stands for the data of a run."""
     names = ("data", "text", "intent", "context", "split_column", "group")
@@ -203,7 +203,7 @@ def log_values(settings: Settings) -> dict[str, str]:
     stats = [file.stat() for file in files if file.is_file()]
     return {"log": " ".join(f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats)}
 
-
+# %% ../../nbs/run/06_cache.ipynb #68cd82b9
 def take_key(notebook: Notebook, folder: Path, parameters: dict, settings: Settings, project: Project | None = None) -> Key:
     """The key of a notebook that is about to run in `folder` with those of `parameters` that it has.
 
@@ -252,7 +252,7 @@ def parts_changed(old: str | None, new: str | None) -> list[str]:
     except (TypeError, ValueError, AttributeError):
         return [""]
 
-
+# %% ../../nbs/run/06_cache.ipynb #00de01c5
 def say_items(part: str, old: dict[str, str], new: dict[str, str], few: int = 3) -> str:
     """How one part of a key differs, in words; '' when it does not."""
     items = changed_items(old, new)

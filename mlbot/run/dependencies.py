@@ -37,7 +37,7 @@ def nodes_in(trees: Iterable[ast.AST]) -> list[ast.AST]:
                 found.append(value)
     return found
 
-
+# %% ../../nbs/run/05_dependencies.ipynb #0ac1af68
 def without_docstrings(tree: ast.Module) -> ast.Module:
     """The same tree, its docstrings taken out."""
     for node in nodes_in([tree]):
@@ -72,7 +72,7 @@ class Module:
     other: list[ast.stmt] = field(default_factory=list)
     looks: dict[str, "Look"] = field(default_factory=dict)
 
-
+# %% ../../nbs/run/05_dependencies.ipynb #065e0137
 def absolute(module: str, level: int, inside: str, is_package: bool) -> str:
     """The full name of a module that `inside` imports with so many leading dots."""
     if not level:
@@ -101,7 +101,7 @@ def names_bound(statement: ast.stmt) -> list[str]:
         return inner + [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
     return []
 
-
+# %% ../../nbs/run/05_dependencies.ipynb #26ab27c3
 @lru_cache(maxsize=500)
 def read_module(name: str, source: str, is_package: bool = False) -> Module:
     """A module from its text. What is no Python is one other statement, as it stands. The same text is read once."""
@@ -155,7 +155,7 @@ def holders(nodes: list[ast.AST]) -> set[str]:
             for arg in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs] if arg.annotation is not None}
     return {"settings"} - set(said) | {name for name, kind in said.items() if re.fullmatch(r"(\w+\.)*Settings", kind)}
 
-
+# %% ../../nbs/run/05_dependencies.ipynb #e50f5379
 def settings_read(nodes: list[ast.AST], followed: Iterable[str]) -> set[str]:
     """The settings that a piece of code reads, such as `model` and `budget.train`. `followed`: what is looked at, too."""
     names, found, seen = holders(nodes), set(), set()
@@ -194,7 +194,7 @@ class Reached:
     words: frozenset[str]
     packages: frozenset[str] = frozenset()
 
-
+# %% ../../nbs/run/05_dependencies.ipynb #41886b0b
 def words_in(nodes: list[ast.AST]) -> set[str]:
     """The short strings in a piece of code: names of files stand among them."""
     return {node.value for node in nodes
@@ -208,7 +208,7 @@ def dotted(node: ast.AST) -> str:
     base = dotted(node.value) if isinstance(node, ast.Attribute) else ""
     return f"{base}.{node.attr}" if base else ""
 
-
+# %% ../../nbs/run/05_dependencies.ipynb #89c85ee0
 def references(nodes: list[ast.AST], module: Module) -> dict[str, set[tuple[str, str]]]:
     """What a piece of code of a module refers to: each name in it > the (module, name) that it may stand for."""
     imported = dict(module.imported)
@@ -238,7 +238,7 @@ class Piece:
     words: frozenset[str]
     settings: frozenset[str]
 
-
+# %% ../../nbs/run/05_dependencies.ipynb #2f37fa3f
 @dataclass(frozen=True)
 class Look:
     """What stands in a piece of code, whatever project asks; `read`: the settings that it reads, by what is followed."""
@@ -256,7 +256,7 @@ class Look:
         refers = frozenset(item for items in self.found.values() for item in items)
         return Piece(self.digest, refers, self.words, self.read[followed])
 
-
+# %% ../../nbs/run/05_dependencies.ipynb #946a548a
 def look_at(parts: list[ast.stmt], module: Module) -> Look:
     """What stands in a piece of code of a module."""
     nodes = nodes_in(parts)
@@ -290,7 +290,7 @@ class Project:
             self.pieces[name, symbol] = module.looks[symbol].piece(self.owns) if parts else None
         return self.pieces[name, symbol]
 
-
+# %% ../../nbs/run/05_dependencies.ipynb #3bbe86cb
 def reach(cells: list[str], project: Project) -> Reached:
     """All code of a project that cells reach.
 

@@ -152,7 +152,7 @@ def names_of(listed: bytes) -> list[str]:
     """The paths in what git prints with `-z`, which are bytes of any kind."""
     return [os.fsdecode(name) for name in listed.split(b"\0") if name]
 
-
+# %% ../../nbs/run/00_folder.ipynb #5c69e5ff
 def git_trouble(root: Path) -> str:
     """Why git does not speak about a project that it may well hold: it belongs to another person. '' when git speaks."""
     try:
@@ -165,7 +165,7 @@ def git_trouble(root: Path) -> str:
     return (f"git does not trust {root}, which belongs to another person, so no commit is noted; "
             f"if you trust it: git config --global --add safe.directory {shlex.quote(str(root))}")
 
-
+# %% ../../nbs/run/00_folder.ipynb #6c829841
 JUDGING = ("targets", "gates", "meter", "places", "budget", "feedback", "retrain", "ci", "package", "extras",
            "tracking", "card", "work")  # sections that move no answer
 
@@ -178,7 +178,7 @@ def asked_of_model(text: str) -> dict[str, dict[str, str]] | None:
         return None
     return {name: dict(parser[name]) for name in parser.sections() if name not in JUDGING}
 
-
+# %% ../../nbs/run/00_folder.ipynb #19b771f1
 NO_CODE = ("tests/", "benchmarks/", ".github/", ".ci/", "waivers.ini", "constraints.txt")  # nothing here moves a number
 
 
@@ -189,7 +189,7 @@ def untracked_code(root: Path) -> list[Path]:
         return [root / name for name in sorted(names_of(listed)) if not name.startswith(NO_CODE)]
     return [root / "settings.ini", *sorted(root.glob("*/*.py")), *sorted(root.glob("nbs/**/*.ipynb"))]
 
-
+# %% ../../nbs/run/00_folder.ipynb #bb08ecab
 def code_version(root: Path) -> dict[str, str]:
     """Commit of the project ('' without git), and a digest of what is changed beside it ('' when nothing is)."""
     commit = git(root, "rev-parse", "HEAD")
@@ -335,7 +335,7 @@ def broken_seal(folder: Path, settings: Settings) -> str:
     more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
     return f"{said}{more} since it was judged" if said else ""
 
-
+# %% ../../nbs/run/00_folder.ipynb #574a0a9e
 def refuse_broken_seal(folder: Path, settings: Settings) -> None:
     """Raise NoVerdict when files of a run were changed since its last step ended."""
     if found := broken_seal(folder, settings):
@@ -353,7 +353,7 @@ class Candidate:
     trained: np.ndarray
     compared: int
 
-
+# %% ../../nbs/run/00_folder.ipynb #feda93ea
 def check_release(folder: Path, settings: Settings, opponent: Opponent, day: str = "") -> Candidate:
     """Check once more all that a release rests on.
 
@@ -378,7 +378,7 @@ def check_release(folder: Path, settings: Settings, opponent: Opponent, day: str
     require_green(given, rules, len(test), test["intent"].unique(), compared)
     return Candidate(artefact, [against(verdict, rules) for verdict in given], rules, test, trained, compared)
 
-
+# %% ../../nbs/run/00_folder.ipynb #91b4ad33
 def refuse_other_model(name: str, judged: str, given: Iterable[Verdict]) -> None:
     """Raise NoVerdict for verdicts that are about another model than `name`."""
     others = sorted({judged, *(verdict.model for verdict in given if verdict.model)} - {name})

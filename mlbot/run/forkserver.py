@@ -134,7 +134,7 @@ def become_kernel(request: dict, files: list[int]) -> None:
     end_at_once()
     IPKernelApp.launch_instance(parent_handle=os.getppid())
 
-
+# %% ../../nbs/run/07_forkserver.ipynb #0961747a
 def serve_forks(channel: socket.socket) -> None:
     """Start a kernel for each request until the other end of the channel is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -179,7 +179,7 @@ class Fork:
 class Shadowed(OSError):
     """The folder has modules of its own under names of libraries: its kernel has to start as usual."""
 
-
+# %% ../../nbs/run/07_forkserver.ipynb #74c39a61
 SECONDS = 60.0
 # no library is taken from the working folder; a kernel looks there last
 RUN = "import sys; sys.path[:] = filter(None, sys.path); import runpy; runpy.run_path(sys.argv[1], run_name='__main__')"
@@ -267,7 +267,7 @@ def given_to(environment: Mapping[str, str]) -> frozenset:
     mask = [line for line in status.splitlines() if line.startswith("Umask:")]
     return frozenset([*variables, *limits, *mask])
 
-
+# %% ../../nbs/run/07_forkserver.ipynb #c89d4884
 def fork_server(environment: Mapping[str, str] | None = None) -> ForkServer | None:
     """The server for kernels of this environment (default: that of this process); None where they cannot be forked.
 

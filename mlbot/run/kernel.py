@@ -200,7 +200,7 @@ class WatchedEngine(NBClientEngine):
                 thread.join()
                 watch.kill(watch.started)  # what a cell has started ends with its notebook
 
-
+# %% ../../nbs/run/08_kernel.ipynb #dcfa8d11
 papermill_engines.register("mlbot", WatchedEngine)
 
 # %% ../../nbs/run/08_kernel.ipynb #eba1da02

@@ -39,7 +39,7 @@ def find_monitor(settings: Settings) -> Path:
             return found[0]
     raise InputError("no notebook that monitors", "5_monitor.ipynb", "restore it from mlbot", str(settings.places.notebooks))
 
-
+# %% ../../nbs/run/04_notebook.ipynb #b2a30162
 def find_notebooks(settings: Settings) -> list[Path]:
     """The pipeline notebooks in order: the project's, or those that ship with mlbot."""
     folder = folder_of_notebooks(settings)

@@ -237,7 +237,7 @@ def run_or_reuse(run: ActiveRun, notebook: Notebook, again: bool = False) -> tup
     return run_anew(run, notebook, key, "asked to" if again else UNPROVEN if key.name in run.results.doubted else
                     why(before, key))
 
-
+# %% ../../nbs/run/11_pipeline.ipynb #0409f050
 def run_anew(run: ActiveRun, notebook: Notebook, key: Key, reason: str) -> tuple[Step, Key, bytes]:
     """Run one notebook and keep its result, unless it had a problem. `reason`: why it has to run."""
     there = stamps(run.folder)

@@ -93,7 +93,7 @@ def gates_said(step) -> str:
     """All gates of a notebook and their outcomes, for a message that is read alone."""
     return "gates here: " + ", ".join(f"{verdict.gate} {verdict.outcome}" for verdict in step.given)
 
-
+# %% ../../nbs/run/02_publish.ipynb #b3346dfa
 def annotations(steps, paths: dict[str, Path], root: Path) -> list[str]:
     """The annotations of a run: one a gate that is not plainly green, one more a problem that is no gate's."""
     lines, said = [], set()

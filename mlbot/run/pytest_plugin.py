@@ -189,7 +189,7 @@ def cell_of(problem: MlbotError) -> int | None:
 class GateWarning(UserWarning):
     """A gate passed, and its score is too close to its floor to call."""
 
-
+# %% ../../nbs/run/16_pytest_plugin.ipynb #3b3a2e3d
 class GateCell(NotebookItem):
     """A gate: fails when it stops the release, is expected to fail when only its stretch is missed, and else passes.
 

@@ -229,7 +229,7 @@ class Lived:
     shipped: bool
     production: Score | None
 
-
+# %% ../../nbs/run/03_replay.ipynb #979c1e18
 def replay_policies(settings: Settings, last: int = LAST_WEEK,
                     done: Callable[[int], None] = lambda week: None) -> Iterator[Lived]:
     """Yield each week of each rule. `done(week)` is called after each week."""

@@ -180,7 +180,7 @@ def traffic_figure(days: list[dict]) -> Picture:
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
-
+# %% ../../nbs/run/01_report.ipynb #86af2f24
 def drift_figure(drifts: list[dict]) -> Picture:
     """How far each feature has moved, in times of what would be an alarm. `drifts`: as dicts of `mlbot.bot.monitor.Drift`."""
     figure = Picture(figsize=(8, 0.5 + 0.4 * len(drifts)), layout="constrained")
@@ -212,7 +212,7 @@ def coverage_figure(points: list[dict]) -> Picture:
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
-
+# %% ../../nbs/run/01_report.ipynb #20d9eeab
 def decision_part(folder: Path) -> dict:
     """What the bot would do, and the curve of risk and coverage; empty before 3_gate."""
     if not (folder / "decisions.json").exists():
@@ -285,7 +285,7 @@ def judged_part(folder: Path, few: int = 25) -> dict:
             "n_healed": len(healed),
             "notes": [*filter(None, [judged["meter"]]), *judged["warnings"]]}
 
-
+# %% ../../nbs/run/01_report.ipynb #efb1d22f
 def family_part(verdicts: list[Verdict], few: int = 12) -> list[dict]:
     """The members of each family that are not plainly good, the gravest first, else its worst few; and those not judged."""
     families = []
@@ -304,7 +304,7 @@ def family_part(verdicts: list[Verdict], few: int = 12) -> list[dict]:
                              "counted": ", ".join(counted(parts)), "least": verdict.target.min_n or 1})
     return families
 
-
+# %% ../../nbs/run/01_report.ipynb #baf9ee8c
 def plan_part(plans: dict[str, Target], day: date | None, verdicts: list[Verdict]) -> list[dict]:
     """The picture of each target that climbs."""
     scores = {verdict.gate: verdict.score for verdict in verdicts}
@@ -389,7 +389,7 @@ def week_numbers(seen: dict) -> dict[str, str]:
         numbers[f"decision {name.replace('_', ' ')}"] = f"{count:,} ({count / messages:.0%})"
     return numbers
 
-
+# %% ../../nbs/run/01_report.ipynb #dc48ec95
 QUALITY = {"test": "test, in scope", "in_scope": "production, in scope", "all_messages": "production, all messages",
            "audit": "labels alone, in scope"}
 
@@ -400,7 +400,7 @@ def week_quality(seen: dict) -> list[tuple[str, str, str, str]]:
     return [(name, f"{share['value']:.3f}", f"{share['low']:.3f} to {share['high']:.3f}", f"{share['n']:,}")
             for name, share in known]
 
-
+# %% ../../nbs/run/01_report.ipynb #15d182a3
 def render_week(folder: Path, seen: dict, before: dict | None = None, earlier: str = "") -> Path:
     """Write `report.html` into the folder of a look at production. `before`: what was seen on the day `earlier`."""
     days, alerts = seen["days"], seen["alerts"]

@@ -156,7 +156,7 @@ def reason_of(problem: Exception) -> str:
         words = re.sub(r"[\"']\)+$", "", words.rpartition(": ")[2])
     return words[:160] or type(problem).__name__
 
-
+# %% ../../nbs/run/14_tracking.ipynb #d48f7bb7
 assert reason_of(OSError("Max retries (Caused by E('x: y: Connection refused'))")) == "Connection refused"
 
 
