@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LIBRARIES', 'SECONDS', 'RUN', 'OWN', 'load_libraries', 'shadowed', 'send_ended', 'receive', 'next_fork',
-           'end_at_once', 'become_kernel', 'serve_forks', 'Fork', 'Shadowed', 'ForkServer', 'given_to', 'fork_server',
-           'end_when_told', 'end_family', 'run_program']
+           'end_at_once', 'become_kernel', 'serve_forks', 'Fork', 'Shadowed', 'start_server', 'ForkServer', 'given_to',
+           'fork_server', 'end_when_told', 'end_family', 'run_program']
 
 # %% ../../nbs/run/07_forkserver.ipynb #b0d5e6df
 import atexit
@@ -185,17 +185,22 @@ SECONDS = 60.0
 RUN = "import sys; sys.path[:] = filter(None, sys.path); import runpy; runpy.run_path(sys.argv[1], run_name='__main__')"
 
 
+def start_server(channel: socket.socket) -> subprocess.Popen:
+    """Start the process that forks; it is asked over its end of a pair of sockets."""
+    program = importlib.util.find_spec("mlbot.run.forkserver").origin
+    return subprocess.Popen([sys.executable, "-c", RUN, program, str(channel.fileno())], pass_fds=[channel.fileno()],
+                            start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
+
+# %% ../../nbs/run/07_forkserver.ipynb #3bb39ac6
 class ForkServer:
     """The process that forks, from outside. It ends with the process that has started it."""
 
     def __init__(self):
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.owner, self.living, self.ended, self.lock = os.getpid(), set(), {}, threading.RLock()
-        program = importlib.util.find_spec("mlbot.run.forkserver").origin
         with theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", RUN, program, str(theirs.fileno())], pass_fds=[theirs.fileno()],
-                start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.process = start_server(theirs)
 
     def hear(self, seconds: float) -> list[str] | None:
         """The next message, noted; None when none comes in time. ConnectionError: the process is gone."""
