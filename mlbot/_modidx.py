@@ -711,6 +711,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlbot.data.table.Tally.__add__': ('data/table.html#tally.__add__', 'mlbot/data/table.py'),
                                   'mlbot.data.table.Utterances': ('data/table.html#utterances', 'mlbot/data/table.py'),
                                   'mlbot.data.table.Utterances.__str__': ('data/table.html#utterances.__str__', 'mlbot/data/table.py'),
+                                  'mlbot.data.table._records_of_object': ('data/table.html#_records_of_object', 'mlbot/data/table.py'),
+                                  'mlbot.data.table._sheets_in': ('data/table.html#_sheets_in', 'mlbot/data/table.py'),
                                   'mlbot.data.table.as_objects': ('data/table.html#as_objects', 'mlbot/data/table.py'),
                                   'mlbot.data.table.asides': ('data/table.html#asides', 'mlbot/data/table.py'),
                                   'mlbot.data.table.bad_line': ('data/table.html#bad_line', 'mlbot/data/table.py'),
