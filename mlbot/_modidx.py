@@ -576,6 +576,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'mlbot.data.ledger.write_digests': ('data/ledger.html#write_digests', 'mlbot/data/ledger.py')},
             'mlbot.data.relabel': { 'mlbot.data.relabel.Correction': ('data/relabel.html#correction', 'mlbot/data/relabel.py'),
                                     'mlbot.data.relabel.Relabelled': ('data/relabel.html#relabelled', 'mlbot/data/relabel.py'),
+                                    'mlbot.data.relabel._rows_by_name': ('data/relabel.html#_rows_by_name', 'mlbot/data/relabel.py'),
+                                    'mlbot.data.relabel._why_not': ('data/relabel.html#_why_not', 'mlbot/data/relabel.py'),
                                     'mlbot.data.relabel.cell_spans': ('data/relabel.html#cell_spans', 'mlbot/data/relabel.py'),
                                     'mlbot.data.relabel.column_of': ('data/relabel.html#column_of', 'mlbot/data/relabel.py'),
                                     'mlbot.data.relabel.corrections_by_name': ( 'data/relabel.html#corrections_by_name',
