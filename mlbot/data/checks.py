@@ -296,7 +296,7 @@ def _wrong_labels(suspicious: pd.DataFrame, n: int, before: int, newest: str, od
 
 # %% ../../nbs/data/09_checks.ipynb #49061e55
 def check_newest(rows: pd.DataFrame, newest: str, suspicious: pd.DataFrame) -> list[Check]:
-    """What is odd about the newest batch. `suspicious`: the rows whose labels look wrong. Nothing before the fourth batch."""
+    """Oddities of the newest batch; none before the fourth batch. `suspicious`: the rows whose labels look wrong."""
     if not newest or "batch" not in rows or rows["batch"].nunique() < 4:
         return []
     new = rows["batch"] == newest

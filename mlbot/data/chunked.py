@@ -145,7 +145,7 @@ def read_record(file: Path, edges: np.ndarray, at: int = 0) -> dict[str, np.ndar
         return load(handle.read(int(edges[at + 1] - edges[at])))
 
 # %% ../../nbs/data/02_chunked.ipynb #f2fb06ea
-CHUNK = 200_000  # rows of a chunk, and about so many of a range
+CHUNK = 200_000  # rows of a chunk, and roughly those of a range
 LONG = 200  # characters of a row, if all were long
 
 
@@ -195,7 +195,7 @@ def find_chunks(file: Path, columns: Columns, size: int, beside: Path) -> tuple[
 # %% ../../nbs/data/02_chunked.ipynb #a5df84fe
 @dataclass(frozen=True)
 class Plan:
-    """What all steps know: how data are read and split, where the files are, and the number of ranges."""
+    """The facts that all steps share: how data are read and split, where the files are, and the number of ranges."""
     columns: Columns
     data: Data
     split: Split

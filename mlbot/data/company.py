@@ -73,7 +73,7 @@ def processes() -> dict[str, Process]:
 class Wording:
     """A sentence that somebody wrote for one facet of one process, out of scope, or for several processes at once."""
     id: str
-    intent: str  # 'oos' and 'ambiguous' are no process
+    intent: str  # 'oos' and 'ambiguous' are not processes
     facet: str
     voice: str
     language: str
@@ -159,7 +159,7 @@ class Person:
     languages: tuple[str, ...]
     voice: str
     style: dict[str, float]
-    said: set[str] = field(default_factory=set, compare=False)  # ids of wordings: nobody says a thing twice
+    said: set[str] = field(default_factory=set, compare=False)  # ids of wordings, so that nothing is said twice
 
 # %% ../../nbs/data/07_company.ipynb #bb291623
 def pick(draws: Draws, shares: dict[str, float]) -> str:
@@ -398,7 +398,7 @@ def as_exported(row: Row, name: str, intent: str, sent: str) -> Row:
 # %% ../../nbs/data/07_company.ipynb #17a5ba65
 @dataclass
 class Past:
-    """What a week needs to know of the weeks before it."""
+    """The state that a week needs from the weeks before it."""
     plan: dict
     scale: float
     people: dict[str, list[Person]]

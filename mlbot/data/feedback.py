@@ -25,7 +25,7 @@ NEW = "a label that the data does not have"
 UNSURE, FLOOD = "one person says two things", "a flood from one person"
 DISAGREE, OUTVOTED, WAITS = "labellers disagree", "two thirds of the labellers say otherwise", "waits for another labeller"
 CURATED = "the data"
-FLOODED = 10  # so many times the cap is a flood, of which nothing is let in
+FLOODED = 10  # times the cap: more is a flood, and nothing of it is let in
 
 
 FEEDBACK = "feedback "  # how the source of such a batch begins
@@ -79,7 +79,7 @@ def reasons_of_others(rows: pd.DataFrame, about: pd.Series, reasons: pd.Series, 
     mine = pd.DataFrame({"about": about[open_], "person": rows.loc[open_, "person"], "intent": rows.loc[open_, "intent"]})
     votes = pd.concat([mine, waiting[["about", "person", "intent"]]]).drop_duplicates()
     votes = votes[votes["about"].isin(mine["about"])]
-    votes = votes[~votes.duplicated(["about", "person"], keep=False)]  # who says two things has no voice
+    votes = votes[~votes.duplicated(["about", "person"], keep=False)]  # people who say two things have no vote
     counts = votes.groupby(["about", "intent"])["person"].nunique()
     total = counts.groupby("about").sum()
     agreeing = pd.Series([counts.get(key, 0) for key in zip(about, rows["intent"], strict=True)], index=rows.index)

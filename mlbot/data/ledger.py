@@ -71,7 +71,7 @@ def refuse_test_texts(digests: np.ndarray, test: np.ndarray) -> None:
 # %% ../../nbs/data/03_ledger.ipynb #de2876b5
 @dataclass(frozen=True)
 class Audit:
-    """What a model has seen of the test: how many of `of` test texts exactly and nearly, or inside others, with examples.
+    """The test texts that a model has seen: how many of `of`, exactly, and nearly or inside others, with examples.
 
     `trained` is None for a model without a ledger. `unknown`: trained texts that are not in the data any more; these can only
     be compared exactly.
@@ -166,7 +166,10 @@ class Memory:
 
 # %% ../../nbs/data/03_ledger.ipynb #bfb7dff7
 def read_memory(models: Path) -> Memory | None:
-    """What the models in a folder were trained and tested on; None before there was one. InputError for a damaged file."""
+    """The texts that the models in a folder were trained and tested on; None before the first.
+
+    Raises InputError for a damaged file.
+    """
     file = models / "ledger" / SIDES
     if not file.is_file():
         return None

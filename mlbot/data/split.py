@@ -60,7 +60,7 @@ Recall = Callable[[np.ndarray], np.ndarray]  # for digests of texts the side tha
 
 
 def kept_side(side: pd.Series, before: np.ndarray) -> pd.Series:
-    """Return the sides with those for life in place of them. A validation row may have been a training row before."""
+    """Return the sides, replaced by those for life. A validation row may have been a training row before."""
     stays = (before == "") | (side == before) | ((before == "train") & (side == "validation"))
     return side.where(stays, before)
 
@@ -83,7 +83,7 @@ def assign_sides(rows: pd.DataFrame, test_percent: int, given: bool, recall: Rec
     content = [name for name in rows.columns if name not in ("line", "batch")]
     again = repeated(rows).sort_values(content, kind="stable").index
     once = np.delete(np.arange(len(rows)), again)
-    order = np.concatenate([once, again])  # equal texts stand in the order of their content
+    order = np.concatenate([once, again])  # equal texts keep the order of their content
     order = order[np.argsort(rows["digest"].to_numpy()[order], kind="stable")]
     return rows.iloc[order].reset_index(drop=True)
 
@@ -147,7 +147,7 @@ def apart(train: pd.DataFrame, test: pd.DataFrame, percent: int = PERCENT, whole
     digests, known, asked = texts_of(pd.concat([train.assign(side="train"), test.assign(side="test")])[["digest", "text",
                                                                                                         "side"]])
     known_texts, asked_texts, bad = list(map(bare, known)), list(map(bare, asked)), np.zeros(len(asked), bool)
-    few = EXACT // 10  # the split had rows out of scope too; what it did not ask exactly is not asked exactly here
+    few = EXACT // 10  # the split saw rows out of scope too: use MinHash here wherever it may have used it
     if percent:
         bad |= near_across(known_texts, asked_texts, percent, few, "both")[1]
     if whole:
@@ -335,7 +335,7 @@ def _named_sides(rows: pd.DataFrame, known_side: np.ndarray, grouped: pd.DataFra
 # %% ../../nbs/data/01_split.ipynb #054d9713
 def _pull_of_known(touch: Touch, first: np.ndarray, train: np.ndarray, test: np.ndarray,
                    family: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What decided texts say to the clusters that they touch: for training, for testing, and their smallest number.
+    """The pull of decided texts on the clusters that they touch: to training, to testing, and their smallest number.
 
     Each array has one value a text; that of a cluster is at the index of its `first` text.
     """
@@ -454,7 +454,7 @@ def brought_back(test: pd.DataFrame, test_percent: int = 25) -> pd.Series:
     return pd.Series(own % np.uint64(100) >= test_percent, index=test.index)
 
 # %% ../../nbs/data/01_split.ipynb #e08884f0
-FEW_AGAIN = 3  # so few in a batch are nobody's mistake
+FEW_AGAIN = 3  # fewer in a batch happen by accident
 USUAL_HELD = 0.25  # below this share of rows, texts that hold test texts are people's own words
 
 
@@ -494,7 +494,7 @@ def sent_again(utterances: Utterances, sides: Sides, test_percent: int = 25) -> 
         if len(aside) and "batch" in aside:
             found = aside[aside["reason"].isin(reasons) & (aside["batch"] == utterances.newest)]
             came.append(found)
-            n += len(found) if reasons == [QUARANTINE] else 0  # the others stand among the rows
+            n += len(found) if reasons == [QUARANTINE] else 0  # the others are among the rows already
     rows = pd.concat([part[["text", "digest"]] for part in came])
     equal = rows["digest"].isin(old["digest"])
     caught = int(equal.sum()) + holding_again(rows[~equal], old, n)

@@ -46,7 +46,7 @@ def is_store(place: str | Path) -> bool:
     return is_remote(str(place)) or (Path(place) / "_delta_log").is_dir()
 
 # %% ../../nbs/data/04_store.ipynb #6523d58a
-_NO_PLACE = re.compile(r"%[0-9A-Fa-f]{2}|[][|^\\]")  # in a path: read twice by the library of the table, or a panic of it
+_NO_PLACE = re.compile(r"%[0-9A-Fa-f]{2}|[][|^\\]")  # in a path: deltalake decodes it twice, or panics
 
 
 def check_place(url: str) -> None:
@@ -170,7 +170,7 @@ def stored_name(name: str) -> str:
 
 # %% ../../nbs/data/04_store.ipynb #ecc99699
 def batch_rows(utterances: Utterances) -> pd.DataFrame:
-    """The rows of a batch as they are stored, those set aside with their reason; the name of the batch stands in `batch`."""
+    """The rows of a batch as they are stored, those set aside with their reason; the name of the batch is in `batch`."""
     names = ["text", "intent", *utterances.context,
              *(name for name in ("group", "side", "person", "author") if name in utterances.rows)]
     good, aside = utterances.rows[[*names, "digest", "line"]].assign(reason=""), utterances.set_aside
@@ -232,7 +232,7 @@ def refuse_twins(rows: pd.DataFrame, table) -> None:
 # %% ../../nbs/data/04_store.ipynb #de2d6f89
 TRIES = 200
 REMOVED = "the batch was removed"  # the reason of rows that stay as they are, so that their sides are not forgotten
-ERASED = "erased"  # the reason of rows of which only a keyed digest and the side are left; the secret stands in `group`
+ERASED = "erased"  # the reason of rows of which only a keyed digest and the side are left; the secret is in `group`
 
 
 def _note(table, facts: dict[str, str], *also):
@@ -273,7 +273,7 @@ def append(rows: pd.DataFrame, url: str, facts: dict[str, str], place=None, trie
         raise InputError("a batch without a row", "one row or more", "add another file", str(url))
     name = rows["batch"].iloc[0]
     if not is_remote(url):
-        sweep(Path(url), "**/*#[0-9]*")  # what a writer that was killed has begun
+        sweep(Path(url), "**/*#[0-9]*")  # leftovers of a writer that was killed
     for attempt in range(tries):
         table = create(url)
         with reached(url):
@@ -358,7 +358,7 @@ def _stored_values(rows: pd.DataFrame, columns: Columns, context: tuple[str, ...
     values = {name: list(rows[name]) for name in ("text", "intent", *context, *(name for name in asked if asked[name]))}
     values["text"] = [clean(text) for text in values["text"]]  # as it is cleaned today
     if columns.side:
-        values["side"] = list(rows["life"].where(rows["life"] != "", rows["side"]))  # what a text is for life decides
+        values["side"] = list(rows["life"].where(rows["life"] != "", rows["side"]))  # the side for life wins
     values["line"] = rows["line"].astype(np.int64).tolist()
     return values
 
@@ -397,7 +397,7 @@ class Difference:
 
 # %% ../../nbs/data/04_store.ipynb #de38b3cc
 def difference(old: Utterances, new: Utterances) -> Difference:
-    """What changed from `old` to `new`: rows are matched by text and context."""
+    """The changes from `old` to `new`: rows are matched by text and context."""
     names = ["digest", *dict.fromkeys([*old.context, *new.context])]
     tables = [item.rows.reindex(columns=[*names, "intent"]).fillna("").drop_duplicates(names) for item in (old, new)]
     both = tables[0].merge(tables[1], on=names, how="outer", suffixes=("_old", "_new"), indicator="where")

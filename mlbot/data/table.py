@@ -264,7 +264,7 @@ def flat(record: dict) -> dict[str, str]:
     return found
 
 # %% ../../nbs/data/00_table.ipynb #20f2f920
-LEFT = "left out"  # the name under which a record says why it is no row
+LEFT = "left out"  # the name under which a record says why it was left out
 SAID = {"reject": "rejected by the labeller", "ignore": "skipped by the labeller"}
 
 
