@@ -141,8 +141,8 @@ def _why_not(asked: Correction, there: list[int], hit: list[int], now: Sequence[
 # %% ../../nbs/data/05_relabel.ipynb #8789942d
 def relabel(rows: pd.DataFrame, corrections: Sequence[Correction], other: bool = False) -> Relabelled:
     """Decide what corrections do to rows (`digest`, `intent`, and context). `other`: new intents may be unknown ones."""
-    at = rows.groupby("digest").indices
-    now, names = [same(label) for label in rows["intent"]], new_names(corrections, rows["intent"], other)
+    at, intents = rows.groupby("digest").indices, rows["intent"]
+    now, names = [same(label) for label in intents], new_names(corrections, intents, other)
     labels, said = np.full(len(rows), "", object), {}
     held, already, problems = 0, 0, []
     for asked in corrections:
@@ -150,7 +150,7 @@ def relabel(rows: pd.DataFrame, corrections: Sequence[Correction], other: bool =
                  if all(name not in rows or rows[name].iat[row] == value for name, value in asked.context)]
         hit = [row for row in there if now[row] == same(asked.old)]
         against = [said[row] for row in hit if row in said and same(said[row].new) != same(asked.new)]
-        why = _why_not(asked, there, hit, now, rows["intent"], names, against)
+        why = _why_not(asked, there, hit, now, intents, names, against)
         if why == _ALREADY:
             already += 1
         elif why:
