@@ -30,14 +30,14 @@ from ..stats.slices import by_language
 from .split import Sides
 from ..text.clean import clean, context_value, digest, normalise
 
-# %% ../../nbs/data/09_checks.ipynb #9d01c0e2
+# %% ../../nbs/data/09_checks.ipynb #e6cea334
 BLOCK, WARN, NOTE = "block", "warn", "note"
 LISTED = ["text", "intent", "batch", "line"]  # columns of the rows of a check, where they are
 
 
 @dataclass(frozen=True)
 class Check:
-    """Something that is wrong: how bad it is, what it is, the rows (with a column `detail`), and what mends it."""
+    """One thing that is wrong: its severity, a sentence about it, its rows (with a column `detail`), and what mends it."""
     severity: str
     what: str
     rows: pd.DataFrame
@@ -50,27 +50,33 @@ class Check:
                  for text, detail in zip(self.rows["text"].head(3), self.rows["detail"].head(3), strict=True)]
         return Finding(f"{self.severity}: {self.what}; {self.fix}", len(self.rows), tuple(shown))
 
-
+# %% ../../nbs/data/09_checks.ipynb #75ef28e5
 def listed(rows: pd.DataFrame, detail) -> pd.DataFrame:
-    """The rows of a check, with `detail`: a word for all, or one a row."""
+    """The rows of a check, with `detail`: one word for all, or a list with one for each row."""
     known = {name: rows[name] if name in rows else "" for name in LISTED}
     return pd.DataFrame(known, index=rows.index).assign(detail=detail)
 
-
+# %% ../../nbs/data/09_checks.ipynb #6d934b70
 def named(names: Iterable[str], detail="") -> pd.DataFrame:
-    """The rows of a check that is about names and not about rows."""
+    """The rows of a check that is about names, not about rows of the data."""
     names = list(names)
     return pd.DataFrame({"text": names, "intent": "", "batch": "", "line": "", "detail": detail}, columns=[*LISTED, "detail"])
 
-# %% ../../nbs/data/09_checks.ipynb #9d01c0e4
+# %% ../../nbs/data/09_checks.ipynb #67bc5334
 MENDED = "mend the cell of 1_prepare that made the table"
 
 
-def check_schema(rows: pd.DataFrame, context: Sequence[str], data: Data) -> list[Check]:
-    """Rows that break the schema of a table of utterances (pandera looks at the columns)."""
+def _load_pandera():
+    """pandera, loaded without hypothesis."""
     with missing("hypothesis"):
         import pandera.pandas as pandera
-        pandera.DataFrameSchema({}).validate(rows.head(0))  # loads the rest of it
+        pandera.DataFrameSchema({}).validate(pd.DataFrame())  # loads the rest of it
+    return pandera
+
+# %% ../../nbs/data/09_checks.ipynb #a66963f3
+def _expected_columns(context: Sequence[str], data: Data) -> dict:
+    """The columns of a table of utterances with the rules for their values, as pandera takes them."""
+    pandera = _load_pandera()
 
     def each(rule, name: str):
         def safe(value) -> bool:
@@ -82,13 +88,23 @@ def check_schema(rows: pd.DataFrame, context: Sequence[str], data: Data) -> list
                "intent": pandera.Column(object, each(lambda value: bool(value.strip()), "is named")),
                "side": pandera.Column(object, pandera.Check.isin(["train", "validation", "test"])),
                "digest": pandera.Column("uint64")}
-    columns |= {name: pandera.Column(object, each(lambda value: value == context_value(value), "is as it is compared"))
-                for name in context}
+    return columns | {name: pandera.Column(object, each(lambda value: value == context_value(value), "is as it is compared"))
+                      for name in context}
+
+# %% ../../nbs/data/09_checks.ipynb #f761a9e7
+def _wrong_digests(rows: pd.DataFrame) -> np.ndarray:
+    """Which rows have a digest that is not that of their text; none where a column is missing."""
+    if not {"text", "digest"} <= set(rows):
+        return np.zeros(len(rows), bool)
+    return np.array([not isinstance(text, str) or digest(text) != number
+                     for text, number in zip(rows["text"], rows["digest"], strict=True)], bool)
+
+# %% ../../nbs/data/09_checks.ipynb #6342c2d6
+def check_schema(rows: pd.DataFrame, context: Sequence[str], data: Data) -> list[Check]:
+    """Rows that break the schema of a table of utterances (pandera looks at the columns)."""
+    pandera, columns = _load_pandera(), _expected_columns(context, data)
     plain = rows.astype({name: object for name in columns if name in rows and name != "digest"})
-    wrong = np.zeros(len(rows), bool)
-    if {"text", "digest"} <= set(rows):
-        wrong = np.array([not isinstance(text, str) or digest(text) != number
-                          for text, number in zip(rows["text"], rows["digest"], strict=True)], bool)
+    wrong = _wrong_digests(rows)
     found = [Check(BLOCK, "digests are not those of the texts", listed(rows[wrong], ""), MENDED)] if wrong.any() else []
     try:
         pandera.DataFrameSchema(columns).validate(plain, lazy=True)
@@ -100,18 +116,18 @@ def check_schema(rows: pd.DataFrame, context: Sequence[str], data: Data) -> list
             found.append(Check(BLOCK, f"{column} breaks the schema: {rule}", table, MENDED))
     return found
 
-# %% ../../nbs/data/09_checks.ipynb #20816f2d
+# %% ../../nbs/data/09_checks.ipynb #ebe20326
 CORRECTED = "fill in the column new of checks.csv where it is wrong, then: mlbot data relabel checks.csv"
 ADDED = "mlbot data add FILE.csv"
 
 
 def taken_back(batch: str) -> str:
-    """How a batch that should not be there is taken out of a store."""
+    """The command that takes a batch out of a store."""
     return f"if it should not be there: mlbot data remove {shlex.quote(batch)} --why REASON"
 
-# %% ../../nbs/data/09_checks.ipynb #9d01c0f2
+# %% ../../nbs/data/09_checks.ipynb #6b56c1e2
 def check_conflicts(rows: pd.DataFrame, context: Sequence[str]) -> list[Check]:
-    """Rows whose text stands under several intents: where context does not explain it, and where it does."""
+    """Rows whose text has several intents: where context does not explain it, and where it does."""
     wrong, explained = explained_conflicts(rows, list(context))
     found = []
     for severity, what, part, fix in ((WARN, "rows have a text that stands under several intents", wrong, CORRECTED),
@@ -123,9 +139,9 @@ def check_conflicts(rows: pd.DataFrame, context: Sequence[str]) -> list[Check]:
         found += [Check(severity, what, listed(same, said), fix)] if len(same) else []
     return found
 
-# %% ../../nbs/data/09_checks.ipynb #9d01c0e9
+# %% ../../nbs/data/09_checks.ipynb #bbd3148b
 def check_catalogue(intents: Iterable[str], catalogue: Sequence[str], file: str = "") -> list[Check]:
-    """Intents that no process stands for, and processes without an example. `catalogue` is empty where there is none."""
+    """Intents that are not in the catalogue, and processes without an example. `catalogue` is empty where there is none."""
     if not catalogue:
         return []
     intents, known = set(intents), {name.casefold() for name in catalogue}
@@ -138,9 +154,9 @@ def check_catalogue(intents: Iterable[str], catalogue: Sequence[str], file: str 
                    f"label some, then {ADDED}, or correct {file}")]
     return [check for check in found if len(check.rows)]
 
-# %% ../../nbs/data/09_checks.ipynb #d155befa
+# %% ../../nbs/data/09_checks.ipynb #c3142b5c
 def plain_names(path: Path) -> list[str]:
-    """The names in a file without a header: a line each; of a CSV or TSV file the first cell of a line."""
+    """The names in a file without a header: one a line; of a CSV or TSV file, the first cell of each line."""
     how = find_delimited(path)
     with open(path, encoding=how.encoding, newline="") as file:
         lines = [line.strip() for line in file if line.strip() and not re.match(r"#(\s|$)", line.strip())]
@@ -150,9 +166,9 @@ def plain_names(path: Path) -> list[str]:
     names = [without_apostrophe(cells[line]) if table else cells.get(line, line) for line in lines]
     return names[1:] if names and normalise(names[0]).casefold() in LABELS else names
 
-
+# %% ../../nbs/data/09_checks.ipynb #2ddfbb0e
 def is_plain(path: Path) -> bool:
-    """Whether a file is a plain list of names, and no table with a column of intents."""
+    """Whether a file is a plain list of names, not a table with a column of intents."""
     if kind_of(path) != "csv" or not path.stat().st_size:
         return False
     table = path.suffix.lower() in (".csv", ".tsv", ".tab")
@@ -162,9 +178,12 @@ def is_plain(path: Path) -> bool:
         return not table
     return not usual_column(header, LABELS) or len(header) == 1 and not table
 
-
+# %% ../../nbs/data/09_checks.ipynb #6cbeb0c2
 def read_catalogue(file: Path | None) -> list[str]:
-    """The intents of a catalogue: its column of intents, or the names of a plain list."""
+    """The intents of a catalogue: its column of intents, or the names of a plain list.
+
+    Raises InputError for a file that is not there, and for a table without a column of intents.
+    """
     if file is None:
         return []
     path = file_of(file)[0]
@@ -184,9 +203,9 @@ def read_catalogue(file: Path | None) -> list[str]:
         names = [cells[at] for _, cells in table.rows(at + 1)]
     return list(dict.fromkeys(filter(None, map(normalise, names))))
 
-# %% ../../nbs/data/09_checks.ipynb #e0313f5f
+# %% ../../nbs/data/09_checks.ipynb #74d39492
 def check_intents(sides: Sides, newest: str) -> list[Check]:
-    """Intents without test rows, with how many to label, and those that the newest batch should have had."""
+    """Intents without test rows, with how many texts to label, and intents that the newest batch should have had."""
     untested = sorted(set(sides.train["intent"]) - set(sides.test["intent"]))
     n = math.ceil(math.log(0.05) / math.log(0.75))  # new texts of which one is for testing, in 95 % of cases
     found = [Check(NOTE, "intents have no test row", named(untested, f"label about {n} different texts more"),
@@ -201,9 +220,9 @@ def check_intents(sides: Sides, newest: str) -> list[Check]:
                            "ask where they went: a process that ended, a label that was renamed (mlbot data relabel)?"))
     return [check for check in found if len(check.rows)]
 
-
+# %% ../../nbs/data/09_checks.ipynb #1c6a898c
 def check_coverage(sides: Sides, context: Sequence[str], data: Data) -> list[Check]:
-    """Values of context, and languages, that the test knows and training does not, and those with few training rows."""
+    """Values of context, and languages, that occur only in the test, and those with few training rows."""
     unseen, few = [], []
     told = "language" not in context
     for name in [*context, *(["language"] if told else [])]:
@@ -217,7 +236,7 @@ def check_coverage(sides: Sides, context: Sequence[str], data: Data) -> list[Che
                    f"label more of them, then: {ADDED}")]
     return [check for check in found if len(check.rows)]
 
-
+# %% ../../nbs/data/09_checks.ipynb #04df50c5
 TELLING = 0.9
 
 
@@ -236,7 +255,7 @@ def check_context(sides: Sides, context: Sequence[str]) -> list[Check]:
                                "leave it out (context in settings.ini [data]), unless it is known before a person asks"))
     return found
 
-# %% ../../nbs/data/09_checks.ipynb #9d01c0eb
+# %% ../../nbs/data/09_checks.ipynb #795dcbe0
 ODD = 0.001
 
 
@@ -244,38 +263,51 @@ def probability_of_at_least(hits: int, n: int, share: float) -> float:
     """The probability of `hits` or more in `n`, each with probability `share`."""
     return probability_of_at_most(n - hits, n, 1 - share)
 
+# %% ../../nbs/data/09_checks.ipynb #19928180
+def _frequent_intents(labels: pd.Series, usual: pd.Series, newest: str, odd_below: float) -> Check:
+    """The intents of a batch (`labels`) that are more frequent than in the rows before it (`usual`)."""
+    n, before, odd = len(labels), usual.value_counts(), []
+    for name, hits in labels.value_counts().items():
+        share = (before.get(name, 0) + 0.5) / (len(usual) + 1)
+        if name in before.index and probability_of_at_least(int(hits), n, share) < odd_below:
+            odd.append((name, f"{hits} rows, {share * n:.0f} expected"))
+    return Check(WARN, f"intents are unusually frequent in {newest}",
+                 named([name for name, _ in odd], [why for _, why in odd]),
+                 f"a roll-out, or a label that means something else now? {taken_back(newest)}")
 
+# %% ../../nbs/data/09_checks.ipynb #644dd369
+def _odd_lengths(lengths: pd.Series, usual: pd.Series, newest: str) -> Check:
+    """A finding, with a row only where the texts of a batch are 4 standard errors longer or shorter than those before."""
+    spread = float(usual.std()) / math.sqrt(max(len(lengths), 1))
+    gap = float(lengths.mean() - usual.mean())
+    odd = [newest] if spread and abs(gap) / spread > 4 else []
+    return Check(WARN, f"texts of {newest} are {'longer' if gap > 0 else 'shorter'} than usual",
+                 named(odd, f"{lengths.mean():.0f} characters, {usual.mean():.0f} usually"),
+                 f"another source, or another export? {taken_back(newest)}")
+
+# %% ../../nbs/data/09_checks.ipynb #ff91042a
+def _wrong_labels(suspicious: pd.DataFrame, n: int, before: int, newest: str, odd_below: float) -> Check:
+    """The rows of a batch of `n` whose labels look wrong, where that is more than the `before` rows let one expect."""
+    mine = suspicious[suspicious["batch"] == newest]
+    share = (len(suspicious) - len(mine) + 0.5) / (before + 1)
+    odd = probability_of_at_least(len(mine), n, share) < odd_below
+    return Check(WARN, f"labels of {newest} look wrong more often than usual", mine if odd else mine.iloc[:0],
+                 "have the batch labelled again, then: mlbot data relabel FILE.csv")
+
+# %% ../../nbs/data/09_checks.ipynb #49061e55
 def check_newest(rows: pd.DataFrame, newest: str, suspicious: pd.DataFrame) -> list[Check]:
-    """What is odd about the newest batch. `suspicious`: the rows whose labels look wrong."""
+    """Oddities of the newest batch; none before the fourth batch. `suspicious`: the rows whose labels look wrong."""
     if not newest or "batch" not in rows or rows["batch"].nunique() < 4:
         return []
     new = rows["batch"] == newest
-    before, n = rows[~new], int(new.sum())
-    counts, usual = rows.loc[new, "intent"].value_counts(), before["intent"].value_counts()
-    tried, odd = len(counts) + 2, []
-    for name, hits in counts.items():
-        share = (usual.get(name, 0) + 0.5) / (len(before) + 1)
-        if name in usual.index and probability_of_at_least(int(hits), n, share) < ODD / tried:
-            odd.append((name, f"{hits} rows, {share * n:.0f} expected"))
-    found = [Check(WARN, f"intents are unusually frequent in {newest}",
-                   named([name for name, _ in odd], [why for _, why in odd]),
-                   f"a roll-out, or a label that means something else now? {taken_back(newest)}")]
+    odd_below = ODD / (rows.loc[new, "intent"].nunique() + 2)
     lengths = rows["text"].str.len()
-    spread = float(lengths[~new].std()) / math.sqrt(max(n, 1))
-    gap = float(lengths[new].mean() - lengths[~new].mean())
-    if spread and abs(gap) / spread > 4:
-        found.append(Check(WARN, f"texts of {newest} are {'longer' if gap > 0 else 'shorter'} than usual",
-                           named([newest], f"{lengths[new].mean():.0f} characters, {lengths[~new].mean():.0f} usually"),
-                           f"another source, or another export? {taken_back(newest)}"))
-    wrong = int((suspicious["batch"] == newest).sum())
-    share = (len(suspicious) - wrong + 0.5) / (len(before) + 1)
-    if probability_of_at_least(wrong, n, share) < ODD / tried:
-        mine = suspicious[suspicious["batch"] == newest]
-        found.append(Check(WARN, f"labels of {newest} look wrong more often than usual", mine,
-                           "have the batch labelled again, then: mlbot data relabel FILE.csv"))
+    found = [_frequent_intents(rows.loc[new, "intent"], rows.loc[~new, "intent"], newest, odd_below),
+             _odd_lengths(lengths[new], lengths[~new], newest),
+             _wrong_labels(suspicious, int(new.sum()), int((~new).sum()), newest, odd_below)]
     return [check for check in found if len(check.rows)]
 
-# %% ../../nbs/data/09_checks.ipynb #9d01c0ed
+# %% ../../nbs/data/09_checks.ipynb #782d091b
 def check_rows(sides: Sides, context: Sequence[str], newest: str, data: Data, catalogue: Sequence[str] = (), place: str = "",
                labels: Callable[[pd.DataFrame], list[Check]] = lambda rows: []) -> list[Check]:
     """All checks, the gravest first. `labels`: a check of training rows for labels that look wrong, which takes a model."""
@@ -292,9 +324,9 @@ def check_rows(sides: Sides, context: Sequence[str], newest: str, data: Data, ca
              *check_newest(sides.train, newest, suspicious)]
     return sorted(found, key=lambda check: (BLOCK, WARN, NOTE).index(check.severity))
 
-
+# %% ../../nbs/data/09_checks.ipynb #7409880c
 def as_table(checks: Sequence[Check]) -> pd.DataFrame:
-    """The rows of all checks in one table, with `severity`, `what`, `fix` and, to be filled in by a person, `new`."""
+    """The rows of all checks in one table, with `severity`, `what`, `fix` and an empty column `new` for you to fill in."""
     parts = [check.rows.assign(severity=check.severity, what=check.what, fix=check.fix, new="") for check in checks]
     columns = ["severity", "what", *LISTED, "detail", "new", "fix"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)

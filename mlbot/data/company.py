@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COMPANY', 'OOS', 'LAST_WEEK', 'NEIGHBOURS', 'TABLES', 'Process', 'read_toml', 'processes', 'Wording', 'read_voice',
-           'wordings', 'reference_sentences', 'Draws', 'cumulate', 'zipf', 'Person', 'pick', 'dealt', 'make_people',
+           'wordings', 'reference_sentences', 'cumulate', 'zipf', 'Draws', 'Person', 'pick', 'dealt', 'make_people',
            'slip', 'say', 'events', 'rolled_out', 'demand', 'started', 'intent_at', 'Shelf', 'shelf', 'choose_wording',
            'themes_of', 'draw_wording', 'Row', 'Truth', 'Week', 'wrong_label', 'draw_times', 'draw_rows', 'corrections',
            'as_exported', 'Past', 'remember', 'label_week', 'send_again', 'let_happen', 'work_week', 'draw_weeks',
@@ -55,12 +55,12 @@ class Process:
         """Whether a person of that role, at that location, can use it."""
         return role in (self.roles or (role,)) and location in (self.locations or (location,))
 
-# %% ../../nbs/data/07_company.ipynb #d0864ea6
+# %% ../../nbs/data/07_company.ipynb #b9f4cd67
 def read_toml(name: str) -> dict:
-    """One of the company's files."""
+    """Read one of the company's files."""
     return tomllib.loads((COMPANY / name).read_text(encoding="utf-8"))
 
-
+# %% ../../nbs/data/07_company.ipynb #b3314497
 @cache
 def processes() -> dict[str, Process]:
     """The process catalogue, by key."""
@@ -68,23 +68,26 @@ def processes() -> dict[str, Process]:
                                  if name != "slot"})  # how the bot asks is in mlbot.bot.catalogue
             for key, item in read_toml("processes.toml").items()}
 
-# %% ../../nbs/data/07_company.ipynb #534da383
+# %% ../../nbs/data/07_company.ipynb #8cbbccb8
 @dataclass(frozen=True)
 class Wording:
     """A sentence that somebody wrote for one facet of one process, out of scope, or for several processes at once."""
     id: str
-    intent: str  # 'oos' and 'ambiguous' are no process
+    intent: str  # 'oos' and 'ambiguous' are not processes
     facet: str
     voice: str
     language: str
     text: str
 
-
+# %% ../../nbs/data/07_company.ipynb #0c07a181
 _LINE = re.compile(r"(\w+)(?:\.(\w+))?: (.+)")
 
-# %% ../../nbs/data/07_company.ipynb #7478bc82
+
 def read_voice(path: Path) -> Iterator[Wording]:
-    """The wordings of one author, from lines such as `lost.de: Ausweis weg` under `[access_badge]`."""
+    """Yield the wordings of one author, from lines such as `lost.de: Ausweis weg` under `[access_badge]`.
+
+    Raises InputError, with the line, for anything else.
+    """
     intent, seen = "", {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         found = _LINE.fullmatch(line)
@@ -98,10 +101,10 @@ def read_voice(path: Path) -> Iterator[Wording]:
         elif line and not line.startswith("#"):
             raise InputError(f"line {number}: {line[:40]!r}", "[intent], or facet: text", "correct the line", path.name)
 
-
+# %% ../../nbs/data/07_company.ipynb #a5dc5ffd
 @cache
 def wordings() -> tuple[Wording, ...]:
-    """All that was written, author by author."""
+    """All wordings, author by author."""
     return tuple(wording for path in sorted((COMPANY / "wordings").glob("*.txt")) for wording in read_voice(path))
 
 # %% ../../nbs/data/07_company.ipynb #94296a5b
@@ -114,7 +117,17 @@ def reference_sentences(of_each: int = 100, languages: Sequence[str] = ("en", "d
         rows += [(text, language) for text in dice.sample(texts, min(of_each, len(texts)))]
     return pd.DataFrame(rows, columns=["text", "language"])
 
-# %% ../../nbs/data/07_company.ipynb #e88a59c6
+# %% ../../nbs/data/07_company.ipynb #f09412d5
+def cumulate(weights) -> list[float]:
+    """Running sums, as `Draws.one` takes them."""
+    return list(accumulate(weights))
+
+# %% ../../nbs/data/07_company.ipynb #e6a1d634
+def zipf(count: int, skew: float) -> list[float]:
+    """Cumulated weights of `count` things, of which the first ones come up more often."""
+    return cumulate((rank + 1) ** -skew for rank in range(count))
+
+# %% ../../nbs/data/07_company.ipynb #c688f2c4
 class Draws:
     """Random draws that depend on the seed and the purpose alone."""
 
@@ -136,17 +149,7 @@ class Draws:
         ranked = sorted(range(len(items)), key=lambda _: self.number())
         return [items[at] for at in sorted(ranked[:count])]
 
-
-def cumulate(weights) -> list[float]:
-    """Running sums, as `Draws.one` wants them."""
-    return list(accumulate(weights))
-
-
-def zipf(count: int, skew: float) -> list[float]:
-    """Cumulated weights of `count` things, of which the first ones come up more often."""
-    return cumulate((rank + 1) ** -skew for rank in range(count))
-
-# %% ../../nbs/data/07_company.ipynb #892f21ac
+# %% ../../nbs/data/07_company.ipynb #b4ef553a
 @dataclass(frozen=True)
 class Person:
     """Somebody who writes to the bot."""
@@ -156,21 +159,21 @@ class Person:
     languages: tuple[str, ...]
     voice: str
     style: dict[str, float]
-    said: set[str] = field(default_factory=set, compare=False)  # ids of wordings: nobody says a thing twice
+    said: set[str] = field(default_factory=set, compare=False)  # ids of wordings, so that nothing is said twice
 
-
+# %% ../../nbs/data/07_company.ipynb #bb291623
 def pick(draws: Draws, shares: dict[str, float]) -> str:
     """A name, drawn by its share."""
     return draws.one(list(shares), cumulate(shares.values()))
 
-# %% ../../nbs/data/07_company.ipynb #084458a3
+# %% ../../nbs/data/07_company.ipynb #0dc28166
 def dealt(draws: Draws, shares: dict[str, float], count: int) -> list[str]:
     """`count` names in the exact proportion of their shares, shuffled."""
     weights, names = cumulate(shares.values()), list(shares)
     cards = [names[bisect(weights, (at + 0.5) / count * weights[-1])] for at in range(count)]
     return [card for _, card in sorted((draws.number(), card) for card in cards)]
 
-
+# %% ../../nbs/data/07_company.ipynb #ff604b44
 def make_people(plan: dict, side: str) -> list[Person]:
     """The people of one side."""
     draws, own, people = Draws(plan["seed"], "people", side), plan["sides"][side], []
@@ -183,13 +186,13 @@ def make_people(plan: dict, side: str) -> list[Person]:
         people.append(Person(f"{side[0]}{number:03}", role, location, ("en", *place["languages"]), voice, style))
     return people
 
-# %% ../../nbs/data/07_company.ipynb #f1148a40
+# %% ../../nbs/data/07_company.ipynb #fea732b5
 _KEYS = ("qwertzuiop", "asdfghjkl", "yxcvbnm")
 NEIGHBOURS = {letter: row[max(at - 1, 0):at] + row[at + 1:at + 2] for row in _KEYS for at, letter in enumerate(row)}
 
 
 def slip(draws: Draws, text: str) -> str:
-    """The text with one slip of the fingers: a letter doubled, left out, swapped, or its neighbour on the keyboard."""
+    """The text with one typing error: a letter doubled, left out, swapped, or replaced by its neighbour on the keyboard."""
     at = int(draws.number() * (len(text) - 1))
     if not (text[at].isalpha() and text[at + 1].isalpha()):
         return text
@@ -213,21 +216,21 @@ def say(draws: Draws, plan: dict, person: Person, wording: Wording) -> str:
         text = f"{text}{'' if text[-1] in '.!?' else '.'} {draws.one(plan['thanks'][wording.language])}"
     return text.lower() if draws.chance(style["lower"]) else text
 
-# %% ../../nbs/data/07_company.ipynb #66bfdc17
+# %% ../../nbs/data/07_company.ipynb #d2bb59da
 def events(plan: dict, week: int, kind: str = "") -> list[dict]:
-    """What happened in a week."""
+    """The events of a week, or those of one kind."""
     return [event for event in plan["events"] if event["week"] == week and kind in ("", event["kind"])]
 
-
+# %% ../../nbs/data/07_company.ipynb #13804916
 def rolled_out(plan: dict, week: int) -> dict[str, float]:
-    """How many times as often a process is asked for in a week because something was rolled out."""
+    """The factor by which processes are asked for more often in a week because something was rolled out."""
     lasting = [event for event in plan["events"] if event["kind"] == "rollout"
                and event["week"] <= week < event["week"] + event["weeks"]]
     return {name: more for event in lasting for name, more in event["more"].items()}
 
-# %% ../../nbs/data/07_company.ipynb #1fa07ae6
+# %% ../../nbs/data/07_company.ipynb #789dbe56
 def demand(plan: dict, side: str, role: str, location: str, week: int) -> tuple[list[str], list[float]]:
-    """Processes that a person asks for, and how often (cumulated)."""
+    """The processes that a person asks for, and how often (cumulated weights)."""
     more, extra, often = plan["roles"][role], rolled_out(plan, week), plan["frequency"]
     names, weights = [], []
     for key, process in processes().items():
@@ -237,7 +240,7 @@ def demand(plan: dict, side: str, role: str, location: str, week: int) -> tuple[
             weights.append(often.get(key, 1) ** plan["sides"][side]["balance"] * factor)
     return names, cumulate(weights)
 
-# %% ../../nbs/data/07_company.ipynb #81a11b5d
+# %% ../../nbs/data/07_company.ipynb #f89e8072
 @cache
 def started() -> dict[str, int]:
     """The week in which each name of a split or new process begins to count."""
@@ -248,21 +251,21 @@ def started() -> dict[str, int]:
                       if item.parent in event["split"] or key in event["new"]}
     return found
 
-
+# %% ../../nbs/data/07_company.ipynb #f1153a8b
 def intent_at(intent: str, week: int) -> str:
     """The name that a request of this intent has in that week."""
     if week >= started().get(intent, 0):
         return intent
     return processes()[intent].parent or OOS
 
-# %% ../../nbs/data/07_company.ipynb #38c339b0
+# %% ../../nbs/data/07_company.ipynb #85d697cc
 @dataclass(frozen=True)
 class Shelf:
-    """The wordings of a company in the order in which they are looked for."""
+    """All wordings, arranged as they are looked for."""
     by_voice: dict[tuple[str, str, str], list[Wording]]
     by_facet: dict[tuple[str, str], list[Wording]]
 
-
+# %% ../../nbs/data/07_company.ipynb #bd1f02d8
 @cache
 def shelf() -> Shelf:
     """All wordings, by (intent, facet, voice) and by (intent, facet)."""
@@ -287,15 +290,15 @@ def choose_wording(draws: Draws, own: dict, person: Person, intent: str, facet: 
     person.said.add(chosen.id)
     return chosen
 
-# %% ../../nbs/data/07_company.ipynb #483b600f
+# %% ../../nbs/data/07_company.ipynb #914f49e3
 def themes_of(plan: dict, person: Person, week: int) -> dict[str, str]:
     """Ambiguous themes that mean something to this person, and the intent of each."""
     found = {theme: item["means"].get(getattr(person, item["by"])) for theme, item in plan["ambiguous"].items()}
     return {theme: intent for theme, intent in found.items() if intent and intent_at(intent, week) != OOS}
 
-
+# %% ../../nbs/data/07_company.ipynb #9d9725d4
 def draw_wording(draws: Draws, plan: dict, side: str, person: Person, week: int, wanted) -> tuple[Wording, str]:
-    """What the person says next, and the intent that is meant."""
+    """The next wording that a person says, and the intent that is meant."""
     own, luck = plan["sides"][side], draws.number()
     themes = themes_of(plan, person, week)
     if luck < own["ambiguous"] and themes:
@@ -308,7 +311,7 @@ def draw_wording(draws: Draws, plan: dict, side: str, person: Person, week: int,
     facet = draws.one(facets, zipf(len(facets), own["facet_skew"]))
     return choose_wording(draws, own, person, intent, facet), intent
 
-# %% ../../nbs/data/07_company.ipynb #747a863c
+# %% ../../nbs/data/07_company.ipynb #6370110a
 @dataclass(frozen=True)
 class Row:
     """One message. `intent` is the label that people gave; production has none, and no wording. `sent` is a local time."""
@@ -321,19 +324,19 @@ class Row:
     person: str
     wording: str
 
-
+# %% ../../nbs/data/07_company.ipynb #60d34e46
 @dataclass(frozen=True)
 class Truth:
-    """What nobody in the company sees: what the message with this id means in its week, and in the end."""
+    """The hidden truth about the message with this id: what it means in its week, and what it is called in the end."""
     id: str
     intent: str
     final: str
     wording: str
 
-# %% ../../nbs/data/07_company.ipynb #a933dbe1
+# %% ../../nbs/data/07_company.ipynb #db159b7c
 @dataclass
 class Week:
-    """What arrives in one week: see `FILES` for its parts."""
+    """The rows that arrive in one week; see `TABLES` for its parts."""
     number: int
     labelled: list[Row]
     production: list[Row]
@@ -351,17 +354,17 @@ def wrong_label(draws: Draws, intent: str, week: int) -> str:
     other = draws.one(near if near and draws.chance(0.8) else [key for key in known if key != intent])
     return intent_at(other, week)
 
-# %% ../../nbs/data/07_company.ipynb #af6f9d8b
+# %% ../../nbs/data/07_company.ipynb #eb75509d
 def draw_times(plan: dict, side: str, week: int, count: int) -> list[str]:
     """`count` times in the working hours of a week, first to last."""
     draws, monday = Draws(plan["seed"], side, week, "sent"), plan["start"] + timedelta(weeks=week)
     minutes = sorted(int(draws.number() * 5 * 600) for _ in range(count))  # five days of ten hours, from eight
     return [f"{monday + timedelta(days=at // 600)}T{8 + at % 600 // 60:02}:{at % 60:02}" for at in minutes]
 
-
+# %% ../../nbs/data/07_company.ipynb #9b766034
 def draw_rows(plan: dict, side: str, week: int, count: int, noise: float, people,
               seen: set[str]) -> tuple[list[Row], list[Truth]]:
-    """`count` messages of one side in one week, and what is true of them. `seen`: texts that the side has sent before."""
+    """`count` messages of one side in one week, and the truth about them. `seen`: texts that the side has sent before."""
     draws, rows, truths, cached = Draws(plan["seed"], side, week), [], [], {}
     sent = draw_times(plan, side, week, count)
     while len(rows) < count:
@@ -379,15 +382,15 @@ def draw_rows(plan: dict, side: str, week: int, count: int, noise: float, people
         truths.append(Truth(name, true, final, wording.id))
     return rows, truths
 
-# %% ../../nbs/data/07_company.ipynb #15a7bdfc
+# %% ../../nbs/data/07_company.ipynb #903a0f43
 def corrections(week: int, old: dict[str, tuple[str, str]]) -> list[tuple[str, str]]:
-    """New labels for old rows in the week of a reorganisation. `old` maps an id to its label and final intent."""
+    """New labels for old rows in the week of a reorganisation. `old` maps an id to its label and its final intent."""
     begun = {name for name, start in started().items() if start == week}
     parents = {processes()[name].parent or OOS for name in begun}
     return [(name, final) for name, (label, final) in old.items()
             if label in parents - {OOS} or (label == OOS and final in begun)]
 
-
+# %% ../../nbs/data/07_company.ipynb #9e662979
 def as_exported(row: Row, name: str, intent: str, sent: str) -> Row:
     """A row as the script exports it: lower case, no full stop, no person, no wording, a new id and time."""
     return replace(row, id=name, sent=sent, text=row.text.lower().rstrip(".!?"), intent=intent, person="", wording="")
@@ -395,7 +398,7 @@ def as_exported(row: Row, name: str, intent: str, sent: str) -> Row:
 # %% ../../nbs/data/07_company.ipynb #17a5ba65
 @dataclass
 class Past:
-    """What a week needs to know of the weeks before it."""
+    """The state that a week needs from the weeks before it."""
     plan: dict
     scale: float
     people: dict[str, list[Person]]
@@ -409,16 +412,16 @@ class Past:
         """How many rows of a kind a week has."""
         return round(self.plan["rows"][name] * self.scale)
 
-# %% ../../nbs/data/07_company.ipynb #5783feb4
+# %% ../../nbs/data/07_company.ipynb #5b3e45e5
 def remember(past: Past, rows: list[Row], truths: list[Truth]) -> None:
     """Keep the labels that a reorganisation may correct."""
     parents = {processes()[name].parent for name in started()}
     past.labels |= {row.id: (row.intent, truth.final) for row, truth in zip(rows, truths, strict=True)
                     if row.intent in parents or truth.final in started()}
 
-
+# %% ../../nbs/data/07_company.ipynb #87491d2a
 def label_week(past: Past, number: int) -> tuple[Week, list[Truth]]:
-    """A week with its labelled rows."""
+    """A week with its labelled rows, and the truth about them."""
     happened = events(past.plan, number)
     noise = next((event["share"] for event in happened if event["kind"] == "noisy_labels"),
                  past.plan["sides"]["labelled"]["noise"])
@@ -436,9 +439,9 @@ def send_again(past: Past, week: Week, count: int) -> None:
         week.labelled.append(as_exported(row, name, known[0] if known else row.intent, week.labelled[-1].sent))
         past.labels |= {name: known} if known else {}
 
-# %% ../../nbs/data/07_company.ipynb #11ae94bb
+# %% ../../nbs/data/07_company.ipynb #3733ccb2
 def let_happen(past: Past, week: Week) -> None:
-    """The events of a week that reach back."""
+    """Let the events of a week that reach back happen: corrections, deletions, and test rows that are sent again."""
     for event in week.events:
         if event["kind"] == "reorganisation":
             week.relabelled = corrections(week.number, past.labels)
@@ -451,9 +454,9 @@ def let_happen(past: Past, week: Week) -> None:
         elif event["kind"] == "resend":
             send_again(past, week, round(event["rows"] * past.scale))
 
-# %% ../../nbs/data/07_company.ipynb #ed56d914
+# %% ../../nbs/data/07_company.ipynb #ed104f80
 def work_week(past: Past, week: Week) -> list[Truth]:
-    """Add the production of a week, and the labels of a part of last week's. Returns what is true of the production."""
+    """Add the production of a week, and the labels of a part of last week's. Returns the truth about the production."""
     week.audit = past.audit
     own = past.plan["sides"]["production"]
     week.production, truths = draw_rows(past.plan, "production", week.number, past.size("production"), own["noise"],
@@ -464,9 +467,9 @@ def work_week(past: Past, week: Week) -> list[Truth]:
     week.production = [replace(row, intent="", wording="") for row in week.production]
     return truths
 
-
+# %% ../../nbs/data/07_company.ipynb #1ea0aae8
 def draw_weeks(scale: float = 1.0) -> Iterator[tuple[Week, list[Truth]]]:
-    """Weeks 0 to 10, one after the other, each with its hidden truth. `scale` multiplies the number of rows."""
+    """Yield weeks 0 to 10 in order, each with its hidden truth. `scale` multiplies the number of rows."""
     plan = read_toml("company.toml")
     past = Past(plan, scale, {side: make_people(plan, side) for side in plan["sides"]})
     for number in range(LAST_WEEK + 1):
@@ -475,13 +478,13 @@ def draw_weeks(scale: float = 1.0) -> Iterator[tuple[Week, list[Truth]]]:
         let_happen(past, week)
         yield week, truths + (work_week(past, week) if number else [])
 
-# %% ../../nbs/data/07_company.ipynb #46f027d6
+# %% ../../nbs/data/07_company.ipynb #01666bca
 @cache
 def weeks() -> tuple[Week, ...]:
-    """The ten weeks and the seed. What is hidden is left behind here."""
+    """The ten weeks and the seed, without what is hidden."""
     return tuple(week for week, _ in draw_weeks())
 
-
+# %% ../../nbs/data/07_company.ipynb #bd6f37b9
 def known_labels(told, upto: int) -> list[Row]:
     """The labelled rows of weeks up to `upto`, with the corrections and deletions known by then."""
     known = [week for week in told if week.number <= upto]
@@ -490,14 +493,14 @@ def known_labels(told, upto: int) -> list[Row]:
     return [replace(row, intent=labels.get(row.id, row.intent)) for week in known for row in week.labelled
             if row.person not in gone]
 
-
+# %% ../../nbs/data/07_company.ipynb #78cf99f1
 def labelled_rows(upto: int = LAST_WEEK) -> list[Row]:
-    """What the company has labelled by week `upto`."""
+    """The rows that the company has labelled by week `upto`."""
     return known_labels(weeks(), upto)
 
-# %% ../../nbs/data/07_company.ipynb #c82f891c
+# %% ../../nbs/data/07_company.ipynb #5fdef95f
 def production_sample(upto: int = LAST_WEEK, last: int = 4) -> list[Row]:
-    """Messages of production that people labelled later, as known in week `upto`: those that the `last` weeks brought."""
+    """Messages of production that people labelled later, as known in week `upto`: those of the `last` weeks."""
     known = [week for week in weeks() if week.number <= upto]
     labels = dict(pair for week in known[-last:] for pair in week.audit)
     labels |= {name: label for week in known for name, label in week.relabelled if name in labels}
@@ -527,9 +530,9 @@ def write_week(week: Week, folder: Path) -> dict:
     told = [{name: event[name] for name in ("kind", "what")} for event in week.events]
     return {"week": week.number, "events": told, "files": files}
 
-# %% ../../nbs/data/07_company.ipynb #95fcbda5
+# %% ../../nbs/data/07_company.ipynb #b687ca2d
 def refuse_used(folder: Path, truth: Path | None) -> None:
-    """Raise InputError for a folder that holds something, or a truth that would lie where training looks."""
+    """Raise InputError for a folder that holds something, or a truth that would be where training looks."""
     for used in filter(None, (folder, truth)):
         if used.exists() and (not used.is_dir() or any(used.iterdir())):
             raise InputError("no empty folder", "a new folder", "name another one", str(used))
@@ -537,11 +540,11 @@ def refuse_used(folder: Path, truth: Path | None) -> None:
         raise InputError("the hidden truth would lie beside the data", "a folder elsewhere",
                          "name another folder for --truth", str(truth))
 
-# %% ../../nbs/data/07_company.ipynb #0185e5df
+# %% ../../nbs/data/07_company.ipynb #f2c2f06b
 def render(folder: str | Path, rows: int | None = None, truth: str | Path | None = None, done=lambda week: None) -> Path:
-    """Write the weeks into a new folder and return its manifest. `rows`: about so many in all, labelled and production.
+    """Write the weeks into a new folder and return its manifest. `rows`: about how many in all, labelled and production.
 
-    `done(week number)` is called after each week. With `truth`, what is hidden is written there. Raises InputError for a
+    `done(week number)` is called after each week. With `truth`, the hidden truth is written there. Raises InputError for a
     folder that is in use.
     """
     folder, truth = Path(folder).resolve(), Path(truth).resolve() if truth else None

@@ -19,35 +19,38 @@ from .table import Utterances
 from .split import QUARANTINE
 from .store import REMOVED, Commit
 
-# %% ../../nbs/data/06_feedback.ipynb #8c01c0e2
+# %% ../../nbs/data/06_feedback.ipynb #0088562e
 NOBODY, TWICE, BEFORE = "nobody stands behind it", "said twice", "said before"
 NEW = "a label that the data does not have"
 UNSURE, FLOOD = "one person says two things", "a flood from one person"
 DISAGREE, OUTVOTED, WAITS = "labellers disagree", "two thirds of the labellers say otherwise", "waits for another labeller"
 CURATED = "the data"
-FLOODED = 10  # so many times the cap is a flood, of which nothing is let in
+FLOODED = 10  # times the cap: more is a flood, and nothing of it is let in
 
 
 FEEDBACK = "feedback "  # how the source of such a batch begins
 HEARD = ("", WAITS, DISAGREE, OUTVOTED, QUARANTINE)  # such a row has used one of its author's turns
 
-
+# %% ../../nbs/data/06_feedback.ipynb #4f2c4924
 def opinions(rows: pd.DataFrame, context: Sequence[str]) -> pd.Series:
-    """What each row is about, as a text: its digest and its context."""
+    """The subject of each row as one string: its digest and its context."""
     about = rows["digest"].astype(str)
     for name in context:
         about = about + "\t" + (rows[name].astype(str) if name in rows else "")
     return about
 
-
+# %% ../../nbs/data/06_feedback.ipynb #65d55cfd
 def give(reasons: pd.Series, where, reason: str) -> None:
     """Give a reason to the rows that have none yet."""
     reasons[np.asarray(where, bool) & (reasons == "").to_numpy()] = reason
 
-
+# %% ../../nbs/data/06_feedback.ipynb #9bd37b5f
 def reasons_of_person(rows: pd.DataFrame, about: pd.Series, said: set[tuple[str, str, str]], cap: int,
                       before: pd.DataFrame) -> pd.Series:
-    """Why a row is not let in for what its own author did. `before`: what people have sent lately (`sent_lately`)."""
+    """The reason why each row is not let in for what its own author did; '' for a good one.
+
+    `said`: (subject, person, intent) of rows that count already. `before`: what people have sent lately (`sent_lately`).
+    """
     reasons = rows["reason"].copy()
     give(reasons, rows["person"] == "", NOBODY)
     lately = rows["person"].map(before["sent"]).fillna(0)
@@ -65,15 +68,18 @@ def reasons_of_person(rows: pd.DataFrame, about: pd.Series, said: set[tuple[str,
     give(reasons, turn >= cap, f"more than {cap} from one person")
     return reasons
 
-
+# %% ../../nbs/data/06_feedback.ipynb #641e5e47
 def reasons_of_others(rows: pd.DataFrame, about: pd.Series, reasons: pd.Series, waiting: pd.DataFrame,
                       labellers: int) -> pd.Series:
-    """Why a row is not let in for what others say. `waiting`: earlier rows that count, with `about`, `person`, `intent`."""
+    """The reason why each row is not let in for what others say; '' for a good one.
+
+    `waiting`: earlier rows that count, with `about`, `person` and `intent`.
+    """
     reasons, open_ = reasons.copy(), reasons == ""
     mine = pd.DataFrame({"about": about[open_], "person": rows.loc[open_, "person"], "intent": rows.loc[open_, "intent"]})
     votes = pd.concat([mine, waiting[["about", "person", "intent"]]]).drop_duplicates()
     votes = votes[votes["about"].isin(mine["about"])]
-    votes = votes[~votes.duplicated(["about", "person"], keep=False)]  # who says two things has no voice
+    votes = votes[~votes.duplicated(["about", "person"], keep=False)]  # people who say two things have no vote
     counts = votes.groupby(["about", "intent"])["person"].nunique()
     total = counts.groupby("about").sum()
     agreeing = pd.Series([counts.get(key, 0) for key in zip(about, rows["intent"], strict=True)], index=rows.index)
@@ -84,33 +90,36 @@ def reasons_of_others(rows: pd.DataFrame, about: pd.Series, reasons: pd.Series, 
     give(reasons, agreeing < labellers, WAITS)
     return reasons
 
-# %% ../../nbs/data/06_feedback.ipynb #8c01c0ea
+# %% ../../nbs/data/06_feedback.ipynb #cf21f23e
 def lately(history: Iterable[Commit], now: datetime, days: int) -> set[str]:
-    """The names of the batches of feedback that came within so many days before `now`."""
+    """The names of the batches of feedback that came within `days` days before `now`."""
     since = now - timedelta(days=days)
     return {commit.batch for commit in history if commit.what == "add" and commit.source.startswith(FEEDBACK)
             and since < datetime.fromisoformat(commit.when)}
 
-
+# %% ../../nbs/data/06_feedback.ipynb #b83851e1
 def sent_lately(known: pd.DataFrame, recent: Collection[str]) -> pd.DataFrame:
-    """For each person how many rows the batches named in `recent` have `sent`, and for how many of them he was `heard`."""
+    """For each person how many rows of the batches named in `recent` were `sent`, and how many of them `heard`.
+
+    A row is heard if it has used one of its author's turns: it was let in, or it waits, or others disagree with it.
+    """
     rows = known[known["batch"].isin(recent) & (known["reason"] != REMOVED)] if len(recent) else known.iloc[:0]
     counts = {"sent": rows["person"].value_counts(), "heard": rows.loc[rows["reason"].isin(HEARD), "person"].value_counts()}
     return pd.DataFrame(counts, dtype=float).fillna(0)
 
-# %% ../../nbs/data/06_feedback.ipynb #9a2f285d
+# %% ../../nbs/data/06_feedback.ipynb #2b6d7b87
 def with_authors(found: Utterances, column: str) -> Utterances:
-    """Utterances whose context column of that name says whose text each row is, as the column `author`."""
+    """Utterances whose context column `column` names who wrote each text, as the column `author`; '' for no such column."""
     if not column:
         return found
     tables = (table.rename(columns={column: "author"}) for table in (found.rows, found.set_aside))
     rows, aside = tables
     return replace(found, rows=rows, set_aside=aside, context=tuple(name for name in found.context if name != column))
 
-# %% ../../nbs/data/06_feedback.ipynb #8c01c0e4
+# %% ../../nbs/data/06_feedback.ipynb #1ba79570
 @dataclass(frozen=True)
 class Agreement:
-    """Pairs of people who labelled the same text, the share that agrees, and what is left of it beyond chance (kappa)."""
+    """Pairs of people who labelled the same text, the proportion that agrees, and Cohen's kappa: agreement beyond chance."""
     pairs: int
     share: float
     kappa: float
@@ -120,9 +129,9 @@ class Agreement:
             return "no text was labelled by two people"
         return f"{self.pairs:,} pairs of people labelled the same text; {self.share:.3f} agree, kappa {self.kappa:.3f}"
 
-
+# %% ../../nbs/data/06_feedback.ipynb #4cb44bf8
 def agreement(rows: pd.DataFrame, about: pd.Series) -> Agreement:
-    """How people agree about texts that several of them labelled."""
+    """The agreement about texts that several people labelled. Kappa is 1 if only one intent was ever named."""
     votes = pd.DataFrame({"about": about, "person": rows["person"], "intent": rows["intent"]})
     votes = votes[votes["person"] != ""].drop_duplicates(["about", "person"])
     several = votes[votes.groupby("about")["person"].transform("size") > 1]
@@ -137,13 +146,13 @@ def agreement(rows: pd.DataFrame, about: pd.Series) -> Agreement:
     share = agreed / pairs
     return Agreement(pairs, share, 1.0 if usual == 1 else (share - usual) / (1 - usual))
 
-# %% ../../nbs/data/06_feedback.ipynb #8c01c0e5
+# %% ../../nbs/data/06_feedback.ipynb #6bb06221
 def admit(rows: pd.DataFrame, known: pd.DataFrame, context: Sequence[str], cap: int = 50, labellers: int = 1,
           recent: Collection[str] = ()) -> tuple[pd.DataFrame, Agreement]:
     """The rows of feedback with a `reason` for each that is not let in, and how well people agree.
 
-    `rows` as `mlbot.data.store.batch_rows` gives them; `known`: the rows of the store. `cap`: so many rows of one person are
-    let in, those of the batches named in `recent` among them (`lately`). `labellers`: so many people must say the same.
+    `rows` as `mlbot.data.store.batch_rows` gives them; `known`: the rows of the store. `cap`: how many rows of one person
+    are let in, those of the batches named in `recent` among them (`lately`). `labellers`: how many people must agree.
     """
     rows = rows.assign(person=rows["person"] if "person" in rows else "")
     about, before = opinions(rows, context), opinions(known, context)
@@ -155,8 +164,6 @@ def admit(rows: pd.DataFrame, known: pd.DataFrame, context: Sequence[str], cap: 
     give(reasons, bool(labels) & ~rows["intent"].isin(labels), NEW)
     waiting = known.assign(about=before)
     waiting = waiting[waiting["reason"].isin(["", WAITS, DISAGREE])]
-    curated = waiting["person"].where(waiting["person"] != "",
-                                      CURATED)  # labels that nobody signed are the team's, and one voice
-    waiting = waiting.assign(person=curated)
+    waiting = waiting.assign(person=waiting["person"].where(waiting["person"] != "", CURATED))
     reasons = reasons_of_others(rows, about, reasons, waiting, labellers)
     return rows.assign(reason=reasons), agreement(rows, about)

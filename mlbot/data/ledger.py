@@ -25,24 +25,24 @@ from ..text.similar import held
 from .split import side_numbers
 from ..text.clean import bare, digest
 
-# %% ../../nbs/data/03_ledger.ipynb #5c01c0e2
+# %% ../../nbs/data/03_ledger.ipynb #ae0c78a4
 def digests_of(texts) -> np.ndarray:
     """The digests of texts, sorted, each once."""
     return np.unique(np.fromiter(map(digest, texts), np.uint64))
 
-
+# %% ../../nbs/data/03_ledger.ipynb #27dc78c1
 def ledger_file(models: Path, name: str) -> Path:
-    """Where the ledger of a model is."""
+    """The file that holds the ledger of a model."""
     return models / "ledger" / f"{name}.npy"
 
-
+# %% ../../nbs/data/03_ledger.ipynb #00538d50
 def write_digests(digests: np.ndarray, file: Path) -> None:
     """Write digests as a plain array, in one step."""
     body = io.BytesIO()
     np.save(body, np.unique(np.asarray(digests, np.uint64)), allow_pickle=False)
     write_atomic(file, lambda handle: handle.write(body.getvalue()), binary=True)
 
-
+# %% ../../nbs/data/03_ledger.ipynb #c00fefb2
 def read_digests(file: Path) -> np.ndarray | None:
     """The digests in a file; None where there is none. InputError for a damaged one."""
     if not file.is_file():
@@ -56,25 +56,25 @@ def read_digests(file: Path) -> np.ndarray | None:
                          str(file))
     return found
 
-
+# %% ../../nbs/data/03_ledger.ipynb #bfee4b1a
 def is_seen(rows: pd.DataFrame, trained: np.ndarray) -> np.ndarray:
     """Which rows (`text` and `digest`) have a text among those trained on, by its digest of today or that of old ledgers."""
     return np.isin(rows["digest"].to_numpy(np.uint64), trained) | np.isin(side_numbers(rows), trained)
 
-
+# %% ../../nbs/data/03_ledger.ipynb #00dd52d1
 def refuse_test_texts(digests: np.ndarray, test: np.ndarray) -> None:
     """Raise InputError when texts of the test side are among those of a training."""
     n = int(np.isin(digests, np.asarray(test, np.uint64)).sum())
     if n:
         raise InputError(f"{n:,} test rows were handed to training", "training rows only", "train on train.csv of the run")
 
-# %% ../../nbs/data/03_ledger.ipynb #5c01c0e5
+# %% ../../nbs/data/03_ledger.ipynb #de2876b5
 @dataclass(frozen=True)
 class Audit:
-    """What a model has seen of the test: so many of `of` test texts exactly and nearly, or inside others, with examples.
+    """The test texts that a model has seen: how many of `of`, exactly, and nearly or inside others, with examples.
 
-    `trained` is None for a model of which nobody knows what it was trained on. `unknown`: trained texts that are not in the
-    data any more, which can be compared exactly only.
+    `trained` is None for a model without a ledger. `unknown`: trained texts that are not in the data any more; these can only
+    be compared exactly.
     """
     model: str
     trained: int | None
@@ -93,9 +93,12 @@ class Audit:
         also += f"; {self.unknown:,} of them are not in the data any more" if self.unknown else ""
         return f"{self.model}  trained on {self.trained:,} texts, {seen}{also}{shown}"
 
-
+# %% ../../nbs/data/03_ledger.ipynb #eba146fc
 def audit_model(name: str, trained: np.ndarray | None, test: pd.DataFrame, known: pd.DataFrame, few: int = 3) -> Audit:
-    """Compare what a model was trained on with the test. Both tables have `text` and `digest`; `known`: all of today."""
+    """Compare what a model was trained on with the test.
+
+    Both tables have `text` and `digest`; `known`: all of today's data, where near-duplicates are looked for.
+    """
     asked = test.drop_duplicates("digest")
     if trained is None:
         return Audit(name, None, 0, 0, len(asked))
@@ -113,9 +116,9 @@ def audit_model(name: str, trained: np.ndarray | None, test: pd.DataFrame, known
     unknown = int((~np.isin(trained, there)).sum())
     return Audit(name, len(trained), int(exact.sum()), int(near.sum()), len(asked), examples, unknown)
 
-
+# %% ../../nbs/data/03_ledger.ipynb #4428d7f4
 def forget(models: Path, digests: np.ndarray) -> int:
-    """Take digests out of all ledgers, as a person may ask. Returns from how many; InputError, at last, for a damaged one."""
+    """Take digests out of all ledgers. Returns how many ledgers changed; raises InputError, at the end, for a damaged one."""
     changed, problems = 0, []
     for file in sorted((models / "ledger").glob("*.npy")):
         try:
@@ -131,14 +134,14 @@ def forget(models: Path, digests: np.ndarray) -> int:
         raise problems[0]
     return changed
 
-# %% ../../nbs/data/03_ledger.ipynb #5c01c0e8
-SIDES = "sides.npz"
-
-
+# %% ../../nbs/data/03_ledger.ipynb #f0678b36
 def keyed(digests: Sequence[int], secret: bytes) -> np.ndarray:
-    """Numbers of 64 bits in place of digests, which only this secret leads to."""
+    """Numbers of 64 bits in place of digests, which nobody can compute without this secret."""
     hashed = (hashlib.blake2b(int(number).to_bytes(8, "big"), key=secret, digest_size=8) for number in digests)
     return np.array([int.from_bytes(item.digest(), "big") for item in hashed], np.uint64)
+
+# %% ../../nbs/data/03_ledger.ipynb #e46ae9d6
+SIDES = "sides.npz"
 
 
 @dataclass(frozen=True)
@@ -161,9 +164,12 @@ class Memory:
         tested = np.union1d(self.test, tested[~np.isin(tested, self.train)])
         return Memory(self.secret, np.union1d(self.train, taught[~np.isin(taught, tested)]), tested)
 
-# %% ../../nbs/data/03_ledger.ipynb #5c01c0e9
+# %% ../../nbs/data/03_ledger.ipynb #bfb7dff7
 def read_memory(models: Path) -> Memory | None:
-    """What the models in a folder were trained and tested on; None before there was one. InputError for a damaged file."""
+    """The texts that the models in a folder were trained and tested on; None before the first.
+
+    Raises InputError for a damaged file.
+    """
     file = models / "ledger" / SIDES
     if not file.is_file():
         return None
@@ -178,13 +184,13 @@ def read_memory(models: Path) -> Memory | None:
         raise InputError(f"{SIDES} is damaged", "the sides that runs wrote", "restore the file from a copy", str(file))
     return Memory(secret.tobytes(), train, test)
 
-
+# %% ../../nbs/data/03_ledger.ipynb #62f2faba
 def recall_of(models: Path):
-    """What `mlbot.data.split.assign_sides` asks for the sides that texts had for earlier models; None before the first."""
+    """The function that `mlbot.data.split.assign_sides` asks for the sides of texts; None before the first model."""
     memory = read_memory(models)
     return None if memory is None else memory.recall
 
-
+# %% ../../nbs/data/03_ledger.ipynb #d91406e2
 def remember(models: Path, train: np.ndarray, test: np.ndarray) -> bool:
     """Add digests of texts that a model was trained and tested on. Returns whether anything was new."""
     (models / "ledger").mkdir(parents=True, exist_ok=True)

@@ -24,10 +24,10 @@ from ..errors import InputError, nearest, refuse_secrets
 from ..settings import Settings, words_of
 from .store import is_remote, is_store, read_locked
 
-# %% ../../nbs/data/08_source.ipynb #a4bf71e8
+# %% ../../nbs/data/08_source.ipynb #4df8df6e
 @dataclass(frozen=True)
 class PublicSet:
-    """A public data set: where its files are, how they are read, its licence, and the digest of its rows."""
+    """A public data set: where its files are, how they are read, its licence, its citation, and the digest of its rows."""
     name: str
     base: str
     files: tuple[tuple[str, str], ...]  # (side, file name); side '' where the file names its sides itself
@@ -47,16 +47,16 @@ PUBLIC = {item.name: item for item in [
               "a5b8ac1ca02f1b7b2aaf54a98bb72c40cb381f23f1e19189989326a5b4887434"),
 ]}
 
-# %% ../../nbs/data/08_source.ipynb #0809a920
+# %% ../../nbs/data/08_source.ipynb #b55274c4
 def public_rows(text: str, side: str) -> list[tuple[str, str, str]]:
-    """(text, intent, side) of one file of a public set: CSV with a header, or JSON with a list a side."""
+    """The rows (text, intent, side) of one file of a public set: CSV with a header, or JSON with a list for each side."""
     if side:
         return [(row[0], row[1], side) for row in list(csv.reader(io.StringIO(text, newline="")))[1:] if row]
     return [(row[0], row[1], name) for name, rows in json.loads(text).items() for row in rows]
 
-# %% ../../nbs/data/08_source.ipynb #acdda6b3
+# %% ../../nbs/data/08_source.ipynb #e6eef2f3
 def data_home() -> Path:
-    """The folder for fetched data: `MLBOT_DATA_HOME`, else a cache folder of the user."""
+    """The folder for fetched data: `MLBOT_DATA_HOME`, or else a cache folder of the user."""
     return Path(os.environ.get("MLBOT_DATA_HOME") or Path.home() / ".cache" / "mlbot")
 
 # %% ../../nbs/data/08_source.ipynb #076193f6
@@ -74,9 +74,12 @@ def download(url: str, timeout: float = 60.0) -> str:
         raise InputError(f"{url} ended after {len(data):,} bytes", f"{int(wanted):,} bytes", "try again")
     return data.decode("utf-8")
 
-# %% ../../nbs/data/08_source.ipynb #429ee9f7
+# %% ../../nbs/data/08_source.ipynb #ee734a8f
 def fetch(name: str, home: Path | None = None, public: dict[str, PublicSet] = PUBLIC) -> Path:
-    """Fetch a public set into `home`/NAME/data.csv and return that path; a set already there is not fetched again."""
+    """Fetch a public set into `home`/NAME/data.csv and return that path; a set that is there is not fetched again.
+
+    Raises InputError for an unknown name, for a download that fails, and for rows other than those expected.
+    """
     if name not in public:
         raise InputError(f"no public set {name!r}", nearest(name, list(public)), "choose one")
     known = public[name]
@@ -95,10 +98,13 @@ def is_company(source: str) -> bool:
     """Whether a source names the company, in some week."""
     return source.partition(":")[0] == "company"
 
-# %% ../../nbs/data/08_source.ipynb #f20c59c0
+# %% ../../nbs/data/08_source.ipynb #4ffc0914
 def choose(settings: Settings, data: str = "", text: str = "", intent: str = "", context: str = "",
            split_column: str = "", group: str = "") -> tuple[str, Columns]:
-    """Source and columns: what is given, else what the settings say. `context` is a list as settings write it."""
+    """The source and its columns: what is given, or else what the settings say. `context` is a list as settings write it.
+
+    Raises InputError for a split column together with a group column: a published split decides alone.
+    """
     own, source = settings.data, data or settings.data.source
     if is_company(source):
         return source, Columns(text or "text", intent or "intent", words_of(context) or ("role", "location"),
@@ -112,18 +118,18 @@ def choose(settings: Settings, data: str = "", text: str = "", intent: str = "",
                            strict=bool(context) or not data or source == "store",
                            need_group=bool(group) or not data)
 
-# %% ../../nbs/data/08_source.ipynb #8164e001
+# %% ../../nbs/data/08_source.ipynb #e8f5720e
 NAMED = ("company", "sample", "store", *PUBLIC)
 
 
 def week_of(source: str) -> int:
-    """The week that `company` or `company:WEEK` names."""
+    """The week that `company` or `company:WEEK` names; the last one where none is named. InputError for no such week."""
     _, colon, week = source.partition(":")
     if colon and week not in map(str, range(LAST_WEEK + 1)):
         raise InputError(f"no week {week!r}", f"company:0 to company:{LAST_WEEK}", "correct the number")
     return int(week or LAST_WEEK)
 
-
+# %% ../../nbs/data/08_source.ipynb #2c79e406
 def read_company(rows: list[Row], columns: Columns, settings: Settings) -> Utterances:
     """Rows of the company, read as any file is read."""
     with tempfile.TemporaryDirectory() as folder:
@@ -133,9 +139,13 @@ def read_company(rows: list[Row], columns: Columns, settings: Settings) -> Utter
     weeks = [f"week {int(row.id[1:3])}" for row in rows]  # a text of the company is one line, and its header another
     return replace(found, rows=found.rows.assign(batch=[weeks[line - 2] for line in found.rows["line"]]))
 
-# %% ../../nbs/data/08_source.ipynb #173e070f
+# %% ../../nbs/data/08_source.ipynb #6d402ea6
 def find_source(source: str, settings: Settings) -> Path | str:
-    """The file of a source that is no company; the folder or address of a store. `store` is that of the settings."""
+    """The path of a source other than the company: a file, or the folder or address of a store.
+
+    `store` is the store of the settings. Raises InputError for an unknown name, a folder that is not a store, a public set
+    that is not fetched, and an address that holds a password.
+    """
     refuse_secrets(source, "data")
     if source == "store" or is_remote(source):
         return settings.places.data if source == "store" else source
@@ -156,9 +166,9 @@ def find_source(source: str, settings: Settings) -> Path | str:
                          "correct the name")
     return path
 
-# %% ../../nbs/data/08_source.ipynb #1972f8e9
+# %% ../../nbs/data/08_source.ipynb #19ac81d8
 def load_source(source: str, columns: Columns, settings: Settings) -> Utterances:
-    """Utterances of a source: 'company', 'sample', a public set's name, a CSV file or a store (`mlbot.data.store`)."""
+    """The utterances of a source: 'company', 'sample', the name of a public set, a file, or a store (`mlbot.data.store`)."""
     if is_company(source):
         return replace(read_company(labelled_rows(week_of(source)), columns, settings), newest=f"week {week_of(source)}")
     path = find_source(source, settings)
@@ -177,9 +187,12 @@ def check_source(source: str, production: str, settings: Settings) -> None:
     if production and not file_of(settings.root / production)[0].is_file():
         raise InputError("no such file", "a file of utterances", "check the path", production)
 
-# %% ../../nbs/data/08_source.ipynb #7a65bf5b
+# %% ../../nbs/data/08_source.ipynb #ac9ddec8
 def load_production(source: str, production: str, columns: Columns, settings: Settings) -> Utterances | None:
-    """The labelled sample of production: the file `production`, or the company's own; None where there is none."""
+    """The labelled sample of production: the file `production`, or the company's own; None where there is none.
+
+    Raises InputError for a file without the columns of the data.
+    """
     columns = replace(columns, side="", group="", strict=True)
     if production:
         try:
@@ -191,9 +204,9 @@ def load_production(source: str, production: str, columns: Columns, settings: Se
     rows = production_sample(week_of(source)) if is_company(source) else []
     return read_company(rows, columns, settings) if rows else None
 
-# %% ../../nbs/data/08_source.ipynb #102a0c10
+# %% ../../nbs/data/08_source.ipynb #5bc6e4da
 def compare_production(sample: pd.DataFrame, train: pd.DataFrame, out_of_scope: str) -> tuple[pd.DataFrame, list[Finding]]:
-    """The sample with labels spelt as in training, and findings: labels that training lacks, texts that it has, too."""
+    """The sample with labels spelt as in training, and findings: unknown labels, and texts that training has too."""
     spelt = {intent.casefold(): intent for intent in [*train["intent"].unique(), out_of_scope]}
     sample = sample.assign(intent=[spelt.get(intent.casefold(), intent) for intent in sample["intent"]])
     strange = sample.loc[~sample["intent"].isin(spelt.values()), "intent"]

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['KEPT', 'Recall', 'LEAKED', 'NEARLY', 'HOLDS', 'HELD', 'IS_NEAR', 'IS_HOLDING', 'IS_HELD', 'QUARANTINE', 'FEW_AGAIN',
-           'USUAL_HELD', 'side_of', 'Sides', 'side_numbers', 'group_digests', 'kept_side', 'assign_sides', 'leaked',
-           'texts_of', 'touching', 'leaks_of', 'near_test', 'apart', 'reasons_of_sides', 'count_training', 'too_few',
-           'split', 'part', 'Counted', 'count_sides', 'sides_of_known', 'Touch', 'place', 'group_families',
-           'shortest_held', 'decide', 'follow', 'clashes', 'brought_back', 'held_by_those_set_aside', 'holding_again',
-           'sent_again', 'held_out', 'shares', 'joined', 'is_sealed']
+           'USUAL_HELD', 'side_of', 'side_numbers', 'group_digests', 'kept_side', 'assign_sides', 'leaked', 'texts_of',
+           'touching', 'leaks_of', 'near_test', 'apart', 'reasons_of_sides', 'count_training', 'too_few', 'Sides',
+           'part', 'Counted', 'count_sides', 'split', 'sides_of_known', 'Touch', 'group_families', 'shortest_held',
+           'follow', 'decide', 'clashes', 'place', 'brought_back', 'held_by_those_set_aside', 'holding_again',
+           'sent_again', 'shares', 'joined', 'held_out', 'is_sealed']
 
 # %% ../../nbs/data/01_split.ipynb #d93e64a8
 from collections import Counter
@@ -24,25 +24,14 @@ from ..text.similar import PERCENT, components, held
 from ..settings import Data
 from ..text.clean import bare, bare_digest, is_plain
 
-# %% ../../nbs/data/01_split.ipynb #3efa3b66
+# %% ../../nbs/data/01_split.ipynb #cefaeb64
 def side_of(group: str, test_percent: int = 25) -> str:
-    """'test' for `test_percent` of all groups (a text, or the name of a group), by a hash of its words; else 'train'."""
+    """Return 'test' for `test_percent` of all texts or names of groups, by a hash of the words; else 'train'."""
     return "test" if bare_digest(group) % 100 < test_percent else "train"
 
-# %% ../../nbs/data/01_split.ipynb #9ed84207
-@dataclass(frozen=True)
-class Sides:
-    """A table in parts: rows to train on, to validate on, to test on, and those out of scope (with their side)."""
-    train: pd.DataFrame
-    validation: pd.DataFrame
-    test: pd.DataFrame
-    out_of_scope: pd.DataFrame
-    set_aside: pd.DataFrame
-    findings: tuple[Finding, ...]
-
-# %% ../../nbs/data/01_split.ipynb #3d5ca3b4
+# %% ../../nbs/data/01_split.ipynb #84eb23d6
 def side_numbers(rows: pd.DataFrame) -> np.ndarray:
-    """The number of each text that decides its side: the digest of its words without marks and signs, `text.clean.bare`."""
+    """Return the number that decides the side of each text: the digest of `text.clean.bare`, without marks and signs."""
     own = rows["digest"].to_numpy(dtype=np.uint64)
     odd = [at for at, text in enumerate(rows["text"]) if not is_plain(text)] if "text" in rows else []
     if odd:
@@ -50,11 +39,11 @@ def side_numbers(rows: pd.DataFrame) -> np.ndarray:
         own[odd] = [bare_digest(rows["text"].iat[at]) for at in odd]
     return own
 
-
+# %% ../../nbs/data/01_split.ipynb #36db9525
 def group_digests(rows: pd.DataFrame) -> np.ndarray:
-    """The number that decides the side of each row: that of its group or, where it has none, of its text.
+    """Return the number that decides the side of each row: that of its cluster (`family`), its group or its text.
 
-    A store has decided it before, as the column `family`, in which near texts share one number.
+    A store has set `family` already. Without it, a row with a group takes the number of the group.
     """
     if "family" in rows:  # as a store decided it
         return rows["family"].to_numpy(dtype=np.uint64)
@@ -65,22 +54,22 @@ def group_digests(rows: pd.DataFrame) -> np.ndarray:
     of_group = np.fromiter(map(bare_digest, names), np.uint64, len(names))
     return np.where(rows["group"] == "", own, of_group[codes]) if len(names) else own
 
-# %% ../../nbs/data/01_split.ipynb #9b31af4d
+# %% ../../nbs/data/01_split.ipynb #96312ee3
 KEPT = " kept"  # no column of a file has a name that begins with a space
 Recall = Callable[[np.ndarray], np.ndarray]  # for digests of texts the side that each has for life, '' for a new one
 
 
 def kept_side(side: pd.Series, before: np.ndarray) -> pd.Series:
-    """The sides with those for life in place of them. Validation rows are no test rows: what was trained on may be either."""
+    """Return the sides, replaced by those for life. A validation row may have been a training row before."""
     stays = (before == "") | (side == before) | ((before == "train") & (side == "validation"))
     return side.where(stays, before)
 
-
+# %% ../../nbs/data/01_split.ipynb #5e5304fa
 def assign_sides(rows: pd.DataFrame, test_percent: int, given: bool, recall: Recall | None = None) -> pd.DataFrame:
-    """The rows with a column `side` and none of the person, in an order that depends on their content only.
+    """Return the rows with a column `side` and without `person`, in an order that depends on their content only.
 
-    `recall` knows the sides of texts that a model was trained or tested on before; nothing moves them. Those that the split
-    would have moved are True in a column KEPT.
+    `given`: the column `side` is there and is kept. `recall` knows the sides of texts that a model was trained or tested on
+    before; nothing moves them. Those that the split would have moved are True in a column KEPT.
     """
     rows = rows.drop(columns="person", errors="ignore")  # no table of a split has a use for it
     if "life" in rows:
@@ -94,11 +83,11 @@ def assign_sides(rows: pd.DataFrame, test_percent: int, given: bool, recall: Rec
     content = [name for name in rows.columns if name not in ("line", "batch")]
     again = repeated(rows).sort_values(content, kind="stable").index
     once = np.delete(np.arange(len(rows)), again)
-    order = np.concatenate([once, again])  # equal texts stand in the order of their content
+    order = np.concatenate([once, again])  # equal texts keep the order of their content
     order = order[np.argsort(rows["digest"].to_numpy()[order], kind="stable")]
     return rows.iloc[order].reset_index(drop=True)
 
-# %% ../../nbs/data/01_split.ipynb #b2aee3eb
+# %% ../../nbs/data/01_split.ipynb #79dba6b6
 LEAKED = "text stands on the test side"
 NEARLY, HOLDS, HELD = ("text is nearly one of the test side", "text holds one of the test side whole",
                        "text stands whole in one of the test side")
@@ -106,21 +95,24 @@ IS_NEAR, IS_HOLDING, IS_HELD = 1, 2, 4  # bits
 
 
 def leaked(rows: pd.DataFrame) -> pd.Series:
-    """Which rows of another side hold a text that stands on the test side too."""
+    """Return which rows outside the test side have a text that is on the test side too."""
     test = rows.loc[rows["side"] == "test", "digest"].unique()
     return (rows["side"] != "test") & rows["digest"].isin(test)
 
-
+# %% ../../nbs/data/01_split.ipynb #5783ff29
 def texts_of(rows: pd.DataFrame) -> tuple[np.ndarray, list[str], list[str]]:
-    """The digests of the different texts; the texts of other sides, and those of the test side, each sorted by digest."""
+    """Return the digests of the different texts, the texts outside the test side, and those of the test side.
+
+    Both lists are sorted by digest; the digests of the test side come last.
+    """
     texts = rows.drop_duplicates("digest").sort_values("digest")
     test = texts["digest"].isin(rows.loc[rows["side"] == "test", "digest"]).to_numpy()
     digests = texts["digest"].to_numpy()
     return np.concatenate([digests[~test], digests[test]]), list(texts["text"][~test]), list(texts["text"][test])
 
-
+# %% ../../nbs/data/01_split.ipynb #726c2bab
 def touching(train: list[str], test: list[str], percent: int = PERCENT, whole: bool = True, exact: int = EXACT) -> np.ndarray:
-    """What each training text (`bare`) has to do with test texts, as bits: near one, holds one, is held by one.
+    """Return what each training text (`bare`) has to do with test texts, as bits: near one, holds one, is held by one.
 
     For 0 per cent, only whether it holds one; without `whole`, only whether it is near one.
     """
@@ -133,29 +125,29 @@ def touching(train: list[str], test: list[str], percent: int = PERCENT, whole: b
         found[held(train, test)[:, 0]] |= IS_HELD
     return found
 
-
+# %% ../../nbs/data/01_split.ipynb #60f7186e
 def leaks_of(rows: pd.DataFrame, percent: int = PERCENT, whole: bool = True) -> pd.Series:
-    """`touching` for each row of a table with sides; 0 for rows of the test side."""
+    """Return `touching` for each row of a table with sides; 0 for rows of the test side."""
     digests, train, test = texts_of(rows)
     found = pd.Series(touching(list(map(bare, train)), list(map(bare, test)), percent, whole), digests[:len(train)])
     return rows["digest"].map(found).where(rows["side"] != "test", 0).fillna(0).astype(np.uint8)
 
-
+# %% ../../nbs/data/01_split.ipynb #5d97c0b6
 def near_test(rows: pd.DataFrame, percent: int = PERCENT) -> pd.Series:
-    """Which rows of another side have a text that is near one of the test side, holds one, or is held by one."""
+    """Return which rows outside the test side have a text that is near a test text, holds one, or is held by one."""
     return leaks_of(rows, percent) > 0
 
-# %% ../../nbs/data/01_split.ipynb #4b7f02d6
+# %% ../../nbs/data/01_split.ipynb #e537ef73
 def apart(train: pd.DataFrame, test: pd.DataFrame, percent: int = PERCENT, whole: bool = True) -> np.ndarray:
-    """For each test row, whether no training text is equal to it, nor near it, nor holds it, nor stands whole in it.
+    """Return for each test row whether no training text equals it, is near it, holds it, or is held by it.
 
-    For 0 per cent, only whether none is equal or holds it; without `whole`, nobody asks what holds what.
+    For 0 per cent, only equal and holding texts count; without `whole`, holding is not asked.
     """
     good = ~test["digest"].isin(train["digest"]).to_numpy()
     digests, known, asked = texts_of(pd.concat([train.assign(side="train"), test.assign(side="test")])[["digest", "text",
                                                                                                         "side"]])
     known_texts, asked_texts, bad = list(map(bare, known)), list(map(bare, asked)), np.zeros(len(asked), bool)
-    few = EXACT // 10  # the split had rows out of scope too; what it did not ask exactly is not asked exactly here
+    few = EXACT // 10  # the split saw rows out of scope too: use MinHash here wherever it may have used it
     if percent:
         bad |= near_across(known_texts, asked_texts, percent, few, "both")[1]
     if whole:
@@ -164,9 +156,12 @@ def apart(train: pd.DataFrame, test: pd.DataFrame, percent: int = PERCENT, whole
         bad[held(known_texts, asked_texts)[:, 1]] = True
     return good & ~test["digest"].isin(digests[len(known):][bad]).to_numpy()
 
-# %% ../../nbs/data/01_split.ipynb #ef10c2cb
+# %% ../../nbs/data/01_split.ipynb #2ea55176
 def reasons_of_sides(rows: pd.DataFrame, leaks: pd.Series, given: bool = False) -> pd.Series:
-    """Why a row cannot stay on its side: '' for a good one. `leaks`: bits of `touching`; a `given` split keeps near rows."""
+    """Return why each row cannot be on its side; '' for a good one.
+
+    `leaks`: bits of `touching`. A `given` split keeps near-duplicates.
+    """
     reasons = pd.Series("", index=rows.index, dtype=object)
     for bit, reason in ((IS_HELD, HELD), (IS_HOLDING, HOLDS), (IS_NEAR, NEARLY)):
         if bit == IS_HOLDING or not given:
@@ -174,52 +169,53 @@ def reasons_of_sides(rows: pd.DataFrame, leaks: pd.Series, given: bool = False) 
     reasons[leaked(rows)] = LEAKED
     return reasons
 
-
+# %% ../../nbs/data/01_split.ipynb #03f39353
 def count_training(rows: pd.DataFrame, reasons: pd.Series, data: Data) -> pd.Series:
-    """Number of different training texts of each intent in scope, by name."""
+    """Return the number of different training texts of each intent in scope, by name."""
     scope = rows["intent"] != data.out_of_scope
     training = rows[(reasons == "") & scope & (rows["side"] == "train")].drop_duplicates(["digest", "intent"])
     return count_intents(training, data).reindex(sorted(rows.loc[scope, "intent"].unique()), fill_value=0)
 
-
+# %% ../../nbs/data/01_split.ipynb #79c4ecd8
 def too_few(rows: pd.DataFrame, reasons: pd.Series, counts: pd.Series, data: Data) -> pd.Series:
-    """The reasons, and one more for rows of intents that `counts` says are too small; test rows stay, and count as wrong.
+    """Return the reasons, with one more for training rows of intents that `counts` says are too small.
 
-    Raises InputError where no intent may be too small.
+    Test rows stay, and count as wrong. Raises InputError where the settings allow no small intent.
     """
     refuse_hopeless(counts, data, "split", "different training texts")
     small = (rows["intent"] != data.out_of_scope) & rows["intent"].isin(counts.index[counts < data.min_rows])
     return reasons.mask(small & (rows["side"] != "test"), "intent with too few training rows")
 
-# %% ../../nbs/data/01_split.ipynb #1737c351
-def split(utterances: Utterances, data: Data, test_percent: int = 25, given: bool = False,
-          near_percent: int = PERCENT, recall: Recall | None = None, whole: bool = True) -> Sides:
-    """Part utterances into sides: by the hash of group or text or, when `given`, by their column `side`.
+# %% ../../nbs/data/01_split.ipynb #92f56ac7
+@dataclass(frozen=True)
+class Sides:
+    """A table in parts: rows to train, validate and test on, those out of scope (with their side), and those set aside."""
+    train: pd.DataFrame
+    validation: pd.DataFrame
+    test: pd.DataFrame
+    out_of_scope: pd.DataFrame
+    set_aside: pd.DataFrame
+    findings: tuple[Finding, ...]
 
-    Training texts that are nearly (`near_percent`; 0: not asked) a test text are set aside, unless the split is given; those
-    that hold one whole, always, unless the set is a public one or not `whole`. `recall`: see `assign_sides`.
-    """
-    rows = assign_sides(utterances.rows, test_percent, given, recall)
-    kept = rows.pop(KEPT) if recall is not None else pd.Series(False, index=rows.index)
-    leaks = leaks_of(rows, near_percent, whole and not utterances.published)
-    reasons = reasons_of_sides(rows, leaks, given)
-    rows, aside = set_aside(rows, too_few(rows, reasons, count_training(rows, reasons, data), data))
-    parts = part(rows, data)
-    counted = count_sides(parts, aside, int((leaks[rows.index] > 0).sum()) if given else 0, int(kept.sum()))
-    return Sides(**{name: table.reset_index(drop=True) for name, table in parts.items()},
-                 set_aside=aside.reset_index(drop=True), findings=counted.findings())
-
-
+# %% ../../nbs/data/01_split.ipynb #594209f0
 def part(rows: pd.DataFrame, data: Data) -> dict[str, pd.DataFrame]:
-    """The tables of train, validation, test and out of scope."""
+    """Return the tables of train, validation, test and out of scope."""
     scope = rows["intent"] != data.out_of_scope
     return {**{side: rows[scope & (rows["side"] == side)] for side in ("train", "validation", "test")},
             "out_of_scope": rows[~scope]}
 
+# %% ../../nbs/data/01_split.ipynb #d3005fb1
+def _intents_on_one_side(trained: frozenset[str], tested: Counter) -> list[Finding]:
+    """The findings about intents that are learnt but never tested, and about those that are tested but never learnt."""
+    untested, unknown = sorted(trained - set(tested)), sorted(set(tested) - trained)
+    return [Finding("intents without a test row", len(untested), tuple(untested[:5])),
+            Finding("test rows of intents that the model does not learn: each counts as wrong",
+                    sum(tested[name] for name in unknown), tuple(unknown[:5]))]
 
+# %% ../../nbs/data/01_split.ipynb #faa2df13
 @dataclass(frozen=True)
 class Counted:
-    """What a split did. Those of parts add up, if all rows of a text are in one part."""
+    """Counts of a split. Counts of chunks add up, if all rows of a text are in one chunk."""
     rows: Counter = field(default_factory=Counter)
     aside: Counter = field(default_factory=Counter)
     trained: frozenset[str] = frozenset()
@@ -232,30 +228,46 @@ class Counted:
                        self.tested + other.tested, self.kept + other.kept, self.lifelong + other.lifelong)
 
     def findings(self) -> tuple[Finding, ...]:
-        """What a person should know about the split."""
-        untested, unknown = sorted(self.trained - set(self.tested)), sorted(set(self.tested) - self.trained)
+        """Return what you should know about the split; counts of 0 are left out."""
         found = [*(Finding(f"rows to {does}", self.rows[side])
                    for side, does in (("train", "train on"), ("validation", "validate on"), ("test", "test on"))),
-                 *asides(self.aside), Finding("intents without a test row", len(untested), tuple(untested[:5])),
-                 Finding("test rows of intents that the model does not learn: each counts as wrong",
-                         sum(self.tested[name] for name in unknown), tuple(unknown[:5])),
+                 *asides(self.aside), *_intents_on_one_side(self.trained, self.tested),
                  Finding("training rows that are nearly test rows, kept as published", self.kept),
                  Finding("rows that keep the side they had for an earlier model, whatever the split says now", self.lifelong)]
         return tuple(item for item in found if item.n)
 
-
+# %% ../../nbs/data/01_split.ipynb #dad90f7f
 def count_sides(parts: dict[str, pd.DataFrame], aside: pd.DataFrame, kept: int, lifelong: int = 0) -> Counted:
-    """Count rows of each table, those set aside, `kept` ones that are nearly test rows, and those of a `lifelong` side."""
+    """Count the rows of each table, those set aside, the `kept` near-duplicates, and those of a `lifelong` side."""
     return Counted(Counter({name: len(table) for name, table in parts.items()}),
                    Counter(aside["reason"].value_counts().to_dict()), frozenset(parts["train"]["intent"]),
                    Counter(parts["test"]["intent"].value_counts().to_dict()), kept, lifelong)
 
-# %% ../../nbs/data/01_split.ipynb #8d10a4c2
+# %% ../../nbs/data/01_split.ipynb #b4f96bde
+def split(utterances: Utterances, data: Data, test_percent: int = 25, given: bool = False,
+          near_percent: int = PERCENT, recall: Recall | None = None, whole: bool = True) -> Sides:
+    """Split utterances into sides: by the hash of group or text or, when `given`, by their column `side`.
+
+    Training texts that are near-duplicates (`near_percent`; 0: not asked) of test texts are set aside, unless the split is
+    given. Those that hold a test text whole are set aside, unless the set is public or `whole` is False.
+    `recall`: see `assign_sides`. Raises InputError where an intent has too few training texts.
+    """
+    rows = assign_sides(utterances.rows, test_percent, given, recall)
+    kept = rows.pop(KEPT) if recall is not None else pd.Series(False, index=rows.index)
+    leaks = leaks_of(rows, near_percent, whole and not utterances.published)
+    reasons = reasons_of_sides(rows, leaks, given)
+    rows, aside = set_aside(rows, too_few(rows, reasons, count_training(rows, reasons, data), data))
+    parts = part(rows, data)
+    counted = count_sides(parts, aside, int((leaks[rows.index] > 0).sum()) if given else 0, int(kept.sum()))
+    return Sides(**{name: table.reset_index(drop=True) for name, table in parts.items()},
+                 set_aside=aside.reset_index(drop=True), findings=counted.findings())
+
+# %% ../../nbs/data/01_split.ipynb #09496e50
 QUARANTINE = "text is near rows of both sides"
 
 
 def sides_of_known(known: pd.DataFrame) -> pd.DataFrame:
-    """For each text that has a side: digest, text, smallest family, side, and whether it is for training and for testing.
+    """Return each text that has a side, once: digest, text, smallest family, side, and whether it is for train and test.
 
     A text that was tested once is for testing alone.
     """
@@ -265,10 +277,10 @@ def sides_of_known(known: pd.DataFrame) -> pd.DataFrame:
                                                side=("side", "min")).reset_index())  # train comes before validation
     return found.assign(train=~found["test"], side=found["side"].mask(found["test"], "test"))
 
-
+# %% ../../nbs/data/01_split.ipynb #4b127340
 @dataclass(frozen=True)
 class Touch:
-    """Which texts of a list touch each other: pairs of near ones, and pairs (held, holding). New ones come after `known`."""
+    """Which texts of a list touch: pairs of near-duplicates, and pairs (held, holding). New texts come after `known`."""
     near: np.ndarray
     held: np.ndarray
     known: int
@@ -286,9 +298,132 @@ class Touch:
         pairs = np.concatenate([self.near, self.held])
         return np.concatenate([pairs[:, 0], pairs[:, 1]]), np.concatenate([pairs[:, 1], pairs[:, 0]])
 
+# %% ../../nbs/data/01_split.ipynb #9c183a7d
+def group_families(rows: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Return the cluster number of each group in `rows`, and its side where it is known, by name of the group.
 
+    Columns: `family` and `life` ('' for a new group).
+    """
+    names = sorted(set(rows["group"]) - {""})
+    stored = known[(known["group"] != "") & (known["life"] != "")]
+    stored = stored.assign(last=stored["life"] != "test").sort_values("last", kind="stable")  # a test row speaks for all
+    stored = stored.drop_duplicates("group").set_index("group")["life"]
+    return pd.DataFrame({"family": np.array([bare_digest(name) for name in names], np.uint64),
+                         "life": [stored.get(name, "") for name in names]}, index=names)
+
+# %% ../../nbs/data/01_split.ipynb #a3716a90
+def shortest_held(count: int, pairs: np.ndarray) -> np.ndarray:
+    """Return the pairs (held, holding) of `count` texts whose held text holds none of the others itself."""
+    holds = np.zeros(count, bool)
+    holds[pairs[:, 1]] = True
+    return pairs[~holds[pairs[:, 0]]]
+
+# %% ../../nbs/data/01_split.ipynb #c18d19be
+def _named_sides(rows: pd.DataFrame, known_side: np.ndarray, grouped: pd.DataFrame, test_percent: int) -> np.ndarray:
+    """The side that the split column or the group of each row names; '' for a row that its text decides.
+
+    `known_side`: the side of the text of each row, '' for a new one. It outweighs the split column.
+    """
+    hashed = np.where(grouped["family"].to_numpy(np.uint64) % np.uint64(100) < test_percent, "test", "train")
+    by_group = grouped.assign(life=np.where(grouped["life"] == "", hashed, grouped["life"]))["life"].to_dict()
+    of_group = np.array([by_group.get(name, "") for name in rows["group"]], object)
+    published = np.where(known_side == "", rows["side"].to_numpy(object), known_side)
+    named = np.where(rows["side"] != "", published, of_group)
+    named[(named == "train") & (known_side == "validation")] = "validation"
+    return named
+
+# %% ../../nbs/data/01_split.ipynb #054d9713
+def _pull_of_known(touch: Touch, first: np.ndarray, train: np.ndarray, test: np.ndarray,
+                   family: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pull of decided texts on the clusters that they touch: to training, to testing, and their smallest number.
+
+    Each array has one value a text; that of a cluster is at the index of its `first` text.
+    """
+    decided = train | test
+    one, other = touch.both_ways()
+    mixed = decided[one] & ~decided[other]
+    cluster, neighbour = first[other[mixed]], one[mixed]
+    to_train, to_test = np.zeros(len(first), bool), np.zeros(len(first), bool)
+    nearest = np.full(len(first), np.iinfo(np.uint64).max, np.uint64)
+    np.logical_or.at(to_train, cluster, train[neighbour])
+    np.logical_or.at(to_test, cluster, test[neighbour])
+    np.minimum.at(nearest, cluster, family[neighbour])
+    return to_train, to_test, nearest
+
+# %% ../../nbs/data/01_split.ipynb #2537c732
+def follow(touch: Touch, first: np.ndarray, test: np.ndarray, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which new texts hold short new ones of both sides, and the sides after the others followed what they hold.
+
+    `first` says which texts go together, `fixed` which have another reason to be where they are.
+    """
+    new = touch.held[(touch.held >= touch.known).all(axis=1)]
+    new = new[first[new[:, 0]] != first[new[:, 1]]]
+    new = shortest_held(len(first), new)
+    new = new[~fixed[new[:, 1]]]
+    to_test, to_train = np.zeros(len(first), bool), np.zeros(len(first), bool)
+    of_test = test[new[:, 0]]
+    to_test[first[new[of_test, 1]]] = True
+    to_train[first[new[~of_test, 1]]] = True
+    to_test, to_train = to_test[first] & ~fixed, to_train[first] & ~fixed
+    return to_test & to_train, np.where(to_test | to_train, to_test, test)
+
+# %% ../../nbs/data/01_split.ipynb #e9c1b321
+def _cluster_sides(family: np.ndarray, touch: Touch, train: np.ndarray, test: np.ndarray,
+                   test_percent: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The number of each text's cluster, whether it is for testing, and whether it holds new texts of both sides."""
+    decided = train | test
+    between_new = touch.near[~decided[touch.near[:, 0]] & ~decided[touch.near[:, 1]]]
+    first = components(len(family), between_new)
+    to_train, to_test, nearest = _pull_of_known(touch, first, train, test, family)
+    own = family[first]  # new texts are in order of their number: the first of them has the smallest
+    known = to_train[first] | to_test[first]
+    by_hash = own % np.uint64(100) < test_percent
+    side = np.where(decided, test, to_test[first] | (~to_train[first] & by_hash))
+    both, side = follow(touch, first, side, decided | known)
+    return np.where(decided, family, np.where(known, nearest[first], own)), side, both
+
+# %% ../../nbs/data/01_split.ipynb #fcb45334
+def decide(texts: pd.DataFrame, touch: Touch, rows: pd.DataFrame, grouped: pd.DataFrame,
+           test_percent: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cluster number and the side of each new row, before clashes are looked for.
+
+    `texts`: known and new ones, as `place` lists them. `grouped`: what `group_families` says of the groups in `rows`.
+    """
+    at = pd.Index(texts["digest"]).get_indexer(rows["digest"])
+    known_side = texts["side"].to_numpy(object)[at]
+    named = _named_sides(rows, known_side, grouped, test_percent)
+    train, test = texts["train"].to_numpy(bool).copy(), texts["test"].to_numpy(bool).copy()
+    np.logical_or.at(train, at, (named != "") & (named != "test"))  # such a text is as good as known
+    np.logical_or.at(test, at, named == "test")
+    family, side, both = _cluster_sides(texts["family"].to_numpy(np.uint64), touch, train, test, test_percent)
+    life = np.where(named != "", named, np.where(side[at], "test", np.where(known_side == "", "train", known_side)))
+    life[both[at]] = ""
+    family_of = grouped["family"].to_dict()
+    of_group = np.array([family_of.get(name, 0) for name in rows["group"]], np.uint64)
+    return np.where((rows["group"] != "") & (rows["side"] == ""), of_group, family[at]), life
+
+# %% ../../nbs/data/01_split.ipynb #6a987085
+def clashes(texts: pd.DataFrame, touch: Touch, rows: pd.DataFrame, life: np.ndarray) -> np.ndarray:
+    """Return which new rows cannot stay: for training, touching a test text; for testing, touching a known training text.
+
+    Near-duplicates within one published split can stay, but a training row that holds a test text cannot.
+    """
+    at = pd.Index(texts["digest"]).get_indexer(rows["digest"])
+    known_train, known_test = texts["train"].to_numpy(bool), texts["test"].to_numpy(bool)
+    test = known_test.copy()
+    np.logical_or.at(test, at, life == "test")
+    near_train, near_test, near_known_test = known_train.copy(), test.copy(), test.copy()
+    one, other = touch.both_ways()
+    np.logical_or.at(near_train, one, known_train[other])
+    np.logical_or.at(near_test, one, test[other])
+    np.logical_or.at(near_known_test, one, known_test[other])
+    np.logical_or.at(near_known_test, touch.held[:, 1], test[touch.held[:, 0]])
+    of_training = np.where(rows["side"] != "", near_known_test[at], near_test[at])
+    return np.where(life == "test", near_train[at], of_training)
+
+# %% ../../nbs/data/01_split.ipynb #53784548
 def place(rows: pd.DataFrame, known: pd.DataFrame, test_percent: int = 25, near_percent: int = PERCENT) -> pd.DataFrame:
-    """New rows with `family`, `life` ('train', 'validation', 'test' or '') and, for those in quarantine, a `reason`.
+    """Return new rows with `family`, `life` ('train', 'validation', 'test' or '') and, for those in quarantine, a `reason`.
 
     `rows` and `known` have `text`, `digest`, `group` ('' for none) and `reason`; `known` has `family` and `life`, too, and
     `rows` may have a published `side`. Rows that have a reason already stay without a side. The order of the rows changes
@@ -310,114 +445,24 @@ def place(rows: pd.DataFrame, known: pd.DataFrame, test_percent: int = 25, near_
     placed.loc[np.flatnonzero(good)[clash], "reason"] = QUARANTINE
     return placed
 
-
-def group_families(rows: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """The family of each group in `rows`, and its side where that is known: columns `family` and `life`, by group."""
-    names = sorted(set(rows["group"]) - {""})
-    stored = known[(known["group"] != "") & (known["life"] != "")]
-    stored = stored.assign(last=stored["life"] != "test").sort_values("last", kind="stable")  # a test row speaks for all
-    stored = stored.drop_duplicates("group").set_index("group")["life"]
-    return pd.DataFrame({"family": np.array([bare_digest(name) for name in names], np.uint64),
-                         "life": [stored.get(name, "") for name in names]}, index=names)
-
-
-def shortest_held(count: int, pairs: np.ndarray) -> np.ndarray:
-    """Of pairs (held, holding), those whose held text holds none of the others itself."""
-    holds = np.zeros(count, bool)
-    holds[pairs[:, 1]] = True
-    return pairs[~holds[pairs[:, 0]]]
-
-
-def decide(texts: pd.DataFrame, touch: Touch, rows: pd.DataFrame, grouped: pd.DataFrame,
-           test_percent: int) -> tuple[np.ndarray, np.ndarray]:
-    """Family and side of each new row, before clashes are looked for."""
-    hashed = np.where(grouped["family"].to_numpy(np.uint64) % np.uint64(100) < test_percent, "test", "train")
-    by_group = grouped.assign(life=np.where(grouped["life"] == "", hashed, grouped["life"]))
-    life_of, family_of = by_group["life"].to_dict(), by_group["family"].to_dict()
-    of_group = np.array([life_of.get(name, "") for name in rows["group"]], object)
-    at = pd.Index(texts["digest"]).get_indexer(rows["digest"])
-    known_side = texts["side"].to_numpy(object)[at]
-    published = np.where(known_side == "", rows["side"].to_numpy(object), known_side)
-    of_row = np.where(rows["side"] != "", published, of_group)
-    of_row[(of_row == "train") & (known_side == "validation")] = "validation"
-    train, test = texts["train"].to_numpy(bool).copy(), texts["test"].to_numpy(bool).copy()
-    np.logical_or.at(train, at, (of_row != "") & (of_row != "test"))  # such a text is as good as known
-    np.logical_or.at(test, at, of_row == "test")
-    decided = train | test
-    between_new = touch.near[~decided[touch.near[:, 0]] & ~decided[touch.near[:, 1]]]
-    first = components(len(texts), between_new)
-    family = texts["family"].to_numpy(np.uint64).copy()
-    to_train, to_test = np.zeros(len(texts), bool), np.zeros(len(texts), bool)
-    nearest = np.full(len(texts), np.iinfo(np.uint64).max, np.uint64)
-    one, other = touch.both_ways()
-    mixed = decided[one] & ~decided[other]
-    np.logical_or.at(to_train, first[other[mixed]], train[one[mixed]])
-    np.logical_or.at(to_test, first[other[mixed]], test[one[mixed]])
-    np.minimum.at(nearest, first[other[mixed]], family[one[mixed]])
-    own = family[first]  # new texts are in order of their number: the first of them has the smallest
-    known = to_train[first] | to_test[first]
-    by_hash = own % np.uint64(100) < test_percent
-    side = np.where(decided, test, to_test[first] | (~to_train[first] & by_hash))
-    both, side = follow(touch, first, side, decided | known)
-    family = np.where(decided, family, np.where(known, nearest[first], own))
-    life = np.where(of_row != "", of_row, np.where(side[at], "test", np.where(known_side == "", "train", known_side)))
-    life[both[at]] = ""
-    of_group = np.array([family_of.get(name, 0) for name in rows["group"]], np.uint64)
-    return np.where((rows["group"] != "") & (rows["side"] == ""), of_group, family[at]), life
-
-
-def follow(touch: Touch, first: np.ndarray, test: np.ndarray, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which new texts hold short new ones of both sides, and the sides after the others went where those that they hold are.
-
-    `first` says which texts go together, `fixed` which have another reason to be where they are.
-    """
-    new = touch.held[(touch.held >= touch.known).all(axis=1)]
-    new = new[first[new[:, 0]] != first[new[:, 1]]]
-    new = shortest_held(len(first), new)
-    new = new[~fixed[new[:, 1]]]
-    to_test, to_train = np.zeros(len(first), bool), np.zeros(len(first), bool)
-    of_test = test[new[:, 0]]
-    to_test[first[new[of_test, 1]]] = True
-    to_train[first[new[~of_test, 1]]] = True
-    to_test, to_train = to_test[first] & ~fixed, to_train[first] & ~fixed
-    return to_test & to_train, np.where(to_test | to_train, to_test, test)
-
-
-def clashes(texts: pd.DataFrame, touch: Touch, rows: pd.DataFrame, life: np.ndarray) -> np.ndarray:
-    """Which new rows cannot stay: for training, touching a test text; for testing, touching a known training text.
-
-    Near rows of one published split can, but a training row that holds a test text cannot.
-    """
-    at = pd.Index(texts["digest"]).get_indexer(rows["digest"])
-    known_train, known_test = texts["train"].to_numpy(bool), texts["test"].to_numpy(bool)
-    test = known_test.copy()
-    np.logical_or.at(test, at, life == "test")
-    near_train, near_test, near_known_test = known_train.copy(), test.copy(), test.copy()
-    one, other = touch.both_ways()
-    np.logical_or.at(near_train, one, known_train[other])
-    np.logical_or.at(near_test, one, test[other])
-    np.logical_or.at(near_known_test, one, known_test[other])
-    np.logical_or.at(near_known_test, touch.held[:, 1], test[touch.held[:, 0]])
-    of_training = np.where(rows["side"] != "", near_known_test[at], near_test[at])
-    return np.where(life == "test", near_train[at], of_training)
-
-# %% ../../nbs/data/01_split.ipynb #70c3b5f3
-FEW_AGAIN = 3  # so few in a batch are nobody's mistake
-
-
+# %% ../../nbs/data/01_split.ipynb #5c94cab8
 def brought_back(test: pd.DataFrame, test_percent: int = 25) -> pd.Series:
-    """Which test rows a store keeps from training because it knows their text, and for no other reason."""
+    """Return which test rows a store keeps from training only because it knows their text."""
     if "life" not in test:
         return pd.Series(False, index=test.index)
     own = group_digests(test.drop(columns="family", errors="ignore"))
     return pd.Series(own % np.uint64(100) >= test_percent, index=test.index)
 
-
+# %% ../../nbs/data/01_split.ipynb #e08884f0
+FEW_AGAIN = 3  # fewer in a batch happen by accident
 USUAL_HELD = 0.25  # below this share of rows, texts that hold test texts are people's own words
 
 
 def held_by_those_set_aside(sides: Sides) -> np.ndarray:
-    """For each test row whether a row that was set aside holds its text whole. All False for a share that is usual."""
+    """Return for each test row whether a row that was set aside holds its text whole.
+
+    All False where the share is usual: below USUAL_HELD, or fewer than FEW_AGAIN rows.
+    """
     aside = sides.set_aside
     aside = aside[aside["reason"].isin([NEARLY, HOLDS])] if len(aside) else aside
     found = np.zeros(len(sides.test), bool)
@@ -425,20 +470,20 @@ def held_by_those_set_aside(sides: Sides) -> np.ndarray:
         found[held(list(map(bare, sides.test["text"])), list(map(bare, aside["text"])))[:, 0]] = True
     return found if found.sum() >= max(FEW_AGAIN, USUAL_HELD * len(found)) else np.zeros(len(found), bool)
 
-
+# %% ../../nbs/data/01_split.ipynb #a1dac94a
 def holding_again(batch: pd.DataFrame, old: pd.DataFrame, rows: int) -> int:
-    """How many rows of a batch of so many `rows` hold a text of the `old` test rows whole; 0 for a share that is usual."""
+    """Return how many of the `rows` rows of a batch hold the text of an `old` test row whole; 0 for a usual share."""
     if not len(batch) or not len(old):
         return 0
     pairs = held(list(map(bare, old["text"])), list(map(bare, batch["text"])))
     n = len(np.unique(pairs[:, 1]))
     return n if n >= USUAL_HELD * rows else 0
 
-
+# %% ../../nbs/data/01_split.ipynb #ec83d975
 def sent_again(utterances: Utterances, sides: Sides, test_percent: int = 25) -> np.ndarray:
-    """For each row of the newest batch whether it would have taught training a test text that was there before.
+    """Return for each row of the newest batch whether it would have taught training a test text that was there before.
 
-    All False where there is no history, and for fewer than `FEW_AGAIN` rows.
+    All False where there is no history, and for fewer than FEW_AGAIN rows.
     """
     if not utterances.newest or "batch" not in utterances.rows:
         return np.zeros(len(utterances.rows), bool)
@@ -449,30 +494,20 @@ def sent_again(utterances: Utterances, sides: Sides, test_percent: int = 25) -> 
         if len(aside) and "batch" in aside:
             found = aside[aside["reason"].isin(reasons) & (aside["batch"] == utterances.newest)]
             came.append(found)
-            n += len(found) if reasons == [QUARANTINE] else 0  # the others stand among the rows
+            n += len(found) if reasons == [QUARANTINE] else 0  # the others are among the rows already
     rows = pd.concat([part[["text", "digest"]] for part in came])
     equal = rows["digest"].isin(old["digest"])
     caught = int(equal.sum()) + holding_again(rows[~equal], old, n)
     return np.arange(n) < (caught if caught >= FEW_AGAIN else 0)
 
-# %% ../../nbs/data/01_split.ipynb #2e1586d9
-def held_out(rows: pd.DataFrame, percent: int = 20) -> np.ndarray:
-    """Which training rows to hold out for choosing: `percent` of their groups, for ever the same ones.
-
-    Texts that are near each other are one group, so that what is held out was not seen.
-    """
-    chosen = shares(joined(rows), percent)
-    return chosen if 0.01 < chosen.mean() < 0.6 else shares(group_digests(rows),
-                                                            percent)  # all hangs together: by group alone
-
-
+# %% ../../nbs/data/01_split.ipynb #3e3ebbb8
 def shares(units: np.ndarray, percent: int) -> np.ndarray:
-    """Which rows are among `percent` of the units, by digits that decide nothing else."""
+    """Return which rows are among `percent` of the units, by digits that decide nothing else."""
     return (units // np.uint64(100)) % np.uint64(100) < percent
 
-
+# %% ../../nbs/data/01_split.ipynb #2eb9816b
 def joined(rows: pd.DataFrame) -> np.ndarray:
-    """The unit of each row, where groups that hold equal or near texts are one unit: the smallest number among them.
+    """Return the unit of each row; groups that hold equal or near texts are one unit, the smallest number among them.
 
     A text that holds others goes with the shortest of them only, so that nothing long joins all that it holds.
     """
@@ -485,7 +520,17 @@ def joined(rows: pd.DataFrame) -> np.ndarray:
     links = np.concatenate([np.stack([unit, unit[first][text]], axis=1), unit[first][pairs]])
     return numbers[components(len(numbers), links)[unit]]
 
-# %% ../../nbs/data/01_split.ipynb #5fb04ac1
+# %% ../../nbs/data/01_split.ipynb #deb8a30a
+def held_out(rows: pd.DataFrame, percent: int = 20) -> np.ndarray:
+    """Return which training rows to hold out for choosing settings: `percent` of their groups, always the same ones.
+
+    Near-duplicates are one group, so that nothing in the part held out was seen in training.
+    """
+    chosen = shares(joined(rows), percent)
+    return chosen if 0.01 < chosen.mean() < 0.6 else shares(group_digests(rows),
+                                                            percent)  # all hangs together: by group alone
+
+# %% ../../nbs/data/01_split.ipynb #5a3141b3
 def is_sealed(rows: pd.DataFrame, percent: int) -> np.ndarray:
-    """Which test rows belong to the sealed part: `percent` of their groups."""
+    """Return which test rows belong to the sealed part: `percent` of their groups."""
     return (group_digests(rows) // np.uint64(10_000)) % np.uint64(100) < percent

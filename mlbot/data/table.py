@@ -4,18 +4,18 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'SEPARATORS', 'LEFT', 'SAID', 'RESERVED', 'TEXTS', 'LABELS', 'PUBLISHED', 'SIDES', 'ALWAYS', 'Finding',
-           'guess_encoding', 'lines_in', 'bad_line', 'locate_bad_line', 'find_encoding', 'has_utf8', 'Place',
-           'Delimited', 'separator_of', 'find_delimited', 'csv_file', 'fitted', 'rows_of_file', 'csv_rows', 'harmless',
+           'guess_encoding', 'lines_in', 'locate_bad_line', 'bad_line', 'has_utf8', 'find_encoding', 'separator_of',
+           'Place', 'Delimited', 'find_delimited', 'fitted', 'rows_of_file', 'csv_file', 'csv_rows', 'harmless',
            'without_apostrophe', 'Several', 'cell_of', 'flat', 'labelled_task', 'rows_of_record', 'parsed',
            'json_lines', 'records_in', 'need_formats', 'example_lines', 'example_nodes', 'rasa_records', 'readable',
-           'parquet_columns', 'file_of', 'choose_sheet', 'sheet_rows', 'kind_of_zip', 'kind_of', 'is_lines', 'Table',
+           'parquet_columns', 'file_of', 'choose_sheet', 'sheet_rows', 'kind_of_zip', 'is_lines', 'kind_of', 'Table',
            'table_of_records', 'delimited_table', 'sheet_table', 'parquet_table', 'text_table', 'read_table', 'Columns',
-           'column_at', 'find_columns', 'option_of', 'usual_column', 'side_named', 'read_side', 'Utterances', 'cleaned',
-           'open_columns', 'explained', 'rows_in', 'read_values', 'read_columns', 'clean_field', 'masked_finding',
-           'several_lines', 'spellings', 'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated', 'conflicting',
-           'conflict_examples', 'explained_conflicts', 'as_objects', 'build_rows', 'Tally', 'joined_finding', 'examine',
-           'findings_of', 'asides', 'build_utterances', 'count_intents', 'refuse_hopeless', 'sample_file',
-           'missing_columns', 'read_utterances', 'rows_sha256', 'write_csv', 'export_csv', 'stored_columns', 'snapshot']
+           'column_at', 'option_of', 'find_columns', 'usual_column', 'side_named', 'read_side', 'Utterances', 'cleaned',
+           'clean_field', 'masked_finding', 'open_columns', 'explained', 'rows_in', 'read_values', 'several_lines',
+           'read_columns', 'spellings', 'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated', 'conflicting',
+           'explained_conflicts', 'conflict_examples', 'as_objects', 'build_rows', 'joined_finding', 'Tally',
+           'count_intents', 'examine', 'asides', 'findings_of', 'build_utterances', 'refuse_hopeless', 'sample_file',
+           'missing_columns', 'read_utterances', 'rows_sha256', 'stored_columns', 'snapshot', 'write_csv', 'export_csv']
 
 # %% ../../nbs/data/00_table.ipynb #8fd931b0
 import csv
@@ -39,10 +39,10 @@ from ..files import write_atomic
 from ..settings import PACKAGE, Data
 from ..text.clean import context_value, digest, mask, normalise
 
-# %% ../../nbs/data/00_table.ipynb #c99f1d69
+# %% ../../nbs/data/00_table.ipynb #ecf8d2b6
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a person should know about the data: how many, and up to a few examples."""
+    """One thing that you should know about the data: what it is, how often it was found, and up to a few examples."""
     what: str
     n: int
     examples: tuple[str, ...] = ()
@@ -50,13 +50,13 @@ class Finding:
     def __str__(self) -> str:
         return f"{self.n:>9,}  {self.what}" + (f": {', '.join(self.examples)}" if self.examples else "")
 
-# %% ../../nbs/data/00_table.ipynb #b48dd3f0
+# %% ../../nbs/data/00_table.ipynb #e22adfbf
 _MARKS = [(b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")]
 _UTF8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
 
 def guess_encoding(head: bytes) -> str:
-    """The encoding that the first bytes of a file announce: by its mark, or by where its zero bytes stand."""
+    """The encoding that the first bytes of a file announce: by its mark, or by the position of its zero bytes."""
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding
@@ -66,7 +66,7 @@ def guess_encoding(head: bytes) -> str:
         return "utf-16-be"
     return "utf-8"
 
-# %% ../../nbs/data/00_table.ipynb #2c03d922
+# %% ../../nbs/data/00_table.ipynb #1d687f89
 _LINE_END = re.compile("\r\n|\r|\n")
 
 
@@ -74,7 +74,17 @@ def lines_in(text: str) -> int:
     """How many lines end in a text: at LF, CR LF or a lone CR."""
     return len(_LINE_END.findall(text))
 
+# %% ../../nbs/data/00_table.ipynb #86f50ddb
+def locate_bad_line(path: Path, encoding: str) -> int:
+    """The number of the first line that cannot be decoded. Slow and exact: called for a bad file only."""
+    data = path.read_bytes()
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError as problem:
+        return lines_in(data[:problem.start].decode(encoding, errors="replace")) + 1
+    return 1
 
+# %% ../../nbs/data/00_table.ipynb #7577e421
 def bad_line(path: Path, encoding: str) -> int | None:
     """The number of the first line that is not `encoding` or holds a zero byte; None when there is none."""
     line, cut = 1, False  # cut: a CR ended the part before, and an LF may follow
@@ -92,15 +102,11 @@ def bad_line(path: Path, encoding: str) -> int | None:
             line += lines_in(chunk) - (cut and chunk[:1] == "\n")
             cut = chunk[-1] == "\r"
 
-# %% ../../nbs/data/00_table.ipynb #86f50ddb
-def locate_bad_line(path: Path, encoding: str) -> int:
-    """The number of the first line that cannot be decoded. Slow and exact: called for a bad file only."""
-    data = path.read_bytes()
-    try:
-        data.decode(encoding)
-    except UnicodeDecodeError as problem:
-        return lines_in(data[:problem.start].decode(encoding, errors="replace")) + 1
-    return 1
+# %% ../../nbs/data/00_table.ipynb #1cc725d8
+def has_utf8(path: Path) -> bool:
+    """Whether any line of the file holds a character beyond ASCII that is written in UTF-8."""
+    with open(path, "rb") as file:
+        return any(_UTF8_SEQUENCE.search(line) for line in file)
 
 # %% ../../nbs/data/00_table.ipynb #7685c695
 FORMATS = "CSV, TSV, Excel, JSON, JSONL, Parquet, Rasa's nlu.yml"
@@ -118,21 +124,27 @@ def find_encoding(path: Path) -> str:
     raise InputError(f"line {line} holds bytes that are not {encoding} text", "a text file in UTF-8, or one of: " + FORMATS,
                      "save the file again as CSV UTF-8", path.name)
 
-# %% ../../nbs/data/00_table.ipynb #975adfe4
-def has_utf8(path: Path) -> bool:
-    """Whether any line of the file holds a character that is written in UTF-8 and beyond ASCII."""
-    with open(path, "rb") as file:
-        return any(_UTF8_SEQUENCE.search(line) for line in file)
+# %% ../../nbs/data/00_table.ipynb #d98afbec
+SEPARATORS = ",;\t|"
+_TOLD = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # the line with which Excel says what it separates by
+_QUOTED = re.compile(r'"(?:[^"]|"")*"?')
 
-# %% ../../nbs/data/00_table.ipynb #6376549d
+
+def separator_of(head: str, suffix: str = "") -> str:
+    """The separator of a header: the one that occurs most often outside its quotes."""
+    outside = _QUOTED.sub("", head)
+    tabs = suffix.lower() in (".tsv", ".tab") and not any(map(outside.count, ",;|"))
+    return "\t" if tabs else max(SEPARATORS, key=outside.count)
+
+# %% ../../nbs/data/00_table.ipynb #ee964d28
 @dataclass(frozen=True)
 class Place:
-    """A place between two rows of a CSV file: what `tell` of the open file says, the number of the line, and of fields."""
+    """A place between two rows of a CSV file: the position in the open file (`tell`), the line, and the number of fields."""
     tell: int = 0
     line: int = 1
     width: int = 0
 
-
+# %% ../../nbs/data/00_table.ipynb #d099977c
 @dataclass(frozen=True)
 class Delimited:
     """How delimited text is written: its encoding, its separator, and where its header begins."""
@@ -140,21 +152,9 @@ class Delimited:
     separator: str = ","
     begin: Place = Place()
 
-# %% ../../nbs/data/00_table.ipynb #f13a4f83
-SEPARATORS = ",;\t|"
-_TOLD = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # the line with which Excel says what it separates by
-_QUOTED = re.compile(r'"(?:[^"]|"")*"?')
-
-
-def separator_of(head: str, suffix: str = "") -> str:
-    """The separator of a header: the one that stands most often outside its quotes."""
-    outside = _QUOTED.sub("", head)
-    tabs = suffix.lower() in (".tsv", ".tab") and not any(map(outside.count, ",;|"))
-    return "\t" if tabs else max(SEPARATORS, key=outside.count)
-
-
+# %% ../../nbs/data/00_table.ipynb #9a2e59c5
 def find_delimited(path: Path) -> Delimited:
-    """How a file of delimited text is written. Raises InputError, with the line, for bytes that are no text."""
+    """How a delimited file is written. Raises InputError, with the line, for bytes that are not text."""
     encoding = find_encoding(path)
     with open(path, encoding=encoding, newline="") as file:
         head = file.readline()
@@ -164,34 +164,16 @@ def find_delimited(path: Path) -> Delimited:
             head = file.readline()
     return Delimited(encoding, separator_of(head, path.suffix))
 
-# %% ../../nbs/data/00_table.ipynb #2b721d0b
-@contextmanager
-def csv_file(path: Path, how: Delimited, begin: Place | None = None, needed: int = 0):
-    """A CSV file from a place on: an iterator of (line number, fields), and a function that says where it stands.
-
-    `needed`: so many fields must be there; the others may be missing at the end of a row (0: all must be there). A broken
-    row raises InputError.
-    """
-    begin = begin or how.begin
-    with open(path, encoding=how.encoding, newline="") as file:
-        if how.encoding in ("utf-16", "utf-8-sig"):
-            file.readline()  # past the mark
-        file.seek(begin.tell)
-        csv.field_size_limit(1 << 30)  # an endless text is set aside later, with its reason
-        reader = csv.reader(iter(file.readline, ""), delimiter=how.separator, strict=True)
-        yield (rows_of_file(reader, how.separator, begin, path.name, needed),
-               lambda width: Place(file.tell(), begin.line + reader.line_num, width))
-
-
+# %% ../../nbs/data/00_table.ipynb #6cf73e04
 def fitted(fields: list[str], width: int, needed: int) -> list[str]:
-    """The fields of a row, without empty ones beyond the header, and with those that nobody needs."""
+    """The fields of a row without empty ones beyond the header, and filled up where the first `needed` are there."""
     if len(fields) > width and not any(fields[width:]):
         return fields[:width]
     return fields + [""] * (width - len(fields)) if 0 < needed <= len(fields) else fields
 
-
+# %% ../../nbs/data/00_table.ipynb #ae171db1
 def rows_of_file(reader, separator: str, begin: Place, place: str, needed: int = 0):
-    """Yield (line number, fields) of an open CSV file."""
+    """Yield (line, fields) of an open CSV file from `begin` on. InputError for a broken row; `needed` as in `csv_file`."""
     start, width = begin.line, begin.width
     while True:
         try:
@@ -212,13 +194,31 @@ def rows_of_file(reader, separator: str, begin: Place, place: str, needed: int =
             yield start, fields
         start = begin.line + reader.line_num
 
+# %% ../../nbs/data/00_table.ipynb #a0bff445
+@contextmanager
+def csv_file(path: Path, how: Delimited, begin: Place | None = None, needed: int = 0):
+    """Open a CSV file from a place on: an iterator of (line, fields), and a function that tells the place reached.
 
+    `needed`: the first so many fields must be there; others may be missing at the end of a row (0: all must be there).
+    Raises InputError for a broken row.
+    """
+    begin = begin or how.begin
+    with open(path, encoding=how.encoding, newline="") as file:
+        if how.encoding in ("utf-16", "utf-8-sig"):
+            file.readline()  # past the mark
+        file.seek(begin.tell)
+        csv.field_size_limit(1 << 30)  # an endless text is set aside later, with its reason
+        reader = csv.reader(iter(file.readline, ""), delimiter=how.separator, strict=True)
+        yield (rows_of_file(reader, how.separator, begin, path.name, needed),
+               lambda width: Place(file.tell(), begin.line + reader.line_num, width))
+
+# %% ../../nbs/data/00_table.ipynb #228011c5
 def csv_rows(path: Path, how: Delimited, needed: int = 0):
-    """Yield (line number, fields) of a CSV file, the header first. A broken row raises InputError."""
+    """Yield (line, fields) of a CSV file, the header first. Raises InputError for a broken row."""
     with csv_file(path, how, needed=needed) as (rows, _):
         yield from rows
 
-# %% ../../nbs/data/00_table.ipynb #ec032476
+# %% ../../nbs/data/00_table.ipynb #cef48694
 _FORMULA, _ESCAPED = re.compile(r"'*[=+\-@\t\r\n]"), re.compile(r"'+[=+\-@\t\r\n]")
 
 
@@ -226,18 +226,21 @@ def harmless(value):
     """A cell that a spreadsheet shows as text: formulas get a leading apostrophe. `without_apostrophe` undoes it."""
     return "'" + value if isinstance(value, str) and _FORMULA.match(value) else value
 
-
+# %% ../../nbs/data/00_table.ipynb #38d0965d
 def without_apostrophe(cell: str) -> str:
-    """A cell of a spreadsheet's file without the apostrophe that `harmless` has put before a formula."""
+    """A cell without the apostrophe that `harmless` has put before a formula."""
     return cell[1:] if cell[:1] == "'" and _ESCAPED.match(cell) else cell
 
-# %% ../../nbs/data/00_table.ipynb #cb10dc52
+# %% ../../nbs/data/00_table.ipynb #6a56c597
 class Several(str):
-    """A cell that held several values, of which none can be chosen; as a string, the list in JSON."""
+    """A cell that held several values, none of which can be chosen for you; as a string, the list in JSON."""
 
-
+# %% ../../nbs/data/00_table.ipynb #3fc03361
 def cell_of(value) -> str:
-    """A value of JSON, Parquet or a spreadsheet as a cell: '' for none, a list of one as that one, of more as `Several`."""
+    """A value of JSON, Parquet or a spreadsheet as a cell.
+
+    None and NaN become ''. A list of one value becomes that value; a list of several becomes `Several`.
+    """
     if isinstance(value, str):
         return value
     if value is None or value != value:  # NaN is the only number that differs from itself
@@ -251,22 +254,22 @@ def cell_of(value) -> str:
         return str(value).lower()
     return str(int(value)) if isinstance(value, float) and abs(value) < 1e15 and value.is_integer() else str(value)
 
-
+# %% ../../nbs/data/00_table.ipynb #467dd915
 def flat(record: dict) -> dict[str, str]:
-    """A record as cells by name; what an object in it holds stands under `object.name`."""
+    """A record as cells by name; a value in a nested object is named `object.name`."""
     found = {}
     for name, value in record.items():
         inner = isinstance(value, dict) and set(value) != {"choices"}
         found |= {f"{name}.{key}": cell_of(item) for key, item in value.items()} if inner else {str(name): cell_of(value)}
     return found
 
-# %% ../../nbs/data/00_table.ipynb #64ce55f7
-LEFT = "left out"  # the name under which a record says why it is no row
+# %% ../../nbs/data/00_table.ipynb #20f2f920
+LEFT = "left out"  # the name under which a record says why it was left out
 SAID = {"reject": "rejected by the labeller", "ignore": "skipped by the labeller"}
 
 
 def labelled_task(data: dict, done: dict) -> dict[str, str]:
-    """What one labeller of Label Studio said of a task."""
+    """One labeller's answer to a task of Label Studio, as cells by name."""
     parts = [part for part in done.get("result") or () if isinstance(part, dict) and part.get("type") == "choices"]
     asked = {str(part.get("from_name", "label")): (part.get("value") or {}).get("choices") or [] for part in parts}
     who = done.get("completed_by", "")
@@ -275,9 +278,9 @@ def labelled_task(data: dict, done: dict) -> dict[str, str]:
     said["label"] = next(iter(said.values())) if len(asked) == 1 else Several(json.dumps(asked)) if asked else ""
     return {**flat(data), **said, **({LEFT: SAID["ignore"]} if done.get("was_cancelled") else {})}
 
-
+# %% ../../nbs/data/00_table.ipynb #0bd8a7b2
 def rows_of_record(record: dict) -> list[dict[str, str]]:
-    """The rows that a record stands for: one as it is, and of a label tool's record one for each of its labellers."""
+    """The rows of a record: one as it is, or one for each labeller where a label tool wrote it."""
     given = record.get("annotations", record.get("completions"))
     if isinstance(record.get("data"), dict) and isinstance(given, list):  # Label Studio
         return [labelled_task(record["data"], done) for done in given or [{}] if isinstance(done, dict)]
@@ -293,16 +296,16 @@ def rows_of_record(record: dict) -> list[dict[str, str]]:
         row[LEFT] = SAID[record["answer"]]
     return [row]
 
-# %% ../../nbs/data/00_table.ipynb #9afd099b
+# %% ../../nbs/data/00_table.ipynb #88bcd83b
 def parsed(text: str, line: int, place: str):
-    """JSON as Python values. Raises InputError, which does not repeat the text, for anything else."""
+    """JSON as Python values. Raises InputError, which does not repeat the text, when it is not JSON."""
     try:
         return json.loads(text, strict=False)
     except (ValueError, RecursionError):
         raise InputError(f"line {line} is not JSON", '{"text": "...", "intent": "..."}: in JSONL one object a line',
                          "correct the line, or export the file again", place) from None
 
-
+# %% ../../nbs/data/00_table.ipynb #02bd147b
 def json_lines(path: Path, encoding: str) -> Iterator[tuple[int, dict]]:
     """Yield (line number, record) of a JSONL file, which is split at LF only."""
     with open(path, encoding=encoding, newline="\n") as file:
@@ -315,42 +318,52 @@ def json_lines(path: Path, encoding: str) -> Iterator[tuple[int, dict]]:
                                  path.name)
             yield number, record
 
+# %% ../../nbs/data/00_table.ipynb #0c294f91
+def _records_of_object(found: dict) -> list:
+    """The records in a JSON object: lists by side, the one list below a name, lists by column, or the object itself."""
+    lists = {name: value for name, value in found.items() if isinstance(value, list)}
+    pairs = {name: [row for row in rows if isinstance(row, list) and len(row) == 2] for name, rows in lists.items()}
+    if lists and all(pairs[name] == rows for name, rows in lists.items()) and any(lists.values()):  # as clinc150
+        return [{"text": row[0], "intent": row[1], "split": name} for name, rows in pairs.items() for row in rows]
+    tables = [rows for rows in lists.values() if rows and all(isinstance(row, dict) for row in rows)]
+    if len(tables) == 1:
+        return tables[0]
+    columns = {name: list(value.values()) if isinstance(value, dict) else value for name, value in found.items()
+               if isinstance(value, list | dict)}
+    if len(columns) == len(found) > 1 and len(set(map(len, columns.values()))) == 1:  # as pandas writes it
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return [found]
 
+# %% ../../nbs/data/00_table.ipynb #177363e2
 def records_in(found, place: str) -> list[dict]:
-    """The records of a JSON document: a list of them, or lists by side, by column, or below one name."""
+    """The records of a JSON document: a list of them, or lists by side, by column, or below one name.
+
+    Raises InputError for a document without records.
+    """
     if isinstance(found, dict) and isinstance(found.get("rasa_nlu_data"), dict):
         found = found["rasa_nlu_data"].get("common_examples", [])
     if isinstance(found, dict):
-        lists = {name: value for name, value in found.items() if isinstance(value, list)}
-        pairs = {name: [row for row in rows if isinstance(row, list) and len(row) == 2] for name, rows in lists.items()}
-        if lists and all(pairs[name] == rows for name, rows in lists.items()) and any(lists.values()):  # as clinc150
-            return [{"text": row[0], "intent": row[1], "split": name} for name, rows in pairs.items() for row in rows]
-        tables = [rows for rows in lists.values() if rows and all(isinstance(row, dict) for row in rows)]
-        columns = {name: list(value.values()) if isinstance(value, dict) else value for name, value in found.items()
-                   if isinstance(value, list | dict)}
-        if len(tables) == 1:
-            found = tables[0]
-        elif len(columns) == len(found) > 1 and len(set(map(len, columns.values()))) == 1:  # as pandas writes it
-            found = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        else:
-            found = [found]
+        found = _records_of_object(found)
     if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
         return found
     raise InputError("JSON without records", 'a list of objects such as {"text": "...", "intent": "..."}',
                      "export it as a list, or as JSONL", place)
 
-# %% ../../nbs/data/00_table.ipynb #52774a6a
+# %% ../../nbs/data/00_table.ipynb #6010baa8
 def need_formats(package: str, place: str) -> InputError:
-    """The error for a format whose library is not installed."""
+    """Make the error for a format whose library is not installed."""
     return InputError(f"{package} is not installed", "mlbot with its extra 'formats'",
                       'python3 -m pip install "mlbot[formats]", or save the file as CSV', place)
 
-# %% ../../nbs/data/00_table.ipynb #01d9f087
+# %% ../../nbs/data/00_table.ipynb #61eccc6c
 _ENTITY = re.compile(r"\[([^\]]+?)\](?:\([^)]+?\)|\{[^}]+?\})")
 
 
 def example_lines(block: str) -> Iterator[tuple[int, str]]:
-    """Yield (line of the block, example) of a list that Rasa keeps in a text; a line without a dash goes on with the last."""
+    """Yield (line of the block, example) of a list that Rasa keeps as text.
+
+    A line without a dash continues the example before.
+    """
     start, words = 0, None
     for number, line in enumerate(block.split("\n")):
         found = re.match(r"\s*-\s?(.*)", line)
@@ -363,7 +376,7 @@ def example_lines(block: str) -> Iterator[tuple[int, str]]:
     if words is not None:
         yield start, words
 
-
+# %% ../../nbs/data/00_table.ipynb #35d4644f
 def example_nodes(node) -> Iterator[tuple[int, str]]:
     """Yield (line of the file, text) of the examples of an intent: a text with a line each, or a list."""
     if node.id == "scalar":
@@ -375,9 +388,9 @@ def example_nodes(node) -> Iterator[tuple[int, str]]:
         if said is not None and said.id == "scalar":
             yield said.start_mark.line + (2 if said.style in ("|", ">") else 1), re.sub(r"^\s*-\s", "", said.value).strip()
 
-
+# %% ../../nbs/data/00_table.ipynb #1a6924e4
 def rasa_records(path: Path, encoding: str) -> tuple[list[tuple[int, dict]], list[str]]:
-    """The examples of a Rasa file as (line, record), and which of its entries are no intents."""
+    """The examples of a Rasa file as (line, record), and the names of its entries that are not intents."""
     try:
         import yaml
     except ImportError:
@@ -395,10 +408,13 @@ def rasa_records(path: Path, encoding: str) -> tuple[list[tuple[int, dict]], lis
              if "intent" in entry and "examples" in entry for line, text in example_nodes(entry["examples"])]
     return found, [name for entry in entries for name in entry if name in ("synonym", "regex", "lookup")]
 
-# %% ../../nbs/data/00_table.ipynb #55419056
+# %% ../../nbs/data/00_table.ipynb #27a64fc1
 @contextmanager
 def readable(path: Path, whole: bool = True) -> Iterator[None]:
-    """Turn what the reader of Parquet throws, panics included, into an InputError; `whole`: both ends are there."""
+    """Turn anything that the Parquet reader throws, panics included, into an InputError.
+
+    `whole`: both ends of the file are there; if not, nothing is tried.
+    """
     try:
         if not whole:
             raise ValueError
@@ -409,7 +425,7 @@ def readable(path: Path, whole: bool = True) -> Iterator[None]:
         raise InputError(f"a Parquet file that cannot be read ({type(problem).__name__})", "a whole one", "export it again",
                          path.name) from None
 
-
+# %% ../../nbs/data/00_table.ipynb #2f445146
 def parquet_columns(path: Path) -> tuple[list[str], Callable]:
     """The names of the columns of a Parquet file, and a function that yields (number of the record, cells)."""
     try:
@@ -431,22 +447,22 @@ def parquet_columns(path: Path) -> tuple[list[str], Callable]:
                     yield number, [cell_of(value) for value in values]
     return names, rows
 
-# %% ../../nbs/data/00_table.ipynb #78d7abdc
+# %% ../../nbs/data/00_table.ipynb #71739e15
 def file_of(place: str | Path) -> tuple[Path, str]:
-    """The file of a place, and the sheet that it names behind `#`; '' for none."""
+    """The file of a place, and the name of the sheet behind `#`; '' for none."""
     name, _, sheet = str(place).rpartition("#")
     return (Path(name), sheet) if name and sheet and not Path(place).exists() and Path(name).is_file() else (Path(place), "")
 
-
+# %% ../../nbs/data/00_table.ipynb #12a54dd4
 def choose_sheet(sheets: dict[str, list[list]], fits: Callable[[list[str]], bool]) -> str:
     """The first sheet whose header fits, else the first with anything in it; '' where all are empty."""
     filled = {name: next((row for row in rows if any(row)), []) for name, rows in sheets.items()}
     fit = [name for name, head in filled.items() if head and fits([normalise(cell_of(cell)) for cell in head])]
     return next(iter([*fit, *(name for name, head in filled.items() if head)]), "")
 
-
-def sheet_rows(path: Path, sheet: str, fits: Callable[[list[str]], bool]) -> tuple[str, list[tuple[int, list[str]]]]:
-    """The name of the sheet that is read, and its rows, each with its number. Rows without a value are none."""
+# %% ../../nbs/data/00_table.ipynb #df053fa6
+def _sheets_in(path: Path, sheet: str) -> dict[str, list[list]]:
+    """The cells of all sheets of a spreadsheet, or of the one that is named. Raises InputError when it cannot be read."""
     try:
         from python_calamine import CalamineError, CalamineWorkbook
     except ImportError:
@@ -455,23 +471,23 @@ def sheet_rows(path: Path, sheet: str, fits: Callable[[list[str]], bool]) -> tup
         book = CalamineWorkbook.from_path(str(path))
         if sheet and sheet not in book.sheet_names:
             raise InputError(f"no sheet {sheet!r}", nearest(sheet, book.sheet_names), "name one of them", path.name)
-        sheets = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False)
-                  for name in ([sheet] if sheet else book.sheet_names)}
+        return {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+                for name in ([sheet] if sheet else book.sheet_names)}
     except CalamineError as problem:
         raise InputError(f"a spreadsheet that cannot be read ({type(problem).__name__})", "one without a password",
                          "save it again, or as CSV UTF-8", path.name) from None
+
+# %% ../../nbs/data/00_table.ipynb #f27b0157
+def sheet_rows(path: Path, sheet: str, fits: Callable[[list[str]], bool]) -> tuple[str, list[tuple[int, list[str]]]]:
+    """The name of the sheet that is read, and its rows, each with its number. Rows without a value are left out."""
+    sheets = _sheets_in(path, sheet)
     chosen = choose_sheet(sheets, fits)
     rows = [[cell_of(value) for value in row] for row in sheets.get(chosen, ())]
     return chosen, [(number, row) for number, row in enumerate(rows, 1) if any(row)]
 
-# %% ../../nbs/data/00_table.ipynb #31f0490b
-_JSON = re.compile(r'\s*(?:\{\s*["}]|\[\s*[\[{\]])')
-_RASA = re.compile(r"(?:version|nlu)\s*:", re.MULTILINE)
-_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"(\xb5/\xfd": "zstd"}
-
-
+# %% ../../nbs/data/00_table.ipynb #1d089947
 def kind_of_zip(path: Path) -> str:
-    """'sheet' for a zip archive that is a spreadsheet. Raises InputError for another one."""
+    """Return 'sheet' for a zip archive that is a spreadsheet. Raises InputError for any other archive."""
     try:
         names = set(zipfile.ZipFile(path).namelist())
     except (zipfile.BadZipFile, OSError):
@@ -481,9 +497,26 @@ def kind_of_zip(path: Path) -> str:
         return "sheet"
     raise InputError("a zip archive", FORMATS, "unpack it, and name the file in it", path.name)
 
+# %% ../../nbs/data/00_table.ipynb #2fae537a
+def is_lines(text: str) -> bool:
+    """Whether the beginning of a JSON file is an object in its first line and another one after it: JSONL."""
+    first, _, rest = text.lstrip().partition("\n")
+    try:
+        return isinstance(json.loads(first, strict=False), dict) and rest.lstrip()[:1] == "{"
+    except (ValueError, RecursionError):
+        return False
+
+# %% ../../nbs/data/00_table.ipynb #a75dd9d7
+_JSON = re.compile(r'\s*(?:\{\s*["}]|\[\s*[\[{\]])')
+_RASA = re.compile(r"(?:version|nlu)\s*:", re.MULTILINE)
+_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"(\xb5/\xfd": "zstd"}
+
 
 def kind_of(path: Path) -> str:
-    """'csv', 'json', 'jsonl', 'rasa', 'parquet' or 'sheet': by content, and by the name where content leaves it open."""
+    """Return 'csv', 'json', 'jsonl', 'rasa', 'parquet' or 'sheet': by content, and by the name where content leaves it open.
+
+    Raises InputError for an archive.
+    """
     with open(path, "rb") as file:
         head = file.read(1 << 16)
     packed = next((name for mark, name in _PACKED.items() if head.startswith(mark)), "")
@@ -501,19 +534,10 @@ def kind_of(path: Path) -> str:
         return "jsonl" if is_lines(text) else "json"
     return "rasa" if suffix in (".yml", ".yaml") or _RASA.match(text.lstrip("-# \n")) else "csv"
 
-
-def is_lines(text: str) -> bool:
-    """Whether the beginning of a JSON file is an object in its first line and another one in the next."""
-    first, _, rest = text.lstrip().partition("\n")
-    try:
-        return isinstance(json.loads(first, strict=False), dict) and rest.lstrip()[:1] == "{"
-    except (ValueError, RecursionError):
-        return False
-
-# %% ../../nbs/data/00_table.ipynb #1d051938
+# %% ../../nbs/data/00_table.ipynb #e10a4357
 @dataclass(frozen=True)
 class Table:
-    """A file that somebody handed over: the names of its columns, its rows, and what is to be said about the file.
+    """A file that somebody handed over: the names of its columns, its rows, and notes about the file.
 
     `rows(needed)` yields (line, cells): the line of the file, or the number of the record where a file has no lines; `needed`
     is as in `csv_file`. `delimited`: how it is written where it is delimited text. `left`: rows have one cell more than the
@@ -525,7 +549,7 @@ class Table:
     delimited: Delimited | None = None
     left: bool = False
 
-
+# %% ../../nbs/data/00_table.ipynb #be146ff7
 def table_of_records(records: Callable, notes: Iterable[Finding]) -> Table:
     """A table from a function that yields (line, record)."""
     def flat_rows():
@@ -536,7 +560,7 @@ def table_of_records(records: Callable, notes: Iterable[Finding]) -> Table:
         return ((line, [*(row.get(name, "") for name in names), row.get(LEFT, "")]) for line, row in flat_rows())
     return Table(names, rows, tuple(notes), left=True)
 
-# %% ../../nbs/data/00_table.ipynb #0e67b761
+# %% ../../nbs/data/00_table.ipynb #a5f26ea8
 _STUDIO = {"annotator", "annotation_id"}  # columns of a table from Label Studio
 _CHOICES = '{"choices"'
 
@@ -561,7 +585,7 @@ def delimited_table(path: Path) -> Table:
             yield line, cells
     return Table([without_apostrophe(name) for name in header], rows, notes, how, studio)
 
-
+# %% ../../nbs/data/00_table.ipynb #a9afd345
 def sheet_table(path: Path, sheet: str, fits: Callable[[list[str]], bool]) -> Table:
     """A table from a sheet of a spreadsheet."""
     name, found = sheet_rows(path, sheet, fits)
@@ -571,7 +595,7 @@ def sheet_table(path: Path, sheet: str, fits: Callable[[list[str]], bool]) -> Ta
         return ((line, [without_apostrophe(cell) for cell in cells]) for line, cells in found[1:])
     return Table(header, rows, (Finding(f"file read as a spreadsheet, sheet {name!r}", 1),))
 
-
+# %% ../../nbs/data/00_table.ipynb #bb58badf
 def parquet_table(path: Path) -> Table:
     """A table from a Parquet file."""
     names, found = parquet_columns(path)
@@ -580,7 +604,7 @@ def parquet_table(path: Path) -> Table:
         return ((number, [*cells, ""]) for number, cells in found())
     return Table(names, rows, (Finding("file read as Parquet", 1),), left=True)
 
-
+# %% ../../nbs/data/00_table.ipynb #7cb3c102
 def text_table(path: Path, kind: str) -> Table:
     """A table from JSON, JSONL or Rasa's YAML."""
     encoding = find_encoding(path)
@@ -595,11 +619,12 @@ def text_table(path: Path, kind: str) -> Table:
     found = list(enumerate(records_in(parsed(text, 1, path.name), path.name), 1))
     return table_of_records(lambda: found, [Finding("file read as JSON", 1)])
 
-
+# %% ../../nbs/data/00_table.ipynb #51f1222c
 def read_table(place: str | Path, fits: Callable[[list[str]], bool] = lambda header: True) -> Table:
-    """Any file that people hand over, as rows of text. `fits`: whether a header is what is looked for, to choose a sheet.
+    """Read any file that people hand over, as rows of text.
 
-    Raises InputError for a file that is not there, is empty or cannot be read, with the line where there is one.
+    `fits`: whether a header is the one you look for, to choose a sheet. Raises InputError for a file that is not there, is
+    empty or cannot be read, with the line where there is one.
     """
     path, sheet = file_of(place)
     if not path.is_file():
@@ -614,14 +639,14 @@ def read_table(place: str | Path, fits: Callable[[list[str]], bool] = lambda hea
         raise InputError("the file is empty", "a header and rows", "export it again", path.name)
     return table
 
-# %% ../../nbs/data/00_table.ipynb #1dc138a3
+# %% ../../nbs/data/00_table.ipynb #dc25c260
 RESERVED = ("text", "intent", "side", "group", "person", "batch", "family", "life", "line", "digest", "reason", "predicted",
             "confidence", "self", "model", "json", "left")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns of a file. `side`, `group` and `person` may be '' and `context` may be empty."""
+    """The names of the columns of a file. `side`, `group` and `person` may be '' and `context` may be empty."""
     text: str = "text"
     label: str = "intent"
     context: tuple[str, ...] = ()
@@ -642,11 +667,11 @@ class Columns:
         if twice:
             raise InputError(f"column {twice[0]!r} is asked for twice", "one column for one thing", "correct the options")
 
-# %% ../../nbs/data/00_table.ipynb #6707ebd3
+# %% ../../nbs/data/00_table.ipynb #3b1de788
 def column_at(header: Sequence[str], name: str, place: str = "") -> int | None:
-    """Where a column stands in a normalised header: by its name, else by its name in another case; None for nowhere.
+    """The position of a column in a normalised header: by its name, else by its name in another case; None for nowhere.
 
-    Raises InputError for a name that stands there twice.
+    Raises InputError for a name that occurs twice.
     """
     wanted = normalise(name)
     found = [at for at, other in enumerate(header) if other == wanted] or [
@@ -656,9 +681,16 @@ def column_at(header: Sequence[str], name: str, place: str = "") -> int | None:
                          "rename or remove one", place)
     return found[0] if found else None
 
+# %% ../../nbs/data/00_table.ipynb #ed15d080
+def option_of(name: str) -> str:
+    """The option that tells mlbot which column to read as `name`."""
+    option = {"text": "--text COLUMN", "intent": "--intent COLUMN", "side": "--split-column COLUMN",
+              "group": "--group COLUMN", "person": "--person COLUMN"}
+    return option.get(name, "--context COLUMN [COLUMN ...]")
 
+# %% ../../nbs/data/00_table.ipynb #7481b48e
 def find_columns(columns: Columns, header: list[str], place: str) -> dict[str, int]:
-    """Index of each wanted column in the header, by the canonical name; InputError when one is missing."""
+    """The position of each wanted column in the header, by its canonical name. Raises InputError when one is missing."""
     header = [normalise(name) for name in header]
     wanted = {"text": columns.text, "intent": columns.label, **({"side": columns.side} if columns.side else {})}
     wanted |= {name: name for name in columns.context}
@@ -673,13 +705,6 @@ def find_columns(columns: Columns, header: list[str], place: str) -> dict[str, i
                          f"name the column: {' '.join(options)}", place)
     return {name: at for name, at in found.items() if at is not None}
 
-# %% ../../nbs/data/00_table.ipynb #ed15d080
-def option_of(name: str) -> str:
-    """The option that tells mlbot which column to read as `name`."""
-    option = {"text": "--text COLUMN", "intent": "--intent COLUMN", "side": "--split-column COLUMN",
-              "group": "--group COLUMN", "person": "--person COLUMN"}
-    return option.get(name, "--context COLUMN [COLUMN ...]")
-
 # %% ../../nbs/data/00_table.ipynb #8cfda4ca
 TEXTS = ("text", "utterance", "query", "sentence", "message", "question", "data")
 LABELS = ("intent", "label", "labels", "category", "class", "target")
@@ -691,7 +716,7 @@ def usual_column(header: Sequence[str], usual: Iterable[str]) -> str:
     lower = {normalise(name).casefold(): normalise(name) for name in reversed(header)}
     return next((lower[name] for name in usual if name in lower), "")
 
-# %% ../../nbs/data/00_table.ipynb #3c74bb5e
+# %% ../../nbs/data/00_table.ipynb #369fd611
 SIDES = {"train": "train", "training": "train", "trn": "train",
          "test": "test", "testing": "test", "tst": "test", "holdout": "test",
          "validation": "validation", "validate": "validation", "val": "validation", "valid": "validation",
@@ -699,25 +724,25 @@ SIDES = {"train": "train", "training": "train", "trn": "train",
 
 
 def side_named(value: str) -> str:
-    """'train', 'validation' or 'test' for a value of a split column; '' for anything else."""
+    """Return 'train', 'validation' or 'test' for a value of a split column; '' for anything else."""
     words = re.findall(r"[a-z]+", normalise(value).lower())
     return SIDES.get(words[-1], "") if words else ""
 
-
+# %% ../../nbs/data/00_table.ipynb #56f08240
 def read_side(value: str, line: int, place: str) -> str:
-    """As `side_named`; InputError for anything else."""
+    """Return what `side_named` does. Raises InputError, with the line, for a value that names no side."""
     side = side_named(value)
     if not side:
         raise InputError(f"line {line}: split is {value!r}", nearest(value.strip().lower(), list(SIDES)), "correct the row",
                          place)
     return side
 
-# %% ../../nbs/data/00_table.ipynb #fcb3eee3
+# %% ../../nbs/data/00_table.ipynb #4d396450
 @dataclass(frozen=True)
 class Utterances:
     """Labelled utterances (`rows`), the rows set aside with their reason, and the findings of the reader.
 
-    `newest`: the batch that came last, '' where there is no order of batches. `published`: rows of a public set.
+    `newest`: the batch that came last, '' where batches have no order. `published`: the rows are those of a public set.
     """
     rows: pd.DataFrame
     set_aside: pd.DataFrame
@@ -729,16 +754,27 @@ class Utterances:
     def __str__(self) -> str:
         return "\n".join(map(str, self.findings))
 
-# %% ../../nbs/data/00_table.ipynb #91ce04b7
+# %% ../../nbs/data/00_table.ipynb #7e732c8e
 def cleaned(text: str, masked: Counter) -> str:
-    """`mlbot.text.clean.clean`, which also counts in `masked` what kinds of personal data were there."""
+    """Clean a text as `mlbot.text.clean.clean` does, and count in `masked` which kinds of personal data were there."""
     text, kinds = mask(normalise(text))
     masked.update(kinds)
     return text
 
-# %% ../../nbs/data/00_table.ipynb #b0ad07c1
+# %% ../../nbs/data/00_table.ipynb #a3eb04be
+def clean_field(fields: list[str], position: int, masked: Counter) -> list[str]:
+    """Clean the text of a row in place, and return the row."""
+    fields[position] = cleaned(fields[position], masked)
+    return fields
+
+# %% ../../nbs/data/00_table.ipynb #34cf0e55
+def masked_finding(masked: Counter) -> Finding:
+    """How much personal data was masked, by kind."""
+    return Finding("personal data masked", masked.total(), tuple(f"{kind} {n}" for kind, n in sorted(masked.items())))
+
+# %% ../../nbs/data/00_table.ipynb #1e019618
 def open_columns(place: str | Path, columns: Columns) -> tuple[Table, dict[str, int], list[Finding]]:
-    """A file, the position of each wanted column in its rows, and findings about the file itself."""
+    """Open a file: its table, the position of each wanted column, and findings about the file itself."""
     def fits(header: list[str]) -> bool:
         return {columns.text.casefold(), columns.label.casefold()} <= {name.casefold() for name in header}
     table, name = read_table(place, fits), file_of(place)[0].name
@@ -749,24 +785,24 @@ def open_columns(place: str | Path, columns: Columns) -> tuple[Table, dict[str, 
              Finding("a published split, not used without --split-column", len(split), split)]
     return table, {**at, **({"left": len(table.header)} if table.left else {})}, notes
 
-
+# %% ../../nbs/data/00_table.ipynb #4bd1f489
 def explained(rows, at: dict[str, int]):
-    """The rows of a table that says why rows are left out; one that says several things says it here."""
+    """The rows of a table with `left`; a row that holds several values in a used column gets its reason to be left out."""
     for line, cells in rows:
         several = [name for name, position in at.items() if isinstance(cells[position], Several)]
         if several and not cells[at["left"]]:
             cells[at["left"]] = "several labels" if "intent" in several else f"several values of {several[0]}"
         yield line, cells
 
-
+# %% ../../nbs/data/00_table.ipynb #2727b32a
 def rows_in(table: Table, at: dict[str, int]):
-    """Yield (line, cells) of a table whose columns were found."""
+    """Yield (line, cells) of a table whose columns were found; `at` as `open_columns` returns it."""
     rows = table.rows(1 + max(at.values()))
     return explained(rows, at) if table.left else rows
 
-# %% ../../nbs/data/00_table.ipynb #26f9b33a
+# %% ../../nbs/data/00_table.ipynb #0df3c1b9
 def read_values(rows, at: dict[str, int]) -> dict[str, list]:
-    """The columns of rows as lists, with the line of each; what is equal is one string."""
+    """The columns of rows as lists, with the line of each row; equal values are one string."""
     values: dict[str, list] = {**{name: [] for name in at if name != "line"}, "line": array("q")}
     once: dict[str, str] = {}
     columns = [(values[name].append, position, name == "text") for name, position in at.items() if name != "line"]
@@ -778,7 +814,14 @@ def read_values(rows, at: dict[str, int]) -> dict[str, list]:
             append(field if is_text else once.setdefault(field, field))
     return values
 
+# %% ../../nbs/data/00_table.ipynb #c8120560
+def several_lines(lines: array) -> Finding:
+    """The finding that rows span several lines: quotes that close late swallow the rows behind them."""
+    starts = np.asarray(lines)
+    several = starts[:-1][np.diff(starts) > 1]
+    return Finding("rows over several lines, or before empty ones", len(several), tuple(f"line {n}" for n in several[:3]))
 
+# %% ../../nbs/data/00_table.ipynb #aebacd21
 def read_columns(place: str | Path, columns: Columns) -> tuple[dict[str, list], list[Finding]]:
     """The wanted columns of a file as lists, with the line of each row, and findings about the file itself."""
     table, at, notes = open_columns(place, columns)
@@ -787,35 +830,17 @@ def read_columns(place: str | Path, columns: Columns) -> tuple[dict[str, list], 
     several = [several_lines(values["line"])] if table.delimited else []
     return values, [*notes, *several, masked_finding(masked)]
 
-
-def clean_field(fields: list[str], position: int, masked: Counter) -> list[str]:
-    """The fields of a row with the text cleaned."""
-    fields[position] = cleaned(fields[position], masked)
-    return fields
-
-
-def masked_finding(masked: Counter) -> Finding:
-    """How much personal data was masked, by kind."""
-    return Finding("personal data masked", masked.total(), tuple(f"{kind} {n}" for kind, n in sorted(masked.items())))
-
-# %% ../../nbs/data/00_table.ipynb #c2369d25
-def several_lines(lines: array) -> Finding:
-    """The finding that rows are longer than a line: quotes that close late swallow what follows."""
-    starts = np.asarray(lines)
-    several = starts[:-1][np.diff(starts) > 1]
-    return Finding("rows over several lines, or before empty ones", len(several), tuple(f"line {n}" for n in several[:3]))
-
-# %% ../../nbs/data/00_table.ipynb #619a8691
+# %% ../../nbs/data/00_table.ipynb #58152d98
 def spellings(counts: Counter, fixed: str = "") -> dict[str, str]:
-    """What each label becomes: spelling variants are joined to `fixed` or to the most frequent one."""
+    """The spelling that each label becomes: `fixed` if it is a variant of that, or the most frequent variant."""
     best = {fixed.casefold(): fixed}
     for label in sorted(counts, key=lambda label: (-counts[label], label)):
         best.setdefault(normalise(label).casefold(), normalise(label))
     return {label: best[normalise(label).casefold()] for label in counts}
 
-
+# %% ../../nbs/data/00_table.ipynb #ded38c46
 def merge_labels(labels: list[str], fixed: str = "") -> tuple[list[str], dict[str, str]]:
-    """The labels with spelling variants joined, and which became which."""
+    """The labels with spelling variants joined, and the new spelling of each that changed."""
     merged = spellings(Counter(labels), fixed)
     return [merged[label] for label in labels], {old: new for old, new in merged.items() if old != new}
 
@@ -825,9 +850,9 @@ def set_aside(rows: pd.DataFrame, reasons: pd.Series) -> tuple[pd.DataFrame, pd.
     out = reasons != ""
     return rows[~out] if out.any() else rows, rows[out].assign(reason=reasons[out])
 
-# %% ../../nbs/data/00_table.ipynb #f0286142
+# %% ../../nbs/data/00_table.ipynb #ec238af8
 def reasons_to_leave(rows: pd.DataFrame, data: Data) -> pd.Series:
-    """Why a row cannot be used: '' for a good one. The first reason counts."""
+    """The reason why each row cannot be used: '' for a good one."""
     length = np.fromiter(map(len, rows["text"]), np.int64, len(rows))
     reasons = pd.Series("", index=rows.index, dtype=object)
     reasons[length > data.max_characters] = f"text longer than {data.max_characters:,} characters"
@@ -837,9 +862,9 @@ def reasons_to_leave(rows: pd.DataFrame, data: Data) -> pd.Series:
         reasons[rows["left"] != ""] = rows["left"]  # the file says it
     return reasons
 
-# %% ../../nbs/data/00_table.ipynb #63aaae3f
+# %% ../../nbs/data/00_table.ipynb #1d407ded
 def repeated(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose text occurs more than once; nearly all texts occur once, and need no closer look."""
+    """The rows whose text occurs more than once."""
     return rows[rows.duplicated("digest", keep=False)]
 
 # %% ../../nbs/data/00_table.ipynb #711b9a35
@@ -848,29 +873,32 @@ def conflicting(rows: pd.DataFrame, by: list[str]) -> pd.Series:
     conflict = repeated(rows).groupby(by, sort=False)["intent"].transform("nunique") > 1
     return conflict.reindex(rows.index, fill_value=False).astype(bool)
 
-# %% ../../nbs/data/00_table.ipynb #b2f0ac6e
+# %% ../../nbs/data/00_table.ipynb #d5ac2692
+def explained_conflicts(rows: pd.DataFrame, context: list[str]) -> tuple[pd.Series, pd.Series]:
+    """Which rows carry a text under several intents: where context does not explain it, and where it does."""
+    anywhere, same_context = conflicting(rows, ["digest"]), conflicting(rows, ["digest", *context])
+    return same_context, anywhere & ~same_context
+
+# %% ../../nbs/data/00_table.ipynb #fef5689b
 def conflict_examples(rows: pd.DataFrame, few: int = 3) -> tuple[str, ...]:
-    """A few texts that stand under several intents, with the count of each."""
+    """A few texts that have several intents, with the count of each."""
     examples = []
     for _, same in list(rows.groupby("digest", sort=True))[:few]:
         counts = ", ".join(f"{intent} {n}" for intent, n in same["intent"].value_counts().sort_index().items())
         examples.append(f"{same['text'].iloc[0]!r} ({counts})")
     return tuple(examples)
 
-# %% ../../nbs/data/00_table.ipynb #251f5992
-def explained_conflicts(rows: pd.DataFrame, context: list[str]) -> tuple[pd.Series, pd.Series]:
-    """Which rows carry one text under several intents: where context does not explain it, and where it does."""
-    anywhere, same_context = conflicting(rows, ["digest"]), conflicting(rows, ["digest", *context])
-    return same_context, anywhere & ~same_context
-
-# %% ../../nbs/data/00_table.ipynb #6e9639fc
+# %% ../../nbs/data/00_table.ipynb #321e7be3
 def as_objects(values: list) -> pd.Series:
-    """A column of Python strings, which share what is equal; a library's own string type would copy each."""
+    """A column of Python strings that shares equal values."""
     return pd.Series(values, dtype=object)
 
-# %% ../../nbs/data/00_table.ipynb #6fdc2cd7
+# %% ../../nbs/data/00_table.ipynb #4723b311
 def build_rows(values: dict[str, list], labels: list[str], context: tuple[str, ...], place: str) -> pd.DataFrame:
-    """The frame of utterances from lists of column values."""
+    """The frame of utterances from lists of column values.
+
+    Raises InputError for a value of the split column that names no side.
+    """
     columns = {"text": as_objects(values["text"]), "intent": as_objects(labels)}
     for name in context:
         spelt = {value: context_value(value) for value in set(values[name])}
@@ -888,10 +916,15 @@ def build_rows(values: dict[str, list], labels: list[str], context: tuple[str, .
     columns["digest"] = np.fromiter(map(digest, values["text"]), dtype=np.uint64, count=len(labels))
     return pd.DataFrame(columns, copy=False)
 
-# %% ../../nbs/data/00_table.ipynb #7f591761
+# %% ../../nbs/data/00_table.ipynb #bae0e29e
+def joined_finding(one: Finding, other: Finding, few: int) -> Finding:
+    """Two findings about the same thing as one, with at most `few` examples."""
+    return Finding(one.what, one.n + other.n, (*one.examples, *other.examples)[:few])
+
+# %% ../../nbs/data/00_table.ipynb #f8eddbf4
 @dataclass(frozen=True)
 class Tally:
-    """What was counted in rows. Tallies of parts add up, if all rows of a text are in one part."""
+    """Counts of rows. Tallies of chunks add up, if all rows of a text are in one chunk."""
     rows: int = 0
     intents: Counter = field(default_factory=Counter)
     out_of_scope: int = 0
@@ -905,14 +938,14 @@ class Tally:
                      self.duplicates + other.duplicates, joined_finding(self.unexplained, other.unexplained, 3),
                      joined_finding(self.explained, other.explained, 1), self.aside + other.aside)
 
+# %% ../../nbs/data/00_table.ipynb #56f34b26
+def count_intents(rows: pd.DataFrame, data: Data) -> pd.Series:
+    """The number of rows of each intent, by name, without those out of scope."""
+    return rows.loc[rows["intent"] != data.out_of_scope, "intent"].value_counts().sort_index()
 
-def joined_finding(one: Finding, other: Finding, few: int) -> Finding:
-    """Two findings of the same thing as one."""
-    return Finding(one.what, one.n + other.n, (*one.examples, *other.examples)[:few])
-
-
+# %% ../../nbs/data/00_table.ipynb #5e67bd0f
 def examine(rows: pd.DataFrame, context: list[str], data: Data) -> tuple[pd.DataFrame, pd.DataFrame, Tally]:
-    """The good rows, those set aside with their reason, and what was counted."""
+    """The good rows, those set aside with their reason, and the counts."""
     rows, aside = (part.drop(columns="left", errors="ignore") for part in set_aside(rows, reasons_to_leave(rows, data)))
     unexplained, explained = explained_conflicts(rows, context)
     found = Tally(len(rows), Counter(count_intents(rows, data).to_dict()), int((rows["intent"] == data.out_of_scope).sum()),
@@ -925,10 +958,22 @@ def examine(rows: pd.DataFrame, context: list[str], data: Data) -> tuple[pd.Data
         aside = pd.concat([aside, more])
     return rows, aside, replace(found, aside=Counter(aside["reason"].value_counts().to_dict()))
 
+# %% ../../nbs/data/00_table.ipynb #b479236d
+def asides(counts: Counter) -> list[Finding]:
+    """A finding for each reason for which rows were set aside, the most frequent first."""
+    return [Finding(f"rows set aside: {reason}", n) for reason,
+            n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+# %% ../../nbs/data/00_table.ipynb #74e3e81c
+ALWAYS = ("rows", "intents", "exact duplicates", "texts under several intents")  # reported even when they are 0
+
 
 def findings_of(tally: Tally, variants: dict[str, str], notes: tuple[Finding, ...], data: Data,
                 place: str) -> tuple[Finding, ...]:
-    """What a person should know about the data. Raises InputError when no row can be used."""
+    """The findings about the data as a whole. Raises InputError when no row can be used.
+
+    `variants`: spellings that were joined. `notes`: findings about the file.
+    """
     if not tally.intents:
         raise InputError("no labelled row", "rows of two intents or more", "check the label column", place)
     few = sorted((intent, n) for intent, n in tally.intents.items() if n < data.few_rows)
@@ -944,19 +989,10 @@ def findings_of(tally: Tally, variants: dict[str, str], notes: tuple[Finding, ..
     ]
     return tuple(item for item in found if item.n or item.what in ALWAYS)
 
-
-def asides(counts: Counter) -> list[Finding]:
-    """How many rows were set aside for each reason, most first."""
-    return [Finding(f"rows set aside: {reason}", n) for reason,
-            n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
-
-# %% ../../nbs/data/00_table.ipynb #291263aa
-ALWAYS = ("rows", "intents", "exact duplicates", "texts under several intents")  # reported even when they are 0
-
-
+# %% ../../nbs/data/00_table.ipynb #62c09b82
 def build_utterances(values: dict[str, list], columns: Columns, data: Data, place: str,
                      notes: tuple[Finding, ...] = ()) -> Utterances:
-    """Utterances from lists of column values, which are used up. Raises InputError when no row can be used."""
+    """Build utterances from lists of column values, which are used up. Raises InputError when no row can be used."""
     labels, variants = merge_labels(values["intent"], data.out_of_scope)
     context = tuple(name for name in columns.context if name in values)
     rows = build_rows(values, labels, context, place)
@@ -964,11 +1000,6 @@ def build_utterances(values: dict[str, list], columns: Columns, data: Data, plac
     rows, aside, tally = examine(rows, list(context), data)
     return Utterances(rows.reset_index(drop=True), aside.reset_index(drop=True),
                       findings_of(tally, variants, notes, data, place), context)
-
-# %% ../../nbs/data/00_table.ipynb #d6f4af8d
-def count_intents(rows: pd.DataFrame, data: Data) -> pd.Series:
-    """Number of rows of each intent, by name; rows out of scope are no intent."""
-    return rows.loc[rows["intent"] != data.out_of_scope, "intent"].value_counts().sort_index()
 
 # %% ../../nbs/data/00_table.ipynb #c811b501
 def refuse_hopeless(counts: pd.Series, data: Data, place: str, rows: str = "rows") -> None:
@@ -981,22 +1012,22 @@ def refuse_hopeless(counts: pd.Series, data: Data, place: str, rows: str = "rows
         raise InputError(f"intents with too few {rows} ({len(short)}): {few}", f"{data.min_rows} {rows} an intent",
                          "add utterances of them, or set tiny = set_aside in settings.ini [data]", place)
 
-# %% ../../nbs/data/00_table.ipynb #8638744f
+# %% ../../nbs/data/00_table.ipynb #0c931d08
 def sample_file() -> Path:
-    """Path of the sample that ships with mlbot."""
+    """The path of the sample that ships with mlbot."""
     return PACKAGE / "shipped" / "sample" / "utterances.csv"
 
-# %% ../../nbs/data/00_table.ipynb #a6d6c120
+# %% ../../nbs/data/00_table.ipynb #947e129f
 def missing_columns(columns: Columns, found) -> list[Finding]:
-    """Findings that columns which may be missing are not among those `found`."""
+    """Findings for columns that may be missing and are not among those `found`."""
     names = tuple(name for name in columns.context if name not in found)
     lost = [Finding("context columns not in the data, trained without", len(names), names)] if names else []
     alone = columns.group and "group" not in found
     return lost + ([Finding("no group column, each text is its own group", 1, (columns.group,))] if alone else [])
 
-# %% ../../nbs/data/00_table.ipynb #cc71456c
+# %% ../../nbs/data/00_table.ipynb #7cac1bd0
 def read_utterances(place: str | Path, columns: Columns, data: Data) -> Utterances:
-    """Read one file. Raises InputError, with the line number where there is one."""
+    """Read one file as utterances. Raises InputError, with the line number where there is one."""
     values, notes = read_columns(place, columns)
     notes += missing_columns(columns, values)
     return build_utterances(values, columns, data, file_of(place)[0].name, tuple(notes))
@@ -1010,6 +1041,18 @@ def rows_sha256(rows) -> str:
     words = np.frombuffer(digests, ">u8").reshape(-1, 4)
     return hashlib.sha256(words[np.lexsort(words.T[::-1])].tobytes()).hexdigest()
 
+# %% ../../nbs/data/00_table.ipynb #19d67d62
+def stored_columns(utterances: Utterances) -> list[str]:
+    """The names of the columns that hold what was read, in a fixed order."""
+    return ["text", "intent", *utterances.context, *(name for name in ("group", "side") if name in utterances.rows)]
+
+# %% ../../nbs/data/00_table.ipynb #808afa07
+def snapshot(utterances: Utterances) -> str:
+    """The first 16 hex digits of the sha256 of all rows, in any order."""
+    columns = stored_columns(utterances)
+    rows = zip(*(utterances.rows[name] for name in columns), strict=True)
+    return rows_sha256(chain([columns], rows))[:16]
+
 # %% ../../nbs/data/00_table.ipynb #088e7cbb
 def write_csv(path: Path, header: list[str], rows, private: bool = False) -> None:
     """Write rows as CSV in UTF-8, in one step. `private`: only its owner can read the file."""
@@ -1019,20 +1062,8 @@ def write_csv(path: Path, header: list[str], rows, private: bool = False) -> Non
         writer.writerows(rows)
     write_atomic(path, write, private=private)
 
-# %% ../../nbs/data/00_table.ipynb #66887bd6
+# %% ../../nbs/data/00_table.ipynb #2f964ecb
 def export_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table for people to open: CSV with formulas made harmless, which `read_table` reads as they were."""
+    """Write a table for people to open: CSV without formulas that run; `read_table` reads the cells as they were."""
     write_csv(path, [harmless(name) for name in table.columns],
               ([harmless(cell) for cell in row] for row in table.itertuples(index=False)))
-
-# %% ../../nbs/data/00_table.ipynb #0c6bc593
-def stored_columns(utterances: Utterances) -> list[str]:
-    """Names of the columns that hold what was read, in a fixed order."""
-    return ["text", "intent", *utterances.context, *(name for name in ("group", "side") if name in utterances.rows)]
-
-# %% ../../nbs/data/00_table.ipynb #808afa07
-def snapshot(utterances: Utterances) -> str:
-    """The first 16 hex digits of the sha256 of all rows, in any order."""
-    columns = stored_columns(utterances)
-    rows = zip(*(utterances.rows[name] for name in columns), strict=True)
-    return rows_sha256(chain([columns], rows))[:16]
