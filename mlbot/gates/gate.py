@@ -343,9 +343,9 @@ def counted(parts: Sequence[Part]) -> list[str]:
               ("with too few rows to be judged", list(map(too_small, parts)))]
     return [f"{sum(flags)} {words}" for words, flags in counts if any(flags)]
 
-# %% ../../nbs/gates/01_gate.ipynb #4b6c0d69
+# %% ../../nbs/gates/01_gate.ipynb #936f7eb2
 def _additions(verdict: Verdict) -> str:
-    """What else there is to say: the family, the stretch, other seeds, a waiver."""
+    """The rest of the sentence: the family, the stretch, other seeds, a waiver."""
     stretch = {FAIL: "missed", PASS: "reached", TOO_CLOSE: "too close to call"}.get(stretch_of(verdict))
     others, waiver = sum(outcome != verdict.outcome for outcome in verdict.seeds), verdict.waiver
     said = [

@@ -36,7 +36,7 @@ def ambiguous(units: Sequence, intents: Sequence[str]) -> np.ndarray:
 # %% ../../nbs/stats/02_context.ipynb #d3f19afd
 @dataclass(frozen=True)
 class Worth:
-    """What context is worth on `n` rows: accuracies of words alone and with context, and the ceilings of both.
+    """The worth of context on `n` rows: accuracies of words alone and with context, and the ceilings of both.
 
     `shuffled`: the accuracy when rows get each other's context; a gain that remains then is not due to context.
     """
