@@ -20,7 +20,7 @@ from ..settings import Meter
 
 # %% ../../nbs/gates/03_test_budget.ipynb #ba573cdc
 def log_models(decisions: int, feedback: str = "full", passes: int = 0) -> float:
-    """Logarithm of how many models the promise must cover. `passes`: the test set is retired after so many; 0: never."""
+    """Logarithm of how many models the promise must cover. `passes`: the test set is retired after this many; 0: never."""
     if feedback == "none":
         return math.log(decisions)
     if not passes or passes >= decisions:
@@ -43,15 +43,15 @@ def rows_for_known_discordance(tolerance: float, reliability: float, log_count: 
     u = tolerance / discordance
     return math.ceil((log_count - math.log((1 - reliability) / 4)) / (discordance * ((1 + u) * math.log(1 + u) - u)))
 
-# %% ../../nbs/gates/03_test_budget.ipynb #a510f964
+# %% ../../nbs/gates/03_test_budget.ipynb #faf65ed9
 def tail(n: int, tolerance: float, limit: float) -> float:
-    """How likely `n` rows are off by `tolerance` or more, to the likelier side, for a true share of `limit`."""
+    """The probability that `n` rows are off by `tolerance` or more, to the likelier side, for a true value of `limit`."""
     limit = min(max(limit, tolerance), 1 - tolerance)  # at an end the share would know no chance
     short = bdtr(math.floor((limit - tolerance) * n + 1e-9), n, limit)
     long = bdtrc(math.ceil((limit + tolerance) * n - 1e-9) - 1, n, limit)
     return max(float(short), float(long))
 
-
+# %% ../../nbs/gates/03_test_budget.ipynb #a510f964
 def rows_for_limit(tolerance: float, reliability: float, log_count: float, limit: float) -> int:
     """Rows from which on `exp(log_count)` verdicts at `limit` are all right within `tolerance`, by exact tails."""
     most = rows_for_value(tolerance, reliability, log_count)
@@ -85,15 +85,15 @@ def sketch(digests) -> list[int]:
 
 
 def shared(today: list[int], then: list[int]) -> float:
-    """The share of today's test rows that were in the test set of then, estimated from two sketches."""
+    """The proportion of today's test rows that were in an earlier test set, estimated from two sketches."""
     reach = min(max(today), max(then)) if len(then) == KEPT and len(today) == KEPT else max(today, default=0)
     asked = [item for item in today if item <= reach]
     return len(set(asked) & set(then)) / len(asked) if asked else 0.0
 
-# %% ../../nbs/gates/03_test_budget.ipynb #42e1a1af
+# %% ../../nbs/gates/03_test_budget.ipynb #fd1a9f50
 @dataclass(frozen=True)
 class Reading:
-    """What the meter shows: different texts, decisions served, decisions that the texts carry."""
+    """The numbers of the meter: different texts, decisions served, decisions that the texts carry."""
     texts: int
     served: int
     carried: int
@@ -103,9 +103,9 @@ class Reading:
         """Decisions left; 0 when the test set is used up."""
         return max(0, self.carried - self.served)
 
-
+# %% ../../nbs/gates/03_test_budget.ipynb #42e1a1af
 def reading_line(reading: Reading, meter: Meter) -> str:
-    """The meter in one line; ends in what to do when nothing is left."""
+    """The meter in one line; ends in your next step when nothing is left."""
     shown = "each outcome seen" if meter.feedback == "full" else "no outcome seen"
     retired = f", retired after {meter.passes} passes" if meter.feedback == "full" and meter.passes else ""
     texts, promise = f"test set: {reading.texts:,} different texts", (
@@ -118,7 +118,7 @@ def reading_line(reading: Reading, meter: Meter) -> str:
     return line if reading.left else (f"{line}; the test set is used up: label more test rows, ask for less "
                                       "(settings.ini [meter]), or seal a part (sealed_percent)")
 
-# %% ../../nbs/gates/03_test_budget.ipynb #c1ff4de9
+# %% ../../nbs/gates/03_test_budget.ipynb #1961ccc0
 def decisions(models: Path) -> list[dict]:
     """The decisions that were written down; lines that were cut or damaged are left out."""
     file, found = models / "decisions.jsonl", []
@@ -133,7 +133,7 @@ def served(models: Path, test: list[int]) -> set[str]:
     """The models that were judged on a test set of which more than half is in the present one."""
     return {item["model"] for item in decisions(models) if item["test"] and shared(test, item["test"]) > 0.5}
 
-# %% ../../nbs/gates/03_test_budget.ipynb #1961ccc0
+# %% ../../nbs/gates/03_test_budget.ipynb #edfffb74
 def note_decision(models: Path, model: str, digests, outcomes: dict[str, str], meter: Meter, limit: float | None) -> Reading:
     """Write down that a model was judged on the test rows with these digests, unless it was before, and read the meter."""
     digests = np.unique(np.asarray(digests, np.uint64))

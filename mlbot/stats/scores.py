@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['LEVELS', 'F1_ROWS', 'SIGN', 'CALIBRATION_ROWS', 'Score', 'checked_flags', 'share', 'census', 'reading', 'names_of',
-           'accuracy', 'recall_by_intent', 'wider_levels', 'corrected_levels', 'drawn_again', 'never_seen', 'bootstrap',
-           'bounded', 'mean_score', 'macro_f1', 'error_ends', 'calibration_error', 'silently_wrong',
-           'out_of_scope_recall', 'false_alarms', 'area_under_roc', 'oos_auroc', 'reference_loop', 'time_ratio',
-           'median_order', 'median_score', 'gain', 'Confusion', 'most_confused']
+           'accuracy', 'recall_by_intent', 'wider_levels', 'corrected_levels', 'drawn_again', 'never_seen', 'bounded',
+           'bootstrap', 'mean_score', 'macro_f1', 'error_ends', 'calibration_error', 'silently_wrong',
+           'out_of_scope_recall', 'false_alarms', 'area_under_roc', 'oos_auroc', 'reference_loop', 'median_order',
+           'median_score', 'time_ratio', 'gain', 'Confusion', 'most_confused']
 
 # %% ../../nbs/stats/01_scores.ipynb #4b214399
 import math
@@ -88,7 +88,7 @@ class Score:
         """The fields as a dict; a value that is no number is None."""
         return {name: None if isinstance(part, float) and math.isnan(part) else part for name, part in asdict(self).items()}
 
-# %% ../../nbs/stats/01_scores.ipynb #4e7c5364
+# %% ../../nbs/stats/01_scores.ipynb #d8be52b3
 def checked_flags(metric: str, flags) -> np.ndarray:
     """Flags as an array. Raises InputError for anything but True and False: a missing prediction must not count as a hit."""
     flags = np.asarray(flags)
@@ -97,9 +97,9 @@ def checked_flags(metric: str, flags) -> np.ndarray:
                          "compare first, and see to missing values")
     return flags.astype(bool)
 
-
+# %% ../../nbs/stats/01_scores.ipynb #4e7c5364
 def share(metric: str, flags, groups=None, better: str = "higher") -> Score:
-    """The share of true values in `flags`. Without any flag the value is NaN, which no gate passes.
+    """The proportion of true values in `flags`. Without any flag the value is NaN, which no gate passes.
 
     `groups` has a name a row. Raises InputError for anything but True and False.
     """
@@ -115,7 +115,7 @@ def share(metric: str, flags, groups=None, better: str = "higher") -> Score:
 
 # %% ../../nbs/stats/01_scores.ipynb #d15cfcaa
 def census(metric: str, flags, better: str = "higher") -> Score:
-    """The share of true values where all there is was looked at: nothing is estimated, the bounds are the value."""
+    """The proportion of true values where all there is was looked at: nothing is estimated, the bounds are the value."""
     flags = checked_flags(metric, flags)
     value = float(flags.mean()) if len(flags) else math.nan
     return Score(metric, value, len(flags), value, value, value, value, better=better, exact=True)
@@ -151,21 +151,21 @@ def recall_by_intent(truth, predicted, groups=None) -> list[Score]:
     found = [share(str(intent), predicted[truth == intent] == intent, groups[truth == intent]) for intent in np.unique(truth)]
     return sorted(found, key=lambda score: (score.value, -score.n, score.metric))
 
-# %% ../../nbs/stats/01_scores.ipynb #cdd37155
+# %% ../../nbs/stats/01_scores.ipynb #1000f32f
 LEVELS = (0.025, 0.975, 0.05, 0.95)  # the ends of the interval, and the two bounds
 
 
 def wider_levels(count: int) -> list[float]:
-    """`LEVELS` as they count for draws of so many groups."""
+    """`LEVELS` as they count for draws of `count` groups."""
     if count < 2:
         return list(LEVELS)
     steps = special().stdtrit(count - 1, np.array(LEVELS)) * math.sqrt(count / (count - 1))
     return np.clip(special().ndtr(steps), 1e-12, 1 - 1e-12).tolist()  # two groups: beyond what a float tells from 1
 
-
+# %% ../../nbs/stats/01_scores.ipynb #cdd37155
 def corrected_levels(values: np.ndarray, value: float, left_out: np.ndarray, count: int,
                      levels: list[float]) -> list[float]:
-    """The quantiles of the draws that stand for `levels` (BCa).
+    """The quantiles of the draws that replace `levels` (BCa).
 
     `left_out`: the statistic without each group in turn, or without some of the `count` groups.
     """
@@ -175,19 +175,19 @@ def corrected_levels(values: np.ndarray, value: float, left_out: np.ndarray, cou
     shifted = [bias + normal(level) for level in levels]
     return special().ndtr([bias + step / max(1 - skew * step, 0.1) for step in shifted]).tolist()
 
-# %% ../../nbs/stats/01_scores.ipynb #8c6171df
+# %% ../../nbs/stats/01_scores.ipynb #3259466a
 def drawn_again(statistic: Callable[[np.ndarray], float | np.ndarray], groups: np.ndarray, draws: int,
                 seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The statistic of so many draws of whole groups, with repetition; and without each group in turn, of at most 1,000."""
+    """The statistic of `draws` draws of whole groups, with repetition; and without each group in turn, of at most 1,000."""
     names, of_row = np.unique(groups, return_inverse=True)
     count, random = len(names), np.random.default_rng(seed)
     drawn = [statistic(np.bincount(random.integers(0, count, count), minlength=count)[of_row]) for _ in range(draws)]
     left_out = [statistic((of_row != at).astype(float)) for at in range(0, count, max(1, count // 500))]
     return np.array(drawn), np.array(left_out)
 
-
+# %% ../../nbs/stats/01_scores.ipynb #1b7ba504
 def never_seen(count: int, value: float, scale: tuple[float, float] | None = None) -> np.ndarray:
-    """The ends that what was seen in none of `count` groups leaves open, in the order of `LEVELS`.
+    """The ends that an event seen in none of `count` groups leaves open, in the order of `LEVELS`.
 
     Such groups may lie anywhere on the `scale` of a mean; without one, each moves the value by its own share at most.
     """
@@ -195,7 +195,16 @@ def never_seen(count: int, value: float, scale: tuple[float, float] | None = Non
     down, up = (1, 1) if scale is None else (value - scale[0], scale[1] - value)
     return value + rare * np.array([-down, up, -down, up])
 
+# %% ../../nbs/stats/01_scores.ipynb #affacc8e
+def bounded(metric: str, value: float, n: int, count: int, ends: np.ndarray, better: str, within: tuple[float, float],
+            scale: tuple[float, float] | None = None) -> Score:
+    """The score with these ends, none nearer to the value than `never_seen` allows, all of them `within` what is possible."""
+    rare = never_seen(count, value, scale)
+    low, high, least, most = (float(np.clip(pick(pair), *within))
+                              for pick, pair in zip((min, max) * 2, zip(ends, rare, strict=True), strict=True))
+    return Score(metric, value, n, low, high, least, most, float(count), better)
 
+# %% ../../nbs/stats/01_scores.ipynb #8c6171df
 def bootstrap(metric: str, statistic: Callable[[np.ndarray], float], groups: np.ndarray, draws: int = 1000, seed: int = 0,
               better: str = "higher", within: tuple[float, float] = (-math.inf, math.inf),
               scale: tuple[float, float] | None = None) -> Score:
@@ -212,15 +221,6 @@ def bootstrap(metric: str, statistic: Callable[[np.ndarray], float], groups: np.
     drawn, left_out = drawn_again(statistic, groups, draws, seed)
     ends = np.quantile(drawn, corrected_levels(drawn, value, left_out, count, wider_levels(count)))
     return bounded(metric, value, n, count, ends, better, within, scale)
-
-
-def bounded(metric: str, value: float, n: int, count: int, ends: np.ndarray, better: str, within: tuple[float, float],
-            scale: tuple[float, float] | None = None) -> Score:
-    """The score with these ends, none nearer to the value than `never_seen` allows, all of them `within` what is possible."""
-    rare = never_seen(count, value, scale)
-    low, high, least, most = (float(np.clip(pick(pair), *within))
-                              for pick, pair in zip((min, max) * 2, zip(ends, rare, strict=True), strict=True))
-    return Score(metric, value, n, low, high, least, most, float(count), better)
 
 # %% ../../nbs/stats/01_scores.ipynb #cd81f7fc
 def mean_score(metric: str, values, groups, ends: tuple[float, float], better: str = "higher",
@@ -265,7 +265,7 @@ def macro_f1(truth, predicted, groups=None, draws: int = 1000, seed: int = 0) ->
         return Score("macro_f1", mean_f1(np.ones(n)), n, 0.0, 1.0, effective=float(len(np.unique(rows))))
     return bootstrap("macro_f1", mean_f1, rows, draws, seed, within=(0.0, 1.0))
 
-# %% ../../nbs/stats/01_scores.ipynb #dc54fcdd
+# %% ../../nbs/stats/01_scores.ipynb #07982efe
 SIGN, CALIBRATION_ROWS = 3.0, 200  # spreads from which on a gap surely has a sign; rows from which on there is an interval
 
 
@@ -276,7 +276,7 @@ def error_ends(value: float, gaps: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     up, down = np.quantile(signed + loose, (0.975, 0.95)), np.quantile(signed - loose, (0.025, 0.05))
     return value - np.array([up[0], down[0], up[1], down[1]])
 
-
+# %% ../../nbs/stats/01_scores.ipynb #dc54fcdd
 def calibration_error(confidence, correct, groups=None, draws: int = 1000, seed: int = 0) -> Score:
     """Expected calibration error over ten equal bins (Naeini et al. 2015); 0 is perfect.
 
@@ -299,21 +299,21 @@ def calibration_error(confidence, correct, groups=None, draws: int = 1000, seed:
 
 # %% ../../nbs/stats/01_scores.ipynb #6a90cc24
 def silently_wrong(confidence, correct, threshold: float, groups=None) -> Score:
-    """Share of all utterances that get a wrong answer with at least `threshold` confidence."""
+    """Proportion of all utterances that get a wrong answer with at least `threshold` confidence."""
     flags = ~(np.asarray(confidence, float) < threshold) & ~np.asarray(correct, bool)  # no number counts as sure
     return share("silently_wrong", flags, groups, better="lower")
 
 
 def out_of_scope_recall(confidence, threshold: float, groups=None) -> Score:
-    """Share of the out-of-scope utterances whose best answer stays below `threshold`."""
+    """Proportion of the out-of-scope utterances whose best answer stays below `threshold`."""
     return share("oos_recall", np.asarray(confidence, float) < threshold, groups)
 
-# %% ../../nbs/stats/01_scores.ipynb #35d843e6
+
 def false_alarms(confidence, threshold: float, groups=None) -> Score:
-    """Share of the utterances in scope whose best answer stays below `threshold`."""
+    """Proportion of the utterances in scope whose best answer stays below `threshold`."""
     return share("false_alarms", np.asarray(confidence, float) < threshold, groups, better="lower")
 
-
+# %% ../../nbs/stats/01_scores.ipynb #64419e27
 def area_under_roc(inside, outside, inside_weights=None, outside_weights=None) -> float:
     """The probability that a row in scope scores higher than one out of scope, ties counted half (Mann and Whitney 1947)."""
     inside, outside = np.asarray(inside, float), np.asarray(outside, float)
@@ -326,7 +326,7 @@ def area_under_roc(inside, outside, inside_weights=None, outside_weights=None) -
     below, upto = (heap[np.searchsorted(outside[order], inside, side=side)] for side in ("left", "right"))
     return float(here @ (below + upto) / 2 / here.sum() / there.sum())
 
-
+# %% ../../nbs/stats/01_scores.ipynb #35d843e6
 def oos_auroc(inside, outside, inside_groups=None, outside_groups=None, draws: int = 1000, seed: int = 0) -> Score:
     """`area_under_roc` with its interval over draws of whole groups; NaN where one side has no row."""
     if not len(inside) or not len(outside):
@@ -340,12 +340,28 @@ def oos_auroc(inside, outside, inside_groups=None, outside_groups=None, draws: i
         return found if found == found else 0.5  # a draw without a row of one side says nothing
     return bootstrap("oos_auroc", statistic, groups, draws, seed, within=(0.0, 1.0))
 
-# %% ../../nbs/stats/01_scores.ipynb #8c105835
+# %% ../../nbs/stats/01_scores.ipynb #2918937b
 def reference_loop() -> int:
     """A fixed piece of plain Python work."""
     return sum(at * at % 7 for at in range(1000))
 
 
+def median_order(n: int, risk: float) -> int:
+    """The place, from 1, of the value of n sorted ones that is above their true median with at most that risk; 0: none is."""
+    at = int(special().bdtrik(risk, n, 0.5))
+    return at + int(special().bdtr(at, n, 0.5) <= risk)
+
+# %% ../../nbs/stats/01_scores.ipynb #3093dac5
+def median_score(metric: str, ratios: Sequence[float]) -> Score:
+    """The median of ratios of which less is better; its bounds are values in their order (Conover 1999), or open."""
+    n, values = len(ratios), [0.0, *sorted(ratios), math.inf]
+    if not n:
+        return Score(metric, math.nan, 0, 0.0, math.inf, better="lower", unit="loops")
+    places = [median_order(n, risk) for risk in (0.025, 0.05)]
+    ends = [end for place in places for end in (values[place], values[n + 1 - place])]
+    return Score(metric, float(np.median(ratios)), n, *ends, better="lower", unit="loops")
+
+# %% ../../nbs/stats/01_scores.ipynb #8c105835
 def time_ratio(metric: str, call: Callable, items: list) -> Score:
     """Median time of `call(item)` in times of the reference loop that runs just before it; see `median_score`."""
     ratios = []
@@ -356,22 +372,6 @@ def time_ratio(metric: str, call: Callable, items: list) -> Score:
         call(item)
         ratios.append((time.perf_counter() - middle) / (middle - start))
     return median_score(metric, ratios)
-
-
-def median_order(n: int, risk: float) -> int:
-    """The place, from 1, of the value of n sorted ones that is above their true median with at most that risk; 0: none is."""
-    at = int(special().bdtrik(risk, n, 0.5))
-    return at + int(special().bdtr(at, n, 0.5) <= risk)
-
-
-def median_score(metric: str, ratios: Sequence[float]) -> Score:
-    """The median of ratios of which less is better; its bounds are values in their order (Conover 1999), or open."""
-    n, values = len(ratios), [0.0, *sorted(ratios), math.inf]
-    if not n:
-        return Score(metric, math.nan, 0, 0.0, math.inf, better="lower", unit="loops")
-    places = [median_order(n, risk) for risk in (0.025, 0.05)]
-    ends = [end for place in places for end in (values[place], values[n + 1 - place])]
-    return Score(metric, float(np.median(ratios)), n, *ends, better="lower", unit="loops")
 
 # %% ../../nbs/stats/01_scores.ipynb #1e25b73c
 def gain(metric: str, before, after, groups=None, risk: float = LOSS_RISK) -> Score:
@@ -393,7 +393,7 @@ def gain(metric: str, before, after, groups=None, risk: float = LOSS_RISK) -> Sc
     return Score(metric, value, n, min(low, value), max(high, value), min(least, value), max(most, value), effective,
                  unit="gain")
 
-# %% ../../nbs/stats/01_scores.ipynb #50dd0b75
+# %% ../../nbs/stats/01_scores.ipynb #926febf9
 @dataclass(frozen=True)
 class Confusion:
     """`n` of the `of` utterances of `intent` were taken for `predicted`; `example` is the text of one."""
@@ -403,7 +403,7 @@ class Confusion:
     of: int
     example: str
 
-# %% ../../nbs/stats/01_scores.ipynb #922b30a5
+
 def most_confused(truth, predicted, texts, few: int = 10) -> list[Confusion]:
     """The pairs of intents that are confused most often, most frequent first."""
     truth, predicted, texts = list(truth), list(predicted), list(texts)

@@ -19,7 +19,7 @@ def length(rows) -> list[str]:
     sizes = [len(text.split()) for text in rows["text"]]
     return ["short" if size <= 3 else "long" if size > 12 else "middle" for size in sizes]
 
-# %% ../../nbs/stats/04_slices.ipynb #2cd124fb
+# %% ../../nbs/stats/04_slices.ipynb #e50c29cf
 def by_column(column: str) -> Callable:
     """The slicing by the values of a column."""
     def labels(rows) -> list[str]:
@@ -27,7 +27,7 @@ def by_column(column: str) -> Callable:
     labels.__name__, labels.__doc__ = column, f"The column {column}."
     return labels
 
-
+# %% ../../nbs/stats/04_slices.ipynb #2cd124fb
 def by_language(languages: Sequence[str]) -> Callable:
     """The slicing by language."""
     def language(rows) -> list[str]:
@@ -37,13 +37,13 @@ def by_language(languages: Sequence[str]) -> Callable:
 
 
 def usual_slicings(columns, context: list[str], languages: Sequence[str] = USUAL) -> list[Callable]:
-    """Context columns, batch (where there is one), length and language, as the context says it or as it is told."""
+    """Context columns, batch (where there is one), length, and the language: by its column, else as identified."""
     own = [*context, *(["batch"] if "batch" in columns else [])]
     return [*map(by_column, own), length, *([] if "language" in own else [by_language(languages)])]
 
 # %% ../../nbs/stats/04_slices.ipynb #d73f9695
 def score_slices(rows, flags, slicings: list[Callable], groups=None) -> list[Score]:
-    """The share of true `flags` (one a row: was the answer right?) in each slice, worst first."""
+    """The proportion of true `flags` (one a row: was the answer right?) in each slice, worst first."""
     flags, scores = np.asarray(flags, bool), []
     groups = np.arange(len(flags)) if groups is None else np.asarray(groups)
     for slicing in slicings:

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['PERCENT', 'WORDS', 'PART_AT', 'DEEPEST', 'BLOCK', 'MOST', 'LEAST_WORDS', 'LEAST_CHARACTERS', 'HELD_STEP', 'TooMany',
-           'mixed', 'gram_codes', 'spans', 'Index', 'near_pairs', 'near_pairs_between', 'components', 'split_words',
+           'gram_codes', 'mixed', 'spans', 'Index', 'near_pairs', 'near_pairs_between', 'components', 'split_words',
            'Words', 'whole_hashes', 'Wholes', 'held_in', 'held']
 
 # %% ../../nbs/text/01_similar.ipynb #6a01c0e0
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +21,7 @@ from .clean import hashed
 PERCENT = 70
 WORDS = 4  # of 64 bits, per bitmap
 PART_AT = 400  # work of parting one text further, in comparisons of two texts
-DEEPEST = 4  # texts that have so many grams in common are compared, however many they are
+DEEPEST = 4  # texts with this many grams in common are compared, however many they are
 BLOCK = 1 << 21  # postings, or comparisons, that are held at once
 MOST = 2_000_000  # pairs; more come of texts from one template only
 
@@ -29,14 +29,7 @@ MOST = 2_000_000  # pairs; more come of texts from one template only
 class TooMany(InputError):
     """More pairs than an exact join is for."""
 
-
-def mixed(codes: np.ndarray) -> np.ndarray:
-    """Numbers of 64 bits in place of the codes, spread evenly in their high bits."""
-    codes = codes.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    codes = (codes ^ codes >> np.uint64(32)) * np.uint64(0xBF58476D1CE4E5B9)
-    return codes
-
-
+# %% ../../nbs/text/01_similar.ipynb #71637b94
 def gram_codes(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Row and code of each character 3-gram of the texts, each padded with a space at both ends.
 
@@ -49,11 +42,45 @@ def gram_codes(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
     within = row[:-2] == row[2:]
     return row[:-2][within], (points[:-2] << 42 | points[1:-1] << 21 | points[2:])[within]
 
+# %% ../../nbs/text/01_similar.ipynb #0128f054
+def mixed(codes: np.ndarray) -> np.ndarray:
+    """Numbers of 64 bits in place of the codes, spread evenly in their high bits."""
+    codes = codes.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    codes = (codes ^ codes >> np.uint64(32)) * np.uint64(0xBF58476D1CE4E5B9)
+    return codes
 
+# %% ../../nbs/text/01_similar.ipynb #615544d9
 def spans(starts: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each range its number, and each of its members: ranges 5+2 and 9+1 give (0, 0, 1) and (5, 6, 9)."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) + (starts - np.cumsum(counts) + counts)[owner]
+
+# %% ../../nbs/text/01_similar.ipynb #daab604e
+def _heads(numbers: np.ndarray) -> np.ndarray:
+    """Whether each of some sorted numbers is the first of its kind."""
+    return np.append(True, numbers[1:] != numbers[:-1]) if len(numbers) else np.zeros(0, bool)
+
+# %% ../../nbs/text/01_similar.ipynb #3d88c415
+def _learnt(codes: np.ndarray, ranks: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The known grams and their ranks, with the new ones of `seen`: by how rare they are, before all that are known."""
+    new, count = np.unique(seen, return_counts=True)
+    fresh = ~np.isin(new, codes, assume_unique=True)
+    new, count = new[fresh], count[fresh]
+    rank = np.empty(len(new), np.int32)
+    rank[np.argsort(count, kind="stable")] = np.arange(len(new))
+    rank += (ranks.min() - len(new)) if len(ranks) else 0
+    codes, ranks = np.concatenate([codes, new]), np.concatenate([ranks, rank])
+    order = np.argsort(codes)
+    return codes[order], ranks[order]
+
+# %% ../../nbs/text/01_similar.ipynb #29c9092f
+def _bitmaps(row: np.ndarray, grams: np.ndarray, count: int) -> np.ndarray:
+    """A bitmap (WORDS of 64 bits) for each of `count` texts, from the rows and ranks of their grams."""
+    bits = np.zeros((count, WORDS), np.uint64)
+    spread = mixed(grams) >> np.uint64(64 - 8)  # of 256 bits; one is turned for each gram
+    word, mask = (spread >> np.uint64(6)).astype(np.int64), np.uint64(1) << (spread & np.uint64(63))
+    np.bitwise_xor.at(bits, (row, word), mask)
+    return bits
 
 # %% ../../nbs/text/01_similar.ipynb #6a01c0e4
 @dataclass
@@ -69,174 +96,217 @@ class Index:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def learn(self, codes: np.ndarray) -> None:
-        """Rank the grams not known yet: by how rare they are, before all that are known."""
-        new, count = np.unique(codes, return_counts=True)
-        fresh = ~np.isin(new, self.codes, assume_unique=True)
-        new, count = new[fresh], count[fresh]
-        rank = np.empty(len(new), np.int32)
-        rank[np.argsort(count, kind="stable")] = np.arange(len(new))
-        rank += (self.ranks.min() - len(new)) if len(self.ranks) else 0
-        codes, ranks = np.concatenate([self.codes, new]), np.concatenate([self.ranks, rank])
-        order = np.argsort(codes)
-        self.codes, self.ranks = codes[order], ranks[order]
-
     def extended(self, texts: list[str]) -> "Index":
         """An index of these texts too, after the old ones."""
-        row, codes = gram_codes(texts)
-        index = Index(self.percent, self.codes, self.ranks)
-        index.learn(codes)
-        packed = row << 32 | (index.ranks[np.searchsorted(index.codes, codes)].astype(np.int64) + 2**31)
-        del codes, row
-        packed.sort()
-        packed = packed[np.append(True, packed[1:] != packed[:-1])] if len(packed) else packed
-        row, grams = packed >> 32, ((packed & 0xFFFFFFFF) - 2**31).astype(np.int32)
-        bits = np.zeros((len(texts), WORDS), np.uint64)
-        spread = mixed(grams) >> np.uint64(64 - 8)  # of 256 bits; one is turned for each gram
-        word, mask = (spread >> np.uint64(6)).astype(np.int64), np.uint64(1) << (spread & np.uint64(63))
-        np.bitwise_xor.at(bits, (row, word), mask)
-        index.grams, index.bits = np.concatenate([self.grams, grams]), np.concatenate([self.bits, bits])
-        index.starts = np.append(self.starts, self.starts[-1] + np.cumsum(np.bincount(row, minlength=len(texts))))
-        return index
+        return _extended(self, texts)
 
     def pairs(self, first_new: int = 0, across: bool = False) -> np.ndarray:
         """All pairs of near texts of which the later one is `first_new` or after it: rows of (earlier, later), sorted.
 
         With `across` the earlier one is before it. Raises TooMany.
         """
-        return _Join(self, first_new, across).run()
+        return _joined(_Lookup.of(self, first_new, across))
 
-# %% ../../nbs/text/01_similar.ipynb #6a01c0e5
-class _Join:
-    """One walk through the tree of common grams."""
 
-    def __init__(self, index: Index, first_new: int, across: bool = False):
-        self.index, self.first_new, self.percent, self.across = index, first_new, index.percent, across
-        self.size = np.diff(index.starts)
-        self.least = -(-self.percent * self.size // 100)  # grams that a text has in common with any text near it
-        self.by_size = np.argsort(self.size, kind="stable")
-        self.place = np.empty_like(self.by_size)
-        self.place[self.by_size] = np.arange(len(self.size))
-        self.reach = np.cumsum(np.bincount(self.size))  # how many texts are of that size or shorter
-        self.found: list[np.ndarray] = []
-        self.folded = np.bitwise_xor.reduce(index.bits, axis=1)
-        self.compared = self.postings = self.held = 0
+def _extended(index: Index, texts: list[str]) -> Index:
+    """An index of these texts too. Arrays of all grams are dropped as soon as they are packed into one."""
+    row, seen = gram_codes(texts)
+    codes, ranks = _learnt(index.codes, index.ranks, seen)
+    packed = row << 32 | (ranks[np.searchsorted(codes, seen)].astype(np.int64) + 2**31)
+    del seen, row
+    packed.sort()
+    packed = packed[_heads(packed)]
+    row, grams = packed >> 32, ((packed & 0xFFFFFFFF) - 2**31).astype(np.int32)
+    bits = np.concatenate([index.bits, _bitmaps(row, grams, len(texts))])
+    starts = np.append(index.starts, index.starts[-1] + np.cumsum(np.bincount(row, minlength=len(texts))))
+    return Index(index.percent, codes, ranks, starts, np.concatenate([index.grams, grams]), bits)
 
-    def run(self) -> np.ndarray:
-        """The pairs."""
-        row, at = spans(self.index.starts[:-1], np.where(self.size, self.size - self.least + 1, 0))
-        gram = self.index.grams[at]
-        if self.first_new:
-            asked = np.zeros(np.ptp(gram) + 1 if len(gram) else 0, bool)
-            low = gram.min() if len(gram) else 0
-            asked[gram[row >= self.first_new] - low] = True
-            kept = asked[gram - low]
-            row, at, gram = row[kept], at[kept], gram[kept]
-        order = np.argsort((gram.astype(np.int64) + 2**31) << 32 | self.place[row])
-        self.walk(gram[order].astype(np.int64), row[order], at[order], 1)
-        pairs = np.unique(np.concatenate([np.zeros(0, np.int64), *self.found]))
-        step = BLOCK // 64
-        parts = (pairs[start:start + step] for start in range(0, len(pairs), step))
-        pairs = np.concatenate([pairs[:0], *(part[self.near(part >> 32, part & 0xFFFFFFFF)] for part in parts)])
-        return np.stack([pairs >> 32, pairs & 0xFFFFFFFF], axis=1)
+# %% ../../nbs/text/01_similar.ipynb #fb8e32d5
+@dataclass(frozen=True)
+class _Lookup:
+    """Numbers about each of n texts that one join needs again and again. `across`: only pairs of an old and a new text."""
+    index: Index
+    first_new: int  # the texts from here on are new
+    across: bool
+    size: np.ndarray  # (n,) grams
+    least: np.ndarray  # (n,) grams that a text has in common with any text near it
+    place: np.ndarray  # (n,) in the order of sizes
+    reach: np.ndarray  # (largest size + 1,) how many texts are of that size or smaller
+    folded: np.ndarray  # (n,) bitmaps in 64 bits
 
-    def walk(self, key: np.ndarray, row: np.ndarray, at: np.ndarray, depth: int) -> None:
-        """Handle postings, sorted by key and size of text: compare within small groups, part the large ones."""
-        self.postings += len(key)
-        group, work, total = self.groups_of(key, row)
-        part = (work > PART_AT * total) & (depth < DEEPEST)
-        few = ((work > 0) & ~part)[group]
-        self.compare(group[few], row[few], at[few], depth)
-        many, work = part[group], work[part]
-        group, row, at = group[many], row[many], at[many]
-        whole = self.least[row] <= depth  # all that two of these must have in common may be what led here
-        self.compare(group[whole], row[whole], at[whole], depth)
-        end = self.index.starts[row] + self.size[row]
-        children = np.maximum(np.minimum(end - self.least[row] + depth - at, end - 1 - at), 0)
-        first = np.append(True, group[1:] != group[:-1]) if len(group) else np.zeros(0, bool)
-        group = np.cumsum(first) - 1
-        block = (np.cumsum(children)[first] // BLOCK)[group] if len(group) else group  # a group is in one block
-        for number in np.unique(block):
-            inside = np.flatnonzero(block == number)
-            owner, child = spans(at[inside] + 1, children[inside])
-            parent = group[inside][owner]
-            key = parent << 32 | (self.index.grams[child].astype(np.int64) + 2**31)
-            slot = (mixed(key) >> np.uint64(64 - 22)).astype(np.int64)
-            shared = np.flatnonzero(np.bincount(slot)[slot] > 1)  # drops most that stand alone
-            order = shared[np.argsort(key[shared], kind="stable")]  # the texts of a parent are in order of size
-            key, parent, owner, child = key[order], parent[order], row[inside][owner[order]], child[order]
-            number_of, below, _ = self.groups_of(key, owner)
-            heads = np.append(True, number_of[1:] != number_of[:-1]) if len(key) else np.zeros(0, bool)
-            useless = np.bincount(parent[heads], below, len(work)) >= work  # parting would only repeat the comparisons
-            here, kept = inside[useless[group[inside]]], ~useless[parent]
-            self.compare(group[here], row[here], at[here], depth)
-            self.walk(key[kept], owner[kept], child[kept], depth + 1)
+    @classmethod
+    def of(cls, index: Index, first_new: int = 0, across: bool = False) -> "_Lookup":
+        """The numbers of all texts of an index."""
+        size = np.diff(index.starts)
+        by_size = np.argsort(size, kind="stable")
+        place = np.empty_like(by_size)
+        place[by_size] = np.arange(len(size))
+        return cls(index, first_new, across, size, -(-index.percent * size // 100), place, np.cumsum(np.bincount(size)),
+                   np.bitwise_xor.reduce(index.bits, axis=1))
 
-    def groups_of(self, key: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The number of the group of each posting; for each group the pairs with a new text in it, and its size."""
-        group = np.cumsum(np.append(False, key[1:] != key[:-1])) if len(key) else key
-        total = np.bincount(group)
-        new = np.bincount(group, row >= self.first_new).astype(np.int64)
-        among_new = 0 if self.across else new * (new - 1) // 2
-        return group, new * (total - new) + among_new, total
+# %% ../../nbs/text/01_similar.ipynb #9aa1ed42
+def _prefixes(texts: _Lookup) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The postings (gram, row, place) of the prefix of each text, by gram, then by size of text."""
+    index, size = texts.index, texts.size
+    row, at = spans(index.starts[:-1], np.where(size, size - texts.least + 1, 0))
+    gram = index.grams[at]
+    if texts.first_new:
+        asked = np.zeros(np.ptp(gram) + 1 if len(gram) else 0, bool)
+        low = gram.min() if len(gram) else 0
+        asked[gram[row >= texts.first_new] - low] = True
+        kept = asked[gram - low]
+        row, at, gram = row[kept], at[kept], gram[kept]
+    order = np.argsort((gram.astype(np.int64) + 2**31) << 32 | texts.place[row])
+    return gram[order].astype(np.int64), row[order], at[order]
 
-    def compare(self, group: np.ndarray, row: np.ndarray, at: np.ndarray, depth: int) -> None:
-        """Compare the new texts of each group with its old texts, and with one another."""
-        if not len(group):
-            return
-        place, is_new = self.place[row], row >= self.first_new
-        size = self.size[row]
-        left = size + self.index.starts[row] - at - 1 + depth  # most that a text near it may have in common
-        bound = left * (100 + self.percent) // self.percent - size  # of the sizes of the other
-        reach = self.reach[np.minimum(bound, size * 100 // self.percent).clip(0, len(self.reach) - 1)]
-        width = len(self.size) + 1
-        slot = group * width
-        keys = slot + place
-        old, fresh = np.flatnonzero(~is_new), np.flatnonzero(is_new)
-        for ask, against in ((fresh, fresh), (fresh, old), (old, fresh))[self.across:]:
-            if not len(ask) or not len(against):
-                continue
-            low = np.arange(1, len(ask) + 1) if ask is against else np.searchsorted(keys[against], keys[ask], side="right")
-            counts = np.maximum(np.searchsorted(keys[against], (slot + reach)[ask]) - low, 0)
-            block = np.cumsum(counts) // BLOCK
-            for number in np.unique(block[counts > 0]):
-                inside = block == number
-                owner, member = spans(low[inside], counts[inside])
-                self.check(row, size, bound, ask[inside][owner], against[member])
+# %% ../../nbs/text/01_similar.ipynb #f5584189
+def _groups(texts: _Lookup, key: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The number of the group of each posting; for each group the pairs with a new text in it, and its size."""
+    group = np.cumsum(np.append(False, key[1:] != key[:-1])) if len(key) else key
+    total = np.bincount(group)
+    new = np.bincount(group, row >= texts.first_new).astype(np.int64)
+    among_new = 0 if texts.across else new * (new - 1) // 2
+    return group, new * (total - new) + among_new, total
 
-    def check(self, row: np.ndarray, size: np.ndarray, bound: np.ndarray, one: np.ndarray, other: np.ndarray) -> None:
-        """Keep the pairs of postings whose texts are near; `one` is the shorter."""
-        self.compared += len(one)
-        kept = size[one] <= bound[other]
-        a, b = row[one[kept]], row[other[kept]]
-        first, all_bits = self.folded, self.index.bits
-        both = self.size[a] + self.size[b]
-        most = both - 2 * -(-self.percent * both // (100 + self.percent))
-        kept = np.bitwise_count(first[a] ^ first[b]) <= most
-        a, b, most = a[kept], b[kept], most[kept]
-        kept = np.bitwise_count(all_bits[a] ^ all_bits[b]).sum(axis=1, dtype=np.int64) <= most
-        a, b = a[kept], b[kept]
+# %% ../../nbs/text/01_similar.ipynb #a31a5835
+@dataclass
+class _Found:
+    """The candidate pairs of a join so far, each as one number; `compared`: how many comparisons led to them."""
+    pairs: list[np.ndarray] = field(default_factory=lambda: [np.zeros(0, np.int64)])
+    held: int = 0
+    compared: int = 0
+
+    def add(self, a: np.ndarray, b: np.ndarray) -> None:
+        """Keep the pairs of rows a and b. Raises TooMany when more than MOST different ones are held."""
         pairs = np.unique(np.minimum(a, b) << 32 | np.maximum(a, b))
-        self.found.append(pairs)
+        self.pairs.append(pairs)
         self.held += len(pairs)
         if self.held > 2 * MOST:  # one pair may be found under many grams
-            self.found = [np.unique(np.concatenate(self.found))]
-            self.held = len(self.found[0])
+            self.pairs = [np.unique(np.concatenate(self.pairs))]
+            self.held = len(self.pairs[0])
             if self.held > MOST:
                 raise TooMany(f"more than {MOST:,} pairs of texts are nearly the same",
                               "texts that people wrote, not thousands from one template", "see mlbot.text.minhash")
 
-    def near(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Whether the texts are near, from their grams."""
-        owners, grams = [], []
-        for side in (a, b):
-            owner, at = spans(self.index.starts[side], self.size[side])
-            owners.append(owner)
-            grams.append(self.index.grams[at])
-        both = np.concatenate(owners) << 32 | (np.concatenate(grams).astype(np.int64) + 2**31)
-        both.sort()
-        common = np.bincount(both[1:][both[1:] == both[:-1]] >> 32, minlength=len(a))
-        return common * (100 + self.percent) >= self.percent * (self.size[a] + self.size[b])
+# %% ../../nbs/text/01_similar.ipynb #0172c707
+def _check(texts: _Lookup, found: _Found, row: np.ndarray, bound: np.ndarray, one: np.ndarray, other: np.ndarray) -> None:
+    """Keep the pairs of postings whose texts may be near; `one` is the shorter. `bound`: see `_bounds`."""
+    found.compared += len(one)
+    kept = texts.size[row[one]] <= bound[other]
+    a, b = row[one[kept]], row[other[kept]]
+    first, all_bits, percent = texts.folded, texts.index.bits, texts.index.percent
+    both = texts.size[a] + texts.size[b]
+    most = both - 2 * -(-percent * both // (100 + percent))
+    kept = np.bitwise_count(first[a] ^ first[b]) <= most
+    a, b, most = a[kept], b[kept], most[kept]
+    kept = np.bitwise_count(all_bits[a] ^ all_bits[b]).sum(axis=1, dtype=np.int64) <= most
+    found.add(a[kept], b[kept])
+
+# %% ../../nbs/text/01_similar.ipynb #9a81bdad
+def _bounds(texts: _Lookup, row: np.ndarray, at: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each posting the largest size of a text near it, given that `depth` grams are common so far.
+
+    And how many of all texts are as small as that, and small enough for any text near it.
+    """
+    size, percent = texts.size[row], texts.index.percent
+    left = size + texts.index.starts[row] - at - 1 + depth  # most that a text near it may have in common
+    bound = left * (100 + percent) // percent - size
+    return bound, texts.reach[np.minimum(bound, size * 100 // percent).clip(0, len(texts.reach) - 1)]
+
+# %% ../../nbs/text/01_similar.ipynb #665e19f4
+def _compare(texts: _Lookup, found: _Found, group: np.ndarray, row: np.ndarray, at: np.ndarray, depth: int) -> None:
+    """Compare the new texts of each group with its old texts, and with one another."""
+    if not len(group):
+        return
+    bound, reach = _bounds(texts, row, at, depth)
+    slot, is_new = group * (len(texts.size) + 1), row >= texts.first_new
+    keys = slot + texts.place[row]
+    old, fresh = np.flatnonzero(~is_new), np.flatnonzero(is_new)
+    for ask, against in ((fresh, fresh), (fresh, old), (old, fresh))[texts.across:]:
+        if not len(ask) or not len(against):
+            continue
+        low = np.arange(1, len(ask) + 1) if ask is against else np.searchsorted(keys[against], keys[ask], side="right")
+        counts = np.maximum(np.searchsorted(keys[against], (slot + reach)[ask]) - low, 0)
+        block = np.cumsum(counts) // BLOCK
+        for number in np.unique(block[counts > 0]):
+            inside = block == number
+            owner, member = spans(low[inside], counts[inside])
+            _check(texts, found, row, bound, ask[inside][owner], against[member])
+
+# %% ../../nbs/text/01_similar.ipynb #5c7292fd
+def _children(texts: _Lookup, row: np.ndarray, at: np.ndarray, depth: int) -> np.ndarray:
+    """How many later grams of each posting may be the next common one."""
+    end = texts.index.starts[row] + texts.size[row]
+    return np.maximum(np.minimum(end - texts.least[row] + depth - at, end - 1 - at), 0)
+
+
+def _parted(texts: _Lookup, group: np.ndarray, row: np.ndarray, at: np.ndarray, children: np.ndarray) -> tuple:
+    """The postings one gram further: their key (group and gram), group, row and place, sorted by key."""
+    owner, child = spans(at + 1, children)
+    parent = group[owner]
+    key = parent << 32 | (texts.index.grams[child].astype(np.int64) + 2**31)
+    slot = (mixed(key) >> np.uint64(64 - 22)).astype(np.int64)
+    shared = np.flatnonzero(np.bincount(slot)[slot] > 1)  # drops most that stand alone
+    order = shared[np.argsort(key[shared], kind="stable")]  # the texts of a parent are in order of size
+    return key[order], parent[order], row[owner[order]], child[order]
+
+# %% ../../nbs/text/01_similar.ipynb #da1f8098
+def _blocks(group: np.ndarray, children: np.ndarray) -> Iterator[np.ndarray]:
+    """The places of postings, whole groups at a time, with about BLOCK children in each block."""
+    block = (np.cumsum(children)[_heads(group)] // BLOCK)[group] if len(group) else group
+    for number in np.unique(block):
+        yield np.flatnonzero(block == number)
+
+# %% ../../nbs/text/01_similar.ipynb #6a01c0e5
+def _walk(texts: _Lookup, found: _Found, key: np.ndarray, row: np.ndarray, at: np.ndarray, depth: int) -> None:
+    """Handle postings, sorted by key and size of text: compare within small groups, part the large ones."""
+    group, work, total = _groups(texts, key, row)
+    part = (work > PART_AT * total) & (depth < DEEPEST)
+    few = ((work > 0) & ~part)[group]
+    _compare(texts, found, group[few], row[few], at[few], depth)
+    many, work = part[group], work[part]
+    group, row, at = group[many], row[many], at[many]
+    whole = texts.least[row] <= depth  # all that two of these must have in common may be what led here
+    _compare(texts, found, group[whole], row[whole], at[whole], depth)
+    _part(texts, found, np.cumsum(_heads(group)) - 1, row, at, work, depth)
+
+
+def _part(texts: _Lookup, found: _Found, group: np.ndarray, row: np.ndarray, at: np.ndarray, work: np.ndarray,
+          depth: int) -> None:
+    """Part groups (numbered from 0) by their next common gram, and walk on. `work`: the comparisons of each group."""
+    children = _children(texts, row, at, depth)
+    for inside in _blocks(group, children):
+        key, parent, owner, child = _parted(texts, group[inside], row[inside], at[inside], children[inside])
+        number_of, below, _ = _groups(texts, key, owner)
+        useless = np.bincount(parent[_heads(number_of)], below, len(work)) >= work  # it would only repeat the comparisons
+        here, kept = inside[useless[group[inside]]], ~useless[parent]
+        _compare(texts, found, group[here], row[here], at[here], depth)
+        _walk(texts, found, key[kept], owner[kept], child[kept], depth + 1)
+
+# %% ../../nbs/text/01_similar.ipynb #5bead8b3
+def _near(texts: _Lookup, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Whether the texts of each pair of rows are near, from their grams."""
+    owners, grams = [], []
+    for side in (a, b):
+        owner, at = spans(texts.index.starts[side], texts.size[side])
+        owners.append(owner)
+        grams.append(texts.index.grams[at])
+    both = np.concatenate(owners) << 32 | (np.concatenate(grams).astype(np.int64) + 2**31)
+    both.sort()
+    common = np.bincount(both[1:][both[1:] == both[:-1]] >> 32, minlength=len(a))
+    percent = texts.index.percent
+    return common * (100 + percent) >= percent * (texts.size[a] + texts.size[b])
+
+# %% ../../nbs/text/01_similar.ipynb #27b12d0f
+def _joined(texts: _Lookup) -> np.ndarray:
+    """The near pairs of a join, as rows of (earlier, later), sorted."""
+    found = _Found()
+    _walk(texts, found, *_prefixes(texts), 1)
+    pairs = np.unique(np.concatenate(found.pairs))
+    step = BLOCK // 64
+    parts = (pairs[start:start + step] for start in range(0, len(pairs), step))
+    pairs = np.concatenate([pairs[:0], *(part[_near(texts, part >> 32, part & 0xFFFFFFFF)] for part in parts)])
+    return np.stack([pairs >> 32, pairs & 0xFFFFFFFF], axis=1)
 
 # %% ../../nbs/text/01_similar.ipynb #6a01c0e6
 def near_pairs(texts: Sequence[str], percent: int = PERCENT) -> np.ndarray:
@@ -248,7 +318,7 @@ def near_pairs_between(old: Sequence[str], new: Sequence[str], percent: int = PE
     """All pairs of near texts of which at least one is new; new ones are numbered from len(old). Raises TooMany."""
     return Index(percent).extended(list(old)).extended(list(new)).pairs(len(old))
 
-
+# %% ../../nbs/text/01_similar.ipynb #ec07ee21
 def components(count: int, pairs: np.ndarray) -> np.ndarray:
     """For each of `count` texts the smallest position of those that it is linked with, directly or not."""
     first = np.arange(count)
@@ -262,9 +332,6 @@ def components(count: int, pairs: np.ndarray) -> np.ndarray:
 
 # %% ../../nbs/text/01_similar.ipynb #3fd1a0e1
 LEAST_WORDS, LEAST_CHARACTERS = 2, 12  # a shorter text is not looked for in others
-HELD_STEP = 50_000  # texts whose runs are hashed at once
-_FACTOR = np.uint64(0xD6E8FEB86659FD93)
-_INVERSE = np.uint64(pow(int(_FACTOR), -1, 2**64))
 _ALONE = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
@@ -296,22 +363,27 @@ class Words:
         edges = np.append(0, np.cumsum(np.array(counts, np.int64))).astype(np.int64)
         return cls(np.array(codes, np.uint64), edges, np.array(long_enough, bool))
 
-    def sums(self) -> tuple[np.ndarray, np.ndarray]:
-        """Running sums of words times powers of a factor, and the inverse powers: the hash of a run is (b - a) / power."""
-        n = len(self.codes)
-        power, inverse = np.full(n, _FACTOR), np.full(n + 1, _INVERSE)
-        power[:1], inverse[:1] = 1, 1
-        return np.append(np.uint64(0), np.cumsum(self.codes * np.cumprod(power))), np.cumprod(inverse)
+# %% ../../nbs/text/01_similar.ipynb #ba472ac7
+_FACTOR = np.uint64(0xD6E8FEB86659FD93)
+_INVERSE = np.uint64(pow(int(_FACTOR), -1, 2**64))
+
+
+def _running_sums(words: Words) -> tuple[np.ndarray, np.ndarray]:
+    """Running sums of words times powers of a factor, and the inverse powers: the hash of a run is (b - a) / power."""
+    n = len(words.codes)
+    power, inverse = np.full(n, _FACTOR), np.full(n + 1, _INVERSE)
+    power[:1], inverse[:1] = 1, 1
+    return np.append(np.uint64(0), np.cumsum(words.codes * np.cumprod(power))), np.cumprod(inverse)
 
 # %% ../../nbs/text/01_similar.ipynb #3fd1a0e3
 def whole_hashes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """The hash of each text as a whole, and how many words it has: 0 for one that is too short to be looked for."""
     words = Words.of(texts)
-    total, inverse = words.sums()
+    total, inverse = _running_sums(words)
     first, last = words.edges[:-1], words.edges[1:]
     return (total[last] - total[first]) * inverse[first], np.where(words.long_enough, last - first, 0)
 
-
+# %% ../../nbs/text/01_similar.ipynb #d5881b02
 @dataclass(frozen=True)
 class Wholes:
     """Hashes of whole texts, to look runs of words up: for each number of words the hashes, sorted, and their places."""
@@ -319,7 +391,7 @@ class Wholes:
 
     @classmethod
     def of(cls, hashes: np.ndarray, lengths: np.ndarray) -> "Wholes":
-        """What `whole_hashes` has given, ready to be looked up."""
+        """The hashes and lengths that `whole_hashes` gives, ready to be looked up."""
         found = {}
         for length in np.unique(lengths[lengths > 0]).tolist():
             places = np.flatnonzero(lengths == length)
@@ -327,13 +399,26 @@ class Wholes:
             found[length] = hashes[places], places
         return cls(found)
 
+# %% ../../nbs/text/01_similar.ipynb #7ab9d85b
+def _look_up(hashes: np.ndarray, places: np.ndarray, runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the `runs` are among the sorted `hashes`, and the place of each whole text that they match."""
+    known = np.zeros(1 << 16, bool)
+    known[hashes >> np.uint64(48)] = True
+    some = np.flatnonzero(known[runs >> np.uint64(48)])
+    low = np.searchsorted(hashes, runs[some])
+    owner, place = spans(low, np.searchsorted(hashes, runs[some], side="right") - low)
+    return some[owner], places[place]
+
 # %% ../../nbs/text/01_similar.ipynb #3fd1a0e4
+HELD_STEP = 50_000  # texts whose runs are hashed at once
+
+
 def held_in(wholes: Wholes, outer: Sequence[str]) -> np.ndarray:
-    """Pairs (place among the wholes, place in `outer`): the one stands whole in the other, which is longer. Sorted."""
+    """Pairs (place among the wholes, place in `outer`): the first occurs whole in the second, which is longer. Sorted."""
     found = [np.zeros(0, np.int64)]
     for start in range(0, len(outer), HELD_STEP):
         words = Words.of(outer[start:start + HELD_STEP])
-        total, inverse = words.sums()
+        total, inverse = _running_sums(words)
         count = np.diff(words.edges)
         text = np.repeat(np.arange(len(count)), count)
         left = words.edges[1:][text] - np.arange(len(text))  # words from here to the end of the text
@@ -341,18 +426,12 @@ def held_in(wholes: Wholes, outer: Sequence[str]) -> np.ndarray:
         for length, (hashes, places) in wholes.by_length.items():  # the lengths ascend
             at = at[left[at] >= length]
             here = at[count[text[at]] > length]
-            run = (total[here + length] - total[here]) * inverse[here]
-            known = np.zeros(1 << 16, bool)
-            known[hashes >> np.uint64(48)] = True
-            some = known[run >> np.uint64(48)]  # most runs are nobody's
-            here, run = here[some], run[some]
-            low = np.searchsorted(hashes, run)
-            owner, place = spans(low, np.searchsorted(hashes, run, side="right") - low)
-            found.append(np.unique(places[place] << 32 | (text[here[owner]] + start)))
+            run, place = _look_up(hashes, places, (total[here + length] - total[here]) * inverse[here])
+            found.append(np.unique(place << 32 | (text[here[run]] + start)))
     pairs = np.unique(np.concatenate(found))
     return np.stack([pairs >> 32, pairs & 0xFFFFFFFF], axis=1)
 
 
 def held(inner: Sequence[str], outer: Sequence[str]) -> np.ndarray:
-    """All pairs (place in `inner`, place in `outer`) where the one text stands whole in the other; sorted."""
+    """All pairs (place in `inner`, place in `outer`) where the first occurs whole in the second; sorted."""
     return held_in(Wholes.of(*whole_hashes(inner)), outer)
