@@ -507,15 +507,15 @@ def test_who_watches_the_service_needs_no_token_and_the_contract_says_who_does(c
 
 
 def test_the_javascript_client_carries_the_token_of_a_program(closed):
-    """With one of the tokens it predicts; without, the error says 401 and what is wanted."""
+    """With one of the tokens it predicts; without, the error says 401 and what is expected."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not here")
     code = ("const { MlbotClient } = await import(process.argv[1]);\n"
             "const ask = (token) => new MlbotClient({ url: process.argv[2], token }).predict('a new card');\n"
             "const { intent } = await ask(process.argv[3]);\n"
-            "const { status, wanted } = await ask('').catch((error) => error);\n"
-            "console.log(JSON.stringify({ intent, status, wanted }));")
+            "const { status, expected } = await ask('').catch((error) => error);\n"
+            "console.log(JSON.stringify({ intent, status, expected }));")
     client = Path(__file__).resolve().parents[2] / "mlbot" / "web" / "client.js"
     done = subprocess.run([node, "--input-type=module", "-e", code, client.as_uri(), closed.url, PROGRAMS[1]],
                           capture_output=True, text=True)
