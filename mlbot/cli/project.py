@@ -78,13 +78,14 @@ def add_new(commands) -> None:
 # %% ../../nbs/cli/07_project.ipynb #06ab49ce
 def first_run(root: Path):
     """The first run of a project, without a release."""
-    from mlbot.run.cache import results_of
-    from mlbot.run.pipeline import run_pipeline
     from mlbot.run.folder import new_run
-    settings = load_settings(root)
-    progress = show_progress(settings, settings.budget.run)
-    return run_pipeline(settings, new_run(settings.places.runs), {}, progress=progress, release=False,
-                        results=results_of(settings))
+    from mlbot.run.notebook import open_pipeline
+    from mlbot.run.pipeline import run_pipeline
+    from mlbot.run.request import RunRequest
+    settings, request = load_settings(root), RunRequest(release=False)
+    notebooks = open_pipeline(settings)
+    progress = show_progress(notebooks, request.budget(settings))
+    return run_pipeline(request, settings, new_run(settings.places.runs), progress, notebooks=notebooks)
 
 # %% ../../nbs/cli/07_project.ipynb #c218281c
 def rewrite(root: Path, answers) -> None:

@@ -223,7 +223,7 @@ def seconds_at(ahead, growth: Growth, power: Power) -> tuple[np.ndarray, np.ndar
 # %% ../../nbs/ops/05_forecast.ipynb #8fd624a9
 FEWEST, WEEKS = 3, 104  # trainings that a forecast needs; weeks that it looks ahead
 
-
+# %% ../../nbs/ops/05_forecast.ipynb #32b1b18b
 @dataclass(frozen=True)
 class Forecast:
     """Seconds by day from now on (`ahead` in weeks), and a budget. `next` is the place of the next training in them.

@@ -100,7 +100,7 @@ def package_name(folder: str) -> str:
 MOST = 200_000  # rows of a file that are looked at for a split and labels
 OUTSIDE = ("oos", "out_of_scope", "out-of-scope", "outofscope", "none_of_these")
 
-
+# %% ../../nbs/ops/07_project.ipynb #23460f59
 def look_at(folder: str, place: str | Path, text: str = "", intent: str = "",
             context: Iterable[str] = ()) -> tuple[Answers, list[str]]:
     """What a project for a file is rendered from, and what is to be said about the file.

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['RELEASES', 'ASIDE', 'TRIAL', 'entry_name', 'digest_of', 'read_releases', 'not_carried', 'beside', 'judgement_name',
            'push_model', 'settle', 'push', 'take_judgement', 'refuse_unmarked', 'is_whole', 'take_beside',
-           'fetch_model', 'take_over', 'refuse_apart', 'is_same', 'line_of', 'pull', 'trial_in', 'push_trial',
-           'pull_trial', 'Carrier']
+           'fetch_files', 'fetch_model', 'take_over', 'refuse_apart', 'is_same', 'line_of', 'pull', 'trial_in',
+           'push_trial', 'pull_trial', 'Carrier']
 
 # %% ../../nbs/ops/02_replicate.ipynb #3bbe9b51
 import json
@@ -200,6 +200,25 @@ def take_beside(models: Path, name: str, objects: Objects, missing: bool = True)
         if data is not None and is_whole(other, data):
             write_atomic(path, lambda file, data=data: file.write(data), binary=True)
 
+# %% ../../nbs/ops/02_replicate.ipynb #1763d36a
+def fetch_files(new: Path, place: str, objects: Objects) -> None:
+    """Fetch the files that the manifest of a carried model lists into the folder `new`, and check them all.
+
+    Raises InputError for a model that is not there or damaged.
+    """
+    manifest = objects.get(f"{place}/{MANIFEST}")
+    if manifest is None:
+        raise InputError(f"model {new.name} is not carried", "a model that was pushed", "mlbot models --push, where it is",
+                         place)
+    listed = parse_json(manifest, f"{place}/{MANIFEST}").get("sha256")
+    new.mkdir()
+    for file in [MANIFEST, *(listed if isinstance(listed, dict) else ())]:
+        data = manifest if file == MANIFEST else objects.get(f"{place}/{file}")
+        if data is not None and Path(file).name == file:
+            (new / file).write_bytes(data)
+            flush(new / file)
+    read_artefact(new)
+
 # %% ../../nbs/ops/02_replicate.ipynb #f96aadfe
 def fetch_model(models: Path, name: str, objects: Objects) -> bool:
     """Take over a model that is carried; False when it was here.
@@ -211,21 +230,10 @@ def fetch_model(models: Path, name: str, objects: Objects) -> bool:
         take_judgement(models, name, objects)
         take_beside(models, name, objects)
         return False
-    place = f"models/{name}"
-    manifest = objects.get(f"{place}/{MANIFEST}")
-    if manifest is None:
-        raise InputError(f"model {name} is not carried", "a model that was pushed", "mlbot models --push, where it is", place)
-    listed = parse_json(manifest, f"{place}/{MANIFEST}").get("sha256")
     models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=models) as somewhere:
         new = Path(somewhere) / name
-        new.mkdir()
-        for file in [MANIFEST, *(listed if isinstance(listed, dict) else ())]:
-            data = manifest if file == MANIFEST else objects.get(f"{place}/{file}")
-            if data is not None and Path(file).name == file:
-                (new / file).write_bytes(data)
-                flush(new / file)
-        read_artefact(new)
+        fetch_files(new, f"models/{name}", objects)
         take_judgement(models, name, objects)
         take_beside(models, name, objects)
         with only_one(models):

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['TEMPLATES', 'INSIDE', 'SERVICE', 'KEYS', 'DIGEST', 'Lookup', 'TOLD', 'is_checkout', 'secrets_of', 'facts',
            'text_digest', 'is_ours', 'templates', 'render_workflow', 'Written', 'write_workflows', 'evaluate', 'fill',
-           'Shell', 'Done', 'run_step', 'uncommitted', 'read_workflow', 'clone', 'run_workflow']
+           'Shell', 'Done', 'why_not', 'run_script', 'run_step', 'uncommitted', 'read_workflow', 'clone',
+           'run_workflow']
 
 # %% ../../nbs/ops/06_workflows.ipynb #a4fc87ef
 import ast
@@ -196,41 +197,51 @@ class Done:
     why: str = ""
     said: str = ""
 
+# %% ../../nbs/ops/06_workflows.ipynb #29bc2b7d
+def why_not(step: dict, shell: Shell) -> str:
+    """Why a step is skipped, '' when it runs."""
+    asked = str(step.get("if", "success()"))
+    if "uses" in step:
+        return "an action of the other machine"
+    always = any(word in asked for word in ("always()", "failure()"))
+    if shell.failed and not always or not evaluate(asked, shell.look):
+        return "a step before it failed" if shell.failed else f"not asked for: {asked}"
+    return ""
+
+# %% ../../nbs/ops/06_workflows.ipynb #d1f70e76
+def run_script(command: str, own: dict[str, str], folder: Path, outputs: Path, show: Callable[[str], None]) -> tuple[int, str]:
+    """Run a script as a step does, show its lines as they come, and return its exit code and all it said."""
+    home, lines = str(Path(sys.executable).parent), []
+    done = subprocess.Popen(["bash", "-e", "-o", "pipefail", "-c", command], cwd=folder, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
+                            env={**os.environ, **own, "GITHUB_OUTPUT": str(outputs), "CI": "true",
+                                 "PATH": f"{home}{os.pathsep}{os.environ['PATH']}"})
+    try:
+        for line in done.stdout:
+            lines.append(line)
+            show(line)
+        return done.wait(), "".join(lines)
+    finally:
+        if done.poll() is None:
+            end_family(done)
+
 # %% ../../nbs/ops/06_workflows.ipynb #5ce8ac54
 def run_step(job: str, step: dict, environment: dict[str, str], shell: Shell, show: Callable[[str], None]) -> Done:
     """Run one step as the other machine would."""
     name = step.get("name") or step.get("uses", "step")
-    asked = str(step.get("if", "success()"))
-    if "uses" in step:
-        return Done(job, name, None, "an action of the other machine")
-    always = any(word in asked for word in ("always()", "failure()"))
-    if shell.failed and not always or not evaluate(asked, shell.look):
-        return Done(job, name, None, "a step before it failed" if shell.failed else f"not asked for: {asked}")
+    if reason := why_not(step, shell):
+        return Done(job, name, None, reason)
     own = {key: fill(value, shell.look) for key, value in {**environment, **step.get("env", {})}.items()}
     if "GH_TOKEN" in own and not own["GH_TOKEN"]:
         return Done(job, name, None, "needs GH_TOKEN")
-    command = fill(step["run"], shell.look)
     with tempfile.NamedTemporaryFile("r", suffix=".out") as said:
-        home = str(Path(sys.executable).parent)
-        done = subprocess.Popen(["bash", "-e", "-o", "pipefail", "-c", command], cwd=shell.folder, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
-                                env={**os.environ, **own, "GITHUB_OUTPUT": said.name, "CI": "true",
-                                     "PATH": f"{home}{os.pathsep}{os.environ['PATH']}"})
-        lines = []
-        try:
-            for line in done.stdout:
-                lines.append(line)
-                show(line)
-            code = done.wait()
-        finally:
-            if done.poll() is None:
-                end_family(done)
+        code, told = run_script(fill(step["run"], shell.look), own, shell.folder, Path(said.name), show)
         for line in Path(said.name).read_text(encoding="utf-8", errors="replace").splitlines():
             key, found, value = line.partition("=")
             if found and "id" in step:
                 shell.outputs[f"{step['id']}.outputs.{key}"] = value
     shell.failed |= code != 0
-    return Done(job, name, code, said="".join(lines))
+    return Done(job, name, code, said=told)
 
 # %% ../../nbs/ops/06_workflows.ipynb #1438006b
 def uncommitted(root: Path) -> list[str]:

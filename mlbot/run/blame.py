@@ -385,7 +385,7 @@ def answer(task: Task, versions: dict[str, str]) -> pd.DataFrame:
 # %% ../../nbs/run/12_blame.ipynb #a0b6e2d8
 Wanted = tuple[dict, pd.DataFrame, str]  # a version of the code, a training table, and what to call the crossing
 
-
+# %% ../../nbs/run/12_blame.ipynb #a060a42b
 @dataclass
 class Replayer:
     """Answers of versions of the code on tables; what was answered before is kept in `cache`."""

@@ -165,7 +165,7 @@ def at_most_every(seconds: float, save: Callable, clock: Callable[[], float] = t
 # %% ../../nbs/run/08_kernel.ipynb #066f14c7
 SAVE_SECONDS = 5.0
 
-
+# %% ../../nbs/run/08_kernel.ipynb #d5f5ab47
 class WatchedEngine(NBClientEngine):
     """Papermill's engine with a watched client. Registered as `mlbot`."""
 
