@@ -209,7 +209,8 @@ def why_not(step: dict, shell: Shell) -> str:
     return ""
 
 # %% ../../nbs/ops/06_workflows.ipynb #d1f70e76
-def run_script(command: str, own: dict[str, str], folder: Path, outputs: Path, show: Callable[[str], None]) -> tuple[int, str]:
+def run_script(command: str, own: dict[str, str], folder: Path, outputs: Path,
+               show: Callable[[str], None]) -> tuple[int, str]:
     """Run a script as a step does, show its lines as they come, and return its exit code and all it said."""
     home, lines = str(Path(sys.executable).parent), []
     done = subprocess.Popen(["bash", "-e", "-o", "pipefail", "-c", command], cwd=folder, stdout=subprocess.PIPE,
