@@ -634,7 +634,7 @@ def handoff_read(request: Request, agent: Identity, about: Key) -> dict[str, Any
     processes = service.processes()
     names = [{"intent": intent, "title": processes[intent].title if intent in processes else titled(intent),
               "confidence": probability} for intent, probability in top]
-    pending = service.bot.with_held(found).state.pending
+    pending = _bot.with_held(found, service.log).state.pending
     slots = pending.slots if pending else {}
     service.bot.desk.follow()
     case = service.bot.desk.cases.get(about) or _bot.Case(about, found.role, found.location, found.state)
