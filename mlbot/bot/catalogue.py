@@ -43,7 +43,7 @@ class Slot:
 
 # %% ../../nbs/bot/01_catalogue.ipynb #3c853c79
 def wanted_words(slot: Slot) -> str:
-    """What fits a slot, for people."""
+    """The values that fit a slot, in words for people."""
     bounds = [f"{word} {bound:.15g}" for word, bound in (("from", slot.least), ("up to", slot.most)) if bound is not None]
     words = {"text": "a text", "number": " ".join(["a number", *bounds]) + ", such as 12.5",
              "date": "a date such as 2026-12-31", "choice": f"one of: {', '.join(slot.options)}",
@@ -58,7 +58,7 @@ _DIGITS = 15  # more are lost in a float
 
 # %% ../../nbs/bot/01_catalogue.ipynb #be06647e
 def read_number(text: str) -> int | float | None:
-    """The number that a text is; None for a text that is none, or could be two."""
+    """Read a text as a number; None when it is not one, or could be two."""
     found = _AMOUNT.fullmatch(" ".join(text.replace("\u2212", "-").replace("\u2019", "'").split()))
     if found is None:
         return None
@@ -116,7 +116,7 @@ def date_parts(text: str) -> tuple[int, int, int] | None:
 
 # %% ../../nbs/bot/01_catalogue.ipynb #b9527c6c
 def read_date(text: str) -> str | None:
-    """The date that a text is, as 2026-04-03; None for a text that is none."""
+    """Read a text as a date such as 2026-04-03; None when it is not one."""
     try:
         return date(*date_parts(text)).isoformat()
     except (TypeError, ValueError):
@@ -173,7 +173,7 @@ def read_option(slot: Slot, text: str) -> str | None:
     return next((option for option in slot.options if folded(option).strip(" .!") == folded(text).strip(" .!")), None)
 
 # %% ../../nbs/bot/01_catalogue.ipynb #4c803c63
-MOST_VALUE = 200  # characters of a value that is no text
+MOST_VALUE = 200  # characters of a value of any kind but text
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)+")
 
 

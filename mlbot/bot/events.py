@@ -291,7 +291,7 @@ def deleting(who: str, names: Sequence[str], dialect: Dialect) -> Iterator[tuple
             yield f"DELETE FROM {table} WHERE person = {dialect.mark}", (who,)
 
 # %% ../../nbs/bot/00_events.ipynb #8f2f6279
-ERASED = "[erased]"  # what stands in the log for what somebody wrote
+ERASED = "[erased]"  # replaces erased words in the log
 _AGENTS = re.compile(r"(.+?)( is here now\.| had to leave\..*| is away)", re.DOTALL)
 
 
@@ -468,7 +468,7 @@ _BEGINS = ("opened", "asked", "asked.more")  # what is about such an event belon
 
 
 def belongings(log: EventLog, person: str) -> list[Event]:
-    """What goes when a person is forgotten: whole conversations, also what others said there, and feedback on answers."""
+    """The events erased with a person: whole conversations, also the words of others there, and feedback on answers."""
     who = pseudonym(person)
     own = log.read(person=who) if who else []
     names = {event.about for event in own if event.kind in _BEGINS}

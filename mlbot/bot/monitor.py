@@ -139,7 +139,7 @@ IN_SCOPE, ALL_MESSAGES = "in scope", "all messages"
 
 
 def rightness(answer: Answered, truth: str, out_of_scope: str) -> tuple[float, float, float]:
-    """What a label says, each 0 or 1: right among all messages, in scope and right, in scope."""
+    """The facts in a label, each 0 or 1: right among all messages, in scope and right, in scope."""
     if truth == out_of_scope:
         return float(answer.decision != EXECUTE), 0.0, 0.0
     right = float(answer.intent == truth)
@@ -186,7 +186,7 @@ LOOKED_AT = ("opened", *ASKED, "feedback", "handoff.initiate", *LABELS)
 
 @dataclass
 class Tally:
-    """What an overview of a `model` counts, one event at a time. It keeps no texts, because a log is longer than memory."""
+    """The counts of an overview of a `model`, one event at a time. It keeps no texts, because a log is longer than memory."""
     model: str
     days: dict[str, dict] = field(default_factory=dict)
     words: dict[str, tuple[str, bool | None]] = field(default_factory=dict)  # the last feedback on each answer

@@ -23,7 +23,7 @@ BOT, QUEUE, AGENT, CLOSED = "bot", "queue", "agent", "closed"
 
 @dataclass(frozen=True)
 class Pending:
-    """What the bot waits for: a yes (`confirm`), a choice (`choose`), or the value of a slot (`slot`)."""
+    """The answer the bot waits for: a yes (`confirm`), a choice (`choose`), or the value of a slot (`slot`)."""
     kind: str
     intent: str = ""
     options: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ def state_from(data: dict) -> State:
 # %% ../../nbs/bot/02_policy.ipynb #08abcced
 @dataclass(frozen=True)
 class Act:
-    """What a person did: typed `text`, chose an intent ('' for none of them), confirmed or denied, asked for a person.
+    """One act of a person: typed `text`, chose an intent ('' for none of them), confirmed or denied, asked for a person.
 
     `question`: the number of the message whose button was pressed, if the client says so.
     """
@@ -72,7 +72,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Heard:
-    """What the model makes of a text: its decision, and its best intents."""
+    """The model's judgement of a text: its decision, and its best intents."""
     decision: str
     intents: tuple[str, ...]
 
@@ -147,7 +147,7 @@ def begs_person(text: str) -> bool:
 # %% ../../nbs/bot/02_policy.ipynb #f50b8fd0
 @dataclass(frozen=True)
 class Rules:
-    """What the rules know beside the conversation: the processes, and the person's role and location, from the identity.
+    """The facts beside the conversation: the processes, and the person's role and location, from the identity.
 
     `tries`: misfit values for a slot after which the bot offers a person.
     """
@@ -243,7 +243,7 @@ def offer(state: State, intents: Sequence[str], rules: Rules) -> Step:
 
 # %% ../../nbs/bot/02_policy.ipynb #4042b42e
 def hear(state: State, heard: Heard, rules: Rules) -> Step:
-    """Respond to a new wish, as the model understands it. What the person may not do is not offered."""
+    """Respond to a new wish, as the model understands it. Never offer forbidden processes."""
     best = heard.intents[0] if heard.intents else ""
     allowed = tuple(intent for intent in heard.intents if rules.may(intent))
     if heard.decision == EXECUTE:
@@ -326,7 +326,7 @@ def repeat(state: State, rules: Rules) -> Step:
 
 # %% ../../nbs/bot/02_policy.ipynb #a17ce911
 def respond(state: State, act: Act, heard: Heard | None, rules: Rules) -> Step:
-    """What the bot does next. `heard`: what the model makes of the text; None where the act has none.
+    """The bot's next step. `heard`: the model's judgement of the text; None for an act without one.
 
     While a person owns the conversation the bot is silent.
     """

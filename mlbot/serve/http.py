@@ -124,7 +124,7 @@ class Waiting(Ending):
         self._late = self.loop.call_later(seconds, late)
 
     def wait_no_more(self) -> None:
-        """What was waited for is there."""
+        """Cancel the deadline: the awaited bytes have come."""
         if self._late is not None:
             self._late.cancel()
             self._late = None

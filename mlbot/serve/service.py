@@ -92,7 +92,7 @@ CALLER, GIVEN = "mlbot.caller", "mlbot.headers"  # what the guard leaves in the 
 
 
 class Metrics:
-    """What Prometheus reads, in base units."""
+    """Counters and gauges for Prometheus, in base units."""
 
     def __init__(self):
         self.registry = CollectorRegistry()
