@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['KINDS', 'Value', 'MOST_PATTERN', 'MOST_VALUE', 'Slot', 'wanted_words', 'read_number', 'month_of', 'date_parts',
            'read_date', 'compiled', 'matches', 'pattern_problem', 'read_option', 'read_value', 'fits', 'Process',
-           'misfit', 'read_slot', 'read_slots', 'read_process', 'titled', 'read_catalogue', 'load_catalogue']
+           'misfit', 'read_slot', 'read_slots', 'titled', 'read_process', 'read_catalogue', 'load_catalogue']
 
 # %% ../../nbs/bot/01_catalogue.ipynb #a6b88ad2
 import math
@@ -41,9 +41,9 @@ class Slot:
     most: float | None = None
     pattern: str = ""
 
-
+# %% ../../nbs/bot/01_catalogue.ipynb #3c853c79
 def wanted_words(slot: Slot) -> str:
-    """What fits a slot, for people."""
+    """The values that fit a slot, in words for people."""
     bounds = [f"{word} {bound:.15g}" for word, bound in (("from", slot.least), ("up to", slot.most)) if bound is not None]
     words = {"text": "a text", "number": " ".join(["a number", *bounds]) + ", such as 12.5",
              "date": "a date such as 2026-12-31", "choice": f"one of: {', '.join(slot.options)}",
@@ -56,9 +56,9 @@ _AMOUNT = re.compile(rf"(?:{_MONEY}\s*)?([+-]?)([\d.,' ]*\d)\s*{_MONEY}?", re.IG
 _WHOLE = re.compile(r"\d+|[1-9]\d{0,2}(?:([.,' ])\d{3})(?:\1\d{3})*")
 _DIGITS = 15  # more are lost in a float
 
-
+# %% ../../nbs/bot/01_catalogue.ipynb #be06647e
 def read_number(text: str) -> int | float | None:
-    """The number that a text is, None for what is none, or could be two."""
+    """Read a text as a number; None when it is not one, or could be two."""
     found = _AMOUNT.fullmatch(" ".join(text.replace("\u2212", "-").replace("\u2019", "'").split()))
     if found is None:
         return None
@@ -84,20 +84,22 @@ _MONTHS = [names.split() for names in (
     "may mai mayo", "june juni juin junio", "july juli juillet julio", "august aout agosto",
     "september septembre septiembre setiembre", "october oktober octobre octubre", "november novembre noviembre",
     "december dezember decembre diciembre")]
+
+
+def month_of(word: str) -> int:
+    """The number of the month that a word means, or begins to; 0 for none, and for one of several."""
+    found = [number for number, names in enumerate(_MONTHS, 1) if any(name.startswith(word) for name in names)]
+    return found[0] if len(found) == 1 else 0
+
+# %% ../../nbs/bot/01_catalogue.ipynb #56cfdb5b
 _YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})")
 _YEAR_LAST = re.compile(r"(\d{1,2})([-/.]) ?(\d{1,2})\2 ?(\d{4})")
 _DAY_MONTH = re.compile(r"(\d{1,2})(?:\.|st|nd|rd|th|er)? (?:de |of )?([a-z]{3,})\.?,? (?:de |del )?(\d{4})")
 _MONTH_DAY = re.compile(r"([a-z]{3,})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})")
 
 
-def month_of(word: str) -> int:
-    """The month that a word, or the beginning of one, means; 0 for none, and for one of several."""
-    found = [number for number, names in enumerate(_MONTHS, 1) if any(name.startswith(word) for name in names)]
-    return found[0] if len(found) == 1 else 0
-
-
 def date_parts(text: str) -> tuple[int, int, int] | None:
-    """Year, month and day as a text says them; None for no date, and for one that could be two."""
+    """Year, month and day of a text; None for no date, and for one that could be two."""
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", folded(text)) if not unicodedata.combining(letter))
     if found := _YEAR_FIRST.fullmatch(plain):
         return int(found[1]), int(found[3]), int(found[4])
@@ -112,9 +114,9 @@ def date_parts(text: str) -> tuple[int, int, int] | None:
         return int(found[3]), month_of(found[1]), int(found[2])
     return None
 
-
+# %% ../../nbs/bot/01_catalogue.ipynb #b9527c6c
 def read_date(text: str) -> str | None:
-    """The date that a text is, as 2026-04-03; None for what is none."""
+    """Read a text as a date such as 2026-04-03; None when it is not one."""
     try:
         return date(*date_parts(text)).isoformat()
     except (TypeError, ValueError):
@@ -122,13 +124,11 @@ def read_date(text: str) -> str | None:
 
 # %% ../../nbs/bot/01_catalogue.ipynb #f5a5ab9e
 MOST_PATTERN, _MEMORY = 500, 8 << 20  # characters; bytes that a compiled pattern may need
-_ESCAPED = re.compile(r"\\[pPx]\{[^}]*\}|\\.|\[\^?\]?[^]]*\]", re.DOTALL)  # escaped signs, and classes
-_ODD_BRACE = re.compile(r"\{(?!\d{1,4}(?:,\d{0,4})?\})")
 
 
 @lru_cache(256)
 def compiled(pattern: str):
-    """A pattern that runs in linear time. Raises ValueError for what is none, InputError where RE2 is not installed."""
+    """A pattern that runs in linear time. Raises ValueError for an invalid one, InputError where RE2 is not installed."""
     try:
         import re2
     except ImportError:
@@ -142,7 +142,7 @@ def compiled(pattern: str):
         said = problem.args[0] if problem.args else ""
         raise ValueError(said.decode(errors="replace") if isinstance(said, bytes) else str(said)) from None
 
-
+# %% ../../nbs/bot/01_catalogue.ipynb #9cdd3aab
 def matches(pattern: str, text: str) -> bool:
     """Whether a pattern matches a text as a whole."""
     try:
@@ -150,9 +150,13 @@ def matches(pattern: str, text: str) -> bool:
     except UnicodeEncodeError:  # half of a character is in no text
         return False
 
+# %% ../../nbs/bot/01_catalogue.ipynb #e282dc5d
+_ESCAPED = re.compile(r"\\[pPx]\{[^}]*\}|\\.|\[\^?\]?[^]]*\]", re.DOTALL)  # escaped signs, and classes
+_ODD_BRACE = re.compile(r"\{(?!\d{1,4}(?:,\d{0,4})?\})")
+
 
 def pattern_problem(pattern: str) -> str:
-    """What is wrong with a pattern; '' when nothing is."""
+    """The fault of a pattern, in words; '' for a good one."""
     if len(pattern) > MOST_PATTERN:
         return f"pattern has {len(pattern):,} characters, {MOST_PATTERN} at most"
     if _ODD_BRACE.search(_ESCAPED.sub("", pattern)):  # RE2 would take it for the sign itself, Python for a repetition
@@ -163,14 +167,14 @@ def pattern_problem(pattern: str) -> str:
         return f"pattern is no regular expression of RE2, which has no look-around and no back-references ({problem})"
     return ""
 
-# %% ../../nbs/bot/01_catalogue.ipynb #4c803c63
-MOST_VALUE = 200  # characters of a value that is no text
-_EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)+")
-
-
+# %% ../../nbs/bot/01_catalogue.ipynb #f5cdf780
 def read_option(slot: Slot, text: str) -> str | None:
-    """The option that a text names, in whatever case."""
+    """The option that a text names, in any case."""
     return next((option for option in slot.options if folded(option).strip(" .!") == folded(text).strip(" .!")), None)
+
+# %% ../../nbs/bot/01_catalogue.ipynb #4c803c63
+MOST_VALUE = 200  # characters of a value of any kind but text
+_EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)+")
 
 
 def read_value(slot: Slot, text: str) -> Value | None:
@@ -190,9 +194,9 @@ def read_value(slot: Slot, text: str) -> Value | None:
         return read_option(slot, text)
     return text if (_EMAIL.fullmatch(text) if slot.kind == "email" else matches(slot.pattern, text)) else None
 
-
+# %% ../../nbs/bot/01_catalogue.ipynb #4e27b31d
 def fits(slot: Slot, value: Value) -> bool:
-    """Whether a value that was read before still is one: the file may have changed since."""
+    """Whether a value read earlier still fits the slot: the file may have changed since."""
     if slot.kind == "number":
         low, high = (bound if bound is not None else value for bound in (slot.least, slot.most))
         return not isinstance(value, str) and low <= value <= high
@@ -203,8 +207,8 @@ def fits(slot: Slot, value: Value) -> bool:
 class Process:
     """A process of the catalogue. Empty `roles` and `locations`: everybody, everywhere. Without `url` it is only recorded.
 
-    `answer`: said instead of starting anything, where knowing is all that people want. `handoff`: a person takes over.
-    `slots`: what it needs to know, by name; `slot`: what is said about some of them.
+    `answer`: said instead of starting anything; `handoff`: a person takes over. `slots`: what it needs to know, by name;
+    `slot`: details of some of them.
     """
     key: str
     title: str
@@ -220,7 +224,7 @@ class Process:
     slot: tuple[Slot, ...] = ()
 
     def slot_of(self, name: str) -> Slot:
-        """A slot by its name: one that takes any text where nothing is said about it."""
+        """A slot by its name; one that takes any text where the file says nothing about it."""
         return next((slot for slot in self.slot if slot.name == name), Slot(name))
 
     def serves(self, role: str, location: str) -> bool:
@@ -230,7 +234,7 @@ class Process:
 
 # %% ../../nbs/bot/01_catalogue.ipynb #bb98634a
 def misfit(slot: Slot) -> str:
-    """What is wrong with a slot; '' when nothing is."""
+    """The fault of a slot, in words; '' for a good one."""
     belongs = {"options": "choice", "least": "number", "most": "number", "pattern": "pattern"}
     for name, kind in belongs.items():
         if getattr(slot, name) not in ((), "", None) and slot.kind != kind:
@@ -248,9 +252,9 @@ def misfit(slot: Slot) -> str:
         return "a pattern needs pattern, and wanted: in words what fits"
     return pattern_problem(slot.pattern) if slot.kind == "pattern" else ""
 
-
+# %% ../../nbs/bot/01_catalogue.ipynb #6933f0ce
 def read_slot(item: dict, name: str) -> tuple[Slot | None, str]:
-    """A slot of the file, and what is wrong with it."""
+    """A slot of the file, and what is wrong with it ('' for nothing)."""
     known = {entry.name: entry.type for entry in fields(Slot) if entry.name != "name"}
     values = {}
     for key, value in item.items():
@@ -264,9 +268,9 @@ def read_slot(item: dict, name: str) -> tuple[Slot | None, str]:
     slot = Slot(name, **values)
     return slot, misfit(slot) if slot.kind in KINDS else f"kind is {slot.kind!r}; {nearest(slot.kind, list(KINDS))}"
 
-
+# %% ../../nbs/bot/01_catalogue.ipynb #570d0a8e
 def read_slots(key: str, table, names, place: str) -> tuple[Slot, ...]:
-    """What the file says about the slots of a process. Raises InputError for what cannot be."""
+    """The slots of a process. Raises InputError for anything that is wrong in the file."""
     found = []
     for name, item in (table if isinstance(table, dict) else {"": table}).items():
         listed = isinstance(names, list) and name in names
@@ -277,6 +281,11 @@ def read_slots(key: str, table, names, place: str) -> tuple[Slot, ...]:
                              place)
         found.append(slot)
     return tuple(found)
+
+# %% ../../nbs/bot/01_catalogue.ipynb #15a8e50a
+def titled(key: str) -> str:
+    """The name of an intent as people read it."""
+    return key.replace("_", " ").replace("-", " ").strip().capitalize()
 
 # %% ../../nbs/bot/01_catalogue.ipynb #9c3aceca
 _IGNORED = ("facets", "parent")  # what the company that ships says beside it
@@ -305,12 +314,7 @@ def read_process(key: str, item, place: str) -> Process:
         values[name] = tuple(value) if listed else value
     return Process(key, **{"title": titled(key), **values})
 
-
-def titled(key: str) -> str:
-    """The name of an intent as people read it."""
-    return key.replace("_", " ").replace("-", " ").strip().capitalize()
-
-
+# %% ../../nbs/bot/01_catalogue.ipynb #2a7d4575
 def read_catalogue(file: Path) -> dict[str, Process]:
     """The processes of a TOML file, by key, which is the intent. Raises InputError when it cannot be read."""
     try:
@@ -320,9 +324,9 @@ def read_catalogue(file: Path) -> dict[str, Process]:
                          "correct processes in settings.ini [bot], or the file", str(file)) from None
     return {normalise(key): read_process(normalise(key), item, str(file)) for key, item in found.items()}
 
-
+# %% ../../nbs/bot/01_catalogue.ipynb #1b231ea8
 def load_catalogue(settings: Settings, intents=()) -> dict[str, Process]:
-    """The processes of a project: of its file, or of the company that ships; one that only records for each other intent."""
+    """The processes of a project: of its file, or of the company that ships; a recording one for each other intent."""
     file = settings.root / settings.bot.processes if settings.bot.processes else None
     if file is None and settings.data.source == "company":
         file = PACKAGE / "shipped" / "company" / "processes.toml"

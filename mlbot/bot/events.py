@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['MOST_OPEN', 'MOST_KEPT', 'PATIENCE', 'ERASED', 'Event', 'Taken', 'LogError', 'Dialect', 'table_lines', 'set_pragma',
            'connect_sqlite', 'is_emptied', 'sqlite', 'is_alive', 'postgres', 'address_of', 'masked', 'dialect_of',
-           'Connections', 'redacted', 'holding', 'deleting', 'inserting', 'selecting', 'row_of', 'as_event', 'batched',
-           'first_line', 'reaching', 'EventLog', 'open_log', 'home_of']
+           'check_password', 'Connections', 'row_of', 'as_event', 'inserting', 'selecting', 'batched', 'holding',
+           'deleting', 'redacted', 'first_line', 'reaching', 'Database', 'EventLog', 'belongings', 'clear_disk',
+           'erase', 'open_log', 'home_of']
 
 # %% ../../nbs/bot/00_events.ipynb #ffb65a45
 import json
@@ -31,7 +32,7 @@ from ..text.clean import pseudonym
 class Event:
     """Something that happened, about a conversation, a request, or a process that was started. `person`: a pseudonym.
 
-    `number` and `at`, in seconds since 1970, are given by the log.
+    The log fills in `number` and `at` (seconds since 1970).
     """
     kind: str
     about: str = ""
@@ -42,9 +43,9 @@ class Event:
     number: int = 0
     at: float = 0.0
 
-
+# %% ../../nbs/bot/00_events.ipynb #89e78b1f
 class Taken(Exception):
-    """Another one has written this turn, or this once, before."""
+    """Somebody else has already written this turn, or this `once`."""
 
 
 class LogError(MlbotError):
@@ -54,12 +55,12 @@ class LogError(MlbotError):
 # %% ../../nbs/bot/00_events.ipynb #ba6d3b39
 @dataclass(frozen=True)
 class Dialect:
-    """What differs from database to database.
+    """The differences between databases.
 
-    `driver`: the DB-API module, with its errors; `mark`: what stands for a bound value; `create`: statements that make the
-    table where `found` returns no row; `alone`: statements that begin a transaction in which nobody else writes; `number`: of
-    the row that was inserted last; `compact`: statements that write the tables anew, without what was deleted; `is_gone`:
-    whether the files of the database hold no copy of it any more.
+    `driver`: the DB-API module, with its errors; `mark`: the placeholder of a bound value; `create`: statements that make the
+    tables where `found` returns no row; `alone`: statements that begin a transaction in which nobody else writes; `number`:
+    of the row inserted last; `compact`: statements that rewrite the tables without what was deleted; `is_gone`: whether the
+    files of the database hold no copy of it any more.
     """
     driver: ModuleType
     connect: Callable[[], Any]
@@ -88,7 +89,7 @@ _PRAGMAS = ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = NORMAL",
 
 
 def set_pragma(connection: sqlite3.Connection, line: str, seconds: float = 5.0) -> None:
-    """Set one of them. SQLite does not wait by itself while another one begins the write-ahead log of a new file."""
+    """Set a pragma, and wait: SQLite itself does not while somebody begins the write-ahead log of a new file."""
     until = time.monotonic() + seconds
     while True:
         try:
@@ -98,9 +99,9 @@ def set_pragma(connection: sqlite3.Connection, line: str, seconds: float = 5.0) 
                 raise
             time.sleep(0.01)
 
-
+# %% ../../nbs/bot/00_events.ipynb #e8b55ce4
 def connect_sqlite(file: str) -> sqlite3.Connection:
-    """A connection to a file. Threads may take turns with it, and transactions begin where we say so."""
+    """A connection to a file. Threads may take turns with it; transactions begin where we say so."""
     connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, cached_statements=8)
     try:
         for line in _PRAGMAS:
@@ -110,7 +111,7 @@ def connect_sqlite(file: str) -> sqlite3.Connection:
         raise
     return connection
 
-
+# %% ../../nbs/bot/00_events.ipynb #34f503f7
 def is_emptied(connection: sqlite3.Connection) -> bool:
     """Empty the write-ahead log; False while somebody still reads what was there before."""
     busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -118,7 +119,7 @@ def is_emptied(connection: sqlite3.Connection) -> bool:
 
 
 def sqlite(file: str) -> Dialect:
-    """How a SQLite file is spoken to."""
+    """The dialect of a SQLite file."""
     return Dialect(sqlite3, lambda: connect_sqlite(file), mark="?",
                    found="SELECT 1 WHERE (SELECT count(*) FROM sqlite_master WHERE name IN ('events', 'held')) = 2",
                    create=("BEGIN IMMEDIATE", *table_lines("INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT"), "COMMIT"),
@@ -138,9 +139,9 @@ def is_alive(connection) -> bool:
         return False
     return True
 
-
+# %% ../../nbs/bot/00_events.ipynb #526504c2
 def postgres(address: str) -> Dialect:
-    """How a PostgreSQL database is spoken to. Raises InputError where psycopg is not installed."""
+    """The dialect of a PostgreSQL database. Raises InputError when psycopg is not installed."""
     try:
         import psycopg
     except ImportError:
@@ -157,37 +158,42 @@ def postgres(address: str) -> Dialect:
 
 # %% ../../nbs/bot/00_events.ipynb #78b3c897
 def address_of(place: str | Path) -> str:
-    """The address of a log: as it is when it is one, else that of a SQLite file."""
+    """The address of a log: unchanged if it is one, else that of a SQLite file."""
     return str(place) if "://" in str(place) else f"sqlite:///{Path(place)}"
 
 
 def masked(address: str, text: str = "") -> str:
-    """An address, or what its driver says, without the password of the address, for messages."""
+    """An address, or a driver's message about it, without its secrets."""
     for secret in sorted(secrets_in(address), key=len, reverse=True):
         text = text.replace(secret, "***")
     return without_secrets(text or address)
 
-
+# %% ../../nbs/bot/00_events.ipynb #1e7bcc14
 def dialect_of(address: str) -> Dialect:
-    """How the database at an address is spoken to. Raises LogError for another kind of address.
+    """The dialect of the database at an address. Raises LogError for an unknown kind of address.
 
-    What SQLAlchemy calls a driver, as in postgresql+psycopg://, may stand there and says nothing.
+    A driver in the style of SQLAlchemy, as in postgresql+psycopg://, is ignored.
     """
     kind, _, rest = address.partition("://")
     found = kind.partition("+")[0]
     if found == "sqlite" and rest[:1] == "/" and rest[1:]:
         return sqlite(rest[1:])
-    password = slice(*(user_span(kind, rest) or (0, 0)))
-    if found == "postgresql" and re.search(r"[/?#@\s]", rest[password]):
-        raise LogError("the event log cannot be opened (its password holds characters that end a password in an address)",
-                       "them percent-encoded, such as %2F for /", "correct it in settings.ini [service], or set PGPASSWORD",
-                       masked(address))
     if found == "postgresql":
+        check_password(kind, rest)
         return postgres(f"postgresql://{rest}")
     raise LogError(f"the event log cannot be opened (no database is called {kind!r})" if found != "sqlite" else
                    "the event log cannot be opened (the address names no file)",
                    "a file, or an address such as postgresql://user@host/mlbot",
                    "correct events in settings.ini [service]", masked(address))
+
+
+def check_password(kind: str, rest: str) -> None:
+    """Raise LogError for a password with characters that would end it early."""
+    password = slice(*(user_span(kind, rest) or (0, 0)))
+    if re.search(r"[/?#@\s]", rest[password]):
+        raise LogError("the event log cannot be opened (its password holds characters that end a password in an address)",
+                       "them percent-encoded, such as %2F for /", "correct it in settings.ini [service], or set PGPASSWORD",
+                       masked(f"{kind}://{rest}"))
 
 # %% ../../nbs/bot/00_events.ipynb #8ac92ebf
 MOST_OPEN, MOST_KEPT = 15, 5
@@ -195,14 +201,14 @@ PATIENCE = 30.0  # seconds for one of them to become free
 
 
 class Connections:
-    """Connections to one database: each is used by one thread at a time."""
+    """Connections to one database, each used by one thread at a time."""
 
     def __init__(self, dialect: Dialect):
         self.dialect, self.kept = dialect, []
         self.room = threading.BoundedSemaphore(MOST_OPEN)
 
     def take(self):
-        """A connection that was kept and still lives, else a new one."""
+        """A kept connection that still lives, else a new one."""
         while True:
             try:
                 found = self.kept.pop()
@@ -214,7 +220,7 @@ class Connections:
 
     @contextmanager
     def one(self) -> Iterator:
-        """A connection for a while. Raises TimeoutError when all are taken for long."""
+        """A connection for a while. Raises TimeoutError when none becomes free in `PATIENCE` seconds."""
         if not self.room.acquire(timeout=PATIENCE):
             raise TimeoutError(f"{MOST_OPEN} connections are in use")
         found, keep = None, False
@@ -230,17 +236,67 @@ class Connections:
             self.room.release()
 
     def close(self) -> None:
-        """Close those that are kept."""
+        """Close the kept ones."""
         while self.kept:
             self.kept.pop().close()
 
+# %% ../../nbs/bot/00_events.ipynb #18196b5e
+_GIVEN = ("at", "kind", "about", "turn", "person", "once", "body")
+
+
+def row_of(event: Event, now: float) -> tuple:
+    """An event as a row of the table, without its number."""
+    return now, event.kind, event.about, event.turn, event.person, event.once, json.dumps(event.body, ensure_ascii=False)
+
+
+def as_event(row: Sequence) -> Event:
+    """A row of the table as an event."""
+    number, at, kind, about, turn, person, once, body = row
+    return Event(kind, about, json.loads(body), person, turn, once, number, at)
+
+# %% ../../nbs/bot/00_events.ipynb #ab90fd02
+def inserting(rows: int, dialect: Dialect) -> str:
+    """The statement that writes that many rows."""
+    row = f"({', '.join([dialect.mark] * len(_GIVEN))})"
+    return f"INSERT INTO events ({', '.join(_GIVEN)}) VALUES {', '.join([row] * rows)}"
+
+
+def selecting(asked: Sequence[tuple[str, Sequence]], last: int, dialect: Dialect) -> tuple[str, list]:
+    """The query for events that pass all tests, such as ("kind IN", ("turn", "agent")), and the values it binds."""
+    tests = [f"{test} ({', '.join([dialect.mark] * len(values))})" for test, values in asked]
+    where = f" WHERE {' AND '.join(tests)}" if tests else ""
+    order = f"number DESC LIMIT {int(last)}" if last else "number"
+    line = f"SELECT number, {', '.join(_GIVEN)} FROM events{where} ORDER BY {order}"
+    return line, [value for _, values in asked for value in values]
+
+# %% ../../nbs/bot/00_events.ipynb #0f906144
+def batched(items: Sequence, size: int) -> Iterator[Sequence]:
+    """Items in parts of `size`, because a statement binds only so many values."""
+    return (items[start:start + size] for start in range(0, len(items), size))
+
+
+def holding(about: str, person: str, values: Mapping, now: float, dialect: Dialect) -> list[tuple[str, tuple]]:
+    """The statements that hold values for a conversation or process in place of earlier ones, with what they bind."""
+    gone = (f"DELETE FROM held WHERE about = {dialect.mark}", (about,))
+    line = f"INSERT INTO held (about, at, person, body) VALUES ({', '.join([dialect.mark] * 4)})"
+    return [gone, *([(line, (about, now, person, json.dumps(dict(values), ensure_ascii=False)))] if values else [])]
+
+# %% ../../nbs/bot/00_events.ipynb #f3c7d45a
+def deleting(who: str, names: Sequence[str], dialect: Dialect) -> Iterator[tuple[str, Sequence[str]]]:
+    """The statements that erase everything about these names, and of that person, each with the values it binds."""
+    for table in ("events", "held"):
+        for part in batched(names, 500):
+            yield f"DELETE FROM {table} WHERE about IN ({', '.join([dialect.mark] * len(part))})", part
+        if who:
+            yield f"DELETE FROM {table} WHERE person = {dialect.mark}", (who,)
+
 # %% ../../nbs/bot/00_events.ipynb #8f2f6279
-ERASED = "[erased]"  # what stands in the log for what somebody wrote
+ERASED = "[erased]"  # replaces erased words in the log
 _AGENTS = re.compile(r"(.+?)( is here now\.| had to leave\..*| is away)", re.DOTALL)
 
 
 def redacted(value, who: str, is_theirs: Callable[[str], bool], key: str = ""):
-    """A body without the texts that `is_theirs` names, and without the words and the name of an agent with that pseudonym."""
+    """A body without texts for which `is_theirs` is true, and without words and name of the agent with pseudonym `who`."""
     if isinstance(value, dict):
         by_them = bool(who) and pseudonym(str(value.get("name") or "")) == who
         return {name: ERASED if by_them and name == "text" else redacted(item, who, is_theirs, name)
@@ -255,68 +311,15 @@ def redacted(value, who: str, is_theirs: Callable[[str], bool], key: str = ""):
         return ERASED + found[2]
     return ERASED if is_theirs(value) else value
 
-
-def holding(about: str, person: str, values: Mapping, now: float, dialect: Dialect) -> list[tuple[str, tuple]]:
-    """The statements that hold values for a conversation or a process in place of earlier ones, with what they bind."""
-    gone = (f"DELETE FROM held WHERE about = {dialect.mark}", (about,))
-    line = f"INSERT INTO held (about, at, person, body) VALUES ({', '.join([dialect.mark] * 4)})"
-    return [gone, *([(line, (about, now, person, json.dumps(dict(values), ensure_ascii=False)))] if values else [])]
-
-
-def deleting(who: str, names: Sequence[str], dialect: Dialect) -> Iterator[tuple[str, Sequence[str]]]:
-    """The statements that destroy what is about such names, or of that person, each with the values that it binds."""
-    for table in ("events", "held"):
-        for part in batched(names, 500):
-            yield f"DELETE FROM {table} WHERE about IN ({', '.join([dialect.mark] * len(part))})", part
-        if who:
-            yield f"DELETE FROM {table} WHERE person = {dialect.mark}", (who,)
-
-# %% ../../nbs/bot/00_events.ipynb #843d7866
-_GIVEN = ("at", "kind", "about", "turn", "person", "once", "body")
-_BEGINS = ("opened", "asked", "asked.more")  # what is about such an event belongs to who caused it
-_AT_ONCE = 100  # rows of one statement
-_PAGE = 1_000  # numbers that are read at a time
-
-
-def inserting(rows: int, dialect: Dialect) -> str:
-    """The statement that writes so many rows."""
-    row = f"({', '.join([dialect.mark] * len(_GIVEN))})"
-    return f"INSERT INTO events ({', '.join(_GIVEN)}) VALUES {', '.join([row] * rows)}"
-
-
-def selecting(asked: Sequence[tuple[str, Sequence]], last: int, dialect: Dialect) -> tuple[str, list]:
-    """The query for events that pass all tests, such as ("kind IN", ("turn", "agent")), and the values that it binds."""
-    tests = [f"{test} ({', '.join([dialect.mark] * len(values))})" for test, values in asked]
-    where = f" WHERE {' AND '.join(tests)}" if tests else ""
-    order = f"number DESC LIMIT {int(last)}" if last else "number"
-    line = f"SELECT number, {', '.join(_GIVEN)} FROM events{where} ORDER BY {order}"
-    return line, [value for _, values in asked for value in values]
-
-
-def row_of(event: Event, now: float) -> tuple:
-    """An event as a row of the table, without its number."""
-    return now, event.kind, event.about, event.turn, event.person, event.once, json.dumps(event.body, ensure_ascii=False)
-
-
-def as_event(row: Sequence) -> Event:
-    """A row of the table as an event."""
-    number, at, kind, about, turn, person, once, body = row
-    return Event(kind, about, json.loads(body), person, turn, once, number, at)
-
-
-def batched(items: Sequence, size: int) -> Iterator[Sequence]:
-    """Items in parts, because a statement holds only so many."""
-    return (items[start:start + size] for start in range(0, len(items), size))
-
 # %% ../../nbs/bot/00_events.ipynb #dc95df30
 def first_line(problem: Exception) -> str:
-    """What went wrong, in one line."""
+    """The first line of an error message, or the name of the error."""
     return (str(problem).splitlines() or [type(problem).__name__])[0]
 
-
+# %% ../../nbs/bot/00_events.ipynb #8d793f23
 @contextmanager
 def reaching(dialect: Dialect, address: str) -> Iterator[None]:
-    """What a driver says, in our words. Raises Taken, or LogError for a log that is locked, full, away or damaged."""
+    """Translate a driver's errors. Raises Taken, or LogError for a log that is locked, full, unreachable or damaged."""
     try:
         yield
     except dialect.driver.IntegrityError:
@@ -327,43 +330,89 @@ def reaching(dialect: Dialect, address: str) -> Iterator[None]:
         raise LogError(f"the event log {kind} ({masked(address, first_line(problem))})", "a log that can be read and written",
                        "look at the disk and at who else uses it; what was stored is safe", masked(address)) from None
 
-# %% ../../nbs/bot/00_events.ipynb #98bbe6a6
-class EventLog:
-    """The log at a file, or at the address of a database. `clock` gives seconds since 1970.
+# %% ../../nbs/bot/00_events.ipynb #bf0572e1
+class Database:
+    """The tables of a log at a file or address, made when missing. Raises LogError when it cannot be opened."""
 
-    Raises LogError when it cannot be opened.
-    """
-
-    def __init__(self, place: str | Path, clock: Callable[[], float] = time.time):
-        self.address, self.clock = address_of(place), clock
+    def __init__(self, place: str | Path):
+        self.address = address_of(place)
         self.dialect = dialect_of(self.address)
         self.connections = Connections(self.dialect)
         try:
-            if self.dialect.driver is sqlite3:
-                private_file(Path(self.address.partition(":///")[2]))  # its write-ahead log gets the same rights
-            with self.connections.one() as connection:
-                if connection.execute(self.dialect.found).fetchone() is None:
-                    for line in self.dialect.create:
-                        connection.execute(line)
+            self.make_tables()
         except (self.dialect.driver.Error, OSError) as problem:
             raise LogError(f"the event log cannot be opened ({masked(self.address, first_line(problem))})",
                            "a file, or an address such as postgresql://user@host/mlbot",
                            "look at the disk, or correct events in settings.ini [service]", masked(self.address)) from None
 
+    def make_tables(self) -> None:
+        """Make the tables unless they are there."""
+        if self.dialect.driver is sqlite3:
+            private_file(Path(self.address.partition(":///")[2]))  # its write-ahead log gets the same rights
+        with self.connections.one() as connection:
+            if connection.execute(self.dialect.found).fetchone() is None:
+                for line in self.dialect.create:
+                    connection.execute(line)
+
+    @contextmanager
+    def reading(self) -> Iterator:
+        """A connection, with a driver's errors in our words."""
+        with reaching(self.dialect, self.address), self.connections.one() as connection:
+            yield connection
+
     @contextmanager
     def writing(self) -> Iterator:
-        """One who writes at a time, so that whoever follows the log by its numbers misses none that is written late."""
-        with reaching(self.dialect, self.address), self.connections.one() as connection:
+        """The same for one writer at a time, so that whoever follows the log by its numbers misses none."""
+        with self.reading() as connection:
             for line in self.dialect.alone:
                 connection.execute(line)
             yield connection
             connection.execute("COMMIT")
 
+    def held(self, about: str) -> dict:
+        """The values that are held for a conversation or a process."""
+        line = f"SELECT body FROM held WHERE about = {self.dialect.mark}"
+        with self.reading() as connection:
+            found = connection.execute(line, (about,)).fetchone()
+        return json.loads(found[0]) if found else {}
+
+    def drop_held(self, before: float) -> None:
+        """Destroy the values held since before a moment, of conversations that were abandoned."""
+        mark = self.dialect.mark
+        with self.reading() as connection:
+            old = connection.execute(f"SELECT 1 FROM held WHERE at < {mark} LIMIT 1", (before,)).fetchone()
+        if old:
+            with self.writing() as connection:
+                connection.execute(f"DELETE FROM held WHERE at < {mark}", (before,))
+
+    def compact(self) -> bool:
+        """Rewrite the tables without what was deleted; False while others prevent it."""
+        with suppress(LogError), self.reading() as connection:
+            for line in self.dialect.compact:
+                connection.execute(line).close()
+            return True
+        return False
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.connections.close()
+
+# %% ../../nbs/bot/00_events.ipynb #3ca7a39e
+_AT_ONCE = 100  # rows of one statement
+_PAGE = 1_000  # numbers that are read at a time
+
+
+class EventLog(Database):
+    """The log at a file, or at the address of a database. `clock` gives seconds since 1970."""
+
+    def __init__(self, place: str | Path, clock: Callable[[], float] = time.time):
+        self.clock = clock
+        super().__init__(place)
+
     def append(self, *events: Event, hold: Mapping[str, Mapping] | None = None) -> list[Event]:
         """Write events, all or none. Raises Taken when a turn or a once is taken, LogError when the log is out of reach.
 
-        `hold`: values that stay out of the log, by the conversation or process that they belong to; without any, those that
-        were held for it go.
+        `hold`: values that stay out of the log, by conversation or process; an empty mapping drops those held for it.
         """
         now, line = self.clock(), inserting(1, self.dialect) + self.dialect.returning
         with self.writing() as connection:
@@ -375,10 +424,7 @@ class EventLog:
                 for event, number in zip(events, numbers, strict=True)]
 
     def append_many(self, events: Sequence[Event]) -> None:
-        """Write many events at once, all or none: faster than `append`, which numbers each. Raises as it does.
-
-        One statement takes many rows. With one for each row, a thread that answers requests would wait between any two.
-        """
+        """Write many events, all or none: faster than `append`, which numbers each. Raises the same errors."""
         now = self.clock()
         with self.writing() as connection:
             for part in batched(events, _AT_ONCE):
@@ -388,100 +434,90 @@ class EventLog:
     def read(self, kinds: Sequence[str] = (), about: str | None = None, person: str | None = None, after: int = 0,
              since: float = 0.0, once: Sequence[str] = (), last: int = 0, numbers: Sequence[int] = (),
              until: int = 0) -> list[Event]:
-        """Events in their order, or the `last` so many. Every condition that is given must hold; `until` is a number, too."""
+        """Events in order that pass all conditions, or the `last` of them. `after`, `until`: numbers; `since`: a time."""
         asked = [(kinds, "kind IN", kinds), (about is not None, "about =", (about,)), (after, "number >", (after,)),
                  (person is not None, "person =", (person,)), (since, "at >=", (since,)), (once, "once IN", once),
                  (numbers, "number IN", numbers), (until, "number <=", (until,))]
         line, values = selecting([(test, bound) for given, test, bound in asked if given], last, self.dialect)
-        with reaching(self.dialect, self.address), self.connections.one() as connection:
+        with self.reading() as connection:
             found = list(map(as_event, connection.execute(line, values)))
         return found[::-1] if last else found
 
     def each(self, kinds: Sequence[str] = (), since: float = 0.0) -> Iterator[Event]:
-        """Events as `read` finds them, of which only so many are in memory at a time."""
-        with reaching(self.dialect, self.address), self.connections.one() as connection:
+        """The events that `read` finds, with only `_PAGE` numbers in memory at a time."""
+        with self.reading() as connection:
             line = f"SELECT min(number), max(number) FROM events WHERE at >= {self.dialect.mark}"
             first, last = connection.execute(line, [since]).fetchone()
         for start in range(first or 1, (last or 0) + 1, _PAGE):
             yield from self.read(kinds, since=since, after=start - 1, until=start + _PAGE - 1)
 
-    def held(self, about: str) -> dict:
-        """The values that are held for a conversation or a process."""
-        line = f"SELECT body FROM held WHERE about = {self.dialect.mark}"
-        with reaching(self.dialect, self.address), self.connections.one() as connection:
-            found = connection.execute(line, (about,)).fetchone()
-        return json.loads(found[0]) if found else {}
-
-    def drop_held(self, before: float) -> None:
-        """Destroy the values that were held before a moment, of conversations that nobody has gone on with."""
-        mark = self.dialect.mark
-        with reaching(self.dialect, self.address), self.connections.one() as connection:
-            old = connection.execute(f"SELECT 1 FROM held WHERE at < {mark} LIMIT 1", (before,)).fetchone()
-        if old:
-            with self.writing() as connection:
-                connection.execute(f"DELETE FROM held WHERE at < {mark}", (before,))
-
     def events_of(self, person: str) -> list[Event]:
-        """What goes when a person is forgotten: whole conversations, also what others said there, and feedback on answers."""
-        who = pseudonym(person)
-        own = self.read(person=who) if who else []
-        names = {event.about for event in own if event.kind in _BEGINS}
-        talks = [event for event in own if event.kind == "opened"]
-        turns = [turn for talk in talks for turn in self.read(("turn",), about=talk.about)]
-        names |= {turn.body["request"] for turn in turns if turn.body.get("request")}
-        known = {event.number for event in own}
-        about = [event for name in names for event in self.read(about=name) if event.number not in known]
-        return sorted([*own, *about], key=lambda event: event.number)
+        """Everything that `forget` erases for a person; see `belongings`."""
+        return belongings(self, person)
 
     def forget(self, person: str = "", is_theirs: Callable[[str], bool] = lambda text: False) -> int:
-        """Destroy what a person said and did, as that person may ask, and record it. Returns how many events went or changed.
-
-        What an agent has written in conversations of others is replaced by `ERASED`, and so is each text, of anybody, for
-        which `is_theirs` is true. Raises InputError for a person without a name, unless only texts are asked for.
-        """
-        who = pseudonym(person)
-        if person and not who:
-            raise InputError("a person without a name", "the name under which that person talks to the bot", "--person NAME")
-        own = self.events_of(person)
-        names = sorted({event.about for event in own if event.kind in (*_BEGINS, "feedback", "turn")})
-        gone = {event.number for event in own}
-        changed = [(event.number, body) for event in self.each() if event.number not in gone
-                   for body in [redacted(event.body, who, is_theirs)] if body != event.body]
-        with self.writing() as connection:
-            count = sum(connection.execute(line, values).rowcount for line, values in deleting(who, names, self.dialect))
-            for number, body in changed:
-                line = f"UPDATE events SET body = {self.dialect.mark} WHERE number = {self.dialect.mark}"
-                count += connection.execute(line, (json.dumps(body, ensure_ascii=False), number)).rowcount
-        self.append(Event("forgotten", body={"events": count, "compact": self.compact()}))
-        self.look_again()
-        return count
-
-    def compact(self) -> bool:
-        """Write the tables anew, without what was deleted; False while others do not let us."""
-        with suppress(LogError), reaching(self.dialect, self.address), self.connections.one() as connection:
-            for line in self.dialect.compact:
-                connection.execute(line).close()
-            return True
-        return False
+        """Erase a person, and each text for which `is_theirs` is true; how many events went or changed. See `erase`."""
+        return erase(self, person, is_theirs)
 
     def look_again(self) -> bool:
-        """Take from the disk what was forgotten, where that was not possible at once; whether nothing of it is left there."""
-        left = [event for event in self.read(("forgotten",)) if not event.body.get("gone")]
-        if not left:
-            return True
-        whole = all(event.body.get("compact") for event in left) or self.compact()
-        with suppress(LogError), reaching(self.dialect, self.address), self.connections.one() as connection:
-            if whole and self.dialect.is_gone(connection):
-                line = f"UPDATE events SET body = {self.dialect.mark} WHERE number = {self.dialect.mark}"
-                for event in left:
-                    body = json.dumps({**event.body, "compact": True, "gone": True})
-                    connection.execute(line, (body, event.number)).close()
-                return True
-        return False
+        """Finish erasing on the disk, if something is left to do; whether all of it is gone. See `clear_disk`."""
+        return clear_disk(self)
 
-    def close(self) -> None:
-        """Give all connections back."""
-        self.connections.close()
+# %% ../../nbs/bot/00_events.ipynb #5e55dcc9
+_BEGINS = ("opened", "asked", "asked.more")  # what is about such an event belongs to who caused it
+
+
+def belongings(log: EventLog, person: str) -> list[Event]:
+    """The events erased with a person: whole conversations, also the words of others there, and feedback on answers."""
+    who = pseudonym(person)
+    own = log.read(person=who) if who else []
+    names = {event.about for event in own if event.kind in _BEGINS}
+    talks = [event for event in own if event.kind == "opened"]
+    turns = [turn for talk in talks for turn in log.read(("turn",), about=talk.about)]
+    names |= {turn.body["request"] for turn in turns if turn.body.get("request")}
+    known = {event.number for event in own}
+    about = [event for name in names for event in log.read(about=name) if event.number not in known]
+    return sorted([*own, *about], key=lambda event: event.number)
+
+# %% ../../nbs/bot/00_events.ipynb #f8638f1c
+def clear_disk(log: EventLog) -> bool:
+    """Remove what was erased from the disk, where that was not possible at once; whether nothing of it is left there."""
+    left = [event for event in log.read(("forgotten",)) if not event.body.get("gone")]
+    if not left:
+        return True
+    whole = all(event.body.get("compact") for event in left) or log.compact()
+    with suppress(LogError), log.reading() as connection:
+        if whole and log.dialect.is_gone(connection):
+            line = f"UPDATE events SET body = {log.dialect.mark} WHERE number = {log.dialect.mark}"
+            for event in left:
+                body = json.dumps({**event.body, "compact": True, "gone": True})
+                connection.execute(line, (body, event.number)).close()
+            return True
+    return False
+
+# %% ../../nbs/bot/00_events.ipynb #cdeff59e
+def erase(log: EventLog, person: str = "", is_theirs: Callable[[str], bool] = lambda text: False) -> int:
+    """Destroy what a person said and did, and record that. Returns how many events went or changed.
+
+    An agent's words in conversations of others become `ERASED`, and so does each text, of anybody, for which `is_theirs`
+    is true. Raises InputError for a person without a name, unless only texts are asked for.
+    """
+    who = pseudonym(person)
+    if person and not who:
+        raise InputError("a person without a name", "the name under which that person talks to the bot", "--person NAME")
+    own = log.events_of(person)
+    names = sorted({event.about for event in own if event.kind in (*_BEGINS, "feedback", "turn")})
+    gone = {event.number for event in own}
+    changed = [(event.number, body) for event in log.each() if event.number not in gone
+               for body in [redacted(event.body, who, is_theirs)] if body != event.body]
+    with log.writing() as connection:
+        count = sum(connection.execute(line, values).rowcount for line, values in deleting(who, names, log.dialect))
+        for number, body in changed:
+            line = f"UPDATE events SET body = {log.dialect.mark} WHERE number = {log.dialect.mark}"
+            count += connection.execute(line, (json.dumps(body, ensure_ascii=False), number)).rowcount
+    log.append(Event("forgotten", body={"events": count, "compact": log.compact()}))
+    log.look_again()
+    return count
 
 # %% ../../nbs/bot/00_events.ipynb #2bdd2578
 def open_log(settings: Settings) -> EventLog:
@@ -491,6 +527,6 @@ def open_log(settings: Settings) -> EventLog:
 
 
 def home_of(settings: Settings) -> Path:
-    """The folder beside the log, for what belongs to it and is no event."""
+    """The folder beside the log, for files that belong to it."""
     place = settings.service.events
     return settings.root / ("events" if "://" in place else Path(place).parent)

@@ -28,12 +28,12 @@ MOST_NAME = 200  # characters
 
 
 def is_plain(name: str) -> bool:
-    """Whether a name is in its normal form: what stands there is what everybody sees, and nothing else looks the same."""
+    """Whether a name is in its normal form: you see all of it, and no other spelling looks the same."""
     return len(name) <= MOST_NAME and name == normalise(name)
 
 
 def exact_name(name: str) -> str:
-    """A digest of a name, spelling by spelling, which says whose conversation it is."""
+    """A digest of a name, different for each spelling, that says whose conversation it is."""
     return sha256(b"name:" + name.encode()).hexdigest()[:16]
 
 # %% ../../nbs/bot/03_identity.ipynb #ba58056e
@@ -44,7 +44,7 @@ SERVICE, DEMO = "service", "demo"  # modes
 PERSON, AGENT, PROGRAM = "person", "agent", "program"  # kinds
 DOORS = {"predictions": (PROGRAM, PERSON, AGENT), "chat": (PERSON,), "desk": (AGENT,)}
 
-
+# %% ../../nbs/bot/03_identity.ipynb #617bea98
 @dataclass(frozen=True)
 class Identity:
     """A person who talks to the bot, or an agent. `expires` in seconds since 1970."""
@@ -56,17 +56,17 @@ class Identity:
 
     @property
     def context(self) -> dict[str, str]:
-        """What the model and the rules get to know."""
+        """The facts that the model and the rules get."""
         return {"role": self.role, "location": self.location}
 
     @property
     def kind(self) -> str:
-        """What its token opens, by `DOORS`."""
+        """The kind of its token, which `DOORS` looks up."""
         return AGENT if self.agent else PERSON
 
-
+# %% ../../nbs/bot/03_identity.ipynb #d5efed16
 class Refused(MlbotError):
-    """Who asks may not do that. `status`: 401 for an unknown bearer, 403 for one without the right."""
+    """The caller may not do that. `status`: 401 for an unknown bearer, 403 for one without the right."""
 
     def __init__(self, found: str, expected: str, action: str, status: int = 401):
         super().__init__(found, expected, action)
@@ -87,13 +87,13 @@ def signature(body: str, secret: str) -> str:
 
 
 def seal(claims: dict, secret: str) -> str:
-    """Claims as a token. It does not look at them: `sign` does."""
+    """Claims as a token, unchecked; `sign` checks them."""
     body = _encode(json.dumps(claims, sort_keys=True).encode())
     return f"{body}.{signature(body, secret)}"
 
-
+# %% ../../nbs/bot/03_identity.ipynb #e3604967
 def claims_of(identity: Identity, mode: str = SERVICE, audience: str = AUDIENCE) -> dict:
-    """What a token says."""
+    """The claims of a token."""
     return {"issuer": ISSUER, "audience": audience, "mode": mode, "kind": identity.kind, "person": identity.person,
             "role": identity.role, "location": identity.location, "expires": identity.expires}
 
@@ -120,20 +120,20 @@ def opened(token: str, secret: str) -> dict:
         claims = None
     return claims if isinstance(claims, dict) else {}
 
-
+# %% ../../nbs/bot/03_identity.ipynb #16ce9cfc
 def borne_by(claims: dict) -> Identity | None:
-    """Who bears a token with such claims; None when they do not say it."""
+    """The bearer of a token with these claims; None when a claim is missing or malformed."""
     names = [claims.get(name) for name in ("person", "role", "location")]
     expires = claims.get("expires")
     fine = all(isinstance(name, str) and is_plain(name) for name in names) and names[0] != ""
     fine = fine and claims.get("kind") in (PERSON, AGENT) and type(expires) in (int, float) and 0 < expires < float("inf")
     return Identity(*names, claims["kind"] == AGENT, float(expires)) if fine else None
 
-
+# %% ../../nbs/bot/03_identity.ipynb #020f879c
 def identify(token: str, secret: str, now: float, modes: tuple[str, ...] = (SERVICE,), audience: str = AUDIENCE) -> Identity:
-    """Who bears a token. Raises Refused for one that is missing, forged, out of date, or made for something else.
+    """The bearer of a token. Raises Refused for one that is missing, forged, out of date, or made for something else.
 
-    `modes`: those of which a token is taken, such as "demo" in a demonstration. `audience`: the service that asks.
+    `modes`: the modes of tokens to accept, such as "demo" in a demonstration. `audience`: the service that asks.
     """
     claims = opened(token, secret)
     for claim, right in (("issuer", (ISSUER,)), ("audience", (audience,)), ("mode", modes)):
@@ -152,7 +152,7 @@ SHORTEST = 16  # characters
 
 
 def kept_secret(file: Path) -> str:
-    """What a file holds that only its owner can read; a new secret where there is no file."""
+    """The content of a file that only its owner can read; filled with a new secret when it is missing."""
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
         new = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
@@ -165,9 +165,9 @@ def kept_secret(file: Path) -> str:
         new.unlink()
     return file.read_text(encoding="utf-8-sig", errors="replace").strip()
 
-
+# %% ../../nbs/bot/03_identity.ipynb #8d1ca13d
 def find_secret(file: Path) -> str:
-    """The secret from the environment, else from the file, which is made when it is missing. InputError for a short one."""
+    """The secret from the environment, else from the file, made when missing. Raises InputError for a short one."""
     found, place = os.environ.get(SECRET, ""), SECRET
     if not found:
         found, place = kept_secret(file), str(file)
@@ -178,7 +178,7 @@ def find_secret(file: Path) -> str:
 
 
 def webhook_secret(secret: str) -> str:
-    """What receivers of calls verify them with. It follows from the secret, and does not tell it."""
+    """The secret with which receivers verify our calls. It is derived from ours, and does not reveal it."""
     return f"whsec_{base64.b64encode(hmac.new(secret.encode(), b'webhooks', sha256).digest()).decode()}"
 
 # %% ../../nbs/bot/03_identity.ipynb #6842de5a
@@ -186,7 +186,7 @@ TOKENS = "MLBOT_TOKENS"
 
 
 def find_tokens(file: Path) -> tuple[str, ...]:
-    """The tokens from the environment, else from the file, a line each, which is made with one when it is missing.
+    """The tokens from the environment, else from the file, one a line; the file is made with one when it is missing.
 
     Raises InputError for none, and for a short one.
     """
@@ -201,15 +201,15 @@ def find_tokens(file: Path) -> tuple[str, ...]:
         raise InputError(met, f"tokens of {SHORTEST} characters or more", f"set {TOKENS}, or remove the file", place)
     return found
 
-
+# %% ../../nbs/bot/03_identity.ipynb #f2e26f58
 def bearer(authorization: str) -> str:
-    """The token of an `Authorization` header; '' where there is none."""
+    """The token of an `Authorization` header; '' when there is none."""
     kind, _, token = authorization.partition(" ")
     return token.strip() if kind.lower() == "bearer" else ""
 
 
 def is_known(token: str, known: tuple[str, ...]) -> bool:
-    """Whether a token is one of those. The time that it takes tells nothing about them: all are compared, as digests."""
+    """Whether a token is one of those. All are compared, as digests, so the time taken tells nothing about them."""
     given, found = sha256(token.encode()).digest(), False
     for one in known:
         found |= hmac.compare_digest(given, sha256(one.encode()).digest())

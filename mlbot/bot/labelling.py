@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['ASKED', 'OFFERED', 'LABELS', 'RANDOM', 'SECOND', 'ERASED', 'UNSURE_WHY', 'RANDOM_WHY', 'SECOND_WHY', 'Asked', 'Item',
            'lot_of', 'is_drawn', 'asked_in', 'sameness', 'item_of', 'gathered', 'items_of', 'votes_of', 'labels_of',
-           'in_turns', 'fair', 'drawn_at_random', 'next_items', 'agreement_of', 'settled', 'Labelled', 'as_told',
-           'batch', 'as_jsonl', 'kinds_of_labelled', 'labelled_items']
+           'settled', 'agreement_of', 'in_turns', 'fair', 'drawn_at_random', 'next_items', 'kinds_of_labelled',
+           'labelled_items', 'Labelled', 'as_told', 'batch', 'as_jsonl']
 
 # %% ../../nbs/bot/05_labelling.ipynb #51eac505
 from collections import Counter, defaultdict
@@ -30,13 +30,13 @@ RANDOM, SECOND = 4, 10
 ERASED = "[erased]"  # see mlbot.bot.events, which a run has no need of
 UNSURE_WHY, RANDOM_WHY, SECOND_WHY = "unsure", "random", "second opinion"
 
-
+# %% ../../nbs/bot/05_labelling.ipynb #608a45db
 @dataclass(frozen=True)
 class Item:
-    """A message that can be labelled. `drawn`: whether chance has put it into the audit.
+    """A message that can be labelled. `drawn`: whether it was drawn at random for the audit.
 
-    `decision` and `in_scope` (a probability) are what the bot made of it; a log that does not say so has executed everything.
-    `source`: a digest of who sent it, or of the address; `author`: the pseudonym of whose text it is.
+    `decision` and `in_scope` (a probability) are the bot's; a log without them has executed everything. `source`: a digest of
+    the sender, or of the address; `author`: the pseudonym of the person whose text it is.
     """
     id: str
     at: float
@@ -55,22 +55,22 @@ class Item:
     source: str = ""
     author: str = ""
 
-
+# %% ../../nbs/bot/05_labelling.ipynb #59835f17
 def lot_of(name: str) -> int:
-    """The number that an item has drawn: it depends on its name and nothing else."""
+    """The number that an item has drawn: a hash of its name and nothing else."""
     return int.from_bytes(sha256(name.encode()).digest()[:8], "big")
 
 
 def is_drawn(name: str) -> bool:
-    """Whether chance puts an item into the audit: one in four."""
+    """Whether an item is drawn for the audit: one in `RANDOM`."""
     return lot_of(name) % RANDOM == 0
 
-
+# %% ../../nbs/bot/05_labelling.ipynb #1786ac1a
 Asked = tuple[str, str, str]  # text, role and location
 
 
 def asked_in(event: "Event", contexts: dict[str, tuple[str, str]]) -> Asked | None:
-    """What was asked in an event that the model has answered; None for any other. `contexts`: of the conversations so far."""
+    """The question in an event that the model has answered; None for any other. Fills `contexts`, by conversation."""
     body = event.body
     if event.kind == "opened":
         contexts[event.about] = (body["role"], body["location"])
@@ -80,9 +80,9 @@ def asked_in(event: "Event", contexts: dict[str, tuple[str, str]]) -> Asked | No
     role, location = contexts.get(event.about, (body.get("role", ""), body.get("location", "")))
     return None if text == ERASED else (text, role, location)
 
-
+# %% ../../nbs/bot/05_labelling.ipynb #0cb53296
 def sameness(asked: Asked) -> tuple[int, str, str]:
-    """What is equal for messages that are one item."""
+    """A key that is equal for messages that are one item."""
     return digest(asked[0]), *asked[1:]
 
 
@@ -95,9 +95,9 @@ def item_of(event: "Event", asked: Asked) -> Item:
                 (other.get("model", ""), other.get("intent", "")), body.get("decision") or EXECUTE,
                 1.0 if body.get("in_scope") is None else body["in_scope"], body.get("source") or event.person, event.person)
 
-
+# %% ../../nbs/bot/05_labelling.ipynb #3e8972cb
 def gathered(events: Iterable["Event"]) -> Iterator[tuple["Event", str, Item | None]]:
-    """Each event, with the id of the item that stands for it, and that item where it is new; '' where nothing is to label.
+    """Each event, with the id of its item, and the item itself where it is new; '' for an event without one.
 
     Each text is an item once, with the first answer that it got.
     """
@@ -113,14 +113,14 @@ def gathered(events: Iterable["Event"]) -> Iterator[tuple["Event", str, Item | N
 
 
 def items_of(events: Iterable["Event"]) -> dict[str, Item]:
-    """What can be labelled, by id."""
+    """The items in these events, by id."""
     return {name: item for _, name, item in gathered(events) if item}
 
 # %% ../../nbs/bot/05_labelling.ipynb #835d5b6d
 def votes_of(events: Iterable["Event"], ids: dict[str, str]) -> dict[str, dict[str, str]]:
-    """For each item, what each labeller says last: pseudonym > intent. What was taken back is gone.
+    """For each item, the last label of each labeller: pseudonym to intent. Labels that were taken back are gone.
 
-    `ids`: for the id of a message that of the item which stands for it, where that is another.
+    `ids`: from the id of a message to that of the item it belongs to, where the two differ.
     """
     said = defaultdict(dict)
     for event in events:
@@ -133,16 +133,31 @@ def votes_of(events: Iterable["Event"], ids: dict[str, str]) -> dict[str, dict[s
 
 
 def labels_of(events: Iterable["Event"]) -> dict[str, dict[str, str]]:
-    """As `votes_of`, where a label of a message whose text came before belongs to the item of that text."""
+    """As `votes_of`; a label on a repeated text counts for the item of that text."""
     events = list(events)
     return votes_of(events, {f"e{event.number}": name for event, name, _ in gathered(events) if name})
 
+# %% ../../nbs/bot/05_labelling.ipynb #73ef6b33
+def settled(votes: dict[str, str]) -> str:
+    """The intent that most labellers chose; '' for a draw."""
+    counts = Counter(votes.values()).most_common(2)
+    return counts[0][0] if len(counts) == 1 or counts[0][1] > counts[1][1] else ""
 
+# %% ../../nbs/bot/05_labelling.ipynb #1619259c
+def agreement_of(labels: dict[str, dict[str, str]]) -> dict | None:
+    """Pairs of labellers of one item, the proportion that agrees, and Cohen's kappa. None without a pair."""
+    pairs = [(one, two) for votes in labels.values() for at, one in enumerate(votes.values())
+             for two in list(votes.values())[at + 1:]]
+    if not pairs:
+        return None
+    share = sum(one == two for one, two in pairs) / len(pairs)
+    usual = Counter(intent for pair in pairs for intent in pair)
+    expected = sum((n / (2 * len(pairs))) ** 2 for n in usual.values())
+    return {"pairs": len(pairs), "share": share, "kappa": 1.0 if expected == 1 else (share - expected) / (1 - expected)}
+
+# %% ../../nbs/bot/05_labelling.ipynb #62861400
 def in_turns(items: Iterable[Item]) -> list[Item]:
-    """Items so that every source has its turn: the first of each, then the second of each. Within a turn they stay in order.
-
-    So a source that sends thousands of messages is labelled as often as one that sends three, until those are done.
-    """
+    """Items in rounds: the first of each source, then the second of each. Within a round they keep their order."""
     turns, seen = [], Counter()
     for item in items:
         turns.append((seen[item.source], item))
@@ -151,22 +166,19 @@ def in_turns(items: Iterable[Item]) -> list[Item]:
 
 
 def fair(items: Iterable[Item], most: int) -> list[Item]:
-    """At most so many items, the newest of each source, in their order: who sends much gives way to who sends little."""
+    """At most `most` items, the newest of each source, in order of time. Heavy senders give way to light ones."""
     kept = in_turns(sorted(items, key=lambda item: -item.at))[:most]
     return sorted(kept, key=lambda item: item.at)
 
-
+# %% ../../nbs/bot/05_labelling.ipynb #7a9e437b
 def drawn_at_random(events: Iterable["Event"]) -> list["Event"]:
-    """What was labelled because it was asked for, without what an agent said of a chat that was handed over.
-
-    Chats are handed over because something went wrong: an audit with them would be of the hard messages.
-    """
+    """The labels that were asked for, without those that an agent gave in a conversation handed over."""
     return [event for event in events if not event.body.get("chat")]
 
-
+# %% ../../nbs/bot/05_labelling.ipynb #8211ddf2
 def next_items(items: dict[str, Item], labels: dict[str, dict[str, str]], labeller: str, count: int,
                chats: Collection[str] = ()) -> list[tuple[Item, str]]:
-    """Items for a labeller (a pseudonym), each with why it was chosen. `chats`: items that were labelled in a chat only."""
+    """Items for a labeller (a pseudonym), each with the reason for its choice. `chats`: items labelled in a chat only."""
     labels = {name: votes for name, votes in labels.items() if not (name in chats and name in items and items[name].drawn)}
     fresh = [item for name, item in items.items() if name not in labels]
     drawn = sorted((item for item in fresh if item.drawn), key=lambda item: lot_of(item.id))
@@ -185,57 +197,9 @@ def next_items(items: dict[str, Item], labels: dict[str, dict[str, str]], labell
             found.append((drawn.pop(0), RANDOM_WHY) if drawn else (others.pop(0), SECOND_WHY))
     return found
 
-# %% ../../nbs/bot/05_labelling.ipynb #1619259c
-def agreement_of(labels: dict[str, dict[str, str]]) -> dict | None:
-    """Pairs of labellers of one item, the share that agrees, and what is left of it beyond chance (Cohen's kappa)."""
-    pairs = [(one, two) for votes in labels.values() for at, one in enumerate(votes.values())
-             for two in list(votes.values())[at + 1:]]
-    if not pairs:
-        return None
-    share = sum(one == two for one, two in pairs) / len(pairs)
-    usual = Counter(intent for pair in pairs for intent in pair)
-    expected = sum((n / (2 * len(pairs))) ** 2 for n in usual.values())
-    return {"pairs": len(pairs), "share": share, "kappa": 1.0 if expected == 1 else (share - expected) / (1 - expected)}
-
-
-def settled(votes: dict[str, str]) -> str:
-    """The intent that most labellers say; '' for a draw."""
-    counts = Counter(votes.values()).most_common(2)
-    return counts[0][0] if len(counts) == 1 or counts[0][1] > counts[1][1] else ""
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """A label as a row of data: who says what about which text, and whose text it is."""
-    text: str
-    intent: str
-    role: str
-    location: str
-    person: str
-    author: str = ""
-
-
-def as_told(person: str) -> str:
-    """A pseudonym as files of labels spell it, so that nobody takes it for a name."""
-    return f"pseudonym:{person}" if person else ""
-
-
-def batch(log: "EventLog") -> list[Labelled]:
-    """All labels as rows for `mlbot data feedback`, which quarantines floods and disagreement. People are pseudonyms."""
-    return [Labelled(item.text, intent, item.role, item.location, as_told(person), as_told(item.author))
-            for item, votes in labelled_items(log) for person, intent in votes.items()]
-
-
-def as_jsonl(log: "EventLog") -> list[dict]:
-    """All labels in the shape of doccano's text classification, which Prodigy and others read, too."""
-    return [{"text": item.text, "label": [intent],
-             "meta": {"id": item.id, "annotator": as_told(person), "author": as_told(item.author),
-                      "role": item.role, "location": item.location}}
-            for item, votes in labelled_items(log) for person, intent in votes.items()]
-
 # %% ../../nbs/bot/05_labelling.ipynb #108675be
 def kinds_of_labelled(log: "EventLog", numbers: list[int]) -> dict[int, tuple[int, str, str]]:
-    """What is equal for the messages of such numbers and those that are one item with them."""
+    """For each of these event numbers, the `sameness` of its message."""
     found, contexts = {}, {}
     for at in range(0, len(numbers), 500):
         for event in log.read(ASKED, numbers=numbers[at:at + 500]):
@@ -247,9 +211,9 @@ def kinds_of_labelled(log: "EventLog", numbers: list[int]) -> dict[int, tuple[in
                 found[event.number] = sameness(asked)
     return found
 
-
+# %% ../../nbs/bot/05_labelling.ipynb #83aee1e5
 def labelled_items(log: "EventLog") -> list[tuple[Item, dict[str, str]]]:
-    """Each item that was labelled, with what each labeller says."""
+    """Each labelled item, with the label of each labeller."""
     labels = log.read(LABELS)
     told = {event.about[1:] for event in labels}
     kinds = kinds_of_labelled(log, sorted(int(number) for number in told if number.isdecimal()))
@@ -263,3 +227,33 @@ def labelled_items(log: "EventLog") -> list[tuple[Item, dict[str, str]]]:
     items = {item.id: item for item in firsts.values()}
     ids = {f"e{number}": firsts[kind].id for number, kind in kinds.items() if kind in firsts}
     return [(items[name], votes) for name, votes in votes_of(labels, ids).items() if name in items]
+
+# %% ../../nbs/bot/05_labelling.ipynb #d6a53f6f
+@dataclass(frozen=True)
+class Labelled:
+    """A label as a row of data: who says what about which text, and whose text it is."""
+    text: str
+    intent: str
+    role: str
+    location: str
+    person: str
+    author: str = ""
+
+
+def as_told(person: str) -> str:
+    """A pseudonym as files of labels spell it; '' for nobody."""
+    return f"pseudonym:{person}" if person else ""
+
+# %% ../../nbs/bot/05_labelling.ipynb #790151e6
+def batch(log: "EventLog") -> list[Labelled]:
+    """All labels as rows for `mlbot data feedback`, which quarantines floods and disagreement. People are pseudonyms."""
+    return [Labelled(item.text, intent, item.role, item.location, as_told(person), as_told(item.author))
+            for item, votes in labelled_items(log) for person, intent in votes.items()]
+
+
+def as_jsonl(log: "EventLog") -> list[dict]:
+    """All labels in the shape of doccano's text classification, which Prodigy and others read, too."""
+    return [{"text": item.text, "label": [intent],
+             "meta": {"id": item.id, "annotator": as_told(person), "author": as_told(item.author),
+                      "role": item.role, "location": item.location}}
+            for item, votes in labelled_items(log) for person, intent in votes.items()]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PROFILES', 'BANDS', 'IN_SCOPE', 'ALL_MESSAGES', 'LOOKED_AT', 'length_of', 'band_of', 'add_row', 'profile_of',
            'profile_file', 'write_profile', 'read_profile', 'Drift', 'drift_of', 'Share', 'Answered', 'rightness',
-           'guesses', 'estimates', 'share_of', 'surely_below', 'Tally', 'count_day', 'count_item', 'tally_of',
+           'guesses', 'share_of', 'estimates', 'surely_below', 'Tally', 'count_day', 'count_item', 'tally_of',
            'days_of', 'audited', 'quality_of', 'too_many', 'overview', 'Trial', 'trial_of']
 
 # %% ../../nbs/bot/06_monitor.ipynb #62c14e68
@@ -20,24 +20,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..model.decide import DECISIONS, EXECUTE, OUT_OF_SCOPE
+from .labelling import (ASKED, LABELS, OFFERED, Item, drawn_at_random, gathered, is_drawn, items_of, labels_of,
+                                 settled, votes_of)
 from ..files import write_atomic
-from mlbot.bot.labelling import (
-    ASKED,
-    LABELS,
-    OFFERED,
-    Item,
-    drawn_at_random,
-    gathered,
-    is_drawn,
-    items_of,
-    labels_of,
-    settled,
-    votes_of,
-)
+from ..model.decide import DECISIONS, EXECUTE, OUT_OF_SCOPE
 from ..model.rollout import evidence
-from ..stats.bounds import share_by_bets, wilson
 from ..settings import Monitor
+from ..stats.bounds import share_by_bets, wilson
 from ..text.clean import context_value
 
 if TYPE_CHECKING:
@@ -49,18 +38,18 @@ BANDS = (0.3, 0.5, 0.7, 0.9)  # of confidence
 
 
 def length_of(text: str) -> str:
-    """How long a text is, in words, as a band."""
+    """The length of a text in words, as a band."""
     words = len(text.split())
     return next((name for most, name in ((3, "1 to 3"), (7, "4 to 7"), (12, "8 to 12"), (25, "13 to 25")) if words <= most),
                 "over 25")
 
 
 def band_of(confidence: float) -> str:
-    """How sure an answer is, as a band."""
+    """The confidence of an answer, as a band."""
     low = max((band for band in (0.0, *BANDS) if confidence >= band), default=0.0)
     return f"from {low:.1f}"
 
-
+# %% ../../nbs/bot/06_monitor.ipynb #47894761
 def add_row(counts: dict[str, Counter], text: str, role: str, location: str, intent: str, confidence: float) -> None:
     """Count the values of one answer, by feature."""
     for name, value in (("length", length_of(text)), ("role", context_value(role) or "none"),
@@ -76,9 +65,9 @@ def profile_of(rows: Iterable[tuple[str, str, str, str, float]]) -> dict[str, di
         add_row(found, *row)
     return {name: dict(counts) for name, counts in found.items()}
 
-
+# %% ../../nbs/bot/06_monitor.ipynb #12f39745
 def profile_file(models: Path, name: str) -> Path:
-    """Where the profile of a model is."""
+    """The file with the profile of a model."""
     return models / PROFILES / f"{name}.json"
 
 
@@ -87,9 +76,9 @@ def write_profile(models: Path, name: str, rows, test: dict | None = None) -> No
     told = {"profile": profile_of(rows), "test": test}
     write_atomic(profile_file(models, name), lambda file: json.dump(told, file, ensure_ascii=False, indent=1))
 
-
+# %% ../../nbs/bot/06_monitor.ipynb #03ea860a
 def read_profile(models: Path, name: str) -> dict:
-    """The profile of a model; empty where none was written."""
+    """The profile of a model; empty when the file is missing or damaged."""
     try:
         found = json.loads(profile_file(models, name).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -111,9 +100,9 @@ class Drift:
     alarm: bool
     worst: tuple[str, ...]
 
-
+# %% ../../nbs/bot/06_monitor.ipynb #e6e9f1f5
 def drift_of(name: str, before: dict[str, int], now: dict[str, int], look: float = 0.1) -> Drift:
-    """Compare two counts of one feature. `look`: the index at which a change is worth a look."""
+    """Compare two counts of one feature by their population stability index. `look`: the index that is worth a look."""
     values, n, m = sorted({*before, *now}), sum(now.values()), sum(before.values())
     if not n or not m:
         return Drift(name, 0.0, look, False, ())
@@ -129,7 +118,7 @@ def drift_of(name: str, before: dict[str, int], now: dict[str, int], look: float
 # %% ../../nbs/bot/06_monitor.ipynb #aa7885f2
 @dataclass(frozen=True)
 class Share:
-    """A share with its 95 % interval; `n`: on how many labels it rests, `population`: what it is a share of."""
+    """A proportion with its 95 % interval. `n`: the labels it rests on; `population`: the messages it is a proportion of."""
     value: float
     low: float
     high: float
@@ -139,18 +128,18 @@ class Share:
 
 @dataclass(frozen=True)
 class Answered:
-    """What the bot made of a message: best intent, confidence in it if it is in scope, probability of that, decision."""
+    """The bot's answer: best intent, confidence in it if in scope, probability of being in scope, decision."""
     intent: str
     confidence: float
     in_scope: float = 1.0
     decision: str = EXECUTE
 
-
+# %% ../../nbs/bot/06_monitor.ipynb #8f89b291
 IN_SCOPE, ALL_MESSAGES = "in scope", "all messages"
 
 
 def rightness(answer: Answered, truth: str, out_of_scope: str) -> tuple[float, float, float]:
-    """What a label says, each 0 or 1: right among all messages, in scope and right, in scope."""
+    """The facts in a label, each 0 or 1: right among all messages, in scope and right, in scope."""
     if truth == out_of_scope:
         return float(answer.decision != EXECUTE), 0.0, 0.0
     right = float(answer.intent == truth)
@@ -163,9 +152,16 @@ def guesses(answer: Answered) -> tuple[float, float, float]:
     everywhere = right * (answer.decision != OUT_OF_SCOPE) + (1 - answer.in_scope) * (answer.decision != EXECUTE)
     return everywhere, right, answer.in_scope
 
+# %% ../../nbs/bot/06_monitor.ipynb #a18db5b2
+def share_of(right: float, counted: float, n: int, population: str, ends: tuple[float, float]) -> Share | None:
+    """The proportion of right ones among those that count, kept within the ends of its interval; None without a label."""
+    if not n:
+        return None
+    return Share(min(ends[1], max(ends[0], float(right / max(counted, 1e-9)))), *ends, n, population)
+
 # %% ../../nbs/bot/06_monitor.ipynb #c5c17824
 def estimates(means: Sequence[float], audit: Sequence[tuple[Answered, str]], out_of_scope: str) -> dict[str, Share | None]:
-    """The share of right answers in both populations; None where no label says anything about it.
+    """The proportion of right answers in both populations; None where no label says anything about it.
 
     `means`: of the guesses of all messages; `audit`: answers with their labels, in the order in which these came.
     """
@@ -176,16 +172,9 @@ def estimates(means: Sequence[float], audit: Sequence[tuple[Answered, str]], out
     every = share_of(found[0], 1.0, len(says), ALL_MESSAGES, share_by_bets(gaps[:, 0], np.zeros(len(gaps)), (means[0], 1.0)))
     return {"in_scope": inside, "all_messages": every}
 
-
-def share_of(right: float, counted: float, n: int, population: str, ends: tuple[float, float]) -> Share | None:
-    """Right ones among those that count, within the ends of the interval; None without a label."""
-    if not n:
-        return None
-    return Share(min(ends[1], max(ends[0], float(right / max(counted, 1e-9)))), *ends, n, population)
-
 # %% ../../nbs/bot/06_monitor.ipynb #679e06f6
 def surely_below(found: dict | None, test: dict | None, drop: float) -> bool:
-    """Whether a share (with `value`, `low`, `high`) is surely more than `drop` below that of the test."""
+    """Whether a proportion (with `value`, `low`, `high`) is surely more than `drop` below that of the test."""
     if not found or not test:
         return False
     unsure = math.hypot(found["high"] - found["value"], test["value"] - test.get("low", test["value"]))
@@ -197,7 +186,7 @@ LOOKED_AT = ("opened", *ASKED, "feedback", "handoff.initiate", *LABELS)
 
 @dataclass
 class Tally:
-    """What an overview of a `model` counts, one event at a time, and no texts: a log is longer than memory."""
+    """The counts of an overview of a `model`, one event at a time. It keeps no texts, because a log is longer than memory."""
     model: str
     days: dict[str, dict] = field(default_factory=dict)
     words: dict[str, tuple[str, bool | None]] = field(default_factory=dict)  # the last feedback on each answer
@@ -210,7 +199,7 @@ class Tally:
     same: dict[str, str] = field(default_factory=dict)
     labels: list["Event"] = field(default_factory=list)
 
-
+# %% ../../nbs/bot/06_monitor.ipynb #d03ddde3
 def count_day(tally: Tally, event: "Event") -> None:
     """Count messages, decisions, confidence, thumbs and hand-overs of a day."""
     day = time.strftime("%Y-%m-%d", time.gmtime(event.at))
@@ -224,9 +213,9 @@ def count_day(tally: Tally, event: "Event") -> None:
         tally.words[event.about] = (day, event.body.get("useful"))
     row["handoffs"] += event.kind == "handoff.initiate"
 
-
+# %% ../../nbs/bot/06_monitor.ipynb #512d4b76
 def count_item(tally: Tally, item: Item, offered: bool = True) -> None:
-    """Count an answer of the model. `offered`: whether people are asked to label it; the estimate is about those alone."""
+    """Count an answer of the model. `offered`: whether people are asked to label it; the estimate uses only those."""
     add_row(tally.profile, item.text, item.role, item.location, item.predicted, item.confidence)
     if not offered:
         return
@@ -236,7 +225,7 @@ def count_item(tally: Tally, item: Item, offered: bool = True) -> None:
     if item.drawn:
         tally.drawn[item.id] = answer
 
-
+# %% ../../nbs/bot/06_monitor.ipynb #bea0fa32
 def tally_of(events: Iterable["Event"], model: str) -> Tally:
     """Count events."""
     tally = Tally(model)
@@ -254,7 +243,7 @@ def tally_of(events: Iterable["Event"], model: str) -> Tally:
             tally.same[f"e{event.number}"] = name
     return tally
 
-
+# %% ../../nbs/bot/06_monitor.ipynb #5d179a91
 def days_of(tally: Tally) -> list[dict]:
     """For each day: messages, decisions, mean confidence, thumbs, hand-overs."""
     days = {day: row | {"confidence": row["confidence"] / row["messages"] if row["messages"] else None}
@@ -264,16 +253,16 @@ def days_of(tally: Tally) -> list[dict]:
         days[day]["useless"] += useful is False
     return [days[day] for day in sorted(days)]
 
-
+# %% ../../nbs/bot/06_monitor.ipynb #5444e261
 def audited(tally: Tally) -> list[tuple[Answered, str]]:
-    """The labelled answers among those that chance has drawn, with their labels, in the order of the first label of each."""
+    """The labelled answers of the audit, with their labels, in the order of the first label of each."""
     votes = votes_of(drawn_at_random(tally.labels), tally.same)
     truth = {name: settled(said) for name, said in votes.items() if name in tally.drawn}
     return [(tally.drawn[name], intent) for name, intent in truth.items() if intent]
 
 
 def quality_of(tally: Tally, test: dict | None, out_of_scope: str) -> dict[str, dict | None]:
-    """How good the model is: by its test, in production in scope and on all messages, and by the labels in scope alone."""
+    """How good the model is: in its test, in production in scope and on all messages, and by the labels in scope alone."""
     checked = audited(tally)
     shown = {name: test[name] for name in ("value", "low", "high", "n")} | {"population": IN_SCOPE} if test else None
     found = estimates([total / max(tally.answers, 1) for total in tally.sums], checked, out_of_scope)
@@ -281,17 +270,17 @@ def quality_of(tally: Tally, test: dict | None, out_of_scope: str) -> dict[str, 
     audit = Share(sum(right) / len(right), *wilson(sum(right), len(right)), len(right), IN_SCOPE) if right else None
     return {"test": shown, **{name: share and asdict(share) for name, share in (found | {"audit": audit}).items()}}
 
-
+# %% ../../nbs/bot/06_monitor.ipynb #7e9584be
 def too_many(what: str, part: int, whole: int, limit: float) -> list[str]:
-    """An alert when a share is surely above its limit."""
+    """An alert when a proportion is surely above its limit; a list of one message, or empty."""
     if not whole or wilson(part, whole)[0] <= limit:
         return []
     return [f"{part / whole:.0%} {what} ({part:,} of {whole:,}; the limit is {limit:.0%})"]
 
-
+# %% ../../nbs/bot/06_monitor.ipynb #78800426
 def overview(events: Iterable["Event"], model: str, told: dict, out_of_scope: str = "oos",
              rules: Monitor = Monitor()) -> dict:  # noqa: B008
-    """All that is shown about the answers of a model. `told`: its profile, `rules`: what is an alert."""
+    """All that is shown about the answers of a model. `told`: its profile, `rules`: the limits of the alerts."""
     tally = tally_of(events, model)
     days, now = days_of(tally), tally.profile
     drifts = [drift_of(name, counts, now.get(name, {}), rules.drift) for name, counts in told["profile"].items()]
@@ -314,9 +303,9 @@ class Trial:
     canary_only: int
     evidence: float
 
-
+# %% ../../nbs/bot/06_monitor.ipynb #4bd77dc7
 def trial_of(events: Sequence["Event"], champion: str, canary: str, since: float) -> Trial:
-    """Judge a canary by labels, and by the messages that they are about and that both models answered."""
+    """Judge a canary by labels, and by the messages they are about that both models answered."""
     items, labels, b, c = items_of(events), labels_of(events), 0, 0
     for name, votes in labels.items():
         item, truth = items.get(name), settled(votes)

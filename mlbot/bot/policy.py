@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['BOT', 'QUEUE', 'AGENT', 'CLOSED', 'SAYS', 'YES', 'NO', 'STOP', 'MOST_DENIED', 'Pending', 'State', 'state_from', 'Act',
-           'Heard', 'Button', 'Step', 'wants_person', 'begs_person', 'is_one_of', 'Rules', 'slot_words', 'call_person',
-           'wait_elsewhere', 'try_again', 'slot_buttons', 'ask_slot', 'ask_or_start', 'yes_or_no', 'offer', 'hear',
-           'answer_pending', 'fill_slot', 'calls_person', 'listens', 'repeat', 'respond']
+           'Heard', 'Button', 'Step', 'is_one_of', 'wants_person', 'begs_person', 'Rules', 'call_person',
+           'wait_elsewhere', 'try_again', 'slot_words', 'slot_buttons', 'ask_slot', 'yes_or_no', 'ask_or_start',
+           'offer', 'hear', 'fill_slot', 'answer_pending', 'calls_person', 'listens', 'repeat', 'respond']
 
 # %% ../../nbs/bot/02_policy.ipynb #a6141e9b
 import re
@@ -23,13 +23,13 @@ BOT, QUEUE, AGENT, CLOSED = "bot", "queue", "agent", "closed"
 
 @dataclass(frozen=True)
 class Pending:
-    """What the bot waits for: a yes (`confirm`), a choice (`choose`), or the value of a slot (`slot`)."""
+    """The answer the bot waits for: a yes (`confirm`), a choice (`choose`), or the value of a slot (`slot`)."""
     kind: str
     intent: str = ""
     options: tuple[str, ...] = ()
     slots: dict[str, Value] = field(default_factory=dict)
 
-
+# %% ../../nbs/bot/02_policy.ipynb #f9a0302d
 @dataclass(frozen=True)
 class State:
     """A conversation as the rules see it. `owner`: bot, queue, agent, closed.
@@ -51,7 +51,7 @@ class State:
 
 
 def state_from(data: dict) -> State:
-    """What `as_dict` gave, as a state."""
+    """The state that `as_dict` wrote."""
     pending = data.get("pending")
     pending = Pending(**{**pending, "options": tuple(pending["options"])}) if pending else None
     return State(**{**data, "pending": pending})
@@ -59,9 +59,9 @@ def state_from(data: dict) -> State:
 # %% ../../nbs/bot/02_policy.ipynb #08abcced
 @dataclass(frozen=True)
 class Act:
-    """What a person did: typed `text`, chose an intent ('' for none of them), confirmed or denied, asked for a person.
+    """One act of a person: typed `text`, chose an intent ('' for none of them), confirmed or denied, asked for a person.
 
-    `question`: the number of the message whose button it was; None when nobody says.
+    `question`: the number of the message whose button was pressed, if the client says so.
     """
     text: str | None = None
     choose: str | None = None
@@ -72,14 +72,14 @@ class Act:
 
 @dataclass(frozen=True)
 class Heard:
-    """What the model makes of a text: its decision, and its best intents."""
+    """The model's judgement of a text: its decision, and its best intents."""
     decision: str
     intents: tuple[str, ...]
 
-
+# %% ../../nbs/bot/02_policy.ipynb #1a12ac5c
 @dataclass(frozen=True)
 class Button:
-    """A button under a message of the bot: what it does, with which value, and what it says."""
+    """A button under a message of the bot: its action, the value it sends, and its label."""
     act: str
     value: str | bool
     label: str
@@ -87,7 +87,7 @@ class Button:
 
 @dataclass(frozen=True)
 class Step:
-    """What comes of an act: the new state, what the bot says, its buttons, and the process that starts, with its slots."""
+    """The result of an act: the new state, what the bot says, its buttons, and the process that starts, with its slots."""
     state: State
     says: tuple[str, ...] = ()
     buttons: tuple[Button, ...] = ()
@@ -112,12 +112,22 @@ SAYS = {
     "chosen": "Please answer this first.",
     "elsewhere": "You already wait for a person in other conversations. Please go on there; a person will answer you.",
 }
+
+# %% ../../nbs/bot/02_policy.ipynb #a0083898
 YES = frozenset("y yes yep yeah ok okay sure right correct ja jo genau klar oui si sí claro vale please".split())
 NO = frozenset("n no nope wrong none neither nein falsch keine keins non aucune ninguna".split())
 STOP = frozenset("stop cancel abort abbrechen annuler cancelar".split())
+_ONLY = re.compile(r"\w+")
+
+
+def is_one_of(text: str, words: frozenset[str]) -> bool:
+    """Whether a text consists of such words only, at most three."""
+    found = _ONLY.findall(folded(text))
+    return 0 < len(found) <= 3 and set(found) <= words
+
+# %% ../../nbs/bot/02_policy.ipynb #43092102
 _PERSON = re.compile(r"\b(?:human|real person|a person|an agent|live agent|operator|somebody real|someone real|mensch(?:en)?"
                      r"|mitarbeiter(?:in)?|une personne|un humain|conseiller|una persona|un agente|humano)\b")
-_ONLY = re.compile(r"\w+")
 _BEGGING = frozenset("""a an the i want need would d like to talk speak with get me can could let please real live now instead
 ich will möchte moechte einem einen eine einer mit zu bitte sprechen reden je veux parler à a avec un une s il vous plaît svp
 quiero hablar con una por favor""".split())
@@ -130,26 +140,16 @@ def wants_person(text: str) -> bool:
 
 
 def begs_person(text: str) -> bool:
-    """Whether a text asks for a person and says nothing else, as the value of a slot may speak of one."""
+    """Whether a text asks for a person and says nothing else. For slots: their values may speak of one."""
     said = _ONLY.findall(_PERSON.sub(" ", folded(text)))
     return wants_person(text) and set(said) <= _BEGGING | {"agent", "person", "people"}
 
-
-def is_one_of(text: str, words: frozenset[str]) -> bool:
-    """Whether a text is nothing but such words, at most three."""
-    found = _ONLY.findall(folded(text))
-    return 0 < len(found) <= 3 and set(found) <= words
-
-# %% ../../nbs/bot/02_policy.ipynb #2a5d112c
-MOST_DENIED = 2
-_HELP = Button("person", True, "A person, please")
-
-
+# %% ../../nbs/bot/02_policy.ipynb #f50b8fd0
 @dataclass(frozen=True)
 class Rules:
-    """What the rules know beside the conversation: the processes, and the role and place of the person, from the identity.
+    """The facts beside the conversation: the processes, and the person's role and location, from the identity.
 
-    `tries`: after so many values that do not fit a slot, a person is offered.
+    `tries`: misfit values for a slot after which the bot offers a person.
     """
     processes: dict[str, Process]
     role: str = ""
@@ -157,44 +157,48 @@ class Rules:
     tries: int = 3
 
     def process(self, intent: str) -> Process:
-        """The process of an intent; one that only records where there is none."""
+        """The process of an intent; a default one, which only records, for an intent without one."""
         return self.processes.get(intent) or Process(intent, titled(intent))
 
     def may(self, intent: str) -> bool:
         """Whether the person may start it."""
         return self.process(intent).serves(self.role, self.location)
 
-
-def slot_words(slots: dict[str, Value]) -> str:
-    """Slots and their values, in brackets."""
-    return f" ({', '.join(f'{titled(name).lower()}: {value}' for name, value in slots.items())})" if slots else ""
-
-
+# %% ../../nbs/bot/02_policy.ipynb #d86bb246
 def call_person(state: State, reason: str, rules: Rules, intent: str = "") -> Step:
-    """Hand over to a person."""
+    """Hand over to a person, in the queue of the process."""
     queue = rules.process(intent).queue if intent in rules.processes else "help desk"
     return Step(State(QUEUE, queue=queue, reason=reason), (SAYS["handoff"].format(queue=queue),))
 
 
 def wait_elsewhere(state: State) -> Step:
-    """No further hand-over for somebody who waits already; the bot goes on here."""
+    """Refuse a further hand-over to somebody who waits already; the bot goes on here."""
     return Step(replace(state, pending=None, denied=0), (SAYS["elsewhere"],))
+
+# %% ../../nbs/bot/02_policy.ipynb #2a5d112c
+MOST_DENIED = 2
+_HELP = Button("person", True, "A person, please")
 
 
 def try_again(state: State, rules: Rules) -> Step:
-    """The bot was wrong: once it asks for other words, then it hands over."""
+    """The bot was wrong: ask for other words once, then hand over."""
     if state.denied + 1 >= MOST_DENIED:
         return call_person(state, "misunderstood twice", rules)
     return Step(replace(state, pending=None, denied=state.denied + 1), (SAYS["denied"],), (_HELP,))
+
+# %% ../../nbs/bot/02_policy.ipynb #94d8a262
+def slot_words(slots: dict[str, Value]) -> str:
+    """Slots and their values, in brackets; '' for none."""
+    return f" ({', '.join(f'{titled(name).lower()}: {value}' for name, value in slots.items())})" if slots else ""
 
 
 def slot_buttons(slot: Slot) -> tuple[Button, ...]:
     """The buttons under the question for a slot: its options, and a person."""
     return (*(Button("choose", option, option) for option in slot.options), _HELP)
 
-
+# %% ../../nbs/bot/02_policy.ipynb #28c75cc1
 def ask_slot(state: State, intent: str, slot: Slot, slots: dict[str, Value], rules: Rules, misses: int = 0) -> Step:
-    """Ask for the value of a slot; after one that did not fit, say what would."""
+    """Ask for the value of a slot; after a misfit say what would fit, and after `tries` of them offer a person."""
     said = slot.question or SAYS["slot"].format(title=rules.process(intent).title, slot=titled(slot.name).lower())
     if misses:
         said = SAYS["unfit"].format(wanted=wanted_words(slot), question=said)
@@ -203,9 +207,15 @@ def ask_slot(state: State, intent: str, slot: Slot, slots: dict[str, Value], rul
     pending = Pending("slot", intent, (slot.name,), slots)
     return Step(replace(state, pending=pending, denied=misses), (said,), slot_buttons(slot))
 
+# %% ../../nbs/bot/02_policy.ipynb #727290cb
+def yes_or_no(about: str) -> tuple[Button, ...]:
+    """The buttons under a yes-or-no question; `about`: start, or meant."""
+    yes = "Yes, start it" if about == "start" else "Yes"
+    return Button("confirm", True, yes), Button("confirm", False, "No"), _HELP
 
+# %% ../../nbs/bot/02_policy.ipynb #adb7be51
 def ask_or_start(state: State, intent: str, slots: dict[str, Value], agreed: bool, rules: Rules) -> Step:
-    """Go on with a process: ask for the next slot, for a yes where it is risky, or start it."""
+    """Move a process forward: ask for the next slot, ask for a yes where it is risky, or start it."""
     process = rules.process(intent)
     slots = {name: value for name, value in slots.items() if name in process.slots and fits(process.slot_of(name), value)}
     if not rules.may(intent):
@@ -224,22 +234,16 @@ def ask_or_start(state: State, intent: str, slots: dict[str, Value], agreed: boo
     said = SAYS["started"].format(title=process.title, slots=slot_words(slots))
     return Step(State(), (said,), starts=intent, slots=slots)
 
-
-def yes_or_no(about: str) -> tuple[Button, ...]:
-    """The buttons under a question."""
-    yes = "Yes, start it" if about == "start" else "Yes"
-    return Button("confirm", True, yes), Button("confirm", False, "No"), _HELP
-
-
+# %% ../../nbs/bot/02_policy.ipynb #0e692e2c
 def offer(state: State, intents: Sequence[str], rules: Rules) -> Step:
-    """A choice of intents."""
+    """Offer a choice of intents, with "None of these" and a person."""
     buttons = tuple(Button("choose", intent, rules.process(intent).title) for intent in intents)
     pending = Pending("choose", options=tuple(intents))
     return Step(replace(state, pending=pending), (SAYS["clarify"],), (*buttons, Button("choose", "", "None of these"), _HELP))
 
 # %% ../../nbs/bot/02_policy.ipynb #4042b42e
 def hear(state: State, heard: Heard, rules: Rules) -> Step:
-    """A new wish, as the model understands it. What the person may not do is not offered."""
+    """Respond to a new wish, as the model understands it. Never offer forbidden processes."""
     best = heard.intents[0] if heard.intents else ""
     allowed = tuple(intent for intent in heard.intents if rules.may(intent))
     if heard.decision == EXECUTE:
@@ -255,9 +259,26 @@ def hear(state: State, heard: Heard, rules: Rules) -> Step:
         return Step(replace(state, pending=None, denied=state.denied + 1), (SAYS["out_of_scope"],), (_HELP,))
     return call_person(state, "the bot is not sure", rules, best)
 
+# %% ../../nbs/bot/02_policy.ipynb #1b50d5c8
+def fill_slot(state: State, act: Act, rules: Rules) -> Step | None:
+    """Respond to an answer for a slot; None for a button that belongs to another question."""
+    pending = state.pending
+    slot = rules.process(pending.intent).slot_of(pending.options[0])
+    given = act.text or act.choose if slot.options else act.text
+    if not given:
+        return None
+    value = read_value(slot, given)
+    if is_one_of(given, STOP) and (value is None or slot.kind == "text"):
+        return Step(State(), (SAYS["stopped"],))
+    if value is not None:
+        return ask_or_start(state, pending.intent, {**pending.slots, slot.name: value}, False, rules)
+    if state.denied >= rules.tries and is_one_of(given, YES):
+        return call_person(state, f"no value for {titled(slot.name).lower()}", rules, pending.intent)
+    return ask_slot(state, pending.intent, slot, pending.slots, rules, state.denied + 1)
 
+# %% ../../nbs/bot/02_policy.ipynb #cf6710e8
 def answer_pending(state: State, act: Act, rules: Rules) -> Step | None:
-    """What an act means to a question that the bot has asked; None when it is a new wish."""
+    """Respond to the answer to a question that the bot has asked; None when the act is a new wish."""
     pending, text = state.pending, act.text or ""
     agreed = act.confirm
     if agreed is None:
@@ -274,26 +295,9 @@ def answer_pending(state: State, act: Act, rules: Rules) -> Step | None:
         return ask_or_start(state, act.choose, {}, False, rules) if act.choose else try_again(state, rules)
     return fill_slot(state, act, rules) if pending.kind == "slot" else None
 
-
-def fill_slot(state: State, act: Act, rules: Rules) -> Step | None:
-    """What an act means to a question for a slot; None for a button that belongs to another question."""
-    pending = state.pending
-    slot = rules.process(pending.intent).slot_of(pending.options[0])
-    given = act.text or act.choose if slot.options else act.text
-    if not given:
-        return None
-    value = read_value(slot, given)
-    if is_one_of(given, STOP) and (value is None or slot.kind == "text"):
-        return Step(State(), (SAYS["stopped"],))
-    if value is not None:
-        return ask_or_start(state, pending.intent, {**pending.slots, slot.name: value}, False, rules)
-    if state.denied >= rules.tries and is_one_of(given, YES):
-        return call_person(state, f"no value for {titled(slot.name).lower()}", rules, pending.intent)
-    return ask_slot(state, pending.intent, slot, pending.slots, rules, state.denied + 1)
-
-
+# %% ../../nbs/bot/02_policy.ipynb #c1e83436
 def calls_person(state: State, act: Act, rules: Rules) -> bool:
-    """Whether an act is a cry for a person. To a question for a slot, "operator" may be an option, or part of a text."""
+    """Whether an act is a cry for a person. For a slot, "operator" may be an option or part of a text."""
     if act.person or not act.text:
         return bool(act.person)
     if state.pending is None or state.pending.kind != "slot":
@@ -308,7 +312,7 @@ def listens(state: State, act: Act, rules: Rules) -> bool:
         return False
     return state.pending is None or answer_pending(state, act, rules) is None
 
-
+# %% ../../nbs/bot/02_policy.ipynb #cef71952
 def repeat(state: State, rules: Rules) -> Step:
     """Say again what the bot waits for."""
     if state.pending is None:
@@ -320,9 +324,9 @@ def repeat(state: State, rules: Rules) -> Step:
     slot = rules.process(state.pending.intent).slot_of(state.pending.options[0])
     return Step(state, (SAYS["chosen"],), slot_buttons(slot))
 
-
+# %% ../../nbs/bot/02_policy.ipynb #a17ce911
 def respond(state: State, act: Act, heard: Heard | None, rules: Rules) -> Step:
-    """What the bot does next. `heard`: what the model makes of the text; None where the act has none.
+    """The bot's next step. `heard`: the model's judgement of the text; None for an act without one.
 
     While a person owns the conversation the bot is silent.
     """

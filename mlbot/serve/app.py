@@ -7,13 +7,13 @@ __all__ = ['Given', 'MOST_WORDS', 'Parameters', 'Dimension', 'CODINGS', 'OUTPUTS
            'OPEN', 'THEIRS', 'AGENTS', 'Feedback', 'Accepted', 'Said', 'Keyed', 'Reply', 'Chosen', 'Label', 'Visitor',
            'Token', 'problem', 'status_of', 'on_our_error', 'on_http_error', 'on_depth', 'on_bytes', 'on_fault',
            'service_of', 'identity_of', 'agent_of', 'predicts', 'working', 'shown', 'shown_case', 'predict', 'intents',
-           'feedback', 'livez', 'readyz', 'metrics', 'Tensor', 'Wanted', 'Infer', 'refuse_tensor', 'binary_texts',
-           'as_text', 'flat', 'decoded', 'texts_in', 'read_infer', 'columns_in', 'as_bytes', 'wanted_outputs', 'infer',
-           'own_version', 'v2', 'v2_live', 'v2_ready', 'model_at', 'v2_model', 'v2_model_ready', 'v2_infer',
+           'feedback', 'livez', 'readyz', 'metrics', 'Tensor', 'Wanted', 'Infer', 'refuse_tensor', 'as_text',
+           'binary_texts', 'flat', 'decoded', 'texts_in', 'read_infer', 'columns_in', 'as_bytes', 'wanted_outputs',
+           'infer', 'own_version', 'v2', 'v2_live', 'v2_ready', 'model_at', 'v2_model', 'v2_model_ready', 'v2_infer',
            'conversation_start', 'conversation_read', 'act_of', 'conversation_act', 'conversation_handoff', 'cases',
            'case_of', 'handoffs', 'handoff_read', 'handoff_take', 'handoff_reply', 'handoff_return', 'handoff_close',
-           'handoff_label', 'check_intent', 'to_label', 'labels_next', 'label', 'label_undo', 'check_item',
-           'labels_export', 'monitor', 'needs_token', 'documented', 'demo_token', 'demo_identity', 'demo_agent',
+           'check_intent', 'handoff_label', 'to_label', 'labels_next', 'check_item', 'label', 'label_undo',
+           'labels_export', 'monitor', 'demo_token', 'demo_identity', 'demo_agent', 'needs_token', 'documented',
            'openapi', 'start_page', 'build_framework']
 
 # %% ../../nbs/serve/03_app.ipynb #a56e8b71
@@ -42,44 +42,19 @@ from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 from prometheus_client import generate_latest
 
+# %% ../../nbs/serve/03_app.ipynb #c28f81c0
 from ..bot import conversation as _bot
 from ..bot.catalogue import Process, titled
-from ..errors import InputError, MlbotError
 from ..bot.events import Event, EventLog, LogError, Taken
-from mlbot.serve.service import (
-    CALLER,
-    MOST_BODY,
-    Ask,
-    BotService,
-    Key,
-    NoModel,
-    NotReady,
-    Prediction,
-    TooMany,
-    Word,
-    alert_of,
-    check_ready,
-    may_predict,
-    one_of_few,
-    prediction_for,
-    problems_of,
-)
-from .http import problem_of
 from ..bot.identity import DEMO, DOORS, HOUR, TOKENS, Identity, Refused, sign
-from mlbot.bot.labelling import (
-    ASKED,
-    LABELS,
-    OFFERED,
-    agreement_of,
-    as_jsonl,
-    drawn_at_random,
-    fair,
-    items_of,
-    labels_of,
-    next_items,
-)
+from ..bot.labelling import (ASKED, LABELS, OFFERED, agreement_of, as_jsonl, drawn_at_random, fair, items_of, labels_of,
+                                 next_items)
 from ..bot.monitor import LOOKED_AT, overview, read_profile
 from ..bot.policy import Act
+from ..errors import InputError, MlbotError
+from .http import problem_of
+from .service import (CALLER, MOST_BODY, Ask, BotService, Key, NoModel, NotReady, Prediction, TooMany, Word,
+                                 alert_of, check_ready, may_predict, one_of_few, prediction_for, problems_of)
 from ..settings import PACKAGE
 from ..text.clean import clean, normalise, pseudonym
 
@@ -99,7 +74,7 @@ class Accepted(msgspec.Struct):
     """It is stored."""
     accepted: bool = True
 
-
+# %% ../../nbs/serve/03_app.ipynb #a9444f88
 class Said(msgspec.Struct, forbid_unknown_fields=True):
     """One act of a person: exactly one of text, choose, confirm and person. `key` names it, so that it has one effect.
 
@@ -117,7 +92,7 @@ class Keyed(msgspec.Struct, forbid_unknown_fields=True):
     """An act that needs nothing but its key."""
     key: Given
 
-
+# %% ../../nbs/serve/03_app.ipynb #ab789a7c
 class Reply(msgspec.Struct, forbid_unknown_fields=True):
     """What an agent writes."""
     text: str
@@ -134,7 +109,7 @@ class Label(msgspec.Struct, forbid_unknown_fields=True):
     id: Key
     intent: Word
 
-
+# %% ../../nbs/serve/03_app.ipynb #9337bdae
 class Visitor(msgspec.Struct, forbid_unknown_fields=True):
     """Who a visitor of the demo wants to be."""
     name: Word = ""
@@ -162,9 +137,9 @@ def status_of(error: MlbotError, path: str = "") -> int:
              (InputError, wrong))
     return next((status for kind, status in kinds if isinstance(error, kind)), 500)
 
-
+# %% ../../nbs/serve/03_app.ipynb #5800b446
 def on_our_error(request: Request, error: MlbotError) -> Response:
-    """One of our errors as a problem. What a driver says about the log is for whoever runs the service."""
+    """One of our errors as a problem. A driver's message about the log goes to stderr only."""
     status = status_of(error, request.url.path)
     again = {"Retry-After": "1"} if status in (429, 503) else {}
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else again
@@ -174,7 +149,7 @@ def on_our_error(request: Request, error: MlbotError) -> Response:
                        "try again; nothing that was stored is lost", **headers)
     return problem(request, status, error.found, error.expected, error.action, **headers)
 
-
+# %% ../../nbs/serve/03_app.ipynb #102241ca
 def on_http_error(request: Request, error: HTTPException) -> Response:
     """An error of the framework as a problem."""
     if isinstance(error, ValidationException):
@@ -187,19 +162,19 @@ def on_http_error(request: Request, error: HTTPException) -> Response:
     allow = {name: f"{value}, HEAD" if "GET" in value and "HEAD" not in value else value for name, value in allow.items()}
     return problem(request, error.status_code, error.detail, "", "", **allow)
 
-
+# %% ../../nbs/serve/03_app.ipynb #3a0c250a
 def on_depth(request: Request, error: RecursionError) -> Response:
     """JSON that is nested too deep."""
     return problem(request, 400, "the body is nested too deep", "the fields of /openapi.json", "correct the request")
 
 
 def on_bytes(request: Request, error: UnicodeDecodeError) -> Response:
-    """A body that is no UTF-8 inside a string of JSON."""
+    """A body that is not UTF-8 inside a string of JSON."""
     return problem(request, 400, "the body is no UTF-8", "JSON in UTF-8", "correct the request")
 
-
+# %% ../../nbs/serve/03_app.ipynb #9ed8842b
 def on_fault(request: Request, error: Exception) -> Response:
-    """Our mistake: said so, written to stderr with a trace, and no detail leaves the service."""
+    """Our mistake: say so, write the trace to stderr, and let no detail leave the service."""
     import traceback
     trace = "".join(traceback.format_exception(error))
     answer = problem(request, 500, "something went wrong here", "", "try again; when it stays, tell us the request_id")
@@ -209,12 +184,12 @@ def on_fault(request: Request, error: Exception) -> Response:
 
 # %% ../../nbs/serve/03_app.ipynb #1dee7fcd
 def service_of(request: Request) -> BotService:
-    """What the service holds."""
+    """The service that a request reaches."""
     return request.app.state.service
 
 
 def identity_of(request: Request) -> Identity:
-    """Who bears the token of a request. Raises Refused for nobody, TooMany for one who asks too often."""
+    """The bearer of a request's token. Raises Refused for nobody, TooMany for one who asks too often."""
     service = service_of(request)
     found = service.identify(request.headers.get("authorization", ""), time.time())
     service.limits.check(service.limits.people, pseudonym(found.person), "requests of one person")
@@ -222,13 +197,13 @@ def identity_of(request: Request) -> Identity:
 
 
 def agent_of(request: Request) -> Identity:
-    """The agent who bears it. Raises Refused for anybody else."""
+    """The agent who bears the token. Raises Refused for anybody else."""
     found = identity_of(request)
     if found.kind not in DOORS["desk"]:
         raise Refused("this is for agents", "the token of an agent", "sign in as an agent", 403)
     return found
 
-
+# %% ../../nbs/serve/03_app.ipynb #11e41800
 def predicts(connection: ASGIConnection, handler: BaseRouteHandler) -> None:
     """A guard of routes. Raises Refused for somebody who may not ask for predictions."""
     if not may_predict(connection.app.state.service, connection.headers.get("authorization", ""), time.time()):
@@ -236,12 +211,12 @@ def predicts(connection: ASGIConnection, handler: BaseRouteHandler) -> None:
 
 
 def working(request: Request, agent: Identity) -> BotService:
-    """What the service holds, for an agent who does something there, and so is there."""
+    """The service, for an agent who acts there and so is there."""
     service = service_of(request)
     service.bot.desk.sign_in(agent.person)
     return service
 
-
+# %% ../../nbs/serve/03_app.ipynb #33564ade
 def shown(found: _bot.Conversation) -> dict:
     """A conversation as pages get it."""
     return {"conversation_id": found.id, "owner": found.state.owner, "agent": found.state.agent,
@@ -273,7 +248,7 @@ def intents(request: Request) -> dict[str, Any]:
             "intents": [{"intent": item.key, "title": item.title, "department": item.department, "confirm": item.confirm,
                          "slots": list(item.slots)} for item in known]}
 
-
+# %% ../../nbs/serve/03_app.ipynb #c11e8100
 MOST_WORDS = 10
 
 
@@ -298,7 +273,7 @@ def feedback(request: Request, data: Feedback) -> Accepted:
         raise _bot.Conflict("somebody else says something about it now", "one at a time", "try again") from None
     return Accepted()
 
-
+# %% ../../nbs/serve/03_app.ipynb #6fb15831
 @get("/livez", name="livez")
 async def livez() -> dict[str, bool]:
     """The process runs."""
@@ -337,7 +312,7 @@ class Tensor(msgspec.Struct):
     data: list[Any] | None = None
     parameters: Parameters | None = None
 
-
+# %% ../../nbs/serve/03_app.ipynb #1e3299f7
 class Wanted(msgspec.Struct):
     """An output that is asked for."""
     name: Word
@@ -351,12 +326,20 @@ class Infer(msgspec.Struct):
     parameters: Parameters | None = None
     outputs: Annotated[list[Wanted], msgspec.Meta(max_length=16)] | None = None
 
-
+# %% ../../nbs/serve/03_app.ipynb #9464505a
 def refuse_tensor(name: str, found: str, expected: str) -> InputError:
     """The error for a tensor that cannot be used."""
     return InputError(f"tensor {name[:40]!r}: {found}", expected, "correct inputs")
 
-# %% ../../nbs/serve/03_app.ipynb #9464505a
+
+def as_text(name: str, data: bytes) -> str:
+    """Bytes of a tensor as text."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise refuse_tensor(name, "a value is no UTF-8", "UTF-8") from None
+
+
 def binary_texts(name: str, data: bytes) -> list[str]:
     """The texts of a binary tensor: each after its length in bytes (4 bytes, little-endian)."""
     texts, at = [], 0
@@ -369,15 +352,7 @@ def binary_texts(name: str, data: bytes) -> list[str]:
         at += 4 + size
     return texts
 
-
-def as_text(name: str, data: bytes) -> str:
-    """Bytes of a tensor as text."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise refuse_tensor(name, "a value is no UTF-8", "UTF-8") from None
-
-
+# %% ../../nbs/serve/03_app.ipynb #47770f99
 def flat(name: str, data: list, shape: list[int]) -> list:
     """The values of `data`, which is flat, or nested as the shape says."""
     if not any(isinstance(value, list) for value in data):
@@ -388,20 +363,20 @@ def flat(name: str, data: list, shape: list[int]) -> list:
         data = [inner for value in data for inner in value]
     return data
 
-# %% ../../nbs/serve/03_app.ipynb #47770f99
+
 CODINGS = (None, "", "str", "base64")  # of `content_type` in the parameters of a tensor
 
 
 def decoded(name: str, value: str) -> str:
-    """What base64 stands for."""
+    """The text that a base64 value encodes."""
     try:
         return as_text(name, base64.b64decode(value, validate=True))
     except ValueError:
         raise refuse_tensor(name, "a value is no base64", "base64 of UTF-8, as its content_type says") from None
 
-
+# %% ../../nbs/serve/03_app.ipynb #ece39b6e
 def texts_in(tensor: Tensor, binary: bytes | None) -> list[str]:
-    """The values of an input. `binary`: its bytes, where it came so. Raises InputError for what is no row of texts."""
+    """The values of an input. `binary`: its bytes, if it came as bytes. Raises InputError unless they are a row of texts."""
     name, shape, coding = tensor.name, tensor.shape, (tensor.parameters or {}).get("content_type")
     if tensor.datatype != "BYTES":
         raise refuse_tensor(name, f"its datatype is {tensor.datatype[:20]!r}", "BYTES")
@@ -420,7 +395,7 @@ def texts_in(tensor: Tensor, binary: bytes | None) -> list[str]:
 
 # %% ../../nbs/serve/03_app.ipynb #be06d5d2
 def read_infer(body: bytes, header: str) -> tuple[Infer, dict[str, bytes]]:
-    """A request, and the bytes of those of its tensors that came binary. `header`: how long its JSON is, '' for all of it."""
+    """A request, and the bytes of its binary tensors. `header`: the length of its JSON, '' for all of the body."""
     if header and not (header.isascii() and header.isdecimal() and len(header) < 9 and int(header) <= len(body)):
         raise InputError("Inference-Header-Content-Length is no length within the body", "how many bytes of JSON come first",
                          "correct the header")
@@ -442,9 +417,9 @@ def read_infer(body: bytes, header: str) -> tuple[Infer, dict[str, bytes]]:
         raise InputError(f"{len(body) - at} bytes belong to no tensor", "binary_data_size of each", "correct the body")
     return asked, binary
 
-
+# %% ../../nbs/serve/03_app.ipynb #ab357ed2
 def columns_in(asked: Infer, binary: dict[str, bytes], context: Sequence[str]) -> dict[str, list[str]]:
-    """The values of each input. Raises InputError unless they are texts with as many values of known context."""
+    """The values of each input. Raises InputError unless they are texts, with as many values of known context."""
     names = [tensor.name for tensor in asked.inputs]
     for name in names:
         if name not in ("text", *context) or names.count(name) > 1:
@@ -469,7 +444,7 @@ def as_bytes(values: Sequence, datatype: str) -> bytes:
 
 
 def wanted_outputs(asked: Infer) -> dict[str, bool]:
-    """The outputs that are asked for, and whether each shall be binary. Raises InputError for one that is not there."""
+    """The outputs asked for, and whether each shall be binary. Raises InputError for an unknown one."""
     usual = bool((asked.parameters or {}).get("binary_data_output"))
     found = {}
     for output in asked.outputs if asked.outputs else map(Wanted, OUTPUTS):
@@ -480,9 +455,9 @@ def wanted_outputs(asked: Infer) -> dict[str, bool]:
         found[output.name] = bool(told.get("binary_data", usual))
     return found
 
-
+# %% ../../nbs/serve/03_app.ipynb #420d0ad3
 def infer(model, asked: Infer, binary: dict[str, bytes]) -> tuple[dict[str, Any], bytes]:
-    """What a model says to a request: the JSON of the answer, and the bytes of its binary outputs."""
+    """A model's answer to a request: the JSON, and the bytes of its binary outputs."""
     columns, outputs = columns_in(asked, binary, model.context), wanted_outputs(asked)
     texts = columns.pop("text")
     answers = [model.predict(text, **{name: values[at] for name, values in columns.items()}) for at, text in enumerate(texts)]
@@ -522,16 +497,16 @@ async def v2_ready(request: Request) -> dict[str, bool]:
     check_ready(service_of(request))
     return {"ready": True}
 
-
+# %% ../../nbs/serve/03_app.ipynb #31128099
 def model_at(request: Request, model: str, version: str = ""):
-    """The model that answers. Raises NotFound when another one is asked for, or another version."""
+    """The model that answers. Raises NotFound when another one, or another version, is asked for."""
     found = service_of(request).model("")
     if model not in ("mlbot", found.name) or version not in ("", found.name):
         raise _bot.NotFound(f"no model {model[:40]!r}" + (f" of version {version[:40]!r}" if version else ""),
                             f"mlbot, version {found.name}", "see /v2/models/mlbot")
     return found
 
-# %% ../../nbs/serve/03_app.ipynb #31128099
+
 @get(["/v2/models/{model:str}", "/v2/models/{model:str}/versions/{version:str}"], name="v2 model", guards=[predicts])
 async def v2_model(request: Request, model: Word, version: Word = "") -> dict[str, Any]:
     """What the model takes and gives."""
@@ -540,7 +515,7 @@ async def v2_model(request: Request, model: Word, version: Word = "") -> dict[st
     return {"name": "mlbot", "versions": [found.name], "platform": "mlbot", "inputs": texts,
             "outputs": [{"name": name, "datatype": kind, "shape": [-1]} for name, kind in OUTPUTS.items()]}
 
-
+# %% ../../nbs/serve/03_app.ipynb #f9fb5536
 @get(["/v2/models/{model:str}/ready", "/v2/models/{model:str}/versions/{version:str}/ready"], name="v2 model ready",
      guards=[predicts])
 async def v2_model_ready(request: Request, model: Word, version: Word = "") -> dict[str, Any]:
@@ -575,16 +550,16 @@ def conversation_read(request: Request, identity: Identity, about: Key, after: i
     """The messages after a number."""
     return shown(service_of(request).bot.read(about, identity).since(after))
 
-
+# %% ../../nbs/serve/03_app.ipynb #dc3115da
 def act_of(data: Said) -> Act:
-    """What a person did. Raises InputError unless it is exactly one thing."""
+    """The act of a person. Raises InputError unless it is exactly one."""
     given = [data.text is not None, data.choose is not None, data.confirm is not None, data.person]
     if sum(given) != 1:
         raise InputError(f"{sum(given)} acts in one", "exactly one of text, choose, confirm, person",
                          "send one after the other")
     return Act(data.text, data.choose, data.confirm, data.person, data.question)
 
-
+# %% ../../nbs/serve/03_app.ipynb #62fb0923
 @post("/v1/conversations/{about:str}/messages", name="conversation act", status_code=200, sync_to_thread=True)
 def conversation_act(request: Request, identity: Identity, about: Key, data: Said) -> dict[str, Any]:
     """Say, choose, confirm, or ask for a person."""
@@ -600,7 +575,7 @@ def conversation_handoff(request: Request, identity: Identity, about: Key, data:
 
 # %% ../../nbs/serve/03_app.ipynb #4e1c3197
 def cases(service: BotService, identity: Identity) -> list[_bot.Case]:
-    """All open cases, those that wait longest first; the agent who asks is there."""
+    """All open cases, those that wait longest first. Asking for them shows that the agent is there."""
     service.bot.desk.sign_in(identity.person)
     return sorted(service.bot.desk.cases.values(), key=lambda case: case.state.since)
 
@@ -613,7 +588,7 @@ def case_of(service: BotService, about: str) -> dict:
         raise _bot.NotFound("no such case", "one of /v1/handoffs", "look again")
     return shown_case(found)
 
-
+# %% ../../nbs/serve/03_app.ipynb #3fb2de06
 @get("/v1/handoffs", name="handoffs", sync_to_thread=True)
 def handoffs(request: Request, agent: Identity) -> dict[str, Any]:
     """Who waits, who is mine, who is served by others."""
@@ -634,13 +609,13 @@ def handoff_read(request: Request, agent: Identity, about: Key) -> dict[str, Any
     processes = service.processes()
     names = [{"intent": intent, "title": processes[intent].title if intent in processes else titled(intent),
               "confidence": probability} for intent, probability in top]
-    pending = service.bot.with_held(found).state.pending
+    pending = _bot.with_held(found, service.log).state.pending
     slots = pending.slots if pending else {}
     service.bot.desk.follow()
     case = service.bot.desk.cases.get(about) or _bot.Case(about, found.role, found.location, found.state)
     return {"case": shown_case(case), "conversation": shown(found), "top": names, "slots": slots}
 
-
+# %% ../../nbs/serve/03_app.ipynb #aefae6c7
 @post("/v1/handoffs/{about:str}/take", name="handoff take", status_code=200, sync_to_thread=True)
 def handoff_take(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
     """Take a case."""
@@ -648,13 +623,13 @@ def handoff_take(request: Request, agent: Identity, about: Key) -> dict[str, Any
     _bot.take(service.bot, about, agent)
     return case_of(service, about)
 
-# %% ../../nbs/serve/03_app.ipynb #aefae6c7
+
 @post("/v1/handoffs/{about:str}/messages", name="handoff reply", status_code=200, sync_to_thread=True)
 def handoff_reply(request: Request, agent: Identity, about: Key, data: Reply) -> dict[str, Any]:
     """Write to the person."""
     return shown(_bot.reply(working(request, agent).bot, about, agent, data.text, data.key))
 
-
+# %% ../../nbs/serve/03_app.ipynb #f056551e
 @post("/v1/handoffs/{about:str}/return", name="handoff return", status_code=200, sync_to_thread=True)
 def handoff_return(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
     """Give the conversation back to the bot."""
@@ -665,6 +640,13 @@ def handoff_return(request: Request, agent: Identity, about: Key) -> dict[str, A
 def handoff_close(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
     """Close the conversation."""
     return shown(_bot.close(working(request, agent).bot, about, agent))
+
+# %% ../../nbs/serve/03_app.ipynb #62dc38e4
+def check_intent(service: BotService, intent: str) -> None:
+    """Raise InputError for an unknown intent."""
+    if intent not in service.processes() and intent != service.settings.data.out_of_scope:
+        raise InputError(f"no intent {intent[:60]!r}", f"one of /v1/intents, or {service.settings.data.out_of_scope}",
+                         "choose one of them")
 
 
 @post("/v1/handoffs/{about:str}/label", name="handoff label", status_code=200, sync_to_thread=True)
@@ -678,13 +660,6 @@ def handoff_label(request: Request, agent: Identity, about: Key, data: Chosen) -
         raise _bot.NotFound("the model has answered nothing there", "a conversation with an answer", "label another one")
     service.log.append(Event("label", list(items)[-1], {"intent": data.intent, "chat": True}, pseudonym(agent.person)))
     return Accepted()
-
-
-def check_intent(service: BotService, intent: str) -> None:
-    """Raise InputError for an intent that nobody knows."""
-    if intent not in service.processes() and intent != service.settings.data.out_of_scope:
-        raise InputError(f"no intent {intent[:60]!r}", f"one of /v1/intents, or {service.settings.data.out_of_scope}",
-                         "choose one of them")
 
 # %% ../../nbs/serve/03_app.ipynb #8dd6d655
 MOST_MESSAGES = 5_000
@@ -701,7 +676,7 @@ def to_label(log: EventLog, now: float) -> list[Event]:
     others = log.read(tuple(kind for kind in OFFERED if kind != "turn"), since=since, last=MOST_MESSAGES)
     return sorted([*chats, *others, *log.read(LABELS, since=since)], key=lambda event: event.number)
 
-
+# %% ../../nbs/serve/03_app.ipynb #770e5b73
 @get("/v1/labels/next", name="labels next", sync_to_thread=True)
 def labels_next(request: Request, agent: Identity,
                 count: Annotated[int, Parameter(ge=1, le=200)] = 50) -> dict[str, Any]:
@@ -721,6 +696,13 @@ def labels_next(request: Request, agent: Identity,
     left = len(items.keys() - labels.keys())
     return {"items": chosen, "left": left, "mine": mine, "agreement": agreement_of(labels)}
 
+# %% ../../nbs/serve/03_app.ipynb #fc479f1c
+def check_item(service: BotService, item: str) -> None:
+    """Raise NotFound for a message that does not exist."""
+    number = item[1:] if item[:1] == "e" and item[1:].isdecimal() and len(item) < 20 else "0"
+    if number == "0" or not service.log.read(ASKED, numbers=(int(number),)):
+        raise _bot.NotFound(f"no message {item[:40]!r}", "one of /v1/labels/next", "look again")
+
 
 @post("/v1/labels", name="label", status_code=200, sync_to_thread=True)
 def label(request: Request, agent: Identity, data: Label) -> Accepted:
@@ -739,14 +721,7 @@ def label_undo(request: Request, agent: Identity, item: Key) -> None:
     check_item(service, item)
     service.log.append(Event("label.undone", item, {}, pseudonym(agent.person)))
 
-
-def check_item(service: BotService, item: str) -> None:
-    """Raise NotFound for a message that is not there."""
-    number = item[1:] if item[:1] == "e" and item[1:].isdecimal() and len(item) < 20 else "0"
-    if number == "0" or not service.log.read(ASKED, numbers=(int(number),)):
-        raise _bot.NotFound(f"no message {item[:40]!r}", "one of /v1/labels/next", "look again")
-
-
+# %% ../../nbs/serve/03_app.ipynb #ac17c280
 @get("/v1/labels/export", name="labels export", sync_to_thread=True, media_type="application/x-ndjson")
 def labels_export(request: Request, agent: Identity) -> str:
     """All labels as JSON lines."""
@@ -769,44 +744,9 @@ def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge
         found = service.looks.get((model, days), look)
     return {**found, "alerts": [*problems_of(service).values(), *found["alerts"]], "since": since}
 
-# %% ../../nbs/serve/03_app.ipynb #e05bd0cb
-_TOLD = {"type": "string"}
-_PROBLEM = {"type": "object", "required": ["type", "title", "status", "detail", "expected", "action", "request_id"],
-            "properties": {"status": {"type": "integer"},
-                           **dict.fromkeys(("type", "title", "detail", "expected", "action", "request_id"), _TOLD)}}
-
-
-_REFERENCE = "#/components/schemas/{name}"
-(INFER,), _PARTS = msgspec.json.schema_components([Infer], ref_template=_REFERENCE)
-THEIR_PATHS = ("/v1/conversations", "/v1/handoffs", "/v1/labels", "/v1/monitor")
-MODEL_PATHS = ("/v1/predict", "/v2")
-
-
-def needs_token(path: str, asks_token: bool) -> bool:
-    """Whether a path needs a token. `asks_token`: predictions do, too."""
-    return path.startswith(THEIR_PATHS) or asks_token and (path in MODEL_PATHS or path.startswith("/v2/models/"))
-
-
-def documented(schema: dict[str, Any], asks_token: bool = False) -> dict[str, Any]:
-    """The OpenAPI document with what the framework does not know: how errors look, and which routes need a token."""
-    parts = schema.setdefault("components", {})
-    parts.setdefault("schemas", {}).update(_PARTS, Problem=_PROBLEM)
-    parts["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
-    kind = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for path, methods in schema["paths"].items():
-        for operation in methods.values():
-            good = {status: told for status, told in operation["responses"].items() if status.startswith("2")}
-            if path.endswith("/infer"):  # which reads its body itself, as it may be binary
-                operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": INFER}}}
-                good["200"]["content"] = {"application/json": {"schema": {"type": "object", "required": ["outputs"]}}}
-            operation["responses"] = {**good, "default": {"description": "What went wrong, and what to do", "content": kind}}
-            if needs_token(path, asks_token):
-                operation["security"] = [{"bearer": []}]
-    return schema
-
 # %% ../../nbs/serve/03_app.ipynb #466262e4
 def demo_token(service: BotService, visitor: Identity) -> str:
-    """A token of the demo, which only a demo takes."""
+    """A token that only a demo accepts."""
     return sign(visitor, service.secret, DEMO, service.settings.service.audience)
 
 
@@ -824,7 +764,42 @@ async def demo_agent(request: Request, data: Visitor) -> Token:
     name = normalise(data.name) or f"Agent {secrets.token_hex(2)}"
     return Token(demo_token(service_of(request), Identity(name, agent=True, expires=time.time() + 12 * HOUR)))
 
+# %% ../../nbs/serve/03_app.ipynb #fc06b317
+THEIR_PATHS = ("/v1/conversations", "/v1/handoffs", "/v1/labels", "/v1/monitor")
+MODEL_PATHS = ("/v1/predict", "/v2")
 
+
+def needs_token(path: str, asks_token: bool) -> bool:
+    """Whether a path needs a token. `asks_token`: predictions do, too."""
+    return path.startswith(THEIR_PATHS) or asks_token and (path in MODEL_PATHS or path.startswith("/v2/models/"))
+
+# %% ../../nbs/serve/03_app.ipynb #e05bd0cb
+_TOLD = {"type": "string"}
+_PROBLEM = {"type": "object", "required": ["type", "title", "status", "detail", "expected", "action", "request_id"],
+            "properties": {"status": {"type": "integer"},
+                           **dict.fromkeys(("type", "title", "detail", "expected", "action", "request_id"), _TOLD)}}
+_REFERENCE = "#/components/schemas/{name}"
+(INFER,), _PARTS = msgspec.json.schema_components([Infer], ref_template=_REFERENCE)
+
+# %% ../../nbs/serve/03_app.ipynb #3f0f9e5d
+def documented(schema: dict[str, Any], asks_token: bool = False) -> dict[str, Any]:
+    """The OpenAPI document with what the framework does not know: errors, tokens, the body of an inference."""
+    parts = schema.setdefault("components", {})
+    parts.setdefault("schemas", {}).update(_PARTS, Problem=_PROBLEM)
+    parts["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    kind = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for path, methods in schema["paths"].items():
+        for operation in methods.values():
+            good = {status: told for status, told in operation["responses"].items() if status.startswith("2")}
+            if path.endswith("/infer"):  # which reads its body itself, as it may be binary
+                operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": INFER}}}
+                good["200"]["content"] = {"application/json": {"schema": {"type": "object", "required": ["outputs"]}}}
+            operation["responses"] = {**good, "default": {"description": "What went wrong, and what to do", "content": kind}}
+            if needs_token(path, asks_token):
+                operation["security"] = [{"bearer": []}]
+    return schema
+
+# %% ../../nbs/serve/03_app.ipynb #e7a06a1a
 @get("/openapi.json", name="openapi", include_in_schema=False)
 async def openapi(request: Request) -> Response[bytes]:
     """What the routes take and give (OpenAPI 3.1)."""

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['WAITS', 'TIMEOUT', 'LONGEST', 'ENDS', 'OLD', 'DONE', 'RECORDED', 'FAILED', 'REFUSED', 'sign_call', 'origin_of',
-           'check_allowed', 'resolve', 'Called', 'call', 'message_in', 'Due', 'due', 'work', 'attempt', 'end',
-           'tell_inbox', 'Outbox']
+           'check_allowed', 'resolve', 'Called', 'message_in', 'request_of', 'call', 'Due', 'due_now', 'due',
+           'ending_of', 'end', 'try_call', 'attempt', 'work', 'tell_inbox', 'Outbox']
 
 # %% ../../nbs/serve/00_outbox.ipynb #97ac07f2
 import base64
@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from ..bot.conversation import HELD, SPOKEN, TRIES, Bot, conversation_of, handed, known_slots
-from ..errors import InputError
+from ..bot.conversation import HELD, SPOKEN, TRIES, Bot, Conversation, conversation_of, handed, known_slots
 from ..bot.events import Event, EventLog, Taken
-from ..model.rollout import HANGS, Repeated
 from ..bot.policy import BOT, CLOSED, QUEUE, State, Step
+from ..errors import InputError
+from ..model.rollout import HANGS, Repeated
 
 # %% ../../nbs/serve/00_outbox.ipynb #15abdfcd
 WAITS = (0.0, 2.0, 10.0, 60.0, 300.0)  # seconds before each try
@@ -41,7 +41,7 @@ def sign_call(key: str, at: int, body: bytes, secret: str) -> str:
     signed = hmac.new(raw, f"{key}.{at}.".encode() + body, sha256).digest()
     return f"v1,{base64.b64encode(signed).decode()}"
 
-
+# %% ../../nbs/serve/00_outbox.ipynb #554318f4
 def origin_of(url: str) -> str:
     """Scheme, host and port of an address."""
     parts = urlsplit(url)
@@ -60,12 +60,9 @@ def check_allowed(url: str, allowed: Sequence[str]) -> None:
         raise InputError(f"{origin} may not be called", f"one of: {', '.join(allowed) or 'none is allowed'}",
                          "add it to webhooks in settings.ini [bot]", url)
 
-
+# %% ../../nbs/serve/00_outbox.ipynb #aef573c4
 def resolve(host: str, port: int) -> str:
-    """The network address to call: once looked up, it is used as it is, so that no second look-up finds another one.
-
-    A name that leads to an internal address is refused; who wants to call one allows it as a number, or as localhost.
-    """
+    """The network address to call, looked up once. Raises InputError for a name that leads to an internal address."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0]
     try:
         ipaddress.ip_address(host)
@@ -80,13 +77,13 @@ def resolve(host: str, port: int) -> str:
 # %% ../../nbs/serve/00_outbox.ipynb #8b2c3d91
 @dataclass(frozen=True)
 class Called:
-    """What came of a call. `status`: of HTTP, 0 when there was no answer; `said`: what the process tells the person."""
+    """The result of a call. `status`: of HTTP, 0 for no answer; `said`: the words of the process for the person."""
     status: int
     said: str = ""
 
     @property
     def done(self) -> bool:
-        """Whether the process has taken it on."""
+        """Whether the process has accepted it."""
         return 200 <= self.status < 300
 
     @property
@@ -94,7 +91,16 @@ class Called:
         """Whether it would be refused again: wrong in itself, or sent elsewhere, which is never followed."""
         return 300 <= self.status < 500 and self.status not in (408, 409, 425, 429)
 
+# %% ../../nbs/serve/00_outbox.ipynb #a9fdefec
+def message_in(said: bytes) -> str:
+    """The text under `message` of an answer in JSON, at most 500 characters; '' when there is none."""
+    try:
+        found = json.loads(said)
+        return str(found["message"])[:500] if isinstance(found, dict) and isinstance(found.get("message"), str) else ""
+    except (ValueError, UnicodeDecodeError):
+        return ""
 
+# %% ../../nbs/serve/00_outbox.ipynb #a1c570a2
 class _Connection(http.client.HTTPConnection):
     """A connection to an address that was looked up before."""
 
@@ -113,16 +119,21 @@ class _Connection(http.client.HTTPConnection):
         with suppress(OSError, AttributeError):
             self.sock.shutdown(socket.SHUT_RDWR)
 
+# %% ../../nbs/serve/00_outbox.ipynb #ff7d65a8
+def request_of(url: str, key: str, body: dict, secret: str, now: float) -> tuple[str, bytes, dict[str, str]]:
+    """Path, body and headers of a call."""
+    parts, data = urlsplit(url), json.dumps(body, ensure_ascii=False).encode()
+    headers = {"Content-Type": "application/json", "webhook-id": key, "webhook-timestamp": str(int(now)),
+               "webhook-signature": sign_call(key, int(now), data, secret), "Idempotency-Key": key, "User-Agent": "mlbot"}
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), data, headers
 
+# %% ../../nbs/serve/00_outbox.ipynb #b751857e
 def call(url: str, key: str, body: dict, secret: str, allowed: Sequence[str], now: float) -> Called:
     """Call a process once. Raises InputError for an address that may not be called."""
     check_allowed(url, allowed)
     parts = urlsplit(url)
     secure = parts.scheme == "https"
-    port, data = parts.port or (443 if secure else 80), json.dumps(body, ensure_ascii=False).encode()
-    headers = {"Content-Type": "application/json", "webhook-id": key, "webhook-timestamp": str(int(now)),
-               "webhook-signature": sign_call(key, int(now), data, secret), "Idempotency-Key": key, "User-Agent": "mlbot"}
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    port, (path, data, headers) = parts.port or (443 if secure else 80), request_of(url, key, body, secret, now)
     connection, late = None, None
     try:
         connection = _Connection(parts.hostname, port, resolve(parts.hostname, port), secure)
@@ -142,68 +153,102 @@ def call(url: str, key: str, body: dict, secret: str, allowed: Sequence[str], no
         if connection:
             connection.close()
 
-
-def message_in(said: bytes) -> str:
-    """The text under `message` of an answer in JSON, at most 500 characters; '' when there is none."""
-    try:
-        found = json.loads(said)
-        return str(found["message"])[:500] if isinstance(found, dict) and isinstance(found.get("message"), str) else ""
-    except (ValueError, UnicodeDecodeError):
-        return ""
-
 # %% ../../nbs/serve/00_outbox.ipynb #f5b6e89d
 @dataclass(frozen=True)
 class Due:
-    """A process that shall be called now, for the `attempt`-th time (from 1); `over`: all tries are used up."""
+    """A process to call now, for the `attempt`-th time (from 1). `over`: all tries are used up, or it has waited too long."""
     event: Event
     attempt: int
     over: bool = False
 
-
+# %% ../../nbs/serve/00_outbox.ipynb #a3ab8c71
 ENDS = ("process.done", "process.failed")
 OLD = 7 * 86_400.0  # seconds after which a process is not started any more: a person decides
 
 
+def due_now(event: Event, tries: Sequence[float], now: float) -> Due | None:
+    """The call that a process needs now; None while it has to wait. `tries`: the times of those made so far."""
+    last = tries[-1] if tries and tries[-1] <= now else 0.0  # a clock that was set back makes nobody wait
+    asked = event.at if event.at <= now else 0.0
+    free = last + 2 * TIMEOUT if tries else asked  # the last try has an answer, or none will come
+    waits = WAITS[len(tries)] if len(tries) < len(WAITS) else 0.0
+    if now < max(free, (last if tries else asked) + waits):
+        return None
+    return Due(event, len(tries) + 1, len(tries) >= len(WAITS) or bool(asked) and now - asked > OLD)
+
+# %% ../../nbs/serve/00_outbox.ipynb #03ed0434
 def due(log: EventLog, since: float = 0.0) -> list[Due]:
-    """What has to be called now."""
+    """The calls to make now."""
     events = log.read(("process.asked", "process.tried", *ENDS), since=since)
     ended, tries = {event.about for event in events if event.kind in ENDS}, {}
     for event in events:
         if event.kind == "process.tried":
             tries.setdefault(event.about, []).append(event.at)
-    found, now = [], log.clock()
-    for event in events:
-        if event.kind != "process.asked" or event.about in ended:
-            continue
-        made = tries.get(event.about, [])
-        last = made[-1] if made and made[-1] <= now else 0.0  # a clock that was set back makes nobody wait
-        asked = event.at if event.at <= now else 0.0
-        free = last + 2 * TIMEOUT if made else asked  # the last try has an answer, or none will come
-        waits = WAITS[len(made)] if len(made) < len(WAITS) else 0.0
-        if now >= max(free, (last if made else asked) + waits):
-            found.append(Due(event, len(made) + 1, len(made) >= len(WAITS) or bool(asked) and now - asked > OLD))
-    return found
+    now = log.clock()
+    found = (due_now(event, tries.get(event.about, []), now) for event in events
+             if event.kind == "process.asked" and event.about not in ended)
+    return [item for item in found if item]
 
+# %% ../../nbs/serve/00_outbox.ipynb #3f159db4
+DONE = "Done: “{title}”."
+RECORDED = "“{title}” is recorded."
+FAILED = "“{title}” did not answer as it should; I cannot say whether it has started. A person will look at it."
+REFUSED = "“{title}” was refused, and has not started. A person will look at it."
 
-def work(bot: Bot, secret: str, allowed: Sequence[str], since: float = 0.0) -> int:
-    """Call what is due, once each, up to eight at a time; the number of calls. Raises the first error after all calls."""
-    items, problems = due(bot.log, since), []
-    if not items:
-        return 0
+# %% ../../nbs/serve/00_outbox.ipynb #39b45047
+def ending_of(bot: Bot, found: Conversation, asked: Event, kind: str, called: Called) -> tuple[State, str]:
+    """The state that the end of a process leads to, and what the person is told."""
+    title = asked.body["title"]
+    if kind == "process.done":
+        return found.state, called.said or (DONE if asked.body["url"] else RECORDED).format(title=title)
+    process = bot.processes().get(asked.body["process"])
+    queue = process.queue if process else "help desk"
+    waits = State(QUEUE, queue=queue, reason=f"{title} failed", since=bot.log.clock())
+    state = waits if found.state.owner in (BOT, CLOSED) else found.state
+    return state, (REFUSED if called.hopeless else FAILED).format(title=title)
 
-    def one(item: Due) -> bool:
+# %% ../../nbs/serve/00_outbox.ipynb #930711f2
+def end(bot: Bot, asked: Event, kind: str, called: Called) -> None:
+    """Write how a process ended, once, together with what the person is told."""
+    about = asked.body["conversation"]
+    ended = Event(kind, asked.about, {"status": called.status}, asked.person, once=f"end:{asked.about}")
+    over = {asked.about: {}} if HELD in asked.body["slots"].values() else None
+    for _ in range(TRIES):
+        found = conversation_of(bot.log.read(SPOKEN, about=about))
         try:
-            return attempt(bot, item, secret, allowed)
-        except Exception as problem:  # of one item, which must not keep the others from being called
-            problems.append(problem)
-            return False
-    with ThreadPoolExecutor(min(8, len(items)), "call") as pool:
-        calls = sum(pool.map(one, items))
-    if problems:
-        raise problems[0]
-    return calls
+            if found is None or found.state.owner == CLOSED and kind == "process.done":
+                bot.log.append(ended, hold=over)
+                return
+            state, text = ending_of(bot, found, asked, kind, called)
+            body = {"messages": [{"sender": "bot" if kind == "process.done" else "system", "text": text}],
+                    "state": state.as_dict(), "role": found.role, "location": found.location}
+            events = [Event("process", about, body, found.person, turn=found.turn + 1), ended]
+            if state.owner == QUEUE != found.state.owner:
+                events.append(handed(found, Step(state), bot.desk.is_anybody_there()))
+            bot.log.append(*events, hold=over)
+            return
+        except Taken:
+            if bot.log.read(ENDS, about=asked.about):
+                return
 
+# %% ../../nbs/serve/00_outbox.ipynb #494cbb47
+def try_call(bot: Bot, item: Due, slots: dict, secret: str, allowed: Sequence[str]) -> None:
+    """Call the process, and write what came of it: done, failed for good, or missed this time."""
+    key, asked = item.event.about, item.event.body
+    body = {"id": key, "process": asked["process"], "slots": slots, "role": asked["role"],
+            "location": asked["location"], "conversation": asked["conversation"]}
+    try:
+        called = call(asked["url"], key, body, secret, allowed, bot.log.clock())
+    except InputError as problem:
+        called = Called(403, problem.found)
+    if called.done:
+        end(bot, item.event, "process.done", called)
+    elif called.hopeless or item.attempt == len(WAITS):
+        end(bot, item.event, "process.failed", called)
+    else:
+        bot.log.append(Event("process.missed", key, {"status": called.status}, item.event.person))
 
+# %% ../../nbs/serve/00_outbox.ipynb #fd8ffaf3
 def attempt(bot: Bot, item: Due, secret: str, allowed: Sequence[str]) -> bool:
     """One try, unless another server makes it; whether a call was made."""
     key, asked = item.event.about, item.event.body
@@ -222,61 +267,31 @@ def attempt(bot: Bot, item: Due, secret: str, allowed: Sequence[str]) -> bool:
     if len(slots) < len(asked["slots"]):  # held for so long that they are gone
         end(bot, item.event, "process.failed", Called(410))
         return False
-    body = {"id": key, "process": asked["process"], "slots": slots, "role": asked["role"],
-            "location": asked["location"], "conversation": asked["conversation"]}
-    try:
-        called = call(asked["url"], key, body, secret, allowed, bot.log.clock())
-    except InputError as problem:
-        called = Called(403, problem.found)
-    if called.done:
-        end(bot, item.event, "process.done", called)
-    elif called.hopeless or item.attempt == len(WAITS):
-        end(bot, item.event, "process.failed", called)
-    else:
-        bot.log.append(Event("process.missed", key, {"status": called.status}, item.event.person))
+    try_call(bot, item, slots, secret, allowed)
     return True
 
-# %% ../../nbs/serve/00_outbox.ipynb #3f159db4
-DONE = "Done: “{title}”."
-RECORDED = "“{title}” is recorded."
-FAILED = "“{title}” did not answer as it should; I cannot say whether it has started. A person will look at it."
-REFUSED = "“{title}” was refused, and has not started. A person will look at it."
+# %% ../../nbs/serve/00_outbox.ipynb #dee95626
+def work(bot: Bot, secret: str, allowed: Sequence[str], since: float = 0.0) -> int:
+    """Make the calls that are due, once each, eight at a time; the number made. Raises the first error at the end."""
+    items, problems = due(bot.log, since), []
+    if not items:
+        return 0
 
-
-def end(bot: Bot, asked: Event, kind: str, called: Called) -> None:
-    """Write how a process ended, once, together with what the person is told."""
-    about, title = asked.body["conversation"], asked.body["title"]
-    ended = Event(kind, asked.about, {"status": called.status}, asked.person, once=f"end:{asked.about}")
-    over = {asked.about: {}} if HELD in asked.body["slots"].values() else None
-    for _ in range(TRIES):
-        found = conversation_of(bot.log.read(SPOKEN, about=about))
+    def one(item: Due) -> bool:
         try:
-            if found is None or found.state.owner == CLOSED and kind == "process.done":
-                bot.log.append(ended, hold=over)
-                return
-            if kind == "process.done":
-                text = called.said or (DONE if asked.body["url"] else RECORDED).format(title=title)
-                state = found.state
-            else:
-                text = (REFUSED if called.hopeless else FAILED).format(title=title)
-                process = bot.processes().get(asked.body["process"])
-                queue = process.queue if process else "help desk"
-                waits = State(QUEUE, queue=queue, reason=f"{title} failed", since=bot.log.clock())
-                state = waits if found.state.owner in (BOT, CLOSED) else found.state
-            body = {"messages": [{"sender": "bot" if kind == "process.done" else "system", "text": text}],
-                    "state": state.as_dict(), "role": found.role, "location": found.location}
-            events = [Event("process", about, body, found.person, turn=found.turn + 1), ended]
-            if state.owner == QUEUE != found.state.owner:
-                events.append(handed(found, Step(state), bot.desk.is_anybody_there()))
-            bot.log.append(*events, hold=over)
-            return
-        except Taken:
-            if bot.log.read(ENDS, about=asked.about):
-                return
+            return attempt(bot, item, secret, allowed)
+        except Exception as problem:  # of one item, which must not keep the others from being called
+            problems.append(problem)
+            return False
+    with ThreadPoolExecutor(min(8, len(items)), "call") as pool:
+        calls = sum(pool.map(one, items))
+    if problems:
+        raise problems[0]
+    return calls
 
 # %% ../../nbs/serve/00_outbox.ipynb #c1cd6677
 def tell_inbox(bot: Bot, url: str, secret: str, allowed: Sequence[str], since: float = 0.0) -> int | None:
-    """Send hand-overs and how they stand to the inbox, in their order; how many it took on, None when it did not take one."""
+    """Send hand-overs and their states to the inbox, in order; how many it took, None when it did not take one."""
     told = {event.about for event in bot.log.read(("inbox.told",), since=since)}
     sent = 0
     for event in bot.log.read(("handoff.initiate", "handoff.status"), since=since):
@@ -292,9 +307,9 @@ def tell_inbox(bot: Bot, url: str, secret: str, allowed: Sequence[str], since: f
             continue
     return sent
 
-
+# %% ../../nbs/serve/00_outbox.ipynb #4fc68a25
 class Outbox:
-    """Does the work in a thread of its own. `failed` is told of what goes wrong."""
+    """Does the work in a thread of its own. `failed` is told of errors."""
 
     def __init__(self, bot: Bot, secret: str, allowed: Sequence[str], inbox: str = "", every: float = 0.5,
                  failed: Callable[[Exception], None] = lambda problem: None):
@@ -307,7 +322,7 @@ class Outbox:
         return self.work.once()
 
     def look(self) -> None:
-        """Call what is due, and tell the inbox, even where a call has failed."""
+        """Make the calls that are due, and tell the inbox, even where a call has failed."""
         now = self.bot.log.clock()
         since = max(0.001, now - OLD - 86_400) if self.looked else 0.001  # the first look sees what was left for long
         try:
@@ -320,7 +335,7 @@ class Outbox:
                 self.rest_until = now + self.rest
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self.work.start()
 
     def stop(self) -> None:

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['MOST_BODY', 'Word', 'Key', 'CALLER', 'GIVEN', 'LOOPBACK', 'ONCE', 'READ_NOT', 'ENDS_NOT', 'PROBES', 'OFFERED_AN_HOUR',
            'PREDICT', 'LONG', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Metrics', 'Buckets', 'host_in',
-           'Hosts', 'caller_at', 'caller_of', 'comes_twice', 'body_problem', 'RequestLimits', 'NoModel', 'NotReady',
-           'TooMany', 'Kept', 'one_of_few', 'Recorder', 'LogWatch', 'Limits', 'Shares', 'BotService', 'problems_of',
-           'alert_of', 'check_ready', 'say_alerts', 'renew_tokens', 'judge_canary', 'bearer_of', 'may_predict',
-           'is_program', 'source_of', 'prediction_for', 'usual_length', 'once_more', 'is_slow', 'FastPath', 'LazyApp',
-           'App', 'listen', 'run_server']
+           'Hosts', 'caller_at', 'caller_of', 'comes_twice', 'body_problem', 'RequestLimits', 'refusal_of', 'refuse',
+           'counted', 'NoModel', 'NotReady', 'TooMany', 'Kept', 'one_of_few', 'Recorder', 'LogWatch', 'Limits',
+           'Shares', 'processes_for', 'BotService', 'beats_of', 'problems_of', 'alert_of', 'check_ready', 'say_alerts',
+           'renew_tokens', 'judge_canary', 'is_program', 'bearer_of', 'may_predict', 'source_of', 'prediction_for',
+           'usual_length', 'once_more', 'is_slow', 'FastPath', 'LazyApp', 'App', 'listen', 'run_server']
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c003
 import asyncio
@@ -33,28 +33,18 @@ from typing import Annotated, Any
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+# %% ../../nbs/serve/02_service.ipynb #25ff53f3
 from ..bot import conversation as _bot
-from ..model.artefact import ENCODER
 from ..bot.catalogue import Process, load_catalogue, titled
-from ..errors import InputError, MlbotError
 from ..bot.events import Event, EventLog, LogError, batched, home_of, open_log
-from .http import SAFE, refusal, serve_until_told
-from mlbot.bot.identity import (
-    DEMO,
-    DOORS,
-    SERVICE,
-    Identity,
-    Refused,
-    bearer,
-    find_secret,
-    find_tokens,
-    identify,
-    is_known,
-    webhook_secret,
-)
+from ..bot.identity import (DEMO, DOORS, SERVICE, Identity, Refused, bearer, find_secret, find_tokens, identify, is_known,
+                                webhook_secret)
 from ..bot.labelling import ASKED, LABELS
-from ..model.rollout import Live, Repeated, set_canary
 from ..bot.monitor import trial_of
+from ..errors import InputError, MlbotError
+from ..model.artefact import ENCODER
+from ..model.rollout import Live, Repeated, set_canary
+from .http import SAFE, refusal, serve_until_told
 from .outbox import Outbox
 from ..settings import Settings
 from ..text.clean import clean, pseudonym
@@ -72,7 +62,7 @@ class Ask(msgspec.Struct, forbid_unknown_fields=True):
     conversation_id: Key | None = None
     person: Word = ""
 
-
+# %% ../../nbs/serve/02_service.ipynb #9bea80b4
 class Alternative(msgspec.Struct):
     """Another intent, and how likely it is."""
     intent: str
@@ -102,7 +92,7 @@ CALLER, GIVEN = "mlbot.caller", "mlbot.headers"  # what the guard leaves in the 
 
 
 class Metrics:
-    """What Prometheus reads, in base units."""
+    """Counters and gauges for Prometheus, in base units."""
 
     def __init__(self):
         self.registry = CollectorRegistry()
@@ -135,7 +125,7 @@ class Metrics:
 
 # %% ../../nbs/serve/02_service.ipynb #68fba4e0
 class Buckets:
-    """How often each name may do something: a bucket of `burst` that fills by `rate` a second. At most `most` are kept."""
+    """How often each name may do something: buckets of `burst` that fill by `rate` a second. At most `most` are kept."""
 
     def __init__(self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic, most: int = 10_000):
         self.rate, self.burst, self.clock, self.most = rate, burst, clock, most
@@ -159,7 +149,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def host_in(header: bytes) -> str:
-    """The name in a `Host` header, without its port; '' for what is none."""
+    """The name in a `Host` header, without its port; '' for a malformed one."""
     name = header.decode("latin-1").strip().lower()
     if name.startswith("["):
         name, _, port = name[1:].partition("]")
@@ -168,7 +158,7 @@ def host_in(header: bytes) -> str:
     fine = not port.lstrip(":") or port.lstrip(":").isdecimal()
     return name.removesuffix(".") if fine and len(name) <= 255 else ""
 
-
+# %% ../../nbs/serve/02_service.ipynb #5c0ec601
 class Hosts:
     """The names under which the service may be called. `*` among them: any."""
 
@@ -189,7 +179,7 @@ class Hosts:
 # %% ../../nbs/serve/02_service.ipynb #c262c16e
 @lru_cache(10_000)
 def caller_at(address: str) -> str:
-    """The caller behind an address: an IPv6 network of /64 is one; '' for what is no address."""
+    """The caller behind an address: an IPv6 network of /64 is one; '' for a malformed address."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -199,7 +189,7 @@ def caller_at(address: str) -> str:
 
 
 def caller_of(client, forwarded: bytes, proxies: Sequence[str]) -> str:
-    """Who asks: the address that is connected, or the one that a proxy of ours names, the last that is not a proxy itself."""
+    """Who asks: the connected address, or the one a proxy of ours names: the last that is not a proxy itself."""
     address = client[0] if client else ""
     if address in proxies:
         named = [part.strip() for part in forwarded.decode("latin-1")[-1_000:].split(",")]
@@ -214,7 +204,7 @@ READ_NOT, ENDS_NOT = ("/v1/conversations",), ("/take", "/return", "/close")  # r
 
 
 def comes_twice(headers: Sequence[tuple[bytes, bytes]], given: dict[bytes, bytes]) -> bool:
-    """Whether a header that says one thing comes twice, so that those who read it could read different things."""
+    """Whether a header that may come once comes twice, so that two readers could read different things."""
     if len(headers) == len(given):
         return False
     names = [name for name, _ in headers if name in ONCE]
@@ -222,7 +212,7 @@ def comes_twice(headers: Sequence[tuple[bytes, bytes]], given: dict[bytes, bytes
 
 
 def body_problem(method: str, path: str, given: dict[bytes, bytes]) -> str:
-    """What is wrong with the kind of a body; '' when nothing is, and where there is none."""
+    """The fault of a body's type or encoding; '' when it is fine, and when there is no body."""
     length = given.get(b"content-length")
     if method in ("GET", "HEAD") or length in (None, b"0") and b"transfer-encoding" not in given:
         return ""
@@ -235,14 +225,14 @@ def body_problem(method: str, path: str, given: dict[bytes, bytes]) -> str:
     of_protocol = path.startswith("/v2/") and kind in (b"", b"application/octet-stream")  # as its clients send it
     return "" if kind == b"application/json" or of_protocol else "the body is not application/json"
 
-# %% ../../nbs/serve/02_service.ipynb #601e1d46
+# %% ../../nbs/serve/02_service.ipynb #98173c34
 PROBES = ("/livez", "/readyz", "/metrics")
 
 
 class RequestLimits:
     """An ASGI application around another. It leaves who calls, and the headers, in `scope` for those behind it.
 
-    `routes` are the templates of paths, for the figures. `hosts` None: any.
+    `per_caller`: requests a second of one caller; `at_once`: requests under way. `hosts` None: any.
     """
 
     def __init__(self, app, metrics: Metrics, per_caller: int, at_once: int, clock: Callable[[], float] = time.monotonic,
@@ -256,84 +246,87 @@ class RequestLimits:
         """Whether a caller asks too often: a bucket that holds two seconds of requests, and fills steadily."""
         return self.buckets.is_empty(caller)
 
-    def refusal_of(self, scope, given: dict[bytes, bytes], caller: str) -> tuple[int, str, str, str] | None:
-        """Why a request is refused: status, what was met, wanted, and what to do; None when it is not."""
-        path = scope["path"]
-        if "\x00" in path or path.startswith("/schema"):  # the framework would make its own document there, for each who asks
-            return 404, "no such path", "", ""
-        if path in PROBES:
-            return None
-        if comes_twice(scope.get("headers", ()), given):
-            return 400, "a header comes twice", "Host, Content-Type, Authorization and their like once", "correct the request"
-        if self.hosts is not None and not self.hosts.know(given.get(b"host", b""), scope.get("server")):
-            return 421, "the request is for another host", "Host: a name of this service", \
-                "whoever runs it can add the name to hosts in settings.ini [service]"
-        if self.is_too_fast(caller):
-            return 429, f"more than {self.per_caller} requests a second", "", "try again in 1 s"
-        if self.busy >= self.at_once:
-            return 503, f"{self.busy} requests are under way", "", "try again in 1 s"
-        if self.open.get(caller, 0) >= max(1, self.at_once // 4):
-            return 429, f"{self.open[caller]} requests of yours are under way", "", "try again in 1 s"
-        wrong = body_problem(scope.get("method", "GET"), path, given)
-        return (415, wrong, "Content-Type: application/json, uncompressed", "correct the request") if wrong else None
-
-    async def refuse(self, scope, send, status: int, found: str, expected: str, action: str) -> None:
-        """Answer at once."""
-        again = [(b"retry-after", b"1")] if status in (429, 503) else []
-        headers, body = refusal(status, found, action, again, scope["path"], expected)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-        self.metrics.count("refused", status, 0.0)
-
     async def __call__(self, scope, receive, send) -> None:
         """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         given = dict(scope.get("headers", ()))
         caller = caller_of(scope.get("client"), given.get(b"x-forwarded-for", b""), self.proxies)
-        refused = self.refusal_of(scope, given, caller)
+        refused = refusal_of(self, scope, given, caller)
         if refused is not None:
-            return await self.refuse(scope, send, *refused)
+            return await refuse(self, scope, send, *refused)
         scope[CALLER], scope[GIVEN] = caller, given
         if scope.get("method") == "HEAD":  # the server below, which has the scope as it was, leaves the body out
             scope = {**scope, "method": "GET"}
-        await self.counted(scope, receive, send, caller)
+        await counted(self, scope, receive, send, caller)
 
-    async def counted(self, scope, receive, send, caller: str) -> None:
-        """Pass a request on, and count it."""
-        started, status, gone = self.clock(), 499, False  # 499: who asked has left
+# %% ../../nbs/serve/02_service.ipynb #fb15731d
+def refusal_of(limits: RequestLimits, scope, given: dict[bytes, bytes], caller: str) -> tuple[int, str, str, str] | None:
+    """Why a request is refused: status, what was found, expected, and what to do; None when it is not."""
+    path = scope["path"]
+    if "\x00" in path or path.startswith("/schema"):  # the framework would make its own document there, for each who asks
+        return 404, "no such path", "", ""
+    if path in PROBES:
+        return None
+    if comes_twice(scope.get("headers", ()), given):
+        return 400, "a header comes twice", "Host, Content-Type, Authorization and their like once", "correct the request"
+    if limits.hosts is not None and not limits.hosts.know(given.get(b"host", b""), scope.get("server")):
+        return 421, "the request is for another host", "Host: a name of this service", \
+            "whoever runs it can add the name to hosts in settings.ini [service]"
+    if limits.is_too_fast(caller):
+        return 429, f"more than {limits.per_caller} requests a second", "", "try again in 1 s"
+    if limits.busy >= limits.at_once:
+        return 503, f"{limits.busy} requests are under way", "", "try again in 1 s"
+    if limits.open.get(caller, 0) >= max(1, limits.at_once // 4):
+        return 429, f"{limits.open[caller]} requests of yours are under way", "", "try again in 1 s"
+    wrong = body_problem(scope.get("method", "GET"), path, given)
+    return (415, wrong, "Content-Type: application/json, uncompressed", "correct the request") if wrong else None
 
-        async def receive_or_leave():
-            nonlocal gone
-            message = await receive()
-            gone = gone or message["type"] == "http.disconnect"
-            return message
 
-        async def send_safely(message):
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = 499 if gone else message["status"]
-                given = {name.lower() for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(pair for pair in SAFE if pair[0] not in given)]
-            await send(message)
-        self.busy += 1
-        self.open[caller] = self.open.get(caller, 0) + 1
-        try:
-            await self.app(scope, receive_or_leave, send_safely)
-        except Exception:
-            status = 500
-            raise
-        finally:
-            self.busy -= 1
-            self.open[caller] -= 1
-            if not self.open[caller]:
-                del self.open[caller]
-            route = getattr(scope.get("route_handler"), "name", None) or "other"
-            self.metrics.count(route, status, self.clock() - started)
+async def refuse(limits: RequestLimits, scope, send, status: int, found: str, expected: str, action: str) -> None:
+    """Answer at once."""
+    again = [(b"retry-after", b"1")] if status in (429, 503) else []
+    headers, body = refusal(status, found, action, again, scope["path"], expected)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+    limits.metrics.count("refused", status, 0.0)
+
+# %% ../../nbs/serve/02_service.ipynb #45a9c309
+async def counted(limits: RequestLimits, scope, receive, send, caller: str) -> None:
+    """Pass a request on, and count it."""
+    started, status, gone = limits.clock(), 499, False  # 499: the client has left
+
+    async def receive_or_leave():
+        nonlocal gone
+        message = await receive()
+        gone = gone or message["type"] == "http.disconnect"
+        return message
+
+    async def send_safely(message):
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = 499 if gone else message["status"]
+            given = {name.lower() for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(pair for pair in SAFE if pair[0] not in given)]
+        await send(message)
+    limits.busy += 1
+    limits.open[caller] = limits.open.get(caller, 0) + 1
+    try:
+        await limits.app(scope, receive_or_leave, send_safely)
+    except Exception:
+        status = 500
+        raise
+    finally:
+        limits.busy -= 1
+        limits.open[caller] -= 1
+        if not limits.open[caller]:
+            del limits.open[caller]
+        route = getattr(scope.get("route_handler"), "name", None) or "other"
+        limits.metrics.count(route, status, limits.clock() - started)
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c005
 class NoModel(InputError):
-    """There is no model that could answer."""
+    """No model can answer."""
 
 
 class NotReady(InputError):
@@ -343,9 +336,9 @@ class NotReady(InputError):
 class TooMany(MlbotError):
     """Somebody does more than one person may."""
 
-
+# %% ../../nbs/serve/02_service.ipynb #884de928
 class Kept:
-    """Results that took long, for five times as long as they took: who asks again meanwhile costs nothing."""
+    """Results that took long, kept for five times as long as they took; asking again meanwhile costs nothing."""
 
     def __init__(self, quick: float = 1.0, clock: Callable[[], float] = time.monotonic):
         self.quick, self.clock, self.found = quick, clock, {}
@@ -362,10 +355,10 @@ class Kept:
             self.found[name] = (began + 6 * took, result)
         return result
 
-
+# %% ../../nbs/serve/02_service.ipynb #1d2a28ac
 @contextmanager
 def one_of_few(few: threading.BoundedSemaphore, seconds: float = 5.0) -> Iterator[None]:
-    """A place among the few that may do long work at the same time, so that others keep theirs. Raises NotReady for none."""
+    """A place among the few that may do long work at once. Raises NotReady when none becomes free."""
     if not few.acquire(timeout=seconds):
         raise NotReady("others look through the log now", "a quiet moment", "try again")
     try:
@@ -394,7 +387,7 @@ class Recorder:
             self.metrics.lost.inc()
 
     def flush(self) -> None:
-        """Write all that waits now. Raises LogError when the log cannot be written; what was not written waits on."""
+        """Write all that waits now. Raises LogError when the log cannot be written; unwritten events wait on."""
         with self.lock:
             for _ in range(self.events.qsize() // 100 + 2):  # what comes meanwhile is for the next time
                 with suppress(queue.Empty):
@@ -440,7 +433,7 @@ class LogWatch:
         self.known = self.place()
 
     def place(self) -> tuple[int, int] | None:
-        """Where the file lies; None when it is gone, or when the log is no file."""
+        """Device and inode of the file; None when it is gone, or when the log is not a file."""
         try:
             found = os.stat(self.file) if self.file else None
         except OSError:
@@ -466,12 +459,9 @@ class LogWatch:
             raise
         self.code = ""
 
-# %% ../../nbs/serve/02_service.ipynb #b30f8f40
-OFFERED_AN_HOUR = 100
-
-
+# %% ../../nbs/serve/02_service.ipynb #3a992bcf
 class Limits:
-    """How often one person does anything at all and begins a conversation, and one address gives feedback."""
+    """How often one person may do anything at all or begin a conversation, and one address give feedback."""
 
     def __init__(self, per_caller: float, clock: Callable[[], float] = time.monotonic):
         rate = max(1.0, per_caller / 20)
@@ -482,6 +472,9 @@ class Limits:
         """Raise TooMany when a name has used its bucket up."""
         if buckets.is_empty(name):
             raise TooMany(f"too many {what}", f"{buckets.rate:g} a second", "try again in a while")
+
+# %% ../../nbs/serve/02_service.ipynb #b30f8f40
+OFFERED_AN_HOUR = 100
 
 
 class Shares:
@@ -498,7 +491,17 @@ class Shares:
         self.counts[source] = self.counts.get(source, 0) + 1
         return "asked" if self.counts[source] <= self.most else "asked.more"
 
-# %% ../../nbs/serve/02_service.ipynb #891a0611
+# %% ../../nbs/serve/02_service.ipynb #74ff255d
+def processes_for(settings: Settings, intents: Sequence[str],
+                  before: dict[str, Process]) -> tuple[dict[str, Process], dict[str, Process], str]:
+    """The catalogue, the same with an entry for each intent, and what is wrong with the file; `before` holds while it is."""
+    try:
+        known, alert = load_catalogue(settings), ""
+    except InputError as problem:
+        known, alert = before, f"{problem.found}; the catalogue of before holds"
+    return known, {**{intent: Process(intent, titled(intent)) for intent in intents}, **known}, alert
+
+# %% ../../nbs/serve/02_service.ipynb #d92fd454
 class BotService:
     """All that the service holds, from the settings of a project. `demo`: visitors may say who they are.
 
@@ -525,10 +528,7 @@ class BotService:
         self.looks = Kept()
         self._judged = ("", "", 0)  # champion, canary, and the last label that was looked at
         self._tokens_alert, self._catalogue_alert, self._said = "", "", ""
-        self.beats = [Repeated(name, work, 2.0, self.faulty(name)) for name, work in (
-            ("desk", lambda: _bot.tick(self.bot)), ("canary", self.judge_canary), ("log", self.watch.look),
-            ("erased", self.log.look_again),
-            ("tokens", lambda: renew_tokens(self)), ("alerts", lambda: say_alerts(self)))]
+        self.beats = beats_of(self)
 
     def faulty(self, name: str) -> Callable[[BaseException], None]:
         """A function that counts the errors of a work in the background."""
@@ -541,22 +541,18 @@ class BotService:
         return self.live.model_for(about)
 
     def know_processes(self) -> None:
-        """Read the catalogue again, for the model that answers now: in the thread that follows, while nobody waits for it."""
+        """Read the catalogue again for the model that answers now, in a background thread."""
         model = self.live.current
         self.slow = any(found is not None and ENCODER in found.manifest["sha256"] for found in (model, self.live.canary))
-        try:
-            self.known, self._catalogue_alert = load_catalogue(self.settings), ""
-        except InputError as problem:  # the one of before holds
-            self._catalogue_alert = f"{problem.found}; the catalogue of before holds"
-        intents = {intent: Process(intent, titled(intent)) for intent in (model.intents if model else ())}
-        self.all_processes = {**intents, **self.known}
+        self.known, self.all_processes, self._catalogue_alert = processes_for(
+            self.settings, model.intents if model else (), self.known)
 
     def processes(self) -> dict[str, Process]:
         """The catalogue, with an entry for each intent of the model that answers now."""
         return self.all_processes or self.known
 
     def identify(self, authorization: str, now: float) -> Identity:
-        """Who bears the token of a header. Raises Refused for nobody."""
+        """The bearer of the token in a header. Raises Refused for nobody."""
         return identify(bearer(authorization), self.secret, now, self.modes, self.settings.service.audience)
 
     def judge_canary(self) -> None:
@@ -575,9 +571,17 @@ class BotService:
             work.stop()
         self.log.close()
 
+# %% ../../nbs/serve/02_service.ipynb #f9425cfa
+def beats_of(service: BotService) -> list[Repeated]:
+    """The works that are done every two seconds."""
+    works = (("desk", lambda: _bot.tick(service.bot)), ("canary", service.judge_canary), ("log", service.watch.look),
+             ("erased", service.log.look_again), ("tokens", lambda: renew_tokens(service)),
+             ("alerts", lambda: say_alerts(service)))
+    return [Repeated(name, work, 2.0, service.faulty(name)) for name, work in works]
+
 # %% ../../nbs/serve/02_service.ipynb #3a0c1641
 def problems_of(service: "BotService") -> dict[str, str]:
-    """What is wrong: code > words. Neither words of people nor paths are in the codes."""
+    """Code to words of everything that is wrong. The codes hold neither people's words nor paths."""
     recorder, watch = service.recorder.work, service.watch.code
     unwritten = recorder.failures and recorder.problem == "LogError"
     said = {"tokens_unreadable": service._tokens_alert, "catalogue_unreadable": service._catalogue_alert,
@@ -591,29 +595,29 @@ def problems_of(service: "BotService") -> dict[str, str]:
 
 
 def alert_of(service: "BotService") -> str:
-    """What is wrong, as codes; '' when nothing is."""
+    """The codes of everything that is wrong; '' when nothing is."""
     return "; ".join(problems_of(service))
 
-
+# %% ../../nbs/serve/02_service.ipynb #ae3768e3
 def check_ready(service: "BotService") -> None:
-    """Raise NotReady unless a model can answer and the log takes what is said."""
+    """Raise NotReady unless a model can answer and the log can be written."""
     codes = list(problems_of(service))
     if service.live.current is None or any(code.startswith("log_") for code in codes):
         raise NotReady(f"not ready: {', '.join(codes) or 'no_model'}", "a model, and a log that can be written",
                        "release a model: mlbot run" if service.live.current is None else "look at the disk of the log")
 
-# %% ../../nbs/serve/02_service.ipynb #ae3768e3
+
 def say_alerts(service: "BotService") -> None:
-    """Write to stderr what has begun to be wrong, or is right again: one line of JSON."""
+    """Write to stderr, as one line of JSON, what has begun to be wrong, or is right again."""
     problems = problems_of(service)
     if (said := "; ".join(problems)) != service._said:
         service._said = said
         print(json.dumps({"level": "warning" if said else "info", "alert": said, "words": list(problems.values())}),
               file=sys.stderr, flush=True)
 
-
+# %% ../../nbs/serve/02_service.ipynb #b1ce5fac
 def renew_tokens(service: "BotService") -> None:
-    """Let those ask for predictions whose tokens stand in the file now; those of before, while it cannot be used."""
+    """Read the tokens for predictions again; those read before hold while the file cannot be used."""
     if service.tokens is None:
         return
     file, service._tokens_alert = home_of(service.settings) / "tokens", ""
@@ -623,9 +627,9 @@ def renew_tokens(service: "BotService") -> None:
     except (InputError, OSError) as problem:
         service._tokens_alert = f"{file.name}: {getattr(problem, 'met', problem)}; the tokens of before hold"
 
-
+# %% ../../nbs/serve/02_service.ipynb #4611a255
 def judge_canary(service: "BotService") -> None:
-    """End the trial of a canary when labels say that it is worse. What is labelled is read, after each new label."""
+    """End the trial of a canary when labels say that it is worse. Looks only after a new label."""
     trial, champion = service.live.trial, service.live.current
     if trial is None or champion is None:
         return
@@ -642,6 +646,11 @@ def judge_canary(service: "BotService") -> None:
         service.log.append(Event("canary.ended", trial.model, asdict(found) | {"why": "worse than the champion"}))
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c007
+def is_program(service: BotService, authorization: str) -> bool:
+    """Whether a header bears the token of a program, which may ask in the name of any person."""
+    return service.tokens is not None and is_known(bearer(authorization), service.tokens)
+
+
 def bearer_of(service: BotService, authorization: str, now: float) -> Identity | None:
     """The identity that a header bears; None for none, and for a token of a program."""
     if "." not in authorization:
@@ -653,24 +662,19 @@ def bearer_of(service: BotService, authorization: str, now: float) -> Identity |
 
 
 def may_predict(service: BotService, authorization: str, now: float) -> bool:
-    """Whether a header lets somebody ask for predictions: by a token of a program, or by a signed identity."""
+    """Whether a header lets somebody ask for predictions: by a program's token, or by a signed identity."""
     if service.tokens is None or is_program(service, authorization):
         return True
     found = bearer_of(service, authorization, now)
     return found is not None and found.kind in DOORS["predictions"]
 
-
-def is_program(service: BotService, authorization: str) -> bool:
-    """Whether a header bears the token of a program, which may ask in the name of any person."""
-    return service.tokens is not None and is_known(bearer(authorization), service.tokens)
-
-
+# %% ../../nbs/serve/02_service.ipynb #8e9f0b4f
 @lru_cache(10_000)
 def source_of(secret: str, caller: str) -> str:
-    """What stands in the log for an address: a digest that only the secret of the service leads to."""
+    """An address as the log keeps it: a digest that only the secret of the service leads to."""
     return "a" + hmac.new(secret.encode(), b"caller:" + caller.encode(), sha256).hexdigest()[:15] if caller else ""
 
-
+# %% ../../nbs/serve/02_service.ipynb #658f94de
 def prediction_for(service: BotService, data: Ask, caller: str = "", authorization: str = "") -> Prediction:
     """The answer to one request for a prediction; it is counted and handed to the log.
 
@@ -698,7 +702,7 @@ def prediction_for(service: BotService, data: Ask, caller: str = "", authorizati
 
 # %% ../../nbs/serve/02_service.ipynb #5b0e91c7
 def usual_length(scope) -> int:
-    """How many bytes the body of a usual request for a prediction has; 0 for other requests, and where it is not said."""
+    """The length of the body of a usual request for a prediction; 0 for other requests, and without a length."""
     if scope["type"] != "http" or scope["path"] != "/v1/predict" or scope["method"] != "POST":
         return 0
     given = scope.get(GIVEN) or dict(scope["headers"])
@@ -724,7 +728,7 @@ def is_slow(service: BotService, length: int) -> bool:
     """Whether a prediction takes so long that others would wait: of an encoder, or for a long text. Threads answer those."""
     return length > LONG or service.slow
 
-
+# %% ../../nbs/serve/02_service.ipynb #06472bf4
 class FastPath:
     """An ASGI application around another, which answers usual requests for a prediction itself."""
 
@@ -755,7 +759,7 @@ class FastPath:
         await send({"type": "http.response.body", "body": body})
 
     def answer(self, asked: bytes, caller: str = "", header: str = "") -> bytes | None:
-        """The body of the answer to a body, None for one that the framework has to look at."""
+        """The body of the answer; None for a body that the framework has to look at."""
         try:
             data = self.read(asked)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -773,7 +777,7 @@ class LazyApp:
         self.build, self.app, self.there = build, None, asyncio.Event()
 
     async def load(self) -> None:
-        """Build it, in a thread. What is wrong with it is raised here, and those who wait get our mistake."""
+        """Build it, in a thread. Its errors are raised here, and waiting requests get a 500."""
         try:
             self.app = await asyncio.to_thread(self.build)
         finally:
@@ -788,9 +792,9 @@ class LazyApp:
             return await send({"type": "http.response.body", "body": body})
         await self.app(scope, receive, send)
 
-
+# %% ../../nbs/serve/02_service.ipynb #8426f45e
 class App:
-    """The whole service: all work in the background begins and ends with it, and `later` is what answers other routes."""
+    """The whole service: all work in the background begins and ends with it; `later` answers other routes."""
 
     def __init__(self, service: BotService, later: LazyApp, host: str = ""):
         rules = service.settings.service
@@ -811,7 +815,7 @@ class App:
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c00b
 def listen(host: str, port: int):
-    """A socket that listens on an address; who connects before the service runs waits. InputError for a port in use."""
+    """A socket that listens on an address; clients that connect early wait. Raises InputError for a port in use."""
     import socket
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -824,7 +828,7 @@ def listen(host: str, port: int):
                          "stop what listens there, or choose another: --port 8001") from None
     return listening
 
-
+# %% ../../nbs/serve/02_service.ipynb #5492edf7
 def run_server(settings: Settings, framework: Callable[[BotService], Any], demo: bool = False, host: str = "",
                port: int | None = None, ready: Callable[[str], None] = print, works: Sequence = ()) -> None:
     """Serve until SIGTERM or Ctrl-C. `ready` is told the address. Raises InputError when the port is in use.
