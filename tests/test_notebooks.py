@@ -25,6 +25,15 @@ def test_library_notebooks_run(digits):
     assert len(ran) >= 30 and all(f"Completed {path}" in done.stdout + done.stderr for path in ran)
 
 
+def test_notebooks_for_exploring_ask_for_no_run_where_there_is_none(tmp_path):
+    """`nbdev-test` by itself is green in a fresh clone, as people of nbdev expect."""
+    shutil.copytree(ROOT / "nbs" / "explore", tmp_path / "nbs" / "explore")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    command = [Path(sys.executable).parent / "nbdev-test", "nbs", "--n-workers", "0"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=1800)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+
+
 def test_notebook_that_fails_is_red(tmp_path):
     notebook = nbformat.read(ROOT / "nbs" / "00_errors.ipynb", as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell("assert 1 == 2"))

@@ -369,7 +369,7 @@ class Carrier:
             self.problem = ""
             return found
         except (MlbotError, OSError) as problem:
-            self.problem = without_secrets(f"what is carried cannot be taken over: {getattr(problem, 'met', problem)}")
+            self.problem = without_secrets(f"what is carried cannot be taken over: {getattr(problem, 'found', problem)}")
         except Exception as problem:  # an object that nobody foresaw, or a fault of ours: seen, and tried again
             self.problem = f"what is carried cannot be taken over: {type(problem).__name__}"
         return ""

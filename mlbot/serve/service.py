@@ -625,7 +625,7 @@ def renew_tokens(service: "BotService") -> None:
         if file.is_file():
             service.tokens = find_tokens(file)
     except (InputError, OSError) as problem:
-        service._tokens_alert = f"{file.name}: {getattr(problem, 'met', problem)}; the tokens of before hold"
+        service._tokens_alert = f"{file.name}: {getattr(problem, 'found', problem)}; the tokens of before hold"
 
 # %% ../../nbs/serve/02_service.ipynb #4611a255
 def judge_canary(service: "BotService") -> None:

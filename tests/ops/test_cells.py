@@ -13,20 +13,20 @@ SPEC.loader.exec_module(cells)
 
 # A wing falls back no further: shares of definitions with an example and of names that examples use, words a line.
 AT_LEAST = {
-    "ground": (0.36, 0.51, 1.6),
-    "bot": (0.45, 0.39, 1.1),
-    "cli": (0.02, 0.15, 0.2),
+    "ground": (0.36, 0.53, 1.6),
+    "bot": (0.81, 0.98, 2.6),
+    "cli": (0.02, 0.17, 0.2),
     "data": (0.92, 1.0, 2.7),
     "gates": (1.0, 1.0, 4.2),
-    "model": (0.22, 0.36, 1.7),
-    "ops": (0.18, 0.31, 1.2),
-    "run": (0.25, 0.35, 1.3),
-    "serve": (0.12, 0.15, 0.8),
+    "model": (0.22, 0.38, 1.7),
+    "ops": (0.18, 0.32, 1.2),
+    "run": (0.25, 0.36, 1.3),
+    "serve": (0.86, 0.98, 2.5),
     "stats": (1.0, 1.0, 4.1),
     "text": (0.98, 1.0, 4.2),
 }
 LONG_LINES = 0.15  # of the exported lines of a wing, in cells over 25 lines
-NOT_YET = {"cli"}  # its cells are long lists of options
+NOT_YET = {"cli": 0.25, "serve": 0.3}  # long lists of options; protocol objects that share state, and the fast path
 
 
 @pytest.mark.parametrize("wing", [name for name, _ in cells.wings()])
@@ -35,7 +35,7 @@ def test_a_wing_is_as_readable_as_it_was(wing):
     found = sum(map(cells.read, files), cells.Reading())
     examples, names, prose = AT_LEAST[wing]
     assert not found.large, found.large
-    assert wing in NOT_YET or found.in_long <= LONG_LINES * found.lines, found.in_long / found.lines
+    assert found.in_long <= NOT_YET.get(wing, LONG_LINES) * found.lines, found.in_long / found.lines
     assert found.shown >= examples * found.definitions, found.shown / found.definitions
     assert len(found.names & used) >= names * len(found.names), sorted(found.names - used)
     assert found.words >= prose * found.lines, found.words / found.lines
