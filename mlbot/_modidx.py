@@ -931,6 +931,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'mlbot.model.artefact.read_artefact': ( 'model/artefact.html#read_artefact',
                                                                               'mlbot/model/artefact.py'),
                                       'mlbot.model.artefact.read_file': ('model/artefact.html#read_file', 'mlbot/model/artefact.py'),
+                                      'mlbot.model.artefact.read_weights': ('model/artefact.html#read_weights', 'mlbot/model/artefact.py'),
                                       'mlbot.model.artefact.shapes_of': ('model/artefact.html#shapes_of', 'mlbot/model/artefact.py'),
                                       'mlbot.model.artefact.write_artefact': ( 'model/artefact.html#write_artefact',
                                                                                'mlbot/model/artefact.py')},
