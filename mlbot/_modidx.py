@@ -1173,6 +1173,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'mlbot.model.sgd': { 'mlbot.model.sgd.Census': ('model/sgd.html#census', 'mlbot/model/sgd.py'),
                                  'mlbot.model.sgd.Dealt': ('model/sgd.html#dealt', 'mlbot/model/sgd.py'),
                                  'mlbot.model.sgd.Dealt.read': ('model/sgd.html#dealt.read', 'mlbot/model/sgd.py'),
+                                 'mlbot.model.sgd.Dealt.write': ('model/sgd.html#dealt.write', 'mlbot/model/sgd.py'),
                                  'mlbot.model.sgd.Fitted': ('model/sgd.html#fitted', 'mlbot/model/sgd.py'),
                                  'mlbot.model.sgd.Table': ('model/sgd.html#table', 'mlbot/model/sgd.py'),
                                  'mlbot.model.sgd.batches': ('model/sgd.html#batches', 'mlbot/model/sgd.py'),
