@@ -28,7 +28,7 @@ from ..errors import InputError, NoVerdict, nearest
 from ..stats.scores import Score, accuracy, area_under_roc, macro_f1
 from ..data.split import Sides, held_out
 
-# %% ../../nbs/model/08_baselines.ipynb #26c54d0b
+# %% ../../nbs/model/08_baselines.ipynb #3afeef5b
 @dataclass(frozen=True)
 class Fitted:
     """A trained contender: `answer(texts, contexts)` gives intents and scores; `size` is what is shipped, in MB.
@@ -39,19 +39,19 @@ class Fitted:
     size: float
     score: str = "confidence"
 
-# %% ../../nbs/model/08_baselines.ipynb #ce8c5394
+# %% ../../nbs/model/08_baselines.ipynb #04e49039
 def size_of(path: Path) -> float:
     """The size of a file, or of all files of a folder, in MB."""
     return sum(file.stat().st_size for file in ([path] if path.is_file() else path.iterdir())) / 1e6
 
-# %% ../../nbs/model/08_baselines.ipynb #3cf2960e
+# %% ../../nbs/model/08_baselines.ipynb #f4b3fb27
 def majority(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model, longest: int, outside=None) -> Fitted:
     """Always the most frequent intent."""
     most = train["intent"].mode()[0]
     share = float((train["intent"] == most).mean())
     return Fitted(lambda texts, contexts: (np.full(len(texts), most, object), np.full(len(texts), share)), 0.0)
 
-# %% ../../nbs/model/08_baselines.ipynb #661cb04c
+# %% ../../nbs/model/08_baselines.ipynb #25921b4f
 def tfidf_and_logistic_regression(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model,
                                   longest: int, outside=None) -> Fitted:
     """The usual first model: TF-IDF of words, and logistic regression. It knows no context."""
@@ -68,7 +68,7 @@ def tfidf_and_logistic_regression(train: pd.DataFrame, context: Sequence[str], s
     with tempfile.TemporaryDirectory() as folder:
         return Fitted(answer, size_of(Path(joblib.dump(pipeline, Path(folder) / "model")[0])))
 
-# %% ../../nbs/model/08_baselines.ipynb #26900e6f
+# %% ../../nbs/model/08_baselines.ipynb #10e83924
 def fasttext(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model, longest: int, outside=None) -> Fitted:
     """fastText's supervised mode with word bigrams and character n-grams. It knows no context."""
     import fasttext as library
@@ -88,7 +88,7 @@ def fasttext(train: pd.DataFrame, context: Sequence[str], settings: _settings.Mo
                 np.array([min(share, 1.0) for share, _ in found]))
     return Fitted(answer, size)
 
-# %% ../../nbs/model/08_baselines.ipynb #13d8827c
+# %% ../../nbs/model/08_baselines.ipynb #951b39f6
 def ours(tier: str, train: pd.DataFrame, context: Sequence[str], settings: _settings.Model, longest: int,
          outside: pd.DataFrame | None = None) -> Fitted:
     """mlbot's model of one tier, answering as it is served. `outside`: training rows out of scope, if there are any."""
@@ -108,14 +108,14 @@ def ours(tier: str, train: pd.DataFrame, context: Sequence[str], settings: _sett
         return Fitted(answer, size_of(write_artefact(artefact, Path(folder) / "model")),
                       "in scope" if model.scope_rows else "confidence")
 
-# %% ../../nbs/model/08_baselines.ipynb #876cfdb6
+# %% ../../nbs/model/08_baselines.ipynb #5b498ac3
 CONTENDERS: dict[str, Callable[..., Fitted]] = {
     "majority": majority, "TF-IDF + logistic regression": tfidf_and_logistic_regression, "fastText": fasttext,
     **{f"mlbot {tier}": partial(ours, tier) for tier in _settings.TIERS}}
 NEEDS = {"fastText": ("fasttext", "fasttext"),  # library and package
          **dict.fromkeys(["mlbot static", "mlbot encoder"], ("onnxruntime", "'mlbot[encoder]'"))}
 
-# %% ../../nbs/model/08_baselines.ipynb #4e03dc3d
+# %% ../../nbs/model/08_baselines.ipynb #912d8e5d
 ALLOWED = 0.05  # of the rows in scope may stay below the threshold
 
 
@@ -123,7 +123,7 @@ def answers_to(model: Fitted, rows: pd.DataFrame, context: Sequence[str]) -> tup
     """The intents and scores that a contender gives to the rows of a frame."""
     return model.answer(list(rows["text"]), rows[list(context)].to_dict("records"))
 
-# %% ../../nbs/model/08_baselines.ipynb #00f5cdac
+# %% ../../nbs/model/08_baselines.ipynb #736e4ddb
 def tail_threshold(fit: Callable[[pd.DataFrame], Fitted], train: pd.DataFrame, context: Sequence[str]) -> float:
     """The score below which `ALLOWED` of held-out training rows stay; NaN where none can be held out."""
     held = held_out(train)
@@ -132,12 +132,12 @@ def tail_threshold(fit: Callable[[pd.DataFrame], Fitted], train: pd.DataFrame, c
     judged = train[held & train["intent"].isin(rest["intent"]).to_numpy()]
     return np.quantile(answers_to(fit(rest), judged, context)[1], ALLOWED) if len(judged) else np.nan
 
-# %% ../../nbs/model/08_baselines.ipynb #e391435d
+# %% ../../nbs/model/08_baselines.ipynb #6ecc00d1
 def share_below(scores: np.ndarray, threshold: float) -> float:
     """The share of scores below a threshold; NaN without scores or without a threshold."""
     return float((scores < threshold).mean()) if len(scores) and threshold == threshold else float("nan")
 
-# %% ../../nbs/model/08_baselines.ipynb #81d5b81d
+# %% ../../nbs/model/08_baselines.ipynb #2a09d509
 def median_time(model: Fitted, rows: pd.DataFrame, most: int) -> float:
     """Microseconds for one text, asked alone: the median over at most `most` rows, drawn with a fixed seed."""
     times = []
@@ -168,7 +168,7 @@ class Entry:
     size: float
     score: str = "confidence"
 
-# %% ../../nbs/model/08_baselines.ipynb #434489d6
+# %% ../../nbs/model/08_baselines.ipynb #9b63d177
 def measure(name: str, sides: Sides, context: Sequence[str], settings: _settings.Model, longest: int = 5000,
             asked: int = 200) -> Entry:
     """Train and try one contender in this process. `longest`: characters of a text; `asked`: texts that are timed alone."""
@@ -190,7 +190,7 @@ def measure(name: str, sides: Sides, context: Sequence[str], settings: _settings
                  share_below(unsure, threshold), share_below(sure, threshold), seconds, microseconds, memory, fitted.size,
                  fitted.score)
 
-# %% ../../nbs/model/08_baselines.ipynb #fbd375d5
+# %% ../../nbs/model/08_baselines.ipynb #99b270fe
 def _work(line, *words) -> None:
     """Measure, and send the entry or the error."""
     try:
@@ -218,7 +218,7 @@ def measure_apart(name: str, *words) -> Entry | str:
         raise found
     return f"{name} failed: {found}" if isinstance(found, Exception) else found
 
-# %% ../../nbs/model/08_baselines.ipynb #1ec59ee9
+# %% ../../nbs/model/08_baselines.ipynb #c6b2b835
 def contest(sides: Sides, context: Sequence[str], settings: _settings.Model, longest: int = 5000,
             names: Sequence[str] = tuple(CONTENDERS)) -> Iterator[Entry | str]:
     """An entry for each contender, or why there is none, one after the other.

@@ -18,7 +18,7 @@ from .predict import Predictor, answer, dense_scores, scores
 from .terms import rows_of, weigh
 from ..text.clean import checked, context_pairs, context_value, words
 
-# %% ../../nbs/model/06_explain.ipynb #aa289dac
+# %% ../../nbs/model/06_explain.ipynb #a69ca302
 def place(model: Predictor, intent: str) -> int:
     """The column of an intent. Raises InputError for an unknown one."""
     if intent not in model.intents:
@@ -41,7 +41,7 @@ def without_each(lead: Callable[[str], float], text: str) -> dict[str, float]:
     found[TOGETHER] = whole - sum(found.values())
     return found
 
-# %% ../../nbs/model/06_explain.ipynb #34192333
+# %% ../../nbs/model/06_explain.ipynb #0f2d1b4d
 def origins(model: Predictor, text: str, context: dict[str, str]) -> dict[int, list[tuple[str, ...]]]:
     """The origins of each known term of a folded text, by its row, as words or context; without character n-grams."""
     found: dict[int, list[tuple[str, ...]]] = defaultdict(list)
@@ -57,7 +57,7 @@ def origins(model: Predictor, text: str, context: dict[str, str]) -> dict[int, l
                 found[row].append((pair,))
     return found
 
-# %% ../../nbs/model/06_explain.ipynb #cbcf6275
+# %% ../../nbs/model/06_explain.ipynb #4e2aad4c
 def of_ngrams(model: Predictor, text: str, one: int, two: int) -> Iterator[tuple[tuple[str, ...], float]]:
     """What the character n-grams of each word of a folded text add for intent `one` over `two`."""
     times = Counter(text.split())
@@ -69,7 +69,7 @@ def of_ngrams(model: Predictor, text: str, one: int, two: int) -> Iterator[tuple
         lead = values[word].dot(model._weights[at, one] - model._weights[at, two])
         yield tuple(part[0]) or (word,), float(lead) / length
 
-# %% ../../nbs/model/06_explain.ipynb #db18247b
+# %% ../../nbs/model/06_explain.ipynb #b438444c
 def term_shares(model: Predictor, text: str, context: dict[str, str], one: int, two: int) -> dict[str, float]:
     """What each word of a text and each context value adds to the log odds of intent `one` over `two`."""
     folded = text.lower()
@@ -85,7 +85,7 @@ def term_shares(model: Predictor, text: str, context: dict[str, str], one: int, 
             found[part] = found.get(part, 0.0) + share / len(parts)
     return found
 
-# %% ../../nbs/model/06_explain.ipynb #2e80d93f
+# %% ../../nbs/model/06_explain.ipynb #62bfd3ad
 @dataclass(frozen=True)
 class Explanation:
     """Why one intent and not another: what each word and each context value adds to the log odds, most first.
@@ -109,7 +109,7 @@ class Explanation:
         head = f"{self.intent} ({self.confidence:.3f}) rather than {self.other} ({self.other_confidence:.3f}), log odds:"
         return "\n".join([head, *lines, f"{sum(push for _, push in self.pushes) + self.usual:+7.2f}  in all"])
 
-# %% ../../nbs/model/06_explain.ipynb #d2e7ec6b
+# %% ../../nbs/model/06_explain.ipynb #fffe799b
 def explain(model: Predictor, text: str, context: dict[str, str] | None = None, intent: str = "",
             other: str = "") -> Explanation:
     """Why the model says `intent` (default: its answer) and not `other` (default: the best of the rest).
