@@ -65,7 +65,7 @@ class Trial:
         """The settings that differ from those of `now`."""
         return {name: getattr(self.model, name) for name in CHOICES if getattr(self.model, name) != getattr(now, name)}
 
-# %% ../../nbs/model/09_search.ipynb #f370ea4f
+# %% ../../nbs/model/09_search.ipynb #51d4d666
 def try_fold(number: int, fold: int, frame, folds: np.ndarray, context: list[str], model: _settings.Model,
              encoder: Encoder | None) -> tuple[int, int, np.ndarray, float]:
     """Train trial `number` without one fold and ask it about that fold: number, fold, which rows were right, seconds."""
@@ -80,7 +80,7 @@ def try_fold(number: int, fold: int, frame, folds: np.ndarray, context: list[str
         right = np.zeros(len(asked), bool)
     return number, fold, right, time.perf_counter() - started
 
-# %% ../../nbs/model/09_search.ipynb #a839f575
+# %% ../../nbs/model/09_search.ipynb #edecb6d1
 def as_line(value) -> str:
     """A value as settings.ini writes it."""
     return " ".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)
@@ -93,7 +93,7 @@ def point(trial: Trial, now: _settings.Model, groups: dict[int, np.ndarray]) -> 
     return {"settings": named or "(now)", "folds": len(trial.right), "value": score.value, "low": score.low,
             "high": score.high, "n": score.n, "seconds": round(trial.seconds, 2)}
 
-# %% ../../nbs/model/09_search.ipynb #5fef859b
+# %% ../../nbs/model/09_search.ipynb #58b379a6
 @dataclass(frozen=True)
 class Found:
     """All trials, the present settings first; `complete` says whether the time was enough for all of them."""
@@ -132,7 +132,7 @@ def deal(units: np.ndarray, folds: int) -> np.ndarray:
     """The fold of each row, by digits of its unit that decide nothing else."""
     return ((units // np.uint64(10_000)) % np.uint64(folds)).astype(int)
 
-# %% ../../nbs/model/09_search.ipynb #813022da
+# %% ../../nbs/model/09_search.ipynb #64067369
 def refuse_few_rows(frame, of_row: np.ndarray, folds: int) -> None:
     """Raise InputError when a fold has no row, or leaves fewer than two intents to train on."""
     least = min(frame.loc[of_row != fold, "intent"].nunique() for fold in range(folds))
@@ -140,7 +140,7 @@ def refuse_few_rows(frame, of_row: np.ndarray, folds: int) -> None:
         raise InputError(f"{len(frame):,} training rows in {folds} folds leave {least} intents in one", "two intents or more",
                          "take fewer folds, or add rows")
 
-# %% ../../nbs/model/09_search.ipynb #e3fac803
+# %% ../../nbs/model/09_search.ipynb #2bceab82
 def try_all(trials: list[Trial], tasks: list[tuple[int, int]], rows: tuple, encoder, run: Callable, deadline: float,
             tell: Callable[[Trial], None]) -> bool:
     """Try (trial, fold) tasks until the deadline; whether the time was enough. `rows`: frame, fold of each row, context."""
@@ -157,7 +157,7 @@ def try_all(trials: list[Trial], tasks: list[tuple[int, int]], rows: tuple, enco
         tell(trials[number])
     return done == len(tasks)
 
-# %% ../../nbs/model/09_search.ipynb #9484115f
+# %% ../../nbs/model/09_search.ipynb #287cb8df
 def search(frame, context: list[str], model: _settings.Model, tries: int = 20, folds: int = 4, minutes: float = 10.0,
            workers: str = "1", encoder: Encoder | None = None, tell: Callable[[Trial], None] = lambda trial: None,
            folder: Path | None = None) -> Found:
@@ -183,7 +183,7 @@ def search(frame, context: list[str], model: _settings.Model, tries: int = 20, f
                         "allow more: --minutes")
     return Found(trials, {fold: units[of_row == fold] for fold in range(folds)}, complete)
 
-# %% ../../nbs/model/09_search.ipynb #3eb3f7d3
+# %% ../../nbs/model/09_search.ipynb #66376cfc
 def with_values(text: str, section: str, values: dict[str, object]) -> str:
     """The text of a settings file with new values in one section, which is added at the end when it is missing."""
     head = re.search(rf"^\[{re.escape(section)}\][^\n]*\n?", text, re.MULTILINE)
@@ -203,7 +203,7 @@ def with_values(text: str, section: str, values: dict[str, object]) -> str:
             body = f"{line}\n{body}"
     return text[:start] + body + text[end:]
 
-# %% ../../nbs/model/09_search.ipynb #17864b16
+# %% ../../nbs/model/09_search.ipynb #6adac1f7
 def checked_values(text: str, section: str, values: dict[str, object]) -> str:
     """`with_values`; raises InputError where that would lose or double a setting."""
     written = with_values(text, section, values)
