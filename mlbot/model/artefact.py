@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SCHEMA', 'MANIFEST', 'VOCABULARY', 'WEIGHTS', 'ENCODER', 'TOKENS', 'STATIC', 'VIEWS', 'MOST_BYTES', 'MOST_INTENTS',
-           'MOST_COLUMNS', 'LONGEST_NAME', 'MOST_CHARACTERS', 'POINTER', 'Artefact', 'as_json', 'build_artefact',
-           'write_artefact', 'read_file', 'parse_json', 'is_names', 'is_lengths', 'is_within', 'check_facts',
-           'shapes_of', 'check_artefact', 'is_name', 'read_artefact', 'find_model']
+           'MOST_COLUMNS', 'LONGEST_NAME', 'MOST_CHARACTERS', 'POINTER', 'as_json', 'Artefact', 'is_name',
+           'build_artefact', 'write_artefact', 'read_file', 'parse_json', 'is_names', 'is_lengths', 'is_within',
+           'check_facts', 'shapes_of', 'check_artefact', 'read_weights', 'read_artefact', 'find_model']
 
 # %% ../../nbs/model/00_artefact.ipynb #bb1208fa
 import hashlib
@@ -21,6 +21,11 @@ from safetensors.numpy import load as load_tensors, save as save_tensors
 from ..errors import InputError
 from ..files import flush, folder_beside
 from ..settings import LONGEST_GRAM
+
+# %% ../../nbs/model/00_artefact.ipynb #ebe0b332
+def as_json(value) -> bytes:
+    """`value` as JSON bytes, the same for equal values."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode() + b"\n"
 
 # %% ../../nbs/model/00_artefact.ipynb #f493be93
 SCHEMA = 3  # 1 weighed repeated terms otherwise, 2 had other names of views
@@ -46,10 +51,10 @@ class Artefact:
         """The first 12 hex digits of the digest of the manifest, which holds the digests of the other files."""
         return hashlib.sha256(as_json(self.manifest)).hexdigest()[:12]
 
-# %% ../../nbs/model/00_artefact.ipynb #ebe0b332
-def as_json(value) -> bytes:
-    """`value` as JSON bytes, the same for equal values."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode() + b"\n"
+# %% ../../nbs/model/00_artefact.ipynb #d14a64d9
+def is_name(name: str) -> bool:
+    """Whether a word is the name of a model: 12 hex digits."""
+    return isinstance(name, str) and len(name) == 12 and set(name) <= set("0123456789abcdef")
 
 # %% ../../nbs/model/00_artefact.ipynb #be89197b
 def build_artefact(intents: list[str], context: list[str], vocabulary: dict[str, list[str]],
@@ -70,7 +75,7 @@ def build_artefact(intents: list[str], context: list[str], vocabulary: dict[str,
 
 # %% ../../nbs/model/00_artefact.ipynb #9a68c217
 def write_artefact(artefact: Artefact, folder: Path, replace: bool = False) -> Path:
-    """Write an artefact as `folder`, in one step. A folder that is already there is left as it is, or replaced."""
+    """Write an artefact as `folder`, in one step. A folder that is already there is kept, or replaced."""
     folder = Path(folder)
     if folder.exists() and replace:
         shutil.rmtree(folder)
@@ -93,8 +98,11 @@ def write_artefact(artefact: Artefact, folder: Path, replace: bool = False) -> P
     return folder
 
 # %% ../../nbs/model/00_artefact.ipynb #7b6f596f
+MOST_BYTES = 4 << 30  # of one file
+
+
 def read_file(folder: Path, name: str, sha256: str | None) -> bytes:
-    """The bytes of one file of an artefact; InputError when it is missing or its digest differs."""
+    """The bytes of one file of an artefact. Raises InputError when it is missing or its digest differs."""
     try:
         if not (folder / name).is_file():  # a pipe would wait for ever
             raise FileNotFoundError
@@ -109,9 +117,9 @@ def read_file(folder: Path, name: str, sha256: str | None) -> bytes:
                          "restore the folder, or release again: mlbot run", str(folder))
     return data
 
-# %% ../../nbs/model/00_artefact.ipynb #0126b1e1
+# %% ../../nbs/model/00_artefact.ipynb #782015ff
 def parse_json(data: bytes, place: str) -> dict:
-    """JSON bytes as a dict; InputError for anything else."""
+    """JSON bytes as a dict. Raises InputError for anything else."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -120,25 +128,24 @@ def parse_json(data: bytes, place: str) -> dict:
         raise InputError("no JSON object", "a file that mlbot wrote", "release again: mlbot run", place)
     return value
 
-# %% ../../nbs/model/00_artefact.ipynb #8aee409c
-MOST_BYTES = 4 << 30  # of one file
+# %% ../../nbs/model/00_artefact.ipynb #ef2e2a89
 MOST_INTENTS, MOST_COLUMNS, LONGEST_NAME, MOST_CHARACTERS = 100_000, 1_000, 1_000, 1_000_000
 
 
 def is_names(value, most: int | None = None, longest: int | None = None) -> bool:
-    """Whether a value is a list of different strings: `most` of them, `longest` characters each."""
+    """Whether a value is a list of different strings: at most `most` of them, of `longest` characters each."""
     fine = isinstance(value, list) and all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
     return fine and (most is None or len(value) <= most) and (longest is None or all(len(name) <= longest for name in value))
 
-
+# %% ../../nbs/model/00_artefact.ipynb #5b0419fe
 def is_lengths(value) -> bool:
-    """Whether a value is a shortest and a longest length of n-grams. A text is cut for each length, so they are bounded."""
+    """Whether a value is the shortest and the longest n-gram. A text is cut once for each length, so they are bounded."""
     fine = isinstance(value, list) and len(value) == 2 and all(type(n) is int for n in value)
     return fine and 0 < value[0] <= value[1] <= LONGEST_GRAM
 
-
+# %% ../../nbs/model/00_artefact.ipynb #c9b4f568
 def is_within(value, low: float, high: float, kind: type = float) -> bool:
-    """Whether a value is a number from `low` to `high`; `kind` int: a whole one. NaN is none, and so are true and false."""
+    """Whether a value is a number from `low` to `high`, a whole one with `kind` int. NaN and booleans are refused."""
     return type(value) in ((int,) if kind is int else (int, float)) and low <= value <= high
 
 # %% ../../nbs/model/00_artefact.ipynb #98f481a5
@@ -180,7 +187,7 @@ def shapes_of(artefact: Artefact) -> dict[str, tuple[int, ...]]:
             shapes |= {"codes": (len(vocabulary[STATIC]), width), "scales": (len(vocabulary[STATIC]),)}
     return shapes
 
-# %% ../../nbs/model/00_artefact.ipynb #9524e0ed
+# %% ../../nbs/model/00_artefact.ipynb #a2b152cf
 def check_artefact(artefact: Artefact, place: str) -> None:
     """Raise InputError unless the parts of an artefact fit each other and all weights are finite."""
     weights = artefact.weights
@@ -193,10 +200,16 @@ def check_artefact(artefact: Artefact, place: str) -> None:
     if (weights["idf"] <= 0).any():
         raise InputError("idf holds values of 0 or less", "positive numbers", "train again", place)
 
-# %% ../../nbs/model/00_artefact.ipynb #d14a64d9
-def is_name(name: str) -> bool:
-    """Whether a word is the name of a model: 12 hex digits."""
-    return isinstance(name, str) and len(name) == 12 and set(name) <= set("0123456789abcdef")
+# %% ../../nbs/model/00_artefact.ipynb #f1729050
+def read_weights(folder: Path, sha256: str) -> dict[str, np.ndarray]:
+    """The arrays of an artefact by name. Raises InputError when the file is missing, damaged or of another format."""
+    try:
+        return load_tensors(read_file(folder, WEIGHTS, sha256))
+    except InputError:
+        raise
+    except Exception as problem:  # safetensors raises its own kind
+        raise InputError(f"{WEIGHTS} cannot be read ({problem})", "a safetensors file", "release again",
+                         str(folder)) from None
 
 # %% ../../nbs/model/00_artefact.ipynb #529c8310
 def read_artefact(folder: Path) -> Artefact:
@@ -210,13 +223,7 @@ def read_artefact(folder: Path) -> Artefact:
                          "release again: mlbot run, or install the version of mlbot that wrote it", str(folder))
     digests = manifest["sha256"]
     vocabulary = parse_json(read_file(folder, VOCABULARY, digests.get(VOCABULARY, "")), f"{folder}/{VOCABULARY}")
-    try:
-        weights = load_tensors(read_file(folder, WEIGHTS, digests.get(WEIGHTS, "")))
-    except InputError:
-        raise
-    except Exception as problem:  # safetensors raises its own kind
-        raise InputError(f"{WEIGHTS} cannot be read ({problem})", "a safetensors file", "release again",
-                         str(folder)) from None
+    weights = read_weights(folder, digests.get(WEIGHTS, ""))
     check_facts(manifest, vocabulary, str(folder))
     files = {name: read_file(folder, name, digests[name]) for name in (ENCODER, TOKENS) if name in digests}
     artefact = Artefact(manifest, vocabulary, weights, files)
@@ -231,7 +238,10 @@ POINTER = "champion"
 
 
 def find_model(path: Path) -> Path:
-    """The folder of a model: `path` itself, or the champion when `path` is a folder of models."""
+    """The folder of a model: `path` itself, or the champion when `path` is a folder of models.
+
+    Raises InputError when neither is there.
+    """
     path = Path(path)
     if (path / MANIFEST).is_file():
         return path

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['GOLDEN', 'CLOSE', 'CANARY', 'LONGEST_REST', 'HANGS', 'AGAIN', 'golden_file', 'write_golden', 'is_golden',
-           'read_golden', 'check_golden', 'evidence', 'Canary', 'canary_in', 'read_canary', 'set_canary',
-           'put_on_trial', 'moment', 'is_chosen', 'Repeated', 'Live', 'words_of', 'read_pointer', 'released_names',
-           'let_ship', 'promote', 'previous']
+           'read_golden', 'check_golden', 'evidence', 'Canary', 'canary_in', 'read_canary', 'set_canary', 'moment',
+           'put_on_trial', 'is_chosen', 'rest_after', 'Attempts', 'Repeated', 'words_of', 'read_pointer',
+           'load_checked', 'fall_back', 'Answering', 'Live', 'released_names', 'let_ship', 'promote', 'previous']
 
 # %% ../../nbs/model/11_rollout.ipynb #5a373747
 import json
@@ -42,12 +42,12 @@ CLOSE = 1e-3  # of a probability
 
 
 def golden_file(models: Path, name: str) -> Path:
-    """Where the golden answers of a model are."""
+    """Where the golden answers of a model are kept."""
     return models / GOLDEN / f"{name}.json"
 
-
+# %% ../../nbs/model/11_rollout.ipynb #2fb2b2ea
 def write_golden(models: Path, model: Predictor, rows, most: int = 20) -> None:
-    """Write down what a model answers to the first rows of a table with `text` and context columns."""
+    """Record what a model answers to the first rows of a table with `text` and context columns."""
     asked = rows.head(most)
     contexts = [{name: str(row[name]) for name in model.context if name in row} for row in asked.to_dict("records")]
     answers = [(text, context, model.predict(text, **context)) for text, context in zip(asked["text"], contexts, strict=True)]
@@ -55,14 +55,14 @@ def write_golden(models: Path, model: Predictor, rows, most: int = 20) -> None:
               for text, context, answer in answers]
     write_atomic(golden_file(models, model.name), lambda file: json.dump(golden, file, ensure_ascii=False, indent=1))
 
-
+# %% ../../nbs/model/11_rollout.ipynb #02c495eb
 def is_golden(told) -> bool:
     """Whether a value is one golden answer."""
     kinds = {"text": str, "context": dict, "intent": str, "confidence": (int, float)}
     fine = isinstance(told, dict) and all(isinstance(told.get(name), kind) for name, kind in kinds.items())
     return fine and all(isinstance(value, str) for value in told["context"].values())
 
-
+# %% ../../nbs/model/11_rollout.ipynb #473976d3
 def read_golden(file: Path) -> list[dict]:
     """The golden answers of a file; none where there is no file. Raises InputError when they cannot be read."""
     try:
@@ -74,9 +74,9 @@ def read_golden(file: Path) -> list[dict]:
                          "release again: mlbot run; or take them over: mlbot models --pull", str(file))
     return golden
 
-
+# %% ../../nbs/model/11_rollout.ipynb #0884462d
 def check_golden(models: Path, model: Predictor) -> int:
-    """Ask for the golden answers, which also warms the model up; how many there are. Raises InputError when one differs."""
+    """Ask for the golden answers, which also warms the model up; returns their number. Raises InputError when one differs."""
     file = golden_file(models, model.name)
     golden = read_golden(file)
     for number, told in enumerate(golden, 1):
@@ -88,9 +88,6 @@ def check_golden(models: Path, model: Predictor) -> int:
     return len(golden)
 
 # %% ../../nbs/model/11_rollout.ipynb #bd4dc4dd
-CANARY = "canary"
-
-
 def evidence(b: int, c: int) -> float:
     """How strongly `b` messages that only the champion got right, and `c` that only the canary did, speak against the canary.
 
@@ -107,7 +104,7 @@ def evidence(b: int, c: int) -> float:
 # %% ../../nbs/model/11_rollout.ipynb #37e60240
 @dataclass(frozen=True)
 class Canary:
-    """A model on trial: it answers `share` of the conversations, as a shadow none (0). `since` in seconds since 1970."""
+    """A model on trial: it answers `share` of the conversations; 0 makes it a shadow. `since` in seconds since 1970."""
     model: str
     share: float
     since: float
@@ -115,7 +112,7 @@ class Canary:
 
 
 def canary_in(told) -> Canary | None:
-    """A trial as JSON holds it; None for what is none."""
+    """The trial that JSON holds; None for anything else."""
     try:
         found = Canary(**told)
     except TypeError:
@@ -124,15 +121,18 @@ def canary_in(told) -> Canary | None:
     fine = is_name(found.model) and numbers and isinstance(found.who, str)
     return found if fine and 0 <= found.share <= 1 and 0 <= found.since < math.inf else None
 
+# %% ../../nbs/model/11_rollout.ipynb #86c619ce
+CANARY = "canary"
+
 
 def read_canary(models: Path) -> Canary | None:
-    """The model on trial, None when there is none or its file cannot be read."""
+    """The model on trial; None when there is none or its file cannot be read."""
     try:
         return canary_in(json.loads((models / CANARY).read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError):
         return None
 
-
+# %% ../../nbs/model/11_rollout.ipynb #e5462a86
 def set_canary(models: Path, canary: Canary | None) -> None:
     """Put a model on trial, or end the trial."""
     if canary is None:
@@ -140,56 +140,53 @@ def set_canary(models: Path, canary: Canary | None) -> None:
     else:
         write_atomic(models / CANARY, lambda file: json.dump(asdict(canary), file))
 
+# %% ../../nbs/model/11_rollout.ipynb #7ede0893
+def moment() -> str:
+    """Now, as history and judgements write it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
 
+# %% ../../nbs/model/11_rollout.ipynb #cf9ad0bf
 def put_on_trial(artefact: Artefact, models: Path, share: float, who: str, judgement: dict, now: float | None = None) -> None:
     """Store a judged model and let it answer a share of the conversations; the champion stays."""
     write_artefact(artefact, models / artefact.name)
     keep_judgement(models, artefact.name, judgement, moment())
     set_canary(models, Canary(artefact.name, share, time.time() if now is None else now, who))
 
-
-def moment() -> str:
-    """Now, as history and judgements say it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-
-
+# %% ../../nbs/model/11_rollout.ipynb #c595342d
 def is_chosen(about: str, share: float) -> bool:
     """Whether a conversation belongs to the share that a canary answers; the same for all its messages."""
     return int.from_bytes(sha256(about.encode()).digest()[:8], "big") / 2 ** 64 < share
 
-# %% ../../nbs/model/11_rollout.ipynb #01287053
+# %% ../../nbs/model/11_rollout.ipynb #77e98d3b
 LONGEST_REST, HANGS = 60.0, 120.0  # seconds
 
 
-class Repeated:
-    """Work in the background, every so many seconds, in a thread of its own. `failed` is told of each error.
+def rest_after(failures: int, every: float) -> float:
+    """Seconds until a task that runs every `every` seconds is tried again: more after each failure."""
+    return min(max(LONGEST_REST, every), every * 2 ** min(failures, 16))
 
-    `hangs`: seconds after which work that has not come back is an alert.
+# %% ../../nbs/model/11_rollout.ipynb #a72f3716
+class Attempts:
+    """A task that may fail, and what came of its calls. `failed` is told of each error.
+
+    `hangs`: seconds after which a call that has not returned raises an alert.
     """
 
-    def __init__(self, name: str, work: Callable[[], object], every: float,
-                 failed: Callable[[BaseException], None] = lambda problem: None, hangs: float = HANGS,
-                 clock: Callable[[], float] = time.monotonic):
+    def __init__(self, name: str, work: Callable[[], object], every: float, failed: Callable[[BaseException], None],
+                 hangs: float, clock: Callable[[], float]):
         self.name, self.work, self.every, self.failed, self.hangs, self.clock = name, work, every, failed, hangs, clock
-        self.failures, self.problem, self._begun, self._started = 0, "", None, False
-        self._stop = threading.Event()
-        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.failures, self.problem, self._begun = 0, "", None
 
     @property
     def alert(self) -> str:
-        """What is wrong with it, without what it was about; '' when nothing is."""
+        """What is wrong, without what the task was about; '' when nothing is."""
         begun = self._begun
         if begun is not None and self.clock() - begun > self.hangs:
             return f"{self.name} has not come back for {self.clock() - begun:.0f} s"
         return f"{self.name} failed {self.failures} times in a row ({self.problem})" if self.failures else ""
 
-    @property
-    def rest(self) -> float:
-        """Seconds until it is done again: more after each failure."""
-        return min(max(LONGEST_REST, self.every), self.every * 2 ** min(self.failures, 16))
-
     def once(self) -> bool:
-        """Do it once; whether it went well. Nothing is raised: there is nobody in a thread who could take it."""
+        """Do it once; whether it went well. Nothing is raised, because nobody in a thread could catch it."""
         self._begun = self.clock()
         try:
             self.work()
@@ -202,90 +199,80 @@ class Repeated:
             self._begun = None
         return not self.failures
 
+# %% ../../nbs/model/11_rollout.ipynb #01287053
+class Repeated(Attempts):
+    """A task that runs every `every` seconds in a thread of its own."""
+
+    def __init__(self, name: str, work: Callable[[], object], every: float,
+                 failed: Callable[[BaseException], None] = lambda problem: None, hangs: float = HANGS,
+                 clock: Callable[[], float] = time.monotonic):
+        super().__init__(name, work, every, failed, hangs, clock)
+        self._started, self._stop = False, threading.Event()
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def rest(self) -> float:
+        """Seconds until the next call: more after each failure."""
+        return rest_after(self.failures, self.every)
+
     def _run(self) -> None:
         while not self._stop.wait(self.rest if self._started else 0.0):
             self._started = True
             self.once()
 
     def start(self, at_once: bool = False) -> None:
-        """Begin, at once or after the first rest."""
+        """Begin, at once or after the first pause."""
         self._started = not at_once
         self.thread.start()
 
     def stop(self, seconds: float = 0.0) -> None:
-        """End, and wait so long for what is under way."""
+        """End, and wait at most `seconds` for a call under way."""
         self._stop.set()
         if self.thread.is_alive() and seconds:
             self.thread.join(seconds)
 
-# %% ../../nbs/model/11_rollout.ipynb #232f2b9c
-class Live:
-    """The models that answer now. `current` is None until there is one.
+# %% ../../nbs/model/11_rollout.ipynb #b39d1739
+def words_of(problem: Exception) -> str:
+    """An error in words, for an alert."""
+    return problem.found if isinstance(problem, InputError) else f"{type(problem).__name__}: {problem}"
 
-    `problems` says what is wrong: code > words. Codes are for everybody, words for whoever runs the service. `changed` is
-    called after each look that changed something, in the thread that follows.
-    """
+# %% ../../nbs/model/11_rollout.ipynb #1002f039
+def read_pointer(models: Path) -> str:
+    """The name of the champion, '' while there is none."""
+    try:
+        return (models / POINTER).read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""
 
-    def __init__(self, models: Path, every: float = 0.5, changed: Callable[[], None] = lambda: None):
-        self.models, self.every, self.changed = Path(models), every, changed
-        self.work = Repeated("live", self.follow, every)
+# %% ../../nbs/model/11_rollout.ipynb #d6318d17
+def load_checked(models: Path, name: str) -> Predictor:
+    """A model by name, checked and warmed up. Raises InputError when it is missing, damaged or answers differently."""
+    if not is_name(name):
+        raise InputError(f"{name[:40]!r} is no name of a model", "12 hex digits", "see mlbot models", str(models))
+    model = Predictor(read_artefact(models / name))
+    check_golden(models, model)
+    return model
+
+# %% ../../nbs/model/11_rollout.ipynb #4ef066be
+def fall_back(models: Path, broken: str, load: Callable[[str], Predictor]) -> Predictor | None:
+    """The last released model that was judged and that `load` can load, when the champion, `broken`, does not load."""
+    for entry in reversed(history(models)):
+        name = str(entry["model"])
+        there = name != broken and is_name(name) and (models / name / MANIFEST).is_file()
+        if there and stored_judgement(models, name):
+            with suppress(Exception):  # the one before it may be whole
+                return load(name)
+    return None
+
+# %% ../../nbs/model/11_rollout.ipynb #8ab885b0
+class Answering:
+    """The models that answer now: `current`, None until there is one, and the `canary` of a `trial`."""
+
+    def __init__(self, models: Path):
+        self.models = Path(models)
         self.current: Predictor | None = None
         self.canary: Predictor | None = None
         self.trial: Canary | None = None
-        self.problems: dict[str, str] = {}
-        self.swaps = 0
-        self._seen: tuple[str, str] | None = None
-        self._again = 0.0
-
-    @property
-    def alert(self) -> str:
-        """What is wrong, in words; '' when nothing is."""
-        return "; ".join(self.problems.values())
-
-    def load(self, name: str) -> Predictor:
-        """A model by name, checked and warmed up. Raises InputError when it is missing, damaged or answers otherwise."""
-        if not is_name(name):
-            raise InputError(f"{name[:40]!r} is no name of a model", "12 hex digits", "see mlbot models", str(self.models))
-        model = Predictor(read_artefact(self.models / name))
-        check_golden(self.models, model)
-        return model
-
-    def follow(self) -> bool:
-        """Look once; whether anything has changed. What cannot be loaded changes nothing but `alert`, and is tried again."""
-        pointer, self.trial = read_pointer(self.models), read_canary(self.models)
-        seen = (pointer, self.trial.model if self.trial else "")
-        if seen == self._seen and (not self.alert or time.monotonic() < self._again):
-            return False
-        self._seen, self._again, problems = seen, time.monotonic() + AGAIN, {}
-        try:
-            if pointer and (self.current is None or pointer != self.current.name):
-                self.current, self.swaps = self.load(pointer), self.swaps + 1
-            elif not pointer and self.current is None:
-                problems["no_model"] = "there is no model yet"
-        except Exception as problem:  # whatever is wrong with a file, what answers now goes on
-            problems["model_refused"] = f"{words_of(problem)}; model {self.current.name if self.current else 'none'} goes on"
-            self.current = self.current or self.fall_back(pointer)
-        try:
-            if not self.trial or self.canary is None or self.canary.name != self.trial.model:
-                self.canary = self.load(self.trial.model) if self.trial else None
-        except Exception as problem:
-            self.canary = None
-            problems["canary_refused"] = f"the canary is not tried: {words_of(problem)}"
-        self.problems = problems
-        self.changed()
-        return True
-
-    def fall_back(self, broken: str) -> Predictor | None:
-        """The last released model that was judged and loads, when the champion does not."""
-        for entry in reversed(history(self.models)):
-            name = str(entry["model"])
-            there = name != broken and is_name(name) and (self.models / name / MANIFEST).is_file()
-            if there and stored_judgement(self.models, name):
-                try:
-                    return self.load(name)
-                except Exception:  # the one before it may be whole
-                    continue
-        return None
 
     def model_for(self, about: str) -> Predictor:
         """The model that answers a conversation. Raises InputError while there is none."""
@@ -298,8 +285,68 @@ class Live:
         """Of champion and canary the one that does not answer, while there is a trial."""
         return next((model for model in (self.current, self.canary) if self.canary and model and model.name != name), None)
 
+# %% ../../nbs/model/11_rollout.ipynb #232f2b9c
+AGAIN = 5.0  # seconds until a model that could not be loaded is tried again
+
+
+class Live(Answering):
+    """The models that answer now, following the files of the registry.
+
+    `problems` says what is wrong: code > words. Codes are for everybody, words for the operator of the service. `changed` is
+    called after each look that changed something, in the thread that follows.
+    """
+
+    def __init__(self, models: Path, every: float = 0.5, changed: Callable[[], None] = lambda: None):
+        super().__init__(models)
+        self.every, self.changed, self.swaps = every, changed, 0
+        self.work = Repeated("live", self.follow, every)
+        self.problems: dict[str, str] = {}
+        self._seen: tuple[str, str] | None = None
+        self._again = 0.0
+
+    @property
+    def alert(self) -> str:
+        """What is wrong, in words; '' when nothing is."""
+        return "; ".join(self.problems.values())
+
+    def load(self, name: str) -> Predictor:
+        """A model by name, checked and warmed up. Raises InputError when it is missing, damaged or answers differently."""
+        return load_checked(self.models, name)
+
+    def follow(self) -> bool:
+        """Look once; whether anything has changed. A model that cannot be loaded only changes `alert`, and is tried again."""
+        pointer, self.trial = read_pointer(self.models), read_canary(self.models)
+        seen = (pointer, self.trial.model if self.trial else "")
+        if seen == self._seen and (not self.alert or time.monotonic() < self._again):
+            return False
+        self._seen, self._again = seen, time.monotonic() + AGAIN
+        self.problems = {**self._follow_champion(pointer), **self._follow_canary()}
+        self.changed()
+        return True
+
+    def _follow_champion(self, pointer: str) -> dict[str, str]:
+        try:
+            if pointer and (self.current is None or pointer != self.current.name):
+                self.current, self.swaps = self.load(pointer), self.swaps + 1
+            elif not pointer and self.current is None:
+                return {"no_model": "there is no model yet"}
+        except Exception as problem:  # whatever is wrong with a file, the present model goes on
+            refused = f"{words_of(problem)}; model {self.current.name if self.current else 'none'} goes on"
+            self.current = self.current or fall_back(self.models, pointer, self.load)
+            return {"model_refused": refused}
+        return {}
+
+    def _follow_canary(self) -> dict[str, str]:
+        try:
+            if not self.trial or self.canary is None or self.canary.name != self.trial.model:
+                self.canary = self.load(self.trial.model) if self.trial else None
+        except Exception as problem:
+            self.canary = None
+            return {"canary_refused": f"the canary is not tried: {words_of(problem)}"}
+        return {}
+
     def start(self, failed: Callable[[Exception], None] = lambda problem: None) -> None:
-        """Follow in a thread of its own, until `stop`. A folder that cannot be read now may be read later."""
+        """Follow in a thread, until `stop`. A folder that cannot be read now may be read later."""
         self.work.failed, self.work.every = failed, self.every
         self.work.once()
         self.work.start()
@@ -308,36 +355,20 @@ class Live:
         """End the thread."""
         self.work.stop()
 
-
-AGAIN = 5.0  # seconds after which what could not be loaded is tried again
-
-
-def words_of(problem: Exception) -> str:
-    """What went wrong, in words."""
-    return problem.found if isinstance(problem, InputError) else f"{type(problem).__name__}: {problem}"
-
-
-def read_pointer(models: Path) -> str:
-    """The name of the champion, '' while there is none."""
-    try:
-        return (models / POINTER).read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""
-
-# %% ../../nbs/model/11_rollout.ipynb #821573d8
+# %% ../../nbs/model/11_rollout.ipynb #387f776d
 def released_names(models: Path) -> list[str]:
-    """Names of the models that are stored, those of the history first, in its order."""
+    """Names of the stored models: those of the history first, in its order."""
     told = [entry["model"] for entry in history(models)]
     stored = [folder.name for folder in sorted(models.glob("*")) if is_name(folder.name) and (folder / MANIFEST).is_file()]
     return [name for name in dict.fromkeys([*told, *stored]) if name in stored]
 
-
+# %% ../../nbs/model/11_rollout.ipynb #9ce37736
 def let_ship(models: Path, name: str, facts: dict) -> dict:
-    """Keep that a person lets a model ship that has no green verdict, or one by ended waivers. Returns facts for the history.
+    """Record that a person lets a model ship without a green verdict, or with ended waivers. Returns facts for the history.
 
-    `facts`: who and why. Raises InputError for a model that does not load.
+    `facts`: who and why. Raises InputError when one is missing, and for a model that does not load.
     """
-    Live(models).load(name)
+    load_checked(models, name)
     if not str(facts.get("who", "")).strip() or not str(facts.get("why", "")).strip():
         raise InputError(f"nobody answers for model {name}, or gives no reason", "who and why, for its history",
                          f"mlbot promote {name} --unjudged --who NAME --why REASON")
@@ -346,15 +377,15 @@ def let_ship(models: Path, name: str, facts: dict) -> dict:
     keep_judgement(models, name, {**record, **(read_judgement(models, name) or {}), "unjudged": record["unjudged"]}, moment())
     return {**facts, "unjudged": True}
 
-
+# %% ../../nbs/model/11_rollout.ipynb #0f805d87
 def promote(models: Path, name: str, facts: dict, expected: str | None = None, day: date | None = None) -> str:
-    """Make a stored model the champion; its name before. `facts`: who and why.
+    """Make a stored model the champion; returns the name of the one before. `facts`: who and why.
 
     `expected`: the champion that the caller believes to replace. `day`: waivers that its verdict rests on must hold on it.
     Raises InputError when the champion is another by now, for a model that is not there, and for one that does not load or
-    answers otherwise than when it was released; NoVerdict for a model of which no green verdict is kept (`let_ship`).
+    answers differently than when it was released; NoVerdict for a model without a green verdict (`let_ship`).
     """
-    Live(models).load(name)
+    load_checked(models, name)
     refuse_unjudged(models, name, day)
     with only_one(models):
         before = read_pointer(models)
@@ -364,7 +395,7 @@ def promote(models: Path, name: str, facts: dict, expected: str | None = None, d
         write_atomic(models / POINTER, lambda file: file.write(name + "\n"))
     return before
 
-
+# %% ../../nbs/model/11_rollout.ipynb #e8ca86db
 def previous(models: Path) -> str:
     """The champion before the present one. Raises InputError when there was none."""
     now = read_pointer(models)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SAMPLE', 'MOST_TERMS', 'CHECKED', 'BUCKETS', 'CHUNK', 'Chunks', 'MARGIN', 'STEP', 'BATCH', 'scrambled', 'Census',
-           'take_census', 'Table', 'Dealt', 'joined', 'deal', 'passes_for', 'batches', 'descend', 'Fitted', 'cut_views',
-           'numbers_of', 'fit_many']
+           'take_census', 'Table', 'joined', 'numbers_of', 'Dealt', 'deal', 'passes_for', 'batches', 'descend',
+           'Fitted', 'cut_views', 'fit_many']
 
 # %% ../../nbs/model/03_sgd.ipynb #80108de1
 import tempfile
@@ -25,25 +25,25 @@ from ..text.clean import context_value, digest, folded
 # %% ../../nbs/model/03_sgd.ipynb #d608709c
 SAMPLE = 50_000  # rows that decide which terms are known
 MOST_TERMS = 100_000  # of a view
-CHECKED = 20_000  # rows at most that are not trained on, to say how sure the model may be
-BUCKETS = 64  # files into which rows are dealt, one in memory at a time
+CHECKED = 20_000  # held-out rows at most, to calibrate probabilities
+BUCKETS = 64  # files that rows are distributed to, one in memory at a time
 CHUNK = 20_000  # rows read at a time
 Chunks = Callable[[], Iterable]
 
 
 def scrambled(digests: np.ndarray) -> np.ndarray:
-    """Digests as numbers of 64 bits that say nothing about the side, which is a digest modulo 100 (Fibonacci hashing)."""
+    """Digests as 64-bit numbers that are independent of the side, which is a digest modulo 100 (Fibonacci hashing)."""
     return digests * np.uint64(0x9E3779B97F4A7C15)
 
 # %% ../../nbs/model/03_sgd.ipynb #69a4ec70
 @dataclass
 class Census:
-    """What the first pass over chunks finds: digests in their order, rows of each intent, and a sample as a frame."""
+    """The result of the first pass over chunks: digests in their order, rows of each intent, and a sample as a frame."""
     digests: np.ndarray
     counts: dict[str, int]
     sample: object
 
-
+# %% ../../nbs/model/03_sgd.ipynb #c127cd93
 def take_census(chunks: Chunks, columns: list[str]) -> Census:
     """Read all chunks, frames with `intent` and `columns`, once. The sample is the rows with the lowest scrambled digests."""
     import pandas as pd
@@ -59,17 +59,37 @@ def take_census(chunks: Chunks, columns: list[str]) -> Census:
         raise InputError("no rows", "chunks with rows", "hand over a function that starts from the first row each time")
     return Census(np.concatenate(digests), dict(counts), sample.nsmallest(SAMPLE, "rank").drop(columns="rank"))
 
-# %% ../../nbs/model/03_sgd.ipynb #dc8df10d
+# %% ../../nbs/model/03_sgd.ipynb #becb4385
 @dataclass
 class Table:
-    """Rows as numbers: a sparse table and, for each row, which intent is right."""
+    """Rows as numbers: a sparse table and, for each row, the code of the right intent."""
     terms: csr_matrix
     codes: np.ndarray
 
 
+def joined(parts: list[Table], columns: int) -> Table:
+    """Tables one below the other."""
+    if not parts:
+        return Table(csr_matrix((0, columns), dtype=np.float32), np.empty(0, int))
+    return Table(vstack([part.terms for part in parts]).tocsr(), np.concatenate([part.codes for part in parts]))
+
+# %% ../../nbs/model/03_sgd.ipynb #47dfc578
+def numbers_of(terms: Terms, context: list[str], factors: np.ndarray) -> Callable:
+    """A function from a frame to its sparse table, whose columns are multiplied by `factors`."""
+    def numbers(frame) -> csr_matrix:
+        columns = [[context_value(value) for value in frame[name]] for name in context]
+        pairs = zip(*columns, strict=True) if context else [()] * len(frame)
+        contexts = (dict(zip(context, row, strict=True)) for row in pairs)
+        at, values, ends = weigh_all(terms, zip(map(folded, frame["text"]), contexts, strict=True))
+        table = csr_matrix((values * factors[at], at, ends), shape=(len(frame), len(factors)))
+        table.sum_duplicates()
+        return table
+    return numbers
+
+# %% ../../nbs/model/03_sgd.ipynb #942ec492
 @dataclass
 class Dealt:
-    """Rows dealt into files of a folder, and those held back. `columns`: of the table; `rows`: dealt."""
+    """Rows in the files of a folder, and those held back. `columns`: of the table; `rows`: in files."""
     folder: Path
     columns: int
     rows: int = 0
@@ -86,14 +106,18 @@ class Dealt:
                 parts.append(Table(csr_matrix((values, at, ends), shape=(len(codes), self.columns)), codes))
         return joined(parts, self.columns)
 
+    def write(self, table: Table, mixed: np.ndarray, every: int, files: list) -> None:
+        """Append rows to `files` by their scrambled digests, `mixed`; one in `every` is held back."""
+        bucket, back = (mixed >> np.uint64(58)).astype(int), (mixed >> np.uint64(20)) % np.uint64(every) == 0
+        self.held.append(Table(table.terms[back], table.codes[back]))
+        for number in np.unique(bucket[~back]):
+            rows = np.flatnonzero((bucket == number) & ~back)
+            part = table.terms[rows]
+            for array in (part.data, part.indices, part.indptr, table.codes[rows]):
+                np.save(files[number], array)
+            self.rows += len(rows)
 
-def joined(parts: list[Table], columns: int) -> Table:
-    """Tables under each other."""
-    if not parts:
-        return Table(csr_matrix((0, columns), dtype=np.float32), np.empty(0, int))
-    return Table(vstack([part.terms for part in parts]).tocsr(), np.concatenate([part.codes for part in parts]))
-
-
+# %% ../../nbs/model/03_sgd.ipynb #c4eb3d5f
 def deal(chunks: Chunks, census: Census, numbers: Callable, intents: np.ndarray, columns: int, folder: Path,
          done: Callable[[str], None]) -> Dealt:
     """Write the rows of all chunks as numbers. `numbers`: from a frame to its sparse table."""
@@ -107,15 +131,7 @@ def deal(chunks: Chunks, census: Census, numbers: Callable, intents: np.ndarray,
                 raise InputError("the second pass finds other rows than the first", "the same rows each time",
                                  "hand over a function that starts from the first row each time")
             start += len(chunk)
-            table = Table(numbers(chunk), chunk["intent"].map(place).to_numpy())
-            bucket, back = (mixed >> np.uint64(58)).astype(int), (mixed >> np.uint64(20)) % np.uint64(every) == 0
-            dealt.held.append(Table(table.terms[back], table.codes[back]))
-            for number in np.unique(bucket[~back]):
-                rows = np.flatnonzero((bucket == number) & ~back)
-                part = table.terms[rows]
-                for array in (part.data, part.indices, part.indptr, table.codes[rows]):
-                    np.save(files[number], array)
-                dealt.rows += len(rows)
+            dealt.write(Table(numbers(chunk), chunk["intent"].map(place).to_numpy()), mixed, every, files)
             done(f"{start:,} of {len(census.digests):,} rows read")
     if start != len(census.digests):
         raise InputError(f"the second pass finds {start:,} rows", f"{len(census.digests):,}, as the first",
@@ -123,16 +139,16 @@ def deal(chunks: Chunks, census: Census, numbers: Callable, intents: np.ndarray,
     return dealt
 
 # %% ../../nbs/model/03_sgd.ipynb #6971fb5f
+def passes_for(rows: int) -> int:
+    """The number of passes over all rows: many rows say more in one pass than few in five."""
+    return max(1, min(5, -(-600_000 // max(rows, 1))))
+
+# %% ../../nbs/model/03_sgd.ipynb #1908a07d
 MARGIN, STEP, BATCH = 4.0, 0.2, 512
 
 
-def passes_for(rows: int) -> int:
-    """How often all rows are gone through: many rows say more in one pass than few in five."""
-    return max(1, min(5, -(-600_000 // max(rows, 1))))
-
-# %% ../../nbs/model/03_sgd.ipynb #8e5bb641
 def batches(dealt: Dealt, passes: int, seed: int) -> Iterator[tuple[int, Table]]:
-    """Every row once a pass, in batches, in an order that the seed decides."""
+    """Batches of rows, each row once in a pass, in an order that depends on the seed."""
     dice = np.random.default_rng(seed)
     for number in range(passes):
         for bucket in dice.permutation(BUCKETS):
@@ -142,9 +158,9 @@ def batches(dealt: Dealt, passes: int, seed: int) -> Iterator[tuple[int, Table]]
             for start in range(0, len(codes), BATCH):
                 yield number, Table(terms[start:start + BATCH], codes[start:start + BATCH])
 
-
+# %% ../../nbs/model/03_sgd.ipynb #8e5bb641
 def descend(dealt: Dealt, intents: int, seed: int, done: Callable[[str], None]) -> tuple[np.ndarray, np.ndarray]:
-    """Fit the dealt rows: weights, columns x intents, and bias."""
+    """Fit the rows in the files; returns weights, columns x intents, and bias."""
     weights, bias = np.zeros((dealt.columns, intents), np.float32), np.zeros(intents, np.float32)
     squares = np.full((dealt.columns, 1), 1e-12, np.float32)
     passes, seen = passes_for(dealt.rows), 0
@@ -169,10 +185,10 @@ def descend(dealt: Dealt, intents: int, seed: int, done: Callable[[str], None]) 
             done(f"pass {number + 1} of {passes} is done")
     return weights, bias
 
-# %% ../../nbs/model/03_sgd.ipynb #e54c6696
+# %% ../../nbs/model/03_sgd.ipynb #462e9309
 @dataclass
 class Fitted:
-    """What `fit_many` learns: the fitted views, the model, its intents, rows that it has not seen, and the census."""
+    """The result of `fit_many`: the fitted views, the model, its intents, held-out rows, and the census."""
     views: object
     weights: np.ndarray
     bias: np.ndarray
@@ -180,35 +196,22 @@ class Fitted:
     held: Table
     census: Census
 
-
+# %% ../../nbs/model/03_sgd.ipynb #d5ce1357
 def cut_views(views):
-    """The unfitted views, told to keep terms that occur twice, and of each view the most frequent."""
+    """Set unfitted views to keep only terms that occur twice, and of these the most frequent of each view."""
     names = {name: f"{name}__tfidf" if name == "interactions" else name for name, _, _ in views.transformers}
     for path in names.values():
         views.set_params(**{f"{path}__max_features": MOST_TERMS, f"{path}__min_df": 2})
     return views
 
-
-def numbers_of(terms: Terms, context: list[str], factors: np.ndarray) -> Callable:
-    """A function from a frame to its sparse table, whose columns are multiplied with `factors`."""
-    def numbers(frame) -> csr_matrix:
-        columns = [[context_value(value) for value in frame[name]] for name in context]
-        pairs = zip(*columns, strict=True) if context else [()] * len(frame)
-        contexts = (dict(zip(context, row, strict=True)) for row in pairs)
-        at, values, ends = weigh_all(terms, zip(map(folded, frame["text"]), contexts, strict=True))
-        table = csr_matrix((values * factors[at], at, ends), shape=(len(frame), len(factors)))
-        table.sum_duplicates()
-        return table
-    return numbers
-
-
+# %% ../../nbs/model/03_sgd.ipynb #e54c6696
 def fit_many(chunks: Chunks, views, context: list[str], terms_of: Callable, seed: int = 0,
              check: Callable[[Census], None] = lambda census: None,
              done: Callable[[str], None] = lambda words: None) -> Fitted:
     """Fit the rows of all chunks: frames with `text`, `intent` and context columns, from a function that starts anew.
 
-    `terms_of`: from fitted views to their `Terms` and the factor of each column. `check` may refuse what the first pass
-    finds. Needs about 700 bytes of disk a row, in the folder for temporary files. Raises InputError when the passes differ.
+    `terms_of`: from fitted views to their `Terms` and the factor of each column. `check` may refuse the census of the first
+    pass. Needs about 700 bytes of disk a row, in the folder for temporary files. Raises InputError when the passes differ.
     """
     census = take_census(chunks, ["text", *context])
     check(census)
