@@ -251,12 +251,12 @@ def release(artefact: Artefact, models: Path, facts: dict, now: datetime | None 
             folder.rename(models / f".damaged-{artefact.name}-{time.time_ns()}")
         write_artefact(artefact, folder)
     when = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-    keep_judgement(models, artefact.name, judgement or unjudged_record(facts), when)
     with only_one(models):
         before = pointed_at(models) or None
         if expected is not None and expected != (before or ""):
             raise InputError(f"the champion is {before or 'none'} by now", expected or "none, as when the model was judged",
                              "judge the model against it: mlbot run", str(models))
+        keep_judgement(models, artefact.name, judgement or unjudged_record(facts), when)
         add_history(models, {"when": when, "model": artefact.name, "before": before, **facts})
         write_atomic(models / POINTER, lambda file: file.write(artefact.name + "\n"))
     return folder

@@ -333,6 +333,10 @@ def test_a_release_against_another_champion_than_the_caller_believes_is_refused(
         release(second, models, {}, WHEN, expected="")
     assert refused.value.found == f"the champion is {first.name} by now"
     assert refused.value.expected == "none, as when the model was judged" and champion(models).name == first.name
+    kept = judgement_file(models, first.name).read_bytes()
+    with pytest.raises(InputError):
+        release(first, models, {"who": "ann"}, WHEN, expected=second.name)
+    assert judgement_file(models, first.name).read_bytes() == kept, "a release that is refused leaves how it was judged"
     release(second, models, {}, WHEN, expected=first.name)
     assert champion(models).name == second.name and len(history(models)) == 2
 
