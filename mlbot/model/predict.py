@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WordSums', 'Answer', 'word_vectors', 'vectors_in', 'LinearModel', 'dense_scores', 'sums_of', 'squares_of_repeats',
-           'crossed_scores', 'term_scores', 'scores_and_scope', 'scores', 'weakness', 'context_notes', 'answer',
+           'interaction_scores', 'term_scores', 'scores_and_scope', 'scores', 'weakness', 'context_notes', 'answer',
            'Predictor', 'load']
 
 # %% ../../nbs/model/05_predict.ipynb #c785fcd4
@@ -20,7 +20,7 @@ import numpy as np
 from .artefact import STATIC, Artefact, find_model, read_artefact
 from ..errors import InputError, nearest
 from ..settings import load_settings
-from .terms import WORDS_KEPT, Terms, crossed_rows, gram_rows, keep, known_rows, rows_in
+from .terms import WORDS_KEPT, Terms, interaction_rows, gram_rows, keep, known_rows, rows_in
 from ..text.clean import checked, context_value, words
 
 # %% ../../nbs/model/05_predict.ipynb #05395670
@@ -131,9 +131,9 @@ def squares_of_repeats(model: LinearModel, rows: list[int]) -> float:
     return sum(times * (times - 1) * float(model._idf[row]) ** 2 for row, times in Counter(rows).items() if times > 1)
 
 # %% ../../nbs/model/05_predict.ipynb #b5fcec9e
-def crossed_scores(model: LinearModel, found: list[str], context: dict[str, str], again: bool) -> np.ndarray | None:
+def interaction_scores(model: LinearModel, found: list[str], context: dict[str, str], again: bool) -> np.ndarray | None:
     """What the interactions of a context with words add to the scores; None where none is known. `again`: a word repeats."""
-    rows = crossed_rows(model, found, context)
+    rows = interaction_rows(model, found, context)
     if not rows:
         return None
     values = model._idf[rows]
@@ -163,8 +163,8 @@ def term_scores(model: LinearModel, text: str, context: dict[str, str]) -> np.nd
     total /= math.sqrt(square) or 1
     ngrams /= math.sqrt(square_of_ngrams) or 1
     total += ngrams
-    if context and (crossed := crossed_scores(model, found, context, again)) is not None:
-        total += crossed
+    if context and (added := interaction_scores(model, found, context, again)) is not None:
+        total += added
     return total
 
 # %% ../../nbs/model/05_predict.ipynb #20970a91
