@@ -55,7 +55,7 @@ export class MlbotError extends Error {
     /** HTTP status; 0: no answer. */
     this.status = status;
     this.title = title;
-    /** What was met. */
+    /** What was found. */
     this.detail = detail;
     /** What was expected. */
     this.expected = expected;
