@@ -1,6 +1,6 @@
 """A notebook with three gates, the second of which fails: what each runner says about it.
 
-    python3 -m pip install "mlbot[bench]"
+    python3 -m pip install -e ".[bench]"
     python3 benchmarks/gates_in_notebooks.py
 
 papermill, nbmake and nbval run a notebook whose gates are bare asserts, which is how gates are written for them; mlbot

@@ -39,9 +39,9 @@ def python_of(home):
     return home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def stop(met, wanted, do):
+def stop(found, expected, action):
     """End with three lines and the exit code of an input that cannot be used."""
-    sys.exit(print(f"mlbot: {met}\n  wanted: {wanted}\n  do: {do}", file=sys.stderr) or 2)
+    sys.exit(print(f"mlbot: {found}\n  expected: {expected}\n  do: {action}", file=sys.stderr) or 2)
 
 
 def check_python():

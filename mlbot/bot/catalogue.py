@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import InputError, nearest
+from ..origin import missing
 from ..settings import PACKAGE, Settings
 from ..text.clean import context_value, folded, normalise
 
@@ -132,8 +133,7 @@ def compiled(pattern: str):
     try:
         import re2
     except ImportError:
-        raise InputError("the catalogue has a pattern, and google-re2 is not installed", "mlbot with its extra 'serve'",
-                         'python3 -m pip install "mlbot[serve]"', pattern[:60]) from None
+        raise missing("the catalogue has a pattern, and google-re2", "serve", pattern[:60]) from None
     options = re2.Options()
     options.max_mem, options.log_errors, options.never_capture = _MEMORY, False, True
     try:

@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import InputError, MlbotError, secrets_in, user_span, without_secrets
+from ..origin import missing
 from ..files import private_file
 from ..settings import Settings
 from ..text.clean import pseudonym
@@ -145,8 +146,7 @@ def postgres(address: str) -> Dialect:
     try:
         import psycopg
     except ImportError:
-        raise InputError("the driver psycopg is not installed", "mlbot with its extra 'postgres'",
-                         'python3 -m pip install "mlbot[postgres]"', masked(address)) from None
+        raise missing("the driver psycopg", "postgres", masked(address)) from None
     return Dialect(psycopg, lambda: psycopg.connect(address, autocommit=True), mark="%s",
                    found="SELECT 1 WHERE to_regclass('events') IS NOT NULL AND to_regclass('held') IS NOT NULL",
                    create=("BEGIN", f"SELECT pg_advisory_xact_lock({_ADVISORY})",

@@ -26,8 +26,8 @@ class Version(argparse.Action):
     """Prints the version; it is looked up only when it is asked for."""
 
     def __call__(self, parser, *args):
-        from importlib.metadata import version
-        print(f"mlbot {version('mlbot')}")
+        from mlbot.origin import own_version
+        print(f"mlbot {own_version()}")
         parser.exit()
 
 # %% ../../nbs/cli/08_main.ipynb #ceda7ef0

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError, MlbotError, NoVerdict, nearest, refuse_secrets, shown, without_secrets
+from ..origin import missing
 from ..run.forkserver import run_program
 from ..settings import Settings, as_words, load_settings
 
@@ -32,8 +33,7 @@ def program() -> str:
 # %% ../../nbs/cli/00_shared.ipynb #896aa976
 def need(extra: str, problem: ImportError) -> InputError:
     """The error for a command whose extra is not installed."""
-    return InputError(f"{problem.name} is not installed", f"mlbot with its extra {extra!r}",
-                      f'python3 -m pip install "mlbot[{extra}]"')
+    return missing(str(problem.name), extra)
 
 # %% ../../nbs/cli/00_shared.ipynb #10752383
 def extra_of(module: str, usual: str = "") -> str:

@@ -31,6 +31,7 @@ from .table import (Columns, Delimited, Finding, Place, Table, Tally, build_rows
                         export_csv, file_of, findings_of, harmless, masked_finding, missing_columns, open_columns,
                         read_values, refuse_hopeless, rows_in, set_aside, spellings, without_apostrophe, write_csv)
 from ..errors import InputError, NoVerdict
+from ..origin import missing
 from ..files import sweep, write_atomic
 from ..text.minhash import BANDS, EXACT, Sketch, blocks, compare, sketch
 from ..text.similar import Wholes, held_in, whole_hashes
@@ -49,7 +50,7 @@ def cluster(address: str):
     try:
         from distributed import Client
     except ImportError:
-        raise InputError("no Dask here", "the extra dask", "pip install 'mlbot[dask]'", address) from None
+        raise missing("distributed", "dask", address) from None
     try:
         return Client(address, timeout=PATIENCE, set_as_default=True)
     except (OSError, ValueError) as problem:

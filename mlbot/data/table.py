@@ -35,6 +35,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError, MlbotError, nearest
+from ..origin import missing
 from ..files import write_atomic
 from ..settings import PACKAGE, Data
 from ..text.clean import context_value, digest, mask, normalise
@@ -352,8 +353,7 @@ def records_in(found, place: str) -> list[dict]:
 # %% ../../nbs/data/00_table.ipynb #6010baa8
 def need_formats(package: str, place: str) -> InputError:
     """Make the error for a format whose library is not installed."""
-    return InputError(f"{package} is not installed", "mlbot with its extra 'formats'",
-                      'python3 -m pip install "mlbot[formats]", or save the file as CSV', place)
+    return missing(package, "formats", place, "save the file as CSV")
 
 # %% ../../nbs/data/00_table.ipynb #61eccc6c
 _ENTITY = re.compile(r"\[([^\]]+?)\](?:\([^)]+?\)|\{[^}]+?\})")

@@ -113,7 +113,7 @@ CONTENDERS: dict[str, Callable[..., Fitted]] = {
     "majority": majority, "TF-IDF + logistic regression": tfidf_and_logistic_regression, "fastText": fasttext,
     **{f"mlbot {tier}": partial(ours, tier) for tier in _settings.TIERS}}
 NEEDS = {"fastText": ("fasttext", "fasttext"),  # library and package
-         **dict.fromkeys(["mlbot static", "mlbot encoder"], ("onnxruntime", "'mlbot[encoder]'"))}
+         **dict.fromkeys(["mlbot static", "mlbot encoder"], ("onnxruntime", "encoder"))}
 
 # %% ../../nbs/model/08_baselines.ipynb #912d8e5d
 ALLOWED = 0.05  # of the rows in scope may stay below the threshold
@@ -203,7 +203,7 @@ def measure_apart(name: str, *words) -> Entry | str:
     """`measure` in a process of its own."""
     library, package = NEEDS.get(name, ("", ""))
     if library and importlib.util.find_spec(library) is None:
-        return f"{name} needs what is not installed: pip install {package}"
+        return f"{name} needs what is not installed: {package}"
     spawn = multiprocessing.get_context("spawn")
     mine, its = spawn.Pipe(duplex=False)
     process = spawn.Process(target=_work, args=(its, name, *words))

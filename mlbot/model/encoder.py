@@ -21,6 +21,7 @@ import numpy as np
 
 from .artefact import ENCODER, TOKENS
 from ..errors import InputError
+from ..origin import missing
 from ..files import write_atomic
 
 # %% ../../nbs/model/01_encoder.ipynb #81832ee7
@@ -341,8 +342,7 @@ def open_encoder(files: dict[str, bytes], place: str = ENCODER):
         import onnxruntime
         from tokenizers import Tokenizer
     except ImportError as problem:
-        raise InputError(f"{problem.name} is not installed", "the libraries of an encoder",
-                         "pip install 'mlbot[encoder]'", place) from None
+        raise missing(problem.name, "encoder", place) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -454,8 +454,7 @@ def build_encoder(name: str, texts: Iterable[str], root: Path = Path()) -> dict[
         import onnx  # noqa: F401
         import tokenizers  # noqa: F401
     except ImportError as problem:
-        raise InputError(f"{problem.name} is not installed", "the libraries of an encoder",
-                         "pip install 'mlbot[encoder]'") from None
+        raise missing(problem.name, "encoder") from None
     folder = find_encoder(name, root)
     try:
         full, small = both_sizes(folder)

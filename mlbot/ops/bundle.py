@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SOURCES', 'EPOCH', 'NOT_IN_A_WHEEL', 'PROCESSES', 'OF_TRAINING', 'fill', 'named', 'requirements_of', 'build_wheel',
-           'rebuild_wheel', 'call_pip', 'pins', 'fetch_wheels', 'bundle_models', 'served_settings', 'refuse_password',
-           'strings_of', 'is_everywhere', 'write_installer', 'write_sums', 'pack', 'make_bundle', 'point', 'linked',
-           'fill_unit', 'use_bundle', 'bundle_before']
+           'rebuild_wheel', 'call_pip', 'make_wheel', 'pins', 'fetch_wheels', 'bundle_models', 'served_settings',
+           'refuse_password', 'strings_of', 'is_everywhere', 'write_installer', 'write_sums', 'pack', 'make_bundle',
+           'point', 'linked', 'fill_unit', 'use_bundle', 'bundle_before']
 
 # %% ../../nbs/ops/03_bundle.ipynb #035b2e0d
 import base64
@@ -33,6 +33,7 @@ from pathlib import Path
 from ..model.artefact import Artefact, as_json, is_name
 from .replicate import entry_name, pull, push_model
 from ..errors import InputError, secrets_in
+from ..origin import DISTRIBUTION, own_version, wheel_name
 from ..files import own_output, write_atomic
 from ..run.forkserver import run_program
 from ..storage import open_objects
@@ -57,7 +58,7 @@ def requirements_of(settings: Settings, model: Artefact) -> list[str]:
     carried = ["objects"] * ("://" in settings.places.carried)
     encoder = ["onnxruntime", "tokenizers"] if model.files else []
     database = ["psycopg"] if settings.service.events.startswith("postgresql") else []
-    return [f"mlbot[{','.join(['serve', *carried])}]", *(named(name, extras) for name in [*encoder, *database])]
+    return [f"{DISTRIBUTION}[{','.join(['serve', *carried])}]", *(named(name, extras) for name in [*encoder, *database])]
 
 # %% ../../nbs/ops/03_bundle.ipynb #2ee5f088
 SOURCES = ("setup.py", "settings.ini", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "mlbot", "nbs/pipeline")
@@ -81,11 +82,11 @@ def build_wheel(checkout: Path, to: Path) -> None:
 # %% ../../nbs/ops/03_bundle.ipynb #e346313e
 def rebuild_wheel(to: Path) -> None:
     """Put the wheel of the installed mlbot together again."""
-    installed = importlib.metadata.distribution("mlbot")
-    home, lines = f"mlbot-{installed.version}.dist-info", []
+    installed = importlib.metadata.distribution(DISTRIBUTION)
+    home, lines = f"{wheel_name().removesuffix('-py3-none-any.whl')}.dist-info", []
     files = sorted(str(file) for file in installed.files or ()
                    if file.parts[0] in ("mlbot", home) and file.suffix != ".pyc" and file.name not in NOT_IN_A_WHEEL)
-    with zipfile.ZipFile(to / f"mlbot-{installed.version}-py3-none-any.whl", "w", zipfile.ZIP_DEFLATED) as wheel:
+    with zipfile.ZipFile(to / wheel_name(), "w", zipfile.ZIP_DEFLATED) as wheel:
         for name in files:
             data = Path(installed.locate_file(name)).read_bytes()
             digest = base64.urlsafe_b64encode(sha256(data).digest()).rstrip(b"=").decode()
@@ -106,23 +107,26 @@ def call_pip(*words: str, env: dict[str, str] | None = None) -> None:
         raise InputError(f"pip {words[0]} failed: {lines[-1]}", "a package index that answers, and wheels for this system",
                          "look at the network, or name a folder of wheels: mlbot bundle --wheels FOLDER")
 
+# %% ../../nbs/ops/03_bundle.ipynb #77ed8eee
+def make_wheel(to: Path) -> Path:
+    """Put the wheel of this mlbot into a folder: of the checkout that it runs from, else of what is installed. Its path."""
+    if (PACKAGE.parent / "setup.py").is_file():
+        build_wheel(PACKAGE.parent, to)
+    else:
+        rebuild_wheel(to)
+    return to / wheel_name()
+
 # %% ../../nbs/ops/03_bundle.ipynb #51fcc1c2
 def pins() -> list[str]:
     """The versions that are installed here."""
     found = {item.metadata["Name"]: item.version for item in importlib.metadata.distributions() if item.metadata["Name"]}
-    return [f"{name}=={version}" for name, version in sorted(found.items()) if name not in ("mlbot", "pip")]
+    return [f"{name}=={version}" for name, version in sorted(found.items()) if name not in (DISTRIBUTION, "pip")]
 
 
 def fetch_wheels(requirements: Sequence[str], to: Path, source: str = "") -> None:
     """Put the wheel of mlbot and of all that it needs into a folder. `source`: a folder of wheels to take them from."""
     to.mkdir(parents=True)
-    checkout = PACKAGE.parent
-    if (checkout / "setup.py").is_file():
-        build_wheel(checkout, to)
-    else:
-        rebuild_wheel(to)
-    own = next(to.glob("mlbot-*.whl"))
-    mine = requirements[0].replace("mlbot", str(own), 1)
+    mine = requirements[0].replace(DISTRIBUTION, str(make_wheel(to)), 1)
     given = ["--no-index", "--find-links", str(Path(source).resolve())] if source else []
     with tempfile.TemporaryDirectory() as somewhere:
         constraints = Path(somewhere) / "constraints.txt"
@@ -204,7 +208,7 @@ def write_installer(folder: Path, models: Sequence[str], requirements: Sequence[
     for name in ("install.sh", "Containerfile"):
         (folder / name).write_text(fill(name, facts), encoding="utf-8")
     shutil.copy(PACKAGE / "deploy" / "mlbot.service", folder)
-    told = {"models": list(models), "mlbot": importlib.metadata.version("mlbot"), "python": facts["PYTHON"],
+    told = {"models": list(models), "mlbot": own_version(), "python": facts["PYTHON"],
             "platform": facts["PLATFORM"], "requirements": list(requirements)}
     (folder / "bundle.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 

@@ -25,18 +25,18 @@ from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 import nbformat
 
 from ..data.table import LABELS, PUBLISHED, TEXTS, column_at, file_of, read_table, side_named, usual_column
 from ..errors import InputError, nearest
+from ..origin import DISTRIBUTION, Origin, own_origin, shared_address, wheel_name
 from ..files import edit_text, inside, write_atomic
 from ..gates.gate import NO_VERDICT, Verdict
 from ..run.notebook import folder_of_notebooks
 from ..settings import PACKAGE, as_words, load_settings
 from ..text.clean import normalise
+from .bundle import make_wheel
 from .workflows import templates
 
 # %% ../../nbs/ops/07_project.ipynb #32311b67
@@ -133,18 +133,10 @@ def answers_for(folder: str, place: str | Path, text: str = "", intent: str = ""
     return look_at(folder, place, text, intent, context)[0]
 
 # %% ../../nbs/ops/07_project.ipynb #02bca846
-def requirement(record: str | None = None) -> tuple[str, Path | None]:
-    """The line for mlbot, and the wheel that it was installed from, if that is still there.
-
-    `record`: what the installer noted (PEP 610); None: of the installed mlbot.
-    """
-    package = metadata.distribution("mlbot")
-    record = package.read_text("direct_url.json") if record is None else record
-    url = json.loads(record or "{}").get("url", "")
-    wheel = Path(url2pathname(urlparse(url).path)) if url.startswith("file:") and url.endswith(".whl") else None
-    if wheel is not None and wheel.is_file():
-        return f"./wheels/{wheel.name}[project]", wheel
-    return f"mlbot[project]=={package.version}", None
+def requirement(origin: Origin | None = None) -> str:
+    """The line of requirements.txt for mlbot: an address, or the wheel in the project. `origin`: instead of our own."""
+    address = shared_address(own_origin() if origin is None else origin)
+    return f"{DISTRIBUTION}[project] @ {address}" if address else f"./wheels/{wheel_name()}[project]"
 
 # %% ../../nbs/ops/07_project.ipynb #bdbea652
 TEMPLATES = PACKAGE / "shipped" / "project"
@@ -193,7 +185,7 @@ def render_project(answers: Answers) -> dict[str, str]:
     """All files of a project that mlbot writes, by their path in it."""
     check_answers(answers)
     environment = templates(TEMPLATES)
-    given = {**asdict(answers), "requirement": requirement()[0]}
+    given = {**asdict(answers), "requirement": requirement(), "dependency": DISTRIBUTION}
     files = {}
     for path in sorted(TEMPLATES.iterdir()):
         text = environment.get_template(path.name).render(**given)
@@ -207,7 +199,7 @@ def render_project(answers: Answers) -> dict[str, str]:
     return files
 
 # %% ../../nbs/ops/07_project.ipynb #dd82229a
-def installed(package: str = "mlbot", extra: str = "project") -> dict[str, str]:
+def installed(package: str = DISTRIBUTION, extra: str = "project") -> dict[str, str]:
     """The versions of all packages that a package with an extra needs here."""
     from packaging.requirements import Requirement
     found, waiting = {}, [(package, frozenset({extra}))]
@@ -294,12 +286,21 @@ def write_project(root: Path, answers: Answers, data: Path) -> None:
 
 # %% ../../nbs/ops/07_project.ipynb #c6a059b6
 def carry_wheel(root: Path) -> None:
-    """Lay the wheel of mlbot into the project, where it was installed from one."""
-    if (wheel := requirement()[1]) is not None:
-        place = inside(root, f"wheels/{wheel.name}")
+    """Lay the wheel of this mlbot into the project, where its requirements name one; a wheel of another version goes."""
+    line, origin = requirement(), own_origin()
+    if not line.startswith("./"):
+        return
+    place = inside(root, line[2:].partition("[")[0])
+    with tempfile.TemporaryDirectory(prefix="mlbot-") as folder:
+        given = Path(origin.archive) if origin.archive else Path()
+        wheel = given if given.is_file() and given.name == place.name else make_wheel(Path(folder))
+        data = wheel.read_bytes()
+    if not place.is_file() or place.read_bytes() != data:
         place.parent.mkdir(exist_ok=True)
-        if not place.exists():
-            shutil.copy(wheel, place)
+        write_atomic(place, lambda handle: handle.write(data), binary=True)
+    for old in place.parent.glob(f"{DISTRIBUTION.replace('-', '_')}-*.whl"):
+        if old != place:
+            old.unlink()
 
 
 def export_package(root: Path) -> None:

@@ -201,7 +201,7 @@ def production(settings: Settings, model: str, now: datetime) -> dict:
     try:
         from mlbot.bot.events import open_log
     except ImportError as problem:
-        return {"silent": f"{problem.name} is not installed (mlbot[serve]), so the log of the bot cannot be read"}
+        return {"silent": f"{problem.name} is not installed (extra serve), so the log of the bot cannot be read"}
     rules, told = settings.monitor, read_profile(settings.places.models, model)
     try:
         with closing(open_log(settings)) as log:

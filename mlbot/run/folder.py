@@ -31,6 +31,7 @@ import pandas as pd
 from ..stats.changes import Change
 from ..data.table import export_csv, without_apostrophe
 from ..errors import InputError, NoVerdict, nearest
+from ..origin import own_version
 from ..files import bears, key_of, mark, private_folder, write_atomic
 from ..gates.gate import Rules, Verdict, against, as_plain, as_record, read_record, require_green
 from ..data.ledger import read_digests, refuse_test_texts
@@ -203,12 +204,12 @@ def code_version(root: Path) -> dict[str, str]:
             "changed": hashlib.sha256(changed).hexdigest()[:16] if changed else ""}
 
 # %% ../../nbs/run/00_folder.ipynb #d1a225c5
-DECISIVE = ("numpy", "scipy", "scikit-learn", "pandas", "mlbot")
+DECISIVE = ("numpy", "scipy", "scikit-learn", "pandas")
 
 
 def environment(root: Path) -> dict[str, str]:
     """Versions of what decides the numbers, and the digest of the lock file `constraints.txt` where there is one."""
-    versions = {"python": platform.python_version()}
+    versions = {"python": platform.python_version(), "mlbot": own_version()}
     for name in DECISIVE:
         try:
             versions[name] = metadata.version(name)

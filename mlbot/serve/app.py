@@ -9,7 +9,7 @@ __all__ = ['Given', 'MOST_WORDS', 'Parameters', 'Dimension', 'CODINGS', 'OUTPUTS
            'service_of', 'identity_of', 'agent_of', 'predicts', 'working', 'shown', 'shown_case', 'predict', 'intents',
            'feedback', 'livez', 'readyz', 'metrics', 'Tensor', 'Wanted', 'Infer', 'refuse_tensor', 'as_text',
            'binary_texts', 'flat', 'decoded', 'texts_in', 'read_infer', 'columns_in', 'as_bytes', 'wanted_outputs',
-           'infer', 'own_version', 'v2', 'v2_live', 'v2_ready', 'model_at', 'v2_model', 'v2_model_ready', 'v2_infer',
+           'infer', 'v2', 'v2_live', 'v2_ready', 'model_at', 'v2_model', 'v2_model_ready', 'v2_infer',
            'conversation_start', 'conversation_read', 'act_of', 'conversation_act', 'conversation_handoff', 'cases',
            'case_of', 'handoffs', 'handoff_read', 'handoff_take', 'handoff_reply', 'handoff_return', 'handoff_close',
            'check_intent', 'handoff_label', 'to_label', 'labels_next', 'check_item', 'label', 'label_undo',
@@ -26,7 +26,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -52,6 +51,7 @@ from ..bot.labelling import (ASKED, LABELS, OFFERED, agreement_of, as_jsonl, dra
 from ..bot.monitor import LOOKED_AT, overview, read_profile
 from ..bot.policy import Act
 from ..errors import InputError, MlbotError
+from ..origin import own_version
 from .http import problem_of
 from .service import (CALLER, MOST_BODY, Ask, BotService, Key, NoModel, NotReady, Prediction, TooMany, Word,
                                  alert_of, check_ready, may_predict, one_of_few, prediction_for, problems_of)
@@ -472,13 +472,6 @@ def infer(model, asked: Infer, binary: dict[str, bytes]) -> tuple[dict[str, Any]
     return {"model_name": "mlbot", "model_version": model.name, **named, "outputs": told}, behind
 
 # %% ../../nbs/serve/03_app.ipynb #b754aea7
-@lru_cache(1)
-def own_version() -> str:
-    """The version of mlbot, which is read from a file."""
-    from importlib.metadata import version
-    return version("mlbot")
-
-
 @get("/v2", name="v2", guards=[predicts], sync_to_thread=True)
 def v2() -> dict[str, Any]:
     """Who serves."""

@@ -22,6 +22,7 @@ import pytest
 
 from mlbot.bot.events import ERASED, MOST_KEPT, Event, EventLog, LogError, Taken, is_emptied, set_pragma
 from mlbot.errors import InputError
+from mlbot.origin import install_command
 from mlbot.text.clean import key, pseudonym
 
 
@@ -423,7 +424,7 @@ def test_without_the_driver_of_postgresql_the_error_says_what_to_install(monkeyp
     with pytest.raises(InputError) as problem:
         EventLog("postgresql://ann:topsecret@db/mlbot")
     told = str(problem.value)
-    assert 'pip install "mlbot[postgres]"' in told and "topsecret" not in told and len(told.splitlines()) <= 6
+    assert install_command("postgres") in told and "topsecret" not in told and len(told.splitlines()) <= 6
 
 
 def test_a_log_on_a_file_loads_no_driver_of_another_database(tmp_path):

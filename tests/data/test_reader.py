@@ -367,6 +367,7 @@ def test_a_context_column_may_hold_spaces(tmp_path, csv_file, monkeypatch):
     answers = answers_for("my-bot", file, context=["job title", "role"])
     assert answers.context == '"Job Title" role'
     monkeypatch.setattr("mlbot.ops.project.export_package", lambda root: None)
+    monkeypatch.setattr("mlbot.ops.project.carry_wheel", lambda root: None)
     write_project(tmp_path / "my-bot", answers, file)
     settings = load_settings(tmp_path / "my-bot")
     assert settings.data.context == ("Job Title", "role")
@@ -433,12 +434,13 @@ def test_a_sheet_is_named_or_found_by_its_columns_and_said(csv_file):
                                           ("nlu.yml", "yaml")])
 def test_a_format_whose_library_is_missing_names_the_extra(csv_file, monkeypatch, name, module):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(InputError, match=r"mlbot\[formats\]"):
+    with pytest.raises(InputError, match=r"\[formats\]"):
         read_table(csv_file(FILES.get(name, b"nlu:\n- intent: a\n"), name))
 
 
 def test_a_project_keeps_a_file_in_its_own_format(tmp_path, csv_file, monkeypatch):
     monkeypatch.setattr("mlbot.ops.project.export_package", lambda root: None)
+    monkeypatch.setattr("mlbot.ops.project.carry_wheel", lambda root: None)
     file = csv_file(FILES["book.xlsx"], "Meine Daten.XLSX")
     answers, said = look_at("my-bot", file)
     write_project(tmp_path / "my-bot", answers, file)

@@ -36,6 +36,7 @@ from mlbot.ops.bundle import (
     use_bundle,
     write_sums,
 )
+from mlbot.origin import DISTRIBUTION, wheel_name
 from mlbot.settings import load_settings
 from tests.ops.test_replicate import with_other
 from tests.serving import free_port
@@ -55,7 +56,7 @@ def wheels():
             new = home.with_name(f"{home.name}.new")
             shutil.rmtree(new, ignore_errors=True)
             try:
-                fetch_wheels(["mlbot[serve]"], new)
+                fetch_wheels([f"{DISTRIBUTION}[serve]"], new)
             except InputError as problem:
                 pytest.skip(f"the wheels cannot be fetched: {problem.found}")
             for own in new.glob("mlbot-*.whl"):
@@ -309,11 +310,11 @@ def test_a_server_gets_the_settings_that_mean_something_there(office, bundle, tm
 def test_it_takes_what_model_and_settings_need_and_no_more(office):
     """The extra of a storage account, of a database, and of a sentence encoder: only where they are used."""
     model = read_artefact(office.places.models / read_pointer(office.places.models))
-    assert requirements_of(office, model) == ["mlbot[serve]"]
+    assert requirements_of(office, model) == [f"{DISTRIBUTION}[serve]"]
     there = replace(office, places=replace(office.places, carried="s3://bucket/models"),
                     service=replace(office.service, events="postgresql+psycopg://db/mlbot"))
     needed = requirements_of(there, replace(model, files={"encoder.onnx": b""}))
-    assert needed[0] == "mlbot[serve,objects]"
+    assert needed[0] == f"{DISTRIBUTION}[serve,objects]"
     assert [re.split(r"[\[<>=]", word)[0] for word in needed[1:]] == ["onnxruntime", "tokenizers", "psycopg"]
 
 
@@ -323,7 +324,7 @@ def test_an_installed_mlbot_makes_the_same_wheel_again(installed, tmp_path):
     code = ("import sys; from pathlib import Path; from mlbot.ops.bundle import rebuild_wheel; "
             "rebuild_wheel(Path(sys.argv[1]))")
     subprocess.run([target / "current" / "venv" / "bin" / "python", "-c", code, tmp_path], check=True, cwd="/")
-    one, two = next((there / "wheels").glob("mlbot-*.whl")), next(tmp_path.glob("*.whl"))
+    one, two = there / "wheels" / wheel_name(), next(tmp_path.glob("*.whl"))
     with zipfile.ZipFile(one) as first, zipfile.ZipFile(two) as second:
         names = [{name for name in wheel.namelist() if not name.endswith("/RECORD")} for wheel in (first, second)]
         assert names[0] == names[1] and one.name == two.name

@@ -17,6 +17,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from mlbot.ops.checkout import export
+from mlbot.origin import DISTRIBUTION, own_version
 from mlbot.run.notebook import parse_cell
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -208,8 +209,8 @@ def settings():
 
 
 def test_the_installed_package_has_the_facts_of_settings_ini():
-    package, installed = settings()["package"], importlib.metadata.metadata("mlbot")
-    assert (installed["Name"], installed["Version"]) == (package["name"], package["version"])
+    package, installed = settings()["package"], importlib.metadata.metadata(DISTRIBUTION)
+    assert (installed["Name"], installed["Version"]) == (package["name"], package["version"]) == (DISTRIBUTION, own_version())
     assert installed["Requires-Python"] == f">={package['python']}"
     assert set(installed.get_all("Provides-Extra")) == set(settings()["extras"])
 
@@ -220,7 +221,7 @@ def test_every_requirement_is_pinned_and_the_pin_is_installed():
     here = {pin.name.lower(): pin for pin in pins if pin.marker is None or pin.marker.evaluate()}
     words = settings()["package"]["requirements"] + " " + " ".join(settings()["extras"].values())
     for wanted in map(Requirement, words.split()):
-        if wanted.name == "mlbot":
+        if wanted.name == DISTRIBUTION:
             continue
         pin = here[wanted.name.lower()]
         version = str(pin.specifier).removeprefix("==")

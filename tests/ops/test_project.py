@@ -13,6 +13,8 @@ import pytest
 from mlbot.data.table import sample_file
 from mlbot.errors import InputError
 from mlbot.gates.gate import judge
+from mlbot.ops import project
+from mlbot.ops.bundle import make_wheel
 from mlbot.ops.project import (
     Answers,
     answers_for,
@@ -23,15 +25,23 @@ from mlbot.ops.project import (
     upgrade,
     write_project,
 )
+from mlbot.origin import Origin
 from mlbot.settings import Target, load_settings
 from mlbot.stats.scores import share
 
 SAMPLE = sample_file()
 
 
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory) -> Path:
+    """The wheel of this checkout, built once."""
+    return make_wheel(tmp_path_factory.mktemp("wheel"))
+
+
 @pytest.fixture
-def hers(tmp_path) -> Path:
+def hers(tmp_path, wheel, monkeypatch) -> Path:
     """A new project on the sample, without its first run."""
+    monkeypatch.setattr(project, "make_wheel", lambda to: wheel)
     root = tmp_path / "my-bot"
     write_project(root, answers_for("my-bot", SAMPLE), SAMPLE)
     return root
@@ -74,17 +84,20 @@ def test_columns_are_found_by_their_usual_names_or_named(tmp_path, csv_file):
         answers_for("my-bot", csv_file("text\na\n"))
 
 
-def test_the_wheel_that_mlbot_came_from_goes_into_the_project(tmp_path, monkeypatch):
-    """No index may have it, so another machine finds it where the project is."""
-    from mlbot.ops import project
-    wheel = tmp_path / "mlbot-0.1.0-py3-none-any.whl"
-    wheel.write_bytes(b"wheel")
-    line = project.requirement(json.dumps({"url": wheel.as_uri()}))
-    assert line == ("./wheels/mlbot-0.1.0-py3-none-any.whl[project]", wheel)
-    monkeypatch.setattr(project, "requirement", lambda: line)
-    write_project(tmp_path / "my-bot", answers_for("my-bot", SAMPLE), SAMPLE)
-    assert (tmp_path / "my-bot" / "wheels" / wheel.name).read_bytes() == b"wheel"
-    assert (tmp_path / "my-bot" / "requirements.txt").read_text() == f"./wheels/{wheel.name}[project]\n"
+def test_the_project_carries_the_wheel_of_its_mlbot(hers, wheel, tmp_path, monkeypatch):
+    """A colleague has no checkout of ours. The wheel that was installed goes along, and one of another version goes."""
+    place = hers / "wheels" / wheel.name
+    assert (hers / "requirements.txt").read_text() == f"./wheels/{wheel.name}[project]\n"
+    assert place.read_bytes() == wheel.read_bytes()
+    given = tmp_path / wheel.name
+    given.write_bytes(b"wheel")
+    (hers / "wheels" / "mlbot_ci-0.0.9-py3-none-any.whl").touch()
+    monkeypatch.setattr(project, "own_origin", lambda: Origin(archive=str(given)))
+    project.carry_wheel(hers)
+    assert place.read_bytes() == b"wheel" and [path.name for path in (hers / "wheels").iterdir()] == [wheel.name]
+    monkeypatch.setattr(project, "own_origin", lambda: Origin(git="git+https://example.org/mlbot.git@4f1c"))
+    write_project(tmp_path / "other", answers_for("other", SAMPLE), SAMPLE)
+    assert not (tmp_path / "other" / "wheels").exists()
 
 
 @pytest.mark.parametrize("name", ["3bot", "class", "json", "mlbot", "numpy", "ü", "..."])

@@ -18,6 +18,7 @@ import pytest
 
 from mlbot.errors import GateFailed, InputError, NoVerdict
 from mlbot.gates.gate import Waiver, error_of, judge
+from mlbot.origin import install_command
 from mlbot.run.folder import day_of, load_verdicts
 from mlbot.run.judge import Step
 from mlbot.run.publish import build_junit
@@ -167,7 +168,7 @@ def test_without_mlflow_a_run_that_shall_be_logged_does_not_begin(project, mlbot
     set_mlflow(project, "sqlite:///mlflow.db")
     with mock.patch.object(util, "find_spec", lambda name: None):
         done = mlbot("run")
-    assert done.returncode == 2 and 'mlbot[tracking]"' in done.stderr and not (project / "runs").exists()
+    assert done.returncode == 2 and install_command("tracking") in done.stderr and not (project / "runs").exists()
 
 
 def test_what_is_no_place_for_runs_is_refused(project, mlbot, set_mlflow):
