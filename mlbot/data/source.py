@@ -103,6 +103,8 @@ def choose(settings: Settings, data: str = "", text: str = "", intent: str = "",
            split_column: str = "", group: str = "") -> tuple[str, Columns]:
     """The source and its columns: what is given, or else what the settings say. `context` is a list as settings write it.
 
+    Columns of text and intent that are not given may be found in a file that is: see `mlbot.data.table.fit_columns`.
+
     Raises InputError for a split column together with a group column: a published split decides alone.
     """
     own, source = settings.data, data or settings.data.source
@@ -116,7 +118,8 @@ def choose(settings: Settings, data: str = "", text: str = "", intent: str = "",
     return source, Columns(text or own.text, intent or own.label, words_of(context) or own.context, side,
                            "" if side else group or settings.split.group, own.person,
                            strict=bool(context) or not data or source == "store",
-                           need_group=bool(group) or not data)
+                           need_group=bool(group) or not data,
+                           guess=tuple(name for name, given in (("text", text), ("intent", intent)) if data and not given))
 
 # %% ../../nbs/data/08_source.ipynb #e8f5720e
 NAMED = ("company", "sample", "store", *PUBLIC)

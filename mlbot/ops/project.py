@@ -28,7 +28,8 @@ from pathlib import Path
 
 import nbformat
 
-from ..data.table import LABELS, PUBLISHED, TEXTS, column_at, file_of, read_table, side_named, usual_column
+from ..data.table import (LABELS, PUBLISHED, TEXTS, Columns, column_at, file_of, fit_columns, read_table, side_named,
+                              usual_column)
 from ..errors import InputError, nearest
 from ..origin import DISTRIBUTION, Origin, own_origin, shared_address, wheel_name
 from ..files import edit_text, inside, write_atomic
@@ -111,8 +112,10 @@ def look_at(folder: str, place: str | Path, text: str = "", intent: str = "",
     table = read_table(place, lambda header: bool(usual_column(header, [text or TEXTS[0], *TEXTS])
                                                   and usual_column(header, [intent or LABELS[0], *LABELS])))
     columns = [normalise(name) for name in table.header]
-    label = find_column(intent, LABELS, columns, "intent", file)
-    body = find_column(text, TEXTS, columns, "text", file)
+    free = tuple(name for name, given in (("text", text), ("intent", intent)) if not given)
+    fitted, said = fit_columns(Columns(text or "text", intent or "intent", tuple(context), guess=free), table, file.name)
+    label = find_column(intent or fitted.label * bool(said), LABELS, columns, "intent", file)
+    body = find_column(text or fitted.text * bool(said), TEXTS, columns, "text", file)
     found = [find_column(name, (), columns, "context", file) for name in context] or [
         name for name in columns if name.lower() in CONTEXTS]
     used = [name for name in dict.fromkeys(columns) if name == label
@@ -125,7 +128,7 @@ def look_at(folder: str, place: str | Path, text: str = "", intent: str = "",
     outside = next((labels[name] for name in OUTSIDE if name in labels), "")
     source = f"utterances{file.suffix.lower() or '.csv'}" + f"#{sheet}" * bool(sheet)
     answers = Answers(folder, package_name(folder), source, body, label, as_words(found), side, outside)
-    return answers, [*(note.what for note in table.notes if note.n), *filter(None, [why])]
+    return answers, [*(note.what for note in (*table.notes, *said) if note.n), *filter(None, [why])]
 
 # %% ../../nbs/ops/07_project.ipynb #af16e694
 def answers_for(folder: str, place: str | Path, text: str = "", intent: str = "", context: Iterable[str] = ()) -> Answers:
