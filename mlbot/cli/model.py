@@ -278,7 +278,7 @@ def add_carry(command: argparse.ArgumentParser) -> None:
 # %% ../../nbs/cli/04_model.ipynb #b12005ab
 def promote(options: argparse.Namespace) -> int:
     """Make a stored model the champion, or put it on trial as a canary."""
-    from mlbot.model.rollout import Canary, Live, promote, read_canary, read_pointer, set_canary
+    from mlbot.model.rollout import Canary, Live, promote, read_canary, read_pointer, refuse_own_trial, set_canary
     from mlbot.model.registry import refuse_unjudged
     settings, day = load_settings(), datetime.now(UTC).date()
     folder = settings.places.models
@@ -288,6 +288,7 @@ def promote(options: argparse.Namespace) -> int:
     if options.canary is not None:
         Live(folder).load(options.model)
         refuse_unjudged(folder, options.model, day)
+        refuse_own_trial(folder, options.model)
         set_canary(folder, Canary(options.model, options.canary, time.time(), facts["who"]))
         print(f"canary: model {options.model} answers {options.canary:.0%} of the conversations from now on" if options.canary
               else f"shadow: model {options.model} is asked about every message from now on, and answers none")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['carriers', 'remark_on_predictions', 'remark_on_network', 'framework_of', 'serve', 'add_serve', 'token', 'add_token',
-           'monitor', 'add_monitor']
+           'nothing_to_look_at', 'refuse_no_log', 'monitor', 'add_monitor']
 
 # %% ../../nbs/cli/05_serve.ipynb #e0e94548
 import argparse
@@ -15,7 +15,7 @@ import sys
 import time
 
 from .shared import add_command, count_of, here, minutes_of, port_of, print_error, program
-from ..errors import InputError
+from ..errors import InputError, NoVerdict
 from ..run.forkserver import run_program
 from ..settings import Settings, load_settings
 
@@ -127,6 +127,19 @@ def add_token(commands) -> None:
     command.add_argument("--hours", type=minutes_of, default=12.0, help="how long it holds (default: 12)")
     command.set_defaults(call=token)
 
+# %% ../../nbs/cli/05_serve.ipynb #b45378aa
+def nothing_to_look_at(found: str) -> NoVerdict:
+    """Make the error for production that cannot be judged: no alert would sound like good news."""
+    return NoVerdict(f"nothing to look at: {found}", "messages of people in the log of the bot",
+                     f"let people write: {program()} serve; then: {program()} monitor")
+
+
+def refuse_no_log(settings: Settings) -> None:
+    """Raise NoVerdict where the bot has no log."""
+    place = settings.service.events
+    if "://" not in place and not (settings.root / place).is_file():
+        raise nothing_to_look_at(f"no log in {here(settings.root / place)}")
+
 # %% ../../nbs/cli/05_serve.ipynb #df994d91
 def monitor(options: argparse.Namespace) -> int:
     """Look at production: run the notebook that monitors, and say what is an alert. Exit code 1 when something is."""
@@ -137,6 +150,7 @@ def monitor(options: argparse.Namespace) -> int:
     from mlbot.run.report import render_week, week_quality
     from mlbot.run.folder import load_json, new_run
     settings = load_settings()
+    refuse_no_log(settings)
     path, folder = find_monitor(settings), new_run(settings.places.runs / "monitor")
     looks = [file for file in folder.parent.glob("2*/monitor.json") if file.parent.name[:10] < folder.name[:10]]
     earlier = max(looks, default=None)
@@ -148,6 +162,8 @@ def monitor(options: argparse.Namespace) -> int:
         return step.exit_code
     seen = load_json(folder / "monitor.json")
     alerts = seen["alerts"]
+    if not alerts and not seen["days"]:
+        raise nothing_to_look_at(f"no message in the log of the last {options.days or settings.monitor.days} days")
     page = render_week(folder, seen, load_json(earlier) if earlier else None, earlier.parent.name[:10] if earlier else "")
     print(*[f"right:  {name} {value} (n={n}, 95 % {interval})" for name, value, interval, n in week_quality(seen)],
           *[f"alert:  {line}" for line in alerts] or ["no alert"], sep="\n")

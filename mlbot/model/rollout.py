@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['GOLDEN', 'CLOSE', 'CANARY', 'LONGEST_REST', 'HANGS', 'AGAIN', 'golden_file', 'write_golden', 'is_golden',
            'read_golden', 'check_golden', 'evidence', 'Canary', 'canary_in', 'read_canary', 'set_canary', 'moment',
-           'put_on_trial', 'is_chosen', 'rest_after', 'Attempts', 'Repeated', 'words_of', 'read_pointer',
-           'load_checked', 'fall_back', 'Answering', 'Live', 'released_names', 'let_ship', 'promote', 'previous']
+           'refuse_own_trial', 'put_on_trial', 'is_chosen', 'rest_after', 'Attempts', 'Repeated', 'words_of',
+           'read_pointer', 'load_checked', 'fall_back', 'Answering', 'Live', 'released_names', 'let_ship', 'promote',
+           'previous']
 
 # %% ../../nbs/model/11_rollout.ipynb #5a373747
 import json
@@ -30,6 +31,7 @@ from mlbot.model.registry import (
     add_history,
     history,
     keep_judgement,
+    pointed_at,
     read_judgement,
     refuse_unjudged,
     stored_judgement,
@@ -145,9 +147,20 @@ def moment() -> str:
     """Now, as history and judgements write it."""
     return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
 
+# %% ../../nbs/model/11_rollout.ipynb #4d21fb52
+def refuse_own_trial(models: Path, name: str) -> None:
+    """Raise InputError for a trial of the champion against itself: it could only be a draw."""
+    if name == pointed_at(models):
+        raise InputError(f"model {name} is the champion", "another model: a trial compares it with the champion",
+                         "mlbot models names those that were released", str(models))
+
 # %% ../../nbs/model/11_rollout.ipynb #cf9ad0bf
 def put_on_trial(artefact: Artefact, models: Path, share: float, who: str, judgement: dict, now: float | None = None) -> None:
-    """Store a judged model and let it answer a share of the conversations; the champion stays."""
+    """Store a judged model and let it answer a share of the conversations; the champion stays.
+
+    Raises InputError for the champion itself.
+    """
+    refuse_own_trial(models, artefact.name)
     write_artefact(artefact, models / artefact.name)
     keep_judgement(models, artefact.name, judgement, moment())
     set_canary(models, Canary(artefact.name, share, time.time() if now is None else now, who))

@@ -162,10 +162,10 @@ async function demoIdentity(kind, client, place) {
     make("option", { value: "" }, "not told"), ...(context[name] ?? []).map((value) => make("option", { value }, value.replaceAll("_", " ")))));
   const form = make("form", { class: "panel sign-in" }, make("h2", {}, "Who are you today?"),
     make("p", { class: "soft small" }, kind === "person"
-      ? "This is a demonstration. Elsewhere, name, role and location come from the application you are signed in to."
+      ? "This is a demonstration. Elsewhere, the application that you are signed in to says who you are, and what your role is."
       : "This is a demonstration. Elsewhere, the application that you are signed in to says who you are."),
     field("name", "Name", make("input", { id: "as-name", name: "name", required: true, maxlength: 60, autocomplete: "given-name" })),
-    kind === "person" && pick("role", "Role"), kind === "person" && pick("location", "Location"), said,
+    context.role && pick("role", "Role"), context.location && pick("location", "Location"), said,
     make("button", { class: "main" }, kind === "person" ? "Start the chat" : "Start work"));
   place.replaceChildren(form);
   return new Promise((resolve) => form.addEventListener("submit", async (event) => {

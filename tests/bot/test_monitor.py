@@ -289,10 +289,15 @@ def test_an_overview_holds_no_texts_however_long_the_log(monkeypatch):
 
 
 def test_the_notebook_is_red_on_an_alert_and_green_without(released, mlbot):
-    assert mlbot("monitor").returncode == 0
+    assert mlbot("monitor").returncode == 3 and not (released / "runs" / "monitor").exists()  # no log, no verdict
     log = EventLog(released / "events" / "events.db")
+    done = mlbot("monitor")
+    assert done.returncode == 3 and "nothing to look at: no message" in done.stderr
+    shutil.rmtree(released / "runs" / "monitor")
     model = Live(released / "models")
     model.follow()
+    log.append(Event("asked", "r1000", asked(1000, "where is my payslip", "bill", 0.9).body | {"model": model.current.name}))
+    assert mlbot("monitor").returncode == 0
     assert read_profile(released / "models", model.current.name)["profile"]["length"]
     log.append(*[Event("asked", f"r{number}", asked(number, f"something very different {number}", "bill", 0.31).body | {
         "model": model.current.name}) for number in range(100)])
@@ -303,7 +308,7 @@ def test_the_notebook_is_red_on_an_alert_and_green_without(released, mlbot):
     assert done.returncode == 1 and "alert:  predicted intent has drifted" in done.stdout and "next:" in done.stdout
     page = (sorted((released / "runs" / "monitor").iterdir())[-1] / "report.html").read_text()
     assert "predicted intent has drifted" in page and "2026-01-05" in page and page.count("data:image/png") == 2
-    assert '<td>messages</td><td class="number">100</td><td class="number">0</td>' in page
+    assert '<td>messages</td><td class="number">101</td><td class="number">1</td>' in page
     assert mlbot("monitor", "--days", "0").returncode == 2
 
 

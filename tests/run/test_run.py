@@ -91,8 +91,8 @@ def test_context_may_stand_before_the_text(released, mlbot):
 
 
 def test_the_version_is_that_of_the_package(mlbot):
-    from importlib.metadata import version
-    assert mlbot("--version").stdout == f"mlbot {version('mlbot')}\n"
+    from mlbot.origin import own_version
+    assert mlbot("--version").stdout == f"mlbot {own_version()}\n"
 
 
 def test_a_mistyped_parameter_stops_before_anything_runs(project, mlbot):
@@ -141,7 +141,7 @@ def test_a_run_out_of_time_is_not_called_bad_quality(project, mlbot):
 
 
 @pytest.mark.parametrize("content, says", [
-    ("text,label\na,b\n", 'column "intent" not found; found: text, label'),
+    ("text,number\na,1\n", 'column "intent" not found; found: text, number'),
     ("text,intent\na,b,c\n", "line 2 has 3 fields"),
     ("text,intent\n" + "".join(f"text {n},only\n" for n in range(50)), "one intent only"),
 ])
