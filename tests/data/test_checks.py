@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlbot.data.checks import BLOCK, NOTE, WARN, as_table, read_catalogue
+from mlbot.data.checks import BLOCK, NOTE, WARN, as_table, check_texts, read_catalogue
 from mlbot.data.source import choose, load_source
 from mlbot.data.split import split
 from mlbot.data.table import Columns, read_utterances, sample_file
@@ -214,3 +214,34 @@ def test_a_column_that_gives_the_answer_away_is_named(sample, values):
     assert [check.what for check in found] == ["context column ticket alone tells the intent of 100% of test rows"]
     assert len(found[0].rows) == len(sides.test) and found[0].severity == WARN
     assert not any("alone" in check.what for check in check_data(sides, context, "", QUICK, SETTINGS.model))
+
+
+DAMAGED = {"a wrong encoding": ["Wie Ã¤ndere ich?", "CafÃ© bestellen", "it\u2019s â€œfineâ€\u009d", "b\ufffdse", "ðŸ˜€ ok",
+                                "Ãœber uns"],
+           "markup": ["<b>hi</b>", "line<br/>break", "AT&amp;T invoice", "open &#39;it&#39;", '<a href="x">link</a> please'],
+           "an empty cell": ["nan", "None", "#N/A", "undefined", "[object Object]"],
+           "one character": ["x", "7", "?"]}
+SOUND = ["À propos de mes congés", "Über uns", "is 3 < 5 and 7 > 6?", "naan bread", "none of these", "R&D budget", "A–B test",
+         "i <3 this", "ok", "hi", "q&a session", "C'est où ?", "Ça va"]
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_texts_that_an_export_has_damaged_are_listed(kind):
+    """Each damaged text under its own finding, and no sound one under any."""
+    rows = pd.DataFrame({"text": [*DAMAGED[kind], *SOUND], "intent": "a", "digest": range(len(DAMAGED[kind]) + len(SOUND))})
+    found = [check for check in check_texts(rows) if kind in check.what]
+    assert len(found) == 1 and list(found[0].rows["text"]) == DAMAGED[kind]
+    assert not check_texts(rows[rows["text"].isin(SOUND)])
+
+
+@pytest.mark.parametrize("tail", [" -- HelpBot", " [Bot 7]", " — sent by the portal", ". Kind regards from the office",
+                                  " | Acme GmbH, Ulm"])
+def test_a_signature_is_what_texts_of_several_intents_end_in(tail):
+    """The same words behind a dash or a full stop; under one intent, or in a few texts, they may be the wish itself."""
+    texts = [f"{word} the {thing}" for word in ("open", "shut", "paint") for thing in ("door", "gate", "shop")]
+    rows = pd.DataFrame({"text": [f"{text}{tail}" for text in texts] + [f"please {text}" for text in texts],
+                         "digest": range(18), "intent": [text.split()[0] for text in texts] * 2})
+    found = {check.what: list(check.rows["text"]) for check in check_texts(rows)}
+    assert found == {"texts end in a signature": [f"{text}{tail}" for text in texts]}
+    assert not check_texts(rows.assign(intent="open")) and not check_texts(rows.iloc[[0, 1, 3, 4, *range(9, 18)]])
+    assert not check_texts(rows.assign(text=[f"{text}. Thanks in advance" for text in texts] * 2))
