@@ -25,7 +25,7 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "python3 benchmarks/scale.py": "test_benchmarks", "python3 benchmarks/kernels.py": "test_benchmarks",
              "python3 benchmarks/serve.py": "test_benchmarks",
              "mlbot serve --demo --train": "test_app", "mlbot token": "test_app", "mlbot token --webhooks": "test_app",
-             "mlbot token --predict": "test_app",
+             "mlbot token --predict": "test_app", "mlbot monitor": "test_monitor",
              "mlbot rollback --why REASON": "test_app", "mlbot waive champion --why REASON --until DAY": "test_ships",
              "mlbot promote MODEL --canary 0.1": "test_app", "mlbot data erase --person NAME": "test_monitor",
              "mlbot data erase": "test_store",
