@@ -25,5 +25,5 @@ lock:    ## after changing requirements in settings.ini: renew constraints.txt
 	$(PYTHON) -m mlbot lock
 
 clean:   ## remove the environment and what runs left; released models and added data stay
-	rm -rf .venv build dist *.egg-info runs .pytest_cache .ruff_cache
+	rm -rf .venv build dist *.egg-info runs .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

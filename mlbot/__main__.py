@@ -64,7 +64,7 @@ def install(python):
     lines, count = [], 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
                           env={**os.environ, "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}) as pip:
-        for line in pip.stdout:
+        for line in pip.stdout or ():
             lines.append(line)
             count += line.startswith(("Collecting ", "Processing "))
             if sys.stderr.isatty():

@@ -34,7 +34,7 @@ SLOW = ("test_readme", "test_workflows", "test_replay", "test_benchmarks", "test
 
 
 TOGETHER = {"test_bundle", "test_contract", "test_events", "test_rollout", "test_sgd", "test_pages", "test_scope",
-            "test_search", "test_app", "test_tracking"}  # each has a service, or a set-up of seconds, that its tests share
+            "test_search", "test_app", "test_tracking", "test_types"}  # each has a service, or a set-up of seconds, to share
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError, nearest
 from ..origin import missing
@@ -118,9 +119,10 @@ def date_parts(text: str) -> tuple[int, int, int] | None:
 # %% ../../nbs/bot/01_catalogue.ipynb #b9527c6c
 def read_date(text: str) -> str | None:
     """Read a text as a date such as 2026-04-03; None when it is not one."""
+    parts = date_parts(text)
     try:
-        return date(*date_parts(text)).isoformat()
-    except (TypeError, ValueError):
+        return date(*parts).isoformat() if parts else None
+    except ValueError:
         return None
 
 # %% ../../nbs/bot/01_catalogue.ipynb #f5a5ab9e
@@ -186,8 +188,10 @@ def read_value(slot: Slot, text: str) -> Value | None:
         return None
     if slot.kind == "number":
         number = read_number(text)
+        if number is None:
+            return None
         low, high = (bound if bound is not None else number for bound in (slot.least, slot.most))
-        return number if number is not None and low <= number <= high else None
+        return number if low <= number <= high else None
     if slot.kind == "date":
         return read_date(text)
     if slot.kind == "choice":
@@ -198,8 +202,10 @@ def read_value(slot: Slot, text: str) -> Value | None:
 def fits(slot: Slot, value: Value) -> bool:
     """Whether a value read earlier still fits the slot: the file may have changed since."""
     if slot.kind == "number":
+        if isinstance(value, str):
+            return False
         low, high = (bound if bound is not None else value for bound in (slot.least, slot.most))
-        return not isinstance(value, str) and low <= value <= high
+        return low <= value <= high
     return isinstance(value, str) and (slot.kind == "text" or read_value(slot, value) == value)
 
 # %% ../../nbs/bot/01_catalogue.ipynb #6a2fe88c
@@ -256,7 +262,7 @@ def misfit(slot: Slot) -> str:
 def read_slot(item: dict, name: str) -> tuple[Slot | None, str]:
     """A slot of the file, and what is wrong with it ('' for nothing)."""
     known = {entry.name: entry.type for entry in fields(Slot) if entry.name != "name"}
-    values = {}
+    values: dict[str, Any] = {}
     for key, value in item.items():
         if key not in known:
             return None, f"no {key!r} here; {nearest(key, list(known))}"
@@ -275,7 +281,7 @@ def read_slots(key: str, table, names, place: str) -> tuple[Slot, ...]:
     for name, item in (table if isinstance(table, dict) else {"": table}).items():
         listed = isinstance(names, list) and name in names
         slot, wrong = read_slot(item, name) if isinstance(item, dict) else (None, f"it is {item!r}, no table")
-        if not listed or wrong:
+        if slot is None or not listed or wrong:
             raise InputError(f"[{key}.slot.{name}] {wrong or 'is not in slots'}",
                              "a table for a name of slots: kind, question and what belongs to the kind", "correct the file",
                              place)
@@ -293,10 +299,10 @@ _IGNORED = ("facets", "parent")  # what the company that ships says beside it
 
 def read_process(key: str, item, place: str) -> Process:
     """One entry of the file. Raises InputError for unknown names and wrong types."""
-    known = {entry.name: entry.type for entry in fields(Process) if entry.name != "key"}
+    known: dict[str, Any] = {entry.name: entry.type for entry in fields(Process) if entry.name != "key"}
     if not isinstance(item, dict):
         raise InputError(f"{key} = {item!r}", f"a table: [{key}]", "correct the file", place)
-    values = {}
+    values: dict[str, Any] = {}
     for name, value in item.items():
         if name in _IGNORED:
             continue

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 
 from .catalogue import Process, Value
 from .events import Event, EventLog, Taken
@@ -71,7 +72,9 @@ def conversation_of(events: list[Event]) -> Conversation | None:
     events = [event for event in events if event.kind in SPOKEN]
     if not events or events[0].kind != "opened":
         return None
-    first, messages, keys = events[0].body, [], {}
+    first, keys, turn = events[0].body, {}, events[-1].turn
+    assert turn is not None  # the events of SPOKEN are numbered
+    messages: list[Message] = []
     for event in events:
         start = len(messages)
         for said in event.body["messages"]:
@@ -82,7 +85,7 @@ def conversation_of(events: list[Event]) -> Conversation | None:
             keys[event.body["key"]] = (start, len(messages))
     state = state_from(events[-1].body["state"])
     return Conversation(events[0].about, events[0].person, first.get("spelt", ""), first["role"], first["location"], state,
-                        tuple(messages), events[-1].turn, keys)
+                        tuple(messages), turn, keys)
 
 # %% ../../nbs/bot/04_conversation.ipynb #5409b777
 def answered_before(found: Conversation, key: str) -> Conversation | None:
@@ -225,6 +228,7 @@ def is_stale(found: Conversation, act: Act) -> bool:
 def option_names(found: Conversation, rules: Rules) -> tuple[str, ...]:
     """The options of the slot that the bot waits for."""
     pending = found.state.pending
+    assert pending is not None
     return rules.process(pending.intent).slot_of(pending.options[0]).options
 
 
@@ -395,7 +399,9 @@ class Bot:
     def start(self, identity: Identity, name: str = "") -> Conversation:
         """Open a conversation. Raises Refused for agents: the bot only talks to people who want something from it."""
         event, = self.log.append(opened(identity, name))
-        return conversation_of([event])
+        found = conversation_of([event])
+        assert found is not None  # it has just been opened
+        return found
 
     def read(self, about: str, identity: Identity) -> Conversation:
         """A conversation of your own; agents read all. Raises NotFound for any other."""
@@ -412,8 +418,11 @@ class Bot:
     def written(self, found: Conversation, events: list[Event], hold: dict[str, dict] | None = None) -> Conversation:
         """Write the events of a turn; the conversation with their messages only. Raises Taken when another turn was first."""
         written = self.log.append(*events, hold=hold)
-        known = self.log.read(SPOKEN, about=found.id)
-        return conversation_of(known).since(len(found.messages)) if written else found
+        if not written:
+            return found
+        now = conversation_of(self.log.read(SPOKEN, about=found.id))
+        assert now is not None  # it was read for this turn
+        return now.since(len(found.messages))
 
     def started(self, found: Conversation, step: Step, process: Process) -> Event:
         """The event of a process that a step starts."""
@@ -436,10 +445,10 @@ MOST_OPEN = 3  # hand-overs of one person at the same time: more would only push
 def decided(bot: Bot, found: Conversation, act: Act, text: str | None, rules: Rules) -> tuple[Step, Judged | None]:
     """The step that answers an act, and the model's judgement where it was asked. `text`: the cleaned words, or None."""
     judged = None
-    if listens(found.state, replace(act, text=text), rules):
+    if text is not None and listens(found.state, replace(act, text=text), rules):
         judged = judge(bot.model(found.id), text, {"role": found.role, "location": found.location}, bot.costs)
     slot = found.state.pending is not None and found.state.pending.kind == "slot"
-    raw = " ".join(act.text.split()) if text is not None and slot else text  # a process needs the value as it was typed
+    raw = " ".join(act.text.split()) if act.text is not None and slot else text  # a process needs the value as it was typed
     if is_stale(found, act):
         step = repeat(found.state, rules)
     else:
@@ -456,7 +465,7 @@ NOBODY = "Nobody is there at the moment. Your message is stored, and a person wi
 
 def messages_of(words: str, step: Step, judged: Judged | None, alone: bool) -> list[dict]:
     """The messages of a turn, in full. `words`: of the person; `alone`: handed over while no agent is there."""
-    said = [{"sender": "person", "text": words}]
+    said: list[dict] = [{"sender": "person", "text": words}]
     said += [{"sender": "bot", "text": line, "request_id": judged.request_id if judged else ""} for line in step.says]
     if step.buttons and step.says:
         said[-1]["buttons"] = [asdict(button) for button in step.buttons]
@@ -486,7 +495,9 @@ def turn_body(bot: Bot, found: Conversation, act: Act, text: str | None, key: st
     body = {"key": key, "act": asdict(act) | {"text": text}, "messages": said, "state": state.as_dict()}
     if handed_over(found, step):
         body |= {"role": found.role, "location": found.location}
-    return body | ({**facts_of(judged), **beside(bot, judged, text, found.role, found.location)} if judged else {})
+    if judged and text is not None:
+        body |= {**facts_of(judged), **beside(bot, judged, text, found.role, found.location)}
+    return body
 
 # %% ../../nbs/bot/04_conversation.ipynb #59ef5252
 @dataclass(frozen=True)
@@ -646,7 +657,7 @@ def tick(bot: Bot) -> list[str]:
         else:
             continue
         try:
-            by_desk(bot, case.id, _DESK, lambda found, change=change, agent=case.state.agent: change(found, agent, now))
+            by_desk(bot, case.id, _DESK, partial(change, agent=case.state.agent, now=now))
             touched.append(case.id)
         except (Conflict, NotFound):
             continue  # another server was first

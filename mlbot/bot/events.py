@@ -204,7 +204,8 @@ class Connections:
     """Connections to one database, each used by one thread at a time."""
 
     def __init__(self, dialect: Dialect):
-        self.dialect, self.kept = dialect, []
+        self.dialect = dialect
+        self.kept: list[Any] = []
         self.room = threading.BoundedSemaphore(MOST_OPEN)
 
     def take(self):

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError, MlbotError
 from ..text.clean import normalise
@@ -123,11 +124,12 @@ def opened(token: str, secret: str) -> dict:
 # %% ../../nbs/bot/03_identity.ipynb #16ce9cfc
 def borne_by(claims: dict) -> Identity | None:
     """The bearer of a token with these claims; None when a claim is missing or malformed."""
-    names = [claims.get(name) for name in ("person", "role", "location")]
-    expires = claims.get("expires")
+    names: list[Any] = [claims.get(name) for name in ("person", "role", "location")]
+    expires: Any = claims.get("expires")
     fine = all(isinstance(name, str) and is_plain(name) for name in names) and names[0] != ""
     fine = fine and claims.get("kind") in (PERSON, AGENT) and type(expires) in (int, float) and 0 < expires < float("inf")
-    return Identity(*names, claims["kind"] == AGENT, float(expires)) if fine else None
+    person, role, location = names
+    return Identity(person, role, location, claims["kind"] == AGENT, float(expires)) if fine else None
 
 # %% ../../nbs/bot/03_identity.ipynb #020f879c
 def identify(token: str, secret: str, now: float, modes: tuple[str, ...] = (SERVICE,), audience: str = AUDIENCE) -> Identity:

@@ -101,7 +101,8 @@ def gathered(events: Iterable["Event"]) -> Iterator[tuple["Event", str, Item | N
 
     Each text is an item once, with the first answer that it got.
     """
-    contexts, seen = {}, {}
+    contexts: dict[str, tuple[str, str]] = {}
+    seen: dict[tuple[int, str, str], str] = {}
     for event in events:
         asked = asked_in(event, contexts)
         if asked is None:
@@ -122,7 +123,7 @@ def votes_of(events: Iterable["Event"], ids: dict[str, str]) -> dict[str, dict[s
 
     `ids`: from the id of a message to that of the item it belongs to, where the two differ.
     """
-    said = defaultdict(dict)
+    said: dict[str, dict[str, str]] = defaultdict(dict)
     for event in events:
         name = ids.get(event.about, event.about)
         if event.kind == "label":
@@ -158,7 +159,7 @@ def agreement_of(labels: dict[str, dict[str, str]]) -> dict | None:
 # %% ../../nbs/bot/05_labelling.ipynb #62861400
 def in_turns(items: Iterable[Item]) -> list[Item]:
     """Items in rounds: the first of each source, then the second of each. Within a round they keep their order."""
-    turns, seen = [], Counter()
+    turns, seen = [], Counter[str]()
     for item in items:
         turns.append((seen[item.source], item))
         seen[item.source] += 1
@@ -200,7 +201,7 @@ def next_items(items: dict[str, Item], labels: dict[str, dict[str, str]], labell
 # %% ../../nbs/bot/05_labelling.ipynb #108675be
 def kinds_of_labelled(log: "EventLog", numbers: list[int]) -> dict[int, tuple[int, str, str]]:
     """For each of these event numbers, the `sameness` of its message."""
-    found, contexts = {}, {}
+    found, contexts = {}, dict[str, tuple[str, str]]()
     for at in range(0, len(numbers), 500):
         for event in log.read(ASKED, numbers=numbers[at:at + 500]):
             if event.kind == "turn" and event.about not in contexts:
@@ -217,7 +218,7 @@ def labelled_items(log: "EventLog") -> list[tuple[Item, dict[str, str]]]:
     labels = log.read(LABELS)
     told = {event.about[1:] for event in labels}
     kinds = kinds_of_labelled(log, sorted(int(number) for number in told if number.isdecimal()))
-    firsts, contexts, wanted = {}, {}, set(kinds.values())
+    firsts, contexts, wanted = {}, dict[str, tuple[str, str]](), set(kinds.values())
     for event in log.each(("opened", *ASKED)) if kinds else ():
         asked = asked_in(event, contexts)
         if asked is not None and (kind := sameness(asked)) in wanted and kind not in firsts:

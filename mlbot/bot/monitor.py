@@ -85,9 +85,8 @@ def read_profile(models: Path, name: str) -> dict:
         found = {}
     found = found if isinstance(found, dict) else {}
     profile, test = found.get("profile"), found.get("test")
-    fine = isinstance(profile, dict)
-    fine = fine and all(isinstance(counts, dict) and all(type(n) is int and n >= 0 for n in counts.values())
-                                             for counts in profile.values())
+    fine = isinstance(profile, dict) and all(
+        isinstance(counts, dict) and all(type(n) is int and n >= 0 for n in counts.values()) for counts in profile.values())
     return {"profile": profile if fine else {}, "test": test if isinstance(test, dict) else None}
 
 # %% ../../nbs/bot/06_monitor.ipynb #8d397453
@@ -166,10 +165,10 @@ def estimates(means: Sequence[float], audit: Sequence[tuple[Answered, str]], out
     `means`: of the guesses of all messages; `audit`: answers with their labels, in the order in which these came.
     """
     says = np.array([rightness(answer, truth, out_of_scope) for answer, truth in audit]).reshape(-1, 3)
-    means, gaps = np.asarray(means, float), says - np.array([guesses(answer) for answer, _ in audit]).reshape(-1, 3)
-    found, within = means + (gaps.mean(axis=0) if len(gaps) else 0), int(says[:, 2].sum())
-    inside = share_of(found[1], found[2], within, IN_SCOPE, share_by_bets(gaps[:, 1], gaps[:, 2], (means[1], means[2])))
-    every = share_of(found[0], 1.0, len(says), ALL_MESSAGES, share_by_bets(gaps[:, 0], np.zeros(len(gaps)), (means[0], 1.0)))
+    usual, gaps = np.asarray(means, float), says - np.array([guesses(answer) for answer, _ in audit]).reshape(-1, 3)
+    found, within = usual + (gaps.mean(axis=0) if len(gaps) else 0), int(says[:, 2].sum())
+    inside = share_of(found[1], found[2], within, IN_SCOPE, share_by_bets(gaps[:, 1], gaps[:, 2], (usual[1], usual[2])))
+    every = share_of(found[0], 1.0, len(says), ALL_MESSAGES, share_by_bets(gaps[:, 0], np.zeros(len(gaps)), (usual[0], 1.0)))
     return {"in_scope": inside, "all_messages": every}
 
 # %% ../../nbs/bot/06_monitor.ipynb #679e06f6
@@ -268,7 +267,7 @@ def quality_of(tally: Tally, test: dict | None, out_of_scope: str) -> dict[str, 
     found = estimates([total / max(tally.answers, 1) for total in tally.sums], checked, out_of_scope)
     right = [answer.intent == truth for answer, truth in checked if truth != out_of_scope]
     audit = Share(sum(right) / len(right), *wilson(sum(right), len(right)), len(right), IN_SCOPE) if right else None
-    return {"test": shown, **{name: share and asdict(share) for name, share in (found | {"audit": audit}).items()}}
+    return {"test": shown, **{name: asdict(share) if share else None for name, share in (found | {"audit": audit}).items()}}
 
 # %% ../../nbs/bot/06_monitor.ipynb #7e9584be
 def too_many(what: str, part: int, whole: int, limit: float) -> list[str]:
@@ -287,7 +286,7 @@ def overview(events: Iterable["Event"], model: str, told: dict, out_of_scope: st
     quality = quality_of(tally, told["test"], out_of_scope)
     found, test = quality["in_scope"], quality["test"]
     alerts = [f"{drift.name} has drifted: {', '.join(drift.worst)}" for drift in drifts if drift.alarm]
-    if surely_below(found, test, rules.drop):
+    if found and test and surely_below(found, test, rules.drop):
         alerts.append(f"the audit says {found['value']:.0%} are right in scope (at most {found['high']:.0%}), "
                       f"the test {test['value']:.0%}")
     useless = sum(day["useless"] for day in days)

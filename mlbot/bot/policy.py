@@ -263,6 +263,7 @@ def hear(state: State, heard: Heard, rules: Rules) -> Step:
 def fill_slot(state: State, act: Act, rules: Rules) -> Step | None:
     """Respond to an answer for a slot; None for a button that belongs to another question."""
     pending = state.pending
+    assert pending is not None
     slot = rules.process(pending.intent).slot_of(pending.options[0])
     given = act.text or act.choose if slot.options else act.text
     if not given:
@@ -280,6 +281,7 @@ def fill_slot(state: State, act: Act, rules: Rules) -> Step | None:
 def answer_pending(state: State, act: Act, rules: Rules) -> Step | None:
     """Respond to the answer to a question that the bot has asked; None when the act is a new wish."""
     pending, text = state.pending, act.text or ""
+    assert pending is not None
     agreed = act.confirm
     if agreed is None:
         agreed = True if is_one_of(text, YES) else False if is_one_of(text, NO) else None

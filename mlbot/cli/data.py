@@ -256,12 +256,12 @@ def data_erase(options: argparse.Namespace) -> int:
                          "ask one after the other")
     if looks:
         name = getattr(options, looks[0])
-        done = look_again(settings, name, looks[0] == "again", options.files)
-        if not done:
+        open_ = look_again(settings, name, looks[0] == "again", options.files)
+        if not open_:
             print(f"nothing to look for: no request {'is open' if looks == ['again'] else 'was made'}")
-        for item in done:
+        for item in open_:
             print_erased(item)
-        return int(any(item.left for item in done))
+        return int(any(item.left for item in open_))
     if not options.why and (options.person or options.utterance):
         raise InputError("nobody says why", "the reason, which is kept; without a name", "--why REASON")
     done = erase_everywhere(settings, Request(options.person, options.utterance, **who_and_why(options)), options.files)

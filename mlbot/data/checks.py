@@ -200,6 +200,7 @@ def read_catalogue(file: Path | None) -> list[str]:
             raise InputError(f"no column of intents; found: {', '.join(header)}", f"one of: {', '.join(LABELS)}",
                              "rename the column of the intents", path.name)
         at = column_at(header, column, path.name)
+        assert at is not None  # the column was found in this header
         names = [cells[at] for _, cells in table.rows(at + 1)]
     return list(dict.fromkeys(filter(None, map(normalise, names))))
 

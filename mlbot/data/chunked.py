@@ -177,7 +177,7 @@ def find_chunks(file: Path, columns: Columns, size: int, beside: Path) -> tuple[
     table, at, notes = open_columns(file, columns)
     name, how, chunks, several, few = file_of(file)[0].name, table.delimited, [], 0, []
     written = how is None or table.left
-    if written:
+    if how is None or written:
         file, how, at = as_delimited(table, at, beside)
     with csv_file(file, how, needed=1 + max(at.values())) as (rows, place):
         _, header = next(rows)
@@ -233,7 +233,7 @@ def _plan_work(chunks: list[Chunk], files: Sequence[Path], columns: Columns, dat
 # %% ../../nbs/data/02_chunked.ipynb #f35cd962
 def clean_chunk(plan: Plan, number: int, chunk: Chunk) -> tuple[np.ndarray, Counter, Counter]:
     """Clean a chunk and deal its rows out into ranges. Returns where those begin, the labels, and what was masked."""
-    masked = Counter()
+    masked: Counter[str] = Counter()
     with csv_file(chunk.file, chunk.how, chunk.begin, 1 + max(chunk.at.values())) as (rows, _):
         plain = ((line, list(map(without_apostrophe, cells))) for line, cells in islice(rows, chunk.rows))
         values = read_values(plain, chunk.at)
@@ -333,7 +333,7 @@ def sketch_block(plan: Plan, known: list[Range], side: int, number: int, start: 
     """Sketch a block of texts into files."""
     texts = texts_between(plan, known, side, start, stop)
     made, (characters, length) = sketch(texts, plan.split.near_percent), as_strings(texts)
-    made.keys.tofile(plan.folder / f"block-{side}-{number}-keys")
+    np.asarray(made.keys).tofile(plan.folder / f"block-{side}-{number}-keys")
     for name, array in {"bits": made.bits, "size": made.size, "characters": characters, "length": length}.items():
         np.save(plan.folder / f"block-{side}-{number}-{name}.npy", array, allow_pickle=False)
 
@@ -375,8 +375,8 @@ def find_near(plan: Plan, known: list[Range], run: Callable, show: Callable) -> 
     for _ in show("sketching", run(sketch_block, todo), len(todo)):
         pass
     pairs = [(one, other) for other in range(len(edges[1])) for one in range(len(edges[0]))]
-    todo = ((plan, one, other, near[slice(*edges[0][one])].copy()) for one, other in pairs)
-    for (one, _), places in zip(pairs, show("comparing", run(compare_blocks, todo), len(pairs)), strict=True):
+    asked = ((plan, one, other, near[slice(*edges[0][one])].copy()) for one, other in pairs)
+    for (one, _), places in zip(pairs, show("comparing", run(compare_blocks, asked), len(pairs)), strict=True):
         near[edges[0][one][0] + places] = True
     return near
 
@@ -450,14 +450,14 @@ def _work_folder(folder: Path) -> Iterator[Path]:
 # %% ../../nbs/data/02_chunked.ipynb #c78aa22e
 def _arrange(plan: Plan, chunks: list[Chunk], run: Callable, show: Callable) -> tuple[list[Range], dict[str, str], Counter]:
     """Clean the chunks and arrange the ranges. Returns those, the spelling of each label, and what was masked."""
-    done, labels, masked = [], Counter(), Counter()
-    todo = ((plan, number, item) for number, item in enumerate(chunks))
-    for edges, some, of_these in show("cleaning", run(clean_chunk, todo), len(chunks)):
+    done, labels, masked = [], Counter[str](), Counter[str]()
+    to_clean = ((plan, number, item) for number, item in enumerate(chunks))
+    for edges, some, of_these in show("cleaning", run(clean_chunk, to_clean), len(chunks)):
         done.append(edges)
         labels, masked = labels + some, masked + of_these
     spelt = spellings(labels, plan.data.out_of_scope)
-    todo = ((plan, number, done, spelt) for number in range(plan.ranges))
-    return list(show("grouping", run(arrange_range, todo), plan.ranges)), spelt, masked
+    to_group = ((plan, number, done, spelt) for number in range(plan.ranges))
+    return list(show("grouping", run(arrange_range, to_group), plan.ranges)), spelt, masked
 
 # %% ../../nbs/data/02_chunked.ipynb #1c260821
 def _split_ranges(plan: Plan, known: list[Range], run: Callable, show: Callable, exact: int) -> Counted:
@@ -465,15 +465,15 @@ def _split_ranges(plan: Plan, known: list[Range], run: Callable, show: Callable,
     leaks = find_leaks(plan, known, run, show, exact)
     edges = np.cumsum([0, *(item.texts[0] for item in known)])
     of_range = [leaks[start:stop] for start, stop in zip(edges[:-1], edges[1:], strict=True)]
-    todo = ((plan, number, item, of_range[number]) for number, item in enumerate(known))
-    counted = pd.concat(list(show("counting", run(count_range, todo), plan.ranges)))
+    to_count = ((plan, number, item, of_range[number]) for number, item in enumerate(known))
+    counted = pd.concat(list(show("counting", run(count_range, to_count), plan.ranges)))
     counts = counted.groupby(level=0).sum().sort_index()
     refuse_hopeless(counts, plan.data, "split", "different training texts")  # before a row is written
     tables = plan.folder / "tables"
     for name in ("train", "validation", "test", "out_of_scope", "set_aside"):
         (tables / name).mkdir(parents=True)
-    todo = ((plan, number, item, of_range[number], counts, tables) for number, item in enumerate(known))
-    return sum(show("splitting", run(write_range, todo), plan.ranges), Counted())
+    to_write = ((plan, number, item, of_range[number], counts, tables) for number, item in enumerate(known))
+    return sum(show("splitting", run(write_range, to_write), plan.ranges), Counted())
 
 # %% ../../nbs/data/02_chunked.ipynb #2413209d
 @dataclass(frozen=True)
@@ -499,7 +499,7 @@ def _find_all(files: Sequence[Path], columns: Columns, size: int, work: Path,
 
 # %% ../../nbs/data/02_chunked.ipynb #3e711a84
 def prepare(files: Sequence[Path], folder: Path, columns: Columns, data: Data, split: Split, workers: str = "1",
-            chunk: int = CHUNK, exact: int = EXACT, show: Callable[[str], Iterable] | None = None) -> Prepared:
+            chunk: int = CHUNK, exact: int = EXACT, show: Callable[..., Iterable] | None = None) -> Prepared:
     """Clean and split files into the tables train, validation, test, out_of_scope and set_aside of a new folder.
 
     Each table is a folder of CSV files whose rows, one file after the other, are those of `mlbot.data.split.split`. The disk
@@ -508,17 +508,17 @@ def prepare(files: Sequence[Path], folder: Path, columns: Columns, data: Data, s
     """
     if folder.exists():
         raise InputError("the folder is there already", "a new one", "name another, or remove it", str(folder))
-    show = show or (lambda what, items, total=None: items)
+    step: Callable[..., Iterable] = show or (lambda what, items, total=None: items)
     files, folder = [file.absolute() for file in files], folder.absolute()  # workers may run elsewhere
     with _work_folder(folder) as work:
-        chunks, notes = _find_all(files, columns, chunk, work, show)
+        chunks, notes = _find_all(files, columns, chunk, work, step)
         plan = _plan_work(chunks, files, columns, data, split, work, chunk)
         with worker_pool(workers) as run:
-            known, spelt, masked = _arrange(plan, chunks, run, show)
+            known, spelt, masked = _arrange(plan, chunks, run, step)
             notes += [masked_finding(masked), *missing_columns(columns, chunks[0].at)]
             findings = findings_of(sum((item.tally for item in known), Tally()),
                                    {old: new for old, new in spelt.items() if old != new}, tuple(notes), data, files[0].name)
-            sides = _split_ranges(plan, known, run, show, exact)
+            sides = _split_ranges(plan, known, run, step, exact)
         _write_summary(work / "tables" / "prepare.json", files, [*findings, *sides.findings()])
         (work / "tables").rename(folder)
         return Prepared(folder, findings, sides)

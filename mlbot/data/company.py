@@ -24,6 +24,7 @@ from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from .table import write_csv
 from ..errors import InputError
@@ -64,9 +65,12 @@ def read_toml(name: str) -> dict:
 @cache
 def processes() -> dict[str, Process]:
     """The process catalogue, by key."""
-    return {key: Process(key, **{name: tuple(value) if isinstance(value, list) else value for name, value in item.items()
-                                 if name != "slot"})  # how the bot asks is in mlbot.bot.catalogue
-            for key, item in read_toml("processes.toml").items()}
+    found = {}
+    for key, item in read_toml("processes.toml").items():
+        facts: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in item.items()
+                                 if name != "slot"}  # how the bot asks is in mlbot.bot.catalogue
+        found[key] = Process(key, **facts)
+    return found
 
 # %% ../../nbs/data/07_company.ipynb #8cbbccb8
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def read_voice(path: Path) -> Iterator[Wording]:
 
     Raises InputError, with the line, for anything else.
     """
-    intent, seen = "", {}
+    intent, seen = "", dict[tuple[str, str], int]()
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         found = _LINE.fullmatch(line)
         if line.startswith("[") and line.endswith("]"):
@@ -244,7 +248,7 @@ def demand(plan: dict, side: str, role: str, location: str, week: int) -> tuple[
 @cache
 def started() -> dict[str, int]:
     """The week in which each name of a split or new process begins to count."""
-    plan, found = read_toml("company.toml"), {}
+    plan, found = read_toml("company.toml"), dict[str, int]()
     for event in plan["events"]:
         if event["kind"] == "reorganisation":
             found |= {key: event["week"] for key, item in processes().items()
@@ -365,7 +369,9 @@ def draw_times(plan: dict, side: str, week: int, count: int) -> list[str]:
 def draw_rows(plan: dict, side: str, week: int, count: int, noise: float, people,
               seen: set[str]) -> tuple[list[Row], list[Truth]]:
     """`count` messages of one side in one week, and the truth about them. `seen`: texts that the side has sent before."""
-    draws, rows, truths, cached = Draws(plan["seed"], side, week), [], [], {}
+    draws, cached = Draws(plan["seed"], side, week), {}
+    rows: list[Row] = []
+    truths: list[Truth] = []
     sent = draw_times(plan, side, week, count)
     while len(rows) < count:
         person = draws.one(people)

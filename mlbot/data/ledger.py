@@ -126,6 +126,8 @@ def forget(models: Path, digests: np.ndarray) -> int:
         except InputError as problem:
             problems.append(problem)
             continue
+        if trained is None:  # somebody removed it just now
+            continue
         kept = trained[~np.isin(trained, np.asarray(digests, np.uint64))]
         if len(kept) < len(trained):
             write_digests(kept, file)
@@ -135,7 +137,7 @@ def forget(models: Path, digests: np.ndarray) -> int:
     return changed
 
 # %% ../../nbs/data/03_ledger.ipynb #f0678b36
-def keyed(digests: Sequence[int], secret: bytes) -> np.ndarray:
+def keyed(digests: Sequence[int] | np.ndarray, secret: bytes) -> np.ndarray:
     """Numbers of 64 bits in place of digests, which nobody can compute without this secret."""
     hashed = (hashlib.blake2b(int(number).to_bytes(8, "big"), key=secret, digest_size=8) for number in digests)
     return np.array([int.from_bytes(item.digest(), "big") for item in hashed], np.uint64)

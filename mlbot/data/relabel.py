@@ -86,15 +86,18 @@ def _rows_by_name(file: Path, name: str, columns: Columns) -> dict[str, tuple[st
 def corrections_by_name(path: Path, name: str, files: Sequence[Path],
                         columns: Columns) -> tuple[list[Correction], list[str]]:
     """The corrections in a file with a column `name` that `files` have too, and the lines whose name is in none of them."""
-    known = {}
+    known: dict[str, tuple] = {}
     for file in files:
         known |= _rows_by_name(file, name, columns)
     header, rows = read_raw(path, name)
     named = column_of(header, (name,), "the name", path.name)
     new = column_of(header, ("new", columns.label, "intent"), "the new intent", path.name)
     asked = [(line, fields) for line, fields in rows if fields[new].strip()]
-    found = [Correction(line, *known[fields[named]][:2], normalise(fields[new]), known[fields[named]][2])
-             for line, fields in asked if fields[named] in known]
+    found = []
+    for line, fields in asked:
+        if fields[named] in known:
+            text, old, context = known[fields[named]]
+            found.append(Correction(line, text, old, normalise(fields[new]), context))
     return found, [f"line {line}: {name} stands in none of the other files" for line, fields in asked
                    if fields[named] not in known]
 
@@ -143,7 +146,7 @@ def relabel(rows: pd.DataFrame, corrections: Sequence[Correction], other: bool =
     """Decide what corrections do to rows (`digest`, `intent`, and context). `other`: new intents may be unknown ones."""
     at, intents = rows.groupby("digest").indices, rows["intent"]
     now, names = [same(label) for label in intents], new_names(corrections, intents, other)
-    labels, said = np.full(len(rows), "", object), {}
+    labels, said = np.full(len(rows), "", object), dict[int, Correction]()
     held, already, problems = 0, 0, []
     for asked in corrections:
         there = [row for row in at.get(digest(asked.text), ())

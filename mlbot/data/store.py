@@ -208,8 +208,8 @@ def commits(table) -> list[Commit]:
     """The history of a table, the newest version first, without the commit that made the table."""
     with reached(table.table_uri):
         entries = table.history()
-    return [Commit(item["version"], item["what"], int(item.get("rows") or 0),
-                   *(item.get(name) or "" for name in ("batch", "source", "who", "why")),
+    return [Commit(item["version"], item["what"], int(item.get("rows") or 0), item.get("batch") or "",
+                   item.get("source") or "", item.get("who") or "", item.get("why") or "",
                    datetime.fromtimestamp(item["timestamp"] / 1000, UTC).isoformat(timespec="seconds"),
                    item.get("week") or "")
             for item in entries if item.get("what")]
@@ -401,11 +401,11 @@ def difference(old: Utterances, new: Utterances) -> Difference:
     names = ["digest", *dict.fromkeys([*old.context, *new.context])]
     tables = [item.rows.reindex(columns=[*names, "intent"]).fillna("").drop_duplicates(names) for item in (old, new)]
     both = tables[0].merge(tables[1], on=names, how="outer", suffixes=("_old", "_new"), indicator="where")
-    counted = [both.loc[both["where"] == where, column].value_counts().sort_index().to_dict()
-               for where, column in (("right_only", "intent_new"), ("left_only", "intent_old"))]
+    came, went = (both.loc[both["where"] == where, column].value_counts().sort_index().to_dict()
+                  for where, column in (("right_only", "intent_new"), ("left_only", "intent_old")))
     moved = both[(both["where"] == "both") & (both["intent_old"] != both["intent_new"])]
     pairs = moved.groupby(["intent_old", "intent_new"]).size().to_dict() if len(moved) else {}
-    return Difference(*counted, pairs)
+    return Difference(came, went, pairs)
 
 # %% ../../nbs/data/04_store.ipynb #3ffcdff7
 _ROW = ["batch", "line", "text", "intent", "reason"]  # what tells rows apart
@@ -531,7 +531,7 @@ def unused_files(url: str) -> set[str]:
     return set(DeltaTable(str(url)).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=True, full=True))
 
 # %% ../../nbs/data/04_store.ipynb #49dc97b8
-def destroy_old_files(url: str, lost: set[str] = frozenset()) -> None:
+def destroy_old_files(url: str, lost: set[str] | frozenset[str] = frozenset()) -> None:
     """Destroy all files that the present version does not use.
 
     Files of writers that never ended go after an hour, or at once when they are among `lost`: nobody will use these any more.
@@ -641,7 +641,7 @@ def read_locked(root: Path, url: str, columns: Columns, data: Data) -> Utterance
     Raises InputError when the version holds other rows than the lock says.
     """
     lock = read_lock(root, url)
-    rows, version = rows_at(url, lock and lock["version"])
+    rows, version = rows_at(url, lock["version"] if lock else None)
     if lock and digest_of_rows(rows) != lock["digest"]:
         raise InputError(f"version {version} holds other rows than {LOCK} says", f"rows of digest {lock['digest']}",
                          "restore the store, or take what is there: mlbot data lock", str(url))

@@ -33,6 +33,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -261,7 +262,7 @@ def cell_of(value) -> str:
 # %% ../../nbs/data/00_table.ipynb #467dd915
 def flat(record: dict) -> dict[str, str]:
     """A record as cells by name; a value in a nested object is named `object.name`."""
-    found = {}
+    found: dict[str, str] = {}
     for name, value in record.items():
         inner = isinstance(value, dict) and set(value) != {"choices"}
         found |= {f"{name}.{key}": cell_of(item) for key, item in value.items()} if inner else {str(name): cell_of(value)}
@@ -571,7 +572,7 @@ _CHOICES = '{"choices"'
 def delimited_table(path: Path) -> Table:
     """A table from delimited text."""
     how = find_delimited(path)
-    header = next(csv_rows(path, how), (0, []))[1]
+    header = next(csv_rows(path, how), (0, list[str]()))[1]
     said = [how.encoding] * (not how.encoding.startswith("utf-8"))
     said += [f"separated by {how.separator!r}"] * (how.separator != ",")
     notes = (Finding(f"file read as {', '.join(said)}", 1),) if said else ()
@@ -914,7 +915,7 @@ def rows_in(table: Table, at: dict[str, int]):
 # %% ../../nbs/data/00_table.ipynb #0df3c1b9
 def read_values(rows, at: dict[str, int]) -> dict[str, list]:
     """The columns of rows as lists, with the line of each row; equal values are one string."""
-    values: dict[str, list] = {**{name: [] for name in at if name != "line"}, "line": array("q")}
+    values: dict[str, Any] = {**{name: [] for name in at if name != "line"}, "line": array("q")}
     once: dict[str, str] = {}
     columns = [(values[name].append, position, name == "text") for name, position in at.items() if name != "line"]
     own = at.get("line")
@@ -926,7 +927,7 @@ def read_values(rows, at: dict[str, int]) -> dict[str, list]:
     return values
 
 # %% ../../nbs/data/00_table.ipynb #c8120560
-def several_lines(lines: array) -> Finding:
+def several_lines(lines: Sequence[int]) -> Finding:
     """The finding that rows span several lines: quotes that close late swallow the rows behind them."""
     starts = np.asarray(lines)
     several = starts[:-1][np.diff(starts) > 1]
@@ -936,7 +937,7 @@ def several_lines(lines: array) -> Finding:
 def read_columns(place: str | Path, columns: Columns) -> tuple[dict[str, list], list[Finding]]:
     """The wanted columns of a file as lists, with the line of each row, and findings about the file itself."""
     table, at, notes = open_columns(place, columns)
-    masked = Counter()
+    masked: Counter[str] = Counter()
     values = read_values(((line, clean_field(cells, at["text"], masked)) for line, cells in rows_in(table, at)), at)
     several = [several_lines(values["line"])] if table.delimited else []
     return values, [*notes, *several, masked_finding(masked)]
@@ -1059,11 +1060,11 @@ def examine(rows: pd.DataFrame, context: list[str], data: Data) -> tuple[pd.Data
     """The good rows, those set aside with their reason, and the counts."""
     rows, aside = (part.drop(columns="left", errors="ignore") for part in set_aside(rows, reasons_to_leave(rows, data)))
     unexplained, explained = explained_conflicts(rows, context)
+    torn, told = (replace(what, n=conflict["digest"].nunique(), examples=conflict_examples(conflict, few))
+                  for what, conflict, few in ((Tally.unexplained, rows[unexplained], 3),
+                                              (Tally.explained, rows[explained], 1)))
     found = Tally(len(rows), Counter(count_intents(rows, data).to_dict()), int((rows["intent"] == data.out_of_scope).sum()),
-                  int(repeated(rows).duplicated(["digest", "intent", *context]).sum()),
-                  *(replace(what, n=conflict["digest"].nunique(), examples=conflict_examples(conflict, few))
-                    for what, conflict, few in ((Tally.unexplained, rows[unexplained], 3),
-                                                (Tally.explained, rows[explained], 1))))
+                  int(repeated(rows).duplicated(["digest", "intent", *context]).sum()), torn, told)
     if data.conflicts == "set_aside":
         rows, more = set_aside(rows, pd.Series(np.where(unexplained, "one text, several intents", ""), rows.index))
         aside = pd.concat([aside, more])

@@ -160,9 +160,9 @@ def adjusted_p_values(scores: Sequence[Score], limits: dict[int, float | None]) 
 
     `limits`: the floor of each score on trial, by place; 0 asks nothing.
     """
-    tried = [at for at, limit in limits.items() if limit]
+    tried = {at: limit for at, limit in limits.items() if limit}
     hits = [scores[at].value * scores[at].effective for at in tried]
-    p_values = [probability_of_at_most(hit, scores[at].effective, limits[at]) for at, hit in zip(tried, hits, strict=True)]
+    p_values = [probability_of_at_most(hit, scores[at].effective, tried[at]) for at, hit in zip(tried, hits, strict=True)]
     return dict.fromkeys(limits, 1.0) | dict(zip(tried, holm(p_values), strict=True))
 
 # %% ../../nbs/gates/01_gate.ipynb #fc630e6e
@@ -266,7 +266,7 @@ def _family_against(verdict: Verdict, rules: Rules) -> Verdict:
     target = stricter(replace(verdict.target, floor=None, stretch=None), asked)
     for part in verdict.parts:
         least = named_for(floors, part.score.metric, asked.floor, verdict.gate) or 0
-        if part.outcome != NOT_ASKED and (part.floor or 0) > least:
+        if part.outcome != NOT_ASKED and part.floor is not None and part.floor > least:
             floors[part.score.metric.lower()] = part.floor
     scores = [part.score for part in verdict.parts if part.outcome != NO_VERDICT or part.score.n]
     return judge_family(verdict.gate, scores, replace(target, min_n=asked.min_n), floors, verdict.rows,
@@ -523,8 +523,8 @@ def gate(name: str, score: Score | Sequence[Score], rules: Rules | None = None, 
     Raises GateFailed when the gate is red, NoVerdict when there is nothing to judge, InputError for a bad score or limit.
     """
     scores, rules = checked_scores(name, score), rules or Rules(date.min)
-    limits = {"floor": floor, "ceiling": ceiling, "stretch": stretch}
-    by_hand = Target(**{part: checked_limit(name, part, limit) for part, limit in limits.items()})
+    by_hand = Target(floor=checked_limit(name, "floor", floor), ceiling=checked_limit(name, "ceiling", ceiling),
+                     stretch=checked_limit(name, "stretch", stretch))
     target = stricter(by_hand, rules.target(name))
     if isinstance(score, Score):
         verdict = judge(name, score, target, sealed_outcome(sealed, target), seeds)
@@ -570,8 +570,8 @@ def verdict_cells(verdict: Verdict) -> tuple[str, ...]:
     value = replace(score, unit="gain" if score.unit == "gain" else "").number if score.measured else "-"
     n = "-" if score.exact and score.n == 1 else f"{score.n:,}"
     signed = "+" if score.unit == "gain" else ""
-    limit = "-" if limit is None or (verdict.parts and not limit) else f"{sign} {limit:{signed}.3f}"
-    return name, value, n, score.interval, limit, _stretch_cell(verdict), _outcome_words(verdict)
+    asked = "-" if limit is None or (verdict.parts and not limit) else f"{sign} {limit:{signed}.3f}"
+    return name, value, n, score.interval, asked, _stretch_cell(verdict), _outcome_words(verdict)
 
 # %% ../../nbs/gates/01_gate.ipynb #eaad5e03
 def verdict_table(given: list[Verdict]) -> str:
@@ -613,8 +613,8 @@ def _open_remarks(verdict: Verdict, few: int) -> list[str]:
 # %% ../../nbs/gates/01_gate.ipynb #ee1daa33
 def _small_remarks(verdict: Verdict, few: int) -> list[str]:
     """A line about members of a family that were not judged, because they have too few rows."""
-    small = filter(too_small, sorted(verdict.parts, key=gravity))
-    small = sorted(small, key=lambda part: (part.score.value, part.score.metric))
+    ranked = sorted(verdict.parts, key=gravity)
+    small = sorted(filter(too_small, ranked), key=lambda part: (part.score.value, part.score.metric))
     if not small:
         return []
     names = ", ".join(f"{part.score.metric} {part.score.value:.3f} (n={part.score.n})" if part.score.measured

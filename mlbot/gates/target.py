@@ -21,27 +21,35 @@ def steps_until(target: Target, day: date) -> int:
     """How many steps the stretch has climbed by that day."""
     if target.start is None or day < target.start:
         return 0
+    assert target.count is not None  # what climbs has all parts of a schedule: see settings.contradiction
     return min(target.count, (day - target.start).days // target.every)
 
 # %% ../../nbs/gates/00_target.ipynb #a758e429
-def on_day(target: Target, day: date) -> Target:
-    """The target of a day: its stretch is a number, its schedule is gone."""
-    if target.start is None:
-        return target
+def _height(target: Target, day: date) -> float:
+    """The stretch on a day of a target that climbs."""
+    assert target.stretch is not None and target.step is not None
     stretch = target.stretch + target.step * steps_until(target, day)
     if target.cap is not None:
         stretch = min(stretch, target.cap) if target.step >= 0 else max(stretch, target.cap)
     elif target.ceiling is None:
         stretch = min(stretch, 1.0)
-    return replace(target, stretch=round(max(stretch, 0.0), 10), start=None, step=None, every=7, count=None, cap=None)
+    return round(max(stretch, 0.0), 10)
+
+
+def on_day(target: Target, day: date) -> Target:
+    """The target of a day: its stretch is a number, its schedule is gone."""
+    if target.start is None:
+        return target
+    return replace(target, stretch=_height(target, day), start=None, step=None, every=7, count=None, cap=None)
 
 # %% ../../nbs/gates/00_target.ipynb #60424e28
 def plan(target: Target) -> list[tuple[date, float]]:
     """The days on which the stretch changes, and its height from then on; [] when it does not climb."""
     if target.start is None:
         return []
+    assert target.count is not None
     days = [target.start + timedelta(days=target.every * step) for step in range(target.count + 1)]
-    heights = [(day, on_day(target, day).stretch) for day in days]
+    heights = [(day, _height(target, day)) for day in days]
     return [heights[0], *(now for before, now in pairwise(heights) if now[1] != before[1])]
 
 # %% ../../nbs/gates/00_target.ipynb #4d0b9645
@@ -54,7 +62,7 @@ def feasibility(name: str, target: Target, n: int, day: date | None = None, disc
     '' when they can, when there is no step, and after the last one.
     """
     step = abs(target.step or 0)
-    over = day is not None and bool(step) and steps_until(target, day) >= target.count
+    over = day is not None and target.count is not None and steps_until(target, day) >= target.count
     if not step or not n or over or n >= rows_to_see(step, max(discordance, step)):
         return ""
     differing = max(discordance, step)

@@ -27,7 +27,8 @@ def read_waiver(parts: dict[str, str], place: str) -> Waiver:
     if not parts["who"].strip() or not parts["why"].strip():
         raise InputError("a waiver without a person or a reason", "who and why", "write it again: mlbot waive", place)
     try:
-        return Waiver(**{**parts, "until": date.fromisoformat(parts["until"])})
+        until = date.fromisoformat(parts["until"])
+        return Waiver(**{name: value for name, value in parts.items() if name != "until"}, until=until)
     except ValueError:
         raise InputError(f"until = {parts['until']!r}", "a day such as 2026-03-31", "correct the line", place) from None
 

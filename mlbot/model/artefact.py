@@ -52,7 +52,7 @@ class Artefact:
         return hashlib.sha256(as_json(self.manifest)).hexdigest()[:12]
 
 # %% ../../nbs/model/00_artefact.ipynb #d14a64d9
-def is_name(name: str) -> bool:
+def is_name(name: object) -> bool:
     """Whether a word is the name of a model: 12 hex digits."""
     return isinstance(name, str) and len(name) == 12 and set(name) <= set("0123456789abcdef")
 
@@ -151,7 +151,7 @@ def is_within(value, low: float, high: float, kind: type = float) -> bool:
 # %% ../../nbs/model/00_artefact.ipynb #98f481a5
 def check_facts(manifest: dict, vocabulary: dict, place: str) -> None:
     """Raise InputError unless manifest and vocabulary hold what answering needs, in the right types."""
-    how = manifest.get("model") if isinstance(manifest.get("model"), dict) else {}
+    how = manifest["model"] if isinstance(manifest.get("model"), dict) else {}
     facts = {
         "intents": is_names(manifest.get("intents"), MOST_INTENTS, LONGEST_NAME) and len(manifest["intents"]) > 1,
         "context": is_names(manifest.get("context"), MOST_COLUMNS, LONGEST_NAME),

@@ -64,8 +64,8 @@ def real_costs(decisions: Sequence[str], right, among, costs: Costs) -> np.ndarr
     wrong, missed = ~np.asarray(right, bool), ~np.asarray(among, bool)
     by_decision = {EXECUTE: wrong * costs.wrong, CONFIRM: costs.confirm + wrong * costs.handoff,
                    CLARIFY: costs.clarify + missed * costs.handoff}
-    decisions = np.asarray(decisions)
-    return np.select([decisions == name for name in by_decision], list(by_decision.values()), costs.handoff)
+    taken = np.asarray(decisions)
+    return np.select([taken == name for name in by_decision], list(by_decision.values()), costs.handoff)
 
 
 def cost_score(spent: np.ndarray, groups=None, most: float = 0.0):
@@ -81,13 +81,13 @@ def cost_score(spent: np.ndarray, groups=None, most: float = 0.0):
 
 def decision_table(decisions: Sequence[str], right, spent: np.ndarray) -> list[dict]:
     """For each decision, and for all: number of messages, their share, share whose best intent is right, mean cost."""
-    decisions, right = np.asarray(decisions), np.asarray(right, bool)
+    taken, right = np.asarray(decisions), np.asarray(right, bool)
     found = []
     for name in [*DECISIONS, "all"]:
-        here = np.full(len(decisions), True) if name == "all" else decisions == name
+        here = np.full(len(taken), True) if name == "all" else taken == name
         n = int(here.sum())
         right_share, mean = (float(values[here].mean()) if n else 0.0 for values in (right, spent))
-        found.append({"decision": name, "n": n, "share": n / max(len(decisions), 1), "right": right_share, "cost": mean})
+        found.append({"decision": name, "n": n, "share": n / max(len(taken), 1), "right": right_share, "cost": mean})
     return found
 
 # %% ../../nbs/model/07_decide.ipynb #9b7e9945

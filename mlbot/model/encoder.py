@@ -195,7 +195,7 @@ def onnx_model(graph: Graph, inputs: dict[str, tuple], outputs: dict[str, tuple]
     last = [helper.make_node("Identity", [value], [name]) for name, (value, _, _) in outputs.items()]
     arrays = [numpy_helper.from_array(array, name) for name, array in graph.arrays.items()]
     made = helper.make_graph([*graph.nodes, *last], graph.prefix, ends(inputs),
-                             ends({name: rest for name, (_, *rest) in outputs.items()}), arrays)
+                             ends({name: (kind, shape) for name, (_, kind, shape) in outputs.items()}), arrays)
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", graph.opset)], ir_version=10)
 
 # %% ../../nbs/model/01_encoder.ipynb #5197dd78

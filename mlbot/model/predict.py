@@ -90,19 +90,22 @@ class LinearModel(Terms):
         self._vector = vectors_in(artefact)
         self._ones = np.ones(len(self.intents), np.float32)
         self._sums: dict[str, WordSums] = {}
-        self._weights, self._bias, self._fourier, self._offsets, self._dense = (
-            artefact.weights.get(name) for name in ("weights", "bias", "fourier", "offsets", "dense"))
-        self._lead = None
+        self._weights, self._bias = artefact.weights["weights"], artefact.weights["bias"]
+        nothing = np.empty(0, np.float32)  # in tier light, which has no vector
+        self._fourier, self._offsets, self._dense = (
+            artefact.weights.get(name, nothing) for name in ("fourier", "offsets", "dense"))
+        self._lead: float | None = None
         if "scope" in artefact.weights:  # one more column beside the intents
             self._lead, bias = artefact.weights["scope"].tolist()
             self._weights = np.column_stack([self._weights, artefact.weights["scope_weights"]])
             self._bias = np.append(self._bias, np.float32(bias))
-            if self._dense is not None:
+            if "dense" in artefact.weights:
                 self._dense = np.column_stack([self._dense, artefact.weights["scope_dense"]])
 
 # %% ../../nbs/model/05_predict.ipynb #ee0c0dd8
 def dense_scores(model: LinearModel, text: str) -> np.ndarray:
     """What the vector of a text adds to the score of each intent."""
+    assert model._vector is not None, "a model of tier light has no vector"
     vector = model._vector(text)
     fourier = np.cos(vector @ model._fourier + model._offsets)
     return vector @ model._dense[:len(vector)] + fourier @ model._dense[len(vector):]
@@ -120,8 +123,8 @@ def sums_of(model: LinearModel, word: str) -> WordSums:
     found, ones, ngrams, weighed = rows_in(model, word)
     at, values = np.frombuffer(ones, np.int64), np.frombuffer(weighed, np.float32)
     alone = model._idf[at]
-    sums = [alone.dot(model._weights[at]), values.dot(model._weights[np.frombuffer(ngrams, np.int64)])]
-    sums = np.concatenate(sums).tobytes()
+    added = [alone.dot(model._weights[at]), values.dot(model._weights[np.frombuffer(ngrams, np.int64)])]
+    sums = np.concatenate(added).tobytes()
     most = min(WORDS_KEPT, max(_FEWEST_KEPT, _SUMS_KEPT // len(sums)))
     return keep(model._sums, word, (found, sums, float(alone.dot(alone)), float(values.dot(values))), most)
 
@@ -145,8 +148,8 @@ def term_scores(model: LinearModel, text: str, context: dict[str, str]) -> np.nd
     """What the terms of a folded text and its context add to the score of each intent, and to that of being in scope."""
     known, tokens = model._sums.get, text.split()
     parts = [known(word) or sums_of(model, word) for word in tokens]
-    found, sums, of_words, of_ngrams = zip(*parts, strict=True)
-    found = [*chain.from_iterable(found)]
+    by_token, sums, of_words, of_ngrams = zip(*parts, strict=True)
+    found = [*chain.from_iterable(by_token)]
     ones = _ONES[:len(parts)] if len(parts) <= len(_ONES) else np.ones(len(parts), np.float32)
     both = ones.dot(np.frombuffer(b"".join(sums), np.float32).reshape(len(parts), -1))
     total, ngrams = both[:len(both) // 2], both[len(both) // 2:]

@@ -60,7 +60,7 @@ def write_golden(models: Path, model: Predictor, rows, most: int = 20) -> None:
 # %% ../../nbs/model/11_rollout.ipynb #02c495eb
 def is_golden(told) -> bool:
     """Whether a value is one golden answer."""
-    kinds = {"text": str, "context": dict, "intent": str, "confidence": (int, float)}
+    kinds: dict[str, type | tuple[type, ...]] = {"text": str, "context": dict, "intent": str, "confidence": (int, float)}
     fine = isinstance(told, dict) and all(isinstance(told.get(name), kind) for name, kind in kinds.items())
     return fine and all(isinstance(value, str) for value in told["context"].values())
 
@@ -188,7 +188,8 @@ class Attempts:
     def __init__(self, name: str, work: Callable[[], object], every: float, failed: Callable[[BaseException], None],
                  hangs: float, clock: Callable[[], float]):
         self.name, self.work, self.every, self.failed, self.hangs, self.clock = name, work, every, failed, hangs, clock
-        self.failures, self.problem, self._begun = 0, "", None
+        self.failures, self.problem = 0, ""
+        self._begun: float | None = None
 
     @property
     def alert(self) -> str:
@@ -358,7 +359,7 @@ class Live(Answering):
             return {"canary_refused": f"the canary is not tried: {words_of(problem)}"}
         return {}
 
-    def start(self, failed: Callable[[Exception], None] = lambda problem: None) -> None:
+    def start(self, failed: Callable[[BaseException], None] = lambda problem: None) -> None:
         """Follow in a thread, until `stop`. A folder that cannot be read now may be read later."""
         self.work.failed, self.work.every = failed, self.every
         self.work.once()

@@ -115,8 +115,9 @@ class Found:
         """
         now, best = self.trials[0], self.best
         asked = sorted(self.groups)
-        return gain("search", *(np.concatenate([trial.right[fold] for fold in asked]) for trial in (now, best)),
-                    np.concatenate([self.groups[fold] for fold in asked]), risk=LOSS_RISK / max(1, len(self.trials) - 1))
+        before, after = (np.concatenate([trial.right[fold] for fold in asked]) for trial in (now, best))
+        groups = np.concatenate([self.groups[fold] for fold in asked])
+        return gain("search", before, after, groups, risk=LOSS_RISK / max(1, len(self.trials) - 1))
 
     @property
     def better(self) -> bool:
@@ -173,11 +174,11 @@ def search(frame, context: list[str], model: _settings.Model, tries: int = 20, f
     refuse_few_rows(frame, of_row, folds)
     trials = [Trial(one) for one in candidates(model, tries, context, model.seed)]
     rows, names = (frame, of_row, context), frame["intent"].unique()
-    with worker_pool(workers) as run, lent_encoder(encoder, model.tier, frame["text"], names, workers, folder) as encoder:
-        complete = try_all(trials, [(at, 0) for at in range(len(trials))], rows, encoder, run, deadline, tell)
+    with worker_pool(workers) as run, lent_encoder(encoder, model.tier, frame["text"], names, workers, folder) as lent:
+        complete = try_all(trials, [(at, 0) for at in range(len(trials))], rows, lent, run, deadline, tell)
         ranked = sorted((at for at in range(1, len(trials)) if trials[at].right), key=lambda at: -trials[at].score().value)
         on = [(at, fold) for at in [0, *ranked[:max(1, len(trials) // 3)]] for fold in range(1, folds)]
-        complete &= try_all(trials, on, rows, encoder, run, deadline, tell)
+        complete &= try_all(trials, on, rows, lent, run, deadline, tell)
     if len(trials[0].right) < folds:
         raise OutOfTime("out of time before the present settings were tried on all folds", "a search within its time",
                         "allow more: --minutes")
@@ -198,7 +199,7 @@ def with_values(text: str, section: str, values: dict[str, object]) -> str:
     for name, value in values.items():
         line = f"{name} = {as_line(value)}"
         there = re.compile(rf"^{re.escape(name)}[ \t]*[=:][^\n]*(?:\n[ \t]+[^\n]*)*", re.MULTILINE)
-        body, count = there.subn(lambda _, line=line: line, body)
+        body, count = there.subn(line.replace("\\", r"\\"), body)
         if not count:
             body = f"{line}\n{body}"
     return text[:start] + body + text[end:]

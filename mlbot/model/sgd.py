@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix, vstack
@@ -41,13 +42,13 @@ class Census:
     """The result of the first pass over chunks: digests in their order, rows of each intent, and a sample as a frame."""
     digests: np.ndarray
     counts: dict[str, int]
-    sample: object
+    sample: Any  # a pandas frame
 
 # %% ../../nbs/model/03_sgd.ipynb #c127cd93
 def take_census(chunks: Chunks, columns: list[str]) -> Census:
     """Read all chunks, frames with `intent` and `columns`, once. The sample is the rows with the lowest scrambled digests."""
     import pandas as pd
-    digests, counts, sample = [np.empty(0, np.uint64)], Counter(), None
+    digests, counts, sample = [np.empty(0, np.uint64)], Counter[str](), None
     for chunk in chunks():
         digests.append(np.fromiter(map(digest, chunk["text"]), np.uint64))
         counts.update(chunk["intent"])
@@ -189,7 +190,7 @@ def descend(dealt: Dealt, intents: int, seed: int, done: Callable[[str], None]) 
 @dataclass
 class Fitted:
     """The result of `fit_many`: the fitted views, the model, its intents, held-out rows, and the census."""
-    views: object
+    views: Any  # a fitted ColumnTransformer
     weights: np.ndarray
     bias: np.ndarray
     intents: np.ndarray

@@ -194,7 +194,7 @@ def build_views(settings: _settings.Model, context: list[str], encoder: Encoder 
     by_word = partial(word_view, shortest=settings.words[0], longest=settings.words[1])
     by_ngram = partial(char_ngrams, shortest=settings.characters[0], longest=settings.characters[1])
     ngram_view = NgramTfidf(analyzer=by_ngram, min_df=settings.min_count, sublinear_tf=True, norm=None, dtype=np.float32)
-    views = [("words", tfidf(analyzer=by_word), "text"), ("char_ngrams", ngram_view, "text")]
+    views: list[tuple] = [("words", tfidf(analyzer=by_word), "text"), ("char_ngrams", ngram_view, "text")]
     if context:
         interaction_terms = Pipeline([("rows", FunctionTransformer(rows_of)), ("tfidf", tfidf(analyzer=interactions_of))])
         views.append(("interactions", interaction_terms, ["text", *context]))
@@ -751,8 +751,8 @@ def answers_of_seeds(frame, context: list[str], settings: _settings.Model, asked
     found = {}
     texts = [*frame["text"], *asked["text"]]
     names = frame["intent"].unique()
-    with worker_pool(workers) as run, lent_encoder(encoder, settings.tier, texts, names, workers) as encoder:
-        answers = run(answers_of_seed, ((seed, frame, context, settings, asked, encoder) for seed in seeds))
+    with worker_pool(workers) as run, lent_encoder(encoder, settings.tier, texts, names, workers) as lent:
+        answers = run(answers_of_seed, ((seed, frame, context, settings, asked, lent) for seed in seeds))
         for seed, answer in zip(seeds, answers, strict=True):
             found[f"seed {seed}"] = answer
             done(f"seed {seed}: trained")

@@ -214,9 +214,9 @@ def members(data: bytes, name: str) -> Iterator[tuple[str, bytes]]:
                 yield item.filename, archive.read(item)
     elif data[257:262] == b"ustar":
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            for item in archive:
-                if item.isfile():
-                    yield item.name, archive.extractfile(item).read()
+            for entry in archive:
+                if (file := archive.extractfile(entry) if entry.isfile() else None) is not None:
+                    yield entry.name, file.read()
     elif data[:2] == b"\x1f\x8b":
         with gzip.open(io.BytesIO(data)) as packed:
             unpacked = packed.read(MOST_UNPACKED + 1)
@@ -465,8 +465,10 @@ def in_log(job: Job) -> Found:
 def in_results(job: Job) -> Found:
     """Kept results of notebooks. At first all go: each was made of rows of the data; later those that hold something."""
     found = Found("kept results")
-    objects = open_objects(job.settings.places.cache) if job.settings.places.cache else None
-    for name in objects.names() if objects is not None else ():
+    if not job.settings.places.cache:
+        return found
+    objects = open_objects(job.settings.places.cache)
+    for name in objects.names():
         found.searched += 1
         if not job.first and not is_in(objects.get(name) or b"", name, job.search):
             continue
@@ -561,8 +563,10 @@ def in_model(folder: Path, serves: str, job: Job, found: Found) -> None:
 def in_carried(job: Job) -> Found:
     """Objects for other servers: as the models here."""
     found, place = Found("carried"), job.settings.places.carried
-    objects = open_objects(place) if place else None
-    names = objects.names() if objects is not None else []
+    if not place:
+        return found
+    objects = open_objects(place)
+    names = objects.names()
     releases = [name for name in names if name.startswith("releases/")]
     serves = {json.loads(objects.get(releases[-1]) or b"{}").get("model")} if releases else set()
     serves |= {json.loads(objects.get("trial.json") or b"{}").get("model")} if "trial.json" in names else set()
@@ -840,8 +844,9 @@ def as_told(search: Search) -> dict:
 def as_search(proof: dict, key: bytes) -> Search:
     """The search that a proof keeps."""
     told = proof["search"]
-    return Search(key, proof["subject"], {int(n): frozenset(found) for n, found in told["texts"].items()},
-                  *(frozenset(told[name]) for name in ("firsts", "words", "exact")), told["common"])
+    firsts, words, exact = (frozenset(told[name]) for name in ("firsts", "words", "exact"))
+    texts = {int(n): frozenset(found) for n, found in told["texts"].items()}
+    return Search(key, proof["subject"], texts, firsts, words, exact, told["common"])
 
 # %% ../../nbs/ops/08_erasure.ipynb #1cbfd601
 def mark_of(proof: dict, key: bytes) -> str:

@@ -395,7 +395,7 @@ class Item:
 
 # %% ../../nbs/ops/01_readiness.ipynb #4a7c3167
 RUN, ATTEST = "mlbot run", "let somebody vouch for it in attested.ini"
-DATA = tuple(Item(name, "data", *rest) for name, *rest in (
+DATA = tuple(Item(name, "data", question, check, do) for name, question, check, do in (
     ("schema", "Is it written down and checked what a row must look like?", gated("data"),
      "set data.ceiling in [targets], then: mlbot run"),
     ("useful_features", "Does each input make the answers better?", useful_features,
@@ -408,7 +408,7 @@ DATA = tuple(Item(name, "data", *rest) for name, *rest in (
     ("new_features", "Can a new input be added quickly?", only_people, f"add one, note how long it took: {ATTEST}"),
     ("feature_tests", "Is the code of the inputs tested?", feature_tests,
      "write tests in tests/ and let a build server run pytest")))
-MODEL = tuple(Item(name, "model", *rest) for name, *rest in (
+MODEL = tuple(Item(name, "model", question, check, do) for name, question, check, do in (
     ("reviewed_spec", "Is each model specification reviewed and in the repository?", reviewed_spec,
      "commit notebooks and settings, name reviewers in CODEOWNERS, then: mlbot run"),
     ("offline_online", "Do the scores of the test hold in production?", offline_online,
@@ -422,7 +422,7 @@ MODEL = tuple(Item(name, "model", *rest) for name, *rest in (
      "set slices.floor in [targets], then: mlbot run"),
     ("inclusion", "Does it serve all kinds of people?", inclusion,
      "give slices of each language and context column a floor above 0 in [targets], then: mlbot run")))
-INFRASTRUCTURE = tuple(Item(name, "infrastructure", *rest) for name, *rest in (
+INFRASTRUCTURE = tuple(Item(name, "infrastructure", question, check, do) for name, question, check, do in (
     ("reproducible", "Does training again give the same model?", reproducible, "mlbot run --no-release, of the same commit"),
     ("spec_tests", "Is the model specification itself tested?", spec_tests, RUN),
     ("integration", "Is the whole pipeline tested?", integration, "mlbot run, on a build server"),
@@ -432,7 +432,7 @@ INFRASTRUCTURE = tuple(Item(name, "infrastructure", *rest) for name, *rest in (
     ("canary", "Is a model tried on a few people first?", canary,
      f"mlbot promote MODEL --canary 0.1, or afterwards {ATTEST}"),
     ("rollback", "Can the model before be brought back?", rollback, "release a second model; try it out: mlbot rollback")))
-MONITORING = tuple(Item(name, "monitoring", *rest) for name, *rest in (
+MONITORING = tuple(Item(name, "monitoring", question, check, do) for name, question, check, do in (
     ("dependencies", "Does somebody hear of it when a dependency changes?", dependencies,
      "keep a lock in constraints.txt and let Renovate or Dependabot watch it"),
     ("input_invariants", "Is it watched whether people send what the model was made for?", input_invariants,

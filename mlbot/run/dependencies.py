@@ -284,6 +284,7 @@ class Project:
         """What a name of a module stands for; None where the module says nothing of it."""
         if (name, symbol) not in self.pieces:
             module = self.modules[name]
+            assert module is not None  # only a module of ours has pieces
             parts = module.defined.get(symbol, []) + module.other
             if parts and symbol not in module.looks:
                 module.looks[symbol] = look_at(parts, module)

@@ -106,7 +106,7 @@ def judge_gate_cell(cell, place: str, rules: Rules) -> tuple[list[Verdict], list
 
     A gate that asks for less than the rules, those of the settings and the waivers, is judged by them.
     """
-    verdicts, problems = [], []
+    verdicts, problems = [], list[MlbotError]()
     calls = dict(gate_calls(cell.source))
     for data in records_of(cell):
         try:
@@ -134,7 +134,7 @@ UNREACHED = "the cell was not reached"
 
 def judge_notebook(notebook, name: str, rules: Rules) -> tuple[dict[int, tuple[Verdict, ...]], list[MlbotError]]:
     """The verdicts of a notebook that ran, by cell, and all its problems. `rules` are those of the settings."""
-    verdicts, problems = {}, []
+    verdicts, problems = {}, list[MlbotError]()
     for cell in notebook.cells:
         number = cell.metadata.get("cell")
         place = f"{name}, cell {number}" if number else f"{name}, parameters"

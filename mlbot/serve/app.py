@@ -386,7 +386,7 @@ def texts_in(tensor: Tensor, binary: bytes | None) -> list[str]:
         raise refuse_tensor(name, "its content_type is unknown", "str or base64")
     if (binary is None) == (tensor.data is None):
         raise refuse_tensor(name, "it has no data, or two", "data, or binary_data_size and bytes behind the JSON")
-    values = binary_texts(name, binary) if binary is not None else flat(name, tensor.data, shape)
+    values = binary_texts(name, binary) if binary is not None else flat(name, tensor.data or [], shape)
     if not all(isinstance(value, str) for value in values):
         raise refuse_tensor(name, "data holds values that are no texts", "strings")
     if len(values) != shape[0]:

@@ -161,6 +161,9 @@ MOST_WAITING = 64  # requests of a connection that were sent before the one ahea
 
 class Reading(Waiting):
     """A connection that follows the parser through a request."""
+    parser: httptools.HttpRequestParser  # these three are uvicorn's
+    headers: list[tuple[bytes, bytes]]
+    limit_concurrency: int | None
     _unread = 0  # bytes that have not become a header or a body yet
 
     def on_message_begin(self) -> None:

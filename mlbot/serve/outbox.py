@@ -63,7 +63,7 @@ def check_allowed(url: str, allowed: Sequence[str]) -> None:
 # %% ../../nbs/serve/00_outbox.ipynb #aef573c4
 def resolve(host: str, port: int) -> str:
     """The network address to call, looked up once. Raises InputError for a name that leads to an internal address."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0]
+    found = str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
     try:
         ipaddress.ip_address(host)
         named = False
@@ -132,11 +132,11 @@ def call(url: str, key: str, body: dict, secret: str, allowed: Sequence[str], no
     """Call a process once. Raises InputError for an address that may not be called."""
     check_allowed(url, allowed)
     parts = urlsplit(url)
-    secure = parts.scheme == "https"
+    host, secure = parts.hostname or "", parts.scheme == "https"
     port, (path, data, headers) = parts.port or (443 if secure else 80), request_of(url, key, body, secret, now)
     connection, late = None, None
     try:
-        connection = _Connection(parts.hostname, port, resolve(parts.hostname, port), secure)
+        connection = _Connection(host, port, resolve(host, port), secure)
         late = threading.Timer(TIMEOUT, connection.hang_up)  # a time-out of the socket starts anew with each byte
         late.start()
         connection.request("POST", path, data, headers)
@@ -180,7 +180,7 @@ def due_now(event: Event, tries: Sequence[float], now: float) -> Due | None:
 def due(log: EventLog, since: float = 0.0) -> list[Due]:
     """The calls to make now."""
     events = log.read(("process.asked", "process.tried", *ENDS), since=since)
-    ended, tries = {event.about for event in events if event.kind in ENDS}, {}
+    ended, tries = {event.about for event in events if event.kind in ENDS}, dict[str, list[float]]()
     for event in events:
         if event.kind == "process.tried":
             tries.setdefault(event.about, []).append(event.at)
@@ -212,7 +212,7 @@ def end(bot: Bot, asked: Event, kind: str, called: Called) -> None:
     """Write how a process ended, once, together with what the person is told."""
     about = asked.body["conversation"]
     ended = Event(kind, asked.about, {"status": called.status}, asked.person, once=f"end:{asked.about}")
-    over = {asked.about: {}} if HELD in asked.body["slots"].values() else None
+    over: dict[str, dict] | None = {asked.about: {}} if HELD in asked.body["slots"].values() else None
     for _ in range(TRIES):
         found = conversation_of(bot.log.read(SPOKEN, about=about))
         try:
@@ -312,7 +312,7 @@ class Outbox:
     """Does the work in a thread of its own. `failed` is told of errors."""
 
     def __init__(self, bot: Bot, secret: str, allowed: Sequence[str], inbox: str = "", every: float = 0.5,
-                 failed: Callable[[Exception], None] = lambda problem: None):
+                 failed: Callable[[BaseException], None] = lambda problem: None):
         self.bot, self.secret, self.allowed, self.inbox = bot, secret, tuple(allowed), inbox
         self.looked, self.rest, self.rest_until = False, 0.0, 0.0
         self.work = Repeated("outbox", self.look, every, failed, hangs=HANGS + 30 * TIMEOUT)

@@ -164,7 +164,7 @@ class Hosts:
 
     def __init__(self, names: Sequence[str]):
         self.names = {name.strip("[]").lower() for name in (*LOOPBACK, *names)} - {"", "0.0.0.0", "::"}  # any address
-        self.any, self.seen = "*" in names, set()
+        self.any, self.seen = "*" in names, set[tuple[bytes, Any]]()
 
     def know(self, host: bytes, server=None) -> bool:
         """Whether a request is for this service. `server`: the address that was connected to."""
@@ -341,7 +341,8 @@ class Kept:
     """Results that took long, kept for five times as long as they took; asking again meanwhile costs nothing."""
 
     def __init__(self, quick: float = 1.0, clock: Callable[[], float] = time.monotonic):
-        self.quick, self.clock, self.found = quick, clock, {}
+        self.quick, self.clock = quick, clock
+        self.found: dict[Any, tuple[float, Any]] = {}
 
     def get(self, name, make: Callable[[], Any]):
         """The result of that name, kept or made now."""
@@ -374,7 +375,8 @@ class Recorder:
     """
 
     def __init__(self, log: EventLog, metrics: Metrics, most: int = 10_000):
-        self.log, self.metrics, self.most, self.events = log, metrics, most, queue.SimpleQueue()
+        self.log, self.metrics, self.most = log, metrics, most
+        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.batch: list[Event] = []
         self.lock = threading.Lock()
         self.work = Repeated("recorder", self.flush, 0.2, lambda problem: metrics.faults.labels("recorder").inc())
@@ -481,7 +483,8 @@ class Shares:
     """How many messages of each source were offered for labels in this hour."""
 
     def __init__(self, most: int = OFFERED_AN_HOUR, clock: Callable[[], float] = time.time):
-        self.most, self.clock, self.hour, self.counts = most, clock, 0, {}
+        self.most, self.clock, self.hour = most, clock, 0
+        self.counts: dict[str, int] = {}
 
     def kind(self, source: str) -> str:
         """The kind of event for one more message of a source."""
@@ -516,7 +519,8 @@ class BotService:
         self.tokens = find_tokens(home_of(settings) / "tokens") if settings.service.predict == "token" else None
         self.live = Live(settings.places.models, changed=self.know_processes)
         self.slow = False  # whether the model needs more than microseconds
-        self.known, self.all_processes = load_catalogue(settings), {}
+        self.known = load_catalogue(settings)
+        self.all_processes: dict[str, Process] = {}
         minutes = 60.0
         self.bot = _bot.Bot(self.log, self.model, self.processes, settings.costs, settings.bot.patience * minutes,
                             settings.bot.absence * minutes, self.live.other_than, settings.bot.tries)
@@ -774,7 +778,8 @@ class LazyApp:
     """An ASGI application that is built while requests for it wait."""
 
     def __init__(self, build: Callable[[], Any]):
-        self.build, self.app, self.there = build, None, asyncio.Event()
+        self.build, self.there = build, asyncio.Event()
+        self.app: Any = None
 
     async def load(self) -> None:
         """Build it, in a thread. Its errors are raised here, and waiting requests get a 500."""

@@ -72,7 +72,7 @@ def intraclass(values: np.ndarray, of_row: np.ndarray) -> float:
     n, count, means = len(of_row), len(sizes), np.bincount(of_row, values) / sizes
     between = float(sizes @ (means - values.mean()) ** 2) / (count - 1)
     within = float(((values - means[of_row]) ** 2).sum()) / (n - count)
-    usual = (n - sizes @ sizes / n) / (count - 1)  # the mean size, less for sizes that differ
+    usual = float(n - sizes @ sizes / n) / (count - 1)  # the mean size, less for sizes that differ
     total = between + (usual - 1) * within
     return min(1.0, max(0.0, (between - within) / total)) if total > 0 else 1.0
 
@@ -93,7 +93,7 @@ def design_effect(values: np.ndarray, groups: np.ndarray) -> float:
         return 1.0
     together, sizes = np.bincount(of_row, weights=residuals), np.bincount(of_row)
     spread = len(names) / (len(names) - 1) * float(together @ together) / alone
-    return max(1.0, spread, 1 + intraclass(values, of_row) * (sizes @ sizes / len(values) - 1))
+    return max(1.0, spread, 1 + intraclass(values, of_row) * (float(sizes @ sizes) / len(values) - 1))
 
 # %% ../../nbs/stats/00_bounds.ipynb #cbae789e
 def effective_rows(values: np.ndarray, groups: np.ndarray) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import InputError
 
 # %% ../../nbs/stats/02_context.ipynb #afb1dfd2
-def ceiling(units: Sequence, intents: Sequence[str], asked: Sequence[bool] | None = None) -> float:
+def ceiling(units: Sequence, intents: Sequence[str], asked: Sequence[bool] | np.ndarray | None = None) -> float:
     """The proportion of the asked rows that the most frequent intent of their unit hits, over all rows; NaN without a row."""
     by_unit: dict[object, Counter] = defaultdict(Counter)
     for unit, intent in zip(units, intents, strict=True):
@@ -74,8 +74,12 @@ def worth_of_context(units: Sequence, contexts: Sequence, intents: Sequence[str]
     torn = ambiguous(units, intents)
     known = list(zip(units, contexts, strict=True))
     kinds = (("all rows", np.full(len(torn), True)), ("ambiguous", torn), ("not ambiguous", ~torn))
-    return [Worth(name, int(asked.sum()), *(float(right[asked].mean()) for right in flags), ceiling(units, intents, asked),
-                  ceiling(known, intents, asked)) for name, asked in kinds if asked.any()]
+
+    def worth(rows: str, asked: np.ndarray) -> Worth:
+        alone, together, mixed = (float(right[asked].mean()) for right in flags)
+        return Worth(rows, int(asked.sum()), alone, together, mixed, ceiling(units, intents, asked),
+                     ceiling(known, intents, asked))
+    return [worth(rows, asked) for rows, asked in kinds if asked.any()]
 
 # %% ../../nbs/stats/02_context.ipynb #b716cbf6
 def shuffle_context(frame, columns: Sequence[str], seed: int = 0):

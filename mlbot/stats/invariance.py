@@ -59,8 +59,8 @@ CHANGES: tuple[Callable[[str], str], ...] = (upper_case, unicode_form, no_punctu
 # %% ../../nbs/stats/03_invariance.ipynb #c1110045
 def invariance(name: str, before: Sequence[str], after: Sequence[str], groups=None) -> Score:
     """The proportion of rows whose answer `after` a change is the one `before` it."""
-    before, after = (np.asarray(list(answers), dtype=str) for answers in (before, after))
-    return share(name, before == after, groups)
+    old, new = (np.asarray(list(answers), dtype=str) for answers in (before, after))
+    return share(name, old == new, groups)
 
 # %% ../../nbs/stats/03_invariance.ipynb #398fb271
 def robustness(answer: Callable, rows, context: Sequence[str] = (), groups=None,

@@ -45,9 +45,9 @@ class Score:
     n: int
     low: float
     high: float
-    at_least: float | None = None
-    at_most: float | None = None
-    effective: float | None = None
+    at_least: float = None  # type: ignore[assignment]  # these three are numbers from __post_init__ on
+    at_most: float = None  # type: ignore[assignment]
+    effective: float = None  # type: ignore[assignment]
     better: str = "higher"
     unit: str = ""
     exact: bool = False
@@ -358,8 +358,8 @@ def median_score(metric: str, ratios: Sequence[float]) -> Score:
     if not n:
         return Score(metric, math.nan, 0, 0.0, math.inf, better="lower", unit="loops")
     places = [median_order(n, risk) for risk in (0.025, 0.05)]
-    ends = [end for place in places for end in (values[place], values[n + 1 - place])]
-    return Score(metric, float(np.median(ratios)), n, *ends, better="lower", unit="loops")
+    low, high, least, most = (end for place in places for end in (values[place], values[n + 1 - place]))
+    return Score(metric, float(np.median(ratios)), n, low, high, least, most, better="lower", unit="loops")
 
 # %% ../../nbs/stats/01_scores.ipynb #8c105835
 def time_ratio(metric: str, call: Callable, items: list) -> Score:
@@ -407,10 +407,11 @@ class Confusion:
 def most_confused(truth, predicted, texts, few: int = 10) -> list[Confusion]:
     """The pairs of intents that are confused most often, most frequent first."""
     truth, predicted, texts = list(truth), list(predicted), list(texts)
-    sizes, pairs, examples = Counter(truth), Counter(), {}
+    pairs: Counter[tuple[str, str]] = Counter()
+    sizes, examples = Counter(truth), dict[tuple[str, str], str]()
     for intent, answer, text in zip(truth, predicted, texts, strict=True):
         if intent != answer:
             pairs[intent, answer] += 1
             examples.setdefault((intent, answer), text)
     ranked = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:few]
-    return [Confusion(*pair, n, sizes[pair[0]], examples[pair]) for pair, n in ranked]
+    return [Confusion(intent, answer, n, sizes[intent], examples[intent, answer]) for (intent, answer), n in ranked]

@@ -88,7 +88,7 @@ def is_iban(text: str) -> bool:
 # %% ../../nbs/text/00_clean.ipynb #68649809
 def iban_end(text: str, start: int) -> int:
     """Where an IBAN that begins at `start` ends; 0 when none does."""
-    pattern = _OF_LENGTH.get(_LENGTHS.get(text[start:start + 2].upper()), _GROUPS)
+    pattern = _OF_LENGTH.get(_LENGTHS.get(text[start:start + 2].upper(), 0), _GROUPS)
     found = pattern.match(text, start)
     for end in [found.end(), *(at for at in range(found.end() - 1, start + 14, -1) if text[at] in " -")] if found else ():
         if is_iban(text[start:end]):

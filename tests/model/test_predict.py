@@ -334,6 +334,12 @@ def test_the_wheel_predicts_with_numpy_and_safetensors_alone(tmp_path, root, fol
     refused = ask("-m", "mlbot", "run")
     assert refused.returncode == 2 and f'pip install "{wheel}[pipeline]"' in refused.stderr, refused.stderr
     home = next((bare / "lib").glob("python*/site-packages/mlbot"))
+    program = tmp_path / "program.py"
+    program.write_text("import mlbot\n\nreveal_type(mlbot.load())\nmlbot.load(3)\n")
+    typed = subprocess.run([tools / "python", "-m", "mypy", "--python-executable", python, "--cache-dir", tmp_path / "types",
+                            program], cwd=tmp_path, capture_output=True, text=True).stdout
+    assert (home / "py.typed").is_file() and 'Revealed type is "mlbot.model.predict.Predictor"' in typed, typed
+    assert "program.py:4: error: Argument 1" in typed and "Found 1 error" in typed, typed
     assert (home / "settings.ini").is_file() and (home / "shipped" / "sample" / "utterances.csv").is_file()
     assert sorted(path.name for path in (home / "notebooks").iterdir()) == \
         sorted(path.name for path in (root / "nbs" / "pipeline").glob("*.ipynb"))
