@@ -795,9 +795,10 @@ def guess_intent(header: Sequence[str], values: dict[int, list[str]], text: int 
     """The position of the column of intents: by its name, or the one that the words of the text tell best. None for none."""
     if name := usual_column(header, LABELS):
         return column_at([normalise(column) for column in header], name)
-    if text not in values:
+    if text is None or text not in values:
         return None
-    told = {at: told_by(values[text], column) for at, column in values.items() if at != text and is_category(column)}
+    texts = values[text]
+    told = {at: told_by(texts, column) for at, column in values.items() if at != text and is_category(column)}
     best = max(told, key=told.__getitem__, default=None)
     return best if len(told) == 1 or best is not None and told[best] > 0 else None
 

@@ -342,7 +342,7 @@ def open_encoder(files: dict[str, bytes], place: str = ENCODER):
         import onnxruntime
         from tokenizers import Tokenizer
     except ImportError as problem:
-        raise missing(problem.name, "encoder", place) from None
+        raise missing(str(problem.name), "encoder", place) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -454,7 +454,7 @@ def build_encoder(name: str, texts: Iterable[str], root: Path = Path()) -> dict[
         import onnx  # noqa: F401
         import tokenizers  # noqa: F401
     except ImportError as problem:
-        raise missing(problem.name, "encoder") from None
+        raise missing(str(problem.name), "encoder") from None
     folder = find_encoder(name, root)
     try:
         full, small = both_sizes(folder)

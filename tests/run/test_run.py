@@ -350,3 +350,24 @@ def test_a_run_that_waits_for_too_long_is_out_of_time(project, mlbot):
         done = mlbot("run", "--minutes", "0.001")
         assert done.returncode == 4 and "another process held this" in done.stderr and "waits:" in done.stdout
         assert not (project / "runs").exists() or not list((project / "runs").glob("2*"))
+
+
+def test_the_demo_says_so_and_never_replaces_a_model_of_other_data(project, mlbot):
+    """A folder without settings, after a run on a file: the demo would release its own model there."""
+    (project / "settings.ini").unlink(missing_ok=True)
+    assert mlbot("run", "--data", "sample").returncode == 0
+    before = (project / "models" / "champion").read_text()
+    done = mlbot("run")
+    assert done.returncode == 2 and "demo:   no settings.ini here" in done.stdout and "knows other intents" in done.stderr
+    assert (project / "models" / "champion").read_text() == before
+    assert "demo:" not in mlbot("run", "--data", "sample", "--until", "prepare").stdout
+
+
+def test_the_terminal_says_what_became_of_the_data(project, mlbot, csv_file):
+    """Columns that were found, rows that were set aside with their reason, and whose they were."""
+    rows = [f"{word} the {thing} {n} please;{word}" for word in ("open", "shut", "paint") for thing in ("door", "gate")
+            for n in range(9)]
+    csv_file("\n".join(["Anfrage;Thema", *rows, "no label here;"]), "mine.csv")
+    said = mlbot("run", "--data", "mine.csv", "--until", "prepare").stdout
+    assert "data:   columns found: text is 'Anfrage', intent is 'Thema'" in said and "no label 1" in said
+    assert "rows, 3 intents" in said and "set aside (set_aside.csv)" in said and "data:   of " in said
