@@ -153,7 +153,7 @@ def print_verdicts(result) -> None:
     from mlbot.run.folder import data_lines, data_warnings, load_judged
     from mlbot.run.report import free_scores
     from mlbot.stats.changes import change_lines
-    print(*(f"data:   {line}" for line in data_lines(result.folder)), sep="\n")
+    print(*(f"data:   {line}\n" for line in data_lines(result.folder)), sep="", end="")
     if result.verdicts:
         print(f"\n{verdict_table(result.verdicts)}\n")
         print(*(f"- {line}" for line in [*remarks(result.verdicts), *data_warnings(result.folder)]), sep="\n", end="\n\n")
