@@ -6,6 +6,7 @@ Written by hand, not exported: it must start on a Python that has nothing instal
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -13,6 +14,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".venv"
+
+
+RUN = {"pipeline", "formats"}  # the main job, on any file
+EXTRAS = {**dict.fromkeys(["test", "lab", "export", "lock", "new", "upgrade", "ci", "bundle", "retrain", "forecast", "search",
+                           "track", "benchmark", "completion", "replay"], {"dev"}),
+          **dict.fromkeys(["serve", "token", "monitor", "label"], RUN | {"serve"}), "data": RUN | {"store"}}
+
+
+def extras_of(words):
+    """The extras that a command needs. The tests need all of them; the main job a third of the packages."""
+    return EXTRAS.get(words[0] if words else "", RUN)
 
 
 def needs_environment():
@@ -53,43 +65,52 @@ def check_python():
              f"install it and call it by its name, such as: python{wanted} -m mlbot")
 
 
-def install(python):
-    """Install the development environment with pip, counting packages as they come.
+def installer(python, extras):
+    """The command that installs extras: uv where it is here, which is quicker, else pip.
 
     Python compiles what it imports when it does, unless it is told not to. To compile everything takes almost half the time.
     """
+    wanted = ["-c", str(ROOT / "constraints.txt"), "-e", f"{ROOT}[{','.join(sorted(extras))}]"]
+    if uv := shutil.which("uv"):
+        return [uv, "pip", "install", "--python", str(python), "--no-config", *wanted]
     later = [] if sys.dont_write_bytecode else ["--no-compile"]
-    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *later,
-               "-c", str(ROOT / "constraints.txt"), "-e", str(ROOT) + "[dev]"]
+    return [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *later, *wanted]
+
+
+def install(python, extras):
+    """Install extras, counting packages as they come."""
     lines, count = [], 0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
-                          env={**os.environ, "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}) as pip:
-        for line in pip.stdout or ():
+    with subprocess.Popen(installer(python, extras), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+                          errors="replace", env={**os.environ, "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}) as work:
+        for line in work.stdout:
             lines.append(line)
-            count += line.startswith(("Collecting ", "Processing "))
+            count += line.startswith(("Collecting ", "Processing ", " + "))
             if sys.stderr.isatty():
                 print(f"\r  {count} packages", end="", file=sys.stderr, flush=True)
     print(f"\r  {count} packages", file=sys.stderr)
-    if pip.returncode:
+    if work.returncode:
         print("".join(lines[-12:]), file=sys.stderr)
-        stop("pip could not install the environment", "a package index that answers", "read pip's lines above")
+        stop("the environment could not be installed", "a package index that answers", "read the lines above")
 
 
-def make_environment():
-    """The Python of an up-to-date `.venv`, which is made or brought up to date when it is not there or is old."""
+def make_environment(words=()):
+    """The Python of an up-to-date `.venv` for a command. It is made, or added to, when it is old or lacks something."""
     check_python()
-    mark = HOME / "mlbot-stamp"
-    if mark.is_file() and mark.read_text(encoding="utf-8") == stamp() and python_of(HOME).is_file():
+    mark, wanted = HOME / "mlbot-stamp", set(extras_of(list(words)))
+    told = mark.read_text(encoding="utf-8").split() if mark.is_file() else []
+    there = set(told[1:])
+    if told[:1] == [stamp()] and ("dev" in there or wanted <= there) and python_of(HOME).is_file():
         return python_of(HOME)
     config = HOME / "pyvenv.cfg"
     same = config.is_file() and sys.version.split()[0] in config.read_text(encoding="utf-8")
     task = "bringing up to date" if same else "making"
+    extras = {"dev"} if "dev" in wanted | there else wanted | (there if same else set())
     print(f"mlbot: {task} the environment {HOME.name} (once; a minute or two)", file=sys.stderr)
     if subprocess.call([sys.executable, "-m", "venv", *([] if same else ["--clear"]), str(HOME)]):
         stop("this Python cannot make an environment", "the module venv with ensurepip",
              "install it; on Debian and Ubuntu: apt install python3-venv")
-    install(python_of(HOME))
-    mark.write_text(stamp(), encoding="utf-8")
+    install(python_of(HOME), extras)
+    mark.write_text(" ".join([stamp(), *sorted(extras)]), encoding="utf-8")
     return python_of(HOME)
 
 
@@ -99,7 +120,7 @@ def main():
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     if needs_environment():
-        return subprocess.call([str(make_environment()), "-m", "mlbot"] + sys.argv[1:])
+        return subprocess.call([str(make_environment(sys.argv[1:])), "-m", "mlbot"] + sys.argv[1:])
     from mlbot.cli.main import main as command
 
     return command()

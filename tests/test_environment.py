@@ -16,7 +16,7 @@ def checkout(tmp_path, root, monkeypatch):
     installed = []
     monkeypatch.setattr(start, "ROOT", tmp_path)
     monkeypatch.setattr(start, "HOME", tmp_path / ".venv")
-    monkeypatch.setattr(start, "install", installed.append)
+    monkeypatch.setattr(start, "install", lambda python, extras: installed.append(extras))
     return tmp_path, installed
 
 
@@ -41,6 +41,34 @@ def test_the_environment_is_made_once_and_again_when_requirements_change(checkou
     assert "making the environment .venv" in said and "bringing up to date the environment .venv" in said
 
 
+def test_the_main_job_installs_what_it_needs_and_the_tests_install_the_rest(checkout, without_pip):
+    """An extra comes with the first command that needs it, and what is there stays."""
+    _, installed = checkout
+    for words in (["run"], ["predict", "hi"], ["--help"], [], ["serve", "--demo"], ["run"], ["data", "add"], ["test"],
+                  ["serve"]):
+        start.make_environment(words)
+    assert installed == [{"pipeline", "formats"}, {"pipeline", "formats", "serve"},
+                         {"pipeline", "formats", "serve", "store"}, {"dev"}]
+
+
+def test_every_command_has_its_extras(checkout):
+    """A command that the table does not name gets those of the main job: it must not need more."""
+    from mlbot.cli.main import build_parser
+    commands = next(action for action in build_parser()._actions if isinstance(action.choices, dict)).choices
+    assert set(start.EXTRAS) <= set(commands)
+    light = {name: command.get_default("extra") for name, command in commands.items() if name not in start.EXTRAS}
+    assert set(light.values()) <= {"", None, "pipeline", "train"}, light
+
+
+@pytest.mark.parametrize("uv", [True, False])
+def test_uv_installs_where_it_is_here_and_else_pip(checkout, monkeypatch, uv):
+    """The same packages and versions either way."""
+    monkeypatch.setattr(start.shutil, "which", lambda name: "/usr/bin/uv" if uv else None)
+    command = start.installer("/x/python", {"pipeline", "formats"})
+    assert command[-4:] == ["-c", str(checkout[0] / "constraints.txt"), "-e", f"{checkout[0]}[formats,pipeline]"]
+    assert (command[:5] == ["/usr/bin/uv", "pip", "install", "--python", "/x/python"]) == uv
+
+
 def test_other_settings_do_not_touch_the_environment_and_a_typo_in_them_is_not_its_business(checkout, without_pip):
     folder, installed = checkout
     start.make_environment()
@@ -52,7 +80,7 @@ def test_other_settings_do_not_touch_the_environment_and_a_typo_in_them_is_not_i
 
 
 def test_an_install_that_fails_is_tried_again(checkout, without_pip, monkeypatch):
-    def fails(python):
+    def fails(python, extras):
         raise SystemExit(2)
     monkeypatch.setattr(start, "install", fails)
     for _ in range(2):
@@ -64,7 +92,7 @@ def test_pip_s_last_words_are_shown(checkout, monkeypatch, capsys):
     monkeypatch.undo()
     monkeypatch.setattr(start, "ROOT", checkout[0] / "nowhere")
     with pytest.raises(SystemExit) as caught:
-        start.install(sys.executable)
+        start.install(sys.executable, {"dev"})
     assert caught.value.code == 2
     assert "ERROR" in capsys.readouterr().err
 
