@@ -57,7 +57,7 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
             spans.append((item.start(2), item.start(2) + len(item[2].rstrip(_BEHIND))))
     return sorted(span for span in spans if span[0] < span[1])
 
-
+# %% ../nbs/00_errors.ipynb #7ddd79af
 def without_secrets(text: str) -> str:
     """A text with `***` for each secret of an address in it."""
     if not isinstance(text, str) or not ("=" in text or "://" in text or "%3" in text):
@@ -69,7 +69,7 @@ def without_secrets(text: str) -> str:
             at = end
     return "".join([*parts, text[at:]])
 
-
+# %% ../nbs/00_errors.ipynb #3774995b
 def secrets_in(address: str) -> list[str]:
     """The secrets of an address, as they stand there and decoded."""
     found = [address[start:end] for start, end in secret_spans(address)]
@@ -86,7 +86,7 @@ def by_number(found: re.Match) -> str:
     data = found[0].encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{data[at]:02x}{data[at + 1]:02x}" for at in range(0, len(data), 2))
 
-
+# %% ../nbs/00_errors.ipynb #0bed2bf5
 def shown(text: str, before: str = "") -> str:
     """A text that a terminal or a build log shows and does not obey. `before`: what its line begins with already."""
     safe = before + _UNSEEN.sub(by_number, str(text).replace("\r\n", "\n"))

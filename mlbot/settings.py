@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'TIERS', 'KEPT_ADDRESSES', 'LONGEST_GRAM', 'TRACKERS', 'Rule',
-           'RULES', 'shipped_settings', 'Data', 'Split', 'Model', 'Budget', 'Places', 'Tracking', 'Card', 'Gates',
-           'Feedback', 'Costs', 'Bot', 'Monitor', 'Service', 'Ci', 'Work', 'Meter', 'Retrain', 'Target', 'Settings',
-           'words_of', 'as_words', 'read_value', 'read_section', 'read_share', 'read_size', 'read_step', 'read_count',
-           'read_day', 'read_outcome', 'read_target_line', 'contradiction', 'as_target', 'read_targets',
+           'RULES', 'shipped_settings', 'words_of', 'as_words', 'read_value', 'read_section', 'Data', 'Split', 'Model',
+           'Budget', 'Places', 'Tracking', 'Card', 'Gates', 'Feedback', 'Costs', 'Bot', 'Monitor', 'Service', 'Ci',
+           'Work', 'Meter', 'Retrain', 'Target', 'read_share', 'read_size', 'read_step', 'read_count', 'read_day',
+           'read_outcome', 'read_target_line', 'contradiction', 'as_target', 'read_targets', 'Settings',
            'find_settings', 'target_lines', 'target_name', 'named_targets', 'parse_text', 'parse', 'of_any_project',
-           'merged_sections', 'load_settings', 'data_rules', 'gate_rules', 'model_rules', 'bot_rules', 'service_rules',
-           'run_rules', 'retrain_rules', 'check_settings']
+           'merged_sections', 'data_rules', 'gate_rules', 'model_rules', 'bot_rules', 'service_rules', 'run_rules',
+           'retrain_rules', 'check_settings', 'load_settings']
 
 # %% ../nbs/02_settings.ipynb #0ee1ad2a
 import os
@@ -33,6 +33,44 @@ def shipped_settings() -> Path:
     """Path of the `settings.ini` that came with mlbot."""
     inside = PACKAGE / "settings.ini"
     return inside if inside.exists() else PACKAGE.parent / "settings.ini"
+
+# %% ../nbs/02_settings.ipynb #aa21f07a
+_WORD = re.compile(r'"((?:[^"]|"")*)"(?!\S)|(\S+)')
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a list: separated by spaces, in double quotes where they hold some (and then with quotes doubled)."""
+    return tuple(found[2] or found[1].replace('""', '"') for found in _WORD.finditer(text))
+
+# %% ../nbs/02_settings.ipynb #c4325d54
+def as_words(words: Iterable[str]) -> str:
+    """Words as one line, which `words_of` reads."""
+    return " ".join('"' + word.replace('"', '""') + '"' if re.search(r'[\s"]', word) or not word else word for word in words)
+
+# %% ../nbs/02_settings.ipynb #7ec841cd
+def read_value(kind, value: str):
+    """Turn the text of a setting into `kind`: int, float, str, Path or a tuple of words or ints."""
+    if kind == tuple[int, ...]:
+        return tuple(int(word) for word in value.split())
+    if kind == tuple[str, ...]:
+        return words_of(value)
+    return kind(value.strip())
+
+# %% ../nbs/02_settings.ipynb #7d6186a1
+def read_section(kind, section, place: str):
+    """Fill the dataclass `kind` from one section; unknown or unreadable settings raise InputError."""
+    known = [item.name for item in fields(kind)]
+    for name in section:
+        if name not in known:
+            raise InputError(f"unknown setting {name!r}", nearest(name, known), "correct or remove the line", place)
+    values = {}
+    for item in fields(kind):
+        try:
+            values[item.name] = read_value(item.type, section[item.name])
+        except ValueError as problem:
+            raise InputError(f"{item.name} = {section[item.name]!r} cannot be read ({problem})",
+                             f"{getattr(item.type, '__name__', item.type)}", "correct the line", place) from None
+    return kind(**values)
 
 # %% ../nbs/02_settings.ipynb #b14e8d78
 @dataclass(frozen=True)
@@ -114,7 +152,7 @@ class Tracking:
     """Where MLflow keeps the runs: a SQLite file, the address of a server, or nowhere."""
     mlflow: str = ""
 
-
+# %% ../nbs/02_settings.ipynb #448706fe
 @dataclass(frozen=True)
 class Card:
     """What a model card says that no file of a run can know: the licence, and what the model is for and not for."""
@@ -245,73 +283,6 @@ class Target:
     min_n: int | None = None
     too_close: str = ""
 
-# %% ../nbs/02_settings.ipynb #b5836026
-@dataclass(frozen=True)
-class Settings:
-    """All settings of a project, read once. `file` is where they came from, `root` the folder of that file."""
-    root: Path
-    file: Path
-    data: Data
-    split: Split
-    model: Model
-    budget: Budget
-    gates: Gates
-    meter: Meter
-    feedback: Feedback
-    costs: Costs
-    bot: Bot
-    service: Service
-    monitor: Monitor
-    work: Work
-    places: Places
-    ci: Ci
-    retrain: Retrain
-    targets: dict[str, Target] = field(default_factory=dict)
-    tracking: Tracking = Tracking()
-    card: Card = Card()
-
-    def target(self, gate: str) -> Target:
-        """The target of the named gate; a gate without one has no floor and no stretch."""
-        return self.targets.get(gate, Target())
-
-# %% ../nbs/02_settings.ipynb #aa21f07a
-_WORD = re.compile(r'"((?:[^"]|"")*)"(?!\S)|(\S+)')
-
-
-def words_of(text: str) -> tuple[str, ...]:
-    """The words of a list: separated by spaces, in double quotes where they hold some (and then with quotes doubled)."""
-    return tuple(found[2] or found[1].replace('""', '"') for found in _WORD.finditer(text))
-
-
-def as_words(words: Iterable[str]) -> str:
-    """Words as one line, which `words_of` reads."""
-    return " ".join('"' + word.replace('"', '""') + '"' if re.search(r'[\s"]', word) or not word else word for word in words)
-
-
-def read_value(kind, value: str):
-    """Turn the text of a setting into `kind`: int, float, str, Path or a tuple of words or ints."""
-    if kind == tuple[int, ...]:
-        return tuple(int(word) for word in value.split())
-    if kind == tuple[str, ...]:
-        return words_of(value)
-    return kind(value.strip())
-
-# %% ../nbs/02_settings.ipynb #7d6186a1
-def read_section(kind, section, place: str):
-    """Fill the dataclass `kind` from one section; unknown or unreadable settings raise InputError."""
-    known = [item.name for item in fields(kind)]
-    for name in section:
-        if name not in known:
-            raise InputError(f"unknown setting {name!r}", nearest(name, known), "correct or remove the line", place)
-    values = {}
-    for item in fields(kind):
-        try:
-            values[item.name] = read_value(item.type, section[item.name])
-        except ValueError as problem:
-            raise InputError(f"{item.name} = {section[item.name]!r} cannot be read ({problem})",
-                             f"{getattr(item.type, '__name__', item.type)}", "correct the line", place) from None
-    return kind(**values)
-
 # %% ../nbs/02_settings.ipynb #628db928
 def read_share(word: str) -> float:
     """A number from 0 to 1."""
@@ -348,7 +319,7 @@ def read_day(word: str) -> date:
     except ValueError:
         raise ValueError("a day such as 2026-01-05") from None
 
-
+# %% ../nbs/02_settings.ipynb #ce851804
 def read_outcome(word: str) -> str:
     """'pass' or 'fail'."""
     if word not in ("pass", "fail"):
@@ -410,6 +381,35 @@ def read_targets(section, place: str) -> dict[str, Target]:
         if value is not None:
             found.setdefault(gate, {})[part] = value
     return {gate: as_target(gate, parts, place) for gate, parts in found.items()}
+
+# %% ../nbs/02_settings.ipynb #b5836026
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a project, read once. `file` is where they came from, `root` the folder of that file."""
+    root: Path
+    file: Path
+    data: Data
+    split: Split
+    model: Model
+    budget: Budget
+    gates: Gates
+    meter: Meter
+    feedback: Feedback
+    costs: Costs
+    bot: Bot
+    service: Service
+    monitor: Monitor
+    work: Work
+    places: Places
+    ci: Ci
+    retrain: Retrain
+    targets: dict[str, Target] = field(default_factory=dict)
+    tracking: Tracking = Tracking()
+    card: Card = Card()
+
+    def target(self, gate: str) -> Target:
+        """The target of the named gate; a gate without one has no floor and no stretch."""
+        return self.targets.get(gate, Target())
 
 # %% ../nbs/02_settings.ipynb #5280fac6
 SECTIONS = {"data": Data, "split": Split, "model": Model, "budget": Budget, "gates": Gates, "meter": Meter,
@@ -506,32 +506,6 @@ def merged_sections(own: ConfigParser, shipped: ConfigParser) -> dict[str, dict[
         if name in own:
             merged[name].update(own[name])
     return merged
-
-# %% ../nbs/02_settings.ipynb #37afe866
-def load_settings(start: str | Path | None = None) -> Settings:
-    """Read the settings that hold in `start` (default: the working folder).
-
-    Raises InputError for an unknown section or setting, or a value of the wrong type.
-    """
-    start = Path(start or os.getcwd()).resolve()
-    shipped = shipped_settings()
-    file = find_settings(start) or shipped
-    root = file.parent if file != shipped or start.is_relative_to(shipped.parent) else start
-    own, place = parse(file), str(file)
-    for name in own.sections():
-        known = [*SECTIONS, "targets", "package", "extras"]
-        if name not in known:
-            raise InputError(f"unknown section [{name}]", nearest(name, known), "correct or remove it", place)
-    text = merged_sections(own, parse(shipped))
-    parts = {name: read_section(kind, text[name], f"{place} [{name}]") for name, kind in SECTIONS.items()}
-    places = replace(parts["places"], **{item.name: root / getattr(parts["places"], item.name) for item in fields(Places)
-                                         if item.type is Path})
-    places = replace(places, **{name: str(root / getattr(places, name)) for name in ("data", "cache", "carried")
-                                if getattr(places, name) and "://" not in getattr(places, name)})
-    settings = Settings(root, file, **{**parts, "places": places},
-                        targets=read_targets(text["targets"], f"{place} [targets]"))
-    check_settings(settings, place)
-    return settings
 
 # %% ../nbs/02_settings.ipynb #d731c331
 TIERS = ("light", "static", "encoder")
@@ -653,3 +627,29 @@ def check_settings(settings: Settings, place: str) -> None:
     for holds, name, expected in (rule for rules in RULES for rule in rules(settings)):
         if not holds:
             raise InputError(f"{name} has a value that makes no sense", expected, "correct the line", place)
+
+# %% ../nbs/02_settings.ipynb #37afe866
+def load_settings(start: str | Path | None = None) -> Settings:
+    """Read the settings that hold in `start` (default: the working folder).
+
+    Raises InputError for an unknown section or setting, or a value of the wrong type.
+    """
+    start = Path(start or os.getcwd()).resolve()
+    shipped = shipped_settings()
+    file = find_settings(start) or shipped
+    root = file.parent if file != shipped or start.is_relative_to(shipped.parent) else start
+    own, place = parse(file), str(file)
+    for name in own.sections():
+        known = [*SECTIONS, "targets", "package", "extras"]
+        if name not in known:
+            raise InputError(f"unknown section [{name}]", nearest(name, known), "correct or remove it", place)
+    text = merged_sections(own, parse(shipped))
+    parts = {name: read_section(kind, text[name], f"{place} [{name}]") for name, kind in SECTIONS.items()}
+    places = replace(parts["places"], **{item.name: root / getattr(parts["places"], item.name) for item in fields(Places)
+                                         if item.type is Path})
+    places = replace(places, **{name: str(root / getattr(places, name)) for name in ("data", "cache", "carried")
+                                if getattr(places, name) and "://" not in getattr(places, name)})
+    settings = Settings(root, file, **{**parts, "places": places},
+                        targets=read_targets(text["targets"], f"{place} [targets]"))
+    check_settings(settings, place)
+    return settings

@@ -56,7 +56,7 @@ def check_name(name: str, place: str) -> str:
                          "choose another name", place)
     return name
 
-
+# %% ../nbs/04_storage.ipynb #dab77477
 def folder_of(prefix: str, place: str) -> str:
     """The part of a prefix before its last slash, '' without one. Raises InputError when it could leave the place."""
     folder = prefix.rpartition("/")[0]
@@ -132,7 +132,7 @@ def answering(url: str) -> Iterator[None]:
         raise NoVerdict(f"the account does not answer: {words}", "a bucket or container that can be reached",
                         "check the address, the network, and the keys in the environment", url) from None
 
-
+# %% ../nbs/04_storage.ipynb #14d6b42f
 def is_absent(problem: Exception) -> bool:
     """Whether one object is not there, and not the whole bucket."""
     return not any(word in str(problem) for word in NO_BUCKET)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['OF_PREDICT', 'take_context', 'predict', 'add_predict', 'search', 'add_search', 'print_trials', 'propose', 'benchmark',
-           'add_benchmark', 'models', 'add_models', 'fetch_carried', 'carry', 'add_carry', 'promote', 'add_promote',
-           'answered_for', 'rollback', 'add_rollback']
+           'add_benchmark', 'carry', 'add_carry', 'models', 'add_models', 'fetch_carried', 'answered_for', 'promote',
+           'add_promote', 'rollback', 'add_rollback']
 
 # %% ../../nbs/cli/04_model.ipynb #e199dc21
 import argparse
@@ -200,6 +200,40 @@ def add_benchmark(commands) -> None:
     add_columns(command)
     command.set_defaults(call=benchmark)
 
+# %% ../../nbs/cli/04_model.ipynb #70721ec8
+def carry(settings: Settings, options: argparse.Namespace) -> int:
+    """Carry models by hand: `mlbot models --push`, `mlbot models --pull`."""
+    from mlbot.ops.replicate import ASIDE, not_carried, pull, pull_trial, push, read_releases
+    from mlbot.model.rollout import read_canary, read_pointer
+    from mlbot.storage import open_objects
+    folder, address = settings.places.models, options.push or options.pull or settings.places.carried
+    if not address:
+        raise InputError("no place to carry models to or from", "a folder or an address",
+                         "set carried in settings.ini [places], or name it: mlbot models --push FOLDER")
+    objects = open_objects(address)
+    if options.push is not None:
+        settle_release(folder)
+        new = push(folder, objects, again=True)
+        name = next((entry["model"] for entry in reversed(read_releases(objects))), "none")
+        print(f"carried: {len(new)} entries of the history, champion {name}, to {address}")
+    else:
+        apart = not_carried(folder, read_releases(objects))
+        name = pull(folder, objects, aside=True)
+        pull_trial(folder, objects, read_canary(folder))
+        print(f"champion: {read_pointer(folder) or 'none'}" + ("" if name else ", as before"))
+        if apart and name:
+            print(f"set aside: {len(apart)} entries that were never carried, in {here(folder / ASIDE)}")
+    print(f"next:   {program()} models")
+    return 0
+
+# %% ../../nbs/cli/04_model.ipynb #e743457b
+def add_carry(command: argparse.ArgumentParser) -> None:
+    """The options of `mlbot models` that carry models."""
+    both = command.add_mutually_exclusive_group()
+    both.add_argument("--push", nargs="?", const="", metavar="ADDRESS",
+                      help="carry what was released here to a folder or an account; default: carried in settings.ini")
+    both.add_argument("--pull", nargs="?", const="", metavar="ADDRESS", help="take over what was released elsewhere")
+
 # %% ../../nbs/cli/04_model.ipynb #0f8ba9de
 def models(options: argparse.Namespace) -> int:
     """Who released which model, when and why; the champion is marked."""
@@ -241,39 +275,18 @@ def fetch_carried(settings: Settings, name: str) -> None:
         from mlbot.storage import open_objects
         fetch_model(settings.places.models, name, open_objects(settings.places.carried))
 
-# %% ../../nbs/cli/04_model.ipynb #70721ec8
-def carry(settings: Settings, options: argparse.Namespace) -> int:
-    """Carry models by hand: `mlbot models --push`, `mlbot models --pull`."""
-    from mlbot.ops.replicate import ASIDE, not_carried, pull, pull_trial, push, read_releases
-    from mlbot.model.rollout import read_canary, read_pointer
-    from mlbot.storage import open_objects
-    folder, address = settings.places.models, options.push or options.pull or settings.places.carried
-    if not address:
-        raise InputError("no place to carry models to or from", "a folder or an address",
-                         "set carried in settings.ini [places], or name it: mlbot models --push FOLDER")
-    objects = open_objects(address)
-    if options.push is not None:
-        settle_release(folder)
-        new = push(folder, objects, again=True)
-        name = next((entry["model"] for entry in reversed(read_releases(objects))), "none")
-        print(f"carried: {len(new)} entries of the history, champion {name}, to {address}")
-    else:
-        apart = not_carried(folder, read_releases(objects))
-        name = pull(folder, objects, aside=True)
-        pull_trial(folder, objects, read_canary(folder))
-        print(f"champion: {read_pointer(folder) or 'none'}" + ("" if name else ", as before"))
-        if apart and name:
-            print(f"set aside: {len(apart)} entries that were never carried, in {here(folder / ASIDE)}")
-    print(f"next:   {program()} models")
-    return 0
-
-# %% ../../nbs/cli/04_model.ipynb #e743457b
-def add_carry(command: argparse.ArgumentParser) -> None:
-    """The options of `mlbot models` that carry models."""
-    both = command.add_mutually_exclusive_group()
-    both.add_argument("--push", nargs="?", const="", metavar="ADDRESS",
-                      help="carry what was released here to a folder or an account; default: carried in settings.ini")
-    both.add_argument("--pull", nargs="?", const="", metavar="ADDRESS", help="take over what was released elsewhere")
+# %% ../../nbs/cli/04_model.ipynb #6103a05d
+def answered_for(folder: Path, model: str, options: argparse.Namespace) -> dict[str, str]:
+    """Who promotes a model, and why; with --unjudged also keep beside the model that this person answers for it."""
+    from mlbot.model.rollout import let_ship
+    facts = who_and_why(options)
+    if not options.unjudged:
+        return facts
+    if options.why == BY_HAND:
+        raise InputError("a model without a verdict is to ship, and no reason is given", "a reason, kept in its history",
+                         "--unjudged --why REASON")
+    print(f"unjudged: {facts['who'] or 'nobody named'} lets model {model} ship without a green verdict: {facts['why']}")
+    return let_ship(folder, model, facts)
 
 # %% ../../nbs/cli/04_model.ipynb #b12005ab
 def promote(options: argparse.Namespace) -> int:
@@ -322,19 +335,6 @@ def add_promote(commands) -> None:
     add_unjudged(command)
     add_who(command, BY_HAND)
     command.set_defaults(call=promote)
-
-# %% ../../nbs/cli/04_model.ipynb #6103a05d
-def answered_for(folder: Path, model: str, options: argparse.Namespace) -> dict[str, str]:
-    """Who promotes a model, and why; with --unjudged also keep beside the model that this person answers for it."""
-    from mlbot.model.rollout import let_ship
-    facts = who_and_why(options)
-    if not options.unjudged:
-        return facts
-    if options.why == BY_HAND:
-        raise InputError("a model without a verdict is to ship, and no reason is given", "a reason, kept in its history",
-                         "--unjudged --why REASON")
-    print(f"unjudged: {facts['who'] or 'nobody named'} lets model {model} ship without a green verdict: {facts['why']}")
-    return let_ship(folder, model, facts)
 
 # %% ../../nbs/cli/04_model.ipynb #37ccaf90
 def rollback(options: argparse.Namespace) -> int:

@@ -125,7 +125,7 @@ def data_named(data: str) -> str:
     local = "://" not in data and data.partition(":")[0] != "company"
     return str(Path(data).resolve()) if data and local and (file_of(data)[0].exists() or os.sep in data) else data
 
-
+# %% ../../nbs/cli/00_shared.ipynb #aa62baba
 def day_named(day: str) -> str:
     """The day that --day names, '' for today. InputError for what is no day."""
     if not day:
@@ -148,7 +148,7 @@ def run_parameters(options: argparse.Namespace) -> dict:
     given = {name: value for name, value in given.items() if value not in ("", None)}
     return given | dict(map(read_parameter, options.parameter))
 
-
+# %% ../../nbs/cli/00_shared.ipynb #547653bc
 def request_of(options: argparse.Namespace):
     """The `RunRequest` that the options of `mlbot run` stand for."""
     from mlbot.run.request import RunRequest

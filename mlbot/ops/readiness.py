@@ -64,7 +64,7 @@ def read_machines(root: Path) -> dict[str, str]:
     return {name: "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
             for name, text in texts.items()}
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #d887033d
 def who_runs(project: Project, *words: str) -> str:
     """The file that tells a machine to do one of these things, '' where none does."""
     return next((name for name, text in project.machines.items() if any(word in text for word in words)), "")
@@ -75,7 +75,7 @@ def read_monitored(runs: Path) -> dict:
     found = sorted(file for file in (runs / "monitor").glob("*/monitor.json") if STAMP.fullmatch(file.parent.name))
     return {"name": found[-1].parent.name, **load_json(found[-1])} if found else {}
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #e5b001bb
 def look(settings: Settings, now: datetime) -> Project:
     """Read once what the checks look at."""
     try:
@@ -99,7 +99,7 @@ def limit_words(verdict: Verdict) -> str:
         return ""
     return f"gate {verdict.gate}: {verdict.outcome}, {verdict.score.number} (n={verdict.score.n:,})"
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #056f2b72
 def gated(*gates: str) -> Callable[[Project], Evidence]:
     """A check: the last run has judged each of these gates against a limit, as each run does before a release."""
     def check(project: Project) -> Evidence:
@@ -117,7 +117,7 @@ def useful_features(project: Project) -> Evidence:
     words = f"context is worth {100 * score.value:+.1f} points ({100 * score.low:+.1f} to {100 * score.high:+.1f})"
     return BY_ITSELF * (score.at_least > 0), words
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #be7ec8b7
 def feature_rules(project: Project) -> Evidence:
     """The last run used no column but those that the settings name, and looked for one that gives the answer away."""
     if project.run is None or not (project.run / "checks.csv").exists():
@@ -136,7 +136,7 @@ def privacy(project: Project, most: int = 20_000) -> Evidence:
     words = f"looked through {len(texts):,} texts: {told or 'none'} with what should be masked"
     return (BY_ITSELF * (not told), words) if texts else NOTHING
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #7d52cb36
 def feature_tests(project: Project) -> Evidence:
     """The project has tests, and a machine runs them."""
     tests, machine = sorted(project.settings.root.glob("tests/test_*.py")), who_runs(project, "pytest", "mlbot test")
@@ -159,7 +159,7 @@ def reviewed_spec(project: Project) -> Evidence:
     owners = next((name for name in REVIEWED if (project.settings.root / name).is_file()), "")
     return (BY_ITSELF, f"{words}; {owners} names who reviews") if owners else (BY_HAND, f"{words}; nothing says who reviews")
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #f60fe5e8
 def offline_online(project: Project) -> Evidence:
     """The last run scored a sample of production beside its test, or the monitor has set an audit beside it."""
     scores = load_json(project.run / "scores.json") if project.run and (project.run / "scores.json").exists() else []
@@ -184,7 +184,7 @@ def tuned(project: Project) -> Evidence:
     words = f"search/search.csv: {tried} settings tried"
     return NOTHING if tried < 2 else (BY_ITSELF, f"{words}, by {machine}") if machine else (BY_HAND, words)
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #ada01f8d
 def staleness(project: Project) -> Evidence:
     """A champion of older data answered the test of the last run: what it has lost since is what staleness costs."""
     name, verdict = load_judged(project.run)["champion"] if project.run else "", project.verdicts.get("champion")
@@ -214,7 +214,7 @@ def slices(project: Project) -> Evidence:
     asked = [part for part in verdict.parts if part.floor and part.outcome in (PASS, FAIL, TOO_CLOSE)] if verdict else []
     return (BY_ITSELF, f"gate slices: {verdict.outcome}; {len(asked)} slices have a floor") if asked else NOTHING
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #957e7d41
 def inclusion(project: Project) -> Evidence:
     """Each language, and each kind of person that context tells apart, has a floor."""
     verdict, kinds = project.verdicts.get("slices"), ["language", *project.prepared.get("context", ())]
@@ -265,7 +265,7 @@ def integration(project: Project) -> Evidence:
     machine = who_runs(project, "mlbot run", "mlbot test", "pytest nbs/pipeline")
     return (BY_ITSELF, f"{machine} runs it") if machine else (BY_HAND, f"{done[-1]} ran from data to release, by hand")
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #f9908cce
 def validated(project: Project) -> Evidence:
     """The history says of the champion by which verdicts it was released."""
     name = read_pointer(project.models)
@@ -282,7 +282,7 @@ def read_model(models: Path, name: str) -> Predictor | None:
     except InputError:
         return None
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #3893cb27
 def debuggable(project: Project) -> Evidence:
     """The champion says which words pushed its answer to a text."""
     model = read_model(project.models, read_pointer(project.models))
@@ -334,13 +334,13 @@ def watched(project: Project, words: str) -> Evidence:
     machine = who_runs(project, "mlbot monitor")
     return (BY_ITSELF, f"{words}, {made}; {machine} asks for it") if machine else (BY_HAND, f"{words}, {made}")
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #9c82f30b
 def input_invariants(project: Project) -> Evidence:
     """The monitor compares what people send with what the model was released on."""
     drifts = project.monitored.get("drift") or []
     return watched(project, f"drift of {len(drifts)} features is watched") if drifts else NOTHING
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #10757b3f
 def quality(project: Project) -> Evidence:
     """The monitor has labels of what people asked since."""
     audit = project.monitored.get("quality", {}).get("audit")
@@ -500,7 +500,7 @@ def judge_item(item: Item, project: Project, attested: dict[str, Attested]) -> F
         evidence = f"{told.who} vouched for it on {told.day}, {'in the future' if age < 0 else 'more than a year ago'}"
     return Found(item.name, item.section, item.question, points, evidence, item.do)
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #041404f8
 def judge_project(project: Project) -> list[Found]:
     """All items. Raises InputError for an attestation that cannot be read."""
     attested = read_attested(project.settings.places.attested, [item.name for item in ITEMS])
@@ -526,9 +526,6 @@ def meaning_of(score: float) -> str:
     return next((words for above, words in MEANINGS if score > above), FIRST)
 
 
-assert meaning_of(0) == FIRST and meaning_of(3.5).startswith("strong")
-assert meaning_of(3) == meaning_of(2.5) and meaning_of(0.5).startswith("not untested") and meaning_of(7).startswith("exc")
-
 # %% ../../nbs/ops/01_readiness.ipynb #df2f6763
 def next_thing(found: list[Found]) -> str:
     """What to do first: about the weakest section, an item that has nothing; '' when all items have something."""
@@ -536,13 +533,13 @@ def next_thing(found: list[Found]) -> str:
     missing = sorted((item for item in found if not item.points), key=lambda item: sums[item.section])
     return f"{missing[0].name}: {missing[0].do}" if missing else ""
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #108e71b4
 def item_lines(item: Found) -> list[str]:
     """An item in two lines: the question, and the evidence or what to do."""
     below = [item.evidence] * bool(item.evidence) + [f"do: {item.do}"] * (not item.points)
     return [f"  {item.points:<4g} {item.name:<17} {item.question}", *(f"{'':24} {line}" for line in below)]
 
-
+# %% ../../nbs/ops/01_readiness.ipynb #9ae1811f
 def score_lines(found: list[Found], short: bool = False) -> list[str]:
     """The table for a terminal; `short`: without the items that have a whole point."""
     sums, lines = sums_of(found), []

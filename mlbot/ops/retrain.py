@@ -179,7 +179,7 @@ def stored_rows(url: str, version: int | None, settings: Settings, by_column: bo
     known = (rows["reason"] == "") & (rows["intent"].str.casefold() != settings.data.out_of_scope.casefold())
     return int((known & (rows["side" if by_column else "life"] == "train")).sum())
 
-
+# %% ../../nbs/ops/04_retrain.ipynb #17d904de
 def training_rows(settings: Settings, given: dict | None = None) -> int:
     """The training rows that the next run has. `given`: parameters of the run, such as `data` and `text`."""
     given = given or {}
@@ -221,13 +221,13 @@ def curve_of(settings: Settings, model: str) -> tuple[dict, ...]:
             return tuple(load_json(file))
     return ()
 
-
+# %% ../../nbs/ops/04_retrain.ipynb #f968a003
 def releases_of(models: Path) -> tuple[tuple[datetime, str], ...]:
     """When a run released a model, and which run; a model that was promoted or put back has none."""
     entries = [entry for entry in history(models) if entry.get("run")]
     return tuple((moment_of(entry["when"], "when in history.jsonl"), str(entry["run"])) for entry in entries)
 
-
+# %% ../../nbs/ops/04_retrain.ipynb #969b9924
 def look(settings: Settings, now: datetime, given: dict | None = None, curve: Sequence[dict] = ()) -> Seen:
     """Everything that a reason may rest on. `curve`: the learning curve of the champion, where its run is gone."""
     models, model = settings.places.models, None
@@ -249,7 +249,7 @@ def fit_error(rows: np.ndarray, errors: np.ndarray, power: float) -> tuple[float
         floor, scale = 0.0, float(falling @ errors / (falling @ falling))
     return floor, scale, float(np.square(errors - floor - scale * falling).sum())
 
-
+# %% ../../nbs/ops/04_retrain.ipynb #6f50428a
 def expected_gain(curve: Sequence[dict], before: int, after: int) -> float | None:
     """How much more accurate a model of `after` rows should be than one of `before`; None with fewer than three points."""
     points = {int(point["rows"]): 1 - float(point["value"]) for point in curve}
@@ -273,7 +273,7 @@ class Reason:
     def __str__(self) -> str:
         return f"{'yes' if self.yes else 'no':<4} {self.name:<8} {self.words}"
 
-
+# %% ../../nbs/ops/04_retrain.ipynb #7dab1d66
 def day_and_hour(at: datetime) -> str:
     """A moment as a person reads it."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
@@ -284,7 +284,7 @@ def since_forced(attempts: Sequence[Attempt]) -> list[Attempt]:
     start = max((at for at, attempt in enumerate(attempts) if attempt.forced), default=0)
     return list(attempts[start:])
 
-
+# %% ../../nbs/ops/04_retrain.ipynb #790ca463
 def judged_at(now: datetime, attempts: Sequence[Attempt], seen: Seen) -> datetime | None:
     """When a model was last trained and judged: by a schedule, or released by hand until now."""
     counted = [attempt.at for attempt in since_forced(attempts) if attempt.code in DONE]
@@ -321,7 +321,7 @@ def by_growth(rows: int | None, base: int, policy: Retrain) -> Reason:
     return Reason("growth", share >= policy.growth - 1e-9,
                   f"{rows:,} training rows, {share:+.1%} on {base:,}; asked: {policy.growth:+.1%}")
 
-
+# %% ../../nbs/ops/04_retrain.ipynb #ab089f3a
 def by_gain(rows: int | None, base: int, curve: Sequence[dict], policy: Retrain) -> Reason:
     """Whether the learning curve promises enough from the rows that have come since `base`."""
     gain = expected_gain(curve, base, rows or 0)

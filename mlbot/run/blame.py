@@ -69,7 +69,7 @@ class Crossing:
     new_old: np.ndarray
     new_new: np.ndarray
 
-
+# %% ../../nbs/run/12_blame.ipynb #a8ca71f6
 def effects(crossing: Crossing) -> dict[str, np.ndarray]:
     """What each cause adds, row by row; `environment`, `code` and `data` add up to `total`."""
     then, oo, on, no, nn = (np.asarray(getattr(crossing, name), float)
@@ -78,7 +78,7 @@ def effects(crossing: Crossing) -> dict[str, np.ndarray]:
             "data": ((on - oo) + (nn - no)) / 2,
             "interaction": nn - no - on + oo}
 
-
+# %% ../../nbs/run/12_blame.ipynb #d3314065
 def score_effects(crossing: Crossing, groups: np.ndarray) -> dict[str, Score]:
     """Each effect in shares of the rows, with its interval from a paired bootstrap of the groups."""
     return {name: mean_score(name, values, groups, (-1, 1)) for name, values in effects(crossing).items()}
@@ -92,12 +92,12 @@ def told_apart(scores: dict[str, Score], notes: dict[str, str]) -> dict[str, Sco
     encoder = notes.get("encoder") and not notes["environment"]
     return {"encoder" if encoder and name == "environment" else name: score for name, score in scores.items()}
 
-
+# %% ../../nbs/run/12_blame.ipynb #681b0f55
 def is_sure(score: Score) -> bool:
     """Whether an effect is surely not zero."""
     return score.low > 0 or score.high < 0
 
-
+# %% ../../nbs/run/12_blame.ipynb #7f7dce21
 def causes_of(scores: dict[str, Score], target_moved: bool, waiver_ended: bool = False) -> list[str]:
     """The causes, the largest first. Without any: 'target' when that moved, 'waiver' when one ended, else 'noise'."""
     sure = [name for name in CAUSES if name in scores and is_sure(scores[name])]
@@ -114,7 +114,7 @@ class Unit:
     rows: pd.DataFrame
     undone: pd.DataFrame
 
-
+# %% ../../nbs/run/12_blame.ipynb #052f9549
 def keyed(table: pd.DataFrame, context: Sequence[str]) -> pd.DataFrame:
     """The table with a column `key`: the digest of the text and the context, because one text may mean two things."""
     known = [name for name in context if name in table]
@@ -191,7 +191,7 @@ class Blame:
     notes: list[str]
     advice: str = ""
 
-
+# %% ../../nbs/run/12_blame.ipynb #632f9343
 def points(score: Score) -> str:
     """An effect in points, as a cost or a gain, with its interval."""
     word, sign = ("cost", -1) if score.value < 0 else ("brought", 1)
@@ -240,7 +240,7 @@ def same_model(old: str, new: str) -> bool:
     asked = asked_of_model(old)
     return asked is not None and asked == asked_of_model(new)
 
-
+# %% ../../nbs/run/12_blame.ipynb #7313cd9a
 def commit_of(version: dict) -> str:
     """The commit of a version of the code, '' for none. InputError for anything else: git might take it for an option."""
     commit = version["commit"]
@@ -319,7 +319,7 @@ def by_key(answers: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
     """The answers in the order of the rows."""
     return answers.drop_duplicates("key").set_index("key")["predicted"].reindex(rows["key"]).to_numpy(str)
 
-
+# %% ../../nbs/run/12_blame.ipynb #795ba584
 def digest_of(*parts: object) -> str:
     """A name for what these parts say."""
     sha = hashlib.sha256()
@@ -341,7 +341,7 @@ def archive_of(root: Path, version: dict) -> bytes | None:
             archive.add(root / name, name)
     return body.getvalue()
 
-
+# %% ../../nbs/run/12_blame.ipynb #7c1305cd
 @contextmanager
 def unpacked(code: Path | bytes) -> Iterator[Path]:
     """A folder with that code: itself, or the files of an archive until the end of the block."""
@@ -444,7 +444,7 @@ def context_of(folder: Path) -> list[str]:
     """The context columns of a run."""
     return load_json(folder / "prepare.json")["context"]
 
-
+# %% ../../nbs/run/12_blame.ipynb #e59537d6
 def common_rows(old: Path, new: Path) -> pd.DataFrame:
     """Rows of the new run's test that stand in no training table of the two. Raises InputError when there are none."""
     rows = keyed(load_table(new / "test.csv"), context_of(new)).drop_duplicates("key")
@@ -454,7 +454,7 @@ def common_rows(old: Path, new: Path) -> pd.DataFrame:
                          "compare other runs")
     return rows
 
-
+# %% ../../nbs/run/12_blame.ipynb #7afd1b64
 def answered(folder: Path, rows: pd.DataFrame) -> np.ndarray:
     """Whether a run answers each row right: as its 3_gate wrote down where that had the row, else its model answers now."""
     truth, file = rows["intent"].to_numpy(str), folder / "predictions.csv"

@@ -7,7 +7,7 @@ __all__ = ['FOR_PEOPLE', 'REMARKS', 'READS_DATA', 'READS_LOG', 'ENTRY', 'OWN_FIL
            'shipped_files', 'named_files', 'setting_values', 'target_values', 'store_state', 'data_values',
            'handed_over', 'package_versions', 'model_of', 'state_of', 'log_values', 'take_key', 'changed_items',
            'parts_changed', 'say_items', 'why', 'note_key', 'last_parts', 'stamps', 'pack', 'sign', 'signed', 'unpack',
-           'Results', 'doubts', 'prune', 'results_of']
+           'prune', 'Results', 'doubts', 'results_of']
 
 # %% ../../nbs/run/06_cache.ipynb #6922fd1a
 import hashlib
@@ -67,7 +67,7 @@ def file_digest(file: Path) -> str:
     with open(file, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
 
-
+# %% ../../nbs/run/06_cache.ipynb #184cefab
 def shipped_files(words: frozenset[str]) -> dict[str, str]:
     """Files that ship beside the code of mlbot and that code with these words may read, with their digests."""
     found = {}
@@ -176,12 +176,12 @@ def package_versions(names: Iterable[str]) -> dict[str, str]:
             found[name] = metadata.version(name)
     return found
 
-
+# %% ../../nbs/run/06_cache.ipynb #c1572c05
 def model_of(folder: Path) -> str:
     """The name of the model in a run folder, '' before there is one."""
     return read_artefact(folder / "model").name if (folder / "model" / "manifest.json").exists() else ""
 
-
+# %% ../../nbs/run/06_cache.ipynb #88eab588
 def state_of(models: Path, folder: Path) -> dict[str, str]:
     """What a notebook that looks at the released models finds: the champion, what it was trained on, who else was judged."""
     champion = challenged(models)
@@ -297,7 +297,7 @@ def note_key(folder: Path, key: Key) -> None:
     file = folder / "keys.json"
     save_json((load_json(file) if file.exists() else {}) | {key.step: key.parts}, file)
 
-
+# %% ../../nbs/run/06_cache.ipynb #64135b46
 def last_parts(runs: Path, step: str, but: Path) -> dict[str, dict[str, str]] | None:
     """The parts of the key that a notebook had in the newest run but this one; None when there is none."""
     folders = sorted((path for path in runs.glob("*") if STAMP.fullmatch(path.name) and path != but), reverse=True)
@@ -323,7 +323,7 @@ def stamps(folder: Path) -> dict[str, tuple[int, int]]:
             found[name] = (stat.st_mtime_ns, stat.st_size)
     return found
 
-
+# %% ../../nbs/run/06_cache.ipynb #63f395e4
 def pack(folder: Path, names: Iterable[str], facts: dict) -> bytes:
     """Files of a run folder and facts about them, as the bytes of an archive."""
     buffer = io.BytesIO()
@@ -341,7 +341,7 @@ def sign(data: bytes, name: str, key: bytes) -> bytes:
     """A packed result, marked as made by this project for that name."""
     return HEAD + mark(key, name.encode(), data).encode() + b"\n" + data
 
-
+# %% ../../nbs/run/06_cache.ipynb #b3403fd1
 def signed(kept: bytes, name: str, key: bytes) -> bytes | None:
     """The packed result in what is kept under a name; None when it does not bear the mark of this project."""
     head, _, data = kept.partition(b"\n")
@@ -370,6 +370,18 @@ def unpack(data: bytes, folder: Path) -> dict:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(body)
     return facts
+
+# %% ../../nbs/run/06_cache.ipynb #dd7ccdad
+def prune(folder: Path, megabytes: float) -> list[Path]:
+    """Remove the oldest results in a folder until it is no larger than so many megabytes; which were removed."""
+    kept = sorted(((path.stat().st_mtime, path.stat().st_size, path) for path in folder.glob("*/*.zip")), reverse=True)
+    gone, total = [], 0
+    for _, size, path in kept:
+        total += size
+        if total > megabytes * 1e6:
+            path.unlink(missing_ok=True)
+            gone.append(path)
+    return gone
 
 # %% ../../nbs/run/06_cache.ipynb #a15c726f
 class Results:
@@ -430,19 +442,7 @@ def doubts(results: Results) -> str:
     return (f"{len(results.doubted)} kept results in {results.address} were not used: they are damaged, or do not bear the "
             f"mark of this project{more}")
 
-# %% ../../nbs/run/06_cache.ipynb #dd7ccdad
-def prune(folder: Path, megabytes: float) -> list[Path]:
-    """Remove the oldest results in a folder until it is no larger than so many megabytes; which were removed."""
-    kept = sorted(((path.stat().st_mtime, path.stat().st_size, path) for path in folder.glob("*/*.zip")), reverse=True)
-    gone, total = [], 0
-    for _, size, path in kept:
-        total += size
-        if total > megabytes * 1e6:
-            path.unlink(missing_ok=True)
-            gone.append(path)
-    return gone
-
-
+# %% ../../nbs/run/06_cache.ipynb #36f1d75a
 def results_of(settings: Settings) -> Results:
     """The results that the settings name."""
     return Results(settings.places.cache, settings.budget.cache, lambda: key_of(settings.places.models))

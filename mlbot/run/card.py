@@ -35,7 +35,7 @@ def parts_of(verdicts: list[Verdict]) -> list[tuple[str, Part]]:
     """All members of all families with the name of their gate, the gravest first."""
     return sorted(((item.gate, part) for item in verdicts for part in item.parts), key=lambda pair: gravity(pair[1]))
 
-
+# %% ../../nbs/run/13_card.ipynb #68ae8d07
 def weak_lines(verdicts: list[Verdict]) -> list[str]:
     """A line for each intent or slice that is not plainly good."""
     return [part_line(gate, part) for gate, part in parts_of(verdicts)
@@ -46,7 +46,7 @@ def name_of(source: str) -> str:
     """A source as a card may name it: of a file its name alone, which says nothing about a person's machine."""
     return Path(without_secrets(source)).name if os.sep in source else source
 
-
+# %% ../../nbs/run/13_card.ipynb #d0abb4e6
 def data_facts(prepared: dict) -> dict:
     """What the card says about the data."""
     source = name_of(prepared["source"])
@@ -55,8 +55,6 @@ def data_facts(prepared: dict) -> dict:
             "languages": spoken(prepared.get("languages", {})),
             "data_license": PUBLIC[source].licence if source in PUBLIC else ""}
 
-
-assert name_of("/home/ann/rows.csv") == "rows.csv" and name_of("company:3") == "company:3"
 
 # %% ../../nbs/run/13_card.ipynb #d796075d
 def making_facts(prepared: dict) -> dict:
@@ -93,7 +91,7 @@ def as_yaml(value) -> str:
     """A value for the head: JSON, which YAML reads; as ASCII, so that no character of a name can end a line."""
     return json.dumps(value)
 
-
+# %% ../../nbs/run/13_card.ipynb #39fdbe09
 def build_card(folder: Path) -> str:
     """The card of the model in a run folder. Raises InputError when the run did not get that far."""
     ended, prepared = load_outcome(folder), facts_of_run(folder)
@@ -113,7 +111,7 @@ def card_file(models: Path, name: str) -> Path:
     """Where the card of a released model is."""
     return models / CARDS / f"{name}.md"
 
-
+# %% ../../nbs/run/13_card.ipynb #600dd438
 def save_card(folder: Path, models: Path) -> Path:
     """Write the card of a run into its folder and, when its model was released, into the registry. Returns the first."""
     text, released = build_card(folder), load_outcome(folder).get("released")

@@ -45,7 +45,7 @@ def without_docstrings(tree: ast.Module) -> ast.Module:
             node.body = node.body[1:] or [ast.Pass()]
     return tree
 
-
+# %% ../../nbs/run/05_dependencies.ipynb #5855975f
 def short_digest(text: str) -> str:
     """The first 16 hex digits of the sha256 of a text."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -81,7 +81,7 @@ def absolute(module: str, level: int, inside: str, is_package: bool) -> str:
     base = parts[:len(parts) - level + is_package]
     return ".".join([*base, *filter(None, [module])])
 
-
+# %% ../../nbs/run/05_dependencies.ipynb #8abd657e
 def imports_of(node: ast.Import | ast.ImportFrom, inside: str, is_package: bool = False) -> dict[str, tuple[str, str]]:
     """What an import statement binds: name here > (module, name there); the name there is '' for a module."""
     if isinstance(node, ast.Import):
@@ -136,7 +136,7 @@ def find_module(name: str, roots: Iterable[Path]) -> Path | None:
                 return file
     return None
 
-
+# %% ../../nbs/run/05_dependencies.ipynb #c5d8ad39
 def load_module(name: str, roots: tuple[Path, ...]) -> Module | None:
     """A module of the project, None for one of somebody else."""
     file = find_module(name, roots) if name.partition(".")[0] not in sys.stdlib_module_names else None
@@ -200,7 +200,7 @@ def words_in(nodes: list[ast.AST]) -> set[str]:
     return {node.value for node in nodes
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < 200}
 
-
+# %% ../../nbs/run/05_dependencies.ipynb #24feb06b
 def dotted(node: ast.AST) -> str:
     """`module.part.name` of an attribute of names; '' for any other expression."""
     if isinstance(node, ast.Name):

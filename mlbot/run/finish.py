@@ -102,7 +102,7 @@ def build_annotations(result: RunResult, settings: Settings) -> list[str]:
         return []
     return annotations(result.steps, {path.name: path for path in find_notebooks(settings)}, settings.root)
 
-
+# %% ../../nbs/run/15_finish.ipynb #3be1a5e4
 def write_junit(result: RunResult, file: Path) -> None:
     """Write the verdicts of a run as JUnit XML."""
     text = build_junit(result.folder.name, result.steps, result.not_reached, result.problems)
@@ -116,7 +116,7 @@ class Finished:
     card: Path | None = None
     no_card: str = ""
 
-
+# %% ../../nbs/run/15_finish.ipynb #451ca173
 def finish(result: RunResult, settings: Settings) -> Finished:
     """Write report, metrics, comment, outcome and model card of a run."""
     report = write_report(result, settings)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WRITTEN', 'TRAINING_TIME', 'UNREACHED', 'Step', 'error_outputs', 'records_of', 'line_of', 'file_of', 'as_error',
-           'out_of_time', 'judge_gate_cell', 'judge_notebook', 'only_first_unreached']
+           'out_of_time', 'judge_gate_cell', 'only_first_unreached', 'judge_notebook']
 
 # %% ../../nbs/run/10_judge.ipynb #926a9f69
 import re
@@ -49,7 +49,7 @@ def error_outputs(cell) -> list:
     """The errors in the outputs of a cell."""
     return [output for output in cell.get("outputs", []) if output.output_type == "error"]
 
-
+# %% ../../nbs/run/10_judge.ipynb #d783aecb
 def records_of(cell) -> list[dict]:
     """The verdict records in the outputs of a cell."""
     return [output.data[RECORD] for output in cell.get("outputs", []) if RECORD in output.get("data", {})]
@@ -63,7 +63,7 @@ def line_of(traceback: list[str]) -> str:
     found = re.search(r"(?:Cell In|<ipython-input).*?, line (\d+)", _ANSI.sub("", "\n".join(traceback)), re.DOTALL)
     return f", line {found[1]}" if found else ""
 
-
+# %% ../../nbs/run/10_judge.ipynb #ae6a9ec7
 def file_of(traceback: list[str]) -> str:
     """' (in FOLDER/FILE.py, line N)': the last file of a traceback that is of no installed package; '' when there is none."""
     frames = re.findall(r"^File (.+?\.py):(\d+)", _ANSI.sub("", "\n".join(traceback)), re.MULTILINE)
@@ -128,10 +128,18 @@ def judge_gate_cell(cell, place: str, rules: Rules) -> tuple[list[Verdict], list
                                   "let gate() run and show: no condition, no %%capture", place))
     return verdicts, problems
 
-# %% ../../nbs/run/10_judge.ipynb #e9cfdcc1
+# %% ../../nbs/run/10_judge.ipynb #70c38f68
 UNREACHED = "the cell was not reached"
 
 
+def only_first_unreached(problems: list[MlbotError]) -> list[MlbotError]:
+    """The problems without cells that were not reached, unless nothing else explains why the notebook ended."""
+    unreached = [problem for problem in problems if problem.found == UNREACHED]
+    others = [problem for problem in problems if problem.found != UNREACHED]
+    explained = any(problem.exit_code != 1 for problem in others)  # a red gate lets the notebook go on
+    return others if explained else others + unreached[:1]
+
+# %% ../../nbs/run/10_judge.ipynb #e9cfdcc1
 def judge_notebook(notebook, name: str, rules: Rules) -> tuple[dict[int, tuple[Verdict, ...]], list[MlbotError]]:
     """The verdicts of a notebook that ran, by cell, and all its problems. `rules` are those of the settings."""
     verdicts, problems = {}, list[MlbotError]()
@@ -156,11 +164,3 @@ def judge_notebook(notebook, name: str, rules: Rules) -> tuple[dict[int, tuple[V
                 problems.append(InputError("records a verdict and is not headed '#| gate'",
                                            "'#| gate' as its first line", "add the line", place))
     return verdicts, only_first_unreached(problems)
-
-# %% ../../nbs/run/10_judge.ipynb #70c38f68
-def only_first_unreached(problems: list[MlbotError]) -> list[MlbotError]:
-    """The problems without cells that were not reached, unless nothing else explains why the notebook ended."""
-    unreached = [problem for problem in problems if problem.found == UNREACHED]
-    others = [problem for problem in problems if problem.found != UNREACHED]
-    explained = any(problem.exit_code != 1 for problem in others)  # a red gate lets the notebook go on
-    return others if explained else others + unreached[:1]

@@ -30,7 +30,7 @@ def folder_of_notebooks(settings: Settings) -> Path:
         return settings.places.notebooks
     return PACKAGE / "notebooks" if (PACKAGE / "notebooks").is_dir() else PACKAGE.parent / "nbs" / "pipeline"
 
-
+# %% ../../nbs/run/04_notebook.ipynb #060e3b49
 def find_monitor(settings: Settings) -> Path:
     """The notebook that looks at production: the project's, or the one that ships."""
     shipped = replace(settings, places=replace(settings.places, notebooks=Path("/nowhere")))
@@ -221,7 +221,7 @@ def gate_names(notebook) -> tuple[str, ...]:
     """The names of all gates in the gate cells of a notebook, in order; '' for one whose name is no literal."""
     return tuple(name for cell in notebook.cells if is_gate(cell) for name, _ in gate_calls(cell.source))
 
-
+# %% ../../nbs/run/04_notebook.ipynb #37c6f9c5
 def open_notebook(path: Path) -> Notebook:
     """Read and check a pipeline notebook. InputError for one that is none, or whose green would mean nothing."""
     content = read_notebook(path)

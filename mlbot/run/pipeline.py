@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['UNPROVEN', 'Progress', 'as_it_ran', 'write_log', 'rules_of', 'run_notebook', 'ActiveRun', 'start', 'recorded',
-           'refuse_other_verdicts', 'tampered', 'reuse', 'kept_step', 'pack_new', 'run_or_reuse', 'run_anew',
+           'refuse_other_verdicts', 'tampered', 'reuse', 'kept_step', 'pack_new', 'run_anew', 'run_or_reuse',
            'RunResult', 'is_of_before', 'keep_as_released', 'remember_sides', 'keep_as_remembered', 'put_champion',
            'run_step', 'judge_again', 'run_all', 'unjudged_targets', 'run_pipeline']
 
@@ -169,7 +169,7 @@ def refuse_other_verdicts(folder: Path) -> None:
                         "one verdict of each gate, as its cell recorded it", "let save_verdicts(verdicts(), folder) "
                         "end each notebook with gates", str(folder))
 
-
+# %% ../../nbs/run/11_pipeline.ipynb #ebb31eee
 def tampered(run: ActiveRun, notebook: Notebook) -> NoVerdict | None:
     """What was changed in a run since its last notebook ended, if something was; asked before `notebook` runs."""
     if not (run.folder / "run.json").exists():
@@ -217,6 +217,20 @@ def pack_new(run: ActiveRun, key: Key, step: Step, there: dict) -> bytes:
              "champion": key.parts.get("state", {}).get("champion", "")}
     return pack(folder, [name for name, stamp in stamps(folder).items() if there.get(name) != stamp], facts)
 
+# %% ../../nbs/run/11_pipeline.ipynb #0409f050
+def run_anew(run: ActiveRun, notebook: Notebook, key: Key, reason: str) -> tuple[Step, Key, bytes]:
+    """Run one notebook and keep its result, unless it had a problem. `reason`: why it has to run."""
+    there = stamps(run.folder)
+    step = replace(run_notebook(notebook, run.folder, run.parameters, run.settings, run.deadline, run.progress,
+                                key.parts["environment"]), why=reason)
+    if step.problems:
+        return step, key, b""
+    seal(run.folder, run.settings, notebooks=True)
+    packed = pack_new(run, key, step, there)
+    if not notebook.releases:  # whether it must be released depends on who is champion, see below
+        run.results.keep(key, packed)
+    return step, key, packed
+
 # %% ../../nbs/run/11_pipeline.ipynb #183bde16
 def run_or_reuse(run: ActiveRun, notebook: Notebook, again: bool = False) -> tuple[Step, Key, bytes]:
     """Run one notebook, unless its result is kept; `again`: in any case.
@@ -236,20 +250,6 @@ def run_or_reuse(run: ActiveRun, notebook: Notebook, again: bool = False) -> tup
         return step, key, b""
     return run_anew(run, notebook, key, "asked to" if again else UNPROVEN if key.name in run.results.doubted else
                     why(before, key))
-
-# %% ../../nbs/run/11_pipeline.ipynb #0409f050
-def run_anew(run: ActiveRun, notebook: Notebook, key: Key, reason: str) -> tuple[Step, Key, bytes]:
-    """Run one notebook and keep its result, unless it had a problem. `reason`: why it has to run."""
-    there = stamps(run.folder)
-    step = replace(run_notebook(notebook, run.folder, run.parameters, run.settings, run.deadline, run.progress,
-                                key.parts["environment"]), why=reason)
-    if step.problems:
-        return step, key, b""
-    seal(run.folder, run.settings, notebooks=True)
-    packed = pack_new(run, key, step, there)
-    if not notebook.releases:  # whether it must be released depends on who is champion, see below
-        run.results.keep(key, packed)
-    return step, key, packed
 
 # %% ../../nbs/run/11_pipeline.ipynb #bf398640
 @dataclass(frozen=True)
@@ -340,7 +340,7 @@ def run_step(run: ActiveRun, notebook: Notebook, again: bool = False, at: int | 
         run.steps[at], run.made[at] = replace(step, why=reason), (key, packed)
     run.progress.step(run.steps[-1 if at is None else at])
 
-
+# %% ../../nbs/run/11_pipeline.ipynb #271952ba
 def judge_again(run: ActiveRun, notebooks: list[Notebook]) -> None:
     """Make those results anew that were judged against another champion than there is: a release is about to run."""
     for at in [at for at, (key, _) in enumerate(run.made) if is_of_before(run.steps[at], key)]:

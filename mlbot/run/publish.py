@@ -64,7 +64,7 @@ def cell_line(path: Path, number: int) -> int:
     at = text.find(f'"id": "{name}"')
     return text.count("\n", 0, at) + 1 if at >= 0 else 1
 
-
+# %% ../../nbs/run/02_publish.ipynb #9cf2ef6b
 def command_text(text: str, more: str = "") -> str:
     """A text inside a command to a GitHub build log: it ends neither its line nor, with `more` escaped, its place in it."""
     text = shown(without_secrets(text))
@@ -72,7 +72,7 @@ def command_text(text: str, more: str = "") -> str:
         text = text.replace(char, f"%{ord(char):02X}")
     return text
 
-
+# %% ../../nbs/run/02_publish.ipynb #7b4473c2
 def annotation(level: str, path: Path, root: Path, cell: int, title: str, message: str) -> str:
     """One annotation as a line of a GitHub build log. `level` is error, warning or notice."""
     file = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
@@ -88,7 +88,7 @@ def level_of(verdict: Verdict) -> str:
         return "warning"
     return "notice" if stretch_of(verdict) == "fail" else ""
 
-
+# %% ../../nbs/run/02_publish.ipynb #1f40d634
 def gates_said(step) -> str:
     """All gates of a notebook and their outcomes, for a message that is read alone."""
     return "gates here: " + ", ".join(f"{verdict.gate} {verdict.outcome}" for verdict in step.given)
@@ -137,7 +137,7 @@ def waivers_markdown(verdicts: list[Verdict]) -> str:
              for gate, waiver in given]
     return "### Waivers in force\n\n" + "\n".join(lines) + "\n" if lines else ""
 
-
+# %% ../../nbs/run/02_publish.ipynb #beba3b35
 def problem_markdown(problem: MlbotError) -> str:
     """A problem as a block of code."""
     return fenced(str(problem))
@@ -179,7 +179,7 @@ def gate_case(notebook: str, verdict: Verdict) -> Element:
         SubElement(case, "system-out").text = line
     return case
 
-
+# %% ../../nbs/run/02_publish.ipynb #56a8884e
 def notebook_case(notebook: str, seconds: float, problems: Sequence[MlbotError] = (), reached: bool = True) -> Element:
     """The test case of a notebook itself: that it ran. `problems` are those that no gate has said already."""
     case = Element("testcase", classname=shown(Path(notebook).stem), name="runs", time=f"{seconds:.1f}")

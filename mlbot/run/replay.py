@@ -52,7 +52,7 @@ def train_week(week: int, group: str, settings: Settings) -> tuple[Predictor, pd
     pipeline = train(sides.train, list(utterances.context), settings.model)
     return Predictor(to_artefact(pipeline, settings.model, {"week": week, "group": group})), sides.test, len(sides.train)
 
-
+# %% ../../nbs/run/03_replay.ipynb #5f7f56d4
 def ask(model: Predictor, rows: pd.DataFrame) -> Score:
     """Accuracy of the model on labelled rows, answered from the words and the context; test rows count by their group."""
     return accuracy(rows["intent"], model.answers(rows)[0], group_digests(rows) if "digest" in rows else None)
@@ -110,7 +110,7 @@ def word_of(verdict: Verdict) -> str:
         return "on target"
     return "red" if verdict.red else WORDS[verdict.outcome]
 
-
+# %% ../../nbs/run/03_replay.ipynb #9688836f
 def draw_verdicts(axes, points: list[Point]) -> None:
     """A mark for each verdict, on the line of new wording and, in words, at the bottom."""
     colors = {"red": BAD, "too close": WARM, "pass": INK, "on target": GOOD}
@@ -204,7 +204,7 @@ class Build:
     stored: Score | None
     gain: Score | None
 
-
+# %% ../../nbs/run/03_replay.ipynb #6e1c385f
 def passes_mlbot(build: Build) -> bool:
     """Not surely below the floor, and not surely worse than the champion on the same rows."""
     verdicts = [judge("accuracy", build.score, build.rules.target("accuracy"))]

@@ -69,7 +69,7 @@ def started_at(name: str) -> int:
         return 0
     return int(datetime.strptime(name[:17], "%Y-%m-%d_%H%M%S").timestamp() * 1000)
 
-
+# %% ../../nbs/run/14_tracking.ipynb #d2aef83c
 def entry_of(folder: Path, champion: str = "") -> Entry:
     """What is logged of the run in a folder. `champion`: the name of the model that answers now."""
     metrics = load_json(folder / "metrics.json") if (folder / "metrics.json").exists() else {}
@@ -157,9 +157,6 @@ def reason_of(problem: Exception) -> str:
     return words[:160] or type(problem).__name__
 
 # %% ../../nbs/run/14_tracking.ipynb #d48f7bb7
-assert reason_of(OSError("Max retries (Caused by E('x: y: Connection refused'))")) == "Connection refused"
-
-
 def track(folder: Path, settings: Settings) -> str:
     """Log the run in a folder; where to look at it. Raises NoVerdict when MLflow does not take it, ImportError without it."""
     address, files = address_of(settings.tracking.mlflow, settings.root)
