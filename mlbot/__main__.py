@@ -82,7 +82,7 @@ def install(python, extras):
     lines, count = [], 0
     with subprocess.Popen(installer(python, extras), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
                           errors="replace", env={**os.environ, "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}) as work:
-        for line in work.stdout:
+        for line in work.stdout or ():
             lines.append(line)
             count += line.startswith(("Collecting ", "Processing ", " + "))
             if sys.stderr.isatty():

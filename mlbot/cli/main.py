@@ -49,7 +49,7 @@ def completion(options: argparse.Namespace) -> int:
     print(shtab.complete(parser, options.shell))
     return 0
 
-
+# %% ../../nbs/cli/09_main.ipynb #a02e30f1
 def add_completion(commands) -> None:
     """Options of `mlbot completion`."""
     command = add_command(commands, "completion", example="mlbot completion bash", extra="project",

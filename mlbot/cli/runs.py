@@ -30,7 +30,7 @@ def runs(options: argparse.Namespace) -> int:
           f"next:   {program()} report {ended[0]} --open" if ended else f"next:   {program()} run")
     return 0
 
-
+# %% ../../nbs/cli/08_runs.ipynb #0db001ee
 def add_runs(commands) -> None:
     """Options of `mlbot runs`."""
     command = add_command(commands, "runs", example="mlbot runs -n 5", extra="pipeline",
@@ -53,7 +53,7 @@ def compare(options: argparse.Namespace) -> int:
         print(*comparison_lines(found, options.rows), f"next:   {program()} report {new.name} --open", sep="\n")
     return int(found.verdict.stops)
 
-
+# %% ../../nbs/cli/08_runs.ipynb #913b5086
 def add_compare(commands) -> None:
     """Options of `mlbot compare`."""
     command = add_command(commands, "compare", example="mlbot compare 2026-01-05_090000 latest", extra="pipeline",
@@ -77,7 +77,7 @@ def report(options: argparse.Namespace) -> int:
     print("next:   " + (f"{program()} runs" if options.open else f"{program()} report {file.parent.name} --open"))
     return 0
 
-
+# %% ../../nbs/cli/08_runs.ipynb #317fc6c7
 def add_report(commands) -> None:
     """Options of `mlbot report`."""
     command = add_command(commands, "report", example="mlbot report --open", extra="pipeline",

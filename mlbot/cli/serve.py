@@ -133,7 +133,7 @@ def nothing_to_look_at(found: str) -> NoVerdict:
     return NoVerdict(f"nothing to look at: {found}", "messages of people in the log of the bot",
                      f"let people write: {program()} serve; then: {program()} monitor")
 
-
+# %% ../../nbs/cli/05_serve.ipynb #3d329ebf
 def refuse_no_log(settings: Settings) -> None:
     """Raise NoVerdict where the bot has no log."""
     place = settings.service.events

@@ -782,7 +782,7 @@ def evenly(rows: Sequence, most: int = LOOKED_AT) -> list:
     """At most so many of some rows, evenly spread: a file may be sorted by its intents."""
     return [rows[at] for at in np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
 
-
+# %% ../../nbs/data/00_table.ipynb #b79430b6
 def guess_text(header: Sequence[str], values: dict[int, list[str]]) -> int | None:
     """The position of the column of texts: by its name, or the longest of those that read as texts. None for none."""
     if name := usual_column(header, TEXTS):
@@ -790,7 +790,7 @@ def guess_text(header: Sequence[str], values: dict[int, list[str]]) -> int | Non
     long = {at: sum(map(len, column)) for at, column in values.items() if is_prose(column)}
     return max(long, key=long.__getitem__, default=None)
 
-
+# %% ../../nbs/data/00_table.ipynb #4fa74d26
 def guess_intent(header: Sequence[str], values: dict[int, list[str]], text: int | None) -> int | None:
     """The position of the column of intents: by its name, or the one that the words of the text tell best. None for none."""
     if name := usual_column(header, LABELS):
@@ -817,7 +817,7 @@ def fit_columns(columns: Columns, table: Table, place: str) -> tuple[Columns, li
     values = {at: [cells[at] for cells in rows] for at in alone}
     text = guess_text(header, values) if "text" in lost else column_at(header, columns.text, place)
     intent = guess_intent(header, values, text) if "intent" in lost else column_at(header, columns.label, place)
-    if None in (text, intent) or text == intent:
+    if text is None or intent is None or text == intent:
         return columns if intent is None else replace(columns, label=header[intent]), []
     found = replace(columns, text=header[text], label=header[intent])
     options = " ".join(f"--{name} COLUMN" for name in lost)
@@ -886,7 +886,7 @@ def is_header(header: Sequence[str], columns: Columns) -> bool:
                or what in columns.guess and bool(usual_column(header, usual))
                for what, name, usual in (("text", columns.text, TEXTS), ("intent", columns.label, LABELS)))
 
-
+# %% ../../nbs/data/00_table.ipynb #d77ef06a
 def open_columns(place: str | Path, columns: Columns) -> tuple[Table, dict[str, int], list[Finding]]:
     """Open a file: its table, the position of each wanted column, and findings about the file itself."""
     table, name = read_table(place, lambda header: is_header(header, columns)), file_of(place)[0].name

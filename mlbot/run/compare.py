@@ -111,7 +111,7 @@ def gates_that_differ(old: Path, new: Path) -> list[str]:
     names = [name for name in dict.fromkeys([*first, *second]) if first.get(name) != second.get(name)]
     return [f"{name}: {first.get(name, 'not there')}, now {second.get(name, 'not there')}" for name in names]
 
-
+# %% ../../nbs/run/17_compare.ipynb #b973684d
 def facts_that_differ(old: Path, new: Path) -> list[str]:
     """What the two runs were made from, as far as it differs: data, code, versions, settings of the model."""
     one, two = facts_of_run(old), facts_of_run(new)
@@ -148,7 +148,7 @@ def comparison_words(found: Comparison) -> str:
     sure = ("surely better" if score.low > 0 else "surely worse" if score.high < 0 else "not surely different")
     return f"{found.runs[1]} is {gained} than {found.runs[0]} ({between}): {sure}"
 
-
+# %% ../../nbs/run/17_compare.ipynb #717d72ca
 def comparison_lines(found: Comparison, few: int = 5) -> list[str]:
     """A comparison for people: the sentence, both scores, rows that broke, healed or moved, gates and facts that differ."""
     named = zip(found.runs, found.models, found.right, strict=True)
