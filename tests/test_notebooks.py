@@ -10,19 +10,41 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from mlbot.ops.checkout import LEFT_OUT
+from mlbot.run.outputs import is_stored, stale_cells
+
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = sorted(path for path in (ROOT / "nbs").rglob("[0-9][0-9]_*.ipynb"))
 
 
 @pytest.mark.parametrize("digits", ["02468", "13579"])
-def test_library_notebooks_run(digits):
-    """Half of them in one process, which imports what they share once."""
+def test_library_notebooks_run_and_show_what_they_store(digits, tmp_path):
+    """Half of them in one process, which imports what they share once; in a copy, into which it writes their outputs."""
+    copy = tmp_path / "checkout"
+    shutil.copytree(ROOT, copy, ignore=lambda folder, names: [
+        name for name in names if name in ("__pycache__", ".ipynb_checkpoints") or Path(folder) == ROOT and name in LEFT_OUT])
     command = [Path(sys.executable).parent / "nbdev-test", "nbs", "--file-re", rf"^\d[{digits}]_", "--n-workers", "0",
-               "--do-print"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1800)
+               "--do-print", "--save"]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    ran = [path for path in LIBRARY if path.name[1] in digits]
-    assert len(ran) >= 30 and all(f"Completed {path}" in done.stdout + done.stderr for path in ran)
+    ran = [path.relative_to(ROOT) for path in LIBRARY if path.name[1] in digits]
+    assert len(ran) >= 30 and all(f"Completed {copy / path}" in done.stdout + done.stderr for path in ran)
+    stale = []
+    for path in ran:
+        kept, now = (nbformat.read(root / path, as_version=4).cells for root in (ROOT, copy))
+        shown = {cell.id: cell.outputs for cell in now if cell.cell_type == "code"}
+        stale += [f"{path}, {line}" for line in stale_cells(kept, shown)]
+    assert not stale, "run: mlbot export --outputs"
+
+
+def test_library_notebooks_show_values_on_the_web():
+    """Each of these wings stores outputs; all of them together are small."""
+    stored = {}
+    for path in LIBRARY:
+        cells = [cell for cell in nbformat.read(path, as_version=4).cells if is_stored(cell)]
+        stored.setdefault(path.parent.name, []).extend(cells)
+    assert all(len(stored[wing]) >= 15 for wing in ("text", "stats", "data", "gates", "model"))
+    assert sum(len(json.dumps(cell.outputs)) for cells in stored.values() for cell in cells) < 200_000
 
 
 def test_notebooks_for_exploring_ask_for_no_run_where_there_is_none(tmp_path):

@@ -6,7 +6,8 @@
 __all__ = ['PROFILES', 'BANDS', 'IN_SCOPE', 'ALL_MESSAGES', 'LOOKED_AT', 'length_of', 'band_of', 'add_row', 'profile_of',
            'profile_file', 'write_profile', 'read_profile', 'Drift', 'drift_of', 'Share', 'Answered', 'rightness',
            'guesses', 'share_of', 'estimates', 'surely_below', 'Tally', 'count_day', 'count_item', 'tally_of',
-           'days_of', 'audited', 'quality_of', 'too_many', 'overview', 'Trial', 'trial_of']
+           'days_of', 'audited', 'quality_of', 'too_many', 'overview', 'look_back', 'rows_of_days', 'rows_of_drift',
+           'Trial', 'trial_of']
 
 # %% ../../nbs/bot/06_monitor.ipynb #62c14e68
 import json
@@ -14,6 +15,7 @@ import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,9 +25,10 @@ import numpy as np
 from .labelling import (ASKED, LABELS, OFFERED, Item, drawn_at_random, gathered, is_drawn, items_of, labels_of,
                                  settled, votes_of)
 from ..files import write_atomic
+from ..model.artefact import find_model
 from ..model.decide import DECISIONS, EXECUTE, OUT_OF_SCOPE
 from ..model.rollout import evidence
-from ..settings import Monitor
+from ..settings import Monitor, Settings
 from ..stats.bounds import share_by_bets, wilson
 from ..text.clean import context_value
 
@@ -293,6 +296,29 @@ def overview(events: Iterable["Event"], model: str, told: dict, out_of_scope: st
     alerts += too_many("of the thumbs point down", useless, useless + sum(day["useful"] for day in days), rules.useless)
     alerts += too_many("of the conversations are handed over", len(tally.handed), len(tally.talks), rules.handoffs)
     return {"days": days, "drift": [asdict(drift) for drift in drifts], "model": model, "alerts": alerts, "quality": quality}
+
+# %% ../../nbs/bot/06_monitor.ipynb #ba441510
+def look_back(settings: Settings, models: Path, days: int = 0) -> dict:
+    """The overview of the champion in a folder of models, from the log of the last `days` (0: those of the settings).
+
+    Raises InputError where nothing was released, LogError where the log cannot be opened.
+    """
+    from mlbot.bot.events import open_log
+    model, since = find_model(models).name, time.time() - 86_400 * (days or settings.monitor.days)
+    with closing(open_log(settings)) as log:
+        return overview(log.each(LOOKED_AT, since=since), model, read_profile(models, model), settings.data.out_of_scope,
+                        settings.monitor)
+
+# %% ../../nbs/bot/06_monitor.ipynb #4de56e9c
+def rows_of_days(days: list[dict]) -> list[dict]:
+    """The days of an overview as rows of a table, each decision in a column of its own."""
+    return [{name: it for name, it in day.items() if name != "decisions"} | day["decisions"] for day in days]
+
+
+def rows_of_drift(drift: list[dict]) -> list[dict]:
+    """The drift of an overview as rows of a table: `feature`, `index`, `limit`, `moved most`."""
+    return [{"feature": it["name"], "index": round(it["value"], 3), "limit": round(it["limit"], 3),
+             "moved most": "; ".join(it["worst"])} for it in drift]
 
 # %% ../../nbs/bot/06_monitor.ipynb #ec4d236c
 @dataclass(frozen=True)

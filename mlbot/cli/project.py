@@ -158,7 +158,10 @@ def add_test(commands) -> None:
 def keep_in_step(options: argparse.Namespace) -> int:
     """`mlbot export` and `mlbot lock`."""
     from mlbot.ops.checkout import export, lock
-    {"export": export, "lock": lock}[options.task](checkout())
+    if options.task == "export":
+        export(checkout(), options.outputs)
+    else:
+        lock(checkout())
     print("next:   git diff --stat")
     return 0
 
@@ -174,6 +177,7 @@ def add_export(commands) -> None:
     """Options of `mlbot export`."""
     command = add_command(commands, "export", example="mlbot export", extra="dev",
                           help="clean the notebooks, export the modules, write the README")
+    command.add_argument("--outputs", action="store_true", help="also run the notebooks that store outputs, and renew these")
     command.set_defaults(call=keep_in_step, task="export")
 
 # %% ../../nbs/cli/07_project.ipynb #d0d05096

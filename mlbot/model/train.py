@@ -7,11 +7,12 @@ __all__ = ['SMOOTHING', 'ENOUGH', 'MIN_OUTSIDE', 'SHARP', 'ROUGHLY', 'word_view'
            'unit_rows', 'EncodedView', 'bent_vectors', 'byte_codes', 'StaticView', 'Waves', 'encoder_of', 'build_views',
            'words_of_name', 'telling_names', 'name_rows', 'penalty_of', 'margin_weights', 'count_weights',
            'log_probabilities', 'nb_weight_of', 'inverse_temperature_of', 'held_out_rows', 'held_out_scores',
-           'IntentClassifier', 'build_pipeline', 'usable_context', 'fit_terms', 'view_terms', 'terms_and_factors',
-           'in_chunks', 'is_many', 'fit_chunks', 'Scope', 'cheapest_threshold', 'join_scores', 'fit_scope',
-           'in_scope_probabilities', 'refuse_test_rows', 'refuse_few', 'train', 'fit_plain', 'learning_curve',
-           'quick_shares', 'out_of_fold', 'linear_part', 'view_weights', 'dense_part', 'components_of', 'split_scope',
-           'training_facts', 'to_artefact', 'train_chunks', 'lent_encoder', 'answers_of_seed', 'answers_of_seeds']
+           'IntentClassifier', 'build_pipeline', 'parameters_of', 'parts_of', 'usable_context', 'rebuilt',
+           'with_context', 'assembled', 'fit_terms', 'view_terms', 'terms_and_factors', 'in_chunks', 'is_many',
+           'fit_chunks', 'Scope', 'cheapest_threshold', 'join_scores', 'fit_scope', 'in_scope_probabilities',
+           'refuse_test_rows', 'refuse_few', 'train', 'fit_plain', 'learning_curve', 'quick_shares', 'out_of_fold',
+           'linear_part', 'view_weights', 'dense_part', 'components_of', 'split_scope', 'training_facts', 'to_artefact',
+           'train_chunks', 'lent_encoder', 'answers_of_seed', 'answers_of_seeds']
 
 # %% ../../nbs/model/04_train.ipynb #a0f6ad56
 import hashlib
@@ -22,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from inspect import signature
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +32,7 @@ import numpy as np
 import sklearn
 from scipy.optimize import minimize, minimize_scalar
 from scipy.sparse import csr_matrix, diags, vstack
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.kernel_approximation import RBFSampler
@@ -374,10 +376,64 @@ def build_pipeline(settings: _settings.Model, context: list[str], encoder: Encod
     classifier = IntentClassifier(penalty_of(settings), settings.folds, settings.seed)
     return Pipeline([("views", build_views(settings, context, encoder)), ("intent", classifier)])
 
+# %% ../../nbs/model/04_train.ipynb #cfff7b6e
+def _said(value) -> str:
+    """A parameter in words: a function by its name, an object by its kind."""
+    if isinstance(value, partial):
+        return f"{value.func.__name__}({', '.join(f'{name}={_said(it)}' for name, it in value.keywords.items())})"
+    plain = isinstance(value, str | int | float | None)
+    return repr(value) if plain else getattr(value, "__name__", type(value).__name__)
+
+
+def parameters_of(part: BaseEstimator, every: bool = False) -> str:
+    """The parameters of an estimator that differ from its defaults, or `every` one of them."""
+    usual = {name: it.default for name, it in signature(type(part).__init__).parameters.items()}
+    return ", ".join(f"{name}={_said(value)}" for name, value in part.get_params(deep=False).items()
+                     if every or value is not usual[name] and value != usual[name])
+
+# %% ../../nbs/model/04_train.ipynb #18262e13
+def parts_of(pipeline: Pipeline) -> list[dict[str, str]]:
+    """The views and the classifier of a pipeline: `part`, `reads` (columns), `weight`, `kind`, `parameters`."""
+    views, classifier = pipeline.named_steps.values()
+    found = []
+    for name, part, columns in views.transformers:
+        steps = [step for _, step in part.steps] if isinstance(part, Pipeline) else [part]
+        said = "; ".join(filter(None, map(parameters_of, steps)))
+        weight, columns = (views.transformer_weights or {}).get(name, 1), [columns] if isinstance(columns, str) else columns
+        found.append({"part": name, "reads": " ".join(columns), "weight": f"{weight:g}",
+                      "kind": " > ".join(type(step).__name__ for step in steps), "parameters": said})
+    return [*found, {"part": "intent", "reads": "all of these", "weight": "", "kind": type(classifier).__name__,
+                     "parameters": parameters_of(classifier, every=True)}]
+
 # %% ../../nbs/model/04_train.ipynb #4b52dda3
 def usable_context(frame, context: list[str]) -> list[str]:
     """The context columns that hold any value."""
     return [name for name in context if name in frame and (frame[name] != "").any()]
+
+# %% ../../nbs/model/04_train.ipynb #ce5f3d45
+def rebuilt(pipeline: Pipeline, **values) -> Pipeline:
+    """An unfitted copy of a pipeline in which every part with a parameter of one of these names has this value."""
+    copy = clone(pipeline)
+    names = {name: values[part] for name in copy.get_params() if (part := name.rpartition("__")[2]) in values}
+    return copy.set_params(**names)
+
+# %% ../../nbs/model/04_train.ipynb #cd322896
+def with_context(pipeline: Pipeline, context: list[str]) -> Pipeline:
+    """An unfitted copy of a pipeline that reads no context columns but these. A view that loses all of its own goes."""
+    copy = clone(pipeline)
+    views, known = copy.named_steps["views"], {"text", *context}
+    left = [(name, part, columns, columns if isinstance(columns, str) else [it for it in columns if it in known])
+            for name, part, columns in views.transformers]
+    views.transformers = [(name, part, now) for name, part, was, now in left if now == was or {*now} & {*context}]
+    names = {name for name, *_ in views.transformers}
+    views.transformer_weights = {name: it for name, it in (views.transformer_weights or {}).items() if name in names} or None
+    return copy
+
+# %% ../../nbs/model/04_train.ipynb #e4249d28
+def assembled(pipeline: Pipeline | None, settings: _settings.Model, context: list[str],
+              encoder: Encoder | None = None) -> Pipeline:
+    """A copy of your pipeline for these context columns, or the usual one where you have none."""
+    return build_pipeline(settings, context, encoder) if pipeline is None else with_context(pipeline, context)
 
 # %% ../../nbs/model/04_train.ipynb #9efbb913
 def fit_terms(pipeline: Pipeline, frame, names, context: list[str]) -> Pipeline:
@@ -433,11 +489,12 @@ def is_many(settings: _settings.Model, rows: int) -> bool:
 # %% ../../nbs/model/04_train.ipynb #88656c00
 def fit_chunks(chunks: Chunks, context: list[str], settings: _settings.Model,
                check: Callable[[Census], None] = lambda census: None,
-               done: Callable[[str], None] = lambda words: None) -> tuple[Pipeline, Fitted]:
-    """Fit by gradient descent: the pipeline of `build_pipeline`, and what `mlbot.model.sgd.fit_many` found besides."""
-    fitted = fit_many(chunks, build_views(settings, context), context, partial(terms_and_factors, settings=settings,
-                      context=context), settings.seed, check, done)
-    classifier = IntentClassifier(penalty_of(settings), settings.folds, settings.seed)
+               done: Callable[[str], None] = lambda words: None,
+               pipeline: Pipeline | None = None) -> tuple[Pipeline, Fitted]:
+    """Fit by gradient descent: a copy of `pipeline`, and what `mlbot.model.sgd.fit_many` found besides."""
+    views, classifier = assembled(pipeline, settings, context).named_steps.values()
+    fitted = fit_many(chunks, views, context, partial(terms_and_factors, settings=settings, context=context), settings.seed,
+                      check, done)
     classifier.classes_, classifier.nb_weight_ = fitted.intents, 0.0
     classifier.set_linear(fitted.weights, fitted.bias, fitted.held.terms @ fitted.weights + fitted.bias, fitted.held.codes)
     return Pipeline([("views", fitted.views), ("intent", classifier)]), fitted
@@ -524,8 +581,10 @@ def refuse_few(counts: dict[str, int]) -> None:
 # %% ../../nbs/model/04_train.ipynb #18b1cc92
 def train(frame, context: list[str], settings: _settings.Model, test=(), encoder: Encoder | None = None, outside=None,
           costs: _settings.Costs = _settings.Costs(),  # noqa: B008
-          done: Callable[[str], None] = lambda words: None) -> Pipeline:
-    """Fit the pipeline on training rows. Its attribute `trained_on` holds the digests of their texts.
+          done: Callable[[str], None] = lambda words: None, pipeline: Pipeline | None = None) -> Pipeline:
+    """Fit a copy of `pipeline` (default: `build_pipeline`) on training rows.
+
+    Its attribute `trained_on` holds the digests of their texts.
 
     `test`: digests of test texts, which must not be among them. `encoder`: from `encoder_of`, so that you build it once.
     `outside`: rows out of scope; 20 texts or more train the attribute `scope`, else None. `done` hears of each step of a
@@ -538,10 +597,11 @@ def train(frame, context: list[str], settings: _settings.Model, test=(), encoder
     refuse_few(frame["intent"].value_counts().to_dict())
     context = usable_context(frame, context)
     if is_many(settings, len(frame)):
-        pipeline, fitted = fit_chunks(in_chunks(frame), context, settings, done=done)
+        pipeline, fitted = fit_chunks(in_chunks(frame), context, settings, done=done, pipeline=pipeline)
         ours = fitted.held.terms
     else:
-        pipeline = build_pipeline(settings, context, encoder or encoder_of(settings, frame["text"]))
+        encoder = encoder or (encoder_of(settings, frame["text"]) if pipeline is None else None)
+        pipeline = assembled(pipeline, settings, context, encoder)
         fit_terms(pipeline, frame, name_rows(frame, context, settings.name_rows, test), context)
         ours = pipeline.named_steps["views"].transform(frame) if with_scope else None
     pipeline.trained_on = trained_on
@@ -549,29 +609,31 @@ def train(frame, context: list[str], settings: _settings.Model, test=(), encoder
     return pipeline
 
 # %% ../../nbs/model/04_train.ipynb #6d6dfe37
-def fit_plain(frame, context: list[str], settings: _settings.Model, encoder: Encoder | None = None, test=()) -> Pipeline:
-    """Fit with two trainings instead of four: nearly the answers of `train`, and rougher probabilities."""
+def fit_plain(frame, context: list[str], settings: _settings.Model, encoder: Encoder | None = None, test=(),
+              pipeline: Pipeline | None = None) -> Pipeline:
+    """Fit a copy with two trainings instead of four: nearly the answers of `train`, and rougher probabilities."""
     context = usable_context(frame, context)
     if is_many(settings, len(frame)):
-        return fit_chunks(in_chunks(frame), context, settings)[0]
-    fitted = build_pipeline(settings, context, encoder).set_params(intent__once=True)
+        return fit_chunks(in_chunks(frame), context, settings, pipeline=pipeline)[0]
+    fitted = rebuilt(assembled(pipeline, settings, context, encoder), once=True)
     return fit_terms(fitted, frame, name_rows(frame, context, settings.name_rows, test), context)
 
 # %% ../../nbs/model/04_train.ipynb #fb4cda61
 def learning_curve(frame, held_out: np.ndarray, context: list[str], settings: _settings.Model,
-                   parts: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0), encoder: Encoder | None = None):
+                   parts: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0), encoder: Encoder | None = None,
+                   pipeline: Pipeline | None = None):
     """Yield (training rows, truth, predictions) for growing parts of the rows that are not held out.
 
     `held_out` is a mask over the rows of `frame`. Parts grow in the order of the rows, which is that of their hash.
     """
     asked, rest = frame[held_out], frame[~held_out]
     context = usable_context(frame, context)
-    encoder = encoder or encoder_of(settings, rest["text"])
+    encoder = encoder or (encoder_of(settings, rest["text"]) if pipeline is None else None)
     for part in parts:
         some = rest.iloc[:max(2, round(len(rest) * part))]
         if some["intent"].nunique() < 2 or not len(asked):
             continue
-        fitted = fit_plain(some, context, settings, encoder, digests_of(asked["text"]))
+        fitted = fit_plain(some, context, settings, encoder, digests_of(asked["text"]), pipeline)
         yield len(some), asked["intent"].to_numpy(dtype=str), fitted.predict(asked)
 
 # %% ../../nbs/model/04_train.ipynb #a882983e
@@ -739,20 +801,25 @@ def lent_encoder(encoder: Encoder | None, tier: str, texts, names, workers: str,
         yield share_vectors(encoder, texts, Path(place))
 
 # %% ../../nbs/model/04_train.ipynb #e6baa5fe
-def answers_of_seed(seed: int, frame, context: list[str], settings: _settings.Model, asked, encoder: Encoder | None):
+def answers_of_seed(seed: int, frame, context: list[str], settings: _settings.Model, asked, encoder: Encoder | None,
+                    pipeline: Pipeline | None = None):
     """The answers to the rows `asked` of a model with another seed, trained on the rows `frame`."""
-    return train(frame, context, replace(settings, seed=seed), encoder=encoder).predict(asked)
+    pipeline = None if pipeline is None else rebuilt(pipeline, seed=seed)
+    return train(frame, context, replace(settings, seed=seed), encoder=encoder, pipeline=pipeline).predict(asked)
 
 # %% ../../nbs/model/04_train.ipynb #c4a5012a
 def answers_of_seeds(frame, context: list[str], settings: _settings.Model, asked, others: int, encoder: Encoder | None = None,
-                     workers: str = "1", done: Callable[[str], None] = lambda words: None) -> dict[str, np.ndarray]:
+                     workers: str = "1", done: Callable[[str], None] = lambda words: None,
+                     pipeline: Pipeline | None = None) -> dict[str, np.ndarray]:
     """The answers of `others` more seeds by name, such as `seed 1`. `done` hears of each when it is trained."""
     seeds = range(settings.seed + 1, settings.seed + 1 + others)
     found = {}
     texts = [*frame["text"], *asked["text"]]
     names = frame["intent"].unique()
     with worker_pool(workers) as run, lent_encoder(encoder, settings.tier, texts, names, workers) as lent:
-        answers = run(answers_of_seed, ((seed, frame, context, settings, asked, lent) for seed in seeds))
+        if pipeline is not None:
+            pipeline = rebuilt(pipeline, encoder=lent)
+        answers = run(answers_of_seed, ((seed, frame, context, settings, asked, lent, pipeline) for seed in seeds))
         for seed, answer in zip(seeds, answers, strict=True):
             found[f"seed {seed}"] = answer
             done(f"seed {seed}: trained")

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['DOCUMENTED', 'EVERYTHING', 'NOT_READ', 'LEAVES', 'ASIDE', 'nodes_in', 'without_docstrings', 'short_digest',
            'cell_digest', 'Module', 'absolute', 'imports_of', 'names_bound', 'read_module', 'find_module',
-           'load_module', 'holders', 'settings_read', 'Reached', 'words_in', 'dotted', 'references', 'Piece', 'Look',
-           'look_at', 'Project', 'reach']
+           'load_module', 'holders', 'first_name', 'settings_read', 'Reached', 'words_in', 'dotted', 'references',
+           'Piece', 'Look', 'look_at', 'Project', 'reach']
 
 # %% ../../nbs/run/05_dependencies.ipynb #16caecaf
 import ast
@@ -155,6 +155,13 @@ def holders(nodes: list[ast.AST]) -> set[str]:
             for arg in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs] if arg.annotation is not None}
     return {"settings"} - set(said) | {name for name, kind in said.items() if re.fullmatch(r"(\w+\.)*Settings", kind)}
 
+# %% ../../nbs/run/05_dependencies.ipynb #356dd99c
+def first_name(node: ast.AST) -> str:
+    """The name that an expression begins with: `training` of `training.save_model`; '' for one that begins otherwise."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
 # %% ../../nbs/run/05_dependencies.ipynb #e50f5379
 def settings_read(nodes: list[ast.AST], followed: Iterable[str]) -> set[str]:
     """The settings that a piece of code reads, such as `model` and `budget.train`. `followed`: what is looked at, too."""
@@ -169,7 +176,7 @@ def settings_read(nodes: list[ast.AST], followed: Iterable[str]) -> set[str]:
         elif isinstance(node, ast.Attribute) and holds(node.value) and id(node) not in seen:
             found.add(node.attr)
             seen.add(id(node.value))
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", None) in followed:
+        elif isinstance(node, ast.Call) and first_name(node.func) in followed:
             seen |= {id(word) for word in [*node.args, *(item.value for item in node.keywords)] if holds(word)}
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute) and holds(node.value):
             seen.add(id(node.value))

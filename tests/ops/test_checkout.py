@@ -16,9 +16,11 @@ import nbformat
 import pytest
 from packaging.requirements import Requirement
 
-from mlbot.ops.checkout import export
+from mlbot.errors import InputError
+from mlbot.ops.checkout import check_notebooks, export, unclean
 from mlbot.origin import DISTRIBUTION, own_version
 from mlbot.run.notebook import parse_cell
+from mlbot.run.outputs import doubt_of, is_stored, plain_outputs
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = sorted((ROOT / "nbs").rglob("[0-9][0-9]_*.ipynb"))
@@ -34,8 +36,8 @@ HEAVY = {"pandas": "data.table", "scipy": "stats.bounds", "sklearn": "model.trai
 ALSO = {"pandas": {"model.baselines", "run.blame", "data.checks", "data.company", "data.feedback", "model.suspects",
                    "data.ledger", "model.sgd", "model.train",
                    "data.chunked", "data.relabel", "run.replay", "run.report", "run.folder", "data.source", "data.split",
-                   "data.store", "run.compare"},
-        "scipy": {"model.sgd", "gates.test_budget", "model.train"}, "sklearn": {"model.baselines"},
+                   "data.store", "run.compare", "run.preparation", "run.training", "run.examination", "run.releasing"},
+        "scipy": {"model.sgd", "gates.test_budget", "model.train"}, "sklearn": {"model.baselines", "run.training"},
         "jinja2": {"ops.workflows"}, "safetensors": {"model.encoder", "data.chunked"}, "psutil": {"run.forkserver"},
         "tqdm": {"cli.data", "cli.gates", "cli.model"}, "msgspec": {"serve.app"}, "prometheus_client": {"serve.app"}}
 WINGS = ["", "text", "stats", "data", "gates", "model", "run", "bot", "serve", "ops", "cli"]  # the ground first
@@ -134,8 +136,86 @@ def test_notebooks_are_committed_clean(path):
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
-            assert cell["outputs"] == [] and cell["execution_count"] is None
+            assert cell["outputs"] == [] or "stored" in cell["metadata"].get("tags", [])
+            assert cell["execution_count"] is None
         assert set(cell["metadata"]) <= {"tags"}
+
+
+def test_no_notebook_holds_outputs_beside_those_that_are_stored():
+    assert unclean(ROOT) == []
+
+
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: str(path.relative_to(ROOT / "nbs")))
+def test_only_library_notebooks_store_outputs_and_only_small_ones_that_are_the_same_everywhere(path):
+    stored = [cell for cell in nbformat.read(path, as_version=4).cells if is_stored(cell)]
+    assert not stored or path in LIBRARY
+    assert not [cell.source for cell in stored if cell.source.startswith("#| export")]
+    assert not [cell.source for cell in stored if doubt_of(plain_outputs(cell.outputs))]
+
+
+def test_nbdev_clean_leaves_stored_outputs_as_they_are(tmp_path):
+    """People of nbdev run it by itself, or as a hook of git."""
+    copy = copy_checkout(tmp_path)
+    subprocess.run([Path(sys.executable).parent / "nbdev-clean"], cwd=copy, check=True)
+    assert [path for path in EVERY if (copy / path.relative_to(ROOT)).read_bytes() != path.read_bytes()] == []
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A checkout with a library notebook of two cells; the second stores its output."""
+    (tmp_path / "nbs").mkdir()
+    (tmp_path / "small").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[tool.nbdev]\nlib_path = "small"\nnbs_path = "nbs"\n'
+                                             'allowed_cell_metadata_keys = ["tags"]\nclear_all = false\n')
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# small")]), tmp_path / "nbs/index.ipynb")
+    cells = [nbformat.v4.new_code_cell("#| default_exp one"), nbformat.v4.new_code_cell("#| export\nONE = 1"),
+             nbformat.v4.new_code_cell("ONE + 1", metadata={"tags": ["stored"]}), nbformat.v4.new_code_cell("ONE + 2")]
+    kernel = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / "nbs" / "00_one.ipynb")
+    return tmp_path
+
+
+def outputs_of(root):
+    cells = nbformat.read(root / "nbs" / "00_one.ipynb", as_version=4).cells
+    return [[output["data"]["text/plain"] for output in cell.outputs] for cell in cells if cell.cell_type == "code"]
+
+
+def edit_cell(root, number, source):
+    notebook = nbformat.read(root / "nbs" / "00_one.ipynb", as_version=4)
+    notebook.cells[number].source = source
+    nbformat.write(notebook, root / "nbs" / "00_one.ipynb")
+
+
+def test_outputs_are_stored_kept_compared_and_renewed(small):
+    export(small, outputs=True)
+    assert outputs_of(small) == [[], [], ["2"], []] and unclean(small) == []
+    export(small)  # which runs nothing, and keeps what is stored
+    before = (small / "nbs" / "00_one.ipynb").read_bytes()
+    check_notebooks(small)
+    assert (small / "nbs" / "00_one.ipynb").read_bytes() == before
+    edit_cell(small, 2, "ONE + 5")
+    with pytest.raises(InputError, match="cell 3 shows another output than it stores"):
+        check_notebooks(small)
+    export(small, outputs=True)
+    check_notebooks(small)
+    assert outputs_of(small)[2] == ["6"]
+
+
+@pytest.mark.parametrize("source, says", [
+    ("object()", "an address in memory"), ("'x' * 5_000", "bytes, at most"),
+    ("import datetime; str(datetime.date.today())", "today"),
+    ("'/tmp/here'", "a path"), ("1 / 3", "more than six decimals"), ("ONE = 2", "no output")])
+def test_an_output_that_would_differ_elsewhere_is_not_stored(small, source, says):
+    edit_cell(small, 2, source)
+    with pytest.raises(InputError, match="cannot be stored") as error:
+        export(small, outputs=True)
+    assert says in error.value.found and outputs_of(small)[2] == []
+    (small / "small" / "one.py").write_text("")  # and a notebook that fails keeps what it had
+    edit_cell(small, 2, "1 / 0")
+    before = (small / "nbs" / "00_one.ipynb").read_bytes()
+    with pytest.raises(InputError, match="nbdev-test failed"):
+        export(small, outputs=True)
+    assert (small / "nbs" / "00_one.ipynb").read_bytes() == before
 
 
 def out_of_place(path, tree) -> set[str]:

@@ -205,17 +205,21 @@ def test_a_machine_that_refuses_is_no_verdict(project, mlbot):
 
 @pytest.mark.parametrize("notebook, before, after, code, says", [
     ("3_gate", ", rules, floor=target", ", floor=0.1", 1, "is below its floor 0.990"),
-    ("3_gate", 'load_table(folder / "test.csv")', 'load_table(folder / "train.csv")', 3, "rests on 338 rows"),
+    ("3_gate", "answer(model, exam.test,", "answer(model, load_table(exam.folder / 'train.csv'),", 3, "rests on 338 rows"),
     ("2_train", "## Model", "", 2, "test rows were handed to training"),
 ])
 def test_a_careless_edit_of_a_notebook_releases_nothing(project, write_settings, mlbot, notebook, before, after, code, says):
     def change(nb):
         if notebook == "2_train":
             source = cell_with(nb, "pipeline = train")
-            source.source = 'import pandas\nrows = pandas.concat([rows, load_table(folder / "test.csv")])\n' + source.source
+            source.source = ("import pandas\nfrom dataclasses import replace\n"
+                             "rows = pandas.concat([material.rows, material.test])\n"
+                             "material = replace(material, rows=rows)\n" + source.source)
         else:
             cell = cell_with(nb, before)
             cell.source = cell.source.replace(before, after)
+            if "load_table" in after:
+                cell.source = f"from mlbot.run.folder import load_table\n{cell.source}"
     if code == 1:
         write_settings(project, "[data]\nsource = sample\nsuspects = 0\n[targets]\naccuracy.floor = 0.99\n")
     edit(project / "nbs" / "pipeline" / f"{notebook}.ipynb", change)
