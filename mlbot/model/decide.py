@@ -59,7 +59,7 @@ def thresholds(costs: Costs) -> dict[str, float]:
             CLARIFY: costs.clarify / costs.handoff}
 
 # %% ../../nbs/model/07_decide.ipynb #f5e5b8fe
-def real_costs(decisions: Sequence[str], right, among, costs: Costs) -> np.ndarray:
+def real_costs(decisions: Sequence[str] | np.ndarray, right, among, costs: Costs) -> np.ndarray:
     """What each decision cost. `right`: whether the best intent was right, `among`: whether one of the best three was."""
     wrong, missed = ~np.asarray(right, bool), ~np.asarray(among, bool)
     by_decision = {EXECUTE: wrong * costs.wrong, CONFIRM: costs.confirm + wrong * costs.handoff,
@@ -79,7 +79,7 @@ def cost_score(spent: np.ndarray, groups=None, most: float = 0.0):
     return mean_score("cost", spent, groups, (0.0, float(spent.max(initial=most))), "lower", (0.0, np.inf))
 
 
-def decision_table(decisions: Sequence[str], right, spent: np.ndarray) -> list[dict]:
+def decision_table(decisions: Sequence[str] | np.ndarray, right, spent: np.ndarray) -> list[dict]:
     """For each decision, and for all: number of messages, their share, share whose best intent is right, mean cost."""
     taken, right = np.asarray(decisions), np.asarray(right, bool)
     found = []

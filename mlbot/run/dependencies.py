@@ -212,7 +212,9 @@ def dotted(node: ast.AST) -> str:
     """`module.part.name` of an attribute of names; '' for any other expression."""
     if isinstance(node, ast.Name):
         return node.id
-    base = dotted(node.value) if isinstance(node, ast.Attribute) else ""
+    if not isinstance(node, ast.Attribute):
+        return ""
+    base = dotted(node.value)
     return f"{base}.{node.attr}" if base else ""
 
 # %% ../../nbs/run/05_dependencies.ipynb #89c85ee0

@@ -123,7 +123,7 @@ def compare_champion(exam: Exam, answers: Answers) -> Duel:
     """Ask the champion about the test rows that neither model was trained on."""
     both = answers.rows[exam.opponent.compared(answers.rows["digest"].to_numpy(), exam.model.name)]
     compared = answers.rows.index.isin(both.index)
-    before = Predictor(exam.champion).answers(both)[0] if len(both) else np.array([], str)
+    before = Predictor(exam.champion).answers(both)[0] if len(both) and exam.champion else np.array([], str)
     changed = changes(both, exam.model.context, before, both["predicted"]) if len(both) else []
     on = f"{len(both):,} of {len(answers.rows):,} test rows" if exam.opponent.name else "there is no champion yet"
     note = why_unchallenged(exam.registry, exam.champion)
@@ -156,7 +156,8 @@ class ContextWorth:
 # %% ../../nbs/run/19_examination.ipynb #74a9f68c
 def weigh_context(exam: Exam, answers: Answers) -> ContextWorth:
     """Compare with the words alone of 2_train and with shuffled contexts, and keep the result as `context.json`."""
-    rows, model, worth = answers.rows, exam.model, []
+    rows, model = answers.rows, exam.model
+    worth: list[Worth] = []
     words = load_table(exam.folder / "words_alone.csv")["words_alone"]
     alone = (words == rows["intent"]).to_numpy(bool) if len(words) == len(rows) else np.array([], bool)
     if len(alone):

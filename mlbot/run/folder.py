@@ -38,6 +38,7 @@ from ..data.ledger import read_digests, refuse_test_texts
 from ..settings import Settings, parse_text
 from ..text.clean import digest
 from ..gates.waiver import load_waivers, refuse_endless
+from ..model.artefact import Artefact
 from ..model.registry import Opponent
 
 # %% ../../nbs/run/00_folder.ipynb #4269246a
@@ -371,7 +372,7 @@ def refuse_broken_seal(folder: Path, settings: Settings) -> None:
 @dataclass(frozen=True)
 class Candidate:
     """A model that may be released: its verdicts by the rules of today, the test rows, what it was trained on."""
-    artefact: object
+    artefact: Artefact
     verdicts: list[Verdict]
     rules: Rules
     test: pd.DataFrame

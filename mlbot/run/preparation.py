@@ -7,6 +7,7 @@ __all__ = ['begin_run', 'check_targets', 'split_rows', 'Sample', 'sample_product
            'keep_apart', 'Prepared', 'tables_of', 'split_words', 'facts_of_data', 'hand_over']
 
 # %% ../../nbs/run/17_preparation.ipynb #016c4e3e
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def begin_run(settings: Settings, run: str, day: str = "") -> Path:
     return folder
 
 # %% ../../nbs/run/17_preparation.ipynb #93094269
-def check_targets(sides: Sides, context: list[str], settings: Settings) -> None:
+def check_targets(sides: Sides, context: Sequence[str], settings: Settings) -> None:
     """Raise InputError for a target of an intent, or of a slice, that the test rows do not have."""
     check_members(settings.targets, "intents", sides.test["intent"].unique(), str(settings.file))
     slicings = [slicing.__name__ for slicing in usual_slicings(sides.test.columns, context, settings.data.languages)]

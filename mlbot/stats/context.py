@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import InputError
 
 # %% ../../nbs/stats/02_context.ipynb #afb1dfd2
-def ceiling(units: Sequence, intents: Sequence[str], asked: Sequence[bool] | np.ndarray | None = None) -> float:
+def ceiling(units: Sequence | np.ndarray, intents: Sequence[str], asked: Sequence[bool] | np.ndarray | None = None) -> float:
     """The proportion of the asked rows that the most frequent intent of their unit hits, over all rows; NaN without a row."""
     by_unit: dict[object, Counter] = defaultdict(Counter)
     for unit, intent in zip(units, intents, strict=True):
@@ -26,7 +26,7 @@ def ceiling(units: Sequence, intents: Sequence[str], asked: Sequence[bool] | np.
     return float(hits.mean()) if len(hits) else float("nan")
 
 # %% ../../nbs/stats/02_context.ipynb #9d655b56
-def ambiguous(units: Sequence, intents: Sequence[str]) -> np.ndarray:
+def ambiguous(units: Sequence | np.ndarray, intents: Sequence[str] | np.ndarray) -> np.ndarray:
     """Whether the unit of each row occurs under several intents."""
     under: dict[object, set] = defaultdict(set)
     for unit, intent in zip(units, intents, strict=True):
@@ -61,7 +61,7 @@ class Worth:
                 f"{self.shuffled:.3f}")
 
 # %% ../../nbs/stats/02_context.ipynb #2df39b57
-def worth_of_context(units: Sequence, contexts: Sequence, intents: Sequence[str], words_alone, with_context,
+def worth_of_context(units: Sequence | np.ndarray, contexts: Sequence, intents: Sequence[str], words_alone, with_context,
                      shuffled) -> list[Worth]:
     """What context is worth on all rows, on the ambiguous ones and on the others; kinds without a row are left out.
 
