@@ -195,6 +195,8 @@ def add_run(commands) -> None:
                           help="prepare, train, gate, release; ends in a report")
     command.add_argument("--data", default="", help="company, company:WEEK, sample, a public set, a file or a folder")
     add_columns(command)
+    command.add_argument("--tiny", default="", choices=["refuse", "set_aside"], metavar="RULE",
+                         help="an intent with too few texts: refuse, or set_aside and count its test rows as wrong")
     command.add_argument("--production", default="", metavar="FILE.csv", help="what production asked, labelled later")
     command.add_argument("--target", type=float, help="a floor of accuracy above the one in settings.ini")
     command.add_argument("--day", default="",

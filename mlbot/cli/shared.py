@@ -144,7 +144,8 @@ def run_parameters(options: argparse.Namespace) -> dict:
     production = options.production and str(Path(options.production).resolve())
     given = {"data": data, "production": production, "text": options.text, "intent": options.intent,
              "context": as_words(options.context), "split_column": options.split_column, "group": options.group,
-             "target": options.target, "why": without_secrets(options.why), "day": day_named(options.day)}
+             "tiny": options.tiny, "target": options.target, "why": without_secrets(options.why),
+             "day": day_named(options.day)}
     given = {name: value for name, value in given.items() if value not in ("", None)}
     return given | dict(map(read_parameter, options.parameter))
 

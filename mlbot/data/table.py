@@ -4,20 +4,21 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'SEPARATORS', 'LEFT', 'SAID', 'RESERVED', 'TEXTS', 'LABELS', 'PUBLISHED', 'LOOKED_AT', 'SIDES', 'ALWAYS',
-           'Finding', 'guess_encoding', 'lines_in', 'locate_bad_line', 'bad_line', 'has_utf8', 'find_encoding',
-           'separator_of', 'Place', 'Delimited', 'find_delimited', 'fitted', 'rows_of_file', 'csv_file', 'csv_rows',
-           'harmless', 'without_apostrophe', 'Several', 'cell_of', 'flat', 'labelled_task', 'rows_of_record', 'parsed',
-           'json_lines', 'records_in', 'need_formats', 'example_lines', 'example_nodes', 'rasa_records', 'readable',
-           'parquet_columns', 'file_of', 'choose_sheet', 'sheet_rows', 'kind_of_zip', 'is_lines', 'kind_of', 'Table',
-           'table_of_records', 'delimited_table', 'sheet_table', 'parquet_table', 'text_table', 'read_table', 'Columns',
-           'column_at', 'option_of', 'find_columns', 'name_words', 'usual_column', 'is_prose', 'is_category', 'told_by',
-           'evenly', 'guess_text', 'guess_intent', 'fit_columns', 'side_named', 'read_side', 'Utterances', 'cleaned',
-           'clean_field', 'masked_finding', 'is_header', 'open_columns', 'explained', 'rows_in', 'read_values',
-           'several_lines', 'read_columns', 'spellings', 'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated',
-           'conflicting', 'explained_conflicts', 'conflict_examples', 'as_objects', 'build_rows', 'joined_finding',
-           'Tally', 'count_intents', 'examine', 'asides', 'findings_of', 'build_utterances', 'refuse_hopeless',
-           'sample_file', 'missing_columns', 'read_utterances', 'rows_sha256', 'stored_columns', 'snapshot',
-           'write_csv', 'export_csv']
+           'TINY', 'FEW_LINES', 'Finding', 'guess_encoding', 'lines_in', 'locate_bad_line', 'bad_line', 'has_utf8',
+           'find_encoding', 'separator_of', 'Place', 'Delimited', 'find_delimited', 'fitted', 'rows_of_file',
+           'csv_file', 'csv_rows', 'harmless', 'without_apostrophe', 'Several', 'cell_of', 'flat', 'labelled_task',
+           'rows_of_record', 'parsed', 'json_lines', 'records_in', 'need_formats', 'example_lines', 'example_nodes',
+           'rasa_records', 'readable', 'parquet_columns', 'file_of', 'choose_sheet', 'sheet_rows', 'kind_of_zip',
+           'is_lines', 'kind_of', 'Table', 'table_of_records', 'delimited_table', 'sheet_table', 'parquet_table',
+           'text_table', 'read_table', 'Columns', 'column_at', 'option_of', 'find_columns', 'name_words',
+           'usual_column', 'is_prose', 'is_category', 'told_by', 'evenly', 'guess_text', 'guess_intent', 'fit_columns',
+           'side_named', 'read_side', 'Utterances', 'cleaned', 'clean_field', 'masked_finding', 'is_header',
+           'open_columns', 'explained', 'rows_in', 'read_values', 'several_lines', 'read_columns', 'spellings',
+           'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated', 'conflicting', 'explained_conflicts',
+           'conflict_examples', 'as_objects', 'build_rows', 'joined_finding', 'Tally', 'count_intents', 'examine',
+           'asides', 'findings_of', 'build_utterances', 'refuse_hopeless', 'sample_file', 'missing_columns', 'so_many',
+           'at_lines', 'all_rows', 'broken_rows', 'broken_lines', 'broken_values', 'all_problems', 'read_utterances',
+           'rows_sha256', 'stored_columns', 'snapshot', 'write_csv', 'export_csv']
 
 # %% ../../nbs/data/00_table.ipynb #8fd931b0
 import csv
@@ -29,7 +30,7 @@ import zipfile
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -1115,6 +1116,9 @@ def build_utterances(values: dict[str, list], columns: Columns, data: Data, plac
                       findings_of(tally, variants, notes, data, place), context)
 
 # %% ../../nbs/data/00_table.ipynb #c811b501
+TINY = "add utterances of them, or set them aside: mlbot run --tiny set_aside, or tiny = set_aside in settings.ini [data]"
+
+
 def refuse_hopeless(counts: pd.Series, data: Data, place: str, rows: str = "rows") -> None:
     """Raise InputError for fewer than two intents or, unless they are set aside, for one with too few rows."""
     if len(counts) == 1:
@@ -1123,7 +1127,7 @@ def refuse_hopeless(counts: pd.Series, data: Data, place: str, rows: str = "rows
     if len(short) and data.tiny == "refuse":
         few = ", ".join(f"{intent} {n}" for intent, n in short.head(5).items())
         raise InputError(f"intents with too few {rows} ({len(short)}): {few}", f"{data.min_rows} {rows} an intent",
-                         "add utterances of them, or set tiny = set_aside in settings.ini [data]", place)
+                         TINY, place)
 
 # %% ../../nbs/data/00_table.ipynb #0c931d08
 def sample_file() -> Path:
@@ -1138,12 +1142,110 @@ def missing_columns(columns: Columns, found) -> list[Finding]:
     alone = columns.group and "group" not in found
     return lost + ([Finding("no group column, each text is its own group", 1, (columns.group,))] if alone else [])
 
+# %% ../../nbs/data/00_table.ipynb #f5232dce
+FEW_LINES = 3  # lines that are named of each problem
+
+
+def so_many(n: int, word: str) -> str:
+    """`1 row`, `1,200 rows`."""
+    return f"{n:,} {word}{'s' * (n != 1)}"
+
+
+def at_lines(lines: Sequence[int]) -> str:
+    """`line 7`, or `lines 7, 12, 31, ...` of a problem."""
+    shown = ", ".join(map(str, lines[:FEW_LINES])) + ", ..." * (len(lines) > FEW_LINES)
+    return f"line{'s' * (len(lines) > 1)} {shown}"
+
+# %% ../../nbs/data/00_table.ipynb #8ddfc761
+def all_rows(path: Path, how: Delimited, found: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line, fields) of delimited text, also of rows that do not fit; `found` gets the error that ends it early."""
+    line = how.begin.line
+    with open(path, encoding=how.encoding, newline="") as file:
+        for _ in range(how.begin.line - 1):
+            file.readline()
+        reader = csv.reader(iter(file.readline, ""), delimiter=how.separator, strict=True)
+        try:
+            for fields in filter(None, reader):
+                yield line, fields
+                line = how.begin.line + reader.line_num
+        except csv.Error as problem:
+            found.append(f"line {line}: {problem}; the rest was not looked at: close the quotes, or double those in a text")
+
+
+def broken_rows(path: Path, how: Delimited, sound: list[tuple[int, list[str]]]) -> list[str]:
+    """What is wrong with the rows of delimited text. `sound` gets those that have as many fields as the header."""
+    found: list[str] = []
+    wrong, width = [], 0
+    for line, fields in all_rows(path, how, found):
+        width = width or len(fields)
+        fields = fitted(fields, width, 0)
+        wrong += [line] * (len(fields) != width)
+        sound += [(line, fields)] * (len(fields) == width and line > how.begin.line)
+    if wrong:
+        found.insert(0, f"{so_many(len(wrong), 'row')} with another number of fields than the header, {width} "
+                        f"({at_lines(wrong)}): put quotes around a text that holds {how.separator!r}")
+    return found
+
+# %% ../../nbs/data/00_table.ipynb #0c136a97
+def broken_lines(path: Path) -> list[str]:
+    """Which lines of a JSONL file are no objects."""
+    wrong = []
+    with open(path, encoding=find_encoding(path), newline="\n") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                if line.strip() and not isinstance(json.loads(line, strict=False), dict):
+                    wrong.append(number)
+            except (ValueError, RecursionError):
+                wrong.append(number)
+    return [f"{so_many(len(wrong), 'line')} not a JSON object ({at_lines(wrong)}): write one object a line"] if wrong else []
+
+# %% ../../nbs/data/00_table.ipynb #14c17809
+def broken_values(rows: Iterable[tuple[int, list[str]]], at: dict[str, int], data: Data) -> list[str]:
+    """What is wrong with the values of the rows that fit: sides that are none, intents with too few of these rows."""
+    sides: dict[str, list[int]] = {}
+    intents: Counter = Counter()
+    for line, cells in rows:
+        intents[normalise(cells[at["intent"]])] += 1
+        if "side" in at and not side_named(cells[at["side"]]):
+            sides.setdefault(cells[at["side"]], []).append(line)
+    del intents[""]
+    found = [f"{so_many(len(lines), 'row')} of the side {value!r} ({at_lines(lines)}): write train, validation or test"
+             for value, lines in list(sides.items())[:FEW_LINES]]
+    tiny = [f"{intent} {n}" for intent, n in sorted(intents.items()) if n < data.min_rows and intent != data.out_of_scope]
+    if tiny and data.tiny == "refuse":
+        found.append(f"{so_many(len(tiny), 'intent')} with fewer than {data.min_rows} rows that fit "
+                     f"({', '.join(tiny[:5])}): {TINY}")
+    return found
+
+# %% ../../nbs/data/00_table.ipynb #9d5d1384
+def all_problems(first: InputError, place: str | Path, columns: Columns, data: Data) -> InputError:
+    """The error for a file that was refused, with everything else that is wrong with it. `first`: why it was refused."""
+    path = file_of(place)[0]
+    found: list[str] = []
+    sound: list[tuple[int, list[str]]] = []
+    with suppress(InputError, OSError, UnicodeError):
+        kind = kind_of(path)
+        found += (broken_rows(path, find_delimited(path), sound) if kind == "csv" else
+                  broken_lines(path) if kind == "jsonl" else [])
+        ended = any("the rest was not looked at" in problem for problem in found)
+        table, at, _ = open_columns(place, columns)
+        found += broken_values(sound or rows_in(table, at), at, replace(data, tiny="set_aside") if ended else data)
+    if first.found.startswith("column "):
+        found.insert(0, f"{first.found}: {first.action}")
+    if len(found) < 2:
+        return first
+    listed = "".join(f"\n  {number}. {problem}" for number, problem in enumerate(found[:5], 1))
+    return InputError(f"{len(found)} problems{listed}", "", "correct the file, then the same command again", first.place)
+
 # %% ../../nbs/data/00_table.ipynb #7cac1bd0
 def read_utterances(place: str | Path, columns: Columns, data: Data) -> Utterances:
-    """Read one file as utterances. Raises InputError, with the line number where there is one."""
-    values, notes = read_columns(place, columns)
-    notes += missing_columns(columns, values)
-    return build_utterances(values, columns, data, file_of(place)[0].name, tuple(notes))
+    """Read one file as utterances. Raises InputError, with the line numbers where there are some, for all that is wrong."""
+    try:
+        values, notes = read_columns(place, columns)
+        notes += missing_columns(columns, values)
+        return build_utterances(values, columns, data, file_of(place)[0].name, tuple(notes))
+    except InputError as problem:
+        raise all_problems(problem, place, columns, data) from None
 
 # %% ../../nbs/data/00_table.ipynb #9adf74cf
 def rows_sha256(rows) -> str:

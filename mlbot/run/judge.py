@@ -81,7 +81,8 @@ def as_error(output, place: str) -> MlbotError:
     lines = str(output.evalue).split("\n")
     if kind is not None:
         parts = dict(re.findall(r"^  (expected|do): (.*)$", output.evalue, re.MULTILINE))
-        return kind(lines[0], parts.get("expected", ""), parts.get("do", ""), place)
+        said = "\n".join(line for line in lines if not re.match(r"  (expected|do): ", line))
+        return kind(said, parts.get("expected", ""), parts.get("do", ""), place)
     found = f"{output.ename}: {lines[0]}"[:300] + file_of(output.traceback)
     if output.ename == "SystemExit":
         return NoVerdict("the cell ended the notebook (SystemExit)", "a notebook that runs to its end",

@@ -36,7 +36,7 @@ def by_language(languages: Sequence[str]) -> Callable:
     return language
 
 
-def usual_slicings(columns, context: list[str], languages: Sequence[str] = USUAL) -> list[Callable]:
+def usual_slicings(columns, context: Sequence[str], languages: Sequence[str] = USUAL) -> list[Callable]:
     """Context columns, batch (where there is one), length, and the language: by its column, else as identified."""
     own = [*context, *(["batch"] if "batch" in columns else [])]
     return [*map(by_column, own), length, *([] if "language" in own else [by_language(languages)])]

@@ -71,7 +71,7 @@ def test_a_quoted_field_may_hold_lines_separators_and_quotes(csv_file):
     (b"text,intent\nfirst,a\n\x81\x8d,b\n", "line 3"),
     (b'text,intent\nfirst,a\n"never closed,b\nthird,c\n', "line 3"),
     (b'text,intent\nfirst,a\n"closed" too early,b\n', "line 3"),
-    (b"text,intent\nfirst,a\none, two,b\n", "line 3 has 3 fields"),
+    (b"text,intent\nfirst,a\none, two,b\nlast,a\n", "line 3 has 3 fields"),
     (b"text,intent\nfirst\n", "line 2 has 1 field"),
     (b"", "empty"),
     (b"text,intent\n", "no labelled row"),
