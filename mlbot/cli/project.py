@@ -14,7 +14,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .shared import add_command, checkout, here, in_checkout, print_error, program, show_progress
+from .shared import add_command, checkout, here, in_workplace, is_own, print_error, program, show_progress, workplace
 from ..files import write_atomic
 from ..settings import load_settings
 
@@ -58,7 +58,7 @@ def new(options: argparse.Namespace) -> int:
             rewrite(root, replace(answers, targets=targets))
             print(*(line for line in targets if "=" in line), sep="\n")
     git_project(root)
-    print(f"project: {here(root)}\nnext:   cd {shlex.quote(here(root))} && make test && {program()} run")
+    print(f"project: {here(root)}\nnext:   cd {shlex.quote(here(root))} && {program()} test && {program()} run")
     return 0
 
 # %% ../../nbs/cli/07_project.ipynb #0d2e57a0
@@ -117,7 +117,7 @@ def upgrade(options: argparse.Namespace) -> int:
         print(*(f"{word}: {name}" for name in names), sep="\n", end="\n" * bool(names))
     if not (done.new or done.merged or done.beside):
         print("nothing to take over")
-    print("next:   git diff, make test" + (", and take from the .new files what you like" if done.beside else ""))
+    print(f"next:   git diff, {program()} test" + (", and take from the .new files what you like" if done.beside else ""))
     return 0
 
 # %% ../../nbs/cli/07_project.ipynb #86e4a689
@@ -133,23 +133,25 @@ QUICK = ("tests/test_quick.py", "tests/gates/test_target.py", "tests/gates/test_
 
 
 def test(options: argparse.Namespace) -> int:
-    """The tests, on all cores; one worker more than there are, because kernels that start leave them idle."""
+    """The tests; those of the checkout on all cores, and one worker more, because kernels that start leave cores idle."""
+    if not is_own(workplace()):
+        return in_workplace("pytest", *options.rest)
     workers = min((os.cpu_count() or 1) + 1, 12)
     if options.quick:
         print("test: about a minute; all tests: python3 -m mlbot test", flush=True)
-        return in_checkout("pytest", "-q", "-n", str(min(workers, 3)), *QUICK, *options.rest)
+        return in_workplace("pytest", "-q", "-n", str(min(workers, 3)), *QUICK, *options.rest)
     every = ["--all"] * options.all
     if options.all:
         print("test: everything, about half an hour on two cores", flush=True)
     elif not options.rest:
         print("test: about 15 minutes on two cores; everything: --all; in a minute: --quick", flush=True)
-    return in_checkout("pytest", "-n", str(workers), "--dist", "loadgroup", *every, *options.rest)
+    return in_workplace("pytest", "-n", str(workers), "--dist", "loadgroup", *every, *options.rest)
 
 # %% ../../nbs/cli/07_project.ipynb #9ebd17c2
 def add_test(commands) -> None:
     """Options of `mlbot test`."""
     command = add_command(commands, "test", example="mlbot test tests/data", extra="dev",
-                          help="all tests of the checkout; options are pytest's")
+                          help="all tests, also the gates of a project; options are pytest's")
     command.add_argument("--quick", action="store_true", help="prove the installation in a minute")
     command.add_argument("--all", action="store_true", help="also soak tests, and the benchmarks in small")
     command.set_defaults(call=test, rest=[])
@@ -159,7 +161,7 @@ def keep_in_step(options: argparse.Namespace) -> int:
     """`mlbot export` and `mlbot lock`."""
     from mlbot.ops.checkout import export, lock
     if options.task == "export":
-        export(checkout(), options.outputs)
+        export(workplace(), options.outputs)
     else:
         lock(checkout())
     print("next:   git diff --stat")
@@ -170,7 +172,7 @@ def add_lab(commands) -> None:
     """Options of `mlbot lab`."""
     command = add_command(commands, "lab", example="mlbot lab", extra="dev",
                           help="open the notebooks in JupyterLab")
-    command.set_defaults(call=lambda options: in_checkout("jupyterlab", "nbs", *options.rest), rest=[])
+    command.set_defaults(call=lambda options: in_workplace("jupyterlab", "nbs", *options.rest), rest=[])
 
 # %% ../../nbs/cli/07_project.ipynb #38e91b27
 def add_export(commands) -> None:

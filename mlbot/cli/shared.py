@@ -6,13 +6,16 @@
 __all__ = ['BY_HAND', 'program', 'need', 'extra_of', 'here', 'Console', 'on_consoles', 'terminal', 'tell_build_server',
            'add_columns', 'column_words', 'data_named', 'day_named', 'run_parameters', 'request_of', 'step_words',
            'show_progress', 'red_verdict', 'now_of', 'who_and_why', 'here_or_there', 'sides_of', 'settle_release',
-           'push_carried', 'carry_trial', 'checkout', 'in_checkout', 'print_error', 'print_fault', 'minutes_of',
-           'port_of', 'share_of', 'count_of', 'rows_of', 'add_unjudged', 'add_who', 'Parser', 'add_command']
+           'push_carried', 'carry_trial', 'workplace', 'is_own', 'checkout', 'in_workplace', 'print_error',
+           'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of', 'add_unjudged', 'add_who',
+           'Parser', 'add_command']
 
 # %% ../../nbs/cli/00_shared.ipynb #fe7508e0
 import argparse
 import os
 import re
+import shlex
+import shutil
 import sys
 import tempfile
 import traceback
@@ -28,7 +31,11 @@ from ..settings import Settings, as_words, load_settings
 # %% ../../nbs/cli/00_shared.ipynb #648a5396
 def program() -> str:
     """How this command was called, for messages that a person can copy."""
-    return "mlbot" if Path(sys.argv[0]).name == "mlbot" else "python3 -m mlbot"
+    called = Path(sys.argv[0])
+    if called.name != "mlbot":
+        return "python3 -m mlbot"
+    found = shutil.which("mlbot")
+    return "mlbot" if found and Path(found).resolve() == called.resolve() else shlex.quote(str(called))
 
 # %% ../../nbs/cli/00_shared.ipynb #896aa976
 def need(extra: str, problem: ImportError) -> InputError:
@@ -263,22 +270,36 @@ def carry_trial(settings: Settings) -> None:
         push_trial(settings.places.models, open_objects(settings.places.carried))
 
 # %% ../../nbs/cli/00_shared.ipynb #c1ad9ddd
-def checkout() -> Path:
-    """The top of the checkout that the working folder is in."""
+def workplace() -> Path:
+    """The top of the checkout or project that the working folder is in. Raises InputError where there are no notebooks."""
     root = load_settings().root
-    if not (root / "nbs" / "index.ipynb").is_file():
-        raise InputError("no checkout of mlbot here", "the folder with its notebooks", "change into it; a project of your "
-                         "own has make test and nbdev-export", str(root))
+    if not (root / "nbs").is_dir():
+        raise InputError("no notebooks here", "a checkout of mlbot, or a project", "change into one, or begin one: "
+                         f"{program()} new my-bot --data FILE", str(root))
+    return root
+
+
+def is_own(root: Path) -> bool:
+    """Whether a folder is a checkout of mlbot itself."""
+    return (root / "nbs" / "index.ipynb").is_file() and (root / "mlbot" / "__main__.py").is_file()
+
+
+def checkout() -> Path:
+    """The top of the checkout that the working folder is in. Raises InputError anywhere else, also in a project."""
+    root = load_settings().root
+    if not is_own(root):
+        raise InputError("no checkout of mlbot here", "the folder with its notebooks", "change into it; a project has a "
+                         "constraints.txt of its own", str(root))
     return root
 
 # %% ../../nbs/cli/00_shared.ipynb #305b61e8
-def in_checkout(*command: str) -> int:
-    """Run a module of this Python at the top of the checkout; its exit code is ours.
+def in_workplace(*command: str) -> int:
+    """Run a module of this Python at the top of the checkout or project; its exit code is ours.
 
     Bytecode is kept: the tests start hundreds of processes, and each of them would compile all modules again.
     """
     keeps = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return run_program([sys.executable, "-m", *command], cwd=checkout(), env=keeps).returncode
+    return run_program([sys.executable, "-m", *command], cwd=workplace(), env=keeps).returncode
 
 # %% ../../nbs/cli/00_shared.ipynb #9087c6a1
 def print_error(error: MlbotError) -> None:

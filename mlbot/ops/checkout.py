@@ -81,7 +81,7 @@ def keep_outputs(notebook, now: dict[str, list] | None = None) -> str:
 
 # %% ../../nbs/ops/00_checkout.ipynb #36ca8ad6
 def export(root: Path, outputs: bool = False) -> None:
-    """Clean the notebooks, drop outputs that are not to be stored, export the modules and write README.md.
+    """Clean the notebooks, drop outputs that are not to be stored, export the modules, write README.md (`nbs/index.ipynb`).
 
     `outputs`: also run the notebooks that store outputs, and renew these. Raises InputError for one that cannot be stored.
     """
@@ -95,8 +95,9 @@ def export(root: Path, outputs: bool = False) -> None:
         nbformat.write(notebook, path)
     tool(root, "nbdev-clean")
     tool(root, "nbdev-export")
-    text = readme(root / "nbs" / "index.ipynb")
-    write_atomic(root / "README.md", lambda file: file.write(text))
+    if (root / "nbs" / "index.ipynb").is_file():
+        text = readme(root / "nbs" / "index.ipynb")
+        write_atomic(root / "README.md", lambda file: file.write(text))
 
 # %% ../../nbs/ops/00_checkout.ipynb #d60226b9
 LOCK_HEAD = "# Versions of the development environment, for Python 3.11 and newer on any system. Made by: make lock\n"
