@@ -35,7 +35,8 @@ def program() -> str:
     if called.name != "mlbot":
         return "python3 -m mlbot"
     found = shutil.which("mlbot")
-    return "mlbot" if found and Path(found).resolve() == called.resolve() else shlex.quote(str(called))
+    here = called.absolute()
+    return "mlbot" if found and Path(found).absolute() == here else shlex.quote(str(here))
 
 # %% ../../nbs/cli/00_shared.ipynb #896aa976
 def need(extra: str, problem: ImportError) -> InputError:
