@@ -2614,6 +2614,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'mlbot.settings.check_settings': ('settings.html#check_settings', 'mlbot/settings.py'),
                                 'mlbot.settings.contradiction': ('settings.html#contradiction', 'mlbot/settings.py'),
                                 'mlbot.settings.data_rules': ('settings.html#data_rules', 'mlbot/settings.py'),
+                                'mlbot.settings.effective_lines': ('settings.html#effective_lines', 'mlbot/settings.py'),
                                 'mlbot.settings.find_settings': ('settings.html#find_settings', 'mlbot/settings.py'),
                                 'mlbot.settings.gate_rules': ('settings.html#gate_rules', 'mlbot/settings.py'),
                                 'mlbot.settings.load_settings': ('settings.html#load_settings', 'mlbot/settings.py'),

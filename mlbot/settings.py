@@ -10,7 +10,7 @@ __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'TIERS', 'KEPT_
            'read_outcome', 'read_target_line', 'contradiction', 'as_target', 'read_targets', 'Settings',
            'find_settings', 'target_lines', 'target_name', 'named_targets', 'parse_text', 'parse', 'of_any_project',
            'merged_sections', 'data_rules', 'gate_rules', 'model_rules', 'bot_rules', 'service_rules', 'run_rules',
-           'retrain_rules', 'check_settings', 'load_settings']
+           'retrain_rules', 'check_settings', 'load_settings', 'effective_lines']
 
 # %% ../nbs/02_settings.ipynb #0ee1ad2a
 import os
@@ -653,3 +653,36 @@ def load_settings(start: str | Path | None = None) -> Settings:
                         targets=read_targets(text["targets"], f"{place} [targets]"))
     check_settings(settings, place)
     return settings
+
+# %% ../nbs/02_settings.ipynb #eff5b349
+_LINE = re.compile(r"([\w.:/-]+) *=(.*)")
+
+
+def effective_lines(own: ConfigParser, shipped: str) -> list[str]:
+    """The lines of the shipped settings, from [data] on, with the values that hold; those of your own file are marked."""
+    ours = ConfigParser(interpolation=None)
+    ours.read_string(shipped)
+    merged, section = merged_sections(own, ours), ""
+    lines: list[str] = []
+    told: set[str] = set()
+    text = "[data]\n" + shipped.partition("\n[data]\n")[2]
+    for line in [*text.rstrip("\n").split("\n"), "[end]"]:
+        if line.startswith("["):
+            rest = [name for name in merged.get(section, ()) if name not in told]
+            lines += [f"{name} = {merged[section][name]}    # yours" for name in rest]
+            section, told = line.strip("[]"), set()
+            lines += [line] if section != "end" else []
+            continue
+        found = _LINE.fullmatch(line)
+        if not found:
+            lines.append(line)
+            continue
+        name, usual = found[1].lower(), found[2].strip()
+        told.add(name)
+        value = merged.get(section, {}).get(name)
+        if value is None:
+            lines.append(f"# {line}    # not for data of your own")
+        else:
+            mine = section in own and name in own[section]
+            lines.append(f"{found[1]} = {value}" + f"    # yours; it ships as {usual or 'empty'}" * mine)
+    return lines

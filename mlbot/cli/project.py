@@ -12,6 +12,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from configparser import ConfigParser
 from pathlib import Path
 
 from .shared import add_command, checkout, here, in_workplace, is_own, print_error, program, show_progress, workplace
@@ -20,18 +21,26 @@ from ..settings import load_settings
 
 # %% ../../nbs/cli/07_project.ipynb #3071855f
 def show_settings(options: argparse.Namespace) -> int:
-    """Print every setting with what it means, as mlbot ships it, and where the project's own lines are."""
-    from mlbot.settings import shipped_settings
-    text = shipped_settings().read_text(encoding="utf-8")
-    print(text.partition("[extras]")[2].partition("\n[data]")[1].strip("\n") + text.partition("\n[data]")[2])
-    print(f"# yours:  {here(load_settings().file)}")
+    """Print every setting with its meaning and the value that holds; with --changed those of the project's own file."""
+    from mlbot.settings import effective_lines, parse, shipped_settings
+    file, shipped = load_settings().file, shipped_settings()
+    given = parse(file) if file != shipped else ConfigParser(interpolation=None)
+    lines = effective_lines(given, shipped.read_text(encoding="utf-8"))
+    own = [line for line in lines if line.startswith("[") or line.rpartition("    # ")[2].startswith("yours")]
+    if options.changed:
+        lines = [line for line, after in zip(own, [*own[1:], "["], strict=True) if line[0] != "[" or after[0] != "["]
+    print(*lines, sep="\n")
+    print(f"# yours:  {here(file)}")
+    print(f"next:   write a line into {here(file) if file != shipped else 'settings.ini'}, then: {program()} run")
     return 0
 
 # %% ../../nbs/cli/07_project.ipynb #b252ce20
 def add_settings(commands) -> None:
     """Options of `mlbot settings`."""
-    add_command(commands, "settings", example="mlbot settings",
-                help="every setting, with what it means").set_defaults(call=show_settings)
+    command = add_command(commands, "settings", example="mlbot settings --changed",
+                          help="every setting, with what it means, the value that holds, and whose it is")
+    command.add_argument("--changed", action="store_true", help="only what your settings.ini says")
+    command.set_defaults(call=show_settings)
 
 # %% ../../nbs/cli/07_project.ipynb #9477a20f
 def new(options: argparse.Namespace) -> int:

@@ -111,6 +111,10 @@ def test_every_setting_is_shown_with_what_it_means(hers, mlbot, monkeypatch):
     """Who installed a wheel has no settings.ini of mlbot to look into."""
     monkeypatch.chdir(hers)
     said = mlbot("settings").stdout
+    assert "source = utterances.csv    # yours; it ships as company" in said and "next: " in said
+    assert "# accuracy.stretch = 0.80    # not for data of your own" in said
+    told = mlbot("settings", "--changed").stdout
+    assert "tiny = set_aside    # yours; it ships as refuse" in told and "min_rows" not in told and "[split]" not in told
     assert "accuracy.floor = 0.80" in said and "# minutes for all notebooks of one run" in said and "[data]\n" in said
     assert "[extras]" not in said and "# yours:  settings.ini" in said
 
