@@ -126,7 +126,8 @@ def look_at(folder: str, place: str | Path, text: str = "", intent: str = "",
     side, why = published_split(used, values)
     labels = {normalise(value).casefold(): normalise(value) for value in values[label]}
     outside = next((labels[name] for name in OUTSIDE if name in labels), "")
-    source = f"utterances{file.suffix.lower() or '.csv'}" + f"#{sheet}" * bool(sheet)
+    ending = "" if file.is_dir() else file.suffix.lower() or ".csv"
+    source = f"utterances{ending}" + f"#{sheet}" * bool(sheet)
     answers = Answers(folder, package_name(folder), source, body, label, as_words(found), side, outside)
     return answers, [*(note.what for note in (*table.notes, *said) if note.n), *filter(None, [why])]
 
@@ -279,7 +280,8 @@ def write_project(root: Path, answers: Answers, data: Path) -> None:
     files = render_project(answers)
     for name, text in files.items():
         write_atomic(inside(root, name), lambda handle, text=text: handle.write(text))
-    shutil.copyfile(file_of(data)[0], root / answers.source.partition("#")[0])
+    place = root / answers.source.partition("#")[0]
+    (shutil.copytree if Path(data).is_dir() else shutil.copyfile)(file_of(data)[0], place)
     carry_wheel(root)
     pins = "".join(f"{name}=={version}\n" for name, version in installed().items())
     head = "# Versions with which this project was begun.\n"
