@@ -142,8 +142,10 @@ def data_warnings(folder: Path) -> list[str]:
 
 # %% ../../nbs/run/00_folder.ipynb #aea08636
 ASIDE = "rows set aside: "
-TOLD = ("columns found", "file read as", "spellings of a label joined", "personal data masked", "no group column",
-        "context columns not in", "intents without a test row", "rows that keep the side")  # findings that a terminal shows
+# the beginnings of findings that a terminal shows
+TOLD = ("columns found", "columns not used", "a published split", "file read as", "folder read as", "spellings of a label joined",
+        "personal data masked", "no group column", "context columns not in", "intents without a test row",
+        "rows that keep the side")
 
 
 def data_lines(folder: Path) -> list[str]:
