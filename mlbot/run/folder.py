@@ -143,8 +143,8 @@ def data_warnings(folder: Path) -> list[str]:
 # %% ../../nbs/run/00_folder.ipynb #aea08636
 ASIDE = "rows set aside: "
 # the beginnings of findings that a terminal shows
-TOLD = ("columns found", "columns not used", "a published split", "file read as", "folder read as", "spellings of a label joined",
-        "personal data masked", "no group column", "context columns not in", "intents without a test row",
+TOLD = ("columns found", "columns not used", "a published split", "file read as", "folder read as",
+        "spellings of a label joined", "personal data masked", "no group column", "context columns not in", "intents without a test row",
         "rows that keep the side")
 
 
