@@ -1691,6 +1691,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'mlbot.ops.workflows.Shell': ('ops/workflows.html#shell', 'mlbot/ops/workflows.py'),
                                      'mlbot.ops.workflows.Shell.look': ('ops/workflows.html#shell.look', 'mlbot/ops/workflows.py'),
                                      'mlbot.ops.workflows.Written': ('ops/workflows.html#written', 'mlbot/ops/workflows.py'),
+                                     'mlbot.ops.workflows._refuse_unknown': ( 'ops/workflows.html#_refuse_unknown',
+                                                                              'mlbot/ops/workflows.py'),
                                      'mlbot.ops.workflows._value': ('ops/workflows.html#_value', 'mlbot/ops/workflows.py'),
                                      'mlbot.ops.workflows.clone': ('ops/workflows.html#clone', 'mlbot/ops/workflows.py'),
                                      'mlbot.ops.workflows.evaluate': ('ops/workflows.html#evaluate', 'mlbot/ops/workflows.py'),
