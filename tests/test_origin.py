@@ -13,7 +13,7 @@ from mlbot.origin import DISTRIBUTION, Origin, install_command, missing, package
 STRANGER = re.compile("|".join([
     r"(?<![-\w./])mlbot\[\w",                                                                        # with an extra
     r"\b(?:pip|uv|pipx|conda)\b[^\n`]*?\b(?:install|add|download)\b[^\n`]*?[\s\"'=]mlbot(?![-\w./ ])[\"'\s=<>~`]",
-    r"^mlbot\s*(?:[=<>~!]=|@|$)",                                                                    # requirements.txt
+    r"(?:^|write_text\(f?[\"'])mlbot\s*(?:[=<>~!]=|@|\\n|$)",                                                                    # requirements.txt
     r"\bdependencies\s*=\s*\[[^]]*[\"']mlbot[\"' =<>~@]"]), re.MULTILINE)                             # pyproject.toml
 
 

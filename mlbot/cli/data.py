@@ -132,7 +132,7 @@ def data_feedback(options: argparse.Namespace) -> int:
     asked = (*columns.context, *filter(None, [options.author]))
     columns = replace(columns, person=options.person or columns.person, context=asked)
     if not columns.person:
-        raise InputError("nobody stands behind the feedback", "a column that names who says so", "--person COLUMN")
+        raise InputError("the feedback does not say who gave it", "a column that names who says so", "--person COLUMN")
     found, url = with_authors(read_utterances(options.file, columns, settings.data), options.author), settings.places.data
     rows, rules, now, told = batch_rows(found), settings.feedback, now_of(options.now), []
 
@@ -304,7 +304,7 @@ def print_erased(done) -> None:
         print(f"left:   and {len(done.left) - 20:,} more, in the proof")
     print(f"proof:  {here(done.file)}, and .md to read; it names what is out of reach from here")
     if done.left:
-        print(f"next:   do what stands behind what is left, then: {program()} data erase --again")
+        print(f"next:   do what each line above asks for, then: {program()} data erase --again")
     else:
         print(f"next:   {program()} run --data store, so that no model that answers has learnt from it; "
               f"{program()} data erase --check searches again")
@@ -353,7 +353,7 @@ def add_data_relabel(data) -> None:
     command.add_argument("--in", dest="file_of", default="", metavar="FILE.csv", help="correct this file; default: the store")
     command.add_argument("--to", default="", metavar="NEW.csv", help="where the corrected copy of that file goes")
     command.add_argument("--id", default="", metavar="COLUMN", help="rows are named by this column, and not by their text")
-    command.add_argument("--of", default=[], nargs="+", metavar="FILE.csv", help="the files in which the names stand")
+    command.add_argument("--of", default=[], nargs="+", metavar="FILE.csv", help="the files that hold the names")
     command.add_argument("--new-intents", action="store_true", help="let in intents that the data does not have")
     add_columns(command)
     add_who(command, "")
@@ -424,7 +424,7 @@ def data_prepare(options: argparse.Namespace) -> int:
     done = prepare([Path(file) for file in options.files], folder, columns, settings.data, settings.split,
                    options.workers or settings.work.workers, show=show)
     print(*done.findings, *done.sides.findings(), sep="\n")
-    print(f"tables: {here(folder)}, each a folder of CSV files; what was set aside stands there with its reason")
+    print(f"tables: {here(folder)}, each a folder of CSV files; rows that were set aside are there too, with their reasons")
     words = map(shlex.quote, [os.path.relpath(options.files[0], settings.root), *column_words(options)])
     print(f"next:   train on {here(folder / 'train')}, test on {here(folder / 'test')}" if len(options.files) > 1 else
           f"next:   splits alike in memory, and trains: {program()} run --data {' '.join(words)}")

@@ -66,7 +66,7 @@ def plan(options: argparse.Namespace) -> int:
         folder = open_run(settings, "latest", needs="predictions.csv")
         scores, rows = {item.gate: item.score for item in load_verdicts(folder)[1]}, len(load_table(folder / "test.csv"))
     except MlbotError:
-        print("no run yet: the plan stands alone")
+        print("no run yet, so this is the plan without scores")
     climbing = {name: target for name, target in settings.targets.items() if steps_of(target)}
     for name, target in climbing.items():
         now = on_day(target, day).stretch
@@ -80,7 +80,7 @@ def plan(options: argparse.Namespace) -> int:
         picture = as_svg(plan_figure(name, target, day, scores.get(name)), f"the target of {name}")
         write_atomic(file, lambda handle, picture=picture: handle.write(picture))
         print(f"picture: {here(file)}")
-    print("next:    " + ("" if climbing else "no target climbs; ") + "targets stand in settings.ini [targets]")
+    print("next:    " + ("" if climbing else "no target climbs; ") + "targets are set in settings.ini [targets]")
     return 0
 
 # %% ../../nbs/cli/02_gates.ipynb #902b473b

@@ -130,7 +130,7 @@ def check_conflicts(rows: pd.DataFrame, context: Sequence[str]) -> list[Check]:
     """Rows whose text has several intents: where context does not explain it, and where it does."""
     wrong, explained = explained_conflicts(rows, list(context))
     found = []
-    for severity, what, part, fix in ((WARN, "rows have a text that stands under several intents", wrong, CORRECTED),
+    for severity, what, part, fix in ((WARN, "rows have a text with several intents", wrong, CORRECTED),
                                       (NOTE, "rows have a text with another intent in another context", explained,
                                        f"if the context is not the reason, {CORRECTED}")):
         same = rows[part].sort_values(["digest", "intent"], kind="stable")
@@ -231,7 +231,7 @@ def check_coverage(sides: Sides, context: Sequence[str], data: Data) -> list[Che
                                  dtype=str).value_counts() for side in (sides.train, sides.test))
         unseen += [f"{name}={value}" for value in test.index if value and value not in train.index]
         few += [f"{name}={value} {n}" for value, n in train.items() if value and n < data.few_rows]
-    found = [Check(WARN, "values of context, or languages, stand in the test only", named(unseen),
+    found = [Check(WARN, "values of context, or languages, occur only in the test", named(unseen),
                    f"label utterances of them, then: {ADDED}"),
              Check(NOTE, f"values of context, or languages, have fewer than {data.few_rows} training rows", named(few),
                    f"label more of them, then: {ADDED}")]

@@ -98,7 +98,7 @@ def corrections_by_name(path: Path, name: str, files: Sequence[Path],
         if fields[named] in known:
             text, old, context = known[fields[named]]
             found.append(Correction(line, text, old, normalise(fields[new]), context))
-    return found, [f"line {line}: {name} stands in none of the other files" for line, fields in asked
+    return found, [f"line {line}: {name} is in none of the other files" for line, fields in asked
                    if fields[named] not in known]
 
 # %% ../../nbs/data/05_relabel.ipynb #e1ada102

@@ -783,7 +783,7 @@ def column_at(header: Sequence[str], name: str, place: str = "") -> int | None:
     found = [at for at, other in enumerate(header) if other == wanted] or [
         at for at, other in enumerate(header) if other.casefold() == wanted.casefold()]
     if len(found) > 1:
-        raise InputError(f"column {name!r} stands {len(found)} times in the header", "each column that is used once",
+        raise InputError(f"column {name!r} occurs {len(found)} times in the header", "each column that is used once",
                          "rename or remove one", place)
     return found[0] if found else None
 

@@ -310,8 +310,8 @@ def settling(score: Score, limit: float | None) -> str:
         return "it has too few rows for an interval"
     missing = rows_missing(score, limit)
     if missing is None:
-        stands = limit is not None and abs(score.value - limit) < 1e-9
-        return "it stands on it, and no number of labels settles that" if stands else "no usual number of labels settles that"
+        equal = limit is not None and abs(score.value - limit) < 1e-9
+        return "the two are equal, so more labels cannot settle it" if equal else "no realistic number of labels settles it"
     return f"needs about {missing:,} more labelled test utterances to settle"
 
 # %% ../../nbs/gates/01_gate.ipynb #a0286184
@@ -387,7 +387,7 @@ def error_of(verdict: Verdict) -> GateFailed | NoVerdict:
                          "--until DAY")
     if verdict.outcome == NO_VERDICT:
         return NoVerdict(verdict_line(verdict), wanted, "check the test data that this gate reads, or label more of it")
-    do = f"improve the data or the model: read the report; {word}s stand in settings.ini [targets]"
+    do = f"improve the data or the model: read the report; {word}s are set in settings.ini [targets]"
     return GateFailed(verdict_line(verdict), wanted, do)
 
 # %% ../../nbs/gates/01_gate.ipynb #3989e67c

@@ -77,7 +77,7 @@ def check_members(targets: dict[str, Target], gate: str, members: Iterable[str],
     for name in targets:
         member = name.removeprefix(f"{gate}.")
         if member != name and member.lower() not in known:
-            raise InputError(f"{name} is the target of nothing: the test has no {member!r}",
+            raise InputError(f"{name} sets a target for {member!r}, which the test does not have",
                              nearest(member, sorted(known.values())), "correct or remove the line in [targets]", place)
 
 # %% ../../nbs/gates/00_target.ipynb #9a40d3f1

@@ -156,11 +156,7 @@ def refuse_own_trial(models: Path, name: str) -> None:
 
 # %% ../../nbs/model/11_rollout.ipynb #cf9ad0bf
 def put_on_trial(artefact: Artefact, models: Path, share: float, who: str, judgement: dict, now: float | None = None) -> None:
-    """Store a judged model and let it answer a share of the conversations; the champion stays.
-
-    Raises InputError for the champion itself.
-    """
-    refuse_own_trial(models, artefact.name)
+    """Store a judged model and let it answer a share of the conversations; the champion stays."""
     write_artefact(artefact, models / artefact.name)
     keep_judgement(models, artefact.name, judgement, moment())
     set_canary(models, Canary(artefact.name, share, time.time() if now is None else now, who))

@@ -6,12 +6,12 @@
 __all__ = ['SHORTEST_WORD', 'FEWEST_WORDS', 'NUMBERS_ONLY', 'STEP', 'OVERLAP', 'MOST_UNPACKED', 'PLACES', 'BEYOND', 'KEPT',
            'LARGE', 'ROWS', 'MOST_BLOB', 'LOOKS', 'marks', 'any_word', 'words_in', 'Search', 'search_for', 'letter_of',
            'unescaped', 'text_of', 'rows_of_sqlite', 'rows_of_parquet', 'members', 'texts_in', 'is_in', 'Place',
-           'Found', 'Job', 'is_here', 'walk', 'look_into', 'is_in_large', 'records', 'sweep', 'in_store', 'log_files',
-           'in_log', 'in_results', 'in_runs', 'run_of', 'now', 'golden_without', 'in_models', 'in_model', 'in_carried',
-           'tracked_files', 'in_tracking', 'bundles_in', 'in_bundles', 'own_places', 'proofs_of', 'rows_without',
+           'Found', 'Job', 'is_here', 'walk', 'is_in_large', 'records', 'look_into', 'sweep', 'in_store', 'log_files',
+           'in_log', 'in_results', 'run_of', 'now', 'in_runs', 'golden_without', 'in_model', 'in_models', 'in_carried',
+           'tracked_files', 'in_tracking', 'bundles_in', 'proofs_of', 'own_places', 'in_bundles', 'rows_without',
            'take_out', 'in_files', 'in_git', 'look', 'Request', 'words_of_program', 'texts_of_event', 'gathered',
-           'joined', 'key_of', 'as_told', 'as_search', 'mark_of', 'write_proof', 'read_proofs', 'in_words', 'noted',
-           'Erased', 'erase_everywhere', 'erase_rows', 'name_of_proof', 'look_again']
+           'joined', 'key_of', 'as_told', 'as_search', 'mark_of', 'noted', 'in_words', 'write_proof', 'read_proofs',
+           'name_of_proof', 'Erased', 'erase_rows', 'erase_everywhere', 'look_again']
 
 # %% ../../nbs/ops/08_erasure.ipynb #7b338610
 import gzip
@@ -44,12 +44,12 @@ from ..files import private_folder, write_atomic
 from ..bot.identity import kept_secret
 from ..data.ledger import forget
 from ..model.rollout import GOLDEN, golden_file, read_canary, read_pointer
-from ..storage import open_objects
+from ..storage import Objects, open_objects
 from ..settings import PACKAGE, Settings
 from ..data.store import erase, is_by, is_remote, is_store, rows_at, rows_ever, write_lock
 from ..text.clean import clean, digest, key, normalise, pseudonym
 
-# %% ../../nbs/ops/08_erasure.ipynb #b035b44e
+# %% ../../nbs/ops/08_erasure.ipynb #b43f4bde
 SHORTEST_WORD, FEWEST_WORDS = 3, 3
 
 
@@ -58,14 +58,14 @@ def marks() -> str:
     """All combining marks: a word of many scripts holds some."""
     return "".join(char for char in map(chr, range(0x300, sys.maxunicode + 1)) if unicodedata.category(char)[0] == "M")
 
-
-_ASCII_WORD = re.compile(r"[a-z0-9]+")
-
-
+# %% ../../nbs/ops/08_erasure.ipynb #d42ec842
 @lru_cache(1)
 def any_word() -> re.Pattern:
     """Letters, digits and marks of all scripts."""
     return re.compile(f"(?:[^\\W_]|[{re.escape(marks())}])+")
+
+# %% ../../nbs/ops/08_erasure.ipynb #b035b44e
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
 
 
 def words_in(text: str) -> list[str]:
@@ -151,7 +151,7 @@ def search_for(texts: Iterable[str], others: Iterable[str], key: bytes, subject:
     return Search(key, first.subject, kept, first.firsts, frozenset(map(told.of, own)), frozenset(exact),
                   len(rows) - searched)
 
-# %% ../../nbs/ops/08_erasure.ipynb #298d7e72
+# %% ../../nbs/ops/08_erasure.ipynb #b34dd966
 NUMBERS_ONLY = (".npy", ".png", ".jpg", ".gif", ".ico", ".woff2", ".onnx", ".pyc", ".so", ".whl")
 STEP, OVERLAP = 4_000_000, 20_000  # bytes
 MOST_UNPACKED = 2_000_000_000
@@ -162,7 +162,7 @@ def letter_of(found: re.Match) -> str:
     """The letter that an escape of JSON stands for; a space for what ends a line."""
     return chr(int(found[1], 16)) if found[1] else " " if found[2] in "bfnrt" else found[2]
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #36c1e6f5
 def unescaped(text: str) -> str:
     """A text with what JSON and HTML write for a letter undone."""
     if "\\" in text:
@@ -224,6 +224,18 @@ def members(data: bytes, name: str) -> Iterator[tuple[str, bytes]]:
             raise ValueError("an archive that is larger than we unpack")
         yield name.removesuffix(".gz").replace(".tgz", ".tar"), unpacked
 
+# %% ../../nbs/ops/08_erasure.ipynb #7db940e3
+class _opening:
+    """Whatever is wrong with an archive, as ValueError."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, problem, trace):
+        if isinstance(problem, Exception) and not isinstance(problem, ValueError | GeneratorExit):
+            raise ValueError(str(problem) or type(problem).__name__) from None
+        return False
+
 # %% ../../nbs/ops/08_erasure.ipynb #aac9cb15
 def texts_in(data: bytes, name: str, depth: int = 4) -> Iterator[str]:
     """All that a file says, in parts. Raises ValueError for one that cannot be opened."""
@@ -250,18 +262,6 @@ def texts_in(data: bytes, name: str, depth: int = 4) -> Iterator[str]:
     yield from text_of(data)
 
 # %% ../../nbs/ops/08_erasure.ipynb #8321db80
-class _opening:
-    """Whatever is wrong with an archive, as ValueError."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, problem, trace):
-        if isinstance(problem, Exception) and not isinstance(problem, ValueError | GeneratorExit):
-            raise ValueError(str(problem) or type(problem).__name__) from None
-        return False
-
-
 def is_in(data: bytes, name: str, search: Search) -> bool:
     """Whether a file holds anything of what is searched for. Raises ValueError for one that cannot be opened."""
     return any(search.hits(text) for text in texts_in(data, name))
@@ -298,6 +298,7 @@ PLACES = (
           "rows and outputs are taken out with --files"),
     Place("git", "whatever was committed", "each object of the repository", "not from here: only a new history forgets"))
 
+# %% ../../nbs/ops/08_erasure.ipynb #296045f4
 BEYOND = (
     ("versions, soft deletes and backups of a storage account or a database (of PostgreSQL also WAL archive and replicas)",
      "delete them there, or let them expire"),
@@ -343,12 +344,12 @@ class Job:
         told = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
         return f"a file in {path.parent.name} that is named after it" if self.search.hits(told) else told
 
-# %% ../../nbs/ops/08_erasure.ipynb #9e93b606
+# %% ../../nbs/ops/08_erasure.ipynb #12ca1640
 def is_here(place: str) -> bool:
     """Whether a place that settings name is a folder or a file of this machine."""
     return bool(place) and not is_remote(place)
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #9709f14d
 def walk(folder: Path, skip: Iterable[Path] = ()) -> Iterator[Path]:
     """The files below a folder, in order, without links, installed packages, git, and the folders in `skip`."""
     skip = set(skip)
@@ -357,20 +358,6 @@ def walk(folder: Path, skip: Iterable[Path] = ()) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if name not in (".git", "node_modules", "__pycache__")
                             and here / name not in skip and not (here / name / "pyvenv.cfg").is_file())
         yield from (here / name for name in sorted(names) if not (here / name).is_symlink() and (here / name).is_file())
-
-# %% ../../nbs/ops/08_erasure.ipynb #ceab07db
-def look_into(path: Path, job: Job, found: Found) -> bool:
-    """Whether a file holds anything; one that cannot be opened is left, with the reason."""
-    found.searched += 1
-    try:
-        if path.suffix in (".csv", ".tsv") and any(job.search.is_hers(cell) for row, _ in records(path) for cell in row):
-            return True
-        if path.stat().st_size > LARGE and not path.suffix == ".gz":
-            return is_in_large(path, job.search)
-        return is_in(path.read_bytes(), path.name, job.search)
-    except (ValueError, OSError) as problem:
-        found.left.append(f"{job.shown(path)} cannot be searched ({str(problem)[:80]}): look into it, or delete it")
-        return False
 
 # %% ../../nbs/ops/08_erasure.ipynb #4adcf55c
 LARGE = 200_000_000  # bytes; a file that is larger is searched byte by byte only, not unpacked
@@ -398,6 +385,20 @@ def records(path: Path) -> Iterator[tuple[list[str], str]]:
     for row in reader:
         yield row, "".join(lines[start:reader.line_num])
         start = reader.line_num
+
+# %% ../../nbs/ops/08_erasure.ipynb #ceab07db
+def look_into(path: Path, job: Job, found: Found) -> bool:
+    """Whether a file holds anything; one that cannot be opened is left, with the reason."""
+    found.searched += 1
+    try:
+        if path.suffix in (".csv", ".tsv") and any(job.search.is_hers(cell) for row, _ in records(path) for cell in row):
+            return True
+        if path.stat().st_size > LARGE and not path.suffix == ".gz":
+            return is_in_large(path, job.search)
+        return is_in(path.read_bytes(), path.name, job.search)
+    except (ValueError, OSError) as problem:
+        found.left.append(f"{job.shown(path)} cannot be searched ({str(problem)[:80]}): look into it, or delete it")
+        return False
 
 # %% ../../nbs/ops/08_erasure.ipynb #da11044e
 def sweep(found: Found, paths: Iterable[Path], job: Job,
@@ -480,6 +481,17 @@ def in_results(job: Job) -> Found:
             found.left.append(f"the kept result {name} holds something: mlbot data erase --again")
     return found
 
+# %% ../../nbs/ops/08_erasure.ipynb #9a92f592
+def run_of(path: Path, runs: Path) -> Path:
+    """The folder of the run that a file belongs to."""
+    above = [folder for folder in path.parents if folder != runs and folder.is_relative_to(runs)]
+    return next((folder for folder in above if (folder / "run.json").is_file()), above[-1] if above else runs)
+
+# %% ../../nbs/ops/08_erasure.ipynb #589655d2
+def now() -> str:
+    """This moment, as proofs write it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
 # %% ../../nbs/ops/08_erasure.ipynb #3325b0de
 def in_runs(job: Job) -> Found:
     """Files of runs. What was destroyed of a run stands in its `forgotten.json`."""
@@ -495,17 +507,6 @@ def in_runs(job: Job) -> Found:
         write_atomic(folder / "forgotten.json", lambda file, note=note: json.dump(note, file, indent=1))
     return found
 
-# %% ../../nbs/ops/08_erasure.ipynb #58f28813
-def run_of(path: Path, runs: Path) -> Path:
-    """The folder of the run that a file belongs to."""
-    above = [folder for folder in path.parents if folder != runs and folder.is_relative_to(runs)]
-    return next((folder for folder in above if (folder / "run.json").is_file()), above[-1] if above else runs)
-
-
-def now() -> str:
-    """This moment, as proofs write it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
 # %% ../../nbs/ops/08_erasure.ipynb #1d4ce4a5
 def golden_without(data: bytes, search: Search) -> tuple[bytes, int]:
     """Golden answers without those to texts that are searched for, and how many these were."""
@@ -514,33 +515,6 @@ def golden_without(data: bytes, search: Search) -> tuple[bytes, int]:
         kept = [told for told in golden if not search.is_hers(told["text"])]
         return json.dumps(kept, ensure_ascii=False, indent=1).encode(), len(golden) - len(kept)
     return data, 0
-
-# %% ../../nbs/ops/08_erasure.ipynb #71e48c49
-def in_models(job: Job) -> Found:
-    """Vocabularies, golden answers and what else lies beside the models."""
-    models, found = job.settings.places.models, Found("models")
-    serving = {name: word for name, word in ((getattr(read_canary(models), "model", ""), "model on trial"),
-                                             (read_pointer(models), "champion")) if name}
-    for folder in sorted(path for path in models.glob("*") if path.is_dir()) if models.is_dir() else ():
-        if folder.name == GOLDEN:
-            for file in sorted(folder.glob("*")):
-                found.searched += 1
-                kept, n = golden_without(file.read_bytes(), job.search)
-                found.found += n
-                if n and job.clear:
-                    write_atomic(file, lambda handle, kept=kept: handle.write(kept), binary=True)
-                    found.destroyed += n
-                elif n:
-                    found.left.append(f"{n} golden answers of {file.stem}: mlbot data erase --again")
-        elif (folder / VOCABULARY).is_file():
-            in_model(folder, serving.get(folder.name, ""), job, found)
-        else:
-            sweep(found, walk(folder), job)
-    for file in sorted(path for path in models.glob("*") if path.is_file()):
-        if look_into(file, job, found):
-            found.found += 1
-            found.left.append(f"{job.shown(file)} names something in a reason: edit it by hand")
-    return found
 
 # %% ../../nbs/ops/08_erasure.ipynb #0f7dcb28
 def in_model(folder: Path, serves: str, job: Job, found: Found) -> None:
@@ -559,6 +533,45 @@ def in_model(folder: Path, serves: str, job: Job, found: Found) -> None:
     else:
         found.left.append(f"model {folder.name} knows words that only this person used: mlbot data erase --again")
 
+# %% ../../nbs/ops/08_erasure.ipynb #f8891c39
+def _in_golden(folder: Path, job: Job, found: Found) -> None:
+    """Golden answers: a list of texts for each model, which loses those that are searched for."""
+    for file in sorted(folder.glob("*")):
+        found.searched += 1
+        kept, n = golden_without(file.read_bytes(), job.search)
+        found.found += n
+        if n and job.clear:
+            write_atomic(file, lambda handle, kept=kept: handle.write(kept), binary=True)
+            found.destroyed += n
+        elif n:
+            found.left.append(f"{n} golden answers of {file.stem}: mlbot data erase --again")
+
+# %% ../../nbs/ops/08_erasure.ipynb #71e48c49
+def in_models(job: Job) -> Found:
+    """Vocabularies, golden answers and what else lies beside the models."""
+    models, found = job.settings.places.models, Found("models")
+    serving = {name: word for name, word in ((getattr(read_canary(models), "model", ""), "model on trial"),
+                                             (read_pointer(models), "champion")) if name}
+    for folder in sorted(path for path in models.glob("*") if path.is_dir()) if models.is_dir() else ():
+        if folder.name == GOLDEN:
+            _in_golden(folder, job, found)
+        elif (folder / VOCABULARY).is_file():
+            in_model(folder, serving.get(folder.name, ""), job, found)
+        else:
+            sweep(found, walk(folder), job)
+    for file in sorted(path for path in models.glob("*") if path.is_file()):
+        if look_into(file, job, found):
+            found.found += 1
+            found.left.append(f"{job.shown(file)} names something in a reason: edit it by hand")
+    return found
+
+# %% ../../nbs/ops/08_erasure.ipynb #2afc1bd1
+def _carried_now(objects: Objects, names: Sequence[str]) -> set[str | None]:
+    """The models that other servers answer with: the one released last, and the one on trial."""
+    releases = [name for name in names if name.startswith("releases/")]
+    serves = {json.loads(objects.get(releases[-1]) or b"{}").get("model")} if releases else set()
+    return serves | ({json.loads(objects.get("trial.json") or b"{}").get("model")} if "trial.json" in names else set())
+
 # %% ../../nbs/ops/08_erasure.ipynb #3f03b544
 def in_carried(job: Job) -> Found:
     """Objects for other servers: as the models here."""
@@ -567,9 +580,7 @@ def in_carried(job: Job) -> Found:
         return found
     objects = open_objects(place)
     names = objects.names()
-    releases = [name for name in names if name.startswith("releases/")]
-    serves = {json.loads(objects.get(releases[-1]) or b"{}").get("model")} if releases else set()
-    serves |= {json.loads(objects.get("trial.json") or b"{}").get("model")} if "trial.json" in names else set()
+    serves = _carried_now(objects, names)
     knows: set[str] = set()
     for name in names:
         data = objects.get(name) or b""
@@ -623,6 +634,18 @@ def bundles_in(root: Path, skip: Iterable[Path]) -> list[Path]:
     return sorted({path.parent for path in walk(root, skip)
                    if path.name == "bundle.json" and (path.parent / "install.sh").is_file()})
 
+# %% ../../nbs/ops/08_erasure.ipynb #e74ffac3
+def proofs_of(settings: Settings) -> Path:
+    """The folder of the proofs."""
+    return settings.root / "erased"
+
+# %% ../../nbs/ops/08_erasure.ipynb #d5251a3c
+def own_places(settings: Settings) -> list[Path]:
+    """The folders and files that are looked at as places of their own."""
+    named = [settings.places.cache, settings.places.carried, settings.places.data]
+    return [settings.places.runs, settings.places.models, proofs_of(settings), *tracked_files(settings),
+            *(Path(place) if Path(place).is_absolute() else settings.root / place for place in named if is_here(place))]
+
 # %% ../../nbs/ops/08_erasure.ipynb #bc318383
 def in_bundles(job: Job) -> Found:
     """Bundles: with one model that knows something the whole goes, and its archive; another one is a command away."""
@@ -639,18 +662,6 @@ def in_bundles(job: Job) -> Found:
             else:
                 found.left.append(f"bundle {job.shown(folder)}: mlbot data erase --again")
     return found
-
-# %% ../../nbs/ops/08_erasure.ipynb #d5251a3c
-def own_places(settings: Settings) -> list[Path]:
-    """The folders and files that are looked at as places of their own."""
-    named = [settings.places.cache, settings.places.carried, settings.places.data]
-    return [settings.places.runs, settings.places.models, proofs_of(settings), *tracked_files(settings),
-            *(Path(place) if Path(place).is_absolute() else settings.root / place for place in named if is_here(place))]
-
-
-def proofs_of(settings: Settings) -> Path:
-    """The folder of the proofs."""
-    return settings.root / "erased"
 
 # %% ../../nbs/ops/08_erasure.ipynb #ce0ab0fb
 _UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}")  # as mlbot.files names a file until it is whole
@@ -794,32 +805,44 @@ def texts_of_event(body, key: str = "") -> Iterator[str]:
     elif isinstance(body, str) and key in ("text", "comment"):
         yield body
 
-# %% ../../nbs/ops/08_erasure.ipynb #71d72cf1
-def gathered(settings: Settings, request: Request, log: EventLog | None) -> tuple[set[str], list[str], bool]:
-    """The texts of a request, and those of everybody else, of the store and of the log; and whether either knows of it."""
-    hers, others, url, known = {request.utterance} - {""}, [], settings.places.data, False
-    asked = digest(clean(request.utterance)) if request.utterance else None
+# %% ../../nbs/ops/08_erasure.ipynb #73f21ebf
+def _rows_of(settings: Settings, request: Request) -> tuple[set[str], list[str], bool]:
+    """What `gathered` returns, of the store alone, in all its versions."""
+    hers, others, url, known = set[str](), list[str](), settings.places.data, False
     with suppress(InputError):
         rows = rows_ever(url) if is_remote(url) or is_store(url) else None
         if rows is not None:
-            hit = is_by(rows, request.subject) if request.person else rows["digest"] == asked
+            hit = (is_by(rows, request.subject) if request.person
+                   else rows["digest"] == digest(clean(request.utterance)))
             hers |= set(rows.loc[hit, "text"]) - {""}
             others += [*rows.loc[~hit, "text"].unique(), *rows["intent"].unique()]
             known = bool(hit.any() or request.person and rows["person"].eq(request.subject).any())
-    if log is not None:
-        own = log.events_of(request.person)
-        said = {text for event in own for text in texts_of_event(event.body)}
-        spoken = {text for event in own for text in texts_of_event([
-            line for line in event.body.get("messages", ()) if line.get("sender") != "person"])}
-        hers |= said - spoken  # what the bot and agents said is theirs
-        hers |= {str(value) for about in {event.about for event in own} for value in log.held(about).values()}
-        numbers, known = {event.number for event in own}, known or bool(own)
-        for event in log.each():
-            for text in texts_of_event(event.body) if event.number not in numbers else ():
-                same = asked is not None and digest(clean(text)) == asked
-                known |= same
-                (hers.add if same else others.append)(text)
     return hers, others, known
+
+# %% ../../nbs/ops/08_erasure.ipynb #b0545505
+def _events_of(log: EventLog, request: Request) -> tuple[set[str], list[str], bool]:
+    """What `gathered` returns, of the log alone."""
+    own, others = log.events_of(request.person), list[str]()
+    asked = digest(clean(request.utterance)) if request.utterance else None
+    said = {text for event in own for text in texts_of_event(event.body)}
+    spoken = {text for event in own for text in texts_of_event([
+        line for line in event.body.get("messages", ()) if line.get("sender") != "person"])}
+    hers = said - spoken  # what the bot and agents said is theirs
+    hers |= {str(value) for about in {event.about for event in own} for value in log.held(about).values()}
+    numbers, known = {event.number for event in own}, bool(own)
+    for event in log.each():
+        for text in texts_of_event(event.body) if event.number not in numbers else ():
+            same = asked is not None and digest(clean(text)) == asked
+            known |= same
+            (hers.add if same else others.append)(text)
+    return hers, others, known
+
+# %% ../../nbs/ops/08_erasure.ipynb #71d72cf1
+def gathered(settings: Settings, request: Request, log: EventLog | None) -> tuple[set[str], list[str], bool]:
+    """The texts of a request, and those of everybody else, of the store and of the log; and whether either knows of it."""
+    hers, others, known = _rows_of(settings, request)
+    said = _events_of(log, request) if log is not None else (set[str](), list[str](), False)
+    return ({request.utterance} - {""}) | hers | said[0], others + said[1], known or said[2]
 
 # %% ../../nbs/ops/08_erasure.ipynb #07cdeb08
 def joined(one: Search, other: Search) -> Search:
@@ -828,19 +851,19 @@ def joined(one: Search, other: Search) -> Search:
     return Search(one.key, one.subject, lengths, one.firsts | other.firsts, one.words | other.words, one.exact | other.exact,
                   max(one.common, other.common))
 
-# %% ../../nbs/ops/08_erasure.ipynb #9a4b78c2
+# %% ../../nbs/ops/08_erasure.ipynb #554fedf3
 def key_of(settings: Settings) -> bytes:
     """The key of all digests in proofs, which is made with the first of them. Without it no proof can be checked again."""
     private_folder(proofs_of(settings))
     return kept_secret(proofs_of(settings) / ".key").encode()[:64]
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #c91c4742
 def as_told(search: Search) -> dict:
     """A search as a proof keeps it."""
     return {"texts": {str(n): sorted(found) for n, found in sorted(search.texts.items())}, "common": search.common,
             **{name: sorted(getattr(search, name)) for name in ("firsts", "words", "exact")}}
 
-
+# %% ../../nbs/ops/08_erasure.ipynb #a269f0f4
 def as_search(proof: dict, key: bytes) -> Search:
     """The search that a proof keeps."""
     told = proof["search"]
@@ -848,13 +871,55 @@ def as_search(proof: dict, key: bytes) -> Search:
     texts = {int(n): frozenset(found) for n, found in told["texts"].items()}
     return Search(key, proof["subject"], texts, firsts, words, exact, told["common"])
 
-# %% ../../nbs/ops/08_erasure.ipynb #1cbfd601
+# %% ../../nbs/ops/08_erasure.ipynb #7fa34e42
 def mark_of(proof: dict, key: bytes) -> str:
     """The mark of a proof under the key."""
     plain = json.dumps({name: value for name, value in proof.items() if name != "mark"}, sort_keys=True, ensure_ascii=False)
     return hmac.new(key, plain.encode(), hashlib.sha256).hexdigest()
 
+# %% ../../nbs/ops/08_erasure.ipynb #aa69baf3
+def noted(proof: dict, what: str, found: Sequence[Found]) -> dict:
+    """A proof with one more look."""
+    left = any(place.left for place in found)
+    seen = {"when": now(), "what": what, "places": [asdict(place) for place in found]}
+    return {**proof, "open": left, "looks": [*proof["looks"], seen]}
 
+# %% ../../nbs/ops/08_erasure.ipynb #f8787985
+def _head_of(proof: dict) -> list[str]:
+    """The first lines of a proof to read: who asked for what, whether it is done, and how much was searched for."""
+    told = proof["search"]
+    texts = sum(map(len, told["texts"].values()))
+    return [f"# Erasure {proof['id']}", "", f"A request to forget a {proof['asked']}, carried out by "
+            f"{proof['who'] or 'nobody named'} on {proof['when']}: {proof['why']}.", "",
+            f"**{'Open: something is left.' if proof['open'] else 'Done: nothing was found.'}**", "",
+            f"Searched for: {texts:,} texts as sequences of words, {len(told['words']):,} words that nobody else "
+            f"used, {len(told['exact']):,} texts as whole fields of tables ({told['common']:,} of them, of common words, "
+            "only so). All are kept as digests under a key.", ""]
+
+# %% ../../nbs/ops/08_erasure.ipynb #9d1782d9
+def _places_of(last: dict) -> list[str]:
+    """The table of a proof to read: what the last look has found in each place."""
+    places = {place.name: place for place in PLACES}
+    lines = ["| place | what it can hold | searched | found | destroyed | how |", "|---|---|---|---|---|---|"]
+    for item in last["places"]:
+        place, counts = places[item["place"]], " | ".join(f"{item[name]:,}" for name in ("searched", "found", "destroyed"))
+        lines.append(f"| {place.name} | {place.holds} | {counts} | {place.searched}; {place.cleared} |")
+    return lines
+
+# %% ../../nbs/ops/08_erasure.ipynb #0aa01360
+def in_words(proof: dict) -> str:
+    """A proof to read."""
+    last = proof["looks"][-1] if proof["looks"] else {"places": []}
+    left = [line for item in last["places"] for line in item["left"]]
+    lines = [*_head_of(proof), *_places_of(last), "", "## Left", "", *([f"- {line}" for line in left] or ["Nothing."]), "",
+             "## Out of reach from here", "", *(f"- {what}: {how}" for what, how in BEYOND), "", "## Kept on purpose", "",
+             *(f"- {what}: {why}" for what, why in KEPT), "", "## Looks", ""]
+    for item in proof["looks"]:
+        found, gone = (sum(place[name] for place in item["places"]) for name in ("found", "destroyed"))
+        lines.append(f"- {item['when']}, {item['what']}: {found:,} found, {gone:,} destroyed")
+    return "\n".join([*lines, ""])
+
+# %% ../../nbs/ops/08_erasure.ipynb #1cbfd601
 def write_proof(settings: Settings, proof: dict) -> Path:
     """Write a proof, as JSON and to read. Only its owner can read either."""
     proof["mark"] = mark_of(proof, key_of(settings))
@@ -884,37 +949,12 @@ def read_proofs(settings: Settings, name: str = "") -> list[dict]:
         raise InputError(f"no proof {name!r}", f"one of: {there or 'none is there'}", "name one of them", str(folder))
     return found
 
-# %% ../../nbs/ops/08_erasure.ipynb #0aa01360
-def in_words(proof: dict) -> str:
-    """A proof to read."""
-    last, told = proof["looks"][-1] if proof["looks"] else {"places": []}, proof["search"]
-    places = {place.name: place for place in PLACES}
-    texts = sum(map(len, told["texts"].values()))
-    lines = [f"# Erasure {proof['id']}", "", f"A request to forget a {proof['asked']}, carried out by "
-             f"{proof['who'] or 'nobody named'} on {proof['when']}: {proof['why']}.", "",
-             f"**{'Open: something is left.' if proof['open'] else 'Done: nothing was found.'}**", "",
-             f"Searched for: {texts:,} texts as sequences of words, {len(told['words']):,} words that nobody else "
-             f"used, {len(told['exact']):,} texts as whole fields of tables ({told['common']:,} of them, of common words, "
-             "only so). All are kept as digests under a key.", "",
-             "| place | what it can hold | searched | found | destroyed | how |", "|---|---|---|---|---|---|"]
-    for item in last["places"]:
-        place, counts = places[item["place"]], " | ".join(f"{item[name]:,}" for name in ("searched", "found", "destroyed"))
-        lines.append(f"| {place.name} | {place.holds} | {counts} | {place.searched}; {place.cleared} |")
-    left = [line for item in last["places"] for line in item["left"]]
-    lines += ["", "## Left", "", *([f"- {line}" for line in left] or ["Nothing."]), "", "## Out of reach from here", "",
-              *(f"- {what}: {how}" for what, how in BEYOND), "", "## Kept on purpose", "",
-              *(f"- {what}: {why}" for what, why in KEPT), "", "## Looks", ""]
-    for item in proof["looks"]:
-        found, gone = (sum(place[name] for place in item["places"]) for name in ("found", "destroyed"))
-        lines.append(f"- {item['when']}, {item['what']}: {found:,} found, {gone:,} destroyed")
-    return "\n".join([*lines, ""])
-
-# %% ../../nbs/ops/08_erasure.ipynb #aa69baf3
-def noted(proof: dict, what: str, found: Sequence[Found]) -> dict:
-    """A proof with one more look."""
-    left = any(place.left for place in found)
-    seen = {"when": now(), "what": what, "places": [asdict(place) for place in found]}
-    return {**proof, "open": left, "looks": [*proof["looks"], seen]}
+# %% ../../nbs/ops/08_erasure.ipynb #b6b9b9b2
+def name_of_proof(settings: Settings) -> str:
+    """A name for a new proof: the moment."""
+    name = datetime.now(UTC).strftime("%Y-%m-%d_%H%M%S")
+    ends = ("", *(f"-{number}" for number in range(2, 1000)))
+    return next(f"{name}{end}" for end in ends if not (proofs_of(settings) / f"{name}{end}.json").exists())
 
 # %% ../../nbs/ops/08_erasure.ipynb #07714ae9
 @dataclass(frozen=True)
@@ -932,44 +972,6 @@ class Erased:
         """What is left, with what to do."""
         return [line for place in self.places for line in place.left]
 
-# %% ../../nbs/ops/08_erasure.ipynb #90326071
-def erase_everywhere(settings: Settings, request: Request, files: bool = False) -> Erased:
-    """Carry out a request in all places. Raises InputError, and changes nothing, when nobody knows the person or the text."""
-    request.check()
-    log = open_log(settings) if is_remote(settings.service.events) or log_files(settings) else None
-    try:
-        hers, others, told = gathered(settings, request, log)
-        secret = key_of(settings)
-        search = search_for(hers, others, secret, request.subject, words_of_program(settings))
-        open_ = [proof for proof in read_proofs(settings) if proof["open"] and proof["subject"] == search.subject]
-        for proof in open_:
-            search = joined(search, as_search(proof, secret))
-        ledgers, events = [], 0
-
-        def forget_in_ledgers(gone) -> None:
-            ledgers.append(forget(settings.places.models, gone))
-        if not (told or open_):
-            what = "a row of that person" if request.person else "that text"
-            raise InputError(f"no version has {what}, and the log knows nothing of it",
-                             "the name as it stood in the column that [data] person names, or the text as it was sent",
-                             "nothing was changed; correct the name", str(settings.places.data))
-        proof = {"id": name_of_proof(settings), "when": now(), "who": request.who, "why": request.why,
-                 "asked": "person" if request.person else "text", "subject": search.subject, "search": as_told(search),
-                 "open": True, "looks": []}
-        write_proof(settings, proof)
-        rows = erase_rows(settings, request, forget_in_ledgers)
-        if log is not None:
-            asked = digest(clean(request.utterance)) if request.utterance else None
-            events = log.forget(request.person, lambda text: asked is not None and digest(clean(text)) == asked)
-    finally:
-        if log is not None:
-            log.close()
-    found = look(Job(settings, search, True, files, True))
-    proof = noted(proof, "erase", found)
-    for old in open_:
-        write_proof(settings, {**old, "open": False, "continued": proof["id"]})
-    return Erased(proof, write_proof(settings, proof), rows, events, sum(ledgers), tuple(found))
-
 # %% ../../nbs/ops/08_erasure.ipynb #8d729fb3
 def erase_rows(settings: Settings, request: Request, forget: Callable) -> int:
     """Erase the rows of a request from the store, where it has some; how many."""
@@ -984,12 +986,51 @@ def erase_rows(settings: Settings, request: Request, forget: Callable) -> int:
     write_lock(settings.root, url)
     return n
 
-# %% ../../nbs/ops/08_erasure.ipynb #b6b9b9b2
-def name_of_proof(settings: Settings) -> str:
-    """A name for a new proof: the moment."""
-    name = datetime.now(UTC).strftime("%Y-%m-%d_%H%M%S")
-    ends = ("", *(f"-{number}" for number in range(2, 1000)))
-    return next(f"{name}{end}" for end in ends if not (proofs_of(settings) / f"{name}{end}.json").exists())
+# %% ../../nbs/ops/08_erasure.ipynb #660dea12
+def _search_of(settings: Settings, request: Request, log: EventLog | None) -> tuple[Search, list[dict]]:
+    """The search of a request, joined with that of its open proofs, and these. InputError when nobody knows of it."""
+    hers, others, told = gathered(settings, request, log)
+    secret = key_of(settings)
+    search = search_for(hers, others, secret, request.subject, words_of_program(settings))
+    unfinished = [proof for proof in read_proofs(settings) if proof["open"] and proof["subject"] == search.subject]
+    for proof in unfinished:
+        search = joined(search, as_search(proof, secret))
+    if not (told or unfinished):
+        what = "a row of that person" if request.person else "that text"
+        raise InputError(f"no version has {what}, and the log knows nothing of it",
+                         "the name as it stood in the column that [data] person names, or the text as it was sent",
+                         "nothing was changed; correct the name", str(settings.places.data))
+    return search, unfinished
+
+# %% ../../nbs/ops/08_erasure.ipynb #154bf525
+def _begun(settings: Settings, request: Request, search: Search) -> dict:
+    """A proof that nothing was done for yet."""
+    return {"id": name_of_proof(settings), "when": now(), "who": request.who, "why": request.why,
+            "asked": "person" if request.person else "text", "subject": search.subject, "search": as_told(search),
+            "open": True, "looks": []}
+
+# %% ../../nbs/ops/08_erasure.ipynb #90326071
+def erase_everywhere(settings: Settings, request: Request, files: bool = False) -> Erased:
+    """Carry out a request in all places. Raises InputError, and changes nothing, when nobody knows the person or the text."""
+    request.check()
+    log = open_log(settings) if is_remote(settings.service.events) or log_files(settings) else None
+    ledgers, events = [], 0
+    try:
+        search, unfinished = _search_of(settings, request, log)
+        proof = _begun(settings, request, search)
+        write_proof(settings, proof)
+        rows = erase_rows(settings, request, lambda gone: ledgers.append(forget(settings.places.models, gone)))
+        if log is not None:
+            asked = digest(clean(request.utterance)) if request.utterance else None
+            events = log.forget(request.person, lambda text: asked is not None and digest(clean(text)) == asked)
+    finally:
+        if log is not None:
+            log.close()
+    found = look(Job(settings, search, True, files, True))
+    proof = noted(proof, "erase", found)
+    for old in unfinished:
+        write_proof(settings, {**old, "open": False, "continued": proof["id"]})
+    return Erased(proof, write_proof(settings, proof), rows, events, sum(ledgers), tuple(found))
 
 # %% ../../nbs/ops/08_erasure.ipynb #f0b30c1e
 def look_again(settings: Settings, name: str = "", clear: bool = True, files: bool = False) -> list[Erased]:

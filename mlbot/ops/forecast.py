@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LOG', 'DURATIONS', 'MOST', 'MACHINES', 'HALF_LIFE', 'RATE', 'WEEKLY', 'POWER', 'NOISE', 'OLD', 'OUTLYING', 'FEWEST',
-           'WEEKS', 'SOON', 'Duration', 'add_duration', 'as_duration', 'read_durations', 'curve_kept', 'reference_ms',
-           'seconds_of_training', 'duration_of', 'slim_curve', 'comparable', 'Growth', 'fit_growth', 'Power',
+           'WEEKS', 'SOON', 'Duration', 'as_duration', 'add_duration', 'read_durations', 'curve_kept', 'reference_ms',
+           'seconds_of_training', 'slim_curve', 'duration_of', 'comparable', 'Growth', 'fit_growth', 'Power',
            'fit_power', 'student', 'seconds_at', 'Forecast', 'forecast', 'clock', 'in_weeks', 'sentence', 'warning_of',
            'both_forecasts', 'forecast_lines', 'growth_line', 'advice', 'forecast_figure']
 
@@ -58,14 +58,7 @@ class Duration:
     loop: float = 0.1
     curve: tuple[dict, ...] = ()
 
-# %% ../../nbs/ops/05_forecast.ipynb #60a14074
-def add_duration(objects: Objects, duration: Duration) -> None:
-    """Write a duration down, under a name of its time and a digest: two machines never write the same name."""
-    line = asdict(duration) | {"at": duration.at.isoformat(timespec="seconds")}
-    data = json.dumps(line, ensure_ascii=False).encode()
-    objects.put(f"{DURATIONS}/{duration.at.astimezone(UTC):%Y%m%dT%H%M%S}-{sha256(data).hexdigest()[:12]}.json", data)
-
-
+# %% ../../nbs/ops/05_forecast.ipynb #e15f1780
 def as_duration(line: str | bytes | None) -> Duration | None:
     """A line as a duration; None for one that was cut, or is none."""
     with suppress(ValueError, TypeError, KeyError):
@@ -75,14 +68,21 @@ def as_duration(line: str | bytes | None) -> Duration | None:
             return duration
     return None
 
-# %% ../../nbs/ops/05_forecast.ipynb #e7328d7d
+# %% ../../nbs/ops/05_forecast.ipynb #c49740e1
+def add_duration(objects: Objects, duration: Duration) -> None:
+    """Write a duration down, under a name of its time and a digest: two machines never write the same name."""
+    line = asdict(duration) | {"at": duration.at.isoformat(timespec="seconds")}
+    data = json.dumps(line, ensure_ascii=False).encode()
+    objects.put(f"{DURATIONS}/{duration.at.astimezone(UTC):%Y%m%dT%H%M%S}-{sha256(data).hexdigest()[:12]}.json", data)
+
+# %% ../../nbs/ops/05_forecast.ipynb #3e5ab487
 def read_durations(objects: Objects) -> list[Duration]:
     """What was written down by all machines, in the order of time; of many the newest. What is damaged is left out."""
     lines = (objects.get(LOG) or b"").decode("utf-8", errors="replace").split("\n")
     newest = read_all(objects, objects.names(f"{DURATIONS}/")[-MOST:])
     return sorted(filter(None, map(as_duration, [*lines, *newest])), key=lambda duration: duration.at)
 
-
+# %% ../../nbs/ops/05_forecast.ipynb #36eff82e
 def curve_kept(durations: Sequence[Duration], model: str) -> tuple[dict, ...]:
     """The learning curve that was kept of a model; empty for one that is not known."""
     return next((duration.curve for duration in reversed(durations) if duration.model == model), ())
@@ -106,6 +106,12 @@ def seconds_of_training(result: "RunResult", settings: Settings) -> float | None
     steps = [step for step in result.steps if step.notebook.endswith("train.ipynb") and step.exit_code <= 1]
     return steps[0].seconds if steps else None
 
+# %% ../../nbs/ops/05_forecast.ipynb #66178db2
+def slim_curve(file: Path) -> tuple[dict, ...]:
+    """The points of a learning curve, as much of them as `mlbot retrain` reads; empty without one."""
+    points = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    return tuple({name: point[name] for name in ("rows", "value", "n")} for point in points)
+
 # %% ../../nbs/ops/05_forecast.ipynb #8b8e40e4
 def duration_of(result: "RunResult", settings: Settings, source: str, at: datetime, cores: int,
                 loop: float) -> Duration | None:
@@ -122,12 +128,6 @@ def duration_of(result: "RunResult", settings: Settings, source: str, at: dateti
                     sum(step.seconds for step in result.steps) if reached else None,
                     result.exit_code == 4, tier, tier == "light" and rows >= settings.model.many, cores, round(loop, 4),
                     slim_curve(result.folder / "learning_curve.json"))
-
-# %% ../../nbs/ops/05_forecast.ipynb #66178db2
-def slim_curve(file: Path) -> tuple[dict, ...]:
-    """The points of a learning curve, as much of them as `mlbot retrain` reads; empty without one."""
-    points = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
-    return tuple({name: point[name] for name in ("rows", "value", "n")} for point in points)
 
 # %% ../../nbs/ops/05_forecast.ipynb #b50bb88d
 MACHINES = 2.0  # the reference loop may take so many times as long
@@ -203,14 +203,14 @@ def fit_power(weeks: np.ndarray, rows: np.ndarray, seconds: np.ndarray, rounds: 
         noise = float(worth * spread ** 2 + weights @ (took - level - power * size) ** 2) / freedom
     return Power(level, power, noise * inverse, noise, freedom)
 
-# %% ../../nbs/ops/05_forecast.ipynb #d362bd91
+# %% ../../nbs/ops/05_forecast.ipynb #aa91d172
 def student(freedom: float) -> float:
     """The 97.5 % quantile of Student's t from 3 degrees of freedom on, to 1 % (Abramowitz and Stegun 26.7.5)."""
     z, n = 1.959964, freedom
     return z + (z ** 3 + z) / (4 * n) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * n ** 2) \
         + (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / (384 * n ** 3)
 
-
+# %% ../../nbs/ops/05_forecast.ipynb #cba2a133
 def seconds_at(ahead, growth: Growth, power: Power) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Seconds so many weeks after the last training: the middle, and the ends of the 95 % interval."""
     ahead = np.asarray(ahead, float)
@@ -280,7 +280,7 @@ def forecast(durations: Sequence[Duration], budget: float, now: datetime, every:
     coming = math.ceil(7 * max(0.0, every / 7 - since) - 1e-9)
     return Forecast(budget, min(coming, len(ahead) - 1), ahead, *seconds_at(since + ahead, growth, power), growth, power)
 
-# %% ../../nbs/ops/05_forecast.ipynb #fc2cbd99
+# %% ../../nbs/ops/05_forecast.ipynb #2dcb4f80
 def clock(seconds: float) -> str:
     """A time as a person says it: 5 h 40, 12 min, 45 s, 0.4 s."""
     if seconds < 90:
@@ -292,7 +292,7 @@ def clock(seconds: float) -> str:
         return f"{minutes // 60:,} h"
     return f"{minutes // 60} h" + (f" {minutes % 60:02}" if minutes % 60 else "")
 
-
+# %% ../../nbs/ops/05_forecast.ipynb #377926f3
 def in_weeks(weeks: float | None) -> str:
     """So many weeks as a word."""
     return f"over {WEEKS}" if weeks is None else f"{round(weeks)}"
@@ -311,7 +311,7 @@ def sentence(told: Forecast) -> str:
         return f"{words}; within budget for two years most likely, over it in {in_weeks(told.earliest)} weeks at the earliest"
     return f"{words}; over budget in {in_weeks(told.breaks)} weeks ({between})"
 
-# %% ../../nbs/ops/05_forecast.ipynb #698cf075
+# %% ../../nbs/ops/05_forecast.ipynb #ba1af01f
 SOON = 4.0  # weeks
 
 
@@ -323,7 +323,7 @@ def warning_of(told: Forecast | None, what: str) -> list[str]:
     return [f"warning: {what} may need {clock(told.high[at])} of its {clock(told.budget)} within {SOON:g} weeks "
             f"(most likely {clock(told.middle[at])}); see: mlbot forecast"]
 
-
+# %% ../../nbs/ops/05_forecast.ipynb #a8d249bc
 def both_forecasts(like: Sequence[Duration], settings: Settings, now: datetime,
                    minutes: float | None = None) -> dict[str, Forecast | None]:
     """The forecasts of the training and of the whole run. `minutes`: the budget of the latter, instead of the settings'."""
@@ -331,7 +331,7 @@ def both_forecasts(like: Sequence[Duration], settings: Settings, now: datetime,
     return {"training": forecast(like, 60 * settings.budget.train, now, every),
             "run": forecast(like, 60 * (minutes or settings.budget.run), now, every, whole=True)}
 
-# %% ../../nbs/ops/05_forecast.ipynb #ca3b3d6e
+# %% ../../nbs/ops/05_forecast.ipynb #a699b764
 def forecast_lines(told: dict[str, Forecast | None], like: Sequence[Duration]) -> list[str]:
     """What a person reads of the forecasts: a line each, and the warnings."""
     known = {"training": sum(item.seconds is not None for item in like), "run": sum(item.whole is not None for item in like)}
@@ -340,7 +340,7 @@ def forecast_lines(told: dict[str, Forecast | None], like: Sequence[Duration]) -
              for name, found in told.items()]
     return lines + [line for name, found in told.items() for line in warning_of(found, f"the {name}")]
 
-
+# %% ../../nbs/ops/05_forecast.ipynb #84db4d14
 def growth_line(told: Forecast) -> str:
     """How rows grow, and time with them."""
     rate, half = told.growth.rate, student(told.growth.freedom) * math.sqrt(told.growth.variance)

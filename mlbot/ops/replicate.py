@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RELEASES', 'ASIDE', 'TRIAL', 'entry_name', 'digest_of', 'read_releases', 'not_carried', 'beside', 'judgement_name',
            'push_model', 'settle', 'push', 'take_judgement', 'refuse_unmarked', 'is_whole', 'take_beside',
-           'fetch_files', 'fetch_model', 'take_over', 'refuse_apart', 'is_same', 'line_of', 'pull', 'trial_in',
+           'fetch_files', 'fetch_model', 'refuse_apart', 'is_same', 'line_of', 'take_over', 'pull', 'trial_in',
            'push_trial', 'pull_trial', 'Carrier']
 
 # %% ../../nbs/ops/02_replicate.ipynb #3bbe9b51
@@ -45,7 +45,7 @@ from mlbot.model.registry import (
     without_mark,
 )
 
-# %% ../../nbs/ops/02_replicate.ipynb #0c6d986a
+# %% ../../nbs/ops/02_replicate.ipynb #c2f50b25
 RELEASES = "releases"
 ASIDE = "history.aside.jsonl"
 
@@ -54,7 +54,7 @@ def entry_name(number: int) -> str:
     """The name of an entry of the history that is carried."""
     return f"{RELEASES}/{number:08}.json"
 
-
+# %% ../../nbs/ops/02_replicate.ipynb #721cf4a2
 def digest_of(entry: dict) -> str:
     """What tells an entry from others."""
     return sha256(as_json(entry)).hexdigest()
@@ -80,12 +80,12 @@ def not_carried(models: Path, releases: list[dict]) -> list[dict]:
     carried = {digest_of(entry) for entry in releases}
     return [entry for entry in history(models) if digest_of(entry) not in carried]
 
-# %% ../../nbs/ops/02_replicate.ipynb #b0604df5
+# %% ../../nbs/ops/02_replicate.ipynb #bae67aee
 def beside(models: Path, name: str) -> dict[str, Path]:
     """What is carried beside a model: names of objects, and their files here."""
     return {f"golden/{name}.json": golden_file(models, name), f"profiles/{name}.json": profile_file(models, name)}
 
-
+# %% ../../nbs/ops/02_replicate.ipynb #3b83b93f
 def judgement_name(name: str) -> str:
     """The name of the object that holds the judgement of a model."""
     return f"{JUDGEMENTS}/{name}.json"
@@ -159,7 +159,7 @@ def push(models: Path, objects: Objects, again: bool = False) -> list[dict]:
                          "carry models through another store, or release on one machine only", str(models))
     return new
 
-# %% ../../nbs/ops/02_replicate.ipynb #e8c5c214
+# %% ../../nbs/ops/02_replicate.ipynb #c23cb9e7
 def take_judgement(models: Path, name: str, objects: Objects) -> None:
     """Take over how a model was judged, and mark it here. NoVerdict when that is not carried, or not to be believed."""
     if read_judgement(models, name) is not None:
@@ -173,7 +173,7 @@ def take_judgement(models: Path, name: str, objects: Objects) -> None:
                         f"set {KEY} where models are released, and release again", judgement_name(name))
     keep_judgement(models, name, found, "")
 
-
+# %% ../../nbs/ops/02_replicate.ipynb #8f1dd272
 def refuse_unmarked(entry: dict) -> None:
     """Raise InputError for an entry that was not written under the key of this machine, where it has one to share."""
     if shared_key() and not bears(entry.get("mark"), shared_key(), b"entry", as_json(without_mark(entry))):
@@ -244,6 +244,25 @@ def fetch_model(models: Path, name: str, objects: Objects) -> bool:
                 flush(models)
     return True
 
+# %% ../../nbs/ops/02_replicate.ipynb #89ec1609
+def refuse_apart(models: Path, releases: list[dict], aside: bool = False) -> list[dict]:
+    """The entries that stand only here. Raises InputError when there are some, unless they are to be set aside."""
+    new = not_carried(models, releases)
+    if new and not aside:
+        raise InputError(f"{len(new)} entries of the history here are not carried", "the same history on all servers",
+                         "carry them (mlbot models --push), or take over what is there (mlbot models --pull)", str(models))
+    return new
+
+# %% ../../nbs/ops/02_replicate.ipynb #fe807cd3
+def is_same(models: Path, releases: list[dict]) -> bool:
+    """Whether history and champion here are those that are carried."""
+    return history(models) == releases and read_pointer(models) == releases[-1]["model"]
+
+# %% ../../nbs/ops/02_replicate.ipynb #166681e0
+def line_of(entry: dict) -> str:
+    """An entry as a line of the history."""
+    return json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n"
+
 # %% ../../nbs/ops/02_replicate.ipynb #bf6bc4e7
 def take_over(models: Path, releases: list[dict], aside: bool = False) -> bool:
     """Make history and pointer here those that are carried. Whether anything changed.
@@ -260,25 +279,6 @@ def take_over(models: Path, releases: list[dict], aside: bool = False) -> bool:
         write_atomic(models / "history.jsonl", lambda file: file.writelines(map(line_of, releases)))
         write_atomic(models / POINTER, lambda file: file.write(releases[-1]["model"] + "\n"))
     return True
-
-# %% ../../nbs/ops/02_replicate.ipynb #a0e06e15
-def refuse_apart(models: Path, releases: list[dict], aside: bool = False) -> list[dict]:
-    """The entries that stand only here. Raises InputError when there are some, unless they are to be set aside."""
-    new = not_carried(models, releases)
-    if new and not aside:
-        raise InputError(f"{len(new)} entries of the history here are not carried", "the same history on all servers",
-                         "carry them (mlbot models --push), or take over what is there (mlbot models --pull)", str(models))
-    return new
-
-
-def is_same(models: Path, releases: list[dict]) -> bool:
-    """Whether history and champion here are those that are carried."""
-    return history(models) == releases and read_pointer(models) == releases[-1]["model"]
-
-
-def line_of(entry: dict) -> str:
-    """An entry as a line of the history."""
-    return json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n"
 
 # %% ../../nbs/ops/02_replicate.ipynb #d38cbc45
 def pull(models: Path, objects: Objects, aside: bool = False, known: dict[str, dict] | None = None) -> str:

@@ -29,7 +29,7 @@ from ..files import inside, write_atomic
 from ..run.forkserver import end_family
 from ..settings import PACKAGE, Settings
 
-# %% ../../nbs/ops/06_workflows.ipynb #0c444f1f
+# %% ../../nbs/ops/06_workflows.ipynb #7a4933a7
 TEMPLATES = PACKAGE / "shipped" / "workflows"
 INSIDE, SERVICE = ("ci", "comment"), ("ci", "comment", "retrain", "deploy", "bot")
 KEYS = {"s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"),
@@ -40,7 +40,7 @@ def is_checkout(root: Path) -> bool:
     """Whether a folder is a checkout of mlbot itself, which makes its own environment."""
     return (root / "mlbot" / "__main__.py").is_file() and (root / "setup.py").is_file()
 
-
+# %% ../../nbs/ops/06_workflows.ipynb #121dfc12
 def secrets_of(settings: Settings) -> list[str]:
     """The keys of the storage accounts that the settings name: secrets of the repository."""
     places = [str(value) for value in vars(settings.places).values()]
@@ -60,7 +60,7 @@ def facts(settings: Settings) -> dict:
             "hour": settings.retrain.hour, "minute": 17, "carried": settings.places.carried, "secrets": secrets_of(settings),
             "runs": os.path.relpath(settings.places.runs, settings.root)}
 
-# %% ../../nbs/ops/06_workflows.ipynb #d49c1b47
+# %% ../../nbs/ops/06_workflows.ipynb #40c8740a
 DIGEST = re.compile(r"digest: ([0-9a-f]{12})")
 
 
@@ -68,20 +68,20 @@ def text_digest(text: str) -> str:
     """12 hex digits for a workflow, whatever its head says of itself."""
     return hashlib.sha256(DIGEST.sub("digest: ", text).encode()).hexdigest()[:12]
 
-
+# %% ../../nbs/ops/06_workflows.ipynb #0b58f213
 def is_ours(text: str) -> bool:
     """Whether a workflow is as `mlbot ci init` wrote it."""
     found = DIGEST.search(text)
     return found is not None and found[1] == text_digest(text)
 
-
+# %% ../../nbs/ops/06_workflows.ipynb #07815710
 def templates(folder: Path) -> jinja2.Environment:
     """Templates of files that have braces of their own: `<< name >>` is filled in, `<% if name %>` decides."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder), block_start_string="<%", block_end_string="%>", variable_start_string="<<",
         variable_end_string=">>", trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
 
-
+# %% ../../nbs/ops/06_workflows.ipynb #d2ad74db
 def render_workflow(name: str, settings: Settings) -> str:
     """The text of a workflow for a project."""
     text = templates(TEMPLATES).get_template(f"{name}.yml").render(**facts(settings), digest="000000000000")
@@ -121,20 +121,10 @@ def write_workflows(settings: Settings, force: bool = False) -> Written:
         new.append("bot/")
     return Written(tuple(new), tuple(kept), tuple(gone))
 
-# %% ../../nbs/ops/06_workflows.ipynb #08cc0b0d
+# %% ../../nbs/ops/06_workflows.ipynb #9376b03c
 Lookup = Callable[[str], str]
 
 
-def evaluate(expression: str, look: Lookup):
-    """The value of an expression of a workflow; `look` gives that of a name such as `github.ref`. InputError for others."""
-    text = re.sub(r"!(?!=)", " not ", expression.replace("&&", " and ").replace("||", " or ")).strip()
-    try:
-        return _value(ast.parse(text, mode="eval").body, look)
-    except (SyntaxError, ValueError) as problem:
-        raise InputError(f"expression {expression!r} ({problem})", "names, texts, ==, !=, &&, ||, !, always()",
-                         "run this workflow where it belongs") from None
-
-# %% ../../nbs/ops/06_workflows.ipynb #9376b03c
 def _value(node: ast.AST, look: Lookup):
     if isinstance(node, ast.Constant):
         return node.value
@@ -156,6 +146,16 @@ def _value(node: ast.AST, look: Lookup):
         same = str(_value(node.left, look)) == str(_value(node.comparators[0], look))
         return same == isinstance(node.ops[0], ast.Eq)
     raise ValueError(f"{type(node).__name__} is not known here")
+
+# %% ../../nbs/ops/06_workflows.ipynb #08cc0b0d
+def evaluate(expression: str, look: Lookup):
+    """The value of an expression of a workflow; `look` gives that of a name such as `github.ref`. InputError for others."""
+    text = re.sub(r"!(?!=)", " not ", expression.replace("&&", " and ").replace("||", " or ")).strip()
+    try:
+        return _value(ast.parse(text, mode="eval").body, look)
+    except (SyntaxError, ValueError) as problem:
+        raise InputError(f"expression {expression!r} ({problem})", "names, texts, ==, !=, &&, ||, !, always()",
+                         "run this workflow where it belongs") from None
 
 # %% ../../nbs/ops/06_workflows.ipynb #315db8dd
 def fill(text: str, look: Lookup) -> str:
@@ -275,6 +275,17 @@ def clone(root: Path, to: Path) -> Path:
                          "a git repository with a commit", "git init, git add, git commit", str(root))
     return to
 
+# %% ../../nbs/ops/06_workflows.ipynb #807ddd2f
+def _refuse_unknown(workflow: dict, name: str, only: str, inputs: dict[str, str]) -> None:
+    """Raise InputError for a job or an input that a workflow does not have."""
+    jobs, begun = workflow["jobs"], workflow.get(True)  # YAML reads the key `on` as true
+    by_hand = (begun.get("workflow_dispatch") or {}).get("inputs", {}) if isinstance(begun, dict) else {}
+    for word in inputs:
+        if word not in by_hand:
+            raise InputError(f"no input {word!r}", nearest(word, list(by_hand)), "correct the name", f"{name}.yml")
+    if only and only not in jobs:
+        raise InputError(f"no job {only!r}", nearest(only, list(jobs)), "correct the name", f"{name}.yml")
+
 # %% ../../nbs/ops/06_workflows.ipynb #2d3f87ee
 def run_workflow(root: Path, name: str, event: str = "push", only: str = "", inputs: dict[str, str] | None = None,
                  show: Callable[[str], None] = lambda line: None) -> Iterator[Done]:
@@ -285,13 +296,8 @@ def run_workflow(root: Path, name: str, event: str = "push", only: str = "", inp
     read_workflow(root, name)
     with tempfile.TemporaryDirectory(prefix="mlbot-ci-") as place:
         workflow = read_workflow(clone(root, Path(place) / "checkout"), name)
-    jobs, begun = workflow["jobs"], workflow.get(True)  # YAML reads the key `on` as true
-    by_hand = (begun.get("workflow_dispatch") or {}).get("inputs", {}) if isinstance(begun, dict) else {}
-    for word in inputs or {}:
-        if word not in by_hand:
-            raise InputError(f"no input {word!r}", nearest(word, list(by_hand)), "correct the name", f"{name}.yml")
-    if only and only not in jobs:
-        raise InputError(f"no job {only!r}", nearest(only, list(jobs)), "correct the name", f"{name}.yml")
+    jobs = workflow["jobs"]
+    _refuse_unknown(workflow, name, only, inputs or {})
     for key in [only] if only else jobs:
         with tempfile.TemporaryDirectory(prefix="mlbot-ci-") as place:
             shell = Shell(Path(place) / "checkout", event, inputs or {})

@@ -6,7 +6,7 @@
 __all__ = ['CAUSES', 'Wanted', 'MOST_UNITS', 'Crossing', 'effects', 'score_effects', 'told_apart', 'is_sure', 'causes_of', 'Unit',
            'keyed', 'units', 'mostly', 'score_test_change', 'new_test_rows', 'Blame', 'points', 'rest_of_data',
            'say_cause', 'say', 'same_model', 'commit_of', 'changed_files', 'code_at', 'run_code', 'by_key', 'digest_of',
-           'archive_of', 'unpacked', 'Task', 'answer', 'Replayer', 'context_of', 'common_rows', 'answered', 'cross',
+           'archive_of', 'unpacked', 'Task', 'answer', 'context_of', 'Replayer', 'common_rows', 'answered', 'cross',
            'ended_waivers', 'differences', 'blame_units', 'target_decided', 'advice', 'blame', 'blame_figure',
            'save_blame']
 
@@ -382,6 +382,11 @@ def answer(task: Task, versions: dict[str, str]) -> pd.DataFrame:
         found = load_table(folder / "predictions.csv")
     return task.tables["test"][["key"]].assign(predicted=found["predicted"].to_numpy())
 
+# %% ../../nbs/run/12_blame.ipynb #e4e892c6
+def context_of(folder: Path) -> list[str]:
+    """The context columns of a run."""
+    return load_json(folder / "prepare.json")["context"]
+
 # %% ../../nbs/run/12_blame.ipynb #a0b6e2d8
 Wanted = tuple[dict, pd.DataFrame, str]  # a version of the code, a training table, and what to call the crossing
 
@@ -438,11 +443,6 @@ class Replayer:
                                 for path, ours in zip(scripts, inside, strict=True)),
                     (self.base / "prepare.json").read_bytes(),
                     {"train": train, "test": self.rows, "out_of_scope": load_table(self.base / "out_of_scope.csv")})
-
-# %% ../../nbs/run/12_blame.ipynb #e4e892c6
-def context_of(folder: Path) -> list[str]:
-    """The context columns of a run."""
-    return load_json(folder / "prepare.json")["context"]
 
 # %% ../../nbs/run/12_blame.ipynb #e59537d6
 def common_rows(old: Path, new: Path) -> pd.DataFrame:

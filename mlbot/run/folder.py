@@ -7,7 +7,7 @@ __all__ = ['STAMP', 'ASIDE', 'TOLD', 'JUDGING', 'NO_CODE', 'DECISIVE', 'SEAL', '
            'save_table', 'load_table', 'load_production_rows', 'load_sealed', 'texts_of_run', 'save_json', 'load_json',
            'data_warnings', 'data_lines', 'git', 'names_of', 'git_trouble', 'asked_of_model', 'untracked_code',
            'code_version', 'environment', 'today', 'day_of', 'load_rules', 'refuse_other_day', 'note_run',
-           'facts_of_run', 'save_verdicts', 'load_verdicts', 'load_judged', 'digests_in', 'seal_mark', 'seal',
+           'facts_of_run', 'load_verdicts', 'save_verdicts', 'load_judged', 'digests_in', 'seal_mark', 'seal',
            'broken_seal', 'refuse_broken_seal', 'Candidate', 'check_release', 'refuse_other_model', 'judgement',
            'save_outcome', 'load_outcome']
 
@@ -292,6 +292,12 @@ def facts_of_run(folder: Path) -> dict:
     """What 1_prepare handed over, and the facts of the run."""
     return load_json(folder / "prepare.json") | (load_json(folder / "run.json") if (folder / "run.json").exists() else {})
 
+# %% ../../nbs/run/00_folder.ipynb #b0ac51aa
+def load_verdicts(folder: Path) -> tuple[str, list[Verdict]]:
+    """The name of the model and the verdicts of a run."""
+    found = load_json(folder / "verdicts.json")
+    return found["model"], [read_record(item) for item in found["verdicts"]]
+
 # %% ../../nbs/run/00_folder.ipynb #a34c801a
 def save_verdicts(given: list[Verdict], folder: Path, model: str = "") -> list[Verdict]:
     """Add verdicts to the run's file and return all of them. A gate judged again replaces its old verdict."""
@@ -300,12 +306,6 @@ def save_verdicts(given: list[Verdict], folder: Path, model: str = "") -> list[V
     merged = {item["gate"]: item for item in [*old["verdicts"], *map(as_record, given)]}
     save_json({"model": model or old["model"], "verdicts": list(merged.values())}, file)
     return load_verdicts(folder)[1]
-
-# %% ../../nbs/run/00_folder.ipynb #b0ac51aa
-def load_verdicts(folder: Path) -> tuple[str, list[Verdict]]:
-    """The name of the model and the verdicts of a run."""
-    found = load_json(folder / "verdicts.json")
-    return found["model"], [read_record(item) for item in found["verdicts"]]
 
 # %% ../../nbs/run/00_folder.ipynb #1aadda1f
 def load_judged(folder: Path) -> dict:
@@ -331,12 +331,12 @@ def digests_in(folder: Path, notebooks: bool = True) -> dict[str, str]:
                 found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
-
+# %% ../../nbs/run/00_folder.ipynb #23e8e968
 def seal_mark(run: str, files: dict[str, str], key: bytes) -> str:
     """The mark of a seal."""
     return mark(key, b"seal", run.encode(), json.dumps(files, sort_keys=True).encode())
 
-
+# %% ../../nbs/run/00_folder.ipynb #dd74b22f
 def seal(folder: Path, settings: Settings, notebooks: bool = False) -> None:
     """Seal a run as it is now; `notebooks`: those that ran into the folder, too."""
     files = digests_in(folder, notebooks)

@@ -87,10 +87,11 @@ def reasons_of(proposal: Proposal, who: str = "", why: str = "") -> dict:
 def release_model(proposal: Proposal, reasons: dict, canary: float = 0.0) -> None:
     """Make the model the champion, or put it on trial for a share `canary` of the conversations beside one that answers.
 
+    The champion is not tried against itself: a training that led to the same model leaves it the champion.
     Raises InputError when the champion is another than when the checks began.
     """
     artefact, registry = proposal.candidate.artefact, proposal.registry
-    if canary and proposal.opponent.name and proposal.opponent.found:
+    if canary and proposal.opponent.name and proposal.opponent.found and artefact.name != proposal.pointer:
         put_on_trial(artefact, registry, canary, reasons["who"], proposal.record)
     else:
         release(artefact, registry, reasons, judgement=proposal.record, expected=proposal.pointer)

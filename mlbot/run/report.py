@@ -239,7 +239,7 @@ def curve_part(folder: Path) -> dict:
                f"accuracy by {100 * gain:+.1f} points on {points[-1]['n']:,} held-out training rows.")
     return {"curve_picture": as_base64(curve_figure(points)), "curve_caption": caption}
 
-# %% ../../nbs/run/01_report.ipynb #416c7800
+# %% ../../nbs/run/01_report.ipynb #6ae8e3b5
 PRODUCTION = "production_accuracy"
 
 
@@ -248,7 +248,7 @@ def free_scores(folder: Path) -> list[Score]:
     file = folder / "scores.json"
     return [Score(**score) for score in load_json(file)] if file.exists() else []
 
-
+# %% ../../nbs/run/01_report.ipynb #5aa52ad7
 def score_facts(folder: Path) -> list[tuple[str, str]]:
     """The model's name and the scores that are not gated, as far as the run got."""
     facts = []
@@ -257,7 +257,7 @@ def score_facts(folder: Path) -> list[tuple[str, str]]:
     return facts + [(score.metric, str(score).partition(" ")[2]) for score in free_scores(folder)
                     if score.metric != PRODUCTION]
 
-
+# %% ../../nbs/run/01_report.ipynb #c6de1184
 def production_part(folder: Path) -> dict:
     """How the model does on the labelled sample of production, empty where there is none."""
     scores = [score for score in free_scores(folder) if score.metric == PRODUCTION]
@@ -333,18 +333,18 @@ MEASURES = {
     "latency_ratio": "time of one answer, in times of a loop of plain Python that runs beside it",
 }
 
-# %% ../../nbs/run/01_report.ipynb #d3e4b043
+# %% ../../nbs/run/01_report.ipynb #b62ab099
 def as_shown(value):
     """A value for a page: in texts of people, characters that hide or reverse others appear by their number."""
     return shown(value) if type(value) is str else value
 
-
+# %% ../../nbs/run/01_report.ipynb #7803da8a
 def open_page(name: str) -> jinja2.Template:
     """A page of the folder `web`, in which nothing that is filled in is markup."""
     loader = jinja2.FileSystemLoader(PACKAGE / "web")
     return jinja2.Environment(loader=loader, autoescape=True, finalize=as_shown).get_template(name)
 
-
+# %% ../../nbs/run/01_report.ipynb #d5975be4
 def fill_text(template: str, filters: dict, facts: dict) -> str:
     """A template of the folder `templates` filled in, as plain text."""
     loader = jinja2.FileSystemLoader(PACKAGE / "templates")

@@ -60,7 +60,7 @@ class RunRequest:
         """Its time budget in minutes."""
         return settings.budget.run if self.minutes is None else self.minutes
 
-# %% ../../nbs/run/09_request.ipynb #9f0573a1
+# %% ../../nbs/run/09_request.ipynb #e47f857d
 def last_step(until: str, steps: Sequence[str]) -> str:
     """The step that `until` names: `3_gate`, `gate` or `3_gate.ipynb`. InputError for a name that none has."""
     named = [step for step in steps if until in (step, step.partition("_")[2], f"{step}.ipynb")]
@@ -68,7 +68,7 @@ def last_step(until: str, steps: Sequence[str]) -> str:
         raise InputError(f"no notebook {until!r}", nearest(until, list(steps)), "correct the name")
     return named[0]
 
-
+# %% ../../nbs/run/09_request.ipynb #e5da6708
 def notebooks_to_run(request: RunRequest, notebooks: Sequence[Notebook]) -> list[Notebook]:
     """The notebooks that a request runs, in order."""
     steps = [notebook.step for notebook in notebooks]
@@ -116,7 +116,7 @@ def refuse_hiding(root: Path) -> None:
                              "modules with names of their own", "rename it; in a checkout of mlbot: python3 -m mlbot run",
                              str(root))
 
-# %% ../../nbs/run/09_request.ipynb #82ec9884
+# %% ../../nbs/run/09_request.ipynb #e3ffe886
 def refuse_runner_parameters(parameters: Mapping[str, object]) -> None:
     """Raise InputError for `run` and `models`: the runner sets them."""
     for name in ("run", "models"):
@@ -124,7 +124,7 @@ def refuse_runner_parameters(parameters: Mapping[str, object]) -> None:
             raise InputError(f"parameter {name!r} is set by the runner", "another parameter",
                              f"set {name} in settings.ini [places]")
 
-
+# %% ../../nbs/run/09_request.ipynb #94a14f08
 def check_request(request: RunRequest, notebooks: Sequence[Notebook], settings: Settings) -> None:
     """Raise InputError for a run that would be worth nothing."""
     refuse_hiding(settings.root)

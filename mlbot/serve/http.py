@@ -288,7 +288,7 @@ class HttpServer(uvicorn.Server):
         with suppress(SystemExit):  # older versions of uvicorn return
             await super().startup(sockets)
         if not self.started:
-            raise RuntimeError("the service could not start; its reason stands above")
+            raise RuntimeError("the service could not start; the reason is printed above")
         self.ready()
 
 # %% ../../nbs/serve/01_http.ipynb #6d966579

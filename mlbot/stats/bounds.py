@@ -111,7 +111,7 @@ POWER = 0.8  # how often a test of the asked size finds what is there
 
 
 def rows_to_settle(value: float, at_least: float, at_most: float, n: int, limit: float, power: float = POWER) -> int | None:
-    """Rows with which a score like this one is surely on its side of `limit`; None when it stands on it."""
+    """Rows with which a score like this one is surely on its side of `limit`; None when it equals the limit."""
     gap = abs(value - limit)
     if gap < 1e-9 or not n:
         return None

@@ -137,7 +137,7 @@ def test_intents_without_test_rows_and_places_that_only_the_test_knows_are_named
     table = as_table(found)
     assert "intents have no test row" in whats(found, NOTE) and lone in set(table["text"])
     assert "label about 11 different texts more" in set(table["detail"])
-    assert "values of context, or languages, stand in the test only" in whats(found, WARN)
+    assert "values of context, or languages, occur only in the test" in whats(found, WARN)
     assert "location=the moon" in set(table["text"])
 
 
@@ -148,13 +148,13 @@ def test_one_text_under_two_intents_is_listed_row_by_row_with_the_command_that_m
     again = sides.train.iloc[[0]].assign(intent=next(name for name in sides.train["intent"] if name != first))
     found = check_data(replace(sides, train=pd.concat([sides.train, again], ignore_index=True)), context, "", QUICK,
                        SETTINGS.model)
-    twice = [check for check in found if "stands under several intents" in check.what]
+    twice = [check for check in found if "with several intents" in check.what]
     assert [check.severity for check in twice] == [WARN] and "mlbot data relabel" in twice[0].fix
     assert set(again["intent"]) < set(twice[0].rows["intent"]) and set(twice[0].rows["text"]) == set(again["text"])
     usual = check_data(sides, context, "", QUICK, SETTINGS.model)
     explained = [check for check in usual if "another intent in another context" in check.what]
     assert [check.severity for check in explained] == [NOTE] and len(explained[0].rows) > 3
-    assert not [check for check in usual if "stands under several intents" in check.what]
+    assert not [check for check in usual if "with several intents" in check.what]
 
 
 def test_an_intent_that_vanished_from_the_newest_batch_is_missed(sample):

@@ -385,9 +385,9 @@ def test_any_list_of_words_survives_the_settings(words):
 def test_only_used_columns_matter(csv_file):
     found = read_utterances(csv_file("text,intent,note,note,,\na,x,1,2,,\nb,y,,,,\n"), Columns(), SETTINGS.data)
     assert len(found.rows) == 2 and "4  columns not used: note, note, (no name), (no name)" in str(found)
-    with pytest.raises(InputError, match="'intent' stands 2 times"):
+    with pytest.raises(InputError, match="'intent' occurs 2 times"):
         read_utterances(csv_file("text,intent,intent\na,x,y\n"), Columns(), SETTINGS.data)
-    with pytest.raises(InputError, match="'text' stands 2 times"):
+    with pytest.raises(InputError, match="'text' occurs 2 times"):
         read_utterances(csv_file("Text,TEXT,intent\na,x,y\n"), Columns(), SETTINGS.data)
     both = read_utterances(csv_file("Text,text,intent\na,b,y\nc,d,z\n"), Columns(), SETTINGS.data)
     assert both.rows["text"].tolist() == ["b", "d"]  # the exact name counts first

@@ -146,7 +146,7 @@ def test_rows_that_are_named_by_a_number_are_found_in_the_files_of_the_numbers(s
     week = csv_file("id,text,intent\nL1,hotel bill,expense\nL2,i lost my card,badge\n", "weeks.csv")
     file = csv_file("id,intent\nL1,payment\nP9,payment\n", "relabelled.csv")
     done = mlbot("data", "relabel", file, "--id", "id", "--of", week, "--why", "a new team")
-    assert done.returncode == 2 and "line 3: id stands in none of the other files" in done.stdout
+    assert done.returncode == 2 and "line 3: id is in none of the other files" in done.stdout
     assert rows_at(str(project / "data"))[0].set_index("text")["intent"]["hotel bill"] == "payment"
 
 

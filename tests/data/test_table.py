@@ -76,7 +76,7 @@ def test_a_quoted_field_may_hold_lines_separators_and_quotes(csv_file):
     (b"", "empty"),
     (b"text,intent\n", "no labelled row"),
     (b"text,intent\n,\n", "no labelled row"),
-    (b"text,intent,text\na,b,c\n", "'text' stands 2 times"),
+    (b"text,intent,text\na,b,c\n", "'text' occurs 2 times"),
     (b"utterance,label\na,b\n", 'column "text" and "intent" not found; found: utterance, label\n'
      "  do: name the column: --text COLUMN --intent COLUMN"),
     (b"PK\x03\x04\x14\x00\x06\x00\x08\x00", "xl"),

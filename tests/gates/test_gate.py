@@ -134,7 +134,7 @@ def test_too_close_passes_with_the_number_of_labels_that_would_settle_it_and_str
     assert "needs about 1,940 more labelled test utterances to settle" in verdict_line(close)
     strict = judge("accuracy", scored(410, 500), Target(0.8, too_close="fail"))
     assert strict.red and strict.stops and not strict.green
-    assert "no number of labels settles" in verdict_line(judge("accuracy", scored(400, 500), Target(0.8)))
+    assert "more labels cannot settle it" in verdict_line(judge("accuracy", scored(400, 500), Target(0.8)))
 
 
 def test_what_was_counted_and_is_no_sample_is_never_too_close():

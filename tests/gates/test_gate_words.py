@@ -49,10 +49,10 @@ KEEPS = [  # verdict, its line, the last three cells of its row
     (judge("x", GOOD, Target(0.9, 0.95)), f"{X} is below its floor 0.900", "≥ 0.900", "0.950 missed", "✕ fail"),
     (judge("x", GOOD, Target(0.8)), f"{X} is too close to its floor 0.800 to call; needs about 1,940 more labelled test "
      "utterances to settle", "≥ 0.800", "-", "≈ too close to call"),
-    (judge("x", GOOD, Target(0.82)), f"{X} is too close to its floor 0.820 to call; it stands on it, and no number of labels "
-     "settles that", "≥ 0.820", "-", "≈ too close to call"),
-    (judge("x", GOOD, Target(0.82001, too_close="fail")), f"{X} is too close to its floor 0.820 to call; no usual number of "
-     "labels settles that", "≥ 0.820", "-", "≈ too close to call (counts as fail)"),
+    (judge("x", GOOD, Target(0.82)), f"{X} is too close to its floor 0.820 to call; the two are equal, so more labels cannot "
+     "settle it", "≥ 0.820", "-", "≈ too close to call"),
+    (judge("x", GOOD, Target(0.82001, too_close="fail")), f"{X} is too close to its floor 0.820 to call; no realistic number "
+     "of labels settles it", "≥ 0.820", "-", "≈ too close to call (counts as fail)"),
     (judge("x", GOOD), f"{X} has no floor", "-", "-", "✓ pass"),
     (judge("x", GOOD, Target(stretch=0.9)), f"{X} has no floor; stretch 0.900 missed", "-", "0.900 missed", "✓ pass"),
     (judge("x", GOOD, Target(0.7, 0.8)), f"{X} reaches its floor 0.700; stretch 0.800 too close to call", "≥ 0.700",
@@ -123,10 +123,10 @@ def test_the_words_of_a_score_are_inert_in_a_notebook():
 
 
 @pytest.mark.parametrize("verdict, kind, wanted, do", [
-    (judge("x", GOOD, Target(0.9)), GateFailed, "x of at least 0.900", "floors stand in"),
-    (judge("wrong", WRONG, Target(ceiling=0.01)), GateFailed, "wrong of at most 0.010", "ceilings stand in"),
+    (judge("x", GOOD, Target(0.9)), GateFailed, "x of at least 0.900", "floors are set in"),
+    (judge("wrong", WRONG, Target(ceiling=0.01)), GateFailed, "wrong of at most 0.010", "ceilings are set in"),
     (judge("x", scored(0, 0), Target(0.9)), NoVerdict, "x of at least 0.900", "label more"),
-    (FAMILY, GateFailed, "bad of at least 0.500", "floors stand in"),
+    (FAMILY, GateFailed, "bad of at least 0.500", "floors are set in"),
     (judge("y", replace(GOOD, metric="x"), Target()), GateFailed, "a number", "improve the data or the model")])
 def test_the_error_of_a_red_gate_says_what_was_wanted_and_where_it_is_asked(verdict, kind, wanted, do):
     problem = error_of(verdict)
@@ -182,7 +182,7 @@ def test_the_rows_that_are_missing_are_those_that_settle_less_those_that_are_the
     half = 0.1 * 10 / (1 + norm.ppf(0.8) / norm.ppf(0.95))  # with which a hundred times as many rows settle it
     wide = [replace(GOOD, n=10, at_least=-part * half, at_most=part * half) for part in (0.9999, 1.001)]
     assert [rows_missing(score, 0.72) for score in wide] == [990, None]  # more is no usual number
-    assert settling(GOOD, None) == "no usual number of labels settles that"
+    assert settling(GOOD, None) == "no realistic number of labels settles it"
 
 
 def test_a_table_is_aligned_and_has_a_header_and_markdown_has_one_too():

@@ -14,6 +14,7 @@ import yaml
 from mlbot.errors import InputError
 from mlbot.model.registry import history
 from mlbot.ops.workflows import evaluate, is_ours, render_workflow, run_workflow, write_workflows
+from mlbot.origin import DISTRIBUTION
 from mlbot.settings import load_settings
 
 TOOLS = Path(sys.executable).parent
@@ -190,7 +191,7 @@ def repository(released, tmp_path_factory, mlbot, monkeypatch) -> Path:
     lines = ["[data]", "source = sample", "suspects = 0", "[places]", f"cache = {kept}", f"carried = {shared}",
              "[retrain]", "promote = propose", "[ci]", "architecture = service", ""]
     (released / "settings.ini").write_text("\n".join(lines))
-    (released / "requirements.txt").write_text("mlbot\n")
+    (released / "requirements.txt").write_text(f"{DISTRIBUTION}\n")
     (released / "tests").mkdir()
     (released / "tests" / "test_hers.py").write_text("def test_hers():\n    assert 1 + 1 == 2\n")
     (released / ".gitignore").write_text("runs/\nmodels/\n")
@@ -268,7 +269,7 @@ def test_what_is_not_committed_is_said_and_wrong_inputs_are_refused(tmp_path, ml
     settings = tmp_path / "settings.ini"
     settings.write_text("[data]\nsource = sample\n[ci]\narchitecture = service\n")
     assert "nothing carries models" in mlbot("ci", "init").stdout
-    (tmp_path / "requirements.txt").write_text("mlbot\n")
+    (tmp_path / "requirements.txt").write_text(f"{DISTRIBUTION}\n")
     git(tmp_path, "init", "-q", "-b", "main")
     commit(tmp_path)
     settings.write_text(settings.read_text() + "\n")
