@@ -51,11 +51,13 @@ def read_origin(record: str | None) -> Origin:
 def own_origin() -> Origin:
     """The origin of this mlbot."""
     from importlib import metadata  # it costs more than all else here together
-    try:
-        return read_origin(metadata.distribution(DISTRIBUTION).read_text("direct_url.json"))
-    except metadata.PackageNotFoundError:
-        checkout = Path(__file__).resolve().parent.parent
-        return Origin(folder=str(checkout), editable=True) if (checkout / "setup.py").is_file() else Origin()
+
+    import mlbot
+    notes = [found.read_text("direct_url.json") for found in metadata.distributions(name=DISTRIBUTION)]
+    checkout = Path(mlbot.__file__).resolve().parent.parent
+    if not any(notes) and (checkout / "setup.py").is_file():
+        return Origin(folder=str(checkout), editable=True)
+    return read_origin(next(filter(None, notes), None))
 
 # %% ../nbs/01_origin.ipynb #59d1bc9d
 @lru_cache(1)

@@ -11,10 +11,10 @@ from mlbot.ops.project import Answers, render_project, requirement
 from mlbot.origin import DISTRIBUTION, Origin, install_command, missing, packages_of, read_origin, shared_address
 
 STRANGER = re.compile("|".join([
-    r"(?<![-\w./])mlbot\[\w",                                                                        # with an extra
+    r"(?<![-\w./])mlbot\[\w",
     r"\b(?:pip|uv|pipx|conda)\b[^\n`]*?\b(?:install|add|download)\b[^\n`]*?[\s\"'=]mlbot(?![-\w./ ])[\"'\s=<>~`]",
-    r"(?:^|write_text\(f?[\"'])mlbot\s*(?:[=<>~!]=|@|\\n|$)",                                                                    # requirements.txt
-    r"\bdependencies\s*=\s*\[[^]]*[\"']mlbot[\"' =<>~@]"]), re.MULTILINE)                             # pyproject.toml
+    r"(?:^|write_text\(f?[\"'])mlbot\s*(?:[=<>~!]=|@|\\n|$)",
+    r"\bdependencies\s*=\s*\[[^]]*[\"']mlbot[\"' =<>~@]"]), re.MULTILINE)
 
 
 @pytest.mark.parametrize("text", [

@@ -105,7 +105,7 @@ def names_context(settings: Settings) -> bool:
     """Whether the project's own settings.ini names columns of context; those that ship are only a proposal."""
     return (settings.root / "settings.ini").is_file() and parse(settings.file).has_option("data", "context")
 
-
+# %% ../../nbs/data/08_source.ipynb #3b95f90b
 def choose(settings: Settings, data: str = "", text: str = "", intent: str = "", context: str = "",
            split_column: str = "", group: str = "") -> tuple[str, Columns]:
     """The source and its columns: what is given, or else what the settings say. `context` is a list as settings write it.

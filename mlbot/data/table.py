@@ -10,16 +10,16 @@ __all__ = ['FORMATS', 'SEPARATORS', 'LEFT', 'SAID', 'SIDES', 'RESERVED', 'TEXTS'
            'rows_of_record', 'parsed', 'json_lines', 'records_in', 'need_formats', 'example_lines', 'example_nodes',
            'rasa_records', 'readable', 'parquet_columns', 'file_of', 'choose_sheet', 'sheet_rows', 'kind_of_zip',
            'is_lines', 'kind_of', 'Table', 'table_of_records', 'delimited_table', 'sheet_table', 'parquet_table',
-           'text_table', 'side_named', 'visible', 'folder_kind', 'intent_records', 'dataset_records', 'folder_records',
-           'folder_table', 'read_table', 'Columns', 'column_at', 'option_of', 'find_columns', 'name_words',
-           'usual_column', 'is_prose', 'is_category', 'told_by', 'evenly', 'guess_text', 'guess_intent', 'fit_columns',
-           'read_side', 'Utterances', 'cleaned', 'clean_field', 'masked_finding', 'is_header', 'open_columns',
-           'explained', 'rows_in', 'read_values', 'several_lines', 'read_columns', 'spellings', 'merge_labels',
-           'set_aside', 'reasons_to_leave', 'repeated', 'conflicting', 'explained_conflicts', 'conflict_examples',
-           'as_objects', 'build_rows', 'joined_finding', 'Tally', 'count_intents', 'examine', 'asides', 'findings_of',
-           'build_utterances', 'refuse_hopeless', 'sample_file', 'missing_columns', 'so_many', 'at_lines', 'all_rows',
-           'broken_rows', 'broken_lines', 'broken_values', 'all_problems', 'read_utterances', 'rows_sha256',
-           'stored_columns', 'snapshot', 'write_csv', 'export_csv']
+           'text_table', 'side_named', 'visible', 'folder_kind', 'intent_records', 'folder_records', 'folder_table',
+           'read_table', 'Columns', 'column_at', 'option_of', 'find_columns', 'name_words', 'usual_column', 'is_prose',
+           'is_category', 'told_by', 'evenly', 'guess_text', 'guess_intent', 'fit_columns', 'read_side', 'Utterances',
+           'cleaned', 'clean_field', 'masked_finding', 'is_header', 'open_columns', 'explained', 'rows_in',
+           'read_values', 'several_lines', 'read_columns', 'spellings', 'merge_labels', 'set_aside', 'reasons_to_leave',
+           'repeated', 'conflicting', 'explained_conflicts', 'conflict_examples', 'as_objects', 'build_rows',
+           'joined_finding', 'Tally', 'count_intents', 'examine', 'asides', 'findings_of', 'build_utterances',
+           'refuse_hopeless', 'sample_file', 'missing_columns', 'so_many', 'at_lines', 'all_rows', 'broken_rows',
+           'broken_lines', 'broken_values', 'all_problems', 'read_utterances', 'rows_sha256', 'stored_columns',
+           'snapshot', 'write_csv', 'export_csv']
 
 # %% ../../nbs/data/00_table.ipynb #8fd931b0
 import csv
@@ -671,7 +671,7 @@ def intent_records(folder: Path) -> Iterator[tuple[int, dict]]:
             yield from ((number, {"text": line, "intent": path.stem}) for number, line in enumerate(lines, 1) if line.strip())
 
 # %% ../../nbs/data/00_table.ipynb #bd4545b7
-def dataset_records(folder: Path) -> Iterator[tuple[int, dict]]:
+def _dataset_records(folder: Path) -> Iterator[tuple[int, dict]]:
     """Yield (number, record) of a dataset of Hugging Face; a number that stands for a class becomes its name."""
     try:
         from arro3.io import read_ipc_stream
@@ -698,13 +698,13 @@ def folder_records(folder: Path) -> Iterator[tuple[int, dict]]:
              if (folder / "dataset_dict.json").is_file() else visible(folder) if kind == "sides" else [])
     for part in parts:
         if part.is_dir():
-            records = dataset_records(inside(folder, part.name)) if kind == "dataset" else intent_records(part)
+            records = _dataset_records(inside(folder, part.name)) if kind == "dataset" else intent_records(part)
         else:
             table = read_table(part)
             records = ((line, dict(zip(table.header, cells, strict=False))) for line, cells in table.rows())
         yield from ((line, {**record, "split": part.stem}) for line, record in records)
     if not parts:
-        yield from dataset_records(folder) if kind == "dataset" else intent_records(folder)
+        yield from _dataset_records(folder) if kind == "dataset" else intent_records(folder)
 
 # %% ../../nbs/data/00_table.ipynb #c2565159
 def folder_table(folder: Path) -> Table:

@@ -144,8 +144,8 @@ def data_warnings(folder: Path) -> list[str]:
 ASIDE = "rows set aside: "
 # the beginnings of findings that a terminal shows
 TOLD = ("columns found", "columns not used", "a published split", "file read as", "folder read as",
-        "spellings of a label joined", "personal data masked", "no group column", "context columns not in", "intents without a test row",
-        "rows that keep the side")
+        "spellings of a label joined", "personal data masked", "no group column", "context columns not in",
+        "intents without a test row", "rows that keep the side")
 
 
 def data_lines(folder: Path) -> list[str]:
