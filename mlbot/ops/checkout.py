@@ -48,21 +48,6 @@ def notebooks_in(root: Path) -> list[Path]:
     """All notebooks of a checkout."""
     return sorted(path for path in (root / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 
-# %% ../../nbs/ops/00_checkout.ipynb #0a95c27c
-def _outputs_now(root: Path, path: Path) -> dict[str, list]:
-    """Run a library notebook, and return the outputs of its cells by id. The file stays as it is.
-
-    Raises InputError when a cell fails.
-    """
-    import nbformat
-    before = path.read_bytes()
-    try:
-        tool(root, "nbdev-test", str(path.relative_to(root)), "--n-workers", "0", "--save")
-        cells = nbformat.read(path, as_version=4).cells
-        return {cell.id: plain_outputs(cell.outputs) for cell in cells if cell.cell_type == "code"}
-    finally:
-        write_atomic(path, lambda file: file.write(before), binary=True)
-
 # %% ../../nbs/ops/00_checkout.ipynb #02777be8
 def keep_outputs(notebook, now: dict[str, list] | None = None) -> str:
     """Keep the outputs of cells that ask for it, renewed from `now` where there is a run, and drop all others.
@@ -80,6 +65,21 @@ def keep_outputs(notebook, now: dict[str, list] | None = None) -> str:
     return next(iter(doubts), "")
 
 # %% ../../nbs/ops/00_checkout.ipynb #36ca8ad6
+def _outputs_now(root: Path, path: Path) -> dict[str, list]:
+    """Run a library notebook, and return the outputs of its cells by id. The file stays as it is.
+
+    Raises InputError when a cell fails.
+    """
+    import nbformat
+    before = path.read_bytes()
+    try:
+        tool(root, "nbdev-test", str(path.relative_to(root)), "--n-workers", "0", "--save")
+        cells = nbformat.read(path, as_version=4).cells
+        return {cell.id: plain_outputs(cell.outputs) for cell in cells if cell.cell_type == "code"}
+    finally:
+        write_atomic(path, lambda file: file.write(before), binary=True)
+
+
 def export(root: Path, outputs: bool = False) -> None:
     """Clean the notebooks, drop outputs that are not to be stored, export the modules, write README.md (`nbs/index.ipynb`).
 
