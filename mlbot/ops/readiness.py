@@ -27,7 +27,7 @@ from ..errors import InputError, nearest
 from ..model.explain import explain
 from ..gates.gate import FAIL, PASS, TOO_CLOSE, Verdict
 from ..model.rollout import check_golden, previous, read_canary, read_pointer
-from ..model.predict import Predictor
+from ..model.predict import Predictor, predictor_of
 from ..model.registry import history
 from ..run.folder import STAMP, facts_of_run, load_json, load_judged, load_table, load_verdicts, open_run
 from ..settings import Settings
@@ -278,7 +278,7 @@ def validated(project: Project) -> Evidence:
 def read_model(models: Path, name: str) -> Predictor | None:
     """A stored model by name; None when there is none, or it is damaged."""
     try:
-        return Predictor(read_artefact(models / name)) if is_name(name) else None
+        return predictor_of(read_artefact(models / name)) if is_name(name) else None
     except InputError:
         return None
 
