@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['ESTIMATORS', 'LOADERS', 'TRUSTED', 'SCHEMA_FILE', 'PROTOCOL', 'nodes_in', 'why_untrusted', 'read_schema',
            'refuse_untrusted', 'numbered', 'canonical', 'objects_in', 'follows', 'why_unsound', 'refuse_unsound',
-           'to_bytes', 'versions', 'refuse_version', 'from_bytes', 'takes_texts', 'table_of', 'OwnEstimator',
-           'refuse_estimator', 'has_seed', 'copy_of', 'steps_of', 'kind_of', 'words_held']
+           'steps_of', 'kind_of', 'refuse_silent', 'to_bytes', 'versions', 'refuse_version', 'from_bytes',
+           'takes_texts', 'table_of', 'OwnEstimator', 'has_seed', 'copy_of', 'words_held']
 
 # %% ../../nbs/model/03_estimator.ipynb #74d4b778
 import io
@@ -156,7 +156,7 @@ def refuse_untrusted(schema: dict, place: str, action: str = "do not load it: as
         raise InputError(f"the estimator holds the type {found}", "types of numpy, scipy and scikit-learn that mlbot trusts, "
                          "and no function", action, place)
 
-# %% ../../nbs/model/03_estimator.ipynb #ea46b68d
+# %% ../../nbs/model/03_estimator.ipynb #82ea0610
 _VALUES = ("JsonNode", "TupleNode", "TypeNode")  # equal ones are the same: whether Python shares them is chance
 
 
@@ -165,6 +165,8 @@ def numbered(schema: dict) -> dict[str, str]:
     for node in nodes_in(schema):
         if node["__loader__"] == "SetNode":
             node["content"].sort(key=lambda item: json.dumps(item.get("content")))
+        elif node["__loader__"] == "DictNode" and "_stop_words_id" in node["content"]:
+            node["content"]["_stop_words_id"]["content"] = "0"
     ids: dict[int, int] = {}
     files: dict[str, str] = {}
     for node in nodes_in(schema):
@@ -267,6 +269,27 @@ def refuse_unsound(estimator, place: str) -> None:
     if found:
         raise InputError(f"the estimator holds {found}", "an estimator as its training left it", _AGAIN, place)
 
+# %% ../../nbs/model/03_estimator.ipynb #351a98a5
+def steps_of(estimator) -> list[tuple[str, object]]:
+    """The steps of a pipeline, or the estimator itself."""
+    return list(estimator.steps) if hasattr(estimator, "steps") else [("classifier", estimator)]
+
+
+def kind_of(estimator) -> str:
+    """An estimator in a few words: the kinds of its steps, with what is wrapped."""
+    def named(part) -> str:
+        inner = getattr(part, "estimator", None)
+        return f"{type(part).__name__}({type(inner).__name__})" if hasattr(inner, "fit") else type(part).__name__
+    return " > ".join(named(part) for _, part in steps_of(estimator))
+
+# %% ../../nbs/model/03_estimator.ipynb #aece238c
+def refuse_silent(estimator) -> None:
+    """Raise InputError for a fitted object that gives no probabilities."""
+    last = type(steps_of(estimator)[-1][1]).__name__
+    if not hasattr(estimator, "predict_proba") or not hasattr(estimator, "classes_"):
+        raise InputError(f"{last} gives no probabilities", "a classifier with predict_proba and classes_",
+                         f"wrap it: CalibratedClassifierCV({last}(...))", "2_train")
+
 # %% ../../nbs/model/03_estimator.ipynb #296c8fa7
 @contextmanager
 def _quietly(found: str, expected: str, action: str, place: str) -> Iterator[None]:
@@ -322,7 +345,7 @@ def refuse_version(then: str, place: str) -> None:
         raise InputError(f"scikit-learn {sklearn.__version__}", f"{then}, which trained this model",
                          f"pip install 'scikit-learn=={then}', or train again: mlbot run", place)
 
-# %% ../../nbs/model/03_estimator.ipynb #be94edf6
+# %% ../../nbs/model/03_estimator.ipynb #13771bee
 def from_bytes(data: bytes, trained_by: dict, place: str):
     """The estimator in these bytes. Raises InputError for one that is damaged, not trusted or of another scikit-learn."""
     refuse_untrusted(read_schema(data, place), place)
@@ -335,6 +358,7 @@ def from_bytes(data: bytes, trained_by: dict, place: str):
                              "do not load it: ask who made this file", place)
         estimator = io_of.loads(data, trusted=asked)
         refuse_unsound(estimator, place)
+    refuse_silent(estimator)
     for part in objects_in(estimator):
         if getattr(part, "n_jobs", None) not in (None, 1):
             part.n_jobs = 1  # threads cost more than they save on one text
@@ -359,7 +383,7 @@ def table_of(rows, context: Sequence[str]):
     told = {name: [context_value(value) for value in rows[name]] if name in rows else [""] * len(texts) for name in context}
     return pd.DataFrame({"text": texts, **told}, dtype=object)
 
-# %% ../../nbs/model/03_estimator.ipynb #c43d018c
+# %% ../../nbs/model/03_estimator.ipynb #60a993e7
 class OwnEstimator:
     """An estimator of your own with the columns it is given. Fit it and ask it with tables of `text` and context columns.
 
@@ -383,10 +407,12 @@ class OwnEstimator:
         return list(rows["text"]) if self.texts else table_of(rows, self.context)
 
     def fit(self, rows) -> "OwnEstimator":
-        """Fit on a table with `text`, `intent` and context columns. Raises InputError when the estimator does not fit."""
+        """Fit on a table with `text`, `intent` and context columns. Raises InputError when it cannot be fitted or asked."""
         name = type(self.estimator).__name__
         with _quietly(f"{name} cannot be fitted", "an estimator that fits these rows", "change it in 2_train", "2_train"):
             self.estimator.fit(self.given(rows), rows["intent"].to_numpy(dtype=str))
+            refuse_silent(self.estimator)
+            self.predict_proba(rows.head(1))
         return self
 
     def predict_proba(self, rows) -> np.ndarray:
@@ -403,17 +429,6 @@ class OwnEstimator:
     def predict(self, rows) -> np.ndarray:
         """The most probable intent of each row."""
         return np.asarray(self.classes_)[self.predict_proba(rows).argmax(axis=1)]
-
-# %% ../../nbs/model/03_estimator.ipynb #7128d61a
-def refuse_estimator(estimator) -> None:
-    """Raise InputError for an object that cannot be fitted or gives no probabilities."""
-    name = type(estimator).__name__
-    if not hasattr(estimator, "fit"):
-        raise InputError(f"{name} has no method fit", "a classifier of scikit-learn, or a pipeline that ends with one",
-                         "change it in 2_train", "2_train")
-    if not hasattr(estimator, "predict_proba"):
-        raise InputError(f"{name} gives no probabilities", "a classifier with predict_proba",
-                         f"wrap it: CalibratedClassifierCV({name}(...)), or its last step in a pipeline", "2_train")
 
 # %% ../../nbs/model/03_estimator.ipynb #9852bd23
 def _seeds_of(estimator) -> dict[str, int | None]:
@@ -433,19 +448,6 @@ def copy_of(estimator, seed: int, every: bool = False):
     copy = clone(estimator, safe=False)
     wanted = {name: seed for name, value in _seeds_of(copy).items() if every or value is None}
     return copy.set_params(**wanted) if wanted else copy
-
-# %% ../../nbs/model/03_estimator.ipynb #351a98a5
-def steps_of(estimator) -> list[tuple[str, object]]:
-    """The steps of a pipeline, or the estimator itself."""
-    return list(estimator.steps) if hasattr(estimator, "steps") else [("classifier", estimator)]
-
-
-def kind_of(estimator) -> str:
-    """An estimator in a few words: the kinds of its steps, with what is wrapped."""
-    def named(part) -> str:
-        inner = getattr(part, "estimator", None)
-        return f"{type(part).__name__}({type(inner).__name__})" if hasattr(inner, "fit") else type(part).__name__
-    return " > ".join(named(part) for _, part in steps_of(estimator))
 
 # %% ../../nbs/model/03_estimator.ipynb #7d7462d9
 def words_held(data: bytes) -> Iterator[str]:

@@ -46,7 +46,7 @@ from sklearn.svm import LinearSVC
 from .. import settings as _settings
 from .artefact import STATIC, Artefact, build_artefact, build_own
 from .encoder import Encoder, SharedVectors, load_encoder, share_vectors
-from .estimator import (OwnEstimator, copy_of, has_seed, kind_of, refuse_estimator, steps_of, takes_texts,
+from .estimator import (OwnEstimator, copy_of, has_seed, kind_of, steps_of, takes_texts,
                                    to_bytes, versions)
 from ..errors import InputError
 from ..data.ledger import digests_of, refuse_test_texts
@@ -602,12 +602,9 @@ def refuse_few(counts: dict[str, int]) -> None:
 def fit_own(estimator, frame, context: list[str], seed: int, every: bool = False) -> OwnEstimator:
     """Fit a copy of a classifier of your own. `seed` takes the place of each seed that is None, or with `every` of all.
 
-    Raises InputError for one without `predict_proba`, and for one that does not fit these rows.
+    Raises InputError for one that these rows cannot fit, and for one without probabilities.
     """
-    refuse_estimator(estimator)
-    own = OwnEstimator(copy_of(estimator, seed, every), [name for name in context if name in frame]).fit(frame)
-    own.predict_proba(frame.head(1))
-    return own
+    return OwnEstimator(copy_of(estimator, seed, every), [name for name in context if name in frame]).fit(frame)
 
 # %% ../../nbs/model/04_train.ipynb #18b1cc92
 def train(frame, context: list[str], settings: _settings.Model, test=(), encoder: Encoder | None = None, outside=None,
