@@ -269,7 +269,7 @@ def refuse_unsound(estimator, place: str) -> None:
     if found:
         raise InputError(f"the estimator holds {found}", "an estimator as its training left it", _AGAIN, place)
 
-# %% ../../nbs/model/03_estimator.ipynb #351a98a5
+# %% ../../nbs/model/03_estimator.ipynb #d8eb0b0a
 def steps_of(estimator) -> list[tuple[str, object]]:
     """The steps of a pipeline, or the estimator itself."""
     return list(estimator.steps) if hasattr(estimator, "steps") else [("classifier", estimator)]
@@ -280,7 +280,7 @@ def kind_of(estimator) -> str:
     def named(part) -> str:
         inner = getattr(part, "estimator", None)
         return f"{type(part).__name__}({type(inner).__name__})" if hasattr(inner, "fit") else type(part).__name__
-    return " > ".join(named(part) for _, part in steps_of(estimator))
+    return " + ".join(named(part) for _, part in steps_of(estimator))
 
 # %% ../../nbs/model/03_estimator.ipynb #aece238c
 def refuse_silent(estimator) -> None:
