@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['ESTIMATORS', 'LOADERS', 'TRUSTED', 'SCHEMA_FILE', 'PROTOCOL', 'nodes_in', 'why_untrusted', 'read_schema',
            'refuse_untrusted', 'numbered', 'canonical', 'objects_in', 'follows', 'why_unsound', 'refuse_unsound',
-           'steps_of', 'kind_of', 'refuse_silent', 'to_bytes', 'versions', 'refuse_version', 'from_bytes',
-           'takes_texts', 'table_of', 'OwnEstimator', 'has_seed', 'copy_of', 'words_held']
+           'steps_of', 'kind_of', 'refuse_silent', 'versions', 'refuse_version', 'from_bytes', 'to_bytes',
+           'takes_texts', 'table_of', 'refuse_odd', 'OwnEstimator', 'has_seed', 'copy_of', 'words_held']
 
 # %% ../../nbs/model/03_estimator.ipynb #74d4b778
 import io
@@ -75,10 +75,14 @@ _SKLEARN = {
 }
 ESTIMATORS = frozenset(f"sklearn.{module}.{name}" for module, names in _SKLEARN.items() for name in names.split())
 
-# %% ../../nbs/model/03_estimator.ipynb #deb8ce1b
+# %% ../../nbs/model/03_estimator.ipynb #ee5221af
 _NUMBERS = frozenset(f"numpy.{name}" for name in (
     "bool bool_ float16 float32 float64 int8 int16 int32 int64 intp uint8 uint16 uint32 uint64 longlong str_").split())
 _PLAIN = frozenset(f"builtins.{name}" for name in ("bool", "float", "int", "str"))
+_LOSSES = frozenset(f"{module}.Cy{name}Loss" for module in ("_loss", "sklearn._loss._loss")
+                    for name in ("HalfBinomial", "HalfMultinomial", "Exponential"))
+
+# %% ../../nbs/model/03_estimator.ipynb #f3ca95af
 LOADERS = {
     "JsonNode": frozenset({"builtins.str"}),
     "DictNode": frozenset({"builtins.dict", "collections.OrderedDict", "sklearn.utils._bunch.Bunch"}),
@@ -94,9 +98,7 @@ LOADERS = {
     "SparseMatrixNode": frozenset({"scipy.sparse._csr.csr_matrix", "scipy.sparse._csr.csr_array",
                                    "scipy.sparse._csc.csc_matrix", "scipy.sparse._csc.csc_array"}),
     "TreeNode": frozenset({"sklearn.tree._tree.Tree"}),
-    "LossNode": frozenset({"_loss.CyHalfBinomialLoss", "_loss.CyHalfMultinomialLoss", "_loss.CyExponentialLoss",
-                           *(f"sklearn._loss._loss.Cy{name}" for name in (
-                               "HalfBinomialLoss", "HalfMultinomialLoss", "ExponentialLoss"))}),
+    "LossNode": _LOSSES,
     "ObjectNode": ESTIMATORS,
 }
 TRUSTED = frozenset().union(*LOADERS.values())
@@ -312,21 +314,6 @@ def _skops():
                          "pip install 'mlbot-ci[train]'") from None
     return skops.io
 
-# %% ../../nbs/model/03_estimator.ipynb #e29983e2
-_INSTEAD = ("take parts of scikit-learn that are in mlbot.model.estimator.ESTIMATORS, without functions of your own; for "
-            "neighbours set algorithm=\"brute\"")
-
-
-def to_bytes(estimator) -> bytes:
-    """A fitted estimator as bytes, the same for equal ones. Raises InputError for one that could not be loaded again."""
-    io_of, name = _skops(), type(estimator).__name__
-    with _quietly(f"{name} cannot be stored without pickle", "an estimator that skops can store", _INSTEAD, "2_train"):
-        data = canonical(io_of.dumps(estimator))
-    refuse_untrusted(read_schema(data, "2_train"), "2_train", _INSTEAD)
-    with _quietly(f"{name} cannot be loaded again", "an estimator that skops can load", _INSTEAD, "2_train"):
-        from_bytes(data, versions(), "2_train")
-    return data
-
 # %% ../../nbs/model/03_estimator.ipynb #07487d63
 def versions() -> dict[str, str]:
     """The versions that a stored estimator depends on."""
@@ -364,6 +351,21 @@ def from_bytes(data: bytes, trained_by: dict, place: str):
             part.n_jobs = 1  # threads cost more than they save on one text
     return estimator
 
+# %% ../../nbs/model/03_estimator.ipynb #e29983e2
+_INSTEAD = ("take parts of scikit-learn that are in mlbot.model.estimator.ESTIMATORS, without functions of your own; for "
+            "neighbours set algorithm=\"brute\"")
+
+
+def to_bytes(estimator) -> bytes:
+    """A fitted estimator as bytes, the same for equal ones. Raises InputError for one that could not be loaded again."""
+    io_of, name = _skops(), type(estimator).__name__
+    with _quietly(f"{name} cannot be stored without pickle", "an estimator that skops can store", _INSTEAD, "2_train"):
+        data = canonical(io_of.dumps(estimator))
+    refuse_untrusted(read_schema(data, "2_train"), "2_train", _INSTEAD)
+    with _quietly(f"{name} cannot be loaded again", "an estimator that skops can load", _INSTEAD, "2_train"):
+        from_bytes(data, versions(), "2_train")
+    return data
+
 # %% ../../nbs/model/03_estimator.ipynb #00043a5b
 def takes_texts(estimator) -> bool:
     """Whether an estimator is given a list of texts, not a table: its first step is a vectorizer of texts."""
@@ -383,7 +385,14 @@ def table_of(rows, context: Sequence[str]):
     told = {name: [context_value(value) for value in rows[name]] if name in rows else [""] * len(texts) for name in context}
     return pd.DataFrame({"text": texts, **told}, dtype=object)
 
-# %% ../../nbs/model/03_estimator.ipynb #60a993e7
+# %% ../../nbs/model/03_estimator.ipynb #4d974a5c
+def refuse_odd(found: np.ndarray, shape: tuple[int, int]) -> None:
+    """Raise InputError for an array that does not hold probabilities, rows x intents."""
+    if found.shape != shape or not (found >= 0).all() or not (abs(found.sum(axis=1) - 1) < 1e-3).all():
+        raise InputError("predict_proba gives no probabilities", f"{shape[0]} rows x {shape[1]} intents from 0 to 1 that "
+                         "add up to 1", "change the classifier in 2_train")
+
+# %% ../../nbs/model/03_estimator.ipynb #f12cf398
 class OwnEstimator:
     """An estimator of your own with the columns it is given. Fit it and ask it with tables of `text` and context columns.
 
@@ -420,10 +429,7 @@ class OwnEstimator:
         if not len(rows["text"]):
             return np.empty((0, len(self.classes_)))
         found = np.asarray(self.estimator.predict_proba(self.given(rows)))
-        shape = (len(rows["text"]), len(self.classes_))
-        if found.shape != shape or not (found >= 0).all() or not np.allclose(found.sum(axis=1), 1, atol=1e-3):
-            raise InputError(f"predict_proba of {type(self.estimator).__name__} gives no probabilities",
-                             f"{shape[0]} rows x {shape[1]} intents, from 0 to 1, that add up to 1", "change it in 2_train")
+        refuse_odd(found, (len(rows["text"]), len(self.classes_)))
         return found
 
     def predict(self, rows) -> np.ndarray:

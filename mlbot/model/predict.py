@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['WordSums', 'Answer', 'word_vectors', 'vectors_in', 'LinearModel', 'dense_scores', 'sums_of', 'squares_of_repeats',
            'interaction_scores', 'term_scores', 'scores_and_scope', 'scores', 'weakness', 'context_notes', 'answer',
-           'Predictor', 'OwnPredictor', 'predictor_of', 'load']
+           'Predictor', 'own_estimator', 'refuse_unknown', 'OwnPredictor', 'predictor_of', 'load']
 
 # %% ../../nbs/model/05_predict.ipynb #c785fcd4
 import math
@@ -261,27 +261,38 @@ class Predictor(LinearModel):
         probabilities, scope = self.ask(rows)
         return np.where(scope < self.scope_threshold, 0.0, probabilities.max(axis=1, initial=0))
 
-# %% ../../nbs/model/05_predict.ipynb #35fe3654
+# %% ../../nbs/model/05_predict.ipynb #b5d6db76
+def own_estimator(artefact: Artefact):
+    """The loaded classifier of an artefact (`OwnEstimator`). Raises InputError for one that we do not trust."""
+    from mlbot.model.estimator import OwnEstimator, from_bytes
+    place, manifest = f"model {artefact.name}", artefact.manifest
+    loaded = from_bytes(artefact.files[ESTIMATOR], manifest.get("versions", {}), place)
+    if np.asarray(loaded.classes_).tolist() != manifest["intents"]:
+        raise InputError("the classifier has other classes than its manifest", "the intents of the manifest",
+                         "release again: mlbot run", place)
+    return OwnEstimator(loaded, manifest["context"], manifest["texts"])
+
+# %% ../../nbs/model/05_predict.ipynb #d044c0ba
+def refuse_unknown(context: dict[str, str], known: list[str]) -> None:
+    """Raise InputError for a context column that is not `known`."""
+    for name in context:
+        if name not in known:
+            raise InputError(f"the model knows no context {name!r}", nearest(name, known) if known else "no context at all",
+                             "leave it out")
+
+# %% ../../nbs/model/05_predict.ipynb #875f4ca9
 class OwnPredictor(Predictor):
-    """A loaded classifier of your own (`mlbot.model.estimator`). Raises InputError when its file is not one that we trust."""
+    """A loaded classifier of your own. Ask it as you ask any model."""
 
     def __init__(self, artefact: Artefact):
-        from mlbot.model.estimator import OwnEstimator, from_bytes
         self.tell(artefact)
         self.context: list[str] = self.manifest["context"]
-        loaded = from_bytes(artefact.files[ESTIMATOR], self.manifest.get("versions", {}), f"model {self.name}")
-        self._own = OwnEstimator(loaded, self.context, self.manifest["texts"])
-        if np.asarray(self._own.classes_).tolist() != self.intents:
-            raise InputError("the classifier has other classes than its manifest", "the intents of the manifest",
-                             "release again: mlbot run", f"model {self.name}")
+        self._own = own_estimator(artefact)
 
     def predict(self, text: str, **context: str) -> Answer:
         """The answer for one text. Raises InputError for no text and for a context column that the model does not know."""
-        for name in context:
-            if name not in self.context:
-                raise InputError(f"the model knows no context {name!r}",
-                                 nearest(name, self.context) if self.context else "no context at all", "leave it out")
-        found = self.probabilities([text], [context])[0]
+        refuse_unknown(context, self.context)
+        found = self.ask({"text": [text], **{name: [value] for name, value in context.items()}})[0][0]
         best = (-found).argsort(kind="stable")[:5]
         ranking = tuple(zip([self.intents[at] for at in best.tolist()], found[best].tolist(), strict=True))
         return Answer(*ranking[0], ranking, self.name, weakness(self, ranking[0][1], None))
@@ -290,11 +301,9 @@ class OwnPredictor(Predictor):
         """Probabilities of each text (rows) for each intent (columns, as in `intents`). `contexts`: a dict for each text."""
         if isinstance(texts, str):
             raise InputError("one text", "a list of texts", "call predict, or put the text into a list")
-        contexts = list(contexts) if contexts is not None else [{}] * len(texts)
-        cleaned = [checked(text, self.longest) for text in texts]
-        assert len(contexts) == len(cleaned), "a context for each text"
-        told = {name: [context.get(name, "") for context in contexts] for name in self.context}
-        return self._own.predict_proba({"text": cleaned, **told})
+        pairs = list(zip(texts, contexts if contexts is not None else [{}] * len(texts), strict=True))
+        told = {name: [context.get(name, "") for _, context in pairs] for name in self.context}
+        return self.ask({"text": [text for text, _ in pairs], **told})[0]
 
     def ask(self, rows) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities of all intents, and 1 for being in scope, for each row of a table with `text` and context columns."""

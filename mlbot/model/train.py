@@ -777,7 +777,7 @@ def training_facts(pipeline: Pipeline, settings: _settings.Model) -> dict:
         found |= {"scope_threshold": pipeline.scope.threshold, "scope_rows": pipeline.scope.rows}
     return found
 
-# %% ../../nbs/model/04_train.ipynb #b342c69e
+# %% ../../nbs/model/04_train.ipynb #a53940bf
 def own_intents(classes) -> list[str]:
     """The intents that a fitted classifier knows. Raises InputError for classes that are no names of intents."""
     found = np.asarray(classes).tolist()
@@ -786,7 +786,7 @@ def own_intents(classes) -> list[str]:
                          "fit it on the names, not on their numbers", "2_train")
     return found
 
-
+# %% ../../nbs/model/04_train.ipynb #b342c69e
 def _own_artefact(fitted, settings: _settings.Model, facts: dict) -> Artefact:
     """The artefact of a classifier of your own."""
     own = fitted
