@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError, nearest
-from .predict import Predictor, answer, dense_scores, scores
+from .predict import OwnPredictor, Predictor, answer, dense_scores, scores
 from .terms import rows_of, weigh
 from ..text.clean import checked, context_pairs, context_value, words
 
@@ -114,8 +114,11 @@ def explain(model: Predictor, text: str, context: dict[str, str] | None = None, 
             other: str = "") -> Explanation:
     """Why the model says `intent` (default: its answer) and not `other` (default: the best of the rest).
 
-    Raises InputError for no text, an unknown context column or an unknown intent.
+    Raises InputError for no text, an unknown context column or an unknown intent, and for a classifier of your own.
     """
+    if isinstance(model, OwnPredictor):
+        raise InputError(f"model {model.name} is a classifier of your own, which does not say why it answers",
+                         "a model of mlbot, whose weights say what pushed an answer", "ask without --explain")
     context = context or {}
     answer(model, text, context)  # refuses what cannot be answered
     cleaned = checked(text, model.longest)

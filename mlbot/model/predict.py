@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['WordSums', 'Answer', 'word_vectors', 'vectors_in', 'LinearModel', 'dense_scores', 'sums_of', 'squares_of_repeats',
            'interaction_scores', 'term_scores', 'scores_and_scope', 'scores', 'weakness', 'context_notes', 'answer',
-           'Predictor', 'load']
+           'Predictor', 'own_estimator', 'refuse_unknown', 'OwnPredictor', 'predictor_of', 'load']
 
 # %% ../../nbs/model/05_predict.ipynb #c785fcd4
 import math
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .artefact import STATIC, Artefact, find_model, read_artefact
+from .artefact import ESTIMATOR, STATIC, Artefact, find_model, read_artefact
 from ..errors import InputError, nearest
 from ..settings import load_settings
 from .terms import WORDS_KEPT, Terms, interaction_rows, gram_rows, keep, known_rows, rows_in
@@ -78,15 +78,8 @@ class LinearModel(Terms):
     """The terms, weights and vectors of a loaded model, and the cache of what each word adds to the scores."""
 
     def __init__(self, artefact: Artefact):
-        self.manifest = artefact.manifest
-        self.name = artefact.name
-        self.intents: list[str] = artefact.manifest["intents"]
-        self.longest: int = artefact.manifest.get("max_characters", 5000)
-        how = artefact.manifest["model"]
-        super().__init__(artefact.vocabulary, how, artefact.manifest["context"], artefact.weights["idf"])
-        self.threshold: float = how.get("threshold", 0.0)  # an answer with less confidence is not to be acted on
-        self.scope_threshold: float = artefact.manifest.get("scope_threshold", 0.0)  # below it, out of scope
-        self.scope_rows: int = artefact.manifest.get("scope_rows", 0)  # texts out of scope that trained it
+        self.tell(artefact)
+        super().__init__(artefact.vocabulary, self.manifest["model"], self.manifest["context"], artefact.weights["idf"])
         self._vector = vectors_in(artefact)
         self._ones = np.ones(len(self.intents), np.float32)
         self._sums: dict[str, WordSums] = {}
@@ -101,6 +94,16 @@ class LinearModel(Terms):
             self._bias = np.append(self._bias, np.float32(bias))
             if "dense" in artefact.weights:
                 self._dense = np.column_stack([self._dense, artefact.weights["scope_dense"]])
+
+    def tell(self, artefact: Artefact) -> None:
+        """Take over the facts of the manifest that callers ask for."""
+        self.manifest = artefact.manifest
+        self.name = artefact.name
+        self.intents: list[str] = artefact.manifest["intents"]
+        self.longest: int = artefact.manifest.get("max_characters", 5000)
+        self.threshold: float = self.manifest["model"].get("threshold", 0.0)  # with less confidence, do not act on it
+        self.scope_threshold: float = artefact.manifest.get("scope_threshold", 0.0)  # below it, out of scope
+        self.scope_rows: int = artefact.manifest.get("scope_rows", 0)  # texts out of scope that trained it
 
 # %% ../../nbs/model/05_predict.ipynb #ee0c0dd8
 def dense_scores(model: LinearModel, text: str) -> np.ndarray:
@@ -258,10 +261,65 @@ class Predictor(LinearModel):
         probabilities, scope = self.ask(rows)
         return np.where(scope < self.scope_threshold, 0.0, probabilities.max(axis=1, initial=0))
 
+# %% ../../nbs/model/05_predict.ipynb #b5d6db76
+def own_estimator(artefact: Artefact):
+    """The loaded classifier of an artefact (`OwnEstimator`). Raises InputError for one that we do not trust."""
+    from mlbot.model.estimator import OwnEstimator, from_bytes
+    place, manifest = f"model {artefact.name}", artefact.manifest
+    loaded = from_bytes(artefact.files[ESTIMATOR], manifest.get("versions", {}), place)
+    if np.asarray(loaded.classes_).tolist() != manifest["intents"]:
+        raise InputError("the classifier has other classes than its manifest", "the intents of the manifest",
+                         "release again: mlbot run", place)
+    return OwnEstimator(loaded, manifest["context"], manifest["texts"])
+
+# %% ../../nbs/model/05_predict.ipynb #d044c0ba
+def refuse_unknown(context: dict[str, str], known: list[str]) -> None:
+    """Raise InputError for a context column that is not `known`."""
+    for name in context:
+        if name not in known:
+            raise InputError(f"the model knows no context {name!r}", nearest(name, known) if known else "no context at all",
+                             "leave it out")
+
+# %% ../../nbs/model/05_predict.ipynb #875f4ca9
+class OwnPredictor(Predictor):
+    """A loaded classifier of your own. Ask it as you ask any model."""
+
+    def __init__(self, artefact: Artefact):
+        self.tell(artefact)
+        self.context: list[str] = self.manifest["context"]
+        self._own = own_estimator(artefact)
+
+    def predict(self, text: str, **context: str) -> Answer:
+        """The answer for one text. Raises InputError for no text and for a context column that the model does not know."""
+        refuse_unknown(context, self.context)
+        found = self.ask({"text": [text], **{name: [value] for name, value in context.items()}})[0][0]
+        best = (-found).argsort(kind="stable")[:5]
+        ranking = tuple(zip([self.intents[at] for at in best.tolist()], found[best].tolist(), strict=True))
+        return Answer(*ranking[0], ranking, self.name, weakness(self, ranking[0][1], None))
+
+    def probabilities(self, texts, contexts=None) -> np.ndarray:
+        """Probabilities of each text (rows) for each intent (columns, as in `intents`). `contexts`: a dict for each text."""
+        if isinstance(texts, str):
+            raise InputError("one text", "a list of texts", "call predict, or put the text into a list")
+        pairs = list(zip(texts, contexts if contexts is not None else [{}] * len(texts), strict=True))
+        told = {name: [context.get(name, "") for _, context in pairs] for name in self.context}
+        return self.ask({"text": [text for text, _ in pairs], **told})[0]
+
+    def ask(self, rows) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities of all intents, and 1 for being in scope, for each row of a table with `text` and context columns."""
+        known = {name: list(rows[name]) for name in self.context if name in rows}
+        found = self._own.predict_proba({"text": [checked(text, self.longest) for text in rows["text"]], **known})
+        return found, np.ones(len(found))
+
+# %% ../../nbs/model/05_predict.ipynb #a63e30f4
+def predictor_of(artefact: Artefact) -> Predictor:
+    """What answers from an artefact, ours or a classifier of your own. Raises InputError for one that cannot be loaded."""
+    return OwnPredictor(artefact) if artefact.is_own else Predictor(artefact)
+
 # %% ../../nbs/model/05_predict.ipynb #da0bd4ed
 def load(path: str | Path | None = None) -> Predictor:
     """Load a model folder, or the champion of a folder of models (default: the project's).
 
     Raises InputError when there is none, or when it is damaged.
     """
-    return Predictor(read_artefact(find_model(Path(path) if path else load_settings().places.models)))
+    return predictor_of(read_artefact(find_model(Path(path) if path else load_settings().places.models)))

@@ -26,7 +26,7 @@ import numpy as np
 from .artefact import MANIFEST, POINTER, Artefact, is_name, read_artefact, write_artefact
 from ..errors import InputError
 from ..files import only_one, write_atomic
-from .predict import Predictor
+from .predict import Predictor, predictor_of
 from mlbot.model.registry import (
     add_history,
     history,
@@ -259,7 +259,7 @@ def load_checked(models: Path, name: str) -> Predictor:
     """A model by name, checked and warmed up. Raises InputError when it is missing, damaged or answers differently."""
     if not is_name(name):
         raise InputError(f"{name[:40]!r} is no name of a model", "12 hex digits", "see mlbot models", str(models))
-    model = Predictor(read_artefact(models / name))
+    model = predictor_of(read_artefact(models / name))
     check_golden(models, model)
     return model
 

@@ -7,12 +7,12 @@ __all__ = ['SMOOTHING', 'ENOUGH', 'MIN_OUTSIDE', 'SHARP', 'ROUGHLY', 'word_view'
            'unit_rows', 'EncodedView', 'bent_vectors', 'byte_codes', 'StaticView', 'Waves', 'encoder_of', 'build_views',
            'words_of_name', 'telling_names', 'name_rows', 'penalty_of', 'margin_weights', 'count_weights',
            'log_probabilities', 'nb_weight_of', 'inverse_temperature_of', 'held_out_rows', 'held_out_scores',
-           'IntentClassifier', 'build_pipeline', 'parameters_of', 'parts_of', 'usable_context', 'rebuilt',
+           'IntentClassifier', 'build_pipeline', 'parameters_of', 'is_ours', 'parts_of', 'usable_context', 'rebuilt',
            'with_context', 'assembled', 'fit_terms', 'view_terms', 'terms_and_factors', 'in_chunks', 'is_many',
            'fit_chunks', 'Scope', 'cheapest_threshold', 'join_scores', 'fit_scope', 'in_scope_probabilities',
-           'refuse_test_rows', 'refuse_few', 'train', 'fit_plain', 'learning_curve', 'quick_shares', 'out_of_fold',
-           'linear_part', 'view_weights', 'dense_part', 'components_of', 'split_scope', 'training_facts', 'to_artefact',
-           'train_chunks', 'lent_encoder', 'answers_of_seed', 'answers_of_seeds']
+           'refuse_test_rows', 'refuse_few', 'fit_own', 'train', 'fit_plain', 'learning_curve', 'quick_shares',
+           'out_of_fold', 'linear_part', 'view_weights', 'dense_part', 'components_of', 'split_scope', 'training_facts',
+           'own_intents', 'to_artefact', 'train_chunks', 'lent_encoder', 'answers_of_seed', 'answers_of_seeds']
 
 # %% ../../nbs/model/04_train.ipynb #a0f6ad56
 import hashlib
@@ -44,8 +44,10 @@ from sklearn.preprocessing import FunctionTransformer, normalize
 from sklearn.svm import LinearSVC
 
 from .. import settings as _settings
-from .artefact import STATIC, Artefact, build_artefact
+from .artefact import STATIC, Artefact, build_artefact, build_own
 from .encoder import Encoder, SharedVectors, load_encoder, share_vectors
+from .estimator import (OwnEstimator, copy_of, has_seed, kind_of, steps_of, takes_texts,
+                                   to_bytes, versions)
 from ..errors import InputError
 from ..data.ledger import digests_of, refuse_test_texts
 from .sgd import CHUNK, Census, Chunks, Fitted, fit_many
@@ -391,9 +393,25 @@ def parameters_of(part: BaseEstimator, every: bool = False) -> str:
     return ", ".join(f"{name}={_said(value)}" for name, value in part.get_params(deep=False).items()
                      if every or value is not usual[name] and value != usual[name])
 
+# %% ../../nbs/model/04_train.ipynb #d674e5d1
+def is_ours(pipeline) -> bool:
+    """Whether a model is our pipeline of views and a linear classifier, which ships as arrays."""
+    steps = dict(pipeline.steps) if isinstance(pipeline, Pipeline) else {}
+    return list(steps) == ["views", "intent"] and hasattr(steps["intent"], "set_linear")
+
+
+def _own_parts(estimator) -> list[dict[str, str]]:
+    """The steps of a classifier of your own."""
+    reads = ["text" if takes_texts(estimator) else "text and context", *[""] * len(steps_of(estimator))]
+    return [{"part": name, "reads": said, "weight": "", "kind": type(part).__name__,
+             "parameters": parameters_of(part) if isinstance(part, BaseEstimator) else ""}
+            for (name, part), said in zip(steps_of(estimator), reads, strict=False)]
+
 # %% ../../nbs/model/04_train.ipynb #18262e13
 def parts_of(pipeline: Pipeline) -> list[dict[str, str]]:
     """The views and the classifier of a pipeline: `part`, `reads` (columns), `weight`, `kind`, `parameters`."""
+    if not is_ours(pipeline):
+        return _own_parts(pipeline)
     views, classifier = pipeline.named_steps.values()
     found = []
     for name, part, columns in views.transformers:
@@ -559,6 +577,8 @@ def fit_scope(pipeline: Pipeline, ours, outside, settings: _settings.Model, cost
 # %% ../../nbs/model/04_train.ipynb #450dc8e7
 def in_scope_probabilities(pipeline: Pipeline, frame) -> np.ndarray:
     """The probability that each row of a frame is in scope; 1 from a pipeline without a component for it."""
+    if isinstance(pipeline, OwnEstimator):
+        return np.ones(len(frame))
     terms = pipeline.named_steps["views"].transform(frame)
     scores = pipeline.named_steps["intent"].decision_function(terms)
     return pipeline.scope.probabilities(scores, terms) if pipeline.scope else np.ones(len(scores))
@@ -578,6 +598,14 @@ def refuse_few(counts: dict[str, int]) -> None:
         raise InputError(f"{len(counts)} intents, the smallest with {min(counts.values(), default=0)} training rows",
                          "two intents or more with two rows or more", "add utterances")
 
+# %% ../../nbs/model/04_train.ipynb #e6e48b37
+def fit_own(estimator, frame, context: list[str], seed: int, every: bool = False) -> OwnEstimator:
+    """Fit a copy of a classifier of your own. `seed` takes the place of each seed that is None, or with `every` of all.
+
+    Raises InputError for one that these rows cannot fit, and for one without probabilities.
+    """
+    return OwnEstimator(copy_of(estimator, seed, every), [name for name in context if name in frame]).fit(frame)
+
 # %% ../../nbs/model/04_train.ipynb #18b1cc92
 def train(frame, context: list[str], settings: _settings.Model, test=(), encoder: Encoder | None = None, outside=None,
           costs: _settings.Costs = _settings.Costs(),  # noqa: B008
@@ -588,13 +616,18 @@ def train(frame, context: list[str], settings: _settings.Model, test=(), encoder
 
     `test`: digests of test texts, which must not be among them. `encoder`: from `encoder_of`, so that you build it once.
     `outside`: rows out of scope; 20 texts or more train the attribute `scope`, else None. `done` hears of each step of a
-    training on `many` rows. Raises InputError for test rows, and for an intent with fewer than two rows.
+    training on `many` rows. A classifier of your own comes back as `OwnEstimator`, trained without `outside`. Raises
+    InputError for test rows, and for an intent with fewer than two rows.
     """
     refuse_test_rows(frame, *([outside] if outside is not None else []))
     with_scope = outside is not None and outside["text"].nunique() >= MIN_OUTSIDE
     trained_on = digests_of([*frame["text"], *(outside["text"] if with_scope else [])])
     refuse_test_texts(trained_on, np.asarray(test, np.uint64))
     refuse_few(frame["intent"].value_counts().to_dict())
+    if pipeline is not None and not is_ours(pipeline):
+        own = fit_own(pipeline, frame, context, settings.seed)
+        own.trained_on = digests_of(frame["text"])
+        return own
     context = usable_context(frame, context)
     if is_many(settings, len(frame)):
         pipeline, fitted = fit_chunks(in_chunks(frame), context, settings, done=done, pipeline=pipeline)
@@ -612,6 +645,8 @@ def train(frame, context: list[str], settings: _settings.Model, test=(), encoder
 def fit_plain(frame, context: list[str], settings: _settings.Model, encoder: Encoder | None = None, test=(),
               pipeline: Pipeline | None = None) -> Pipeline:
     """Fit a copy with two trainings instead of four: nearly the answers of `train`, and rougher probabilities."""
+    if pipeline is not None and not is_ours(pipeline):
+        return fit_own(pipeline, frame, context, settings.seed)
     context = usable_context(frame, context)
     if is_many(settings, len(frame)):
         return fit_chunks(in_chunks(frame), context, settings, pipeline=pipeline)[0]
@@ -621,10 +656,11 @@ def fit_plain(frame, context: list[str], settings: _settings.Model, encoder: Enc
 # %% ../../nbs/model/04_train.ipynb #fb4cda61
 def learning_curve(frame, held_out: np.ndarray, context: list[str], settings: _settings.Model,
                    parts: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0), encoder: Encoder | None = None,
-                   pipeline: Pipeline | None = None):
+                   pipeline: Pipeline | None = None, done: Callable[[str], None] = lambda words: None):
     """Yield (training rows, truth, predictions) for growing parts of the rows that are not held out.
 
     `held_out` is a mask over the rows of `frame`. Parts grow in the order of the rows, which is that of their hash.
+    `done` hears of a part that is too small for a classifier of your own, which is left out.
     """
     asked, rest = frame[held_out], frame[~held_out]
     context = usable_context(frame, context)
@@ -633,7 +669,13 @@ def learning_curve(frame, held_out: np.ndarray, context: list[str], settings: _s
         some = rest.iloc[:max(2, round(len(rest) * part))]
         if some["intent"].nunique() < 2 or not len(asked):
             continue
-        fitted = fit_plain(some, context, settings, encoder, digests_of(asked["text"]), pipeline)
+        try:
+            fitted = fit_plain(some, context, settings, encoder, digests_of(asked["text"]), pipeline)
+        except InputError as problem:
+            if pipeline is None or is_ours(pipeline):
+                raise
+            done(f"{len(some):,} rows are left out: {problem.found}")
+            continue
         yield len(some), asked["intent"].to_numpy(dtype=str), fitted.predict(asked)
 
 # %% ../../nbs/model/04_train.ipynb #a882983e
@@ -735,9 +777,35 @@ def training_facts(pipeline: Pipeline, settings: _settings.Model) -> dict:
         found |= {"scope_threshold": pipeline.scope.threshold, "scope_rows": pipeline.scope.rows}
     return found
 
+# %% ../../nbs/model/04_train.ipynb #a53940bf
+def own_intents(classes) -> list[str]:
+    """The intents that a fitted classifier knows. Raises InputError for classes that are no names of intents."""
+    found = np.asarray(classes).tolist()
+    if not isinstance(found, list) or len(found) < 2 or not all(isinstance(name, str) for name in found):
+        raise InputError("classes_ of the classifier are no names of intents", "two different names or more",
+                         "fit it on the names, not on their numbers", "2_train")
+    return found
+
+# %% ../../nbs/model/04_train.ipynb #b342c69e
+def _own_artefact(fitted, settings: _settings.Model, facts: dict) -> Artefact:
+    """The artefact of a classifier of your own."""
+    own = fitted
+    if not isinstance(own, OwnEstimator):
+        own = OwnEstimator(fitted, [name for name in getattr(fitted, "feature_names_in_", ()) if name != "text"])
+    data = to_bytes(own.estimator)
+    model = {"threshold": settings.threshold, "seed": settings.seed, "estimator": kind_of(own.estimator)}
+    components = {**facts.get("components", {}), "intent": hashlib.sha256(data).hexdigest()[:12]}
+    told = {**facts, "model": model, "versions": versions(), "components": components, "texts": own.texts}
+    return build_own(own_intents(own.classes_), own.context, data, told)
+
 # %% ../../nbs/model/04_train.ipynb #a4be358d
 def to_artefact(pipeline: Pipeline, settings: _settings.Model, facts: dict) -> Artefact:
-    """The artefact of a fitted pipeline. `facts` say what it was trained on; they must not hold a date."""
+    """The artefact of a fitted pipeline. `facts` say what it was trained on; they must not hold a date.
+
+    A fitted classifier of your own is stored too, also without `OwnEstimator` around it.
+    """
+    if not is_ours(pipeline):
+        return _own_artefact(pipeline, settings, facts)
     terms = view_terms(pipeline.named_steps["views"])
     intents, weights, bias = linear_part(pipeline)
     scope = pipeline.scope
@@ -804,6 +872,8 @@ def lent_encoder(encoder: Encoder | None, tier: str, texts, names, workers: str,
 def answers_of_seed(seed: int, frame, context: list[str], settings: _settings.Model, asked, encoder: Encoder | None,
                     pipeline: Pipeline | None = None):
     """The answers to the rows `asked` of a model with another seed, trained on the rows `frame`."""
+    if pipeline is not None and not is_ours(pipeline):
+        return fit_own(pipeline, frame, context, seed, every=True).predict(asked)
     pipeline = None if pipeline is None else rebuilt(pipeline, seed=seed)
     return train(frame, context, replace(settings, seed=seed), encoder=encoder, pipeline=pipeline).predict(asked)
 
@@ -812,12 +882,16 @@ def answers_of_seeds(frame, context: list[str], settings: _settings.Model, asked
                      workers: str = "1", done: Callable[[str], None] = lambda words: None,
                      pipeline: Pipeline | None = None) -> dict[str, np.ndarray]:
     """The answers of `others` more seeds by name, such as `seed 1`. `done` hears of each when it is trained."""
+    own = pipeline is not None and not is_ours(pipeline)
+    if own and not has_seed(pipeline):
+        done("no other seeds: this classifier has no random_state")
+        return {}
     seeds = range(settings.seed + 1, settings.seed + 1 + others)
     found = {}
     texts = [*frame["text"], *asked["text"]]
     names = frame["intent"].unique()
     with worker_pool(workers) as run, lent_encoder(encoder, settings.tier, texts, names, workers) as lent:
-        if pipeline is not None:
+        if pipeline is not None and not own:
             pipeline = rebuilt(pipeline, encoder=lent)
         answers = run(answers_of_seed, ((seed, frame, context, settings, asked, lent, pipeline) for seed in seeds))
         for seed, answer in zip(seeds, answers, strict=True):

@@ -30,7 +30,7 @@ from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 
-from ..model.artefact import Artefact, as_json, is_name
+from ..model.artefact import ENCODER, Artefact, as_json, is_name
 from .replicate import entry_name, pull, push_model
 from ..errors import InputError, secrets_in
 from ..origin import DISTRIBUTION, own_version, wheel_name
@@ -56,9 +56,11 @@ def requirements_of(settings: Settings, model: Artefact) -> list[str]:
     """What a server has to install: mlbot with its extras, and packages that only some models or settings need."""
     extras = dict(parse(shipped_settings())["extras"])
     carried = ["objects"] * ("://" in settings.places.carried)
-    encoder = ["onnxruntime", "tokenizers"] if model.files else []
+    encoder = ["onnxruntime", "tokenizers"] if ENCODER in model.files else []
+    own = ["scikit-learn", "scipy", "skops", "pandas"] if model.is_own else []
     database = ["psycopg"] if settings.service.events.startswith("postgresql") else []
-    return [f"{DISTRIBUTION}[{','.join(['serve', *carried])}]", *(named(name, extras) for name in [*encoder, *database])]
+    needed = [named(name, extras) for name in [*encoder, *own, *database]]
+    return [f"{DISTRIBUTION}[{','.join(['serve', *carried])}]", *needed]
 
 # %% ../../nbs/ops/03_bundle.ipynb #7255d9f5
 def call_pip(*words: str, env: dict[str, str] | None = None) -> None:

@@ -36,7 +36,8 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from ..model.artefact import VOCABULARY, is_name
+from ..model.artefact import ESTIMATOR, VOCABULARY, is_name
+from ..model.estimator import words_held
 from ..data.table import guess_encoding
 from ..errors import InputError
 from ..bot.events import EventLog, open_log
@@ -240,6 +241,10 @@ class _opening:
 def texts_in(data: bytes, name: str, depth: int = 4) -> Iterator[str]:
     """All that a file says, in parts. Raises ValueError for one that cannot be opened."""
     packed = False
+    if Path(name).name == ESTIMATOR:
+        with _opening():
+            yield from words_held(data)
+        return
     with _opening():
         for inner, body in members(data, name) if depth else ():
             packed = True
@@ -555,7 +560,7 @@ def in_models(job: Job) -> Found:
     for folder in sorted(path for path in models.glob("*") if path.is_dir()) if models.is_dir() else ():
         if folder.name == GOLDEN:
             _in_golden(folder, job, found)
-        elif (folder / VOCABULARY).is_file():
+        elif (folder / VOCABULARY).is_file() or (folder / ESTIMATOR).is_file():
             in_model(folder, serving.get(folder.name, ""), job, found)
         else:
             sweep(found, walk(folder), job)

@@ -27,7 +27,7 @@ from ..errors import InputError, nearest
 from ..model.explain import explain
 from ..gates.gate import FAIL, PASS, TOO_CLOSE, Verdict
 from ..model.rollout import check_golden, previous, read_canary, read_pointer
-from ..model.predict import Predictor
+from ..model.predict import OwnPredictor, Predictor, predictor_of
 from ..model.registry import history
 from ..run.folder import STAMP, facts_of_run, load_json, load_judged, load_table, load_verdicts, open_run
 from ..settings import Settings
@@ -278,7 +278,7 @@ def validated(project: Project) -> Evidence:
 def read_model(models: Path, name: str) -> Predictor | None:
     """A stored model by name; None when there is none, or it is damaged."""
     try:
-        return Predictor(read_artefact(models / name)) if is_name(name) else None
+        return predictor_of(read_artefact(models / name)) if is_name(name) else None
     except InputError:
         return None
 
@@ -286,7 +286,7 @@ def read_model(models: Path, name: str) -> Predictor | None:
 def debuggable(project: Project) -> Evidence:
     """The champion says which words pushed its answer to a text."""
     model = read_model(project.models, read_pointer(project.models))
-    if model is None or project.run is None or not (project.run / "test.csv").exists():
+    if model is None or isinstance(model, OwnPredictor) or project.run is None or not (project.run / "test.csv").exists():
         return NOTHING
     rows = load_table(project.run / "test.csv").head(1)
     why = [explain(model, text) for text in rows["text"]]
@@ -376,12 +376,13 @@ def stable(project: Project) -> Evidence:
     if file is None or not file.exists():
         return NOTHING
     try:
-        name = read_artefact(project.run / "model").name  # refuses weights that are no finite numbers
+        model = read_artefact(project.run / "model")  # refuses weights that are no finite numbers
     except InputError:
         return NOTHING
     sure = load_table(file)["confidence"].tolist()
     fine = sure and all(math.isfinite(value) and 0 <= value <= 1 for value in sure)
-    return (BY_ITSELF, f"all weights of {name} and {len(sure):,} confidences are finite") if fine else NOTHING
+    weights = "" if model.is_own else f"all weights of {model.name} and "
+    return (BY_ITSELF, f"{weights}{len(sure):,} confidences are finite") if fine else NOTHING
 
 # %% ../../nbs/ops/01_readiness.ipynb #02ecdb2a
 @dataclass(frozen=True)

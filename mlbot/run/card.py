@@ -71,6 +71,7 @@ def model_facts(folder: Path) -> dict:
     manifest, scope = artefact.manifest, artefact.manifest.get("scope_threshold", 0.0)
     told = "It has learnt to tell them apart from others." if scope else "It was not taught to tell them apart from others."
     return {"name": artefact.name, "intents": manifest["intents"], "rows": manifest.get("rows", 0), "scope": told,
+            "kind": manifest["model"]["estimator"] if artefact.is_own else "",
             "threshold": manifest["model"].get("threshold", 0.0), "scope_threshold": scope}
 
 # %% ../../nbs/run/13_card.ipynb #238f2428

@@ -24,7 +24,7 @@ from ..gates.target import feasibility
 from ..gates.test_budget import note_decision, reading_line
 from ..model.artefact import Artefact
 from ..model.decide import CHOICES, decide, decision_table, real_costs, risk_coverage
-from ..model.predict import Predictor, load
+from ..model.predict import Predictor, load, predictor_of
 from ..model.registry import Opponent, challenged, judgement_words, opponent, unseen, why_unchallenged
 from ..settings import Costs, Settings
 from ..stats.changes import Change, change_lines, changes, encoder_change
@@ -123,7 +123,7 @@ def compare_champion(exam: Exam, answers: Answers) -> Duel:
     """Ask the champion about the test rows that neither model was trained on."""
     both = answers.rows[exam.opponent.compared(answers.rows["digest"].to_numpy(), exam.model.name)]
     compared = answers.rows.index.isin(both.index)
-    before = Predictor(exam.champion).answers(both)[0] if len(both) and exam.champion else np.array([], str)
+    before = predictor_of(exam.champion).answers(both)[0] if len(both) and exam.champion else np.array([], str)
     changed = changes(both, exam.model.context, before, both["predicted"]) if len(both) else []
     on = f"{len(both):,} of {len(answers.rows):,} test rows" if exam.opponent.name else "there is no champion yet"
     note = why_unchallenged(exam.registry, exam.champion)

@@ -19,11 +19,13 @@ from ..data.split import group_digests, held_out
 from ..gates.gate import verdicts
 from ..model.artefact import Artefact, write_artefact
 from ..model.encoder import Encoder
+from ..model.estimator import takes_texts
 from ..model.predict import load
 from mlbot.model.train import (
     answers_of_seeds,
     fit_plain,
     in_scope_probabilities,
+    is_ours,
     learning_curve,
     parts_of,
     to_artefact,
@@ -83,6 +85,9 @@ def save_model(pipeline: Pipeline, material: Material, settings: Settings) -> Ar
 # %% ../../nbs/run/18_training.ipynb #14f4a05c
 def describe(artefact: Artefact, tier: str) -> dict[str, str]:
     """A model in a few words: its tier, where its encoder comes from, how many terms each view knows."""
+    if artefact.is_own:
+        given = "texts" if artefact.manifest["texts"] else "a table"
+        return {"kind": artefact.manifest["model"]["estimator"], "given": given}
     views = {view: f"{len(terms):,} terms" for view, terms in artefact.vocabulary.items()}
     return {"tier": tier, **artefact.manifest.get("encoder", {}), **views}
 
@@ -115,7 +120,7 @@ def draw_curve(pipeline: Pipeline, material: Material, settings: Settings):
     """Fit the learning curve of a pipeline, keep it as `learning_curve.json`; its picture, or why there is none."""
     held = held_out(material.rows)
     groups = group_digests(material.rows[held])
-    curve = learning_curve(material.rows, held, material.context, settings.model, pipeline=pipeline)
+    curve = learning_curve(material.rows, held, material.context, settings.model, pipeline=pipeline, done=print)
     points = [{"rows": n, **accuracy(truth, predicted, groups).as_dict()} for n, truth, predicted in curve]
     save_json(points, material.folder / "learning_curve.json")
     return curve_figure(points) if points else "too few rows for a curve"
@@ -134,10 +139,15 @@ def answer_with_seeds(pipeline: Pipeline, material: Material, settings: Settings
 def answer_by_words(pipeline: Pipeline, material: Material, settings: Settings) -> int:
     """Train a model of words alone, keep its answers to the test rows as `words_alone.csv`, and return how many there are.
 
-    0 where the rows have no context: the model itself is one of words alone.
+    0 where the rows have no context, or a classifier of your own is given texts: the model itself is one of words alone.
     """
-    alone = fit_plain(material.rows, [], settings.model, test=material.closed, pipeline=pipeline).predict(material.test) \
-        if material.context and len(material.test) else []
+    rows, test, context = material.rows, material.test, material.context
+    if not is_ours(pipeline):  # it names its columns, so they stay and are empty
+        blank = dict.fromkeys(context, "")
+        rows, test, context = rows.assign(**blank), test.assign(**blank), [] if takes_texts(pipeline) else context
+    known = [] if is_ours(pipeline) else context
+    alone = fit_plain(rows, known, settings.model, test=material.closed, pipeline=pipeline).predict(test) \
+        if context and len(test) else []
     save_table(pd.DataFrame({"words_alone": alone}), material.folder / "words_alone.csv")
     return len(alone)
 

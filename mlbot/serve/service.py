@@ -42,7 +42,7 @@ from ..bot.identity import (DEMO, DOORS, SERVICE, Identity, Refused, bearer, fin
 from ..bot.labelling import ASKED, LABELS
 from ..bot.monitor import trial_of
 from ..errors import InputError, MlbotError
-from ..model.artefact import ENCODER
+from ..model.artefact import ENCODER, ESTIMATOR
 from ..model.rollout import Live, Repeated, set_canary
 from .http import SAFE, refusal, serve_until_told
 from .outbox import Outbox
@@ -547,7 +547,8 @@ class BotService:
     def know_processes(self) -> None:
         """Read the catalogue again for the model that answers now, in a background thread."""
         model = self.live.current
-        self.slow = any(found is not None and ENCODER in found.manifest["sha256"] for found in (model, self.live.canary))
+        self.slow = any(found is not None and {ENCODER, ESTIMATOR} & set(found.manifest["sha256"])
+                        for found in (model, self.live.canary))
         self.known, self.all_processes, self._catalogue_alert = processes_for(
             self.settings, model.intents if model else (), self.known)
 

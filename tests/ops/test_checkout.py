@@ -32,12 +32,14 @@ HEAVY = {"pandas": "data.table", "scipy": "stats.bounds", "sklearn": "model.trai
          "jinja2": "run.report", "pytest": "run.pytest_plugin", "tqdm": "cli.shared", "onnx": "model.encoder",
          "onnxruntime": "model.encoder", "tokenizers": "model.encoder", "huggingface_hub": "model.encoder",
          "psycopg": "bot.events", "litestar": "serve.app", "uvicorn": "serve.http", "msgspec": "serve.service",
-         "prometheus_client": "serve.service", "py3langid": "text.language", "obstore": "storage", "mlflow": "run.tracking"}
+         "prometheus_client": "serve.service", "py3langid": "text.language", "obstore": "storage", "mlflow": "run.tracking",
+         "skops": "model.estimator"}
 ALSO = {"pandas": {"model.baselines", "run.blame", "data.checks", "data.company", "data.feedback", "model.suspects",
-                   "data.ledger", "model.sgd", "model.train",
+                   "data.ledger", "model.estimator", "model.sgd", "model.train",
                    "data.chunked", "data.relabel", "run.replay", "run.report", "run.folder", "data.source", "data.split",
                    "data.store", "run.compare", "run.preparation", "run.training", "run.examination", "run.releasing"},
-        "scipy": {"model.sgd", "gates.test_budget", "model.train"}, "sklearn": {"model.baselines", "run.training"},
+        "scipy": {"model.sgd", "gates.test_budget", "model.train"},
+        "sklearn": {"model.baselines", "model.estimator", "run.training"},
         "jinja2": {"ops.workflows"}, "safetensors": {"model.encoder", "data.chunked"}, "psutil": {"run.forkserver"},
         "tqdm": {"cli.data", "cli.gates", "cli.model"}, "msgspec": {"serve.app"}, "prometheus_client": {"serve.app"}}
 WINGS = ["", "text", "stats", "data", "gates", "model", "run", "bot", "serve", "ops", "cli"]  # the ground first
