@@ -25,6 +25,7 @@ import pandas as pd
 
 from .. import settings as _settings
 from ..errors import InputError, NoVerdict, nearest
+from ..origin import install_command
 from ..stats.scores import Score, accuracy, area_under_roc, macro_f1
 from ..data.split import Sides, held_out
 
@@ -203,7 +204,8 @@ def measure_apart(name: str, *words) -> Entry | str:
     """`measure` in a process of its own."""
     library, package = NEEDS.get(name, ("", ""))
     if library and importlib.util.find_spec(library) is None:
-        return f"{name} needs what is not installed: {package}"
+        how = install_command(package) if name.startswith("mlbot ") else f"python3 -m pip install {package}"
+        return f"{name} needs what is not installed: {how}"
     spawn = multiprocessing.get_context("spawn")
     mine, its = spawn.Pipe(duplex=False)
     process = spawn.Process(target=_work, args=(its, name, *words))
