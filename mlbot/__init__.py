@@ -37,8 +37,8 @@ def __getattr__(name: str):
         from importlib import import_module
         return getattr(import_module(f"mlbot.{PUBLIC[name]}"), name)
     if name == "__version__":
-        from importlib.metadata import version
-        return version("mlbot")
+        from mlbot.origin import own_version
+        return own_version()
     raise AttributeError(f"module 'mlbot' has no attribute {name!r}")
 
 

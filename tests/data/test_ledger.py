@@ -130,7 +130,8 @@ def test_a_release_needs_to_know_what_was_trained_on(project, mlbot):
     path = project / "nbs" / "pipeline" / "2_train.ipynb"
     notebook = json.loads(path.read_text())
     for cell in notebook["cells"]:
-        cell["source"] = [line for line in cell["source"] if not line.startswith("write_digests(")]
+        if any("training.hand_over(" in line for line in cell["source"]):
+            cell["source"] += ['\n(material.folder / "trained.npy").unlink()']
     path.write_text(json.dumps(notebook))
     done = mlbot("run")
     assert done.returncode == 3 and "nobody knows what the model was trained on" in done.stderr

@@ -59,7 +59,7 @@ def test_a_contender_that_fails_is_said_and_ours_is_an_error(monkeypatch):
     monkeypatch.setitem(benchmark.CONTENDERS, "no such library", None)
     monkeypatch.setitem(benchmark.NEEDS, "no such library", ("no_such_library", "x"))
     told, = contest(SIDES, ["role"], SETTINGS.model, names=["no such library"])
-    assert told == "no such library needs what is not installed: pip install x"
+    assert told == "no such library needs what is not installed: python3 -m pip install x"
     nothing = type(SIDES)(**{**vars(SIDES), "train": SIDES.train.iloc[:1]})
     with pytest.raises(InputError, match="1 intents"):
         list(contest(nothing, ["role"], SETTINGS.model, names=["mlbot light"]))

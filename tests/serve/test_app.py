@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,7 @@ import pytest
 from serving import Service
 
 from mlbot.files import write_atomic
+from mlbot.model.artefact import read_artefact, write_artefact
 
 TEXT = {"text": "I need a new card", "context": {"role": "sales"}}
 
@@ -446,7 +448,12 @@ def test_tokens_promote_rollback_and_label_from_the_command_line(released, mlbot
     name = (released / "models" / "champion").read_text().strip()
     assert mlbot("rollback", "--why", "x").returncode == 2  # there was none before
     done = mlbot("promote", name, "--canary", "0.1")
-    assert done.returncode == 0 and "10%" in done.stdout
+    assert done.returncode == 2 and "is the champion" in done.stderr  # a trial against itself could only be a draw
+    known = read_artefact(released / "models" / name)
+    other = replace(known, manifest={**known.manifest, "snapshot": "0123456789abcdef"})
+    write_artefact(other, released / "models" / other.name)
+    done = mlbot("promote", other.name, "--canary", "0.1", "--unjudged", "--why", "a second model for the trial")
+    assert done.returncode == 0 and "10%" in done.stdout, done.stderr
     assert mlbot("rollback", "--why", "enough").returncode == 0 and not (released / "models" / "canary").exists()
     assert mlbot("promote", "0123456789ab").returncode == 2
     assert mlbot("promote", name, "--instead-of", "0123456789ab").returncode == 2
