@@ -144,7 +144,7 @@ def day_named(day: str) -> str:
 # %% ../../nbs/cli/00_shared.ipynb #14b3bc98
 def run_parameters(options: argparse.Namespace) -> dict:
     """The notebook parameters that the options of `mlbot run` stand for."""
-    from mlbot.run.pytest_plugin import read_parameter
+    from mlbot.run.request import read_parameter
     data = data_named(options.data)
     refuse_secrets(options.production, "production")
     if options.target is not None and not 0 <= options.target <= 1:
