@@ -1,11 +1,16 @@
 """`python3 -m mlbot` makes the environment once, again when what it holds has changed, and says what is missing."""
 
+import os
+import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 
 import pytest
 
 from mlbot import __main__ as start
+from mlbot.ops.project import installed
+from mlbot.origin import DISTRIBUTION
 
 
 @pytest.fixture
@@ -58,6 +63,32 @@ def test_every_command_has_its_extras(checkout):
     assert set(start.EXTRAS) <= set(commands)
     light = {name: command.get_default("extra") for name, command in commands.items() if name not in start.EXTRAS}
     assert set(light.values()) <= {"", None, "pipeline", "train"}, light
+
+
+REFUSES = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in HIDDEN:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+def test_the_main_job_runs_on_what_the_first_command_installs(tmp_path):
+    """In every process of a run, whatever the extras of the main job do not bring is as if it were not there."""
+    allowed = {name for extra in start.RUN for name in installed(extra=extra)} | {DISTRIBUTION, "pip", "setuptools"}
+    homes = packages_distributions()
+    hidden = {module for module, names in homes.items()
+              if not {re.sub(r"[-_.]+", "-", name).lower() for name in names} & allowed}
+    assert {"pytest", "litestar", "nbdev"} <= hidden and not {"sklearn", "papermill", "numpy", "mlbot"} & hidden
+    (tmp_path / "sitecustomize.py").write_text(f"HIDDEN = {sorted(hidden)!r}\n{REFUSES}")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "MLBOT"))}
+    done = subprocess.run([sys.executable, "-m", "mlbot", "run", "--data", "sample"], cwd=tmp_path, capture_output=True,
+                          text=True, env=env | {"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 0 and "released: model" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("uv", [True, False])

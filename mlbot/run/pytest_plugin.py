@@ -78,7 +78,7 @@ class PipelineRun:
     def __init__(self, config, folder: Path):
         from mlbot.run.notebook import open_pipeline
         from mlbot.run.pipeline import start
-        from mlbot.run.request import RunRequest, read_parameter, check_request
+        from mlbot.run.request import RunRequest, check_request, read_parameter
         from mlbot.settings import load_settings
         self.settings = load_settings(config.rootpath)
         request = RunRequest(dict(map(read_parameter, config.getoption("--mlbot-parameter"))))
