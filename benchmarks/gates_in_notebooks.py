@@ -31,7 +31,7 @@ def write_notebook(path: Path, ours: bool) -> None:
     for name, right in GATES.items():
         if ours:
             score = f'share("{name}", [True] * {right} + [False] * {100 - right})'
-            cells.append(new_code_cell(f'#| gate\nfrom mlbot.stats.scores import share\nfrom mlbot.gates.gate import gate\n'
+            cells.append(new_code_cell(f'#| gate\nfrom mlbot.stats.scores import share\nfrom mlbot.gates.gating import gate\n'
                                        f'gate("{name}", {score}, floor=0.8)'))
         else:
             cells.append(new_code_cell(f"{name} = {right} / 100\nassert {name} >= 0.8"))

@@ -17,7 +17,7 @@ from functools import cache
 import numpy as np
 from scipy.stats import binom
 
-from mlbot.gates.gate import FAIL, compare
+from mlbot.gates.verdict import FAIL, compare
 from mlbot.stats.bounds import RISK, difference_bounds, e_value, probability_of_no_loss, share_at_most
 from mlbot.stats.scores import Score
 

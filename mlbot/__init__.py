@@ -13,8 +13,8 @@ if TYPE_CHECKING:  # what type checkers and editors see; at run time see `__geta
     from .data.split import split as split
     from .data.table import Columns as Columns
     from .data.table import read_utterances as read_utterances
-    from .gates.gate import gate as gate
-    from .gates.gate import judge as judge
+    from .gates.gating import gate as gate
+    from .gates.verdict import judge as judge
     from .model.predict import Predictor as Predictor
     from .model.predict import load as load
     from .model.train import train as train
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; at run time see `__geta
 
 PUBLIC = {"load": "model.predict", "Predictor": "model.predict", "train": "model.train", "read_utterances": "data.table",
           "Columns": "data.table", "split": "data.split", "share": "stats.scores", "accuracy": "stats.scores",
-          "macro_f1": "stats.scores", "bootstrap": "stats.scores", "gate": "gates.gate", "judge": "gates.gate",
+          "macro_f1": "stats.scores", "bootstrap": "stats.scores", "gate": "gates.gating", "judge": "gates.verdict",
           "Settings": "settings", "load_settings": "settings"}
 __all__ = list(PUBLIC)
 

@@ -123,7 +123,7 @@ def test_each_notebook_runs_by_hand_in_its_own_folder(project):
     """Restart and run all, as JupyterLab does it: the notebook's folder as working folder, its own parameters."""
     from nbclient import NotebookClient
 
-    from mlbot.gates.gate import RECORD
+    from mlbot.gates.record import RECORD
     (project / "nbs" / "explore").mkdir()
     for source in [*sorted((ROOT / "nbs" / "pipeline").glob("*.ipynb")), ROOT / "nbs/explore/error_analysis.ipynb"]:
         notebook = nbformat.read(source, as_version=4)

@@ -115,7 +115,7 @@ def nasty_verdicts():
     """A red family, a red gate with a waiver: names, persons and reasons are nasty."""
     from datetime import date
 
-    from mlbot.gates.gate import Waiver, judge, judge_family
+    from mlbot.gates.verdict import Waiver, judge, judge_family
     from mlbot.settings import Target
     from mlbot.stats.scores import share
     low = share(NASTY, [True] * 20 + [False] * 80)
@@ -177,7 +177,7 @@ def test_the_report_shows_reversed_and_hidden_text_by_number(tmp_path):
 
 def test_an_error_in_a_notebook_shows_no_escape_sequence():
     """What JupyterLab would colour or link stays text; so does a verdict."""
-    from mlbot.gates.gate import Shown
+    from mlbot.gates.record import Shown
     assert_quiet(MlbotError(NASTY, NASTY)._render_traceback_()[0])
     assert_quiet(Shown(nasty_verdicts()[0])._repr_mimebundle_()["text/plain"])
 

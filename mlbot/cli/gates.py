@@ -18,7 +18,7 @@ from ..settings import Settings, load_settings
 # %% ../../nbs/cli/02_gates.ipynb #402fa134
 def waive(options: argparse.Namespace) -> int:
     """Let one red gate of a run ship, for its model and its data."""
-    from mlbot.gates.gate import Waiver
+    from mlbot.gates.verdict import Waiver
     from mlbot.model.registry import person
     from mlbot.run.folder import day_of, load_json, load_verdicts, open_run, refuse_other_day, today
     from mlbot.gates.waiver import check_waiver, save_waiver

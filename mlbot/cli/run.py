@@ -60,7 +60,7 @@ def announce(folder: Path, request, settings: Settings) -> None:
 # %% ../../nbs/cli/01_run.ipynb #a986cc6c
 def print_verdicts(result) -> None:
     """Print the verdicts of a run, what changed against the champion, and its problems."""
-    from mlbot.gates.gate import remarks, verdict_table
+    from mlbot.gates.words import remarks, verdict_table
     from mlbot.run.folder import data_lines, data_warnings, load_judged
     from mlbot.run.report import free_scores
     from mlbot.stats.changes import change_lines

@@ -193,7 +193,7 @@ def show_progress(notebooks, minutes: float):
 # %% ../../nbs/cli/00_shared.ipynb #c7e8a7a2
 def red_verdict(gate: str, folder: Path):
     """The red verdict of a gate in a run; of `champion` also that nothing was compared. InputError: none to waive."""
-    from mlbot.gates.gate import CHAMPION, NO_VERDICT
+    from mlbot.gates.verdict import CHAMPION, NO_VERDICT
     from mlbot.run.folder import load_verdicts
     given = {verdict.gate: verdict for verdict in load_verdicts(folder)[1]}
     if gate not in given:

@@ -33,7 +33,7 @@ from ..data.table import (LABELS, PUBLISHED, TEXTS, Columns, column_at, file_of,
 from ..errors import InputError, nearest
 from ..origin import DISTRIBUTION, Origin, own_origin, shared_address, wheel_name
 from ..files import edit_text, inside, write_atomic
-from ..gates.gate import NO_VERDICT, Verdict
+from ..gates.verdict import NO_VERDICT, Verdict
 from ..run.notebook import folder_of_notebooks
 from ..settings import PACKAGE, as_words, load_settings
 from ..text.clean import normalise

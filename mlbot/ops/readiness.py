@@ -25,7 +25,7 @@ from pathlib import Path
 from ..model.artefact import MANIFEST, is_name, parse_json, read_artefact
 from ..errors import InputError, nearest
 from ..model.explain import explain
-from ..gates.gate import FAIL, PASS, TOO_CLOSE, Verdict
+from ..gates.verdict import FAIL, PASS, TOO_CLOSE, Verdict
 from ..model.rollout import check_golden, previous, read_canary, read_pointer
 from ..model.predict import OwnPredictor, Predictor, predictor_of
 from ..model.registry import history

@@ -29,7 +29,7 @@ from ..data.table import file_of
 from ..model.encoder import encoder_identity
 from ..errors import MlbotError
 from ..files import KEY, bears, key_of, mark, shared_key
-from ..gates.gate import as_plain
+from ..gates.record import as_plain
 from ..data.ledger import SIDES, ledger_file
 from ..gates.test_budget import decisions
 from .notebook import Notebook

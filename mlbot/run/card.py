@@ -14,7 +14,8 @@ from pathlib import Path
 from ..model.artefact import read_artefact
 from ..errors import inert, without_secrets
 from ..files import write_atomic
-from ..gates.gate import FAIL, NO_VERDICT, TOO_CLOSE, Part, Verdict, gravity, part_line, too_small, verdict_markdown
+from ..gates.verdict import FAIL, NO_VERDICT, TOO_CLOSE, Part, Verdict, gravity
+from ..gates.words import part_line, too_small, verdict_markdown
 from ..text.language import spoken
 from .report import fill_text
 from .folder import data_warnings, facts_of_run, load_json, load_judged, load_outcome, load_verdicts

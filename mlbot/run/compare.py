@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..gates.gate import CHAMPION, PASS, Verdict, as_plain, judge
+from ..gates.verdict import CHAMPION, PASS, Verdict, judge
+from ..gates.record import as_plain
 from ..model.predict import load
 from .blame import by_key, common_rows, context_of, keyed
 from .folder import STAMP, facts_of_run, load_json, load_outcome, load_rules, load_table, load_verdicts

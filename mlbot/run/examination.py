@@ -19,7 +19,8 @@ from ..data.company import reference_sentences
 from ..data.source import is_company
 from ..data.split import group_digests
 from ..data.table import export_csv
-from ..gates.gate import Rules, Verdict, verdicts
+from ..gates.verdict import Rules, Verdict
+from ..gates.gating import verdicts
 from ..gates.target import feasibility
 from ..gates.test_budget import note_decision, reading_line
 from ..model.artefact import Artefact

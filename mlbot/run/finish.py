@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import MlbotError
 from ..files import write_atomic
-from ..gates.gate import TOO_CLOSE
+from ..gates.verdict import TOO_CLOSE
 from .card import save_card
 from .folder import data_warnings, day_of, load_json, load_judged, load_verdicts, save_json, save_outcome
 from .notebook import find_notebooks

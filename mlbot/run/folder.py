@@ -33,7 +33,9 @@ from ..data.table import export_csv, without_apostrophe
 from ..errors import InputError, NoVerdict, nearest
 from ..origin import own_version
 from ..files import bears, key_of, mark, private_folder, write_atomic
-from ..gates.gate import Rules, Verdict, against, as_plain, as_record, read_record, require_green
+from ..gates.verdict import Rules, Verdict, against
+from ..gates.record import as_plain, as_record, read_record
+from ..gates.release import require_green
 from ..data.ledger import read_digests, refuse_test_texts
 from ..settings import Settings, parse_text
 from ..text.clean import digest

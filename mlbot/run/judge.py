@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError, MlbotError, NoVerdict, OutOfTime
-from ..gates.gate import RECORD, Rules, Verdict, against, error_of, read_record
+from ..gates.verdict import Rules, Verdict, against
+from ..gates.words import error_of
+from ..gates.record import RECORD, read_record
 from .notebook import gate_calls, is_gate
 
 # %% ../../nbs/run/10_judge.ipynb #c0e31d01

@@ -19,7 +19,9 @@ import numpy as np
 
 from ..data.ledger import ledger_file, read_digests, remember
 from ..errors import InputError, MlbotError, NoVerdict, shown, without_secrets
-from ..gates.gate import Rules, Verdict, as_record, gates_asked, read_record
+from ..gates.verdict import Rules, Verdict
+from ..gates.record import as_record, read_record
+from ..gates.release import gates_asked
 from ..model.artefact import write_artefact
 from ..model.registry import champion, opponent
 from mlbot.run.cache import (

@@ -20,7 +20,8 @@ from ..data.source import compare_production, is_company, load_production
 from ..data.split import Sides, apart, held_by_those_set_aside, is_sealed, split
 from ..data.table import Columns, Finding, Utterances, export_csv, snapshot
 from ..errors import InputError, nearest
-from ..gates.gate import as_plain, verdicts
+from ..gates.record import as_plain
+from ..gates.gating import verdicts
 from ..gates.target import check_members, check_slicings
 from ..model.suspects import check_data
 from ..settings import Settings

@@ -17,17 +17,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from ..stats.changes import Change
 from ..errors import MlbotError, inert, shown, without_secrets
-from mlbot.gates.gate import (
-    NO_VERDICT,
-    TOO_CLOSE,
-    Verdict,
-    remarks,
-    rows_missing,
-    side_words,
-    stretch_of,
-    verdict_line,
-    verdict_markdown,
-)
+from ..gates.verdict import NO_VERDICT, TOO_CLOSE, Verdict, stretch_of
+from ..gates.words import remarks, rows_missing, side_words, verdict_line, verdict_markdown
 
 # %% ../../nbs/run/02_publish.ipynb #34127143
 def fenced(text: str) -> str:

@@ -187,7 +187,8 @@ class GateCell(NotebookItem):
     def runtest(self):
         import warnings
 
-        from mlbot.gates.gate import TOO_CLOSE, verdict_line
+        from mlbot.gates.verdict import TOO_CLOSE
+        from mlbot.gates.words import verdict_line
         step = self.step()
         mine = [verdict for verdict in step.verdicts.get(self.cell, ()) if verdict.gate in self.gates or not self.gates]
         for verdict in mine:
@@ -225,5 +226,5 @@ def about(problem: MlbotError, gates: list[str]) -> bool:
 # %% ../../nbs/run/16_pytest_plugin.ipynb #6a138a33
 def missed(verdict) -> bool:
     """Whether a gate that stops nothing surely misses its stretch."""
-    from mlbot.gates.gate import FAIL, stretch_of
+    from mlbot.gates.verdict import FAIL, stretch_of
     return not verdict.stops and stretch_of(verdict) == FAIL

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..data.ledger import ledger_file, write_digests
-from ..gates.gate import Verdict
+from ..gates.verdict import Verdict
 from ..model.registry import Opponent, history, opponent, person, pointed_at, release
 from ..model.rollout import put_on_trial
 from ..settings import Settings

@@ -20,7 +20,8 @@ import pandas as pd
 from ..data.company import LAST_WEEK, OOS, production_sample, read_toml, weeks
 from ..stats.scores import Score, accuracy, gain
 from ..files import write_atomic
-from ..gates.gate import FAIL, MARKS, NO_VERDICT, PASS, TOO_CLOSE, Rules, Verdict, judge, stretch_of
+from ..gates.verdict import FAIL, NO_VERDICT, PASS, TOO_CLOSE, Rules, Verdict, judge, stretch_of
+from ..gates.words import MARKS
 from ..model.train import to_artefact, train
 from ..model.predict import Predictor
 from .report import INK, Picture, as_svg

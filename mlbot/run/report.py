@@ -25,19 +25,8 @@ from ..data.table import Finding
 from ..errors import shown
 from ..stats.scores import Score, most_confused, recall_by_intent
 from ..files import write_atomic
-from mlbot.gates.gate import (
-    FAIL,
-    NO_VERDICT,
-    NOT_ASKED,
-    PASS,
-    TOO_CLOSE,
-    Verdict,
-    counted,
-    gravity,
-    remarks,
-    too_small,
-    verdict_cells,
-)
+from ..gates.verdict import FAIL, NO_VERDICT, NOT_ASKED, PASS, TOO_CLOSE, Verdict, gravity
+from ..gates.words import counted, remarks, too_small, verdict_cells
 from .folder import data_warnings, load_json, load_judged, load_table
 from ..settings import PACKAGE, Target
 from ..gates.target import plan

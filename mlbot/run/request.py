@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..errors import InputError, nearest
-from ..gates.gate import gates_asked
+from ..gates.release import gates_asked
 from .folder import day_of, today
 from .notebook import Notebook, check_parameters
 from ..settings import PACKAGE, Settings

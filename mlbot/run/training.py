@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from ..data.ledger import write_digests
 from ..data.split import group_digests, held_out
-from ..gates.gate import verdicts
+from ..gates.gating import verdicts
 from ..model.artefact import Artefact, write_artefact
 from ..model.encoder import Encoder
 from ..model.estimator import takes_texts

@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlbot.errors import GateFailed, InputError, NoVerdict
-from mlbot.gates.gate import (
+from mlbot.gates.gating import gate, sealed_outcome
+from mlbot.gates.record import as_record, read_record
+from mlbot.gates.release import require_green
+from mlbot.gates.target import feasibility, on_day, plan
+from mlbot.gates.verdict import (
     FAIL,
     NO_VERDICT,
     NOT_ASKED,
@@ -19,19 +23,11 @@ from mlbot.gates.gate import (
     Rules,
     Waiver,
     against,
-    as_record,
-    gate,
     judge,
     judge_family,
-    read_record,
-    remarks,
-    require_green,
-    sealed_outcome,
     stretch_of,
-    verdict_cells,
-    verdict_line,
 )
-from mlbot.gates.target import feasibility, on_day, plan
+from mlbot.gates.words import remarks, verdict_cells, verdict_line
 from mlbot.settings import Target, read_targets
 from mlbot.stats.scores import Score, census, gain, reading, share
 

@@ -7,8 +7,11 @@ from datetime import date, timedelta
 import pytest
 
 from mlbot.errors import GateFailed, InputError, NoVerdict
-from mlbot.gates import gate as gates
-from mlbot.gates.gate import (
+from mlbot.gates import gating as gates
+from mlbot.gates.gating import checked_limit, checked_scores, gate, sealed_outcome, verdicts
+from mlbot.gates.record import as_record, read_record
+from mlbot.gates.release import gates_asked, require_green
+from mlbot.gates.verdict import (
     FAIL,
     NO_VERDICT,
     NOT_ASKED,
@@ -18,24 +21,15 @@ from mlbot.gates.gate import (
     Rules,
     Waiver,
     against,
-    as_record,
-    checked_limit,
-    checked_scores,
     compare,
     family_verdict,
-    gate,
-    gates_asked,
     gravity,
     judge,
     judge_family,
     named_for,
     outcome_of,
-    read_record,
-    require_green,
-    sealed_outcome,
     stretch_of,
     stricter,
-    verdicts,
 )
 from mlbot.settings import Target
 from mlbot.stats.scores import Score, census, share

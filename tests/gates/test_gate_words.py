@@ -8,18 +8,12 @@ import pytest
 from scipy.stats import norm
 
 from mlbot.errors import GateFailed, NoVerdict
-from mlbot.gates.gate import (
+from mlbot.gates.record import RECORD, Shown, as_plain
+from mlbot.gates.verdict import PASS, TOO_CLOSE, Waiver, judge, judge_family
+from mlbot.gates.words import (
     HEADER,
     MARKS,
-    PASS,
-    RECORD,
-    TOO_CLOSE,
-    Shown,
-    Waiver,
-    as_plain,
     error_of,
-    judge,
-    judge_family,
     remarks,
     rows_missing,
     settling,

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from mlbot.errors import InputError
-from mlbot.gates.gate import Waiver
+from mlbot.gates.verdict import Waiver
 from mlbot.gates.waiver import check_waiver, load_waivers, refuse_endless, save_waiver
 
 DAY = date(2026, 3, 1)

@@ -237,10 +237,10 @@ def test_a_module_imports_from_lower_numbers_of_its_wing_and_from_wings_above(pa
 
 
 @pytest.mark.parametrize("module, text", [
-    ("text.similar", "from mlbot.model.train import train"), ("data.split", "import mlbot.gates.gate"),
+    ("text.similar", "from mlbot.model.train import train"), ("data.split", "import mlbot.gates.gating"),
     ("bot.policy", "from mlbot.data.table import read_table"),
     ("stats.scores", "def late():\n    from mlbot.data import split"),
-    ("gates.target", "from mlbot.gates.gate import judge"), ("errors", "from mlbot.text.clean import clean")])
+    ("gates.target", "from mlbot.gates.verdict import judge"), ("errors", "from mlbot.text.clean import clean")])
 def test_an_import_that_is_out_of_place_is_found(module, text):
     path = next(path for path in LIBRARY if name_of(path) == module)
     assert len(out_of_place(path, ast.parse(text))) == 1

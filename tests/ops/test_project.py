@@ -12,7 +12,7 @@ import pytest
 
 from mlbot.data.table import sample_file
 from mlbot.errors import InputError
-from mlbot.gates.gate import judge
+from mlbot.gates.verdict import judge
 from mlbot.ops import project
 from mlbot.ops.bundle import make_wheel
 from mlbot.ops.project import (

@@ -15,7 +15,8 @@ from mlbot.data.source import choose
 from mlbot.data.split import split
 from mlbot.data.table import read_utterances, sample_file, snapshot
 from mlbot.errors import InputError
-from mlbot.gates.gate import Rules, Waiver, as_plain, judge
+from mlbot.gates.record import as_plain
+from mlbot.gates.verdict import Rules, Waiver, judge
 from mlbot.model.artefact import write_artefact
 from mlbot.model.encoder import write_tiny_encoder
 from mlbot.model.predict import load

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mlbot.gates.gate import Waiver
+from mlbot.gates.verdict import Waiver
 from mlbot.gates.waiver import save_waiver
 from mlbot.model.registry import history
 from mlbot.run.cache import Key, Results, take_key, unpack, why
@@ -26,7 +26,7 @@ from tests.run.test_pytest_plugin import NO_TARGETS
 
 GATE = '''#| gate
 from mlbot.stats.scores import share
-from mlbot.gates.gate import gate
+from mlbot.gates.gating import gate
 from mlbot.run.folder import load_rules
 gate("accuracy", share("accuracy", [True] * right + [False] * (100 - right)), load_rules(folder, settings))'''
 START = '''from mlbot.run.folder import open_run, save_json, save_verdicts

@@ -7,7 +7,8 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
-from mlbot.gates.gate import Waiver, as_record, judge, judge_family
+from mlbot.gates.record import as_record
+from mlbot.gates.verdict import Waiver, judge, judge_family
 from mlbot.model.registry import champion
 from mlbot.run.card import build_card, card_file, save_card
 from mlbot.run.folder import day_of, load_verdicts

@@ -18,7 +18,8 @@ import nbformat
 import pytest
 
 from mlbot.errors import InputError
-from mlbot.gates.gate import RECORD, Rules, as_record, judge
+from mlbot.gates.record import RECORD, as_record
+from mlbot.gates.verdict import Rules, judge
 from mlbot.run.forkserver import fork_server
 from mlbot.run.judge import judge_notebook
 from mlbot.run.kernel import invalid, sockets
@@ -35,7 +36,7 @@ from mlbot.run.request import RunRequest, check_request
 from mlbot.settings import Target, load_settings
 from mlbot.stats.scores import share
 
-IMPORTS = "from mlbot.stats.scores import share\nfrom mlbot.gates.gate import gate\n"
+IMPORTS = "from mlbot.stats.scores import share\nfrom mlbot.gates.gating import gate\n"
 PASSES = f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", [True] * 95 + [False] * 5), floor=0.8)'
 FAILS = f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", [True, False] * 20), floor=0.8)'
 
@@ -74,7 +75,7 @@ def test_a_red_gate_names_notebook_cell_line_value_n_interval_and_floor(run):
 
 
 def test_a_training_beyond_its_budget_is_out_of_time_and_not_bad(run):
-    step = run('#| gate\nfrom mlbot.stats.scores import reading\nfrom mlbot.gates.gate import gate\n'
+    step = run('#| gate\nfrom mlbot.stats.scores import reading\nfrom mlbot.gates.gating import gate\n'
                'gate("training_time", reading("training_time", 1.5, unit="of the budget"), ceiling=1.0)')
     assert step.exit_code == 4 and only(step).startswith("1_gate.ipynb, cell 2, line 4: out of time: training took 150 %")
     assert "bad" not in only(step) and "data" not in only(step)
@@ -132,7 +133,7 @@ def test_all_gates_of_a_notebook_are_judged_when_one_fails(run):
     (f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", [True]), floor=float("nan"))', 2, "floor is nan"),
     (f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", rows), floor=0.8)', 2, "NameError"),
     (f'#| gate\n{IMPORTS}import sys\nsys.exit(0)\ngate("accuracy", share("accuracy", [True]))', 3, "SystemExit"),
-    ('#| gate\nfrom IPython.display import display\nfrom mlbot.gates.gate import gate\n'
+    ('#| gate\nfrom IPython.display import display\nfrom mlbot.gates.gating import gate\n'
      'display({"application/vnd.mlbot.verdict.v2+json": {"gate": "accuracy", "outcome": "pass"}}, raw=True)\n'
      'if False:\n    gate("accuracy", None)', 3, "does not fit its own numbers"),
 ])

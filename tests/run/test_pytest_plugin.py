@@ -10,7 +10,7 @@ import mlbot.run.pipeline  # noqa: F401  before pytester remembers which modules
 from mlbot.settings import parse, shipped_settings
 
 NO_TARGETS = "[targets]\n" + "".join(f"{name} =\n" for name in parse(shipped_settings())["targets"])
-IMPORTS = "from mlbot.stats.scores import share\nfrom mlbot.gates.gate import gate\n"
+IMPORTS = "from mlbot.stats.scores import share\nfrom mlbot.gates.gating import gate\n"
 
 
 def cell(name, right, floor, n=100):

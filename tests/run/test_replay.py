@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mlbot.gates.gate import Rules, judge
+from mlbot.gates.verdict import Rules, judge
 from mlbot.run.replay import POLICIES, Build, Point, numbers_of, replay_figure, replay_table, save_replay
 from mlbot.settings import Target
 from mlbot.stats.scores import Score, gain, share

@@ -14,7 +14,9 @@ from mlbot.bot.monitor import profile_file
 from mlbot.data.ledger import ledger_file, write_digests
 from mlbot.errors import GateFailed, InputError, MlbotError, NoVerdict
 from mlbot.files import key_of
-from mlbot.gates.gate import NO_VERDICT, Rules, Waiver, as_record, judge, require_green
+from mlbot.gates.record import as_record
+from mlbot.gates.release import require_green
+from mlbot.gates.verdict import NO_VERDICT, Rules, Waiver, judge
 from mlbot.gates.waiver import save_waiver
 from mlbot.model.artefact import POINTER, VIEWS, build_artefact, read_artefact, write_artefact
 from mlbot.model.registry import (

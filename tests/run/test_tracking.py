@@ -17,7 +17,8 @@ from xml.etree import ElementTree
 import pytest
 
 from mlbot.errors import GateFailed, InputError, NoVerdict
-from mlbot.gates.gate import Waiver, error_of, judge
+from mlbot.gates.verdict import Waiver, judge
+from mlbot.gates.words import error_of
 from mlbot.origin import install_command
 from mlbot.run.folder import day_of, load_verdicts
 from mlbot.run.judge import Step

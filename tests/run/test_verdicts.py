@@ -11,8 +11,8 @@ import nbformat
 import pytest
 
 from mlbot.errors import InputError, inert
-from mlbot.gates.gate import Waiver, judge, judge_family
 from mlbot.gates.test_budget import decisions
+from mlbot.gates.verdict import Waiver, judge, judge_family
 from mlbot.gates.waiver import load_waivers, save_waiver
 from mlbot.run.folder import load_rules, load_verdicts, today
 from mlbot.run.publish import build_markdown, cell_line, metrics_of
@@ -21,7 +21,7 @@ from mlbot.stats.changes import Change
 from mlbot.stats.scores import share
 
 NO_TARGETS = "[targets]\n" + "".join(f"{name} =\n" for name in parse(shipped_settings())["targets"])
-THREE = [(f'#| gate\nfrom mlbot.stats.scores import share\nfrom mlbot.gates.gate import gate\n'
+THREE = [(f'#| gate\nfrom mlbot.stats.scores import share\nfrom mlbot.gates.gating import gate\n'
           f'gate("{name}", share("{name}", [True] * {right} + [False] * {100 - right}), floor=0.8)')
          for name, right in (("first", 95), ("second", 50), ("third", 95))]
 
@@ -243,7 +243,7 @@ def test_terminal_summary_annotation_and_junit_name_all_three_gates(three, mlbot
 
 
 def test_a_missed_stretch_is_xfail_and_too_close_a_warning_in_pytest(three):
-    source = ('#| gate\nfrom mlbot.stats.scores import share\nfrom mlbot.gates.gate import gate\n'
+    source = ('#| gate\nfrom mlbot.stats.scores import share\nfrom mlbot.gates.gating import gate\n'
               'score = share("x", [True] * 82 + [False] * 18)\n'
               'gate("late", score, floor=0.5, stretch=0.99)\ngate("close", score, floor=0.8)')
     path = three / "nbs" / "pipeline" / "1_gates.ipynb"

@@ -9,7 +9,8 @@ from scipy.stats import t as student
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from mlbot.errors import InputError
-from mlbot.gates.gate import TOO_CLOSE, judge, verdict_line
+from mlbot.gates.verdict import TOO_CLOSE, judge
+from mlbot.gates.words import verdict_line
 from mlbot.settings import Target
 from mlbot.stats.bounds import wilson
 from mlbot.stats.scores import (

@@ -7,7 +7,7 @@ import pytest
 
 from mlbot.data.company import reference_sentences
 from mlbot.errors import InputError
-from mlbot.gates.gate import FAIL, NO_VERDICT, NOT_ASKED, PASS, judge
+from mlbot.gates.verdict import FAIL, NO_VERDICT, NOT_ASKED, PASS, judge
 from mlbot.run.folder import load_rules
 from mlbot.settings import load_settings
 from mlbot.stats.scores import share
