@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.special import bdtr, bdtrc
 
+from ..stats.bounds import special
 from ..settings import Meter
 
 # %% ../../nbs/gates/07_test_budget.ipynb #ba573cdc
@@ -47,8 +47,8 @@ def rows_for_known_discordance(tolerance: float, reliability: float, log_count: 
 def tail(n: int, tolerance: float, limit: float) -> float:
     """The probability that `n` rows are off by `tolerance` or more, to the likelier side, for a true value of `limit`."""
     limit = min(max(limit, tolerance), 1 - tolerance)  # at an end the share would know no chance
-    short = bdtr(math.floor((limit - tolerance) * n + 1e-9), n, limit)
-    long = bdtrc(math.ceil((limit + tolerance) * n - 1e-9) - 1, n, limit)
+    short = special().bdtr(math.floor((limit - tolerance) * n + 1e-9), n, limit)
+    long = special().bdtrc(math.ceil((limit + tolerance) * n - 1e-9) - 1, n, limit)
     return max(float(short), float(long))
 
 # %% ../../nbs/gates/07_test_budget.ipynb #a510f964
