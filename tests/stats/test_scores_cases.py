@@ -68,10 +68,12 @@ def test_more_is_better_unless_told_otherwise():
 
 def test_one_missing_name_among_others_is_refused():
     assert [column.tolist() for column in names_of(["a", "b"], ["b", "c"])] == [["a", "b"], ["b", "c"]]
-    for truth, predicted in ((["a", None], ["a", "b"]), (["a", "b"], ["a", math.nan]), (["a", "b"], [1, "b"])):
-        with pytest.raises(InputError, match="a label or prediction is missing"):
+    for truth, predicted, place in ((["a", None], ["a", "b"], "truth"), (["a", "b"], ["a", math.nan], "predicted")):
+        with pytest.raises(InputError, match=rf"{place} is missing in 1 of 2 rows \(counted from 0: 1\)"):
             names_of(truth, predicted)
-    with pytest.raises(InputError, match="1 labels and 2 predictions"):
+    with pytest.raises(InputError, match="labels of two kinds: truth holds text, predicted holds number and text"):
+        names_of(["a", "b"], [1, "b"])
+    with pytest.raises(InputError, match="rows: truth has 1, predicted has 2"):
         names_of(["a"], ["a", "b"])
 
 
@@ -197,9 +199,15 @@ def test_macro_f1_of_a_draw_counts_the_intents_that_are_in_it():
 
 
 def test_macro_f1_is_drawn_a_thousand_times_from_seed_0_unless_told_otherwise(monkeypatch):
-    monkeypatch.setattr(evaluate, "bootstrap", lambda metric, statistic, groups, *rest, within: (metric, *rest, within))
-    assert macro_f1(["a"] * 20, ["a"] * 20) == ("macro_f1", 1000, 0, (0.0, 1.0))
-    assert macro_f1(["a"] * 20, ["a"] * 20, None, 50, 7) == ("macro_f1", 50, 7, (0.0, 1.0))
+    asked = []
+
+    def recorded(metric, statistic, groups, *rest, within):
+        asked.append((metric, *rest, within))
+        return Score(metric, 1.0, len(groups), 0.0, 1.0)
+    monkeypatch.setattr(evaluate, "bootstrap", recorded)
+    macro_f1(["a"] * 20, ["a"] * 20)
+    macro_f1(["a"] * 20, ["a"] * 20, None, 50, 7)
+    assert asked == [("macro_f1", 1000, 0, (0.0, 1.0)), ("macro_f1", 50, 7, (0.0, 1.0))]
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -243,7 +243,7 @@ def test_a_gain_counts_what_broke_and_what_healed_and_keeps_its_sign():
     assert gain("g", before, after, risk=0.2).at_most < score.at_most
     nothing = gain("g", [], [])
     assert math.isnan(nothing.value) and (nothing.n, nothing.low, nothing.high, nothing.unit) == (0, -1.0, 1.0, "gain")
-    with pytest.raises(InputError, match="2 labels and 1 predictions"):
+    with pytest.raises(InputError, match="truth has 2, predicted has 1"):
         accuracy(["a", "b"], ["a"])
     with pytest.raises(InputError, match="2 answers before and 1 after"):
         gain("g", [True, False], [True])
