@@ -25,7 +25,7 @@ from ..storage import Objects, open_objects
 # %% ../../nbs/gates/04_kept.ipynb #8a126637
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """The rows of an accepted run: its sample, an id a row as text, the verdict in words, and the notebook, '' where unknown."""
+    """The rows of an accepted run: its sample, an id a row as text, the score in words, the notebook ('' where unknown)."""
     sample: Sample
     ids: np.ndarray
     said: str = ""
@@ -47,15 +47,18 @@ def storable_sample(sample: Sample) -> Sample:
     return replace(sample, columns={name: storable(column) for name, column in sample.columns.items()}, groups=groups)
 
 # %% ../../nbs/gates/04_kept.ipynb #d6867509
-def read_ids(gate: str, ids, n: int) -> np.ndarray:
-    """An id for each of `n` rows, as texts. Raises InputError when there are more or fewer, or an id twice."""
+def read_ids(gate: str, ids, sample: Sample) -> np.ndarray:
+    """An id for each row of a sample, as texts; of a ranking, its queries. Raises InputError for missing or repeated ids."""
+    if ids is None and "query" in sample.columns:
+        return storable(sample.columns["query"]).astype(str)
     found = storable([] if ids is None else ids).astype(str)
-    if found.shape != (n,):
-        raise InputError(f"gate {gate}: {len(found):,} ids for {n:,} rows", "an id a row, which stays with its row",
+    if found.shape != (len(sample),):
+        raise InputError(f"gate {gate}: {len(found):,} ids for {len(sample):,} rows", "an id a row, which stays with its row",
                          f"gate({gate!r}, score, against=..., ids=test.index)")
     names, times = np.unique(found, return_counts=True)
-    if (times > 1).any():
-        raise InputError(f"gate {gate}: {int((times > 1).sum()):,} ids name several rows, such as {names[times > 1][0]!r}",
+    twice = names[times > 1].tolist()
+    if twice:
+        raise InputError(f"gate {gate}: {len(twice):,} ids name several rows, such as {twice[0]!r}",
                          "an id for one row each", "join what makes a row unique, such as its question and its language")
     return found
 
@@ -105,7 +108,8 @@ def from_parquet(data: bytes, place: str) -> Kept:
         facts = json.loads(table.schema.metadata[b"mlbot"])
         columns = {name: np.array(table.column(name).to_pylist()) for name in table.column_names}
         ids, groups = columns.pop("id").astype(str), columns.pop("group", None)
-        return Kept(Sample(dict(facts["kind"]), put_together(columns), groups), ids, str(facts["said"]), str(facts["notebook"]))
+        sample = Sample(dict(facts["kind"]), put_together(columns), groups)
+        return Kept(sample, ids, str(facts["said"]), str(facts["notebook"]))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as problem:  # a damaged file raises many unrelated kinds, and a panic is no Exception
@@ -113,7 +117,7 @@ def from_parquet(data: bytes, place: str) -> Kept:
                          "restore the file, or delete it: the next accepted run is then the first", place) from None
 
 # %% ../../nbs/gates/04_kept.ipynb #5dde16b4
-NOTEBOOK, PLACE = "MLBOT_NOTEBOOK", "MLBOT_GATES"  # environment: the notebook that runs, and where the rows of its gates are kept
+NOTEBOOK, PLACE = "MLBOT_NOTEBOOK", "MLBOT_GATES"  # in the environment: the notebook that runs, and where rows are kept
 
 
 def this_notebook() -> str:

@@ -127,7 +127,7 @@ def test_a_family_with_a_hidden_member_is_no_verdict():
 def test_too_close_passes_with_the_number_of_labels_that_would_settle_it_and_strict_fails():
     close = judge("accuracy", scored(410, 500), Target(0.8))
     assert close.outcome == TOO_CLOSE and close.green and not close.stops
-    assert "needs about 1,940 more labelled test utterances to settle" in verdict_line(close)
+    assert "needs about 1,940 more labelled test rows to settle" in verdict_line(close)
     strict = judge("accuracy", scored(410, 500), Target(0.8, too_close="fail"))
     assert strict.red and strict.stops and not strict.green
     assert "more labels cannot settle it" in verdict_line(judge("accuracy", scored(400, 500), Target(0.8)))

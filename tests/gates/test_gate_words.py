@@ -134,7 +134,7 @@ def test_remarks_name_each_open_member_the_gravest_first_and_count_the_rest():
     assert bad == "intents: bad 0.011 (n=90, 95 % 0.001 to 0.069) is below its floor 0.500, and misses its stretch 0.900"
     assert (lost, gone) == ("intents: lost was not measured (n=0)", "intents: gone was not measured (n=0)")
     assert close == ("intents: close 0.480 (n=50, 95 % 0.339 to 0.624) is too close to its floor 0.500 to call; needs about "
-                     "4,319 more labelled test utterances to settle, and misses its stretch 0.950")
+                     "4,319 more labelled test rows to settle, and misses its stretch 0.950")
     assert small == "intents: not judged, with fewer than 5 rows: tiny 0.667 (n=3)"
     few = remarks([FAMILY], few=1)
     assert few[:2] == [bad, "intents: and 3 more (1 failed, 1 too close to call, 2 without a verdict, 2 below the stretch, "
@@ -165,7 +165,7 @@ def test_remarks_on_small_members_are_sorted_by_value_and_cut():
 
 def test_remarks_say_what_would_settle_a_verdict_and_who_waived_it():
     close = judge("x", GOOD, Target(0.8))
-    assert remarks([close]) == ["x: too close to call; needs about 1,940 more labelled test utterances to settle"]
+    assert remarks([close]) == ["x: too close to call; needs about 1,940 more labelled test rows to settle"]
     assert remarks([replace(close, sealed=PASS)]) == remarks([judge("x", GOOD, Target(0.7))]) == []
     assert remarks([WAIVED]) == ["x: red, and waived by Ann until 2026-02-02: a demo"]
 
