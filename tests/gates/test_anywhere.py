@@ -185,3 +185,14 @@ def test_labels_that_parquet_does_not_know_are_kept_as_texts():
     score = accuracy(np.tile(days, 50), np.repeat(days, 50), groups=np.repeat(days, 50))
     again = from_parquet(as_parquet(Kept(score.sample, np.arange(100).astype(str))), "x")
     assert again.sample.columns["truth"][:2].tolist() == ["2026-11-29", "2026-11-30"] and len(set(again.sample.groups)) == 2
+
+
+def test_names_for_people_editors_and_the_cache_of_results_are_the_same():
+    """A name that only `__getattr__` knows would be missing from the key of a stored result."""
+    import mlbot.gates
+    from mlbot.run.dependencies import load_module
+    told = load_module("mlbot.gates", ()).imported
+    assert set(told) - {"import_module"} == set(mlbot.gates.PUBLIC) == set(mlbot.gates.__all__)
+    for name, (module, there) in told.items():
+        if name in mlbot.gates.PUBLIC:
+            assert module == f"mlbot.{mlbot.gates.PUBLIC[name]}" and there == name and callable(getattr(mlbot.gates, name))
