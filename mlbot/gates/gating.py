@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LAST_GREEN', 'FEW', 'is_share', 'checked_limit', 'checked_scores', 'sealed_outcome', 'Before', 'run_before',
-           'refuse_foreign', 'sample_of', 'compared', 'moved_lines', 'begin_again', 'accept', 'take_back', 'record',
+           'refuse_foreign', 'rows_of', 'compared', 'moved_lines', 'begin_again', 'accept', 'take_back', 'record',
            'judged', 'gate', 'verdicts']
 
 # %% ../../nbs/gates/05_gating.ipynb #b20c0e6a
@@ -30,7 +30,8 @@ from .words import error_of
 # %% ../../nbs/gates/05_gating.ipynb #28b34d19
 def is_share(score: Score) -> bool:
     """Whether a score is a proportion of rows, which no limit above 1 fits."""
-    return not score.unit and score.sample is not None and "right" in score.sample.columns
+    sample = getattr(score, "sample", None)
+    return not score.unit and sample is not None and "right" in sample.columns
 
 
 def checked_limit(gate: str, part: str, limit, scores: Sequence[Score] = ()) -> float | None:
@@ -102,21 +103,22 @@ def refuse_foreign(gate: str, before: Before) -> None:
                          before.address)
 
 # %% ../../nbs/gates/05_gating.ipynb #bbbe1a33
-def sample_of(gate: str, score: Score) -> Sample:
+def rows_of(gate: str, score: Score | Sequence[Score]) -> Sample:
     """The rows of a score. Raises InputError for a score that has none."""
-    if not isinstance(score, Score) or score.sample is None:
+    sample = getattr(score, "sample", None)
+    if sample is None:
         raise InputError(f"gate {gate}: the score does not know its rows", "one score of a metric of mlbot.gates",
                          "leave out against=, or compute the score from its rows")
-    return score.sample
+    return sample
 
 # %% ../../nbs/gates/05_gating.ipynb #ed38650d
-def compared(gate: str, score: Score, before: Kept, ids, target: Target,
+def compared(gate: str, score: Score | Sequence[Score], before: Kept, ids, target: Target,
              name: str = LAST_GREEN) -> tuple[Verdict, Difference]:
     """The verdict on the gain over the run before, and the difference itself. `target`: its floor is the least gain.
 
     Raises InputError for a score without rows, and for another metric than the one that is kept.
     """
-    found = difference(before.sample, storable_sample(sample_of(gate, score)), before.ids, ids)
+    found = difference(before.sample, storable_sample(rows_of(gate, score)), before.ids, ids)
     return judge(f"{gate} against {name}", replace(found.score, metric=f"{gate} against {name}"), target), found
 
 # %% ../../nbs/gates/05_gating.ipynb #0538310c
@@ -146,10 +148,10 @@ def begin_again(gate: str) -> None:
         _stopped.clear()
 
 
-def accept(gate: str, score: Score, ids: np.ndarray, before: Before) -> None:
+def accept(gate: str, score: Score | Sequence[Score], ids: np.ndarray, before: Before) -> None:
     """Keep the rows of a green gate in place of those of the run before."""
     was = before.objects.get(before.name)
-    rows = Kept(sample_of(gate, score), ids, str(score), this_notebook())
+    rows = Kept(rows_of(gate, score), ids, str(score), this_notebook())
     before.objects.put(before.name, as_parquet(rows))
     _replaced[gate] = before, was
 
@@ -178,8 +180,9 @@ def judged(name: str, score: Score | Sequence[Score], rules: Rules, limits: dict
            sealed: Score | None, seeds: Sequence[Score]) -> Verdict:
     """The verdict on a score or a family, by the rules and by `limits` (floor, ceiling, stretch) that were given by hand."""
     scores = checked_scores(name, score)
-    by_hand = Target(**{part: checked_limit(name, part, limit, scores) for part, limit in limits.items()})
-    target = stricter(by_hand, rules.target(name))
+    floor, ceiling, stretch = (checked_limit(name, part, limits.get(part), scores)
+                               for part in ("floor", "ceiling", "stretch"))
+    target = stricter(Target(floor=floor, ceiling=ceiling, stretch=stretch), rules.target(name))
     if isinstance(score, Score):
         verdict = judge(name, score, target, sealed_outcome(sealed, target), seeds)
     else:
@@ -204,15 +207,16 @@ def gate(name: str, score: Score | Sequence[Score], rules: Rules | None = None, 
     where, rules = "settings.ini [targets]" if rules else "the call of gate(...)", rules or Rules(date.min)
     verdict = judged(name, score, rules, {"floor": floor, "ceiling": ceiling, "stretch": stretch}, rows, sealed, seeds)
     before = run_before(name, against, kept) if against else None
-    named = read_ids(name, ids, sample_of(name, score)) if before else None  # before the record: the call itself may be wrong
-    if before:
+    if before:  # asked before anything is shown: the call itself may be wrong
         refuse_foreign(name, before)
+        named = read_ids(name, ids, rows_of(name, score))
+        loss = checked_limit(name, "margin", margin, checked_scores(name, score)) or 0.0
     begin_again(name)
     given = [record(verdict)]
     if before and before.kept is None:
         print(f"{name}: nothing is kept in {before.address} yet, so there is no run to compare with")
-    elif before and isinstance(score, Score):
-        target = Target(floor=0.0 - abs(checked_limit(name, "margin", margin, [score])), too_close=rules.too_close)
+    elif before and before.kept:
+        target = Target(floor=0.0 - abs(loss), too_close=rules.too_close)
         gain, found = compared(name, score, before.kept, named, target, Path(against).stem)
         given.append(record(replace(gain, model=rules.model)))
         print(*moved_lines(found), sep="\n")

@@ -175,6 +175,8 @@ class Moved:
 def steps_of(before: Sample, after: Sample) -> np.ndarray:
     """How far each row moved for the better; zeros where a metric does not say."""
     one, two = before.columns, after.columns
+    if not len(after):
+        return np.zeros(0)
     if "right" in two:
         steps = two["right"].astype(float) - one["right"]
     elif "predicted" in two and two["truth"].ndim == 1 and two["truth"].dtype.kind == "f":

@@ -41,8 +41,8 @@ X, W = "x 0.820 (n=500, 95 % 0.783 to 0.852)", "wrong 0.030 (n=1,000, 95 % 0.020
 KEEPS = [  # verdict, its line, the last three cells of its row
     (judge("x", GOOD, Target(0.75)), f"{X} reaches its floor 0.750", "≥ 0.750", "-", "✓ pass"),
     (judge("x", GOOD, Target(0.9, 0.95)), f"{X} is below its floor 0.900", "≥ 0.900", "0.950 missed", "✕ fail"),
-    (judge("x", GOOD, Target(0.8)), f"{X} is too close to its floor 0.800 to call; needs about 1,940 more labelled test "
-     "utterances to settle", "≥ 0.800", "-", "≈ too close to call"),
+    (judge("x", GOOD, Target(0.8)), f"{X} is too close to its floor 0.800 to call; needs about 1,940 more labelled test rows "
+     "to settle", "≥ 0.800", "-", "≈ too close to call"),
     (judge("x", GOOD, Target(0.82)), f"{X} is too close to its floor 0.820 to call; the two are equal, so more labels cannot "
      "settle it", "≥ 0.820", "-", "≈ too close to call"),
     (judge("x", GOOD, Target(0.82001, too_close="fail")), f"{X} is too close to its floor 0.820 to call; no realistic number "
