@@ -119,12 +119,14 @@ def git_project(root: Path) -> None:
 # %% ../../nbs/cli/07_project.ipynb #fa6a93a7
 def upgrade(options: argparse.Namespace) -> int:
     """Take over what a newer mlbot offers, and keep what was changed here."""
+    from mlbot.ops.moved import rewrite_imports
     from mlbot.ops.project import upgrade as take_over
     root = load_settings().root
-    done = take_over(root)
-    for word, names in (("took over", done.new), ("merged", done.merged), ("both changed, the new text is", done.beside)):
+    done, moved = take_over(root), rewrite_imports(root)
+    for word, names in (("took over", done.new), ("merged", done.merged), ("both changed, the new text is", done.beside),
+                        ("imports brought up to date", moved)):
         print(*(f"{word}: {name}" for name in names), sep="\n", end="\n" * bool(names))
-    if not (done.new or done.merged or done.beside):
+    if not (done.new or done.merged or done.beside or moved):
         print("nothing to take over")
     print(f"next:   git diff, {program()} test" + (", and take from the .new files what you like" if done.beside else ""))
     return 0
