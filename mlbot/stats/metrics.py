@@ -6,16 +6,16 @@
 __all__ = ['METRICS', 'ABOUT', 'DRAWS', 'SEED', 'Rows', 'Whole', 'Metric', 'metric', 'numbers', 'sample_of', 'as_json',
            'known_metric', 'computed', 'own_weights', 'statistic_of', 'drawn_ends', 'group_codes', 'plain_kind',
            'open_score', 'mean_score_of', 'whole_score', 'shaped', 'metric_from', 'positive_of', 'labels_sample',
-           'of_class', 'precision', 'recall', 'f1', 'class_codes', 'mean_of_shares', 'macro_recall_score',
-           'balanced_accuracy', 'macro_recall', 'matthews_of', 'matthews_corrcoef', 'read_labels', 'score_sample',
-           'counts_by_score', 'sides_of', 'roc_auc', 'precision_and_recall', 'average_precision', 'precision_at_recall',
-           'recall_at_precision', 'checked_classes', 'probability_sample', 'probability_of_truth', 'log_loss',
-           'brier_score', 'top_k_accuracy', 'indicator_sample', 'subset_accuracy', 'hamming_loss', 'multilabel_f1',
-           'number_sample', 'errors', 'mean_absolute_error', 'root_mean_squared_error', 'r2', 'quantile_loss',
-           'interval_coverage', 'folded', 'bias_score', 'bias', 'mean_of', 'weighted_quantile', 'place_below',
-           'quantile_ends', 'sizes_of', 'percentile_score', 'percentile_of', 'median_of', 'median_absolute_error',
-           'by_query', 'ranked', 'dcg', 'ndcg', 'mean_reciprocal_rank', 'recall_at_k', 'precision_at_k',
-           'weighted_call', 'metric_of']
+           'of_class', 'precision', 'recall', 'f1', 'class_codes', 'mean_of_shares', 'part_share',
+           'mean_score_of_parts', 'macro_recall_score', 'balanced_accuracy', 'macro_recall', 'matthews_of',
+           'matthews_corrcoef', 'read_labels', 'score_sample', 'counts_by_score', 'sides_of', 'roc_auc',
+           'precision_and_recall', 'average_precision', 'precision_at_recall', 'recall_at_precision', 'checked_classes',
+           'probability_sample', 'probability_of_truth', 'log_loss', 'brier_score', 'top_k_accuracy',
+           'indicator_sample', 'subset_accuracy', 'hamming_loss', 'macro_f1_score', 'multilabel_f1', 'number_sample',
+           'errors', 'mean_absolute_error', 'root_mean_squared_error', 'r2', 'quantile_loss', 'interval_coverage',
+           'folded', 'bias_score', 'bias', 'mean_of', 'weighted_quantile', 'place_below', 'quantile_ends', 'sizes_of',
+           'percentile_score', 'percentile_of', 'median_of', 'median_absolute_error', 'by_query', 'ranked', 'dcg',
+           'ndcg', 'mean_reciprocal_rank', 'recall_at_k', 'precision_at_k', 'weighted_call', 'metric_of']
 
 # %% ../../nbs/stats/06_metrics.ipynb #81581602
 import inspect
@@ -198,16 +198,18 @@ def open_score(sample: Sample, value: float) -> Score:
     return Score(name, value, len(sample), *within, effective=count, better=better, unit=sample.kind.get("unit", ""),
                  sample=sample)
 
-# %% ../../nbs/stats/06_metrics.ipynb #6b196d5b
+# %% ../../nbs/stats/06_metrics.ipynb #74308fe5
 def mean_score_of(sample: Sample, found: Rows) -> Score:
     """The score of a mean of numbers, before its `shape`."""
     name, better, within = plain_kind(sample)
     at = np.arange(len(sample)) if found.at is None else found.at
+    counts = own_weights(sample)[at] > 0  # a row of weight 0 is none
+    at, values = at[counts], found.values[counts]
     own, codes = own_weights(sample)[at], np.unique(group_codes(sample)[at], return_inverse=True)[1]
     value, sizes = found.mean(own_weights(sample)), np.bincount(codes, own)
-    sums, count = np.bincount(codes, own * found.values), len(sizes)
+    sums, count = np.bincount(codes, own * values), len(sizes)
     unbounded = math.inf in (-within[0], within[1])
-    if count < known_metric(sample).enough or (unbounded and np.ptp(found.values) == 0):
+    if count < known_metric(sample).enough or (unbounded and np.ptp(values) == 0):
         return open_score(sample, value)
     low, high = (end if math.isfinite(end) else float(seen) for end, seen in
                  zip(within, ((sums / sizes).min(), (sums / sizes).max()), strict=True))
@@ -216,7 +218,7 @@ def mean_score_of(sample: Sample, found: Rows) -> Score:
     score = bounded(name, value, len(at), count, ends, better, within, (low, high))
     return replace(score, unit=sample.kind.get("unit", ""), sample=sample)
 
-# %% ../../nbs/stats/06_metrics.ipynb #7ca2541f
+# %% ../../nbs/stats/06_metrics.ipynb #402167b2
 def whole_score(sample: Sample, found: Whole) -> Score:
     """The score of a function of all rows; open where a side has too few groups."""
     name, better, within = plain_kind(sample)
@@ -226,14 +228,14 @@ def whole_score(sample: Sample, found: Whole) -> Score:
     if not math.isfinite(value) or count < about.enough:
         return open_score(sample, value)
     drawn_from = np.append(codes, codes.max() + 1 + np.arange(found.added))
-    ends = drawn_ends(of, drawn_from, value, count)
+    ends = drawn_ends(of, drawn_from, of(np.ones(len(drawn_from))), count)
     if ends is None or (np.ptp(ends) == 0 and math.inf in (-within[0], within[1])):
         return open_score(sample, value)
     reach = (value, value) if math.inf in (-within[0], within[1]) else None
     score = bounded(name, value, len(sample), count, ends, better, within, reach)
     return replace(score, effective=float(len(np.unique(codes))), unit=sample.kind.get("unit", ""), sample=sample)
 
-# %% ../../nbs/stats/06_metrics.ipynb #33872498
+# %% ../../nbs/stats/06_metrics.ipynb #e5a6c1b0
 def shaped(score: Score, shape: Callable[[float], float]) -> Score:
     """The score of a rising function of a mean: value and ends are mapped one by one."""
     return replace(score, value=shape(score.value), low=shape(score.low), high=shape(score.high),
@@ -242,12 +244,14 @@ def shaped(score: Score, shape: Callable[[float], float]) -> Score:
 
 def metric_from(sample: Sample) -> Score:
     """The score of a sample, computed from its rows."""
-    about = known_metric(sample)
+    about, nothing = known_metric(sample), replace(open_score(sample, math.nan), n=0, effective=0.0)
+    if not len(sample):
+        return nothing
     if about.score is not None:
         return about.score(sample)
     found = computed(sample)
-    if not len(sample) or (isinstance(found, Rows) and not len(found.values)):
-        return replace(open_score(sample, math.nan), n=0, effective=0.0)
+    if isinstance(found, Rows) and not len(found.values):
+        return nothing
     if isinstance(found, Whole):
         return whole_score(sample, found)
     at = slice(None) if found.at is None else found.at
@@ -364,26 +368,33 @@ def mean_of_shares(parts: Sequence[Score]) -> dict[str, Any]:
             for name in ("low", "high", "at_least", "at_most")}
     return {"value": value} | {name: value + (gap if name in ("high", "at_most") else -gap) for name, gap in gaps.items()}
 
-# %% ../../nbs/stats/06_metrics.ipynb #36469b95
-def macro_recall_score(sample: Sample) -> Score:
-    """The score of the mean recall of the classes."""
-    if not len(sample):
+# %% ../../nbs/stats/06_metrics.ipynb #e344b13b
+def part_share(flags: np.ndarray, rows: np.ndarray, sample: Sample) -> Score:
+    """The proportion of true flags among some rows of a sample, with its groups and weights."""
+    own = sample.columns.get("weight")
+    own = None if own is None or not own[rows].any() else own[rows]
+    return share("part", flags[rows], None if sample.groups is None else sample.groups[rows], weights=own)
+
+
+def mean_score_of_parts(sample: Sample, parts: Sequence[Score], whole: Whole, crossed: bool) -> Score:
+    """The score of the mean of proportions; `crossed`: groups have rows in several, so the draws of `whole` count, too."""
+    if not parts:
         return replace(open_score(sample, math.nan), n=0, effective=0.0)
-    names, codes, right = class_codes(sample.columns)
-    own, crossed, parts = sample.columns.get("weight"), False, []
-    for at in range(len(names)):
-        its = np.flatnonzero(codes == at)
-        parts.append(share("", right[its], None if sample.groups is None else sample.groups[its],
-                           weights=None if own is None or not own[its].any() else own[its]))
     ends = mean_of_shares(parts)
-    if sample.groups is not None:
-        rows = group_codes(sample)
-        crossed = len(np.unique(rows * len(names) + codes)) > len(np.unique(rows))
-    if crossed:
-        drawn = whole_score(sample, _macro_recall(sample.columns))
+    drawn = whole_score(sample, whole) if crossed else open_score(sample, ends["value"])
+    if not drawn.open:
         ends |= {name: min(ends[name], getattr(drawn, name)) for name in ("low", "at_least")}
         ends |= {name: max(ends[name], getattr(drawn, name)) for name in ("high", "at_most")}
-    return replace(open_score(sample, 0.0), **ends)
+    return replace(drawn, **ends)
+
+
+def macro_recall_score(sample: Sample) -> Score:
+    """The score of the mean recall of the classes."""
+    names, codes, right = class_codes(sample.columns)
+    parts = [part_share(right, np.flatnonzero(codes == at), sample) for at in range(len(names))]
+    rows = group_codes(sample)
+    crossed = len(np.unique(rows * max(1, len(names)) + codes)) > len(np.unique(rows))
+    return mean_score_of_parts(sample, parts, _macro_recall(sample.columns), crossed)
 
 
 metric("balanced_accuracy", score=macro_recall_score)(_macro_recall)
@@ -648,7 +659,7 @@ def hamming_loss(truth, predicted, groups=None, weights=None) -> Score:
     """The proportion of single labels that are wrong; rows are what was drawn."""
     return metric_from(indicator_sample("hamming_loss", truth, predicted, groups, weights))
 
-# %% ../../nbs/stats/06_metrics.ipynb #c837f04a
+# %% ../../nbs/stats/06_metrics.ipynb #376f0fc8
 @metric("multilabel_f1_micro", shape=_f1_of)
 def _micro_f1(columns) -> Rows:
     true, said = columns["truth"] > 0, columns["predicted"] > 0
@@ -656,14 +667,26 @@ def _micro_f1(columns) -> Rows:
     return Rows((true & said)[rows, labels], rows)
 
 
-@metric("multilabel_f1_macro", enough=10)
 def _macro_f1_of_labels(columns) -> Whole:
     hits, sizes = columns["truth"] * columns["predicted"], columns["truth"] + columns["predicted"]
 
     def of(weights: np.ndarray) -> float:
         whole = weights @ sizes
         return float((2 * (weights @ hits)[whole > 0] / whole[whole > 0]).mean()) if whole.any() else math.nan
-    return Whole(of, tuple(column > 0 for column in columns["truth"].T if column.any()))
+    return Whole(of)
+
+
+def macro_f1_score(sample: Sample) -> Score:
+    """The score of the mean F1 of the labels that occur."""
+    true, said = sample.columns["truth"] > 0, sample.columns["predicted"] > 0
+    parts = []
+    for at in np.flatnonzero((true | said).any(axis=0)):
+        its = np.flatnonzero((true | said)[:, at])
+        parts.append(shaped(part_share((true & said)[:, at], its, sample), _f1_of))
+    return mean_score_of_parts(sample, parts, _macro_f1_of_labels(sample.columns), crossed=True)
+
+
+metric("multilabel_f1_macro", score=macro_f1_score)(_macro_f1_of_labels)
 
 
 def multilabel_f1(truth, predicted, average: str = "micro", groups=None, weights=None) -> Score:
@@ -740,7 +763,7 @@ def interval_coverage(truth, low, high, groups=None, weights=None) -> Score:
     columns = {"truth": truth, "low": low, "high": high}
     return metric_from(sample_of({"metric": "interval_coverage"}, columns, groups, weights))
 
-# %% ../../nbs/stats/06_metrics.ipynb #ffad0b81
+# %% ../../nbs/stats/06_metrics.ipynb #2229df45
 def folded(score: Score) -> Score:
     """The score of the distance from 0 of a mean that may have either sign. The ends of 2.5 % decide where both may hold."""
     least = max(score.low, -score.high, 0.0)
@@ -751,7 +774,7 @@ def folded(score: Score) -> Score:
 
 def bias_score(sample: Sample) -> Score:
     """The score of a mean error without its sign."""
-    return folded(mean_score_of(sample, _bias(sample.columns))) if len(sample) else open_score(sample, math.nan)
+    return folded(mean_score_of(sample, _bias(sample.columns)))
 
 
 @metric("bias", better="lower", within=(-math.inf, math.inf), enough=10, shape=abs, score=bias_score)
@@ -806,11 +829,9 @@ def sizes_of(columns) -> np.ndarray:
     """What a percentile is taken of: the values, else the distances between prediction and truth."""
     return columns["value"] if "value" in columns else np.abs(errors(columns))
 
-# %% ../../nbs/stats/06_metrics.ipynb #90a4008e
+# %% ../../nbs/stats/06_metrics.ipynb #155d0d2d
 def percentile_score(sample: Sample) -> Score:
     """The score of a percentile; an end is infinite where no value bounds it."""
-    if not len(sample):
-        return replace(open_score(sample, math.nan), n=0, effective=0.0)
     values, own, level = sizes_of(sample.columns), own_weights(sample), sample.kind["percent"] / 100
     value = weighted_quantile(values, own, level)
     known = own.sum() ** 2 / (own @ own) / len(own)  # Kish's, of the weights
