@@ -207,7 +207,7 @@ def population(size: int = 50_000, each: int = 5) -> dict[str, np.ndarray]:
     score = luck() + positive * 1.5
     probability = 1 / (1 + np.exp(-(score * 1.5 - 2.5)))
     number = luck() * 20 + 100
-    skewed = np.exp(luck())
+    skewed = np.exp(0.75 * luck())  # such as waiting times
     return {"positive": positive, "score": score, "probability": probability, "said": score > 1.0, "number": number,
             "predicted": number + luck() * 5 + 1, "late": number + skewed, "skewed": skewed}
 
@@ -287,7 +287,8 @@ def paired() -> Iterator[Line]:
               "balanced accuracy": (of.balanced_accuracy, true, rows["said"], said),
               "mean absolute error": (of.mean_absolute_error, number, first, second),
               "root mean squared error": (of.root_mean_squared_error, number, first, second),
-              "R2": (of.r2, number, first, second), "median absolute error": (of.median_absolute_error, number, first, second),
+              "R2": (of.r2, number, first, second),
+              "median absolute error": (of.median_absolute_error, number, first, second),
               "Brier score": (of.brier_score, true, rows["probability"], np.clip(rows["probability"] ** 1.1, 0, 1))}
 
     def gain_on(call, truth, one, two, groups=None) -> Score:

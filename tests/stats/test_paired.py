@@ -124,9 +124,9 @@ def test_rows_of_one_group_are_one_piece_of_evidence():
 
 
 def test_a_few_rows_that_all_got_better_are_no_proof():
-    ids = np.arange(5)
+    ids = np.arange(4)
     for call in (lambda values: of.mean_of("x", values, (0, 1)), lambda values: share("x", np.array(values) > 0.5)):
-        found = difference(call([0.0, 0.1, 0.2, 0.1, 0.0]).sample, call([0.8, 0.9, 0.9, 1.0, 0.7]).sample, ids, ids)
+        found = difference(call([0.0, 0.1, 0.2, 0.1]).sample, call([0.8, 0.9, 0.9, 1.0]).sample, ids, ids)
         assert found.outcome in (UNSURE, UNKNOWN)
 
 
