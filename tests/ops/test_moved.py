@@ -24,7 +24,7 @@ def test_each_module_of_the_table_is_there_and_none_was_left_behind():
     ("from mlbot.gates import gate, roc_auc\n", "from mlbot.gates import gate, roc_auc\n"),
     ("from mlbot.stats.scores import no_such_name\n", "from mlbot.stats.scores import no_such_name\n"),
     ("from mlbotanist import gate\nfrom mlbot_x import y\n", "from mlbotanist import gate\nfrom mlbot_x import y\n"),
-    ("from mlbot.many import crew\n", "from mlbot.model.sgd import worker_pool as crew\n")])
+    ("from mlbot.many import crew\n", "from mlbot.data.chunked import worker_pool as crew\n")])
 def test_an_import_names_where_its_names_are_today(before, after):
     assert code_today(before) == after and code_today(after) == after
 
