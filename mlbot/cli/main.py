@@ -20,6 +20,7 @@ from .run import add_cache, add_card, add_judge, add_run, add_score, add_track
 from .runs import add_compare, add_report, add_runs
 from .serve import add_monitor, add_serve, add_token
 from .shared import Parser, add_command, extra_of, need, on_consoles, print_error, print_fault
+from .verdict import add_verdict
 from ..errors import MlbotError, NoVerdict
 from ..files import any_console, in_utf8
 from ..run.forkserver import end_when_told
@@ -61,8 +62,8 @@ def add_completion(commands) -> None:
 # %% ../../nbs/cli/09_main.ipynb #ceda7ef0
 GROUPS = {
     "start here": (add_new, add_run, add_predict, add_serve), "data": (add_data, add_label, add_company),
-    "judge": (add_runs, add_report, add_compare, add_judge, add_waive, add_plan, add_blame, add_audit, add_card, add_score,
-              add_track, add_replay),
+    "judge": (add_verdict, add_runs, add_report, add_compare, add_judge, add_waive, add_plan, add_blame, add_audit, add_card,
+              add_score, add_track, add_replay),
     "model": (add_search, add_benchmark, add_models, add_promote, add_rollback),
     "serve": (add_token, add_monitor, add_bundle),
     "operate": (add_retrain, add_forecast, add_ci, add_cache, add_settings, add_upgrade, add_completion),

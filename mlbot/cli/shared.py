@@ -7,8 +7,8 @@ __all__ = ['BY_HAND', 'program', 'need', 'extra_of', 'here', 'Console', 'on_cons
            'add_columns', 'column_words', 'data_named', 'day_named', 'run_parameters', 'request_of', 'step_words',
            'show_progress', 'red_verdict', 'now_of', 'who_and_why', 'here_or_there', 'sides_of', 'settle_release',
            'push_carried', 'carry_trial', 'workplace', 'is_own', 'checkout', 'in_workplace', 'print_error',
-           'print_fault', 'minutes_of', 'port_of', 'share_of', 'count_of', 'rows_of', 'add_unjudged', 'add_who',
-           'Parser', 'add_command']
+           'print_fault', 'minutes_of', 'port_of', 'share_of', 'points_of', 'count_of', 'rows_of', 'add_unjudged',
+           'add_who', 'Parser', 'add_command']
 
 # %% ../../nbs/cli/00_shared.ipynb #fe7508e0
 import argparse
@@ -340,6 +340,17 @@ def share_of(word: str) -> float:
     if not 0 < float(word) <= 1:
         raise argparse.ArgumentTypeError("a share above 0, such as 0.1")
     return float(word)
+
+# %% ../../nbs/cli/00_shared.ipynb #eaac5e37
+def points_of(word: str) -> float:
+    """Points from 0 to 100: a hundredth of a proportion each."""
+    try:
+        points = float(word)
+    except ValueError:
+        points = -1.0
+    if not 0 <= points <= 100:
+        raise argparse.ArgumentTypeError(f"{word!r}; expected: points from 0 to 100, such as 2")
+    return points
 
 # %% ../../nbs/cli/00_shared.ipynb #0e47e1c4
 def count_of(word: str) -> int:

@@ -6,9 +6,9 @@
 __all__ = ['RISK', 'Z', 'POWER', 'LOSS_RISK', 'STAKE', 'STEPS', 'continued_fraction', 'log_beta', 'incomplete_beta',
            'beta_quantile', 'student_quantile', 'fewest_hits', 'by_hand', 'special', 'normal', 'share_at_least',
            'share_at_most', 'probability_of_at_most', 'wilson', 'wilson_end', 'intraclass', 'design_effect',
-           'effective_rows', 'rows_to_settle', 'binomial_mid_p', 'probability_of_no_loss', 'crossing', 'healed_bound',
-           'difference_interval', 'widened', 'difference_bounds', 'rows_to_see', 'smallest_seen', 'holm',
-           'benjamini_hochberg', 'e_value', 'share_by_bets']
+           'effective_rows', 'rows_to_settle', 'power_above', 'rows_above', 'binomial_mid_p', 'probability_of_no_loss',
+           'crossing', 'healed_bound', 'difference_interval', 'widened', 'difference_bounds', 'rows_to_see',
+           'smallest_seen', 'holm', 'benjamini_hochberg', 'e_value', 'share_by_bets']
 
 # %% ../../nbs/stats/00_bounds.ipynb #a5d2df75
 import math
@@ -184,6 +184,26 @@ def rows_to_settle(value: float, at_least: float, at_most: float, n: int, limit:
     half = (at_most - at_least) / 2 * (1 + normal(power) / normal(1 - RISK))
     return math.ceil(n * (half / gap) ** 2)
 
+# %% ../../nbs/stats/00_bounds.ipynb #ffdf1bdc
+def power_above(n: int, value: float, floor: float) -> float:
+    """How often `n` rows show that a proportion which truly is `value` is at or above `floor`, by its one-sided bound."""
+    low, high = -1, n + 1  # the fewest hits that are enough lie above the one and at most at the other
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if share_at_least(middle, n) >= floor else (middle, high)
+    return float(special().bdtrc(high - 1, n, value)) if 0 < high <= n else float(high == 0)
+
+
+def rows_above(value: float, floor: float, power: float = POWER) -> int:
+    """Rows that show with that power that a proportion which truly is `value` is above its `floor`, which is less."""
+    low, high = 0, 1
+    while power_above(high, value, floor) < power:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power_above(middle, value, floor) >= power else (middle, high)
+    return high
+
 # %% ../../nbs/stats/00_bounds.ipynb #8a62d725
 def binomial_mid_p(hits: float, n: float, share: float) -> float:
     """Probability of fewer than `hits` hits in `n`, plus half the probability of exactly `hits`."""
@@ -238,16 +258,16 @@ def difference_bounds(broke: float, healed: float, n: float, risk: float = LOSS_
     return widened(least, low), -widened(-most, -high)
 
 # %% ../../nbs/stats/00_bounds.ipynb #40dd5aac
-def rows_to_see(difference: float, discordance: float, power: float = POWER) -> int:
+def rows_to_see(difference: float, discordance: float, power: float = POWER, risk: float = RISK) -> int:
     """Rows that tell two models apart (one-sided) which differ by `difference`, when `discordance` of the answers differ."""
-    a, b = normal(1 - RISK), normal(power)
+    a, b = normal(1 - risk), normal(power)
     spread = a * math.sqrt(discordance) + b * math.sqrt(max(discordance - difference**2, 0))
     return math.ceil((spread / difference) ** 2)
 
 
-def smallest_seen(n: int, discordance: float, power: float = POWER) -> float:
+def smallest_seen(n: int, discordance: float, power: float = POWER, risk: float = RISK) -> float:
     """The smallest difference that `n` rows show."""
-    return crossing(lambda difference: rows_to_see(difference, discordance, power) - n, 1e-6, discordance)
+    return crossing(lambda difference: rows_to_see(difference, discordance, power, risk) - n, 1e-6, discordance)
 
 # %% ../../nbs/stats/00_bounds.ipynb #e210f69b
 def holm(probabilities: Sequence[float]) -> list[float]:

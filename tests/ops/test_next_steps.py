@@ -92,7 +92,8 @@ def with_store(project, mlbot, root):
 QUIET = ["run --data sample --until prepare", "runs", "models", "settings", "cache", "data log", "data show", "plan",
          "score --short", "retrain --check", "forecast", "ci init", "report", "card", "audit", "blame",
          "waive accuracy --why x --until 2099-01-01", "monitor", "compare latest",
-         "rollback --why x", "promote 0123456789ab", "bundle", "data diff", "judge", "token"]
+         "rollback --why x", "promote 0123456789ab", "bundle", "data diff", "judge", "token", "plan --rows 500",
+         "verdict absent.json"]
 
 
 @pytest.mark.parametrize("there", ["nothing", "a store"])

@@ -10,7 +10,8 @@ import pytest
 from sklearn import metrics as sk
 
 from mlbot.errors import InputError
-from mlbot.gates.gate import NO_VERDICT, PASS, as_record, judge, read_record
+from mlbot.gates.record import as_record, read_record
+from mlbot.gates.verdict import NO_VERDICT, PASS, judge
 from mlbot.settings import Target
 from mlbot.stats import metrics as of
 from mlbot.stats.scores import Sample, Score, accuracy, calibration_error, macro_f1, recall_by_intent, share
