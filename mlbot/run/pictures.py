@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['BLUE', 'ORANGE', 'GREEN', 'GREY', 'QUALITY', 'canvas', 'short', 'few_that_hold', 'bars', 'forest', 'intents_figure',
-           'texts_figure', 'near_clusters', 'clusters_figure', 'suspects_table', 'errors_figure', 'confusion_figure',
-           'two_runs', 'gain_words', 'gain_figure', 'changes_figure', 'changes_table', 'worth_of_run', 'worth_figure',
-           'column_gains', 'value_gains', 'gains_figure', 'Asked', 'ask_all', 'price_table', 'price_figure',
-           'threshold_table', 'threshold_figure', 'trust_figure', 'scope_figure', 'require_log', 'quality_figure',
-           'gap_figure', 'known_words', 'new_words', 'Paired', 'try_idea']
+           'size_curve', 'texts_figure', 'near_clusters', 'clusters_figure', 'suspects_table', 'errors_figure',
+           'confused_names', 'confusion_figure', 'score_table', 'two_runs', 'gain_words', 'gain_figure',
+           'changes_figure', 'changes_table', 'worth_of_run', 'worth_figure', 'column_gains', 'value_gains',
+           'gains_figure', 'Asked', 'ask_all', 'price_table', 'price_figure', 'threshold_table', 'threshold_figure',
+           'trust_figure', 'scope_figure', 'require_log', 'quality_figure', 'gap_figure', 'known_words', 'new_words',
+           'Bench', 'Paired', 'answers_held_out', 'open_bench', 'try_idea']
 
-# %% ../../nbs/run/23_pictures.ipynb #633ff991
+# %% ../../nbs/run/23_pictures.ipynb #71b0f8f5
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from .report import Picture
 from .training import Material
 from ..data.ledger import digests_of
 from ..data.split import group_digests, held_out
+from ..data.table import without_apostrophe
 from ..errors import NoVerdict
 from ..model.decide import CHOICES, DECISIONS, HANDOFF, decide, real_costs
 from ..model.predict import Predictor
@@ -71,7 +73,7 @@ def bars(axes, names: Sequence[str], values, marked=None, notes: Sequence[str] |
         axes.annotate(note, (max(values[at], 0), at), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
     axes.set_xlim(0, max(values.max(initial=0), 1e-9) * 1.18)
 
-# %% ../../nbs/run/23_pictures.ipynb #bfb1cd82
+# %% ../../nbs/run/23_pictures.ipynb #d4295651
 def forest(axes, scores: Sequence[Score], names: Sequence[str] | None = None, percent: bool = False) -> None:
     """Scores as points with 95 % intervals, the first on top; gains in points beside 0, `percent` for shares."""
     for at, score in enumerate(scores):
@@ -87,18 +89,30 @@ def forest(axes, scores: Sequence[Score], names: Sequence[str] | None = None, pe
     axes.set_ylim(len(scores) - 0.5, -0.5)
     axes.set_xlabel("% right, with 95 % interval" if percent else "points of accuracy, with 95 % interval")
     low, high = axes.get_xlim()
+    axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= high and not (percent and tick > 100)])
     axes.set_xlim(low, high + 0.3 * (high - low))
     if not percent:
         axes.axvline(0, color=GREY, linewidth=1, linestyle="--")
 
-# %% ../../nbs/run/23_pictures.ipynb #b79421b5
+# %% ../../nbs/run/23_pictures.ipynb #c86a9e80
 def intents_figure(counts: Mapping[str, int], few: int = 10, most: int = 20) -> Picture:
     """Training rows of each intent: all as a curve, the `most` smallest by name; orange below `few` rows."""
     ranked = sorted(counts.items(), key=lambda item: (item[1], item[0]))
     sizes, thin = [n for _, n in ranked], sum(n < few for n in counts.values())
     title = (f"{thin} of {len(sizes)} intents have fewer than {few} training rows" if thin else
              f"Each of {len(sizes)} intents has {min(sizes, default=0)} training rows or more")
-    figure, (curve, named) = canvas(title, 1.4 + 0.24 * min(most, len(sizes)), 2, (1, 1.4))
+    height, shown = 1.4 + 0.24 * min(most, len(sizes)), ranked[:most]
+    figure, panels = canvas(title, height, 2, (1, 1.4)) if len(ranked) > most else canvas(title, height)
+    named = np.atleast_1d(panels)[-1]
+    bars(named, [name for name, _ in shown], [n for _, n in shown], [n < few for _, n in shown])
+    named.set_xlabel("training rows" + (f" of the {most} smallest" if len(ranked) > most else ""))
+    if len(ranked) > most:
+        size_curve(panels[0], sizes)
+    return figure
+
+
+def size_curve(curve, sizes: Sequence[int]) -> None:
+    """All sizes as a falling curve, and where half of their sum is reached. `sizes`: the smallest first."""
     curve.fill_between(range(1, len(sizes) + 1), sizes[::-1], color=BLUE, alpha=0.25, step="mid", linewidth=0)
     curve.step(range(1, len(sizes) + 1), sizes[::-1], color=BLUE, where="mid")
     half = few_that_hold(sizes)
@@ -106,12 +120,8 @@ def intents_figure(counts: Mapping[str, int], few: int = 10, most: int = 20) -> 
     curve.annotate(f"half of all rows are\nin the {half} largest", (half + 0.5, max(sizes, default=1)), xytext=(5, 0),
                    textcoords="offset points", va="top", fontsize=9)
     curve.set(xlabel="intents, the largest first", ylabel="training rows", ylim=(0, None), xlim=(0.4, len(sizes) + 0.6))
-    shown = ranked[:most]
-    bars(named, [name for name, _ in shown], [n for _, n in shown], [n < few for _, n in shown])
-    named.set_xlabel("training rows" + (f" of the {most} smallest" if len(ranked) > most else ""))
-    return figure
 
-# %% ../../nbs/run/23_pictures.ipynb #87aa5fee
+# %% ../../nbs/run/23_pictures.ipynb #89bd80b6
 def texts_figure(texts: Sequence[str], languages: Mapping[str, int], longest: int = 30) -> Picture:
     """How many words the texts have, and in which languages they are (a count each)."""
     words, total = np.array([len(text.split()) for text in texts]), max(sum(languages.values()), 1)
@@ -120,7 +130,8 @@ def texts_figure(texts: Sequence[str], languages: Mapping[str, int], longest: in
     title = f"Half of the texts have {np.median(words):.0f} words or fewer{main}" if len(words) else "No texts"
     figure, (sizes, spoken) = canvas(title, 1.9 + 0.14 * max(4, len(named)), 2, (1.4, 1))
     sizes.hist(np.minimum(words, longest), bins=np.arange(0.5, longest + 1.5), color=BLUE, rwidth=0.85)
-    sizes.set(xlabel=f"words of a text ({longest}: that many or more)", ylabel="texts")
+    more = f" ({longest}: that many or more)" if words.max(initial=0) > longest else ""
+    sizes.set(xlabel=f"words of a text{more}", ylabel="texts", xlim=(0, min(longest, words.max(initial=0)) + 1))
     sizes.axvline(np.median(words) if len(words) else 0, color=ORANGE, linestyle="--")
     bars(spoken, [name for name, _ in named], [n for _, n in named], None, [f"{n / total:.0%} (n={n:,})" for _, n in named])
     spoken.set(xlabel="texts by language", xlim=(0, 1.5 * max([n for _, n in named], default=1)))
@@ -155,14 +166,16 @@ def clusters_figure(found: pd.DataFrame, rows: int) -> Picture:
     axes.set_xlabel("training rows")
     return figure
 
-# %% ../../nbs/run/23_pictures.ipynb #f9588947
+# %% ../../nbs/run/23_pictures.ipynb #06009bfb
 def suspects_table(folder: Path, most: int = 15) -> pd.DataFrame:
     """The training rows of a run whose label looks wrong, the likeliest first: `text`, `intent`, `rather`; empty for none."""
     file = folder / "checks.csv"
-    found = load_table(file) if file.exists() else pd.DataFrame(columns=["what", "text", "intent", "detail"])
+    empty = pd.DataFrame(columns=["what", "text", "intent", "detail"])
+    found = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8") if file.exists() else empty
     found = found[found["what"].str.startswith("labels look wrong")].head(most)
     rather = [str(detail).removeprefix("rather ") for detail in found["detail"]]
-    return pd.DataFrame({"text": found["text"], "intent": found["intent"], "rather": rather}).reset_index(drop=True)
+    texts = found["text"].map(without_apostrophe)
+    return pd.DataFrame({"text": texts, "intent": found["intent"], "rather": rather}).reset_index(drop=True)
 
 # %% ../../nbs/run/23_pictures.ipynb #4aad9b79
 def errors_figure(truth: Sequence[str], predicted: Sequence[str], most: int = 15) -> Picture:
@@ -178,25 +191,41 @@ def errors_figure(truth: Sequence[str], predicted: Sequence[str], most: int = 15
     axes.set_xlabel("errors of how many test rows")
     return figure
 
-# %% ../../nbs/run/23_pictures.ipynb #c1a9a117
-def confusion_figure(truth: Sequence[str], predicted: Sequence[str], most: int = 12) -> Picture:
-    """Who is taken for whom, among the `most` intents that errors touch most often; all others are one."""
-    from sklearn.metrics import ConfusionMatrixDisplay
-    truth, predicted = np.asarray(truth, object), np.asarray(predicted, object)
-    wrong = Counter([*truth[truth != predicted], *predicted[truth != predicted]])
-    named = sorted(name for name, _ in wrong.most_common(most)) or sorted(set(truth))[:most]
-    both = [np.array([short(name, 24) if name in named else "(others)" for name in part]) for part in (truth, predicted)]
-    labels = [*(short(name, 24) for name in named), *(["(others)"] if "(others)" in np.append(*both) else [])]
-    pair, times = Counter(zip(both[0], both[1], strict=True)), [0]
-    pair = Counter({key: n for key, n in pair.items() if key[0] != key[1] and "(others)" not in key})
-    times = pair.most_common(1)
-    title = f"{times[0][0][0]} is taken for {times[0][0][1]} {times[0][1]} times" if times else "No pair is confused"
-    figure, axes = canvas(title, 1.8 + 0.36 * len(labels))
-    ConfusionMatrixDisplay.from_predictions(*both, labels=labels, ax=axes, cmap="Blues", colorbar=False,
-                                            xticks_rotation="vertical", text_kw={"fontsize": 8})
+# %% ../../nbs/run/23_pictures.ipynb #df542d6d
+def confused_names(pairs: Mapping[tuple[str, str], int], most: int) -> list[str]:
+    """At most so many intents, taken from the most frequent `pairs` on, each with its partner; sorted."""
+    found: list[str] = []
+    for pair, _ in sorted(pairs.items(), key=lambda item: (-item[1], item[0])):
+        if len({*found, *pair}) <= most:
+            found += [name for name in pair if name not in found]
+    return sorted(found)
+
+
+def confusion_figure(truth: Sequence[str], predicted: Sequence[str], most: int = 14) -> Picture:
+    """Who is taken for whom, among the intents of the most frequent confusions; right answers stand pale on the diagonal."""
+    from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+    pairs = Counter((one, other) for one, other in zip(truth, predicted, strict=True) if one != other)
+    if not pairs:
+        return canvas("No intent is taken for another one", 1)[0]
+    (one, other), times = pairs.most_common(1)[0]
+    named = confused_names(pairs, most)
+    figure, axes = canvas(f"{short(one)} is taken for {short(other)} {times} times", 2 + 0.34 * len(named))
+    matrix = confusion_matrix(truth, predicted, labels=named)
+    wrong = matrix * (1 - np.eye(len(named), dtype=int))
+    shown = ConfusionMatrixDisplay(wrong, display_labels=[short(name, 24) for name in named])
+    shown.plot(ax=axes, cmap="Oranges", colorbar=False, xticks_rotation="vertical")
+    for (row, column), text in np.ndenumerate(shown.text_):
+        text.set(text=matrix[row, column] or "", fontsize=9, **({"color": "#b8bcc2"} if row == column else {}))
     axes.spines[["top", "right"]].set_visible(True)
     axes.set(xlabel="answered", ylabel="right")
     return figure
+
+# %% ../../nbs/run/23_pictures.ipynb #5a54a0de
+def score_table(scores: Sequence[Score], most: int = 15) -> pd.DataFrame:
+    """Scores as a table that one reads from the left: what, its value in per cent, the interval, n; the worst first."""
+    known = sorted((score for score in scores if score.n), key=lambda score: (score.value, -score.n))[:most]
+    rows = [(it.metric, round(100 * it.value, 1), f"{100 * it.low:.1f} to {100 * it.high:.1f}", it.n) for it in known]
+    return pd.DataFrame(rows, columns=["what", "right, %", "95 % interval", "n"])
 
 # %% ../../nbs/run/23_pictures.ipynb #e6cf444c
 def two_runs(settings: Settings, old: str = "", new: str = "") -> tuple[Path, Path]:
@@ -223,14 +252,14 @@ def gain_figure(names: tuple[str, str], right: tuple[Score, Score], gained: Scor
     forest(step, [gained], ["gain"])
     return figure
 
-# %% ../../nbs/run/23_pictures.ipynb #943c2057
+# %% ../../nbs/run/23_pictures.ipynb #aed08110
 def changes_figure(changed: Sequence[Change], most: int = 15) -> Picture:
     """Which intents broke (orange, to the left) and which healed (blue), those with the most changes on top."""
     broke = Counter(change.intent for change in changed if change.broke)
     healed = Counter(change.intent for change in changed if not change.broke)
     names = sorted({*broke, *healed}, key=lambda name: (-broke[name] - healed[name], name))[:most]
-    figure, axes = canvas(f"{broke.total()} rows broke and {healed.total()} healed, in {len({*broke, *healed})} intents",
-                          1.2 + 0.26 * max(len(names), 1))
+    said = f"{broke.total()} rows broke and {healed.total()} healed, in {len({*broke, *healed})} intents"
+    figure, axes = canvas(said if names else "Not one row broke or healed", 1.2 + 0.26 * max(len(names), 1))
     for counts, sign, colour in ((broke, -1, ORANGE), (healed, 1, BLUE)):
         axes.barh(range(len(names)), [sign * counts[name] for name in names], color=colour, height=0.7)
         for at, name in enumerate(names):
@@ -240,8 +269,11 @@ def changes_figure(changed: Sequence[Change], most: int = 15) -> Picture:
     axes.set_yticks(range(len(names)), [short(name) for name in names], fontsize=9, parse_math=False)
     axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
     axes.axvline(0, color=GREY, linewidth=1)
-    axes.margins(x=0.12)
-    axes.set_xlabel("test rows: broke (left), healed (right)")
+    most_rows = max([*broke.values(), *healed.values()], default=1)
+    axes.set_xlim(-1.15 * most_rows, 1.15 * most_rows)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0f}")
+    axes.set_xlabel("rows that broke (left) and healed (right)")
     return figure
 
 # %% ../../nbs/run/23_pictures.ipynb #9383a0ea
@@ -303,12 +335,12 @@ def value_gains(rows: pd.DataFrame, column: str, alone: Sequence[str], fewest: i
     found = [gain(str(name), before[values == name], after[values == name], groups[values == name]) for name in named]
     return sorted(found, key=lambda score: -score.value)
 
-# %% ../../nbs/run/23_pictures.ipynb #2913a66b
+# %% ../../nbs/run/23_pictures.ipynb #8b01251a
 def gains_figure(scores: Sequence[Score], title: str = "", most: int = 12) -> Picture:
     """Gains with their intervals. The title, where none is given, says how many of them are sure."""
-    sure = sum(score.low > 0 or score.high < 0 for score in scores)
-    said = title or f"{sure} of {len(scores)} gains are surely not zero"
-    figure, axes = canvas(said, 1.2 + 0.34 * max(1, len(scores[:most])))
+    better, worse = sum(score.low > 0 for score in scores), sum(score.high < 0 for score in scores)
+    said = f"{better} of {len(scores)} surely better, {worse} surely worse, {len(scores) - better - worse} not known"
+    figure, axes = canvas(title or said, 1.2 + 0.34 * max(1, len(scores[:most])))
     forest(axes, scores[:most])
     return figure
 
@@ -357,11 +389,11 @@ def price_table(asked: Asked, costs: Costs, times: Sequence[float] = (1.2, 2, 3,
         found.append({"wrong": wrong, "cost": float(spent.mean()), "wrong starts": wrongly, **shares})
     return pd.DataFrame(found)
 
-# %% ../../nbs/run/23_pictures.ipynb #a24f5b1d
+# %% ../../nbs/run/23_pictures.ipynb #0bcb1fc9
 def price_figure(priced: pd.DataFrame, now: float, unit: str = "") -> Picture:
     """Shares of decisions at each price of a wrong answer, one bar a price; `now`: the price in the settings."""
     here = priced.loc[(priced["wrong"] - now).abs().idxmin()]
-    title = f"At a price of {now:g} the bot acts at once on {here['execute']:.0%}; {here['wrong starts']:.1%} start wrongly"
+    title = f"At a price of {now:g} the bot acts at once on {here['execute']:.0%}; {here['wrong starts']:.1%} of all go wrong"
     figure, axes = canvas(title, 1.5 + 0.36 * len(priced))
     start, colours = np.zeros(len(priced)), (BLUE, "#56B4E9", "#CFE5F5", ORANGE, GREY)
     for name, colour in zip(DECISIONS, colours, strict=True):
@@ -377,7 +409,7 @@ def price_figure(priced: pd.DataFrame, now: float, unit: str = "") -> Picture:
     axes.legend(frameon=False, fontsize=9, ncols=5, loc="lower left", bbox_to_anchor=(-0.02, 1))
     return figure
 
-# %% ../../nbs/run/23_pictures.ipynb #f0cee4f2
+# %% ../../nbs/run/23_pictures.ipynb #bd067d74
 def threshold_table(asked: Asked, costs: Costs, steps: int = 101) -> pd.DataFrame:
     """One threshold instead of four decisions: `threshold`, `cost` a message, shares `handed` over and `wrong`."""
     found = []
@@ -394,25 +426,27 @@ def threshold_figure(asked: Asked, costs: Costs) -> Picture:
     taken = decide(asked.probabilities, asked.scope, asked.threshold, costs)
     ours, best = float(real_costs(taken, asked.right, asked.among, costs).mean()), table.loc[table["cost"].idxmin()]
     saved = (best["cost"] - ours) / best["cost"] if best["cost"] else 0.0
-    figure, axes = canvas(f"Four decisions cost {ours:.2f} a message: {saved:.0%} less than the best single threshold", 3.2)
+    less = f"{saved:.0%} less than" if saved >= 0.005 else "no less than"
+    figure, axes = canvas(f"Four decisions cost {ours:.2f} a message: {less} the best single threshold", 3.2)
     axes.plot(table["threshold"], table["cost"], color=BLUE, linewidth=2)
     axes.plot(best["threshold"], best["cost"], "o", color=ORANGE, markersize=8)
     axes.annotate(f"best threshold {best['threshold']:.2f}: {best['cost']:.2f} a message, {best['handed']:.0%} handed over",
-                  (best["threshold"], best["cost"]), xytext=(0, 14), textcoords="offset points", fontsize=9,
-                  ha="left" if best["threshold"] < 0.5 else "right")
+                  (best["threshold"], best["cost"]), xytext=(0, 42), textcoords="offset points", fontsize=9,
+                  ha="left" if best["threshold"] < 0.5 else "right", arrowprops={"arrowstyle": "-", "color": GREY})
     for value, words in ((ours, "four decisions"), (costs.handoff, "everything to people")):
         axes.axhline(value, color=GREY, linestyle="--", linewidth=1)
         axes.annotate(words, (0.005, value), xytext=(0, 3), textcoords="offset points", fontsize=9, color="#55595f")
     axes.set(xlabel="threshold: below it, a person takes over", ylabel="cost of a message", ylim=(0, None), xlim=(0, 1))
     return figure
 
-# %% ../../nbs/run/23_pictures.ipynb #9d825d64
+# %% ../../nbs/run/23_pictures.ipynb #19ede994
 def trust_figure(sure: np.ndarray, right: np.ndarray, bins: int = 10) -> Picture:
     """Is the confidence worth its name? The share of right answers against it, and how often each confidence is given."""
     from sklearn.calibration import CalibrationDisplay
     gap = float(np.mean(sure) - np.mean(right))
-    word = "too sure" if gap > 0 else "too modest"
-    title = f"On average the model is {100 * abs(gap):.1f} points {word} (n={len(right):,})"
+    word = f"{100 * abs(gap):.1f} points too {'sure' if gap > 0 else 'modest'}"
+    word = word if abs(gap) >= 0.0005 else "as sure as it is right"
+    title = f"On average the model is {word} (n={len(right):,})"
     figure, (line, often) = canvas(title, 3.4, 2, (1.3, 1))
     CalibrationDisplay.from_predictions(right, np.clip(sure, 0, 1), n_bins=bins, ax=line, color=BLUE, name="the model")
     line.set(xlabel="confidence", ylabel="share of right answers", xlim=(0, 1.02), ylim=(0, 1.02))
@@ -422,7 +456,7 @@ def trust_figure(sure: np.ndarray, right: np.ndarray, bins: int = 10) -> Picture
     often.set(xlabel="confidence", ylabel="messages")
     return figure
 
-# %% ../../nbs/run/23_pictures.ipynb #053d087d
+# %% ../../nbs/run/23_pictures.ipynb #005873af
 def scope_figure(asked: Asked) -> Picture:
     """Precision and recall of finding what is out of scope. NoVerdict where the test has nothing out of scope."""
     from sklearn.metrics import PrecisionRecallDisplay
@@ -435,11 +469,14 @@ def scope_figure(asked: Asked) -> Picture:
     title = f"The bot declines {found.value:.0%} of what is out of scope, and {inside.value:.1%} of what is not"
     figure, axes = canvas(title, 3.4)
     doubt = 1 - asked.scope if asked.threshold else 1 - asked.sure
-    PrecisionRecallDisplay.from_predictions(asked.outside, doubt, ax=axes, color=BLUE, plot_chance_level=True, name="")
+    PrecisionRecallDisplay.from_predictions(asked.outside, doubt, ax=axes, plot_chance_level=True)
+    axes.lines[0].set_color(BLUE)
     if named.any():
         axes.plot(found.value, asked.outside[named].mean(), "o", color=ORANGE, markersize=9)
-        axes.annotate(f"now: threshold {asked.threshold:.2f}", (found.value, asked.outside[named].mean()), xytext=(8, 6),
-                      textcoords="offset points", fontsize=9)
+        axes.annotate(f"now: threshold {asked.threshold:.2f}", (found.value, asked.outside[named].mean()), xytext=(-8, -4),
+                      textcoords="offset points", fontsize=9, ha="right", va="top")
+    axes.set_aspect("auto")
+    axes.annotate("by chance", (0.01, asked.outside.mean()), xytext=(0, 3), textcoords="offset points", fontsize=9)
     axes.set(xlabel=f"recall: share of the {asked.outside.sum():,} out of scope that is found", ylabel="precision")
     if axes.get_legend():
         axes.get_legend().remove()
@@ -455,7 +492,7 @@ def require_log(settings: Settings, messages: int | None = None) -> None:
         raise NoVerdict(why, "a bot that people have talked to", "start it and ask something: mlbot serve --demo",
                         place if "://" in place else str(settings.root / place))
 
-# %% ../../nbs/run/23_pictures.ipynb #40a9e1de
+# %% ../../nbs/run/23_pictures.ipynb #9e277825
 QUALITY = {"test": "test, in scope", "in_scope": "production, in scope", "all_messages": "production, all messages",
            "audit": "labels alone, in scope"}
 
@@ -466,7 +503,8 @@ def quality_figure(quality: Mapping[str, dict | None]) -> Picture:
     test, now = known.get("test"), known.get("in_scope")
     if test and now:
         step = 100 * (now["value"] - test["value"])
-        sure = "within the noise" if now["low"] <= test["high"] and test["low"] <= now["high"] else "surely another level"
+        near = now["low"] <= test["high"] and test["low"] <= now["high"]
+        sure = "too few labels to tell" if near else "surely another level"
         title = f"In production {100 * now['value']:.0f} % are right in scope, {step:+.1f} points from the test: {sure}"
     else:
         title = "Nobody has labelled a message of production yet"
@@ -490,7 +528,7 @@ def gap_figure(before: Sequence[float] | np.ndarray, now: Sequence[float] | np.n
     axes.legend(frameon=False, fontsize=9, loc="upper left")
     return figure
 
-# %% ../../nbs/run/23_pictures.ipynb #4b309d60
+# %% ../../nbs/run/23_pictures.ipynb #ad7f57c0
 def known_words(texts: Sequence[str], training: Sequence[str]) -> np.ndarray:
     """For each text, the share of its words that some training text has; 1 for a text without words."""
     seen = {word for text in training for word in bare(text).split()}
@@ -501,14 +539,28 @@ def new_words(texts: Sequence[str], training: Sequence[str], most: int = 15) -> 
     """The words of `texts` that no training text has, the most frequent first: `word`, `texts`, `example`."""
     seen, found, shown = {word for text in training for word in bare(text).split()}, Counter(), {}
     for text in texts:
-        for word in set(bare(text).split()) - seen:
+        for word in {word for word in bare(text).split() if any(map(str.isalpha, word))} - seen:
             found[word] += 1
             shown.setdefault(word, text)
     ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:most]
     return pd.DataFrame([{"word": word, "texts": n, "example": shown[word]} for word, n in ranked],
                         columns=["word", "texts", "example"])
 
-# %% ../../nbs/run/23_pictures.ipynb #3d4200e5
+# %% ../../nbs/run/23_pictures.ipynb #f4a9e14f
+@dataclass(frozen=True)
+class Bench:
+    """Training rows in two parts, `known` and `asked` (held out), and what the model of today answers to the second."""
+    settings: Settings
+    context: list[str]
+    known: pd.DataFrame
+    asked: pd.DataFrame
+    before: np.ndarray
+
+    def __str__(self) -> str:
+        right = accuracy(self.asked["intent"], self.before, group_digests(self.asked))
+        return f"trained on {len(self.known):,} rows, today's model answers {right.n:,} others: {right}"
+
+# %% ../../nbs/run/23_pictures.ipynb #bcd091b3
 @dataclass(frozen=True)
 class Paired:
     """An idea beside the model of today on held-out training rows: accuracy of both, the gain, the rows that changed."""
@@ -520,22 +572,32 @@ class Paired:
     def __str__(self) -> str:
         return f"{self.name}: {gain_words(self.gained)}, n={self.gained.n:,}"
 
+# %% ../../nbs/run/23_pictures.ipynb #9ae74c10
+def answers_held_out(bench: Bench, model: Model, context: Sequence[str], pipeline=None) -> np.ndarray:
+    """Fit a model on the known rows of a bench, and return its answers to those that are held out."""
+    encoder = encoder_of(model, bench.known["text"], bench.settings.root) if pipeline is None else None
+    fitted = fit_plain(bench.known, list(context), model, encoder, digests_of(bench.asked["text"]), pipeline)
+    return np.asarray(fitted.predict(bench.asked), object)
 
-def try_idea(name: str, material: Material, settings: Settings, idea: Model | None = None, pipeline=None,
+# %% ../../nbs/run/23_pictures.ipynb #faa7181d
+def open_bench(material: Material, settings: Settings, most: int = 10_000) -> Bench:
+    """Hold out a fifth of the training rows, and let the model of today answer them, trained on `most` of the others."""
+    held = held_out(material.rows)
+    known, asked = material.rows[~held].head(most), material.rows[held]
+    bench = Bench(settings, list(material.context), known, asked, np.array([], object))
+    return replace(bench, before=answers_held_out(bench, settings.model, material.context))
+
+# %% ../../nbs/run/23_pictures.ipynb #45a3c84f
+def try_idea(name: str, bench: Bench, idea: Model | None = None, pipeline=None,
              context: Sequence[str] | None = None) -> Paired:
-    """Fit the model of today and an idea on the same training rows, and ask both about those that are held out.
+    """Let an idea answer the held-out rows of a bench, and compare it with the model of today, row by row.
 
     The idea is other settings of the model (`idea`), fewer columns of `context`, or a `pipeline` as `2_train` takes it: any
     scikit-learn classifier or pipeline with `predict_proba`. No test row is touched.
     """
-    held = held_out(material.rows)
-    known, asked = material.rows[~held], material.rows[held]
-    shut, columns = digests_of(asked["text"]), list(material.context)
-    ways = (settings.model, columns, None), (idea or settings.model, columns if context is None else list(context), pipeline)
-    models = [fit_plain(known, read, way, encoder_of(way, known["text"], settings.root), shut, own)
-              for way, read, own in ways]
-    before, after = (np.asarray(model.predict(asked), object) for model in models)
-    truth, groups = asked["intent"].to_numpy(object), group_digests(asked)
+    columns = bench.context if context is None else list(context)
+    after, before = answers_held_out(bench, idea or bench.settings.model, columns, pipeline), bench.before
+    truth, groups = bench.asked["intent"].to_numpy(object), group_digests(bench.asked)
     return Paired(name, (accuracy(truth, before, groups), accuracy(truth, after, groups)),
                   gain(name, before == truth, after == truth, groups),
-                  tuple(changes(asked, list(material.context), before, after)))
+                  tuple(changes(bench.asked, bench.context, before, after)))
