@@ -1665,6 +1665,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'mlbot.ops.project.look_at': ('ops/project.html#look_at', 'mlbot/ops/project.py'),
                                    'mlbot.ops.project.merge': ('ops/project.html#merge', 'mlbot/ops/project.py'),
                                    'mlbot.ops.project.notebook_from': ('ops/project.html#notebook_from', 'mlbot/ops/project.py'),
+                                   'mlbot.ops.project.notebooks_to_explore': ( 'ops/project.html#notebooks_to_explore',
+                                                                               'mlbot/ops/project.py'),
                                    'mlbot.ops.project.package_name': ('ops/project.html#package_name', 'mlbot/ops/project.py'),
                                    'mlbot.ops.project.published_split': ('ops/project.html#published_split', 'mlbot/ops/project.py'),
                                    'mlbot.ops.project.render_project': ('ops/project.html#render_project', 'mlbot/ops/project.py'),
