@@ -13,6 +13,7 @@ import pytest
 from mlbot.data.table import sample_file
 from mlbot.errors import NoVerdict
 from mlbot.ops.project import Answers, render_project
+from mlbot.run.folder import load_outcome
 from mlbot.run.kernel import Watch, execute
 from mlbot.run.pictures import confusion_figure, errors_figure, forest, intents_figure, near_clusters, two_runs
 from mlbot.settings import load_settings
@@ -83,7 +84,8 @@ def outputs(notebook) -> list:
 
 def said(notebook) -> str:
     """What a notebook printed and showed as text or table."""
-    return "\n".join(output.get("text", "") + "".join(output.get("data", {}).get(kind, "") for kind in ("text/plain", "text/html"))
+    kinds = ("text/plain", "text/html")
+    return "\n".join(output.get("text", "") + "".join(output.get("data", {}).get(kind, "") for kind in kinds)
                      for output in outputs(notebook))
 
 
@@ -122,18 +124,18 @@ def test_a_project_has_the_notebooks_to_explore_and_they_find_its_run(explored, 
 
 @pytest.mark.long
 def test_the_tutorial_of_a_project_goes_from_her_file_to_a_red_gate(tmp_path, mlbot, monkeypatch):
-    """Every cell runs; the first run is green and the last one red; the champion stays."""
+    """Every cell runs; a run releases, and the last one is red and releases nothing."""
     from nbclient import NotebookClient
     monkeypatch.chdir(tmp_path)
     done = mlbot("new", "my-bot", "--data", sample_file())
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "my-bot" / "nbs"
-    champion = (folder.parent / "models" / "champion").read_text()
     notebook = nbformat.read(folder / "tutorial.ipynb", as_version=4)
     NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
     assert "below its floor 0.999" in said(notebook) and "accuracy" in said(notebook)
     assert sum("image/png" in output.get("data", {}) for output in outputs(notebook)) == 2
-    assert (folder.parent / "models" / "champion").read_text() == champion
+    released = [load_outcome(path)["released"] for path in sorted((folder.parent / "runs").glob("2*"))]
+    assert released[-1] is False and True in released and (folder.parent / "models" / "champion").is_file()
 
 
 def test_without_a_log_or_a_second_run_there_is_no_verdict(released, shown):
