@@ -528,7 +528,7 @@ def gap_figure(before: Sequence[float] | np.ndarray, now: Sequence[float] | np.n
     axes.legend(frameon=False, fontsize=9, loc="upper left")
     return figure
 
-# %% ../../nbs/run/23_pictures.ipynb #ad7f57c0
+# %% ../../nbs/run/23_pictures.ipynb #16fdc27c
 def known_words(texts: Sequence[str], training: Sequence[str]) -> np.ndarray:
     """For each text, the share of its words that some training text has; 1 for a text without words."""
     seen = {word for text in training for word in bare(text).split()}
@@ -537,7 +537,8 @@ def known_words(texts: Sequence[str], training: Sequence[str]) -> np.ndarray:
 
 def new_words(texts: Sequence[str], training: Sequence[str], most: int = 15) -> pd.DataFrame:
     """The words of `texts` that no training text has, the most frequent first: `word`, `texts`, `example`."""
-    seen, found, shown = {word for text in training for word in bare(text).split()}, Counter(), {}
+    seen = {word for text in training for word in bare(text).split()}
+    found, shown = Counter[str](), dict[str, str]()
     for text in texts:
         for word in {word for word in bare(text).split() if any(map(str.isalpha, word))} - seen:
             found[word] += 1
