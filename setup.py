@@ -15,7 +15,7 @@ extras = {name: words.split() for name, words in settings["extras"].items()}
 
 
 class BuildWithNotebooks(build_py):
-    """A wheel also carries settings.ini (the defaults) and the pipeline notebooks, which live outside the package."""
+    """A wheel also carries settings.ini (the defaults) and the notebooks, which live outside the package."""
 
     def run(self):
         super().run()
@@ -23,9 +23,10 @@ class BuildWithNotebooks(build_py):
             return
         home = Path(self.build_lib) / "mlbot"
         shutil.copy(ROOT / "settings.ini", home / "settings.ini")
-        (home / "notebooks").mkdir(exist_ok=True)
-        for notebook in sorted((ROOT / "nbs" / "pipeline").glob("*.ipynb")):
-            shutil.copy(notebook, home / "notebooks")
+        for folder, name in (("pipeline", "notebooks"), ("explore", "explore")):
+            (home / name).mkdir(exist_ok=True)
+            for notebook in sorted((ROOT / "nbs" / folder).glob("*.ipynb")):
+                shutil.copy(notebook, home / name)
 
 
 setup(

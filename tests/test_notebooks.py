@@ -87,7 +87,7 @@ def test_notebooks_of_new_projects_are_notebooks():
     from mlbot.ops.project import Answers, render_project
     files = render_project(Answers("my-bot", "my_bot", "data/rows.csv", "text", "intent", "role"))
     found = [text for name, text in files.items() if name.endswith(".ipynb")]
-    assert len(found) == 6 and all(map(valid, found))
+    assert len(found) == 14 and all(map(valid, found))
 
 
 def test_notebooks_of_this_checkout_are_notebooks():
@@ -135,7 +135,7 @@ def test_each_notebook_runs_by_hand_in_its_own_folder(project):
         assert len(records) == sum("#| gate" in cell.source for cell in notebook.cells)
         pictures = [output for cell in notebook.cells for output in cell.get("outputs", [])
                     if "image/png" in output.get("data", {})]
-        wanted = {"2_train.ipynb": 1, "3_gate.ipynb": 2, "5_monitor.ipynb": 1, "error_analysis.ipynb": 1}
+        wanted = {"2_train.ipynb": 1, "3_gate.ipynb": 2, "5_monitor.ipynb": 1, "error_analysis.ipynb": 3}
         assert len(pictures) == wanted.get(source.name, 0)
     assert len(list((project / "runs").iterdir())) == 1
     assert (project / "models" / "champion").is_file()

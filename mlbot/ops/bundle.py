@@ -76,7 +76,8 @@ def call_pip(*words: str, env: dict[str, str] | None = None) -> None:
                          "look at the network, or name a folder of wheels: mlbot bundle --wheels FOLDER")
 
 # %% ../../nbs/ops/03_bundle.ipynb #2ee5f088
-SOURCES = ("setup.py", "settings.ini", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "mlbot", "nbs/pipeline")
+SOURCES = ("setup.py", "settings.ini", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "mlbot", "nbs/pipeline",
+           "nbs/explore")
 EPOCH = "315532800"  # the first second that a zip file can name: equal sources give equal wheels
 NOT_IN_A_WHEEL = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 

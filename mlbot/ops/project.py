@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['CONTEXTS', 'LOOKED_AT', 'OUTSIDE', 'TEMPLATES', 'PLACES', 'USUAL_IMPORT', 'USUAL_CALL', 'KEPT', 'MOST_BYTES',
            'Answers', 'find_column', 'published_split', 'package_name', 'look_at', 'answers_for', 'requirement',
-           'notebook_from', 'with_own_slices', 'check_answers', 'render_project', 'installed', 'begin_at',
-           'keep_template', 'kept_template', 'carry_wheel', 'export_package', 'write_project', 'Upgraded', 'merge',
-           'is_sound', 'upgrade']
+           'notebook_from', 'with_own_slices', 'notebooks_to_explore', 'check_answers', 'render_project', 'installed',
+           'begin_at', 'keep_template', 'kept_template', 'carry_wheel', 'export_package', 'write_project', 'Upgraded',
+           'merge', 'is_sound', 'upgrade']
 
 # %% ../../nbs/ops/07_project.ipynb #e89d5bc0
 import importlib.util
@@ -144,7 +144,8 @@ def requirement(origin: Origin | None = None) -> str:
 
 # %% ../../nbs/ops/07_project.ipynb #bdbea652
 TEMPLATES = PACKAGE / "shipped" / "project"
-PLACES = {"gitignore": ".gitignore", "test_project.txt": "tests/ops/test_project.py", "00_slices.md": "nbs/00_slices.ipynb"}
+PLACES = {"gitignore": ".gitignore", "test_project.txt": "tests/ops/test_project.py", "00_slices.md": "nbs/00_slices.ipynb",
+          "tutorial.md": "nbs/tutorial.ipynb"}
 USUAL_IMPORT = "from mlbot.stats.slices import score_slices, usual_slicings"
 USUAL_CALL = "usual_slicings(test.columns, model.context, settings.data.languages)"
 
@@ -168,6 +169,11 @@ def with_own_slices(text: str, package: str) -> str:
         cell = next(cell for cell in notebook.cells if old in cell.source)
         cell.source = cell.source.replace(old, new)
     return nbformat.writes(notebook) + "\n"
+
+# %% ../../nbs/ops/07_project.ipynb #bcc5e9bb
+def notebooks_to_explore() -> Path:
+    """The folder of the notebooks that look at a run, as they ship with mlbot."""
+    return PACKAGE / "explore" if (PACKAGE / "explore").is_dir() else PACKAGE.parent / "nbs" / "explore"
 
 # %% ../../nbs/ops/07_project.ipynb #2d4c7584
 KEPT = ".mlbot-template.zip"
@@ -193,12 +199,15 @@ def render_project(answers: Answers) -> dict[str, str]:
     files = {}
     for path in sorted(TEMPLATES.iterdir()):
         text = environment.get_template(path.name).render(**given)
-        files[PLACES.get(path.name, path.name)] = notebook_from(text) if path.name == "00_slices.md" else text
+        place = PLACES.get(path.name, path.name)
+        files[place] = notebook_from(text) if place.endswith(".ipynb") else text
     ours = load_settings(PACKAGE)
     shipped = folder_of_notebooks(replace(ours, places=replace(ours.places, notebooks=Path("/nowhere"))))
     for path in sorted(shipped.glob("[0-9]*.ipynb")):
         text = path.read_text(encoding="utf-8")
         files[f"nbs/pipeline/{path.name}"] = with_own_slices(text, answers.package) if path.stem == "3_gate" else text
+    for path in sorted(notebooks_to_explore().glob("*.ipynb")):
+        files[f"nbs/explore/{path.name}"] = path.read_text(encoding="utf-8")
     files[f"{answers.package}/__init__.py"] = f'"""The package of {answers.name}: what its notebooks export."""\n'
     return files
 

@@ -37,9 +37,10 @@ HEAVY = {"pandas": "data.table", "scipy": "stats.bounds", "sklearn": "model.trai
 ALSO = {"pandas": {"model.baselines", "run.blame", "data.checks", "data.company", "data.feedback", "model.suspects",
                    "data.ledger", "model.estimator", "model.sgd", "model.train",
                    "data.chunked", "data.relabel", "run.replay", "run.report", "run.folder", "data.source", "data.split",
-                   "data.store", "run.compare", "run.preparation", "run.training", "run.examination", "run.releasing"},
+                   "data.store", "run.compare", "run.preparation", "run.training", "run.examination", "run.releasing",
+                   "run.pictures"},
         "scipy": {"model.sgd", "gates.test_budget", "model.train"},
-        "sklearn": {"model.baselines", "model.estimator", "run.training"},
+        "sklearn": {"model.baselines", "model.estimator", "run.pictures", "run.training"},
         "jinja2": {"ops.workflows"}, "safetensors": {"model.encoder", "data.chunked"}, "psutil": {"run.forkserver"},
         "tqdm": {"cli.data", "cli.gates", "cli.model"}, "msgspec": {"serve.app"}, "prometheus_client": {"serve.app"}}
 WINGS = ["", "text", "stats", "data", "gates", "model", "run", "bot", "serve", "ops", "cli"]  # the ground first

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,13 @@ def test_columns_are_found_by_their_usual_names_or_named(tmp_path, csv_file):
         answers_for("my-bot", csv_file("text,kind\na,b\n"))
     with pytest.raises(InputError, match="no column for the intent"):
         answers_for("my-bot", csv_file("text\na\n"))
+
+
+def test_the_wheel_holds_the_notebooks_that_a_project_gets(wheel):
+    """A project that is begun from an installed mlbot has the same notebooks as one from a checkout."""
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {f"mlbot/explore/{path.name}" for path in project.notebooks_to_explore().glob("*.ipynb")} <= set(names)
+    assert "mlbot/notebooks/3_gate.ipynb" in names and "mlbot/shipped/project/tutorial.md" in names
 
 
 def test_the_project_carries_the_wheel_of_its_mlbot(hers, wheel, tmp_path, monkeypatch):
