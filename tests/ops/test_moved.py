@@ -16,8 +16,7 @@ def test_each_module_of_the_table_is_there_and_none_was_left_behind():
 @pytest.mark.parametrize("before, after", [
     ("from mlbot.noise import wilson, holm\n", "from mlbot.stats.bounds import wilson, holm\n"),
     ("    from mlbot.evaluate import share as s\n", "    from mlbot.stats.scores import share as s\n"),
-    ("from mlbot.gates.words import verdict_table
-from mlbot.gates.gating import \n    gate\nx = 1\n",
+    ("from mlbot.gates.gate import (\n    gate, verdict_table,  # both\n    Waiver)\nx = 1\n",
      "from mlbot.gates.gating import gate\nfrom mlbot.gates.words import verdict_table\n"
      "from mlbot.gates.verdict import Waiver\nx = 1\n"),
     ("from mlbot import noise\n", "from mlbot.stats import bounds as noise\n"),
