@@ -60,18 +60,18 @@ GATES = {
     "latency_ratio": GateWords("Speed", "The time of an answer, in times of a fixed piece of work.", "number"),
 }
 
-# %% ../../nbs/run/01_first_screen.ipynb #aabc29f4
+# %% ../../nbs/run/01_first_screen.ipynb #eed734d8
 LANGUAGES = {"de": "German", "en": "English", "es": "Spanish", "fr": "French", "it": "Italian", "nl": "Dutch", "pl": "Polish",
              "pt": "Portuguese", "sv": "Swedish", "tr": "Turkish"}
 
 
 def readable(name: str) -> str:
-    """A name of an intent, a group or a gate as people write it: `language/es` as language: Spanish."""
+    """A name of an intent, a group or a gate as people write it: `language/es` as language Spanish."""
     slicing, slash, label = name.partition("/")
     if not slash:
         return name.replace("_", " ")
     label = LANGUAGES.get(label, label) if slicing == "language" else label
-    return f"{slicing.replace('_', ' ')}: {label.replace('_', ' ')}"
+    return f"{slicing.replace('_', ' ')} {label.replace('_', ' ')}"
 
 # %% ../../nbs/run/01_first_screen.ipynb #ccadf3f7
 def words_of(gate: str) -> GateWords:
@@ -88,13 +88,14 @@ def percents(low: float, high: float) -> str:
     """An interval of a share in per cent."""
     return f"{100 * low:.1f} to {100 * high:.1f} %"
 
-# %% ../../nbs/run/01_first_screen.ipynb #e8069b1a
+# %% ../../nbs/run/01_first_screen.ipynb #ed3413cb
 def told(score: Score, kind: str) -> str:
     """The value of a score with its interval, in the words of its kind; 'not measured' where there is none."""
     if not score.measured:
         return "not measured"
     if kind == "gain" or score.unit == "gain":
-        return f"{100 * score.value:+.1f} points ({100 * score.low:+.1f} to {100 * score.high:+.1f})"
+        value, low, high = (round(100 * number, 1) + 0.0 for number in (score.value, score.low, score.high))  # no -0.0
+        return f"{value:+.1f} points ({low:+.1f} to {high:+.1f})"
     bare = score.exact or score.open
     if kind == "share":
         return percent(score.value) + f" ({percents(score.low, score.high)})" * (not bare)
@@ -127,7 +128,7 @@ def right_words(verdicts: Sequence[Verdict]) -> str:
     between = f" ({percents(score.low, score.high)})" * (not score.open)
     return f"{round(score.value * score.n):,} of {score.n:,} test messages right{between}."
 
-# %% ../../nbs/run/01_first_screen.ipynb #930497f9
+# %% ../../nbs/run/01_first_screen.ipynb #e983dcb3
 def against_words(verdicts: Sequence[Verdict], model: str = "", champion: str = "") -> str:
     """Whether the model is better than the `champion`, the one that answers now: in points, with the interval."""
     verdict = verdict_on(CHAMPION, verdicts)
@@ -138,10 +139,10 @@ def against_words(verdicts: Sequence[Verdict], model: str = "", champion: str = 
     if verdict is None or not verdict.score.measured:
         return "It could not be compared with the model before."
     score, on = verdict.score, f"on the {verdict.score.n:,} test messages that are new to both"
-    points, low, high = (100 * value for value in (score.value, score.low, score.high))
-    if low > 0:
+    points, low, high = (round(100 * value, 1) + 0.0 for value in (score.value, score.low, score.high))
+    if score.low > 0:
         return f"Better than the model before by {points:.1f} points ({low:.1f} to {high:.1f}), {on}."
-    if high < 0:
+    if score.high < 0:
         return f"Worse than the model before by {-points:.1f} points ({-high:.1f} to {-low:.1f}), {on}."
     equal = "As good as the model before, as far as the test can tell"
     return f"{equal}: {points:+.1f} points ({low:+.1f} to {high:+.1f}), {on}."
