@@ -8,7 +8,7 @@ __all__ = ['GATES', 'LANGUAGES', 'RELEASED', 'TRIAL', 'HELD', 'GateWords', 'read
            'day_words', 'member_words', 'reason_words', 'waiver_words', 'decision_words', 'listed', 'stop_steps',
            'next_steps', 'FirstScreen', 'first_screen']
 
-# %% ../../nbs/run/01_first_screen.ipynb #33f023af
+# %% ../../nbs/run/01_first_screen.ipynb #8f5948ab
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +18,7 @@ from mlbot.gates.gate import (
     FAIL,
     NO_VERDICT,
     NOT_ASKED,
+    NOT_QUALITY,
     TOO_CLOSE,
     Part,
     Verdict,
@@ -210,14 +211,14 @@ def reason_words(verdict: Verdict, few: int = 3) -> str:
     hidden = ", which the sealed part of the test misses" * (verdict.outcome == FAIL and verdict.sealed == "fail")
     return f"{title}: {told(verdict.score, words_of(verdict.gate).kind)}{', ' * bool(why)}{why}{unsure}{hidden}."
 
-# %% ../../nbs/run/01_first_screen.ipynb #9459eade
+# %% ../../nbs/run/01_first_screen.ipynb #c5fb230c
 def waiver_words(verdict: Verdict) -> str:
     """Who lets a red gate through, until when, and why."""
     assert verdict.waiver is not None
     given = verdict.waiver
-    return f"{given.who} lets this through until {day_words(given.until)}: {given.why}. {reason_words(verdict)}"
+    return f"{given.who} lets it ship until {day_words(given.until)}: {given.why}. {reason_words(verdict)}"
 
-# %% ../../nbs/run/01_first_screen.ipynb #f18bd753
+# %% ../../nbs/run/01_first_screen.ipynb #6c4d2ef3
 RELEASED, TRIAL, HELD = "released", "on trial", "not released"
 
 
@@ -229,7 +230,7 @@ def decision_words(verdicts: Sequence[Verdict], tone: str, headline: str, state:
         return f"No, it is not released: {count} check{'s' * (count != 1)} failed.{stays}"
     if tone != "pass":
         return f"No decision: {headline.partition(': ')[2] or headline}.{stays}"
-    if verdict_on("accuracy", verdicts) is None:
+    if state == HELD and all(verdict.gate in NOT_QUALITY for verdict in verdicts):
         return f"Nothing was decided, as asked.{stays}"
     return {RELEASED: "Yes, it is released and answers from now on.",
             TRIAL: "Yes, on trial: it answers a part of the users, beside the model before."}.get(

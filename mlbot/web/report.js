@@ -22,7 +22,7 @@
       row.hidden = !fits || found > most;
     }
     const shown = Math.min(found, most);
-    count.textContent = found ? `${shown} of ${found} found, ${rows.length} listed` : "Nothing found";
+    count.textContent = found ? `${shown} of ${found} shown` : "Nothing found";
     more.hidden = shown === found;
   }
   function search() { most = AT_ONCE; show(); }
