@@ -129,10 +129,15 @@ def right_words(verdicts: Sequence[Verdict]) -> str:
     between = f" ({percents(score.low, score.high)})" * (not score.open)
     return f"{round(score.value * score.n):,} of {score.n:,} test messages right{between}."
 
-# %% ../../nbs/run/01_first_screen.ipynb #e983dcb3
-def against_words(verdicts: Sequence[Verdict], model: str = "", champion: str = "") -> str:
-    """Whether the model is better than the `champion`, the one that answers now: in points, with the interval."""
+# %% ../../nbs/run/01_first_screen.ipynb #897b3efc
+def against_words(verdicts: Sequence[Verdict], model: str = "", champion: str | None = None) -> str:
+    """Whether the model is better than the `champion`, the one that answers now: in points, with the interval.
+
+    `champion` is '' where there is none, None where the run stopped before it looked: then nothing is said.
+    """
     verdict = verdict_on(CHAMPION, verdicts)
+    if champion is None:
+        return ""
     if not champion:
         return "There was no model before it to compare with."
     if model == champion:
@@ -218,13 +223,17 @@ def waiver_words(verdict: Verdict) -> str:
     given = verdict.waiver
     return f"{given.who} lets it ship until {day_words(given.until)}: {given.why}. {reason_words(verdict)}"
 
-# %% ../../nbs/run/01_first_screen.ipynb #6c4d2ef3
+# %% ../../nbs/run/01_first_screen.ipynb #20032241
 RELEASED, TRIAL, HELD = "released", "on trial", "not released"
 
 
-def decision_words(verdicts: Sequence[Verdict], tone: str, headline: str, state: str = HELD, champion: str = "") -> str:
-    """What became of the model. `tone`: pass, fail or none; `state`: released, on trial or not released."""
-    stays = " The model before goes on answering." if champion else " No model answers yet."
+def decision_words(verdicts: Sequence[Verdict], tone: str, headline: str, state: str = HELD,
+                   champion: str | None = None) -> str:
+    """What became of the model. `tone`: pass, fail or none; `state`: released, on trial or not released.
+
+    `champion`: the model before, '' where there is none, None where the run stopped before it looked.
+    """
+    stays = {None: "", "": " No model answers yet."}.get(champion, " The model before goes on answering.")
     if tone == "fail":
         count = sum(verdict.stops for verdict in verdicts)
         return f"No, it is not released: {count} check{'s' * (count != 1)} failed.{stays}"
@@ -281,10 +290,13 @@ class FirstScreen:
     close: tuple[str, ...]
     steps: tuple[str, ...]
 
-# %% ../../nbs/run/01_first_screen.ipynb #6245d724
+# %% ../../nbs/run/01_first_screen.ipynb #30692f62
 def first_screen(verdicts: Sequence[Verdict], tone: str, headline: str, state: str = HELD, model: str = "",
-                 champion: str = "", suspects: int = 0) -> FirstScreen:
-    """The first screen of a run. `champion`: the model before; `suspects`: examples whose intent looks wrong."""
+                 champion: str | None = None, suspects: int = 0) -> FirstScreen:
+    """The first screen of a run. `champion`: the model before, '' for none, None for not known.
+
+    `suspects`: how many examples have an intent that looks wrong.
+    """
     accuracy = verdict_on("accuracy", verdicts)
     mean = accuracy.score.value if accuracy and accuracy.score.measured else 0.0
     weak = weakest(verdict_on("intents", verdicts), mean)

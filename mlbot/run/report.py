@@ -605,7 +605,7 @@ def web_file(name: str) -> tuple[jinja2.utils.markupsafe.Markup, str]:
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
     return jinja2.utils.markupsafe.Markup(text), f"'sha256-{digest}'"
 
-# %% ../../nbs/run/01_report.ipynb #5f757e57
+# %% ../../nbs/run/01_report.ipynb #9cb6cb99
 SUSPECT = "labels look wrong"
 
 
@@ -613,8 +613,9 @@ def first_part(folder: Path, verdicts: list[Verdict], tone: str, headline: str, 
                findings: Sequence[Finding]) -> dict:
     """The first screen of a run, and the model that it is about."""
     model = load_json(folder / "verdicts.json")["model"] if (folder / "verdicts.json").exists() else ""
+    champion = load_judged(folder)["champion"] if (folder / "judged.json").exists() else None
     suspects = sum(finding.n for finding in findings if SUSPECT in finding.what)
-    return {"first": first_screen(verdicts, tone, headline, state, model, load_judged(folder)["champion"], suspects)}
+    return {"first": first_screen(verdicts, tone, headline, state, model, champion, suspects)}
 
 # %% ../../nbs/run/01_report.ipynb #8499eb14
 def render_report(folder: Path, headline: str, tone: str, verdicts: list[Verdict], facts=(), error: str = "",
