@@ -89,19 +89,19 @@ def percents(low: float, high: float) -> str:
     """An interval of a share in per cent."""
     return f"{100 * low:.1f} to {100 * high:.1f} %"
 
-# %% ../../nbs/run/01_first_screen.ipynb #ed3413cb
+# %% ../../nbs/run/01_first_screen.ipynb #82655b66
 def told(score: Score, kind: str) -> str:
     """The value of a score with its interval, in the words of its kind; 'not measured' where there is none."""
     if not score.measured:
         return "not measured"
     if kind == "gain" or score.unit == "gain":
-        value, low, high = (round(100 * number, 1) + 0.0 for number in (score.value, score.low, score.high))  # no -0.0
+        value, low, high = (round(100 * end, 1) + 0.0 for end in (score.value, score.low, score.high))  # no -0.0
         return f"{value:+.1f} points ({low:+.1f} to {high:+.1f})"
     bare = score.exact or score.open
     if kind == "share":
         return percent(score.value) + f" ({percents(score.low, score.high)})" * (not bare)
-    value = f"{score.value:.2f}".removesuffix("0").removesuffix(".0")
-    return f"{value} {score.unit}".rstrip() + f" ({score.low:.2f} to {score.high:.2f})" * (not bare)
+    number = f"{score.value:.2f}".removesuffix("0").removesuffix(".0")
+    return f"{number} {score.unit}".rstrip() + f" ({score.low:.2f} to {score.high:.2f})" * (not bare)
 
 # %% ../../nbs/run/01_first_screen.ipynb #32180b43
 def asked(verdict: Verdict) -> str:
@@ -193,13 +193,14 @@ def day_words(day: date) -> str:
     """A day as people write it."""
     return f"{day.day} {day:%B %Y}"
 
-# %% ../../nbs/run/01_first_screen.ipynb #dbf74dcd
+# %% ../../nbs/run/01_first_screen.ipynb #69be3cc5
 def member_words(part: Part) -> str:
     """A failing member of a family, with the number that was agreed."""
     if not part.score.measured:
         return f"{readable(part.score.metric)} was not tested"
     counted = f"{round(part.score.value * part.score.n):,} of {part.score.n:,}"
-    return f"{readable(part.score.metric)} {counted}" + f", at least {percent(part.floor)} agreed" * bool(part.floor)
+    agreed = f", at least {percent(part.floor)} agreed" if part.floor else ""
+    return f"{readable(part.score.metric)} {counted}{agreed}"
 
 
 def reason_words(verdict: Verdict, few: int = 3) -> str:
