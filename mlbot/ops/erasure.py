@@ -6,12 +6,12 @@
 __all__ = ['SHORTEST_WORD', 'FEWEST_WORDS', 'NUMBERS_ONLY', 'STEP', 'OVERLAP', 'MOST_UNPACKED', 'PLACES', 'BEYOND', 'KEPT',
            'LARGE', 'ROWS', 'MOST_BLOB', 'LOOKS', 'marks', 'any_word', 'words_in', 'Search', 'search_for', 'letter_of',
            'unescaped', 'text_of', 'rows_of_sqlite', 'rows_of_parquet', 'members', 'texts_in', 'is_in', 'Place',
-           'Found', 'Job', 'is_here', 'walk', 'is_in_large', 'records', 'look_into', 'sweep', 'in_store', 'log_files',
-           'in_log', 'in_results', 'run_of', 'now', 'in_runs', 'golden_without', 'in_model', 'in_models', 'in_carried',
-           'tracked_files', 'in_tracking', 'bundles_in', 'proofs_of', 'own_places', 'in_bundles', 'rows_without',
-           'take_out', 'in_files', 'in_git', 'look', 'Request', 'words_of_program', 'texts_of_event', 'gathered',
-           'joined', 'key_of', 'as_told', 'as_search', 'mark_of', 'noted', 'in_words', 'write_proof', 'read_proofs',
-           'name_of_proof', 'Erased', 'erase_rows', 'erase_everywhere', 'look_again']
+           'Found', 'Job', 'is_here', 'walk', 'is_in_large', 'records', 'cells_of_page', 'look_into', 'sweep',
+           'in_store', 'log_files', 'in_log', 'in_results', 'run_of', 'now', 'in_runs', 'golden_without', 'in_model',
+           'in_models', 'in_carried', 'tracked_files', 'in_tracking', 'bundles_in', 'proofs_of', 'own_places',
+           'in_bundles', 'rows_without', 'take_out', 'in_files', 'in_git', 'look', 'Request', 'words_of_program',
+           'texts_of_event', 'gathered', 'joined', 'key_of', 'as_told', 'as_search', 'mark_of', 'noted', 'in_words',
+           'write_proof', 'read_proofs', 'name_of_proof', 'Erased', 'erase_rows', 'erase_everywhere', 'look_again']
 
 # %% ../../nbs/ops/08_erasure.ipynb #7b338610
 import gzip
@@ -391,12 +391,23 @@ def records(path: Path) -> Iterator[tuple[list[str], str]]:
         yield row, "".join(lines[start:reader.line_num])
         start = reader.line_num
 
+# %% ../../nbs/ops/08_erasure.ipynb #6c495043
+_CELL = re.compile(r"<t[dh][^>]*>(.*?)</t[dh]>", re.DOTALL)
+
+
+def cells_of_page(path: Path) -> Iterator[str]:
+    """What the cells of the tables of a page say; nothing of a page larger than `LARGE`, which is searched by its bytes."""
+    if path.stat().st_size <= LARGE:
+        yield from map(unescaped, _CELL.findall(path.read_text(encoding="utf-8", errors="replace")))
+
 # %% ../../nbs/ops/08_erasure.ipynb #ceab07db
 def look_into(path: Path, job: Job, found: Found) -> bool:
     """Whether a file holds anything; one that cannot be opened is left, with the reason."""
     found.searched += 1
     try:
         if path.suffix in (".csv", ".tsv") and any(job.search.is_hers(cell) for row, _ in records(path) for cell in row):
+            return True
+        if path.suffix == ".html" and any(map(job.search.is_hers, cells_of_page(path))):
             return True
         if path.stat().st_size > LARGE and not path.suffix == ".gz":
             return is_in_large(path, job.search)
