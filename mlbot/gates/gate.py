@@ -8,8 +8,8 @@ __all__ = ['PASS', 'FAIL', 'TOO_CLOSE', 'NO_VERDICT', 'NOT_ASKED', 'CHAMPION', '
            'stretch_of', 'flaky', 'named_for', 'adjusted_p_values', 'gravity', 'family_verdict', 'judge_family',
            'Rules', 'stricter', 'against', 'side_words', 'rows_missing', 'settling', 'decision', 'too_small', 'counted',
            'gate_name', 'verdict_line', 'error_of', 'as_plain', 'as_record', 'from_record', 'fits', 'read_record',
-           'Shown', 'show', 'checked_limit', 'checked_scores', 'sealed_outcome', 'gate', 'verdicts', 'verdict_cells',
-           'verdict_table', 'verdict_markdown', 'part_line', 'remarks', 'gates_asked', 'require_green']
+           'Shown', 'show', 'checked_limit', 'checked_scores', 'SealedBit', 'sealed_outcome', 'gate', 'verdicts',
+           'verdict_cells', 'verdict_table', 'verdict_markdown', 'part_line', 'remarks', 'gates_asked', 'require_green']
 
 # %% ../../nbs/gates/01_gate.ipynb #2f266004
 import math
@@ -502,10 +502,24 @@ def checked_scores(gate: str, score) -> list[Score]:
     return list(scores)
 
 # %% ../../nbs/gates/01_gate.ipynb #636c66d5
-def sealed_outcome(sealed: Score | None, target: Target) -> str:
+@dataclass(frozen=True)
+class SealedBit:
+    """What sealed rows outside the checkout answer: one of 'pass' and 'fail', about `n` rows.
+
+    `asked`: which question to them this was; `left`: how many they still answer, None where nobody counts down.
+    """
+    n: int
+    outcome: str
+    asked: int = 0
+    left: int | None = None
+
+
+def sealed_outcome(sealed: Score | SealedBit | None, target: Target) -> str:
     """The one bit of the sealed part: 'fail' when it misses its limit beyond doubt (strict: is not sure to reach it)."""
     if sealed is None:
         return ""
+    if isinstance(sealed, SealedBit):
+        return sealed.outcome
     outcome = outcome_of(sealed, target)
     return PASS if outcome == PASS or (outcome == TOO_CLOSE and target.too_close != "fail") else FAIL
 
@@ -514,7 +528,7 @@ _verdicts: dict[str, Verdict] = {}
 
 
 def gate(name: str, score: Score | Sequence[Score], rules: Rules | None = None, *, floor: float | None = None,
-         ceiling: float | None = None, stretch: float | None = None, rows: int = 0, sealed: Score | None = None,
+         ceiling: float | None = None, stretch: float | None = None, rows: int = 0, sealed: Score | SealedBit | None = None,
          seeds: Sequence[Score] = ()) -> None:
     """Judge a score, or a family of scores, and show the record. The target comes from `rules`.
 
