@@ -2270,6 +2270,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                'mlbot/run/pipeline.py'),
                                     'mlbot.run.pipeline.RunResult.worked': ('run/pipeline.html#runresult.worked', 'mlbot/run/pipeline.py'),
                                     'mlbot.run.pipeline.as_it_ran': ('run/pipeline.html#as_it_ran', 'mlbot/run/pipeline.py'),
+                                    'mlbot.run.pipeline.count_again': ('run/pipeline.html#count_again', 'mlbot/run/pipeline.py'),
                                     'mlbot.run.pipeline.is_of_before': ('run/pipeline.html#is_of_before', 'mlbot/run/pipeline.py'),
                                     'mlbot.run.pipeline.judge_again': ('run/pipeline.html#judge_again', 'mlbot/run/pipeline.py'),
                                     'mlbot.run.pipeline.keep_as_released': ('run/pipeline.html#keep_as_released', 'mlbot/run/pipeline.py'),

@@ -218,11 +218,14 @@ class Trail:
         return f"{LEDGER}: {' and '.join(filter(None, [lost, odd]))}: restore it from a copy" if lost or odd else ""
 
 # %% ../../nbs/gates/03_test_budget.ipynb #d42d8dac
-def split_marked(items: list[dict], key: bytes) -> tuple[list[dict], list[dict]]:
-    """Good decisions, and doubtful ones; a line without a mark is good where the number of the first mark vouches for it."""
+def split_marked(items: list[dict], key: bytes, told: int = 0) -> tuple[list[dict], list[dict]]:
+    """Good decisions, and doubtful ones; a line without a mark is good where the number of the first mark vouches for it.
+
+    `told`: a number that the head or a run knows; there were marked lines then, and where none is left, no line is good.
+    """
     marked = [is_marked(item, key) for item in items]
     first = marked.index(True) if True in marked else len(items)
-    vouched = items[first]["number"] - 1 if True in marked else first
+    vouched = items[first]["number"] - 1 if True in marked else 0 if told else first
     good = [item for at, item in enumerate(items) if marked[at] or ("mark" not in item and at < min(first, vouched))]
     return good, [item for item in items if not any(item is other for other in good)]
 
@@ -239,10 +242,11 @@ def read_trail(models: Path, proved: int = 0, witnesses: frozenset[str] = frozen
     """The trail of decisions. `proved`: so many there were at least; `witnesses`: models that were surely judged."""
     key, lines = shared_key() or read_key(models / ".key"), written_lines(models)
     whole = [(line, item) for line in lines if (item := as_decision(line)) is not None]
-    good, doubtful = split_marked([item for _, item in whole], key)
+    head = read_head(models, key)
+    good, doubtful = split_marked([item for _, item in whole], key, max(head, proved))
     named = {line_digest(line) for line, _ in whole}
     orphans = {item["before"] for item in good if item.get("before")} - named
-    head, here = read_head(models, key), len(whole)
+    here = len(whole)
     numbers = [item["number"] for item in good if "number" in item]
     untold = len(witnesses - {item["model"] for _, item in whole})
     cut_off = int(bool(numbers) and not head)

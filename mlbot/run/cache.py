@@ -150,7 +150,7 @@ def data_values(settings: Settings, parameters: dict) -> dict[str, str]:
 
 # %% ../../nbs/run/06_cache.ipynb #3efbaab0
 FOR_PEOPLE = ("checks.csv", "set_aside.csv", "run.json", "verdicts.json", "keys.json", "metrics.json", "comment.md", SEAL)
-REMARKS = {"prepare.json": "findings"}  # parts of a file that only people read
+REMARKS = {"prepare.json": ("findings",), "judged.json": ("meter", "budget")}  # parts of a file that only people read
 
 
 def handed_over(folder: Path) -> dict[str, str]:
@@ -162,7 +162,7 @@ def handed_over(folder: Path) -> dict[str, str]:
         if name in FOR_PEOPLE or path.suffix in (".ipynb", ".log", ".html"):
             continue
         if name in REMARKS:
-            parts = {part: value for part, value in load_json(path).items() if part != REMARKS[name]}
+            parts = {part: value for part, value in load_json(path).items() if part not in REMARKS[name]}
             found[name] = short_digest(json.dumps(parts, sort_keys=True))
         else:
             found[name] = file_digest(path)
