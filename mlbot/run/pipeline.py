@@ -198,7 +198,7 @@ def reuse(run: ActiveRun, notebook: Notebook, facts: dict) -> Step:
 
 # %% ../../nbs/run/11_pipeline.ipynb #f6ebb374
 def count_again(run: ActiveRun, model: str) -> None:
-    """Count a model whose verdicts were used again, unless this registry knows of it. Raises NoVerdict where nobody may ask."""
+    """Count a model whose verdicts were used again, unless this registry knows of it. NoVerdict where nobody may ask."""
     if model in {item["model"] for item in decisions(run.models)}:
         return
     read = count_decision(run.models, model, load_table(run.folder / "test.csv"), run.settings)
