@@ -259,6 +259,7 @@ def test_planted_labels_are_found_beside_confident_learning(root):
 @pytest.mark.long
 def test_an_optimiser_climbs_open_rows_and_not_sealed_ones(root):
     done = run(root, "benchmarks/sealed.py", "--seeds", "4", "--tries", "150")
-    gained = {name.strip(): float(mean) for name, mean in re.findall(r"^(\w.*?) +([+-][\d.]+)  \(", done.stdout, re.MULTILINE)}
+    found = re.findall(r"^(\w.*?) +([+-][\d.]+)  \(", done.stdout, re.MULTILINE)
+    gained = {name: float(mean) for name, mean in found}
     assert gained["climber, open rows, the score"] > 2 and len(gained) == 6, done.stdout + done.stderr
     assert gained["prober, sealed rows, 20 questions (as shipped)"] <= 0.5
