@@ -136,7 +136,8 @@ class Budget:
 @dataclass(frozen=True)
 class Places:
     """Folders for runs, models and notebooks, files that people sign; the store of the data, what carries models to other
-    servers ('': nothing does) and the kept results of notebooks, each a folder or an address."""
+    servers ('': nothing does), the kept results of notebooks, and sealed rows outside the checkout ('': none), each a folder
+    or an address."""
     runs: Path
     models: Path
     carried: str
@@ -145,6 +146,7 @@ class Places:
     waivers: Path
     cache: str
     attested: Path
+    sealed: str = ""
 
 # %% ../nbs/02_settings.ipynb #9a14ce2b
 @dataclass(frozen=True)
@@ -245,11 +247,18 @@ class Work:
 # %% ../nbs/02_settings.ipynb #1e88f0c6
 @dataclass(frozen=True)
 class Meter:
-    """What the test set promises: no value is wrong by more than `tolerance`, with this `reliability`, over all decisions."""
+    """What the test set promises: no value is wrong by more than `tolerance`, with this `reliability`, over all decisions.
+
+    Ceilings of decisions for each kind of actor, and of questions to sealed rows outside the checkout; 0: none.
+    """
     tolerance: float
     reliability: float
     feedback: str
     passes: int
+    person_decisions: int = 0
+    ci_decisions: int = 0
+    agent_decisions: int = 0
+    sealed_questions: int = 20
 
 # %% ../nbs/02_settings.ipynb #ce7a2ccf
 @dataclass(frozen=True)
@@ -510,6 +519,7 @@ def merged_sections(own: ConfigParser, shipped: ConfigParser) -> dict[str, dict[
 # %% ../nbs/02_settings.ipynb #d731c331
 TIERS = ("light", "static", "encoder")
 KEPT_ADDRESSES = (("data", "source"), ("data", "production"), ("places", "data"), ("places", "carried"), ("places", "cache"),
+                  ("places", "sealed"),
                   ("model", "encoder"), ("work", "workers"))  # they go into runs, locks, models and reports
 LONGEST_GRAM = 20  # words, or characters, of an n-gram
 TRACKERS = ("sqlite:///", "http://", "https://")
@@ -542,6 +552,9 @@ def gate_rules(settings: Settings) -> list[Rule]:
          "between 0 and 1"),
         (settings.meter.feedback in ("full", "none") and settings.meter.passes >= 0, "feedback, passes",
          "full or none; 0 or more"),
+        (min(settings.meter.person_decisions, settings.meter.ci_decisions, settings.meter.agent_decisions,
+             settings.meter.sealed_questions) >= 0, "person_decisions, ci_decisions, agent_decisions, sealed_questions",
+         "0 or more"),
         (0 < settings.costs.confirm <= settings.costs.clarify < settings.costs.handoff < settings.costs.wrong < float("inf"),
          "confirm, clarify, handoff, wrong", "0 < confirm <= clarify < handoff < wrong"),
         (0 < settings.costs.outside < 1, "outside", "between 0 and 1"),
@@ -647,7 +660,7 @@ def load_settings(start: str | Path | None = None) -> Settings:
     parts = {name: read_section(kind, text[name], f"{place} [{name}]") for name, kind in SECTIONS.items()}
     places = replace(parts["places"], **{item.name: root / getattr(parts["places"], item.name) for item in fields(Places)
                                          if item.type is Path})
-    places = replace(places, **{name: str(root / getattr(places, name)) for name in ("data", "cache", "carried")
+    places = replace(places, **{name: str(root / getattr(places, name)) for name in ("data", "cache", "carried", "sealed")
                                 if getattr(places, name) and "://" not in getattr(places, name)})
     settings = Settings(root, file, **{**parts, "places": places},
                         targets=read_targets(text["targets"], f"{place} [targets]"))

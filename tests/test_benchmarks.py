@@ -254,3 +254,12 @@ def test_planted_labels_are_found_beside_confident_learning(root):
     done = run(root, "benchmarks/suspects.py", "--sets", "20 x 30")
     ours = re.search(r"^random words, 20 x 30 +600 +0 +\d+ +(\d+)% +100%", done.stdout, re.MULTILINE)
     assert ours and int(ours[1]) > 50, done.stdout + done.stderr
+
+
+@pytest.mark.long
+def test_an_optimiser_climbs_open_rows_and_not_sealed_ones(root):
+    done = run(root, "benchmarks/sealed.py", "--seeds", "4", "--tries", "150")
+    found = re.findall(r"^(\w.*?) +([+-][\d.]+)  \(", done.stdout, re.MULTILINE)
+    gained = {name: float(mean) for name, mean in found}
+    assert gained["climber, open rows, the score"] > 2 and len(gained) == 6, done.stdout + done.stderr
+    assert gained["prober, sealed rows, 20 questions (as shipped)"] <= 0.5

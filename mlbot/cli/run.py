@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['say_waits', 'check_data', 'announce', 'print_verdicts', 'carry_on', 'remove_old', 'need_tracking', 'print_finished',
-           'is_demo', 'announce_demo', 'run_now', 'execute', 'run', 'add_run', 'parse_run', 'judge', 'add_judge',
-           'tracked_words', 'track', 'add_track', 'card', 'add_card', 'score', 'add_score', 'next_step',
+           'is_demo', 'announce_demo', 'run_now', 'execute', 'tell_notebooks', 'run', 'add_run', 'parse_run', 'judge',
+           'add_judge', 'tracked_words', 'track', 'add_track', 'card', 'add_card', 'score', 'add_score', 'next_step',
            'remember_time', 'clear_results', 'cache', 'add_cache']
 
 # %% ../../nbs/cli/01_run.ipynb #11f0a098
@@ -35,7 +35,7 @@ from mlbot.cli.shared import (
     show_progress,
     tell_build_server,
 )
-from ..errors import InputError, MlbotError, NoVerdict
+from ..errors import InputError, MlbotError, NoVerdict, refuse_secrets
 from ..settings import Settings, load_settings
 
 # %% ../../nbs/cli/01_run.ipynb #6fd95106
@@ -182,10 +182,27 @@ def execute(request, settings: Settings, junit: str = "") -> int:
     with held(settings.places.models / ".run", 60 * request.budget(settings), say_waits):
         return run_now(request, settings, junit)
 
+# %% ../../nbs/cli/01_run.ipynb #fa3354f0
+def tell_notebooks(actor: str, sealed: str) -> None:
+    """Put an actor and a place of sealed rows into the environment of the notebooks; '' leaves what is there.
+
+    Raises InputError for an actor of no kind, and for sealed rows inside the checkout.
+    """
+    from mlbot.gates.actor import actor_named
+    from mlbot.gates.sealed import refuse_inside
+    if actor:
+        os.environ["MLBOT_ACTOR"] = str(actor_named(actor))
+    if sealed:
+        refuse_secrets(sealed, "sealed")
+        place = sealed if "://" in sealed else str(Path(sealed).resolve())
+        refuse_inside(place, load_settings().root)
+        os.environ["MLBOT_SEALED"] = place
+
 # %% ../../nbs/cli/01_run.ipynb #069509c1
 def run(options: argparse.Namespace) -> int:
     """Run the pipeline, write the report, print the verdicts."""
     remove_old(options.junit)
+    tell_notebooks(options.actor, options.sealed)
     return execute(request_of(options), load_settings(), options.junit)
 
 # %% ../../nbs/cli/01_run.ipynb #41334115
@@ -209,6 +226,10 @@ def add_run(commands) -> None:
     command.add_argument("--minutes", type=minutes_of, help="time budget, instead of the one in settings.ini")
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
                          help="parameter of a pipeline notebook; may be repeated")
+    command.add_argument("--actor", default="", metavar="KIND:NAME",
+                         help="who asks the test set: person, ci or agent; default: by environment and git (mlbot budget)")
+    command.add_argument("--sealed", default="", metavar="PLACE",
+                         help="a folder or an address outside this checkout with sealed test rows; they answer one bit")
     command.set_defaults(call=run)
 
 # %% ../../nbs/cli/01_run.ipynb #f5059356

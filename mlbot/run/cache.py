@@ -5,14 +5,15 @@
 # %% auto #0
 __all__ = ['FOR_PEOPLE', 'REMARKS', 'READS_DATA', 'READS_LOG', 'ENTRY', 'OWN_FILES', 'HEAD', 'FACTS', 'Key', 'file_digest',
            'shipped_files', 'named_files', 'setting_values', 'target_values', 'store_state', 'data_values',
-           'handed_over', 'package_versions', 'model_of', 'state_of', 'log_values', 'take_key', 'changed_items',
-           'parts_changed', 'say_items', 'why', 'note_key', 'last_parts', 'stamps', 'pack', 'sign', 'signed', 'unpack',
-           'prune', 'Results', 'doubts', 'results_of']
+           'handed_over', 'package_versions', 'model_of', 'state_of', 'state_outside', 'log_values', 'take_key',
+           'changed_items', 'parts_changed', 'say_items', 'why', 'note_key', 'last_parts', 'stamps', 'pack', 'sign',
+           'signed', 'unpack', 'prune', 'Results', 'doubts', 'results_of']
 
 # %% ../../nbs/run/06_cache.ipynb #6922fd1a
 import hashlib
 import io
 import json
+import os
 import platform
 import re
 import secrets
@@ -31,6 +32,7 @@ from ..errors import MlbotError
 from ..files import KEY, bears, key_of, mark, shared_key
 from ..gates.record import as_plain
 from ..data.ledger import SIDES, ledger_file
+from ..gates.sealed import open_sealed, read_sealed, sealed_place, sealed_state
 from ..gates.test_budget import decisions
 from .notebook import Notebook
 from ..storage import open_objects
@@ -148,7 +150,7 @@ def data_values(settings: Settings, parameters: dict) -> dict[str, str]:
 
 # %% ../../nbs/run/06_cache.ipynb #3efbaab0
 FOR_PEOPLE = ("checks.csv", "set_aside.csv", "run.json", "verdicts.json", "keys.json", "metrics.json", "comment.md", SEAL)
-REMARKS = {"prepare.json": "findings"}  # parts of a file that only people read
+REMARKS = {"prepare.json": ("findings",), "judged.json": ("meter", "budget")}  # parts of a file that only people read
 
 
 def handed_over(folder: Path) -> dict[str, str]:
@@ -160,7 +162,7 @@ def handed_over(folder: Path) -> dict[str, str]:
         if name in FOR_PEOPLE or path.suffix in (".ipynb", ".log", ".html"):
             continue
         if name in REMARKS:
-            parts = {part: value for part, value in load_json(path).items() if part != REMARKS[name]}
+            parts = {part: value for part, value in load_json(path).items() if part not in REMARKS[name]}
             found[name] = short_digest(json.dumps(parts, sort_keys=True))
         else:
             found[name] = file_digest(path)
@@ -190,6 +192,17 @@ def state_of(models: Path, folder: Path) -> dict[str, str]:
     return {"champion": champion.name if champion else "", "pointer": pointed_at(models)[:40],
             "judged": short_digest(" ".join(others)) if others else "",
             "ledger": file_digest(ledger) if ledger and ledger.is_file() else ""}
+
+# %% ../../nbs/run/06_cache.ipynb #17493952
+def state_outside(settings: Settings) -> dict[str, str]:
+    """A digest of the sealed rows outside the checkout, or why there is none; {} where none are named."""
+    place = sealed_place(settings, os.environ)
+    if not place:
+        return {}
+    try:
+        return {"sealed": short_digest(place + sealed_state(read_sealed(open_sealed(place, settings.root), place)))}
+    except MlbotError as problem:
+        return {"sealed": problem.found}
 
 # %% ../../nbs/run/06_cache.ipynb #32e39919
 READS_DATA, READS_LOG = {"mlbot.data.source.load_source", "mlbot.data.store.open_table"}, "mlbot.bot.events.open_log"
@@ -232,7 +245,7 @@ def take_key(notebook: Notebook, folder: Path, parameters: dict, settings: Setti
     if "mlbot.model.train.encoder_of" in reached.code and settings.model.tier != "light":
         parts["data"] = parts.get("data", {}) | {"encoder": encoder_identity(settings.model.encoder, settings.root)}
     if "models" in own:
-        parts["state"] = state_of(Path(parameters.get("models") or settings.places.models), folder)
+        parts["state"] = state_of(Path(parameters.get("models") or settings.places.models), folder) | state_outside(settings)
     if READS_LOG in reached.code:
         parts["log"] = log_values(settings)
     return Key(notebook.step, parts)

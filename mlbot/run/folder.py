@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['STAMP', 'ASIDE', 'TOLD', 'JUDGING', 'NO_CODE', 'DECISIVE', 'SEAL', 'UNSEALED', 'OUTCOMES', 'new_run', 'open_run',
            'save_table', 'load_table', 'load_production_rows', 'load_sealed', 'texts_of_run', 'save_json', 'load_json',
-           'data_warnings', 'data_lines', 'git', 'names_of', 'git_trouble', 'asked_of_model', 'untracked_code',
+           'data_warnings', 'data_lines', 'git', 'names_of', 'asker', 'git_trouble', 'asked_of_model', 'untracked_code',
            'code_version', 'environment', 'today', 'day_of', 'load_rules', 'refuse_other_day', 'note_run',
            'facts_of_run', 'load_verdicts', 'save_verdicts', 'load_judged', 'digests_in', 'seal_mark', 'seal',
            'broken_seal', 'refuse_broken_seal', 'Candidate', 'check_release', 'refuse_other_model', 'judgement',
@@ -33,9 +33,11 @@ from ..data.table import export_csv, without_apostrophe
 from ..errors import InputError, NoVerdict, nearest
 from ..origin import own_version
 from ..files import bears, key_of, mark, private_folder, write_atomic
+from ..gates.actor import Actor, actor_of
 from ..gates.verdict import Rules, Verdict, against
 from ..gates.record import as_plain, as_record, read_record
 from ..gates.release import require_green
+from ..gates.sealed import sealed_place
 from ..data.ledger import read_digests, refuse_test_texts
 from ..settings import Settings, parse_text
 from ..text.clean import digest
@@ -182,6 +184,13 @@ def names_of(listed: bytes) -> list[str]:
     """The paths in what git prints with `-z`, which are bytes of any kind."""
     return [os.fsdecode(name) for name in listed.split(b"\0") if name]
 
+# %% ../../nbs/run/00_folder.ipynb #cf5c8879
+def asker(root: Path) -> Actor:
+    """Who asks for a verdict here: by MLBOT_ACTOR, the marks of CI and of coding agents, the last commit, or git's user."""
+    author, _, message = (git(root, "log", "-1", "--format=%an%x00%B") or b"").decode("utf-8", "replace").partition("\0")
+    user = (git(root, "config", "user.name") or b"").decode("utf-8", "replace")
+    return actor_of(os.environ, "", user, author, message)
+
 # %% ../../nbs/run/00_folder.ipynb #5c69e5ff
 def git_trouble(root: Path) -> str:
     """Why git does not speak about a project that it may well hold: it belongs to another person. '' when git speaks."""
@@ -270,7 +279,8 @@ def load_rules(folder: Path, settings: Settings, day: str = "", champion: str = 
     waivers, today = load_waivers(settings.places.waivers), day_of(day)
     refuse_endless(waivers, today, str(settings.places.waivers))
     return Rules(today, settings.targets, settings.gates.too_close, settings.gates.min_n, waivers, model, snapshot, champion,
-                 settings.split.sealed_percent > 0, () if prepared.get("languages_named", True) else ("language",))
+                 settings.split.sealed_percent > 0 or bool(sealed_place(settings, os.environ)),
+                 () if prepared.get("languages_named", True) else ("language",))
 
 # %% ../../nbs/run/00_folder.ipynb #a13d14b5
 def refuse_other_day(day: str) -> None:
@@ -311,11 +321,11 @@ def save_verdicts(given: list[Verdict], folder: Path, model: str = "") -> list[V
 
 # %% ../../nbs/run/00_folder.ipynb #1aadda1f
 def load_judged(folder: Path) -> dict:
-    """What 3_gate noted beside its verdicts: `champion`, `changes`, `meter`, `warnings`; empty before 3_gate."""
+    """What 3_gate noted beside its verdicts: `champion`, `changes`, `meter`, `warnings`, `budget`; empty before 3_gate."""
     if not (folder / "judged.json").exists():
-        return {"champion": "", "changes": [], "meter": "", "warnings": []}
+        return {"champion": "", "changes": [], "meter": "", "warnings": [], "budget": {}}
     found = load_json(folder / "judged.json")
-    return {**found, "changes": [Change(**item) for item in found["changes"]]}
+    return {"budget": {}, **found, "changes": [Change(**item) for item in found["changes"]]}
 
 # %% ../../nbs/run/00_folder.ipynb #021beb71
 SEAL = "seal.json"

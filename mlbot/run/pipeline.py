@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['UNPROVEN', 'Progress', 'as_it_ran', 'write_log', 'rules_of', 'run_notebook', 'ActiveRun', 'start', 'recorded',
-           'refuse_other_verdicts', 'tampered', 'reuse', 'kept_step', 'pack_new', 'run_anew', 'run_or_reuse',
-           'RunResult', 'is_of_before', 'keep_as_released', 'remember_sides', 'keep_as_remembered', 'put_champion',
-           'run_step', 'judge_again', 'run_all', 'unjudged_targets', 'run_pipeline']
+           'refuse_other_verdicts', 'tampered', 'reuse', 'count_again', 'kept_step', 'pack_new', 'run_anew',
+           'run_or_reuse', 'RunResult', 'is_of_before', 'keep_as_released', 'remember_sides', 'keep_as_remembered',
+           'put_champion', 'run_step', 'judge_again', 'run_all', 'unjudged_targets', 'run_pipeline']
 
 # %% ../../nbs/run/11_pipeline.ipynb #d5c52135
 import shutil
@@ -22,8 +22,10 @@ from ..errors import InputError, MlbotError, NoVerdict, shown, without_secrets
 from ..gates.verdict import Rules, Verdict
 from ..gates.record import as_record, read_record
 from ..gates.release import gates_asked
+from ..gates.test_budget import decisions
 from ..model.artefact import write_artefact
 from ..model.registry import champion, opponent
+from .budget import budget_line, budget_record, count_decision
 from mlbot.run.cache import (
     Key,
     Results,
@@ -46,6 +48,7 @@ from mlbot.run.folder import (
     load_table,
     note_run,
     refuse_broken_seal,
+    save_json,
     save_table,
     save_verdicts,
     seal,
@@ -195,18 +198,31 @@ def reuse(run: ActiveRun, notebook: Notebook, facts: dict) -> Step:
     gates = tuple(cell.metadata["cell"] for cell in ran.cells if is_gate(cell))
     return Step(notebook.name, facts["seconds"], verdicts, tuple(problems), gates, "", facts["run"], old)
 
+# %% ../../nbs/run/11_pipeline.ipynb #f6ebb374
+def count_again(run: ActiveRun, model: str) -> None:
+    """Count a model whose verdicts were used again, unless this registry knows of it. NoVerdict where nobody may ask."""
+    if model in {item["model"] for item in decisions(run.models)}:
+        return
+    read = count_decision(run.models, model, load_table(run.folder / "test.csv"), run.settings)
+    judged = {**load_json(run.folder / "judged.json"), "meter": budget_line(read, run.settings),
+              "budget": budget_record(read, run.models, run.settings)}
+    save_json(judged, run.folder / "judged.json")
+
 # %% ../../nbs/run/11_pipeline.ipynb #f6407a80
 UNPROVEN = "the kept result does not bear the mark of this project"
 
 
 def kept_step(run: ActiveRun, notebook: Notebook, key: Key) -> Step | None:
     """The step of a notebook whose result is kept, put back into the run; None when there is none that is good today."""
+    judged = (run.folder / "judged.json").exists()
     facts = run.results.fetch(key, run.folder)
     if facts is None:
         return None
     try:
         step = reuse(run, notebook, facts)
-    except MlbotError:  # such as records that another version wrote
+        if not judged and (run.folder / "judged.json").exists():
+            count_again(run, facts["model"])
+    except MlbotError:  # such as records that another version wrote, or an actor who has had his decisions
         return None
     return None if step.problems else step
 

@@ -16,6 +16,7 @@ from mlbot.gates.test_budget import (
     reading_line,
     rows_for_limit,
     rows_for_value,
+    same_rows,
     served,
     shared,
     sketch,
@@ -79,7 +80,8 @@ def test_a_sketch_is_the_128_smallest_digests_and_tells_how_much_two_test_sets_s
     assert shared([1, 2, 3, 9], [1, 2, 3]) == 0.75 and shared([1, 2], [1, 2, 3, 9]) == 1.0
     full, wide = list(range(128)), list(range(0, 256, 2))
     assert shared(full, wide) == 64 / 128 and shared(wide, full) == 64 / 64  # above 127 the other sketch says nothing
-    assert shared(full, full[:64]) == 0.5 and shared([*range(100), 500], full) == 100 / 101
+    assert shared(full, full[:64]) == 0.5 and shared([*range(100), 500], full) == 1.0  # above 127 it says nothing
+    assert math.isnan(shared([500, 501], full)) and same_rows([500, 501], full)  # nobody can tell, so it counts
 
 
 def test_the_line_of_the_meter_ends_in_what_to_do_when_nothing_is_left():
@@ -112,8 +114,9 @@ def test_a_damaged_line_of_the_decisions_loses_that_decision_only(tmp_path):
 
 
 def test_a_decision_counts_for_a_test_set_that_shares_more_than_half_of_its_rows(tmp_path):
-    write(tmp_path, {"model": "half", "test": [1, 2]}, {"model": "more", "test": [1, 2, 3]}, {"model": "none", "test": []})
-    assert served(tmp_path, [1, 2, 3, 4]) == {"more"}
+    write(tmp_path, {"model": "half", "test": [1, 2, 8, 9]}, {"model": "more", "test": [1, 2, 3]},
+          {"model": "none", "test": []}, {"model": "part", "test": [1, 2]})
+    assert served(tmp_path, [1, 2, 3, 4]) == {"more", "part"}  # of which more than half is still here
 
 
 def test_a_model_is_noted_once_with_its_outcomes_and_a_line_that_was_cut_is_ended(tmp_path):
@@ -122,7 +125,10 @@ def test_a_model_is_noted_once_with_its_outcomes_and_a_line_that_was_cut_is_ende
     rows = [30, 10, 20, 10]
     assert note_decision(models, "m1", rows, {"macro_f1": "pass", "accuracy": "fail"}, HIDDEN, None).texts == 3
     file = models / "decisions.jsonl"
-    assert file.read_text() == '{"model": "m1", "outcomes": {"accuracy": "fail", "macro_f1": "pass"}, "test": [10, 20, 30]}\n'
+    line, = map(json.loads, file.read_text().splitlines())
+    assert {name: line[name] for name in ("model", "outcomes", "test", "rows", "number", "before", "actor")} == {
+        "model": "m1", "outcomes": {"accuracy": "fail", "macro_f1": "pass"}, "test": [10, 20, 30], "rows": 3, "number": 1,
+        "before": "", "actor": "unknown"}
     assert note_decision(models, "m1", rows, {}, SEEN, 0.8).served == 1 and len(decisions(models)) == 1
     file.write_text(file.read_text() + '{"model": "m')
     assert note_decision(models, "m2", rows, {}, SEEN, 0.8).served == 2
