@@ -137,6 +137,6 @@ def rewrite_imports(root: Path) -> list[str]:
         except (ValueError, KeyError, TypeError, RecursionError):
             continue  # is no notebook, or no text: nothing that could import mlbot
         if new != text:
-            edit_text(file, lambda _, new=new: new)
+            edit_text(file, {text: new}.__getitem__)
             changed.append(file.relative_to(root).as_posix())
     return changed
