@@ -16,7 +16,7 @@ risk curves are printed without an interval.
 import argparse
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ import numpy as np
 from mlbot.bot.monitor import Answered, Share, estimates, guesses, rightness
 from mlbot.model.decide import CONFIRM, EXECUTE, OUT_OF_SCOPE, cost_score
 from mlbot.run.blame import Crossing, effects, score_effects
+from mlbot.stats import metrics as of
 from mlbot.stats.bounds import share_by_bets, wilson
 from mlbot.stats.scores import (
     Score,
@@ -173,6 +174,105 @@ def unchanged() -> Iterator[Line]:
         yield Line(f"blame, nothing changed, {rate:.0%} differ", n, "-", of_nothing)
 
 
+def rows_of(random: np.random.Generator, size: int, n: int, each: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Places of n rows of a population, and their groups: `each` neighbours are one."""
+    if each == 1:
+        return random.integers(0, size, n), None
+    places = random.integers(0, size // each, n // each)
+    return (places[:, None] * each + np.arange(each)).ravel(), np.repeat(np.arange(n // each), each)
+
+
+def lines_of(name: str, call: Callable, columns: Sequence[np.ndarray], sizes: Sequence[int], each: Sequence[int] = (1, 5),
+             times: int = 1) -> Iterator[Line]:
+    """A metric by rows drawn alone and in groups; the truth is that of the population."""
+    draws, of.DRAWS = of.DRAWS, 2
+    truth = call(*columns).value
+    of.DRAWS = draws
+    for n in sizes:
+        for size in each:
+            def draw(random, n=n, size=size):
+                at, groups = rows_of(random, len(columns[0]), n, size)
+                return call(*(column[at] for column in columns), groups=groups), truth
+            yield Line(name, n, "-" if size == 1 else f"{n // size}, {size} each", draw, times=times)
+
+
+def population(size: int = 50_000, each: int = 5) -> dict[str, np.ndarray]:
+    """Rows of two classes with scores, and numbers with predictions; `each` neighbours share half of their luck."""
+    random = np.random.default_rng(3)
+
+    def luck() -> np.ndarray:
+        return (np.repeat(random.normal(size=size // each), each) + random.normal(size=size)) / math.sqrt(2)
+    positive = random.random(size) < 0.2
+    score = luck() + positive * 1.5
+    probability = 1 / (1 + np.exp(-(score * 1.5 - 2.5)))
+    number = luck() * 20 + 100
+    skewed = np.exp(luck())
+    return {"positive": positive, "score": score, "probability": probability, "said": score > 1.0, "number": number,
+            "predicted": number + luck() * 5 + 1, "late": number + skewed, "skewed": skewed}
+
+
+def classes() -> Iterator[Line]:
+    """Metrics of two and more classes."""
+    rows = population()
+    true, said, score, chance = (rows[name] for name in ("positive", "said", "score", "probability"))
+    yield from lines_of("f1", of.f1, (true, said), (50, 200), times=2)
+    yield from lines_of("balanced accuracy", of.balanced_accuracy, (true, said), (50, 200))
+    yield from lines_of("Matthews", of.matthews_corrcoef, (true, said), (50, 200))
+    yield from lines_of("ROC AUC", of.roc_auc, (true, score), (30, 60, 200))
+    yield from lines_of("ROC AUC 0.98", of.roc_auc, (true, score + true * 1.6), (30, 60, 200), each=(1,))
+    yield from lines_of("average precision", of.average_precision, (true, score), (60, 200))
+    for name, call in (("precision at recall", of.precision_at_recall), ("recall at precision", of.recall_at_precision)):
+        yield from lines_of(f"{name} 0.8", lambda *columns, groups=None, call=call: call(*columns, 0.8, groups=groups),
+                            (true, score), (60, 200, 800), each=(1,))
+    yield from lines_of("Brier score", of.brier_score, (true, chance), (20, 60, 200))
+    yield from lines_of("log loss", of.log_loss, (true, chance), (20, 60, 200))
+    truth, predicted, _ = world(10)
+    yield from lines_of("macro recall, 10 classes", of.macro_recall, (truth, predicted), (50, 200), each=(1,))
+    weights = np.where(np.random.default_rng(4).random(len(true)) < 0.2, 5.0, 1.0)
+    yield from lines_of("accuracy, one row in five counts five", lambda right, weights, groups=None: share(
+        "x", right, groups, weights=weights), (true == said, weights), (20, 50, 200), times=2)
+
+
+def several() -> Iterator[Line]:
+    """Several labels a row, and rankings."""
+    random, size = np.random.default_rng(5), 20_000
+    often = np.linspace(0.05, 0.5, 8)
+    truth = (random.random((size, 8)) < often).astype(int)
+    predicted = np.where(random.random((size, 8)) < 0.85, truth, (random.random((size, 8)) < often).astype(int))
+    yield from lines_of("hamming loss", of.hamming_loss, (truth, predicted), (20, 100))
+    yield from lines_of("micro F1 of labels", of.multilabel_f1, (truth, predicted), (20, 100))
+    yield from lines_of("macro F1 of labels", lambda *columns, groups=None: of.multilabel_f1(
+        *columns, "macro", groups=groups), (truth, predicted), (100, 300, 900), each=(1,))
+    for name, call in (("NDCG", of.ndcg), ("reciprocal rank", of.mean_reciprocal_rank)):
+        relevance, query = (np.arange(10) < 2).astype(int), np.repeat(np.arange(4000), 10)
+        ranks = np.tile(relevance, 4000) + random.normal(0, 0.8, 40_000)
+        whole = call(np.tile(relevance, 4000), ranks, query).sample.columns["value"]
+        yield from lines_of(name, lambda values, groups=None: of.mean_of("x", values, scale=(0, 1), groups=groups), (whole,),
+                            (10, 30, 100), each=(1,))
+
+
+def regressions() -> Iterator[Line]:
+    """Errors of numbers, percentiles, grades, and a function of one's own."""
+    rows = population()
+    number, predicted, late, skewed = (rows[name] for name in ("number", "predicted", "late", "skewed"))
+    for name, call in (("mean absolute error", of.mean_absolute_error), ("R2", of.r2), ("bias", of.bias),
+                       ("root mean squared error", of.root_mean_squared_error)):
+        yield from lines_of(name, call, (number, predicted), (10, 20, 50, 200))
+        yield from lines_of(f"{name}, skewed", call, (number, late), (20, 50, 200, 800), each=(1,))
+    yield from lines_of("median absolute error", of.median_absolute_error, (number, predicted), (10, 50, 200), times=2)
+    for percent in (50, 90, 95):
+        yield from lines_of(f"percentile {percent}", lambda values, groups=None, percent=percent: of.percentile_of(
+            "x", values, percent, groups=groups), (skewed,), (50, 200, 800), times=2)
+    grades = np.clip(np.round(4.4 + np.log(skewed) * 0.9), 1, 5)
+    yield from lines_of("mean of grades 1 to 5", lambda values, groups=None: of.mean_of("x", values, (1, 5), groups=groups),
+                        (grades,), (10, 20, 50, 200))
+
+    def ratio(one, two, sample_weight):
+        return (sample_weight @ one) / (sample_weight @ two)
+    yield from lines_of("your own, a ratio", lambda one, two, groups=None: of.metric_of("x", ratio, one, two, groups=groups),
+                        (number, predicted), (20, 60, 200))
+
+
 def medians() -> Iterator[Line]:
     """The time of one answer, in times of a loop."""
     for n in (20, 100, 300):
@@ -221,7 +321,7 @@ def production() -> Iterator[Line]:
 
 
 GROUPS = {"shares": shares, "grouped": grouped, "bootstraps": bootstraps, "pairs": pairs, "unchanged": unchanged,
-          "medians": medians, "production": production}
+          "medians": medians, "production": production, "classes": classes, "several": several, "regressions": regressions}
 
 
 def cell(flags: list[bool]) -> str:
