@@ -2213,6 +2213,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'mlbot/run/gates_plugin.py'),
                                         'mlbot.run.gates_plugin.pytest_configure': ( 'run/gates_plugin.html#pytest_configure',
                                                                                      'mlbot/run/gates_plugin.py'),
+                                        'mlbot.run.gates_plugin.run_for': ('run/gates_plugin.html#run_for', 'mlbot/run/gates_plugin.py'),
                                         'mlbot.run.gates_plugin.scheduler_of': ( 'run/gates_plugin.html#scheduler_of',
                                                                                  'mlbot/run/gates_plugin.py'),
                                         'mlbot.run.gates_plugin.seen_from': ( 'run/gates_plugin.html#seen_from',

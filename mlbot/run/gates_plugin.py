@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NAME', 'pytest_addoption', 'gated_folders', 'pytest_configure', 'GatedFile', 'GatedItem', 'properties_told',
            'outcome_told', 'as_told', 'from_told', 'steps_told', 'comment_of', 'publish_gates', 'summary_lines',
-           'left_alone', 'checked_parameters', 'seen_from', 'keep_as_it_ran', 'scheduler_of', 'Gates']
+           'left_alone', 'checked_parameters', 'seen_from', 'keep_as_it_ran', 'scheduler_of', 'run_for', 'Gates']
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #b7905e3c
 import argparse
@@ -230,7 +230,18 @@ def scheduler_of(config, log):
             return "mlbot-pipeline" if file.startswith(folder) else file
     return NotebookWise(config, log)
 
-# %% ../../nbs/run/25_gates_plugin.ipynb #b455dc9e
+# %% ../../nbs/run/25_gates_plugin.ipynb #c4cd70a5
+def run_for(config, file: GatedFile, parameters: dict[str, object], kept: Path | None) -> tuple:
+    """Run the notebook of a file by the options of a session. Returns its results, and the seconds it took."""
+    from mlbot.run.any_notebook import run_gated
+    folder = pytest.TempPathFactory.from_config(config, _ispytest=True).mktemp("mlbot-gates")
+    done = run_gated(file.found, folder, parameters, config.getoption("--gates-minutes"),
+                     config.getoption("--gates-too-close"))
+    if kept:
+        keep_as_it_ran(folder / file.path.name, seen_from(file.path, config.rootpath), file.path, kept)
+    return done
+
+# %% ../../nbs/run/25_gates_plugin.ipynb #a49d4ad2
 class Gates:
     """The hooks of a session with gates, and what its items share."""
 
@@ -248,13 +259,7 @@ class Gates:
             raise file.found
         parameters = checked_parameters(self.config.getoption("mlbot_gates_parameters"), list(self.notebooks.values()))
         if file.path not in self.done:
-            from mlbot.run.any_notebook import run_gated
-            factory = pytest.TempPathFactory.from_config(self.config, _ispytest=True)
-            folder = factory.mktemp("mlbot-gates")
-            self.done[file.path] = run_gated(file.found, folder, parameters, self.config.getoption("--gates-minutes"),
-                                             self.config.getoption("--gates-too-close"))
-            if self.kept:
-                keep_as_it_ran(folder / file.path.name, seen_from(file.path, self.config.rootpath), file.path, self.kept)
+            self.done[file.path] = run_for(self.config, file, parameters, self.kept)
         return self.done[file.path]
 
     def pytest_collect_file(self, file_path, parent):
@@ -296,13 +301,14 @@ class Gates:
         return as_told(seen_from(item.path, self.config.rootpath), result, seconds)
 
     def pytest_runtest_logreport(self, report):
-        """Gather what the reports carry, from all workers."""
-        self.told += [report.mlbot_gates] if hasattr(report, "mlbot_gates") else []
+        """Gather what the reports carry, in the process that reads those of all workers."""
+        if hasattr(report, "mlbot_gates") and not hasattr(self.config, "workerinput"):
+            self.told.append(report.mlbot_gates)
 
     def pytest_terminal_summary(self, terminalreporter):
         """End the session with the table, and write what other people read."""
         if self.told:
             steps = steps_told(self.told)
             terminalreporter.section("gates")
-            terminalreporter.write_lines(summary_lines(steps))
-            terminalreporter.write_lines(publish_gates(steps, self.config.rootpath, self.kept))
+            for line in [*summary_lines(steps), *publish_gates(steps, self.config.rootpath, self.kept)]:
+                terminalreporter.write_line(line)
