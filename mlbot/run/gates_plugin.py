@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['NAME', 'pytest_addoption', 'gated_folders', 'pytest_configure', 'GatedFile', 'GatedItem', 'properties_told',
            'outcome_told', 'as_told', 'from_told', 'steps_told', 'comment_of', 'publish_gates', 'summary_lines',
-           'left_alone', 'checked_parameters', 'seen_from', 'keep_as_it_ran', 'scheduler_of', 'run_for', 'Gates']
+           'left_alone', 'checked_parameters', 'seen_from', 'keep_as_it_ran', 'scheduler_of', 'run_for', 'gated_file',
+           'told_by', 'Gates']
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #b7905e3c
 import argparse
@@ -148,7 +149,7 @@ def comment_of(steps: Sequence) -> str:
     facts = [("notebooks", ", ".join(step.notebook for step in steps))]
     return build_markdown(headline_of_gates(steps), labelled(steps), problems, facts=facts)
 
-# %% ../../nbs/run/25_gates_plugin.ipynb #82cb96f4
+# %% ../../nbs/run/25_gates_plugin.ipynb #06364f73
 def publish_gates(steps: Sequence, root: Path, folder: Path | None) -> list[str]:
     """Write comment, metrics and the job's summary. Returns the annotations, for the log of a GitHub job."""
     import json
@@ -157,8 +158,9 @@ def publish_gates(steps: Sequence, root: Path, folder: Path | None) -> list[str]
     from mlbot.run.any_notebook import labelled
     from mlbot.run.publish import annotations, metrics_of
     text, numbers = comment_of(steps), json.dumps(metrics_of(labelled(steps)), indent=1)
-    for name, content in (("comment.md", text), ("metrics.json", numbers + "\n")) if folder else ():
-        write_atomic(folder / name, lambda file, content=content: file.write(content))
+    if folder is not None:
+        write_atomic(folder / "comment.md", lambda file: file.write(text))
+        write_atomic(folder / "metrics.json", lambda file: file.write(numbers + "\n"))
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         with open(os.environ["GITHUB_STEP_SUMMARY"], "a", encoding="utf-8") as summary:
             summary.write(text)
@@ -241,7 +243,28 @@ def run_for(config, file: GatedFile, parameters: dict[str, object], kept: Path |
         keep_as_it_ran(folder / file.path.name, seen_from(file.path, config.rootpath), file.path, kept)
     return done
 
-# %% ../../nbs/run/25_gates_plugin.ipynb #a49d4ad2
+# %% ../../nbs/run/25_gates_plugin.ipynb #50800b5e
+def gated_file(path: Path, parent) -> GatedFile | None:
+    """The node of a notebook with gates, or of one that is refused; None for a notebook without a gate."""
+    from mlbot.run.any_notebook import open_gated
+    found: object = None
+    try:
+        found = open_gated(path)
+    except MlbotError as problem:
+        found = problem
+    if found is None:
+        return None
+    file = GatedFile.from_parent(parent, path=path)
+    file.found = found
+    return file
+
+
+def told_by(item: GatedItem, error: BaseException | None):
+    """The result of an item; where it has none, the error that kept it from one."""
+    from mlbot.run.any_notebook import GateResult
+    return item.told or GateResult(None, (), (error,) if isinstance(error, MlbotError) else ())
+
+# %% ../../nbs/run/25_gates_plugin.ipynb #af29b71e
 class Gates:
     """The hooks of a session with gates, and what its items share."""
 
@@ -266,17 +289,9 @@ class Gates:
         """Collect each notebook that calls `gate`, and each that cannot be read."""
         if left_alone(file_path, self.config, self.folders):
             return None
-        from mlbot.run.any_notebook import open_gated
-        try:
-            found = open_gated(file_path)
-        except MlbotError as problem:
-            found = problem
-        if found is None:
-            return None
-        if not isinstance(found, MlbotError):
-            self.notebooks[file_path] = found
-        file = GatedFile.from_parent(parent, path=file_path)
-        file.found = found
+        file = gated_file(file_path, parent)
+        if file is not None and not isinstance(file.found, MlbotError):
+            self.notebooks[file_path] = file.found
         return file
 
     @pytest.hookimpl(optionalhook=True)
@@ -289,16 +304,10 @@ class Gates:
         """Let the report of an item carry its result."""
         report = yield
         if isinstance(item, GatedItem) and call.when == "call":
-            report.mlbot_gates = self.told_by(item, call)
+            seconds = self.done.get(item.path, ((), 0.0))[1]
+            result = told_by(item, getattr(call.excinfo, "value", None))
+            report.mlbot_gates = as_told(seen_from(item.path, self.config.rootpath), result, seconds)
         return report
-
-    def told_by(self, item: GatedItem, call) -> dict:
-        """The result of an item as plain values; its error where there is no result."""
-        from mlbot.run.any_notebook import GateResult
-        error = getattr(call.excinfo, "value", None)
-        result = item.told or GateResult(None, (), (error,) if isinstance(error, MlbotError) else ())
-        seconds = self.done.get(item.path, ((), 0.0))[1]
-        return as_told(seen_from(item.path, self.config.rootpath), result, seconds)
 
     def pytest_runtest_logreport(self, report):
         """Gather what the reports carry, in the process that reads those of all workers."""
