@@ -25,6 +25,7 @@ from mlbot.bot.monitor import Answered, Share, estimates, guesses, rightness
 from mlbot.model.decide import CONFIRM, EXECUTE, OUT_OF_SCOPE, cost_score
 from mlbot.run.blame import Crossing, effects, score_effects
 from mlbot.stats import metrics as of
+from mlbot.stats import paired as of_pairs
 from mlbot.stats.bounds import share_by_bets, wilson
 from mlbot.stats.scores import (
     Score,
@@ -206,7 +207,7 @@ def population(size: int = 50_000, each: int = 5) -> dict[str, np.ndarray]:
     score = luck() + positive * 1.5
     probability = 1 / (1 + np.exp(-(score * 1.5 - 2.5)))
     number = luck() * 20 + 100
-    skewed = np.exp(luck())
+    skewed = np.exp(0.75 * luck())  # such as waiting times
     return {"positive": positive, "score": score, "probability": probability, "said": score > 1.0, "number": number,
             "predicted": number + luck() * 5 + 1, "late": number + skewed, "skewed": skewed}
 
@@ -273,6 +274,39 @@ def regressions() -> Iterator[Line]:
                         (number, predicted), (20, 60, 200))
 
 
+def paired() -> Iterator[Line]:
+    """Differences of two models on the same rows, whose scores are alike."""
+    rows = population()
+    random = np.random.default_rng(6)
+    true, score, number, first = (rows[name] for name in ("positive", "score", "number", "predicted"))
+    again, second = score + random.normal(0.1, 0.5, len(score)), first + random.normal(0.5, 2, len(score))
+    said = again > 1.1
+    models = {"ROC AUC": (of.roc_auc, true, score, again), "average precision": (of.average_precision, true, score, again),
+              "F1": (of.f1, true, rows["said"], said), "precision": (of.precision, true, rows["said"], said),
+              "Matthews": (of.matthews_corrcoef, true, rows["said"], said),
+              "balanced accuracy": (of.balanced_accuracy, true, rows["said"], said),
+              "mean absolute error": (of.mean_absolute_error, number, first, second),
+              "root mean squared error": (of.root_mean_squared_error, number, first, second),
+              "R2": (of.r2, number, first, second),
+              "median absolute error": (of.median_absolute_error, number, first, second),
+              "Brier score": (of.brier_score, true, rows["probability"], np.clip(rows["probability"] ** 1.1, 0, 1))}
+
+    def gain_on(call, truth, one, two, groups=None) -> Score:
+        draws, of.DRAWS = of.DRAWS, 2  # the scores themselves are not looked at
+        before, after = call(truth, one, groups=groups).sample, call(truth, two, groups=groups).sample
+        of.DRAWS = draws
+        return of_pairs.difference(before, after, np.arange(len(one)), np.arange(len(one))).score
+    for name, (call, truth, one, two) in models.items():
+        draws, of_pairs.DRAWS = of_pairs.DRAWS, 2
+        whole = gain_on(call, truth, one, two).value
+        of_pairs.DRAWS = draws
+        for n, each in ((30, 1), (100, 1), (100, 5), (400, 1)):
+            def draw(random, n=n, each=each, call=call, truth=truth, one=one, two=two, whole=whole):
+                at, groups = rows_of(random, len(truth), n, each)
+                return gain_on(call, truth[at], one[at], two[at], groups), whole
+            yield Line(f"gain of {name}", n, "-" if each == 1 else f"{n // each}, {each} each", draw, risk=0.025)
+
+
 def medians() -> Iterator[Line]:
     """The time of one answer, in times of a loop."""
     for n in (20, 100, 300):
@@ -321,7 +355,8 @@ def production() -> Iterator[Line]:
 
 
 GROUPS = {"shares": shares, "grouped": grouped, "bootstraps": bootstraps, "pairs": pairs, "unchanged": unchanged,
-          "medians": medians, "production": production, "classes": classes, "several": several, "regressions": regressions}
+          "medians": medians, "production": production, "classes": classes, "several": several, "regressions": regressions,
+          "paired": paired}
 
 
 def cell(flags: list[bool]) -> str:

@@ -34,7 +34,8 @@ SLOW = ("test_readme", "test_workflows", "test_replay", "test_benchmarks", "test
 
 
 TOGETHER = {"test_any_notebook", "test_bundle", "test_contract", "test_events", "test_rollout", "test_sgd", "test_pages",
-            "test_scope", "test_search", "test_app", "test_tracking", "test_types"}  # each has a service, or a set-up of seconds, to share
+            "test_scope", "test_search", "test_app", "test_tracking",
+            "test_types"}  # each has a service, or a set-up of seconds, to share
 
 
 @pytest.hookimpl(optionalhook=True)
