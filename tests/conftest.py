@@ -30,11 +30,12 @@ pytest_plugins = ["pytester"]
 
 SLOW = ("test_readme", "test_workflows", "test_replay", "test_benchmarks", "test_project", "test_verdicts", "test_notebooks",
         "test_blame", "test_cache", "1_prepare", "2_train", "3_gate", "4_release", "test_run", "test_public", "test_decide",
-        "test_encoder", "test_bundle", "test_retrain", "test_table", "test_store", "test_chunked")
+        "test_encoder", "test_bundle", "test_any_notebook", "test_retrain", "test_table", "test_store", "test_chunked")
 
 
-TOGETHER = {"test_bundle", "test_contract", "test_events", "test_rollout", "test_sgd", "test_pages", "test_scope",
-            "test_search", "test_app", "test_tracking", "test_types"}  # each has a service, or a set-up of seconds, to share
+TOGETHER = {"test_any_notebook", "test_bundle", "test_contract", "test_events", "test_rollout", "test_sgd", "test_pages",
+            "test_scope", "test_search", "test_app", "test_tracking",
+            "test_types"}  # each has a service, or a set-up of seconds, to share
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -42,6 +42,7 @@ ALSO = {"pandas": {"model.baselines", "run.blame", "data.checks", "data.company"
         "scipy": {"model.sgd", "gates.test_budget", "model.train"},
         "sklearn": {"model.baselines", "model.estimator", "run.pictures", "run.training"},
         "jinja2": {"ops.workflows"}, "safetensors": {"model.encoder", "data.chunked"}, "psutil": {"run.forkserver"},
+        "pytest": {"run.gates_plugin"},
         "tqdm": {"cli.data", "cli.gates", "cli.model"}, "msgspec": {"serve.app"}, "prometheus_client": {"serve.app"}}
 WINGS = ["", "text", "stats", "data", "gates", "model", "run", "bot", "serve", "ops", "cli"]  # the ground first
 APART = {"gates": {"text", "data"}, "model": {"gates"}, "bot": {"data", "gates", "run"},
