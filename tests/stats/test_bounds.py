@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import binom, binomtest, false_discovery_control, norm
@@ -37,7 +37,6 @@ from mlbot.stats.bounds import (
 from mlbot.stats.scores import accuracy, bootstrap, corrected_levels, gain, share
 
 
-@settings(deadline=None)
 @given(st.integers(1, 3000), st.data())
 def test_the_bounds_of_a_share_are_those_of_clopper_and_pearson(n, data):
     hits = data.draw(st.integers(0, n))
@@ -46,7 +45,6 @@ def test_the_bounds_of_a_share_are_those_of_clopper_and_pearson(n, data):
     assert np.isclose(probability_of_at_most(hits, n, 0.8), binom.cdf(hits, n, 0.8), atol=1e-9)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_the_test_of_pairs_is_mid_p_mcnemar(broke, healed):
     n = broke + healed
