@@ -30,13 +30,15 @@ os.environ["PYTEST_ADDOPTS"] = " ".join(f"-p no:{name}" for name in unused)
 pytest_plugins = ["pytester"]
 
 
-SLOW = ("test_readme", "test_workflows", "test_replay", "test_benchmarks", "test_project", "test_verdicts", "test_notebooks",
+SLOW = ("test_notebooks", "test_readme", "test_workflows", "test_erasure", "test_checkout", "test_environment", "test_replay",
+        "test_benchmarks", "test_project", "test_company", "test_verdicts",
         "test_blame", "test_cache", "1_prepare", "2_train", "3_gate", "4_release", "test_run", "test_public", "test_decide",
         "test_encoder", "test_bundle", "test_retrain", "test_table", "test_store", "test_chunked")
 
 
 TOGETHER = {"test_bundle", "test_contract", "test_events", "test_rollout", "test_sgd", "test_pages", "test_scope",
-            "test_search", "test_app", "test_tracking", "test_types"}  # each has a service, or a set-up of seconds, to share
+            "test_search", "test_app", "test_tracking", "test_types", "test_checkout", "test_cells", "test_company",
+            "test_chunked", "test_project"}  # each has a service, or a set-up of seconds, to share
 
 
 @pytest.hookimpl(optionalhook=True)
