@@ -63,7 +63,7 @@ def test_a_new_project_is_green_at_once_and_its_own_package_is_used(tmp_path, ml
     assert done.returncode == 0 and "text: text, intent: intent, context: role location" in done.stdout, done.stderr
     root = tmp_path / "my-bot"
     assert "next:   cd my-bot && " in done.stdout and " test && " in done.stdout and "mlbot run" in done.stdout
-    env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTEST_ADDOPTS": ""}
+    env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     env.pop("PYTEST_XDIST_WORKER", None)
     tests = subprocess.run(["make", "test", f"PYTHON={sys.executable}"], cwd=root, capture_output=True, text=True, env=env)
     assert tests.returncode == 0 and " passed" in tests.stdout and "3_gate.ipynb" in tests.stdout, tests.stdout[-3000:]
