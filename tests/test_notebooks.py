@@ -1,6 +1,7 @@
 """The library notebooks run from top to bottom, and so does the notebook for exploring."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -113,7 +114,9 @@ def by_hand(notebook, folder, fresh=False):
             manager.provisioner.watch = Watch(math.inf, math.inf, packages="numpy pandas scipy sklearn matplotlib".split())
             return manager
     client = NotebookClient if fresh else Client
-    client(notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    with open(os.devnull, "w") as nowhere:
+        client(notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute(
+            stdout=nowhere, stderr=nowhere)
 
 
 def test_a_red_gate_by_hand_shows_all_verdicts_and_lets_nothing_be_released(project, green_run):
