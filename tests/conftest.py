@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")  # the workers share the cores already
 os.environ["MLBOT_KEY"] = "the-key-that-all-tests-share"  # with which they believe the results that they keep for each other
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of some hundred processes compiles all modules, and their asserts
+sys.dont_write_bytecode = False
 forkserver.OWN += tuple("GITHUB_ PY_COLORS AWS_ AZURE AZURITE_".split())  # with one of these set a test needs no new server
 unused = "schemathesis faker typeguard anyio hypothesispytest".split()  # plugins that cost a pytest of its own three seconds
 os.environ["PYTEST_ADDOPTS"] = " ".join(f"-p no:{name}" for name in unused)
