@@ -1,5 +1,6 @@
 """What several test files share: a project in a temporary folder, small notebooks, and the public sets where they are."""
 
+import compileall
 import contextlib
 import fcntl
 import os
@@ -24,8 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")  # the workers share the cores already
 os.environ["MLBOT_KEY"] = "the-key-that-all-tests-share"  # with which they believe the results that they keep for each other
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of some hundred processes compiles all modules, and their asserts
-sys.dont_write_bytecode = False
+sys.dont_write_bytecode = False  # else each worker rewrites the asserts of all files again, which takes half a minute
 forkserver.OWN += tuple("GITHUB_ PY_COLORS AWS_ AZURE AZURITE_".split())  # with one of these set a test needs no new server
 unused = "schemathesis faker typeguard anyio hypothesispytest".split()  # plugins that cost a pytest of its own three seconds
 os.environ["PYTEST_ADDOPTS"] = " ".join(f"-p no:{name}" for name in unused)
@@ -65,6 +65,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     """A test that is asked for by its file or name runs, long or not; only `--all` tries many examples."""
+    if not os.environ.get("PYTEST_XDIST_WORKER"):  # some hundred processes begin here, and each would compile the package
+        compileall.compile_dir(ROOT / "mlbot", quiet=2)
     config.option.soak = getattr(config.option, "soak", config.option.all)  # of a worker: what the first process was told
     with contextlib.suppress(ImportError):
         import hypothesis
