@@ -1,5 +1,6 @@
 """What several test files share: a project in a temporary folder, small notebooks, and the public sets where they are."""
 
+import compileall
 import contextlib
 import fcntl
 import os
@@ -14,6 +15,7 @@ from unittest import mock
 import pytest
 
 from mlbot.files import missing
+from mlbot.run import forkserver
 
 with missing("rfc3987_syntax"):  # see mlbot.run.kernel
     import nbformat
@@ -23,19 +25,22 @@ ROOT = Path(__file__).resolve().parent.parent
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")  # the workers share the cores already
 os.environ["MLBOT_KEY"] = "the-key-that-all-tests-share"  # with which they believe the results that they keep for each other
+sys.dont_write_bytecode = False  # else each worker rewrites the asserts of all files again, which takes half a minute
+forkserver.OWN += tuple("GITHUB_ PY_COLORS AWS_ AZURE AZURITE_".split())  # with one of these set a test needs no new server
 unused = "schemathesis faker typeguard anyio hypothesispytest".split()  # plugins that cost a pytest of its own three seconds
 os.environ["PYTEST_ADDOPTS"] = " ".join(f"-p no:{name}" for name in unused)
 pytest_plugins = ["pytester"]
 
 
-SLOW = ("test_readme", "test_workflows", "test_replay", "test_benchmarks", "test_project", "test_verdicts", "test_notebooks",
+SLOW = ("test_notebooks", "test_readme", "test_workflows", "test_erasure", "test_checkout", "test_environment", "test_replay",
+        "test_benchmarks", "test_project", "test_company", "test_verdicts",
         "test_blame", "test_cache", "1_prepare", "2_train", "3_gate", "4_release", "test_run", "test_public", "test_decide",
         "test_encoder", "test_bundle", "test_any_notebook", "test_retrain", "test_table", "test_store", "test_chunked")
 
 
 TOGETHER = {"test_any_notebook", "test_bundle", "test_contract", "test_events", "test_rollout", "test_sgd", "test_pages",
-            "test_scope", "test_search", "test_app", "test_tracking",
-            "test_types"}  # each has a service, or a set-up of seconds, to share
+            "test_scope", "test_search", "test_app", "test_tracking", "test_types", "test_checkout", "test_cells", "test_company",
+            "test_chunked", "test_project", "test_foreign"}  # each has a service, or a set-up of seconds, to share
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -59,7 +64,14 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """A test that is asked for by its file or name runs, long or not."""
+    """A test that is asked for by its file or name runs, long or not; only `--all` tries many examples."""
+    if not os.environ.get("PYTEST_XDIST_WORKER"):  # some hundred processes begin here, and each would compile the package
+        compileall.compile_dir(ROOT / "mlbot", quiet=2)
+    config.option.soak = getattr(config.option, "soak", config.option.all)  # of a worker: what the first process was told
+    with contextlib.suppress(ImportError):
+        import hypothesis
+        hypothesis.settings.register_profile("mlbot", max_examples=500 if config.option.soak else 50, deadline=None)
+        hypothesis.settings.load_profile("mlbot")
     config.option.all = config.option.all or config.args_source is pytest.Config.ArgsSource.ARGS
 
 
@@ -132,7 +144,8 @@ def green_run(tmp_path_factory, kept_results) -> Path:
         if not (folder / "models").exists():
             shutil.copytree(ROOT / "nbs" / "pipeline", folder / "nbs" / "pipeline", dirs_exist_ok=True)
             (folder / "settings.ini").write_text(f"[places]\ncache = {kept_results}\n{USUAL}")
-            subprocess.run([sys.executable, "-m", "mlbot", "run"], cwd=folder, check=True, capture_output=True)
+            done = run_here("run", cwd=folder)
+            assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 
@@ -179,28 +192,36 @@ def released(project, green_run) -> Path:
     return project
 
 
+def run_here(*words, cwd=None, env=None) -> subprocess.CompletedProcess:
+    """Run the command `mlbot` in this process, to save its start; stdout and stderr are text."""
+    from mlbot.cli.main import main
+    out, err = StringIO(), StringIO()
+    handlers = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGHUP)}
+    with contextlib.chdir(cwd or Path.cwd()), mock.patch.dict(os.environ, env or {}), \
+            contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(list(map(str, words)))
+        except SystemExit as end:
+            code = end.code
+        finally:
+            for name, handler in handlers.items():
+                signal.signal(name, handler)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
 @pytest.fixture
 def mlbot():
-    """Runs the command `mlbot`, in this process to save its start, and returns stdout and stderr as text.
+    """Runs the command `mlbot` in this process. That it works as one of its own: test_environment, test_run and others."""
+    return run_here
 
-    That it works as a process of its own is tested in test_readme, test_run and others.
-    """
-    from mlbot.cli.main import main
 
-    def run(*words, cwd=None, env=None) -> subprocess.CompletedProcess:
-        out, err = StringIO(), StringIO()
-        handlers = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGHUP)}
-        with contextlib.chdir(cwd or Path.cwd()), mock.patch.dict(os.environ, env or {}), \
-                contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                code = main(list(map(str, words)))
-            except SystemExit as end:
-                code = end.code
-            finally:
-                for name, handler in handlers.items():
-                    signal.signal(name, handler)
-        return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
-    return run
+@pytest.fixture(scope="session")
+def moto():
+    """The port of moto's S3 server: one for all tests of a worker, each of which begins with an empty account."""
+    from serving import free_port, server
+    port = free_port()
+    with server([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
+        yield port
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
-"""`mlbot serve` as a process of its own, for the tests that talk to it."""
+"""Servers as processes of their own, for the tests that talk to them; above all `mlbot serve`."""
 
+import http.client
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -17,6 +19,31 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@contextmanager
+def server(command, port):
+    """A server as a process of its own, until the block ends."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(300):
+            assert process.poll() is None, "the server stopped"
+            try:
+                socket.create_connection(("127.0.0.1", port), 0.2).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def ask_server(method: str, port: int, path: str, headers: dict | None = None) -> None:
+    """An empty request, which the server grants."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request(method, path, headers={"Content-Length": "0", **(headers or {})})
+    assert connection.getresponse().status in (200, 201)
 
 
 class Service:

@@ -32,7 +32,7 @@ def without_pip(monkeypatch):
     monkeypatch.setattr(start.subprocess, "call", lambda command: call([*command, "--without-pip"]))
 
 
-def test_the_environment_is_made_once_and_again_when_requirements_change(checkout, capsys):
+def test_the_environment_is_made_once_and_again_when_requirements_change(checkout, without_pip, capsys):
     folder, installed = checkout
     python = start.make_environment()
     assert subprocess.run([python, "-c", "pass"]).returncode == 0
@@ -44,6 +44,14 @@ def test_the_environment_is_made_once_and_again_when_requirements_change(checkou
     assert (start.HOME / "mine.txt").exists()
     said = capsys.readouterr().err
     assert "making the environment .venv" in said and "bringing up to date the environment .venv" in said
+
+
+def test_an_environment_has_pip_which_installs_where_uv_is_not(checkout, monkeypatch):
+    """To make one with it takes seconds, so here only the command is looked at."""
+    commands = []
+    monkeypatch.setattr(start.subprocess, "call", lambda command: commands.append(command) or start.HOME.mkdir())
+    start.make_environment()
+    assert commands == [[sys.executable, "-m", "venv", "--clear", str(start.HOME)]]
 
 
 def test_the_main_job_installs_what_it_needs_and_the_tests_install_the_rest(checkout, without_pip):

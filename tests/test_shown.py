@@ -7,7 +7,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from mlbot.errors import InputError, MlbotError, inert, is_secret_name, refuse_secrets, secrets_in, shown, without_secrets
@@ -22,7 +22,6 @@ def hides(text: str, password: str) -> bool:
     return not any(f"zq{secret}zq" in text for secret in (password, quote(password), quote(password, safe="")))
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(["postgresql", "postgresql+psycopg", "https", "s3", "sqlite", "amqp"]), WORD, ODD, WORD, st.booleans())
 @example("postgresql", "user", "pa/ss", "host", False)
 def test_a_password_before_the_host_is_hidden_whatever_characters_it_has(scheme, user, odd, host, encoded):
@@ -37,7 +36,6 @@ def test_a_password_before_the_host_is_hidden_whatever_characters_it_has(scheme,
     assert "zq" not in str(MlbotError(f"no answer from {address!r}", place=address))
 
 
-@settings(max_examples=150, deadline=None)
 @given(TELLING, ODD, st.sampled_from(["s3://bucket/x?{}", "https://h/x?a=1&{}&b=2", "https://h/x#{}",
                                       "AccountName=x;{};Suffix=y",
                                       "https://h/?next=https%3A%2F%2Fh%2F%3F{}"]))
@@ -189,7 +187,6 @@ def test_a_number_stands_for_a_character_as_json_has_it():
     assert len(shown("\n" * 100_000 + "x" * 100_000)) == 200_000 and len(without_secrets("a." * 100_000 + "=")) == 200_001
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(st.sampled_from("'=+-@\t a1,\"x"), min_size=1, max_size=6), min_size=1, max_size=4))
 @example(["=cmd()", "'=cmd()", "''-1", "@x", "'quoted'", "\tx", "-"])
 def test_no_formula_in_train_csv_or_test_csv_is_live_and_all_texts_come_back(texts):

@@ -38,7 +38,8 @@ def whats(found, severity):
 
 
 @pytest.mark.parametrize("week, odd", [(3, "intents are unusually frequent in week 3"), (4, ""),
-                                       (5, "labels of week 5 look wrong more often than usual"), (10, "")])
+                                       (5, "labels of week 5 look wrong more often than usual"),
+                                       pytest.param(10, "", marks=pytest.mark.long)])
 def test_the_company_s_mishaps_are_noticed_in_their_week_and_no_others(week, odd):
     _, _, found = checked(f"company:{week}")
     assert [what for what in whats(found, WARN) if what != "labels look wrong"] == ([odd] if odd else [])

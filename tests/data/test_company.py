@@ -142,31 +142,37 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_rendering_twice_gives_identical_bytes(tmp_path):
-    render(tmp_path / "first", truth=tmp_path / "hidden first")
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    """A folder with the company as files, and one with its truth."""
+    folder = tmp_path_factory.mktemp("rendered")
+    render(folder / "company", truth=folder / "hidden")
+    return folder
+
+
+def test_rendering_twice_gives_identical_bytes(rendered, tmp_path):
     code = "import sys; from mlbot.data.company import render; render(sys.argv[1], truth=sys.argv[2])"
     subprocess.run([sys.executable, "-c", code, tmp_path / "second", tmp_path / "hidden second"], check=True,
                    env={**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"})
-    assert contents(tmp_path / "first") == contents(tmp_path / "second")
-    assert contents(tmp_path / "hidden first") == contents(tmp_path / "hidden second")
+    assert contents(rendered / "company") == contents(tmp_path / "second")
+    assert contents(rendered / "hidden") == contents(tmp_path / "hidden second")
 
 
-def test_the_company_is_the_same_on_every_machine(tmp_path):
+def test_the_company_is_the_same_on_every_machine(rendered):
     """If this moves without a change of the files in shipped/company, the company is another one on another machine."""
-    render(tmp_path / "company")
     digest = hashlib.sha256()
-    for name, body in contents(tmp_path / "company").items():
+    for name, body in contents(rendered / "company").items():
         digest.update(name.encode() + b"\0" + body)
     assert digest.hexdigest()[:16] == RENDERED
 
 
-def test_the_weeks_lie_in_files_that_the_manifest_describes(tmp_path):
-    manifest = json.loads(render(tmp_path / "company").read_text())
+def test_the_weeks_lie_in_files_that_the_manifest_describes(rendered):
+    manifest = json.loads((rendered / "company" / "manifest.json").read_text())
     found = {file["file"] for week in manifest["weeks"] for file in week["files"].values()}
-    assert found == set(contents(tmp_path / "company")) - {"manifest.json", "README.md"}
-    about = (tmp_path / "company" / "README.md").read_text()
+    assert found == set(contents(rendered / "company")) - {"manifest.json", "README.md"}
+    about = (rendered / "company" / "README.md").read_text()
     for file in found:
-        header = (tmp_path / "company" / file).read_text().splitlines()[0]
+        header = (rendered / "company" / file).read_text().splitlines()[0]
         assert f"| {Path(file).name} | {', '.join(header.split(','))} |" in about
     rows = [{name: file["rows"] for name, file in week["files"].items()} for week in manifest["weeks"]]
     assert rows[0] == {"labelled": 950} and rows[1] == {"labelled": 270, "production": 400}
@@ -215,17 +221,16 @@ def test_a_wording_file_with_a_stray_line_is_refused_by_line(tmp_path):
 
 
 def test_a_million_rows_are_more_than_a_hundred_megabytes(tmp_path):
-    """Measured on a fiftieth of them; the share of the files stays."""
-    render(tmp_path / "company", rows=20_000)
+    """Measured on a two-hundredth of them; the share of the files stays."""
+    render(tmp_path / "company", rows=5_000)
     found = contents(tmp_path / "company")
     lines = sum(body.count(b"\n") for name, body in found.items() if "labelled" in name or "production" in name)
-    assert 20_000 <= lines <= 21_500 and sum(map(len, found.values())) * 50 > 100e6
+    assert 5_000 <= lines <= 5_400 and sum(map(len, found.values())) * 200 > 100e6
 
 
-def test_production_never_carries_a_label_or_a_wording(tmp_path):
+def test_production_never_carries_a_label_or_a_wording(rendered):
     assert not any(row.intent or row.wording for week in weeks() for row in week.production)
-    render(tmp_path / "company")
-    for path in (tmp_path / "company").rglob("production.csv"):
+    for path in (rendered / "company").rglob("production.csv"):
         assert path.read_text().splitlines()[0] == "id,sent,text,role,location,person"
 
 
@@ -353,10 +358,12 @@ def test_the_figures_are_those_that_were_asked_for():
     assert outside == [], "\n".join(outside)
 
 
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value encountered")
 def test_the_datasheet_states_the_figures_that_the_benchmark_prints():
+    """Those that are the same each time; means of random splits, of which none is made here, have their bands above."""
     sheet = (ROOT / "mlbot" / "shipped" / "company" / "DATASHEET.md").read_text(encoding="utf-8")
     stated = dict(re.findall(r"^ *(-?[\d.]+) .*?(?:in|OUT) +(.+)$", sheet, re.MULTILINE)[::1])
-    for figure in figures.measure(splits=1):
+    for figure in figures.measure(splits=0):
         name = re.sub(r", mean of \d+ splits", "", figure.what)
         line = next(line for line in sheet.splitlines() if name in re.sub(r", mean of \d+ splits", "", line))
         if "mean of" not in figure.what and "minus" not in figure.what:

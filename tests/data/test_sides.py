@@ -1,6 +1,6 @@
 """Whatever is done to the data, no text changes its side, and none that was tested is ever trained on.
 
-`MLBOT_SIDES_EXAMPLES=2000` plays so many sequences of up to 20 steps instead of those of the usual run.
+`--all` plays twice as many sequences of steps; `MLBOT_SIDES_EXAMPLES=2000` plays so many, of up to 20 steps.
 """
 
 import json
@@ -253,18 +253,19 @@ class FileMachine(Sides):
                 assert not touches(text, other, how != "column" and near_percent > 0), f"{text!r} and {other!r}"
 
 
-def play(machine, examples, steps):
+def play(machine, examples, steps, config):
+    examples *= 2 if config.option.soak else 1
     how = settings(max_examples=EXAMPLES or examples, stateful_step_count=20 if EXAMPLES else steps, deadline=None,
                    derandomize=not EXAMPLES, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
     run_state_machine_as_test(machine, settings=how)
 
 
-def test_nothing_that_is_done_to_a_store_moves_a_text_to_the_other_side():
-    play(StoreMachine, 24, 12)
+def test_nothing_that_is_done_to_a_store_moves_a_text_to_the_other_side(pytestconfig):
+    play(StoreMachine, 12, 12, pytestconfig)
 
 
-def test_nothing_that_is_done_to_a_file_moves_a_text_to_the_other_side():
-    play(FileMachine, 60, 15)
+def test_nothing_that_is_done_to_a_file_moves_a_text_to_the_other_side(pytestconfig):
+    play(FileMachine, 30, 15, pytestconfig)
 
 
 STORED = Path(__file__).parent / "store_of_key_1.tar.gz"  # written before marks and signs counted, with that code

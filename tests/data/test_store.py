@@ -4,14 +4,12 @@ import base64
 import email.utils
 import hashlib
 import hmac
-import http.client
 import json
 import math
 import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -42,6 +40,7 @@ from mlbot.data.table import Columns, read_utterances, sample_file, snapshot
 from mlbot.errors import InputError, NoVerdict
 from mlbot.settings import load_settings
 from mlbot.text.clean import digest
+from tests.serving import ask_server, free_port, server
 
 DATA = load_settings().data
 AZURITE = "3.35.0"
@@ -58,36 +57,6 @@ def rows_of(texts, batch="", **columns):
     return frame.assign(digest=np.fromiter(map(digest, texts), np.uint64, len(texts)), reason="", batch=name)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def server(command, port):
-    """A server as a process of its own, until the block ends."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(300):
-            assert process.poll() is None, "the server stopped"
-            try:
-                socket.create_connection(("127.0.0.1", port), 0.2).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield process
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def put(port, path, headers):
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("PUT", path, headers={"Content-Length": "0", **headers})
-    assert connection.getresponse().status in (200, 201)
-
-
 def keys_of(port):
     """The environment in which a port of this machine is S3."""
     return {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
@@ -95,14 +64,13 @@ def keys_of(port):
 
 
 @pytest.fixture
-def s3(monkeypatch):
+def s3(monkeypatch, moto):
     """The address of a table on moto's S3 server."""
-    port = free_port()
-    with server([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
-        put(port, "/bucket", {"Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/s3/aws4_request"})
-        for name, value in keys_of(port).items():
-            monkeypatch.setenv(name, value)
-        yield "s3://bucket/utterances"
+    ask_server("POST", moto, "/moto-api/reset")
+    ask_server("PUT", moto, "/bucket", {"Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/s3/aws4_request"})
+    for name, value in keys_of(moto).items():
+        monkeypatch.setenv(name, value)
+    return "s3://bucket/utterances"
 
 
 def azurite_program():
@@ -135,8 +103,8 @@ def azure(monkeypatch, tmp_path):
         date, version = email.utils.formatdate(usegmt=True), "2021-10-04"
         text = f"PUT{chr(10) * 12}x-ms-date:{date}\nx-ms-version:{version}\n/{account}/{account}/tables\nrestype:container"
         signed = base64.b64encode(hmac.digest(base64.b64decode(key), text.encode(), "sha256")).decode()
-        put(port, f"/{account}/tables?restype=container", {"x-ms-date": date, "x-ms-version": version,
-                                                           "Authorization": f"SharedKey {account}:{signed}"})
+        ask_server("PUT", port, f"/{account}/tables?restype=container", {
+            "x-ms-date": date, "x-ms-version": version, "Authorization": f"SharedKey {account}:{signed}"})
         monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", f"http://127.0.0.1:{port}")
         monkeypatch.setenv("AZURE_STORAGE_USE_EMULATOR", "true")
         yield "abfss://tables@devstoreaccount1.dfs.core.windows.net/utterances"

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlbot.errors import GateFailed, InputError, NoVerdict
@@ -39,7 +39,6 @@ def scored(hits, n, metric="x", better="higher"):
     return share(metric, [True] * hits + [False] * (n - hits), better=better)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.integers(1, 400), st.data())
 def test_a_verdict_is_monotone_in_the_value_and_in_the_floor(n, data):
     one, other = sorted((data.draw(st.integers(0, n)), data.draw(st.integers(0, n))))
@@ -48,7 +47,6 @@ def test_a_verdict_is_monotone_in_the_value_and_in_the_floor(n, data):
     assert ORDER[judge("x", scored(one, n), Target(high)).outcome] <= ORDER[judge("x", scored(one, n), Target(low)).outcome]
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.integers(1, 400), st.data())
 def test_a_share_of_wrong_under_a_ceiling_is_judged_like_a_share_of_right_over_a_floor(n, data):
     hits, floor = data.draw(st.integers(0, n)), data.draw(st.integers(0, 100)) / 100
@@ -58,7 +56,6 @@ def test_a_share_of_wrong_under_a_ceiling_is_judged_like_a_share_of_right_over_a
     assert judge("x", right, Target(floor)).outcome == judge("x", mirrored, Target(ceiling=1 - floor)).outcome
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=200))
 def test_the_gain_turns_round_with_the_models(rows):
     before, after = (np.array(column) for column in zip(*rows, strict=True))
@@ -71,7 +68,6 @@ def test_the_gain_turns_round_with_the_models(rows):
 NUMBERS = st.one_of(st.floats(), st.sampled_from([math.nan, math.inf, -math.inf]))
 
 
-@settings(max_examples=300, deadline=None)
 @given(NUMBERS, st.integers(0, 50), NUMBERS, NUMBERS, st.floats(0, 1), st.sampled_from(["higher", "lower"]))
 def test_nothing_measured_is_ever_green(value, n, low, high, limit, better):
     score = Score("x", value, n, low, high, better=better)
@@ -81,7 +77,6 @@ def test_nothing_measured_is_ever_green(value, n, low, high, limit, better):
         assert judge("x", score).outcome == NOT_ASKED and not judge("x", score).green
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=12), st.floats(0.01, 0.99))
 def test_a_member_more_never_turns_a_family_red(hits, floor):
     scores = [scored(item, 30, f"m{at}") for at, item in enumerate(hits)]
@@ -91,7 +86,6 @@ def test_a_member_more_never_turns_a_family_red(hits, floor):
     assert alone.outcome == min((part.outcome for part in alone.parts), key=[FAIL, TOO_CLOSE, PASS].index)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.integers(0, 60), st.integers(1, 60), st.floats(0, 1), st.booleans(), st.booleans())
 def test_a_record_reads_back_as_the_verdict_it_was(hits, more, floor, strict, family):
     target = Target(floor, 0.9, start=None, min_n=5, too_close="fail" if strict else "pass")

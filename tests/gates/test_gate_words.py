@@ -174,7 +174,7 @@ def test_the_rows_that_are_missing_are_those_that_settle_less_those_that_are_the
     assert rows_missing(GOOD, 0.8) == 1940 and rows_missing(GOOD, None) is rows_missing(GOOD, 0.82) is None
     assert rows_missing(replace(GOOD, at_least=0.8199, at_most=0.8201), 0.8) == 1  # already sure: one is the least
     half = 0.1 * 10 / (1 + norm.ppf(0.8) / norm.ppf(0.95))  # with which a hundred times as many rows settle it
-    wide = [replace(GOOD, n=10, at_least=-part * half, at_most=part * half) for part in (0.9999, 1.001)]
+    wide = [replace(GOOD, n=10, at_least=0.82 - part * half, at_most=0.82 + part * half) for part in (0.9999, 1.001)]
     assert [rows_missing(score, 0.72) for score in wide] == [990, None]  # more is no usual number
     assert settling(GOOD, None) == "no realistic number of labels settles it"
 

@@ -29,9 +29,15 @@ LONG_LINES = 0.15  # of the exported lines of a wing, in cells over 25 lines
 NOT_YET = {"cli": 0.25, "serve": 0.3}  # long lists of options; protocol objects that share state, and the fast path
 
 
+@pytest.fixture(scope="module")
+def used():
+    """The names that the examples of all notebooks use."""
+    return cells.used_in_examples()
+
+
 @pytest.mark.parametrize("wing", [name for name, _ in cells.wings()])
-def test_a_wing_is_as_readable_as_it_was(wing):
-    files, used = dict(cells.wings())[wing], cells.used_in_examples()
+def test_a_wing_is_as_readable_as_it_was(wing, used):
+    files = dict(cells.wings())[wing]
     found = sum(map(cells.read, files), cells.Reading())
     examples, names, prose = AT_LEAST[wing]
     assert not found.large, found.large

@@ -17,7 +17,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from mlbot.errors import InputError
-from mlbot.ops.checkout import check_notebooks, export, unclean
+from mlbot.ops.checkout import _outputs_now, check_notebooks, export, unclean
 from mlbot.origin import DISTRIBUTION, own_version
 from mlbot.run.notebook import parse_cell
 from mlbot.run.outputs import doubt_of, is_stored, plain_outputs
@@ -100,11 +100,21 @@ def files(folder):
 
 @pytest.fixture(scope="module")
 def exported_copy(tmp_path_factory):
-    """The files of a copy of the checkout before and after `mlbot export`."""
+    """The files of the checkout, and those of a copy with a stray output and a stale module after `mlbot export`."""
     copy = copy_checkout(tmp_path_factory.mktemp("copy"))
     before = files(copy)
+    path = copy / "nbs" / "pipeline" / "3_gate.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="stray")]
+    notebook.cells[1].execution_count = 7
+    nbformat.write(notebook, path)
+    (copy / "mlbot" / "data" / "split.py").write_text("stale = True\n")
+    assert {name for name, text in files(copy).items() if text != before[name]} == MENDED
     export(copy)
     return before, files(copy)
+
+
+MENDED = {Path("nbs/pipeline/3_gate.ipynb"), Path("mlbot/data/split.py")}
 
 
 def test_export_finds_nothing_to_change(exported_copy):
@@ -113,24 +123,22 @@ def test_export_finds_nothing_to_change(exported_copy):
     assert [str(name) for name in before if before[name] != after[name]] == [], "run: mlbot export"
 
 
-def test_export_mends_a_notebook_with_output_and_a_stale_module(tmp_path):
-    copy = copy_checkout(tmp_path)
-    path = copy / "nbs" / "pipeline" / "3_gate.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="stray")]
-    notebook.cells[1].execution_count = 7
-    nbformat.write(notebook, path)
-    (copy / "mlbot" / "data" / "split.py").write_text("stale = True\n")
-    export(copy)
-    assert path.read_bytes() == (ROOT / "nbs" / "pipeline" / "3_gate.ipynb").read_bytes()
-    assert (copy / "mlbot" / "data" / "split.py").read_bytes() == (ROOT / "mlbot" / "data" / "split.py").read_bytes()
+def test_export_mends_a_notebook_with_output_and_a_stale_module(exported_copy):
+    before, after = exported_copy
+    assert {name: after[name] for name in MENDED} == {name: before[name] for name in MENDED}
+
+
+@pytest.fixture(scope="module")
+def cleaned_copy(tmp_path_factory):
+    """A copy of the checkout after `nbdev-clean`, which people of nbdev run by itself, or as a hook of git."""
+    copy = copy_checkout(tmp_path_factory.mktemp("cleaned"))
+    subprocess.run([Path(sys.executable).parent / "nbdev-clean"], cwd=copy, check=True)
+    return copy
 
 
 @pytest.mark.parametrize("path", PIPELINE, ids=lambda path: path.name)
-def test_cleaning_keeps_the_parameters_tag(path, tmp_path):
-    copy = copy_checkout(tmp_path)
-    subprocess.run([Path(sys.executable).parent / "nbdev-clean"], cwd=copy, check=True)
-    cells = nbformat.read(copy / "nbs" / "pipeline" / path.name, as_version=4).cells
+def test_cleaning_keeps_the_parameters_tag(path, cleaned_copy):
+    cells = nbformat.read(cleaned_copy / "nbs" / "pipeline" / path.name, as_version=4).cells
     assert [cell for cell in cells if cell.metadata.get("tags") == ["parameters"]]
 
 
@@ -157,11 +165,8 @@ def test_only_library_notebooks_store_outputs_and_only_small_ones_that_are_the_s
     assert not [cell.source for cell in stored if doubt_of(plain_outputs(cell.outputs))]
 
 
-def test_nbdev_clean_leaves_stored_outputs_as_they_are(tmp_path):
-    """People of nbdev run it by itself, or as a hook of git."""
-    copy = copy_checkout(tmp_path)
-    subprocess.run([Path(sys.executable).parent / "nbdev-clean"], cwd=copy, check=True)
-    assert [path for path in EVERY if (copy / path.relative_to(ROOT)).read_bytes() != path.read_bytes()] == []
+def test_nbdev_clean_leaves_stored_outputs_as_they_are(cleaned_copy):
+    assert [path for path in EVERY if (cleaned_copy / path.relative_to(ROOT)).read_bytes() != path.read_bytes()] == []
 
 
 @pytest.fixture
@@ -205,16 +210,32 @@ def test_outputs_are_stored_kept_compared_and_renewed(small):
     assert outputs_of(small)[2] == ["6"]
 
 
-@pytest.mark.parametrize("source, says", [
-    ("object()", "an address in memory"), ("'x' * 5_000", "bytes, at most"),
-    ("import datetime; str(datetime.date.today())", "today"),
-    ("'/tmp/here'", "a path"), ("1 / 3", "more than six decimals"), ("ONE = 2", "no output")])
-def test_an_output_that_would_differ_elsewhere_is_not_stored(small, source, says):
+DOUBTFUL = {"object()": "an address in memory", "'x' * 5_000": "bytes, at most", "'/tmp/here'": "a path",
+            "import datetime; str(datetime.date.today())": "today", "1 / 3": "more than six decimals", "ONE = 2": "no output"}
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """What each cell of DOUBTFUL shows, from one run of a notebook that has them all."""
+    folder = tmp_path_factory.mktemp("doubtful")
+    (folder / "pyproject.toml").write_text('[tool.nbdev]\nlib_path = "small"\nnbs_path = "."\n')
+    cells = [nbformat.v4.new_code_cell(source) for source in DOUBTFUL]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "00_doubtful.ipynb")
+    now = _outputs_now(folder, folder / "00_doubtful.ipynb")
+    return {cell.source: now[cell.id] for cell in cells}
+
+
+@pytest.mark.parametrize("source, says", DOUBTFUL.items())
+def test_an_output_that_would_differ_elsewhere_is_not_stored(small, shown, monkeypatch, source, says):
     edit_cell(small, 2, source)
+    ids = [cell.id for cell in nbformat.read(small / "nbs" / "00_one.ipynb", as_version=4).cells]
+    monkeypatch.setattr("mlbot.ops.checkout._outputs_now", lambda root, path: dict.fromkeys(ids, shown[source]))
     with pytest.raises(InputError, match="cannot be stored") as error:
         export(small, outputs=True)
     assert says in error.value.found and outputs_of(small)[2] == []
-    (small / "small" / "one.py").write_text("")  # and a notebook that fails keeps what it had
+
+
+def test_a_notebook_that_fails_keeps_what_it_had(small):
     edit_cell(small, 2, "1 / 0")
     before = (small / "nbs" / "00_one.ipynb").read_bytes()
     with pytest.raises(InputError, match="nbdev-test failed"):
@@ -319,20 +340,26 @@ def test_the_code_is_free_of_what_the_linter_finds():
     assert done.returncode == 0, done.stdout
 
 
-def test_workflows_fit_the_published_schema():
+@pytest.fixture(scope="module")
+def misfits(tmp_path_factory):
+    """The workflows that do not fit the published schema: among ours, and one that was broken on purpose; in one process."""
     workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-    assert workflows
-    tool = Path(sys.executable).parent / "check-jsonschema"
-    done = subprocess.run([tool, "--builtin-schema", "vendor.github-workflows", *workflows], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
+    broken = tmp_path_factory.mktemp("workflows") / "broken.yml"
+    broken.write_text((ROOT / ".github" / "workflows" / "ci.yml").read_text().replace("runs-on:", "runs-under:"))
+    command = [Path(sys.executable).parent / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", "-o", "json"]
+    done = subprocess.run([*command, *workflows, broken], capture_output=True, text=True)
+    found = json.loads(done.stdout)
+    wrong = {Path(error["filename"]).name for error in found["errors"] + found.get("parse_errors", [])}
+    assert done.returncode == 1 and wrong, done.stdout + done.stderr
+    return wrong
 
 
-def test_a_workflow_that_does_not_fit_the_schema_is_found(tmp_path):
-    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text().replace("runs-on:", "runs-under:")
-    (tmp_path / "ci.yml").write_text(workflow)
-    tool = Path(sys.executable).parent / "check-jsonschema"
-    assert subprocess.run([tool, "--builtin-schema", "vendor.github-workflows", tmp_path / "ci.yml"],
-                          capture_output=True).returncode == 1
+def test_workflows_fit_the_published_schema(misfits):
+    assert not misfits - {"broken.yml"}
+
+
+def test_a_workflow_that_does_not_fit_the_schema_is_found(misfits):
+    assert "broken.yml" in misfits
 
 
 def test_workflows_run_the_commands_of_the_readme_with_least_rights():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -39,13 +40,21 @@ def wheel(tmp_path_factory) -> Path:
     return make_wheel(tmp_path_factory.mktemp("wheel"))
 
 
-@pytest.fixture
-def hers(tmp_path, wheel, monkeypatch) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, wheel) -> Path:
     """A new project on the sample, without its first run."""
-    monkeypatch.setattr(project, "make_wheel", lambda to: wheel)
-    root = tmp_path / "my-bot"
-    write_project(root, answers_for("my-bot", SAMPLE), SAMPLE)
+    root = tmp_path_factory.mktemp("made") / "my-bot"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(project, "make_wheel", lambda to: wheel)
+        write_project(root, answers_for("my-bot", SAMPLE), SAMPLE)
     return root
+
+
+@pytest.fixture
+def hers(tmp_path, made, wheel, monkeypatch) -> Path:
+    """A copy of that project."""
+    monkeypatch.setattr(project, "make_wheel", lambda to: wheel)
+    return Path(shutil.copytree(made, tmp_path / "my-bot"))
 
 
 def test_a_new_project_is_green_at_once_and_its_own_package_is_used(tmp_path, mlbot, monkeypatch, kept_results):
@@ -55,7 +64,7 @@ def test_a_new_project_is_green_at_once_and_its_own_package_is_used(tmp_path, ml
     assert done.returncode == 0 and "text: text, intent: intent, context: role location" in done.stdout, done.stderr
     root = tmp_path / "my-bot"
     assert "next:   cd my-bot && " in done.stdout and " test && " in done.stdout and "mlbot run" in done.stdout
-    env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTEST_ADDOPTS": ""}
+    env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     env.pop("PYTEST_XDIST_WORKER", None)
     tests = subprocess.run(["make", "test", f"PYTHON={sys.executable}"], cwd=root, capture_output=True, text=True, env=env)
     assert tests.returncode == 0 and " passed" in tests.stdout and "3_gate.ipynb" in tests.stdout, tests.stdout[-3000:]

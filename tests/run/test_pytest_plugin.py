@@ -1,5 +1,6 @@
 """`pytest nbs/pipeline` is the gate: its items are the gates, and the JUnit file holds their numbers."""
 
+import os
 import xml.etree.ElementTree as ElementTree
 
 import nbformat
@@ -9,6 +10,7 @@ import mlbot.run.kernel
 import mlbot.run.pipeline  # noqa: F401  before pytester remembers which modules there were: numpy cannot be imported twice
 from mlbot.settings import parse, shipped_settings
 
+USUAL = os.environ["PYTEST_ADDOPTS"].split()  # pytester takes it away, and plugins of others cost each start three seconds
 NO_TARGETS = "[targets]\n" + "".join(f"{name} =\n" for name in parse(shipped_settings())["targets"])
 IMPORTS = "from mlbot.stats.scores import share\nfrom mlbot.gates.gating import gate\n"
 
@@ -33,7 +35,7 @@ def pipeline(pytester):
                      *map(nbformat.v4.new_code_cell, cells)]
             nbformat.write(nbformat.v4.new_notebook(cells=nodes), folder / f"{number}_step.ipynb")
         pytest_there = pytester.runpytest_subprocess if alone else pytester.runpytest_inprocess
-        result = pytest_there("nbs/pipeline", "-v", "--junitxml=junit.xml", *options)
+        result = pytest_there(*USUAL, "nbs/pipeline", "-v", "--junitxml=junit.xml", *options)
         tree = ElementTree.parse(pytester.path / "junit.xml")
         cases = {(case.get("classname").split(".")[-2], case.get("name")): case for case in tree.iter("testcase")}
         return result, cases
@@ -135,4 +137,4 @@ def test_one_selected_gate_runs_the_notebooks_it_needs(pipeline):
 def test_notebooks_elsewhere_are_left_alone(pytester):
     pytester.makeini("[pytest]\n")
     nbformat.write(nbformat.v4.new_notebook(), pytester.path / "1_notes.ipynb")
-    assert pytester.runpytest_subprocess().ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert pytester.runpytest_subprocess(*USUAL).ret == pytest.ExitCode.NO_TESTS_COLLECTED

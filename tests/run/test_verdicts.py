@@ -1,9 +1,8 @@
 """One verdict everywhere: waivers, the champion, the meter, the sealed part, and all places where people look."""
 
 import json
+import os
 import re
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from datetime import date, timedelta
 
@@ -14,6 +13,7 @@ from mlbot.errors import InputError, inert
 from mlbot.gates.test_budget import decisions
 from mlbot.gates.verdict import Waiver, judge, judge_family
 from mlbot.gates.waiver import load_waivers, save_waiver
+from mlbot.run import kernel, pipeline  # noqa: F401  before pytester remembers which modules there were
 from mlbot.run.first_screen import day_words
 from mlbot.run.folder import load_rules, load_verdicts, today
 from mlbot.run.publish import build_markdown, cell_line, metrics_of
@@ -21,6 +21,7 @@ from mlbot.settings import Target, load_settings, parse, shipped_settings
 from mlbot.stats.changes import Change
 from mlbot.stats.scores import share
 
+USUAL = os.environ["PYTEST_ADDOPTS"].split()
 NO_TARGETS = "[targets]\n" + "".join(f"{name} =\n" for name in parse(shipped_settings())["targets"])
 THREE = [(f'#| gate\nfrom mlbot.stats.scores import share\nfrom mlbot.gates.gating import gate\n'
           f'gate("{name}", share("{name}", [True] * {right} + [False] * {100 - right}), floor=0.8)')
@@ -223,9 +224,18 @@ def three(project):
     return project
 
 
-def test_terminal_summary_annotation_and_junit_name_all_three_gates(three, mlbot, tmp_path):
+@pytest.fixture
+def pytest_here(pytester, three):
+    """Runs pytest on the notebooks of that project, in this process: what it says (in one of its own: test_pytest_plugin)."""
+    def run(*options):
+        os.chdir(three)
+        return pytester.runpytest_inprocess(*USUAL, "nbs/pipeline", "-p", "no:cacheprovider", *options)
+    return run
+
+
+def test_terminal_summary_annotation_and_junit_name_all_three_gates(three, mlbot, pytest_here, tmp_path):
     summary = tmp_path / "summary.md"
-    done = mlbot("run", env={"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)})
+    done = mlbot("run", cwd=three, env={"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)})
     assert done.returncode == 1
     for name, outcome in (("first", "pass"), ("second", "fail"), ("third", "pass")):
         assert re.search(rf"^{name} +0\.\d+ +100 .* {outcome}$", done.stdout, re.MULTILINE)
@@ -235,16 +245,13 @@ def test_terminal_summary_annotation_and_junit_name_all_three_gates(three, mlbot
     assert annotation.startswith(f"::error file=nbs/pipeline/1_gates.ipynb,line={cell_line(path, 3)},title=second%3A fail::")
     assert "gates here: first pass, second fail, third pass" in annotation
     assert '"id"' in path.read_text().splitlines()[cell_line(path, 3) - 1] and cell_line(path, 3) > 20
-    tested = subprocess.run([sys.executable, "-m", "pytest", "nbs/pipeline", "--junitxml=junit.xml", "-q", "-p",
-                             "no:cacheprovider"],
-                            cwd=three, capture_output=True, text=True)
-    assert tested.returncode == 1
+    assert pytest_here("--junitxml=junit.xml", "-q").ret == 1
     cases = {case.get("name"): case for case in ElementTree.parse(three / "junit.xml").iter("testcase")}
     assert set(cases) == {"runs", "first", "second", "third"}
     assert [name for name, case in cases.items() if case.find("failure") is not None] == ["second"]
 
 
-def test_a_missed_stretch_is_xfail_and_too_close_a_warning_in_pytest(three):
+def test_a_missed_stretch_is_xfail_and_too_close_a_warning_in_pytest(three, pytest_here):
     source = ('#| gate\nfrom mlbot.stats.scores import share\nfrom mlbot.gates.gating import gate\n'
               'score = share("x", [True] * 82 + [False] * 18)\n'
               'gate("late", score, floor=0.5, stretch=0.99)\ngate("close", score, floor=0.8)')
@@ -252,11 +259,11 @@ def test_a_missed_stretch_is_xfail_and_too_close_a_warning_in_pytest(three):
     notebook = nbformat.read(path, as_version=4)
     notebook.cells = [notebook.cells[0], nbformat.v4.new_code_cell(source)]
     nbformat.write(notebook, path)
-    command = [sys.executable, "-m", "pytest", "nbs/pipeline", "-ra", "-p", "no:cacheprovider"]
-    tested = subprocess.run(command, cwd=three, capture_output=True, text=True)
-    assert tested.returncode == 0 and "2 passed, 1 xfailed, 1 warning" in tested.stdout, tested.stdout
-    assert re.search(r"^XFAIL .*::late - .*stretch 0.990 missed", tested.stdout, re.MULTILINE)
-    assert "GateWarning: gate: close 0.820 (n=100" in tested.stdout and "to settle" in tested.stdout
+    tested = pytest_here("-ra")
+    said = tested.stdout.str()
+    assert tested.ret == 0 and "2 passed, 1 xfailed, 1 warning" in said, said
+    assert re.search(r"^XFAIL .*::late - .*stretch 0.990 missed", said, re.MULTILINE)
+    assert "GateWarning: gate: close 0.820 (n=100" in said and "to settle" in said
 
 
 def test_a_comment_fits_and_no_text_in_it_is_markup():

@@ -8,7 +8,7 @@ import unicodedata
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -37,14 +37,12 @@ PIECES = {lengths: TfidfVectorizer(analyzer="char_wb", ngram_range=lengths).buil
           for lengths in [(1, 4), (2, 4), (3, 5)]}
 
 
-@settings(max_examples=500, deadline=None)
 @given(ANY)
 def test_normalising_twice_changes_nothing(text):
     assert normalise(normalise(text)) == normalise(text)
     assert key(key(text)) == key(text) and bare(bare(text)) == bare(text)
 
 
-@settings(max_examples=500, deadline=None)
 @given(ANY)
 def test_words_and_ngrams_are_those_of_scikit_learn(text):
     text = folded(text)
@@ -53,7 +51,6 @@ def test_words_and_ngrams_are_those_of_scikit_learn(text):
         assert sorted(char_ngrams(text, *lengths)) == sorted(theirs(text))
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(st.characters(categories=["L", "N", "P", "Zs"]), max_size=60))
 def test_the_key_ignores_case_spacing_and_invisible_characters(text):
     assert digest("\u200b ".join(text.split(" "))) == digest(text) or not key(text)
@@ -102,7 +99,6 @@ PERSONAL = st.sampled_from(["ann.smith@example.org", "+49 30 901820", "0171-2345
                             "order 4711", "\u00df", "@", "0", "+"])
 
 
-@settings(max_examples=500, deadline=None)
 @given(st.lists(st.one_of(PERSONAL, ANY), max_size=8).map(" ".join))
 def test_cleaning_twice_changes_nothing_and_leaves_no_address(text):
     once = clean(text)
@@ -245,7 +241,6 @@ def test_marks_in_a_row_are_few_before_unicode_sorts_them(marks, monkeypatch):
     assert normalise(once) == once and len(once) <= 2 * MOST_MARKS + 2
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from([*MARKS, *"ae \u00e9\u0e33\u200d", "\u1e69"]), max_size=90).map("".join))
 def test_normalising_marks_twice_changes_nothing(text):
     assert normalise(normalise(text)) == normalise(text)
