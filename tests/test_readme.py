@@ -35,7 +35,8 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              'mlbot data relabel checks.csv --why "second look"': "test_relabel",
              "mlbot data relabel checks.csv --in utterances.csv --to corrected.csv": "test_relabel",
              "mlbot data prepare": "test_chunked", "mlbot search": "test_search",
-             "mlbot run --until prepare": "test_workflows",
+             "mlbot run --until prepare": "test_workflows", "mlbot verdict results.json --floor 0.8": "test_verdict",
+             "mlbot verdict old.csv new.csv": "test_verdict", "mlbot run --sealed FOLDER": "test_budget",
              "mlbot retrain --check": "test_retrain", "mlbot retrain": "test_retrain", "mlbot forecast": "test_forecast",
              "python3 benchmarks/schedules.py": "test_retrain", "python3 benchmarks/forecast.py": "test_forecast",
              "python3 benchmarks/cache.py": "test_benchmarks", "python3 benchmarks/architectures.py": "test_benchmarks",
@@ -65,7 +66,7 @@ def test_each_command_works_in_order(project, write_settings, quick_company, mlb
         if found := re.fullmatch(r'predict "(.+)" --role (\w+)', words):
             answers.append((found[1], re.search(r"#+ +(\w+)", done.stdout)[1]))
         if len(answers) == 2 and not python_example:
-            example = next(code for language, code in BLOCKS if language == "python")
+            example = next(code for language, code in BLOCKS if language == "python" and "mlbot.load" in code)
             python_example = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True).stdout
         if words == "blame":
             assert done.stdout.splitlines()[1] in " ".join(README.split())
@@ -74,6 +75,14 @@ def test_each_command_works_in_order(project, write_settings, quick_company, mlb
     (text, sales), (other, engineer) = answers  # the same words, by two roles
     assert text == other and (sales, engineer) == ("card_order", "access_badge")
     assert re.fullmatch(r"card_order 0\.\d+\n", python_example)
+
+
+def test_a_gate_takes_three_lines_anywhere(tmp_path):
+    example = next(code for language, code in BLOCKS if language == "python" and "mlbot.gates" in code)
+    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and re.search(r"auc 1\.000 .* reaches its floor 0\.900", done.stdout), done.stderr
+    red = subprocess.run([sys.executable, "-c", example.replace("0.6", "0.8")], cwd=tmp_path, capture_output=True, text=True)
+    assert red.returncode == 1 and "is below its floor 0.900" in red.stderr
 
 
 def test_the_settings_in_the_readme_are_the_shipped_ones(root):
