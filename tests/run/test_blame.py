@@ -1,5 +1,6 @@
 """Six planted causes: what moved accuracy between two runs is named, and nothing else is."""
 
+import contextlib
 import shutil
 import subprocess
 from dataclasses import asdict, replace
@@ -80,6 +81,16 @@ def short(repository):
     return repository
 
 
+@pytest.fixture
+def without_kernels(short, monkeypatch):
+    """The same; crossings run its notebook in this process. With kernels, each of which starts anew: a code regression."""
+    def run_code(code, notebooks, folder):
+        with contextlib.chdir(code):
+            exec(TRAIN, {"run": str(folder)})
+    monkeypatch.setattr(blaming, "run_code", run_code)
+    return short
+
+
 def sides():
     """The sample's training rows in three batches, and its test rows."""
     settings = load_settings()
@@ -135,7 +146,7 @@ def test_a_code_regression_is_the_code(repository):
     assert subprocess.run(["git", "worktree", "list"], capture_output=True, text=True).stdout.count("\n") == 1
 
 
-def test_a_bad_batch_is_the_data_and_is_named(short):
+def test_a_bad_batch_is_the_data_and_is_named(without_kernels):
     rows, test = sides()
     good = rows[rows["batch"] == "week 1"]
     old = leave_run("old", good, test)
@@ -158,10 +169,10 @@ def test_both_at_once_are_both_named(short):
     assert np.isclose(whole["total"].value, whole["code"].value + whole["data"].value + whole["environment"].value)
 
 
-def test_a_changed_lock_file_is_the_environment(short):
+def test_a_changed_lock_file_is_the_environment(without_kernels):
     """The old run was made under other versions, which gave another model: it does not come out again today."""
     rows, test = sides()
-    settings = load_settings()
+    short, settings = without_kernels, load_settings()
     (short / "constraints.txt").write_text("scikit-learn==1.0\n")
     commit(short, START)
     old = leave_run("old", rows, test, replace(settings.model, words=(3, 3), characters=(1, 1)))
