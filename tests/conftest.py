@@ -40,7 +40,7 @@ SLOW = ("test_notebooks", "test_readme", "test_workflows", "test_erasure", "test
 
 TOGETHER = {"test_any_notebook", "test_bundle", "test_contract", "test_events", "test_rollout", "test_sgd", "test_pages",
             "test_scope", "test_search", "test_app", "test_tracking", "test_types", "test_checkout", "test_cells",
-            "test_company", "test_chunked", "test_project", "test_foreign"}  # each has a service, or a set-up of seconds, to share
+            "test_company", "test_chunked", "test_project", "test_foreign"}  # each has a service, or a slow set-up, to share
 
 
 @pytest.hookimpl(optionalhook=True)
