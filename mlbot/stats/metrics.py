@@ -187,7 +187,7 @@ def drawn_ends(statistic: Callable[[np.ndarray], float | np.ndarray], groups: np
     if drawn.shape[1] == 1:
         return ends
     _, error = statistic(np.ones(len(groups)))  # type: ignore[misc]
-    pairs = zip(ends, studentised_ends(*drawn.T, value, float(error)), strict=True)
+    pairs = zip(ends, studentised_ends(drawn[:, 0], drawn[:, 1], value, float(error)), strict=True)
     return np.array([pick(pair) for pick, pair in zip((min, max) * 2, pairs, strict=True)])
 
 # %% ../../nbs/stats/06_metrics.ipynb #ad24ddbb
@@ -901,7 +901,9 @@ def percentile_score(sample: Sample) -> Score:
     values, own, level = sizes_of(sample.columns), own_weights(sample), sample.kind["percent"] / 100
     value = weighted_quantile(values, own, level)
     known = own.sum() ** 2 / (own @ own) / len(own)  # Kish's, of the weights
-    n = max(1.0, known * effective_rows(values <= value, group_codes(sample)))
+    codes = group_codes(sample)
+    n, count = max(1.0, known * effective_rows(values <= value, codes)), len(np.unique(codes))
+    n = min(n, count) if count < UNBOUNDED_ROWS else n  # how alike the rows of a few groups are is not known
     low, high, least, most = quantile_ends(values, own, level, n)
     return replace(open_score(sample, value), low=low, high=high, at_least=least, at_most=most, effective=n)
 
