@@ -98,7 +98,8 @@ def test_a_value_is_that_of_scikit_learn_with_and_without_weights(name):
 
 
 def test_ranking_scores_are_the_means_of_scikit_learns():
-    relevance, score = DICE.integers(0, 3, (20, 6)), np.round(DICE.normal(size=(20, 6)), 1)
+    dice = np.random.default_rng(3)
+    relevance, score = dice.integers(0, 3, (20, 6)), np.round(dice.normal(size=(20, 6)), 1)
     relevance[:, 0] = 1
     query = np.repeat([f"q{at:02}" for at in range(20)], 6)
     for k in (None, 3):
