@@ -46,7 +46,8 @@ from mlbot.stats.bounds import LOSS_RISK, difference_bounds, rows_to_see
 
 ROWS, ACCURACY, FLIPPED, LOSS, FLOOR = 400, 0.85, 0.055, 0.03, 0.80
 IDS = np.array([f"row-{at:04}" for at in range(ROWS)])
-QUIET = {"PROMPTFOO_DISABLE_TELEMETRY": "1", "PROMPTFOO_DISABLE_UPDATE": "1", "DEEPEVAL_TELEMETRY_OPT_OUT": "1",
+QUIET = {"PROMPTFOO_DISABLE_TELEMETRY": "1", "PROMPTFOO_DISABLE_UPDATE": "1", "PROMPTFOO_DISABLE_DEBUG_LOG": "1",
+         "PROMPTFOO_DISABLE_ERROR_LOG": "1", "DEEPEVAL_TELEMETRY_OPT_OUT": "1",
          "DVC_NO_ANALYTICS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "GIT_CONFIG_GLOBAL": os.devnull, "NO_COLOR": "1",
          "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore", "COLUMNS": "200"}
 
@@ -131,18 +132,29 @@ def promptfoo() -> str | None:
     return str(beside) if beside.exists() else shutil.which("promptfoo")
 
 
+def of_pass_rate(folder: Path, limit: float, tries: int = 3) -> Judged:
+    """The verdict of one evaluation, with the failed rows of its results; asked again where promptfoo itself crashes."""
+    command = [promptfoo(), "eval", "--no-cache", "--no-progress-bar", "--no-write", "-j", "20", "-o", "results.json"]
+    for left in reversed(range(tries)):
+        done = run(command, folder, PROMPTFOO_PASS_RATE_THRESHOLD=f"{100 * limit:.6g}",
+                   PROMPTFOO_CONFIG_DIR=str(folder / "promptfoo"))
+        if done.returncode in (0, 100) or not left:
+            break
+    verdict = judged(done, 100)
+    rows = json.loads((folder / "results.json").read_text())["results"]["results"]
+    return Judged(verdict.blocked, " ".join(row["vars"]["id"] for row in rows if not row["success"]))
+
+
 def by_promptfoo(builds: list[Build], folder: Path) -> dict[str, list[Judged]]:
     """Pass rates of `promptfoo eval`; 100 is its exit code for a failed evaluation."""
     (folder / "promptfooconfig.yaml").write_text(PROMPTFOO)
     found: dict[str, list[Judged]] = {"pass rate >= 0.80": [], "pass rate >= last": []}
     for build in builds:
         with (folder / "rows.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([("answer", "__expected", "__description"), *(
+            csv.writer(file).writerows([("answer", "__expected", "id"), *(
                 (new, f"equals: {truth}", name) for new, truth, name in zip(build.new, build.truth, IDS, strict=True))])
         for rule, limit in zip(found, (FLOOR, build.before), strict=True):
-            command = [promptfoo(), "eval", "--no-cache", "--no-progress-bar", "--table-cell-max-length", "40"]
-            found[rule].append(judged(run(command, folder, PROMPTFOO_PASS_RATE_THRESHOLD=f"{100 * limit:.6g}",
-                                          PROMPTFOO_CONFIG_DIR=str(folder / "promptfoo")), 100))
+            found[rule].append(of_pass_rate(folder, limit))
     return found
 
 
