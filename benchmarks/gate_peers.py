@@ -10,7 +10,9 @@ retraining alone flips 5.5 % of the answers, as many to the right as to the wron
 In the other half 3 points of accuracy are truly lost on top. Each tool judges the same builds by its own code, in the way its
 documentation shows and in the way that suits this question best. A tool that is not installed is named and skipped (promptfoo
 needs node, the script around `dvc metrics diff` needs jq). Where each build needs a process or a kernel of its own, fewer
-builds are run: `n` says how many. Intervals are Wilson's, 95 %. Exit code 0: this is a comparison and no test.
+builds are run: `n` says how many of each kind. Intervals are Wilson's, 95 %. `rows named` are the most rows that a tool calls
+bad about one regression, and how many of them were right before; `lines` are those that you write for the rule; `s/build` is
+what a build takes, with its share of the start. Exit code 0: this is a comparison and no test.
 
 DVC gives no verdict: the one here is the script with jq that people write around its numbers. nbmake and nbval judge what
 the notebook asserts or prints (`nbval --nbval-lax` compares no output, and so judges as nbmake does). The second table has
