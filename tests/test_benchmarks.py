@@ -1,11 +1,13 @@
 """The benchmarks run, and what they compare gives the same answers. No time is tested."""
 
+import importlib
 import json
 import re
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 
@@ -263,3 +265,52 @@ def test_an_optimiser_climbs_open_rows_and_not_sealed_ones(root):
     gained = {name: float(mean) for name, mean in found}
     assert gained["climber, open rows, the score"] > 2 and len(gained) == 6, done.stdout + done.stderr
     assert gained["prober, sealed rows, 20 questions (as shipped)"] <= 0.5
+
+
+@pytest.fixture
+def gate_peers(root, monkeypatch):
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    return importlib.import_module("gate_peers")
+
+
+def test_made_up_builds_change_what_they_say(gate_peers):
+    """Retraining flips 5.5 % of the answers and costs nothing; a worse build loses 3 points; the counts are drawn alike."""
+    for loss in (0.0, gate_peers.LOSS):
+        before, after = gate_peers.flips(np.random.default_rng(7), 400_000, loss)
+        assert before.mean() == pytest.approx(0.85, abs=0.003) and after.mean() == pytest.approx(0.85 - loss, abs=0.003)
+        assert (before != after).mean() == pytest.approx(0.055 if loss == 0 else 0.083, abs=0.002)
+        broke, healed = gate_peers.gains(400, loss, gate_peers.FLIPPED, 4000)
+        assert broke.mean() / 400 == pytest.approx((before & ~after).mean(), abs=0.001)
+        assert healed.mean() / 400 == pytest.approx((~before & after).mean(), abs=0.001)
+
+
+def test_our_gate_decides_about_builds_as_the_rule_that_is_drawn_does(gate_peers, tmp_path):
+    builds = gate_peers.builds_of(6)
+    verdicts = gate_peers.by_mlbot(builds, tmp_path)["floor 0.80, against last green"]
+    healed = [int(((build.last != build.truth) & (build.new == build.truth)).sum()) for build in builds]
+    ruled = [gate_peers.surely_worse(len(build.broken), count, 400) for build, count in zip(builds, healed, strict=True)]
+    assert [each.blocked for each in verdicts] == ruled and {True, False} == set(ruled)
+    named, broken = gate_peers.rows_named(builds, verdicts)
+    assert named == broken == 5  # rows that got worse, and no others
+
+
+def test_an_exit_code_that_is_no_verdict_stops_the_comparison(gate_peers):
+    for code, blocked in ((0, False), (100, True)):
+        assert gate_peers.judged(subprocess.CompletedProcess("tool", code, ""), 100).blocked == blocked
+    with pytest.raises(RuntimeError, match="exit code 1"):
+        gate_peers.judged(subprocess.CompletedProcess("tool", 1, "cannot read rows.csv"), 100)
+
+
+@pytest.mark.long
+def test_gates_of_other_tools_are_put_beside_ours(root, tmp_path):
+    """Each tool has its lines, or is said to be missing; a point rule blocks builds in which nothing changed."""
+    asked = {"mlbot", "nbval", "deepeval", "MLflow"}
+    done = run(root, "benchmarks/gate_peers.py", "--quick", "--only", *asked, "--json", str(tmp_path / "found.json"))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "found.json").read_text())
+    missing = set(re.findall(r"^(\w+) +is not installed", done.stdout, re.MULTILINE))
+    assert {line["tool"] for line in found["tools"]} == asked - missing and "mlbot" not in missing
+    ours = next(line for line in found["tools"] if line["rule"] == "floor 0.80, against last green")
+    assert ours["blocked"][0] < 0.2 < 0.4 < ours["caught"][0] and ours["named"] == ours["broken"] == 5
+    rates = found["rules"]["400, 0.055"]
+    assert rates["mlbot"][0] < 0.06 < 0.35 < rates["fell"][0] and rates["mlbot"][1] < rates["fell"][1]
