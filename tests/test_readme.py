@@ -20,7 +20,7 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "python3 benchmarks/store.py": "test_benchmarks", "python3 benchmarks/split.py": "test_benchmarks",
              "python3 benchmarks/prepare.py": "test_benchmarks", "python3 benchmarks/tiers.py": "test_benchmarks",
              "python3 benchmarks/few_shot.py": "test_benchmarks", "python3 benchmarks/coverage.py": "test_benchmarks",
-             "python3 benchmarks/scope.py": "test_benchmarks",
+             "python3 benchmarks/scope.py": "test_benchmarks", "python3 benchmarks/gate_peers.py": "test_benchmarks",
              "mlbot benchmark utterances.csv --intent label": "test_baselines",
              "python3 benchmarks/scale.py": "test_benchmarks", "python3 benchmarks/kernels.py": "test_benchmarks",
              "python3 benchmarks/serve.py": "test_benchmarks",

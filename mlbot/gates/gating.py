@@ -226,19 +226,23 @@ def gate(name: str, score: Score | Sequence[Score], rules: Rules | None = None, 
         named = read_ids(name, ids, rows_of(name, score))
         loss = checked_limit(name, "margin", margin, checked_scores(name, score)) or 0.0
     begin_again(name)
-    given = [record(verdict)]
+    given, moved = [record(verdict)], list[str]()
     if before and before.kept is None:
         print(f"{name}: nothing is kept in {before.address} yet, so there is no run to compare with")
     elif before and before.kept:
         target = Target(floor=0.0 - abs(loss), too_close=rules.too_close)
         gain, found = compared(name, score, before.kept, named, target, Path(against).stem)
         given.append(record(replace(gain, model=rules.model)))
-        print(*moved_lines(found), sep="\n")
+        moved = moved_lines(found)
+        print(*moved, sep="\n")
     stops = [item for item in given if item.stops]
     _stopped[name] = bool(stops)
     if stops:
         take_back()
-        raise error_of(stops[0], where)
+        error = error_of(stops[0], where)
+        if stops[0] is not verdict and moved:  # runners that show the error alone name the rows, too
+            error.found += f"; {moved[0]}"
+        raise error
     if before and keep and against == LAST_GREEN and not any(_stopped.values()):
         accept(name, score, named, before)
 
