@@ -1,13 +1,10 @@
 """The report in a real browser, from a file: its search finds wrong answers, and it fits a telephone."""
 
-import shutil
-
 import pytest
+from browsing import start_browser
 from test_report import NASTY, render, write_run
 
 selenium = pytest.importorskip("selenium", reason="selenium drives the browser")
-from selenium.webdriver import Chrome, ChromeOptions  # noqa: E402
-from selenium.webdriver.chrome.service import Service as Driver  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
@@ -16,16 +13,7 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture(scope="module")
 def browser():
-    binary, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if not binary or not driver:
-        pytest.skip("Chromium and its driver are not here (Debian: apt install chromium chromium-driver)")
-    options = ChromeOptions()
-    options.binary_location = binary
-    for word in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-                 "--disable-background-networking", "--disable-component-update", "--window-size=1100,850"):
-        options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    found = Chrome(options=options, service=Driver(driver))
+    found = start_browser()
     yield found
     found.quit()
 

@@ -9,11 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from browsing import start_browser
 from serving import Service
 
 selenium = pytest.importorskip("selenium", reason="selenium drives the browser")
-from selenium.webdriver import Chrome, ChromeOptions  # noqa: E402
-from selenium.webdriver.chrome.service import Service as Driver  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
@@ -86,20 +85,6 @@ def service(company_project, tmp_path_factory, receiver, root_path):
 @pytest.fixture(scope="module")
 def root_path() -> Path:
     return Path(__file__).resolve().parents[2]
-
-
-def start_browser(width=1100, height=850, *more):
-    """Chromium without a window; skips, visibly, where it is not."""
-    binary, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if not binary or not driver:
-        pytest.skip("Chromium and its driver are not here (Debian: apt install chromium chromium-driver)")
-    options = ChromeOptions()
-    options.binary_location = binary
-    for word in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-                 "--disable-background-networking", "--disable-component-update", f"--window-size={width},{height}", *more):
-        options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return Chrome(options=options, service=Driver(driver))
 
 
 @pytest.fixture(scope="module")
