@@ -103,6 +103,7 @@ def by_hand(notebook, folder, fresh=False):
     """
     import math
 
+    from kernels import by_files
     from nbclient import NotebookClient
 
     from mlbot.run.kernel import Watch, _ForkProvisioner
@@ -114,8 +115,8 @@ def by_hand(notebook, folder, fresh=False):
             manager.provisioner.watch = Watch(math.inf, math.inf, packages="numpy pandas scipy sklearn matplotlib".split())
             return manager
     client = NotebookClient if fresh else Client
-    with open(os.devnull, "w") as nowhere:
-        client(notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute(
+    with open(os.devnull, "w") as nowhere, by_files() as config:
+        client(notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}, config=config).execute(
             stdout=nowhere, stderr=nowhere)
 
 

@@ -234,8 +234,10 @@ def outcomes(file):
 
 def by_papermill(source, out, name, value):
     import papermill
+    from kernels import by_files
     try:
-        papermill.execute_notebook(source, out, {name: value}, progress_bar=False)
+        with by_files() as config:
+            papermill.execute_notebook(source, out, {name: value}, progress_bar=False, config=config)
     except papermill.PapermillExecutionError as problem:
         assert problem.ename == "GateFailed"
         return 1
@@ -244,12 +246,14 @@ def by_papermill(source, out, name, value):
 
 def by_nbclient(source, out, name, value):
     """Jupyter's own runner knows no parameters: the notebook is run with another cell in their place."""
+    from kernels import by_files
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
     notebook = nbformat.read(source, as_version=4)
     next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])).source = f"{name} = {value}"
     try:
-        NotebookClient(notebook, kernel_name="python3").execute()
+        with by_files() as config:
+            NotebookClient(notebook, kernel_name="python3", config=config).execute()
     except CellExecutionError as problem:
         assert problem.ename == "GateFailed"
         return 1

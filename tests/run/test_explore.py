@@ -125,13 +125,16 @@ def test_a_project_has_the_notebooks_to_explore_and_they_find_its_run(explored, 
 @pytest.mark.long
 def test_the_tutorial_of_a_project_goes_from_her_file_to_a_red_gate(tmp_path, mlbot, monkeypatch):
     """Every cell runs; a run releases, and the last one is red and releases nothing."""
+    from kernels import by_files
     from nbclient import NotebookClient
     monkeypatch.chdir(tmp_path)
     done = mlbot("new", "my-bot", "--data", sample_file())
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "my-bot" / "nbs"
     notebook = nbformat.read(folder / "tutorial.ipynb", as_version=4)
-    NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    place = {"metadata": {"path": str(folder)}}
+    with by_files() as config:
+        NotebookClient(notebook, kernel_name="python3", resources=place, config=config).execute()
     assert "below its floor 0.999" in said(notebook) and "accuracy" in said(notebook)
     assert sum("image/png" in output.get("data", {}) for output in outputs(notebook)) == 2
     released = [load_outcome(path).get("released", False) for path in sorted((folder.parent / "runs").glob("2*"))]
