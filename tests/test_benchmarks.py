@@ -113,7 +113,7 @@ def test_tables_made_in_parts_are_those_made_in_memory_and_by_dask(root):
 
 @pytest.mark.long
 def test_tiers_are_put_beside_each_other_and_answer_as_they_were_trained(root, tmp_path):
-    from mlbot.model.encoder import write_tiny_encoder
+    from mlbot.model.encoder_files import write_tiny_encoder
     folder = write_tiny_encoder(tmp_path / "tiny", "i need a new card my badge the leave".split())
     done = run(root, "benchmarks/tiers.py", "--encoder", str(folder), "--texts", "20", "sample")
     for tier in ("light", "static", "encoder"):

@@ -10,7 +10,8 @@ from mlbot.data.split import split
 from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.model.artefact import build_artefact, read_artefact, write_artefact
-from mlbot.model.encoder import Encoder, build_encoder, write_tiny_encoder
+from mlbot.model.encoder import Encoder, build_encoder
+from mlbot.model.encoder_files import write_tiny_encoder
 from mlbot.model.predict import Predictor
 from mlbot.model.train import (
     MIN_OUTSIDE,

@@ -13,7 +13,8 @@ from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.errors import InputError, OutOfTime
 from mlbot.model import search as searching
 from mlbot.model import train as modelling
-from mlbot.model.encoder import Encoder, build_encoder, write_tiny_encoder
+from mlbot.model.encoder import Encoder, build_encoder
+from mlbot.model.encoder_files import write_tiny_encoder
 from mlbot.model.search import CHOICES, Trial, candidates, checked_values, deal, search, try_fold, with_values
 from mlbot.model.train import answers_of_seeds, train
 from mlbot.settings import load_settings
