@@ -7,7 +7,6 @@ __all__ = ['USUAL', 'OTHER', 'UNSURE', 'CLEARLY', 'RULE', 'TIMES', 'USUALLY', 'i
            'language_of', 'told_right', 'component', 'languages_of', 'spoken']
 
 # %% ../../nbs/text/03_language.ipynb #6b22ac65
-import math
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
@@ -45,7 +44,7 @@ def likelihoods(text: str) -> dict[str, float]:
     """How likely each language of the library is, from the bytes of a text alone; empty for a text without a letter."""
     return dict(identifier().rank(f" {text.lower()} ")) if any(map(str.isalpha, text)) else {}
 
-
+# %% ../../nbs/text/03_language.ipynb #90aafb2c
 def language_of(text: str, languages: Sequence[str] = USUAL) -> str:
     """The language of a text among the expected `languages`, the usual one first; 'unsure', or 'other' for a clear stranger.
 
