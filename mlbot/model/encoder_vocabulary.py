@@ -38,10 +38,10 @@ def scripts_of(text: str) -> set[str]:
     return set(map(script_of, text)) - {""}
 
 # %% ../../nbs/model/00_encoder_vocabulary.ipynb #18a681a7
-SCRIPTS = {"el": "GREEK", "he": "HEBREW", "hy": "ARMENIAN", "ka": "GEORGIAN", "am": "ETHIOPIC", "km": "KHMER", "lo": "LAO", "th": "THAI",
-           "my": "MYANMAR", "si": "SINHALA", "ta": "TAMIL", "te": "TELUGU", "kn": "KANNADA", "ml": "MALAYALAM", "gu": "GUJARATI",
-           "pa": "GURMUKHI", "or": "ORIYA", "zh": "CJK", "ko": "HANGUL CJK", "ja": "HIRAGANA KATAKANA KATAKANA-HIRAGANA CJK",
-           "sr": "CYRILLIC LATIN", "dz": "TIBETAN",
+SCRIPTS = {"el": "GREEK", "he": "HEBREW", "hy": "ARMENIAN", "ka": "GEORGIAN", "am": "ETHIOPIC", "km": "KHMER", "lo": "LAO",
+           "th": "THAI", "my": "MYANMAR", "si": "SINHALA", "ta": "TAMIL", "te": "TELUGU", "kn": "KANNADA", "ml": "MALAYALAM",
+           "gu": "GUJARATI", "pa": "GURMUKHI", "or": "ORIYA", "dz": "TIBETAN", "sr": "CYRILLIC LATIN", "zh": "CJK",
+           "ko": "HANGUL CJK", "ja": "HIRAGANA KATAKANA KATAKANA-HIRAGANA CJK",
            **dict.fromkeys(("be", "bg", "kk", "ky", "mk", "mn", "ru", "uk"), "CYRILLIC"),
            **dict.fromkeys(("ar", "fa", "ps", "ug", "ur"), "ARABIC"), **dict.fromkeys(("as", "bn"), "BENGALI"),
            **dict.fromkeys(("hi", "mr", "ne"), "DEVANAGARI")}

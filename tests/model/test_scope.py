@@ -10,25 +10,21 @@ from mlbot.data.split import split
 from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.model.artefact import build_artefact, read_artefact, write_artefact
-from mlbot.model.encoder import Encoder, build_encoder
-from mlbot.model.encoder_files import write_tiny_encoder
-from mlbot.model.predict import Predictor
-from mlbot.model.train import (
-    MIN_OUTSIDE,
+from mlbot.model.classifier import (
     IntentClassifier,
-    build_views,
-    cheapest_threshold,
     count_weights,
-    fit_plain,
-    in_scope_probabilities,
     inverse_temperature_of,
-    learning_curve,
     log_probabilities,
     margin_weights,
     nb_weight_of,
-    to_artefact,
-    train,
 )
+from mlbot.model.encoder import load_encoder
+from mlbot.model.encoder_files import write_tiny_encoder
+from mlbot.model.export import to_artefact
+from mlbot.model.predict import Predictor
+from mlbot.model.scope import MIN_OUTSIDE, cheapest_threshold, in_scope_probabilities
+from mlbot.model.train import fit_plain, learning_curve, train
+from mlbot.model.views import build_views
 from mlbot.settings import Costs, load_settings
 from mlbot.stats.scores import area_under_roc
 
@@ -52,7 +48,7 @@ OUTSIDE = strangers("train", 0)
 def trained(request, tmp_path_factory):
     words = sorted(set(" ".join([*SIDES.train["text"], *OUTSIDE["text"]]).lower().split()))
     folder = write_tiny_encoder(tmp_path_factory.mktemp("encoder") / "tiny", words, width=16)
-    encoder = Encoder(build_encoder(str(folder), words)) if request.param != "light" else None
+    encoder = load_encoder(str(folder), words) if request.param != "light" else None
     settings = replace(SETTINGS.model, tier=request.param, encoder=str(folder), encoder_weight=0.5)
     pipeline = train(SIDES.train, CONTEXT, settings, encoder=encoder, outside=OUTSIDE, costs=SETTINGS.costs)
     return pipeline, to_artefact(pipeline, settings, {})
