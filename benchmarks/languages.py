@@ -25,7 +25,9 @@ import pandas as pd
 
 from mlbot.data.company import OOS, wordings
 from mlbot.model.predict import Predictor
-from mlbot.model.train import encoder_of, fit_plain, to_artefact
+from mlbot.model.export import to_artefact
+from mlbot.model.train import fit_plain
+from mlbot.model.views import encoder_of
 from mlbot.settings import load_settings
 from mlbot.stats.bounds import probability_of_no_loss
 from mlbot.stats.scores import share
