@@ -20,6 +20,7 @@ from .encoder_centre import EVERYDAY, centre_of, centred
 from .encoder_files import (E5, EXPORTED, FAMILY, LONGEST, Recipe, buildable, find_encoder, is_packed, origin_of,
                                        read_json, read_recipe)
 from .encoder_graph import bert, exported, first_place
+from .encoder_languages import known_languages, left_languages
 from .encoder_packed import packed_arrays, packed_config, packed_tokenizer, read_packed
 from .encoder_vocabulary import pruned
 from .encoder_weights import in_bytes
@@ -223,7 +224,8 @@ def build_encoder(place: Path, texts: Sequence[str], languages: Sequence[str] = 
 def load_encoder(name: str, texts: Iterable[str], root: Path = Path(), languages: Sequence[str] = ()) -> Encoder:
     """The encoder `name`; a relative folder starts at `root`. Raises InputError when there is none, or it cannot be read.
 
-    `texts` decide whether weights of 8 bits are close enough, and with `languages` which scripts it must know.
+    `texts` decide whether weights of 8 bits are close enough, and with `languages` which scripts it must know. Its origin names the `languages`
+    that it knows, '' where nobody has said.
     """
     try:
         import onnx  # noqa: F401
@@ -231,8 +233,10 @@ def load_encoder(name: str, texts: Iterable[str], root: Path = Path(), languages
     except ImportError as problem:
         raise missing(str(problem.name), "encoder") from None
     place = find_encoder(name, root).absolute()
-    files, weights = build_encoder(place, list(texts), languages)
-    return Encoder(files, origin={**origin_of(place), "weights": weights})
+    texts = list(texts)
+    files, weights = build_encoder(place, texts, languages)
+    known = " ".join(left_languages(known_languages(place), texts, languages))
+    return Encoder(files, origin={**origin_of(place), "weights": weights, "languages": known})
 
 # %% ../../nbs/model/01_encoder.ipynb #5a4ed002
 class SharedVectors:

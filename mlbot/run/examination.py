@@ -36,6 +36,7 @@ from ..stats.changes import Change, change_lines, changes, encoder_change
 from ..stats.context import Worth, ambiguous, shuffle_context, worth_of_context
 from ..stats.invariance import robustness
 from ..stats.scores import Score, accuracy, share
+from ..model.encoder_languages import language_gap
 from ..text.language import told_right
 from .budget import budget_line, budget_record, count_decision, sealed_rows
 from mlbot.run.folder import (
@@ -322,7 +323,9 @@ def exam_warnings(exam: Exam, duel: Duel, settings: Settings) -> list[str]:
     plans = [feasibility(name, wanted, n, exam.rules.day) for name, wanted in settings.targets.items()]
     moved = encoder_change(champion.manifest, exam.model.manifest) if champion else ""
     moved += f", under one name; the champion's is named by encoder = {settings.model.encoder}@COMMIT" if moved else ""
-    return [line for line in [how, duel.note, told if learnt else "", blind, moved, *plans] if line]
+    known, name = exam.model.manifest.get("encoder", {}).get("languages", "").split(), settings.model.encoder
+    gap = language_gap(name, known, exam.facts.get("languages", {}))
+    return [line for line in [how, duel.note, told if learnt else "", blind, moved, gap, *plans] if line]
 
 # %% ../../nbs/run/19_examination.ipynb #ed4b2e1c
 @dataclass(frozen=True)
