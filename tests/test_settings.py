@@ -38,7 +38,8 @@ def test_a_project_of_one_s_own_does_not_take_over_what_fits_the_company_alone(t
 
 
 def test_targets_of_a_tier_override_those_of_all_tiers_and_never_your_own(tmp_path):
-    text = "[targets]\naccuracy.floor = 0.7\n[targets encoder]\naccuracy.floor = 0.9\nlatency_ratio.ceiling = 77\n[model]\ntier = {}\n"
+    text = "[targets]\naccuracy.floor = 0.7\n[targets encoder]\naccuracy.floor = 0.9\nlatency_ratio.ceiling = 77\n"
+    text += "[model]\ntier = {}\n"
     light, encoder = load(tmp_path, text.format("light")), load(tmp_path, text.format("encoder"))
     assert light.target("accuracy").floor == 0.7 and encoder.target("accuracy").floor == 0.9
     assert light.target("latency_ratio").ceiling != 77 and encoder.target("latency_ratio").ceiling == 77

@@ -26,9 +26,11 @@ ENOUGH = 8  # sentences that an encoder understands
 
 def centre_of(vectors: np.ndarray) -> np.ndarray | None:
     """The mean of vectors that point in nearly the same direction; None for vectors that point apart, and for a few."""
+    if len(vectors) < ENOUGH:
+        return None
     units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     mean = units.mean(axis=0)
-    return mean.astype(np.float32) if len(vectors) >= ENOUGH and np.linalg.norm(mean) >= ALIKE else None
+    return mean.astype(np.float32) if np.linalg.norm(mean) >= ALIKE else None
 
 # %% ../../nbs/model/00_encoder_centre.ipynb #cb47160e
 def centred(model, centre: np.ndarray):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .encoder_files import CARD, is_packed
+from .encoder_files import is_packed
 from .encoder_vocabulary import SCRIPTS, wanted_scripts
 from ..text.language import OTHER, UNSURE, spoken
 
