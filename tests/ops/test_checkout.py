@@ -384,3 +384,25 @@ def test_each_cell_has_an_id_of_its_own(path):
     """A tool that meets two of one name gives one of them another, and each reader sees a change that nobody made."""
     names = [cell["id"] for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
     assert len(set(names)) == len(names)
+
+
+INNER = ("uvicorn.protocols", "uvicorn.server", "ipykernel", "papermill.", "jupyter_client.", "xdist", "IPython.core", "_pytest",
+         "litestar._", "nbclient.client")  # parts of libraries that promise nothing to others
+
+
+def leaning_rows():
+    """The table of CONTRIBUTING: (modules, library parts, bound, test)."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Where we lean")[2]
+    rows = [[part.strip() for part in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")]
+    return [(re.findall(r"`([^`]+)`", row[0]), re.findall(r"`([^`]+)`", row[1]), row[2].strip("`"), row[4].strip("`"))
+            for row in rows]
+
+
+def test_each_place_that_leans_on_inner_parts_is_listed_with_a_bound_and_a_test():
+    """No other module does, no listed one has stopped, and the bound is that of settings.ini."""
+    found = {(name_of(path), module) for path in LIBRARY for module in imports(exported(path)) if module.startswith(INNER)}
+    listed = {(module, part) for modules, parts, _, _ in leaning_rows() for module in modules for part in parts}
+    assert found == listed
+    settings = (ROOT / "settings.ini").read_text(encoding="utf-8")
+    for _, _, bound, test in leaning_rows():
+        assert "<" in bound and f"{bound} " in settings.replace("\n", " ") and (ROOT / test).is_file()
