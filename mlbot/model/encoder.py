@@ -112,7 +112,7 @@ class Parts:
     recipe: Recipe
     tokens: dict
 
-# %% ../../nbs/model/01_encoder.ipynb #27cf33e7
+
 def read_parts(place: Path) -> Parts:
     """The parts of an encoder in a folder or in one file, without weights where it brings a graph. Raises InputError."""
     if is_packed(place):
