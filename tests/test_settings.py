@@ -48,7 +48,7 @@ def test_targets_of_a_tier_override_those_of_all_tiers_and_never_your_own(tmp_pa
     with pytest.raises(InputError, match="already exists"):
         load(tmp_path, "[targets encoder]\naccuracy.floor = 0.7\nAccuracy.Floor = 0.8\n")
     with pytest.raises(InputError, match="did you mean targets encoder"):
-        load(tmp_path, "[targets encode]\naccuracy.floor = 0.7\n")
+        load(tmp_path, "[split]\n[targets encode]\naccuracy.floor = 0.7\n")
 
 
 def test_settings_hold_in_folders_below(tmp_path):

@@ -20,9 +20,9 @@ from .encoder_centre import EVERYDAY, centre_of, centred
 from .encoder_files import (E5, EXPORTED, FAMILY, LONGEST, Recipe, buildable, find_encoder, is_packed, origin_of,
                                        read_json, read_recipe)
 from .encoder_graph import bert, exported, first_place
-from .encoder_languages import known_languages, left_languages
+from .encoder_languages import known_languages
 from .encoder_packed import packed_arrays, packed_config, packed_tokenizer, read_packed
-from .encoder_vocabulary import pruned
+from .encoder_vocabulary import left_languages, pruned
 from .encoder_weights import in_bytes
 from ..errors import InputError
 from ..origin import missing
@@ -224,8 +224,8 @@ def build_encoder(place: Path, texts: Sequence[str], languages: Sequence[str] = 
 def load_encoder(name: str, texts: Iterable[str], root: Path = Path(), languages: Sequence[str] = ()) -> Encoder:
     """The encoder `name`; a relative folder starts at `root`. Raises InputError when there is none, or it cannot be read.
 
-    `texts` decide whether weights of 8 bits are close enough, and with `languages` which scripts it must know. Its origin names
-    the `languages` that it knows, '' where nobody has said.
+    `texts` decide whether weights of 8 bits are close enough, and with `languages` which scripts it must know.
+    Its origin names the `languages` that it knows, '' where nobody has said.
     """
     try:
         import onnx  # noqa: F401

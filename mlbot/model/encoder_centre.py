@@ -15,8 +15,8 @@ EVERYDAY = ("where is my invoice", "how do i reset my password", "i need a day o
             "der Drucker ist kaputt", "vielen Dank", "kann mich jemand zurückrufen", "wann wird geöffnet",
             "ich möchte meine Bestellung stornieren",
             "où est ma facture", "comment réinitialiser mon mot de passe",
-            "j'ai besoin d'un jour de congé la semaine prochaine", "l'imprimante est en panne", "merci beaucoup", "quelqu'un peut-il me rappeler", "à quelle heure ça ouvre",
-            "je veux annuler ma commande",
+            "j'ai besoin d'un jour de congé la semaine prochaine", "l'imprimante est en panne", "merci beaucoup",
+            "quelqu'un peut-il me rappeler", "à quelle heure ça ouvre", "je veux annuler ma commande",
             "dónde está mi factura", "cómo restablezco mi contraseña", "necesito un día libre la próxima semana",
             "la impresora está rota", "muchas gracias", "puede llamarme alguien", "a qué hora abre",
             "quiero cancelar mi pedido")

