@@ -13,6 +13,7 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activate": "of no use to a process",
              "mlbot data fetch banking77": "test_table has its home on a local server",
              "mlbot run --data banking77 --split-column split": "test_public", "mlbot lab": "opens a browser",
+             "mlbot docs --open": "test_docs",
              "mlbot export": "test_checkout", "mlbot promote MODEL --unjudged --why REASON": "test_ships",
              "mlbot replay": "test_replay", "mlbot replay --policies": "test_replay",
              "mlbot waive GATE --why REASON --until DAY": "test_verdicts", "python3 benchmarks/predict.py": "test_benchmarks",
