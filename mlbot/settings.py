@@ -111,6 +111,7 @@ class Model:
     """How the model sees text (lengths of word and character n-grams, an encoder or none) and how it is fitted."""
     tier: str
     encoder: str
+    encoder_languages: tuple[str, ...]
     encoder_weight: float
     words: tuple[int, ...]
     characters: tuple[int, ...]
@@ -662,7 +663,9 @@ def load_settings(start: str | Path | None = None) -> Settings:
                                          if item.type is Path})
     places = replace(places, **{name: str(root / getattr(places, name)) for name in ("data", "cache", "carried", "sealed")
                                 if getattr(places, name) and "://" not in getattr(places, name)})
-    settings = Settings(root, file, **{**parts, "places": places},
+    model = parts["model"]
+    model = replace(model, encoder_languages=model.encoder_languages or parts["data"].languages)
+    settings = Settings(root, file, **{**parts, "places": places, "model": model},
                         targets=read_targets(text["targets"], f"{place} [targets]"))
     check_settings(settings, place)
     return settings

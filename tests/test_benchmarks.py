@@ -36,6 +36,18 @@ def percent(pattern, text):
 
 
 @pytest.mark.long
+def test_encoders_are_compared_by_kind_of_weights(root, tmp_path):
+    from mlbot.model.encoder_packed import write_tiny_packed
+    write_tiny_packed(tmp_path / "tiny.bin", ["i", "need", "a", "card"])
+    done = run(root, "benchmarks/encoders.py", "--texts", "5", str(tmp_path / "tiny.bin"))
+    near = re.findall(r"(full|8 bits|all in 8 bits)((?: +[01]\.\d{4}){3}) +\d\.\d MB +\d\.\d\d ms   36 of 36", done.stdout)
+    assert [kind for kind, _ in near] == ["full", "8 bits", "all in 8 bits"], done.stderr
+    assert near[0][1].split() == ["1.0000"] * 3 and all(float(one) > 0.9 for _, three in near for one in three.split())
+    assert "1,112,063 characters, 0 in its table" in run(root, "benchmarks/encoders.py", "--characters",
+                                                          str(tmp_path / "tiny.bin")).stdout
+
+
+@pytest.mark.long
 def test_gates_keep_what_was_asked_of_them(root):
     done = run(root, "benchmarks/verdicts.py", "--draws", "600")
     assert done.returncode == 0, done.stderr
@@ -114,7 +126,7 @@ def test_tables_made_in_parts_are_those_made_in_memory_and_by_dask(root):
 
 @pytest.mark.long
 def test_tiers_are_put_beside_each_other_and_answer_as_they_were_trained(root, tmp_path):
-    from mlbot.model.encoder import write_tiny_encoder
+    from mlbot.model.encoder_files import write_tiny_encoder
     folder = write_tiny_encoder(tmp_path / "tiny", "i need a new card my badge the leave".split())
     done = run(root, "benchmarks/tiers.py", "--encoder", str(folder), "--texts", "20", "sample")
     for tier in ("light", "static", "encoder"):

@@ -156,9 +156,12 @@ class Waves(TransformerMixin, BaseEstimator):
 def encoder_of(settings: _settings.Model, texts, root: Path = Path()) -> Encoder | None:
     """The encoder that the model's tier asks for, or None. A relative folder starts at `root`.
 
-    `texts` decide whether 8-bit weights are close enough. Raises InputError when there is no such encoder.
+    `texts` decide whether 8-bit weights are close enough, and which scripts it must know.
+    Raises InputError when there is no such encoder.
     """
-    return None if settings.tier == "light" else load_encoder(settings.encoder, list(texts)[:100], root)
+    if settings.tier == "light":
+        return None
+    return load_encoder(settings.encoder, list(texts), root, settings.encoder_languages)
 
 # %% ../../nbs/model/05_views.ipynb #31443f8c
 def build_views(settings: _settings.Model, context: list[str], encoder: Encoder | None = None) -> ColumnTransformer:

@@ -27,7 +27,7 @@ from pathlib import Path, PurePosixPath
 
 from ..model.artefact import read_artefact
 from ..data.table import file_of
-from ..model.encoder import encoder_identity
+from ..model.encoder_files import encoder_identity
 from ..errors import MlbotError
 from ..files import KEY, bears, key_of, mark, shared_key
 from ..gates.record import as_plain

@@ -31,7 +31,7 @@ MODULES = sorted(path for path in (ROOT / "mlbot").rglob("[a-z]*.py"))
 HEAVY = {"pandas": "data.table", "scipy": "stats.bounds", "sklearn": "model.views", "safetensors": "model.artefact",
          "papermill": "run.kernel", "psutil": "run.kernel", "nbclient": "run.kernel", "matplotlib": "run.report",
          "jinja2": "run.report", "pytest": "run.pytest_plugin", "tqdm": "cli.shared", "onnx": "model.encoder",
-         "onnxruntime": "model.encoder", "tokenizers": "model.encoder", "huggingface_hub": "model.encoder",
+         "onnxruntime": "model.encoder", "tokenizers": "model.encoder", "huggingface_hub": "model.encoder_files",
          "psycopg": "bot.events", "litestar": "serve.app", "uvicorn": "serve.http", "msgspec": "serve.service",
          "prometheus_client": "serve.service", "py3langid": "text.language", "obstore": "storage", "mlflow": "run.tracking",
          "skops": "model.estimator"}
@@ -43,7 +43,9 @@ ALSO = {"pandas": {"model.baselines", "run.blame", "data.checks", "data.company"
         "scipy": {"model.sgd", "model.views", "model.classifier", "model.scope"},
         "sklearn": {"model.baselines", "model.estimator", "model.classifier", "model.pipeline", "model.scope", "model.train",
                     "model.export", "run.pictures", "run.training"},
-        "jinja2": {"ops.workflows"}, "safetensors": {"model.encoder", "data.chunked"}, "psutil": {"run.forkserver"},
+        "jinja2": {"ops.workflows"}, "safetensors": {"model.encoder", "model.encoder_files", "data.chunked"},
+        "onnx": {"model.encoder_graph", "model.encoder_weights"}, "tokenizers": {"model.encoder_files"},
+        "psutil": {"run.forkserver"},
         "pytest": {"run.gates_plugin"},
         "tqdm": {"cli.data", "cli.gates", "cli.model"}, "msgspec": {"serve.app"}, "prometheus_client": {"serve.app"}}
 WINGS = ["", "text", "stats", "data", "gates", "model", "run", "bot", "serve", "ops", "cli"]  # the ground first
