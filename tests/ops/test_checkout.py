@@ -27,7 +27,7 @@ LIBRARY = sorted((ROOT / "nbs").rglob("[0-9][0-9]_*.ipynb"))
 PIPELINE = sorted((ROOT / "nbs" / "pipeline").glob("*.ipynb"))
 EVERY = sorted(path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 MODULES = sorted(path for path in (ROOT / "mlbot").rglob("[a-z]*.py"))
-HEAVY = {"pandas": "data.table", "scipy": "stats.bounds", "sklearn": "model.train", "safetensors": "model.artefact",
+HEAVY = {"pandas": "data.table", "scipy": "stats.bounds", "sklearn": "model.views", "safetensors": "model.artefact",
          "papermill": "run.kernel", "psutil": "run.kernel", "nbclient": "run.kernel", "matplotlib": "run.report",
          "jinja2": "run.report", "pytest": "run.pytest_plugin", "tqdm": "cli.shared", "onnx": "model.encoder",
          "onnxruntime": "model.encoder", "tokenizers": "model.encoder", "huggingface_hub": "model.encoder",
@@ -35,12 +35,13 @@ HEAVY = {"pandas": "data.table", "scipy": "stats.bounds", "sklearn": "model.trai
          "prometheus_client": "serve.service", "py3langid": "text.language", "obstore": "storage", "mlflow": "run.tracking",
          "skops": "model.estimator"}
 ALSO = {"pandas": {"model.baselines", "run.blame", "data.checks", "data.company", "data.feedback", "model.suspects",
-                   "data.ledger", "model.estimator", "model.sgd", "model.train",
+                   "data.ledger", "model.estimator", "model.sgd",
                    "data.chunked", "data.relabel", "run.replay", "run.report", "run.folder", "data.source", "data.split",
                    "data.store", "run.compare", "run.preparation", "run.training", "run.examination", "run.releasing",
                    "run.pictures", "run.budget"},
-        "scipy": {"model.sgd", "model.train"},
-        "sklearn": {"model.baselines", "model.estimator", "run.pictures", "run.training"},
+        "scipy": {"model.sgd", "model.views", "model.classifier", "model.scope"},
+        "sklearn": {"model.baselines", "model.estimator", "model.classifier", "model.pipeline", "model.scope", "model.train",
+                    "model.export", "run.pictures", "run.training"},
         "jinja2": {"ops.workflows"}, "safetensors": {"model.encoder", "data.chunked"}, "psutil": {"run.forkserver"},
         "pytest": {"run.gates_plugin"},
         "tqdm": {"cli.data", "cli.gates", "cli.model"}, "msgspec": {"serve.app"}, "prometheus_client": {"serve.app"}}
