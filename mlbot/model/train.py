@@ -25,7 +25,8 @@ from ..errors import InputError
 from .encoder import Encoder, share_vectors, SharedVectors
 from .estimator import copy_of, has_seed, OwnEstimator
 from .names import name_rows, words_of_name
-from .pipeline import assembled, fit_chunks, fit_terms, in_chunks, is_many, is_ours, rebuilt, usable_context
+from .pipeline import (assembled, fit_chunks, fit_intents, fit_terms, fit_views, in_chunks, is_many, is_ours,
+                                  rebuilt, usable_context)
 from .scope import fit_scope, MIN_OUTSIDE
 from .sgd import Census, Chunks
 from .views import build_views, encoder_of, word_view
@@ -82,8 +83,10 @@ def train(frame, context: list[str], settings: _settings.Model, test=(), encoder
     else:
         encoder = encoder or (encoder_of(settings, frame["text"]) if pipeline is None else None)
         pipeline = assembled(pipeline, settings, context, encoder)
-        fit_terms(pipeline, frame, name_rows(frame, context, settings.name_rows, test), context)
-        ours = pipeline.named_steps["views"].transform(frame) if with_scope else None
+        names = name_rows(frame, context, settings.name_rows, test)
+        terms, intents = fit_views(pipeline, frame, names, context)
+        fit_intents(pipeline, terms, intents, len(names))
+        ours = terms[:len(frame)] if with_scope else None
     pipeline.trained_on = trained_on
     pipeline.scope = fit_scope(pipeline, ours, outside, settings, costs) if with_scope else None
     return pipeline
