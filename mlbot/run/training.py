@@ -37,7 +37,7 @@ class Material:
     """What 1_prepare handed to training. `rows` and `outside` (out of scope) train; `test` is only answered.
 
     `context`: columns of the context that hold a value. `closed`: digests of texts that training must not see. `facts`:
-    what `prepare.json` says.
+    what `prepare.json` says. `extra`: rows that nobody is asked about, None where there are none.
     """
     folder: Path
     rows: pd.DataFrame
@@ -46,6 +46,7 @@ class Material:
     context: list[str]
     closed: np.ndarray
     facts: dict
+    extra: pd.DataFrame | None = None
 
     def __str__(self) -> str:
         return f"{self.folder.name}: {len(self.rows):,} training rows of {self.rows['intent'].nunique()} intents"
@@ -58,8 +59,9 @@ def load_material(settings: Settings, run: str) -> Material:
     outside = load_table(folder / "out_of_scope.csv")
     tables = [test, load_sealed(folder), outside[outside["side"] == "test"]]
     closed = np.concatenate([table["digest"] for table in tables])
+    extra = load_table(folder / "extra.csv") if (folder / "extra.csv").exists() else None
     return Material(folder, rows, outside[outside["side"] == "train"], test, usable_context(rows, facts["context"]), closed,
-                    facts)
+                    facts, extra)
 
 # %% ../../nbs/run/18_training.ipynb #29bc8082
 def outline(pipeline: Pipeline) -> pd.DataFrame:
@@ -142,7 +144,8 @@ def answer_with_seeds(pipeline: Pipeline, material: Material, settings: Settings
                       encoder: Encoder | None = None) -> list[str]:
     """Train `seeds` - 1 more models, keep their answers to the test rows as `seeds.csv`, and return their names."""
     answers = answers_of_seeds(material.rows, material.context, settings.model, material.test, settings.gates.seeds - 1,
-                               encoder, settings.work.workers, done=print, pipeline=pipeline)
+                               encoder, settings.work.workers, done=print, pipeline=pipeline,
+                               extra=material.extra)
     if answers:
         save_table(pd.DataFrame(answers), material.folder / "seeds.csv")
     return list(answers)
@@ -158,7 +161,8 @@ def answer_by_words(pipeline: Pipeline, material: Material, settings: Settings) 
         blank = dict.fromkeys(context, "")
         rows, test, context = rows.assign(**blank), test.assign(**blank), [] if takes_texts(pipeline) else context
     known = [] if is_ours(pipeline) else context
-    alone = fit_plain(rows, known, settings.model, test=material.closed, pipeline=pipeline).predict(test) \
+    alone = fit_plain(rows, known, settings.model, test=material.closed, pipeline=pipeline,
+                      extra=material.extra).predict(test) \
         if context and len(test) else []
     save_table(pd.DataFrame({"words_alone": alone}), material.folder / "words_alone.csv")
     return len(alone)
