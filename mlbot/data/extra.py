@@ -65,8 +65,11 @@ def read_unlabelled(file: Path, text: str, longest: int) -> list[str]:
             raise InputError(f"no column {text!r}; found: {', '.join(header)}", "a column of texts", "rename the column",
                              path.name)
         found = [cells[at] for _, cells in table.rows(at + 1)]
-    texts = {digest(said): said for said in (cleaned(line, Counter()) for line in found) if said}
-    return [said for said in texts.values() if bare(said) and len(said) <= longest]
+    texts: dict[int, str] = {}
+    for said in (cleaned(line, Counter()) for line in found):
+        if bare(said) and len(said) <= longest:
+            texts.setdefault(digest(said), said)
+    return list(texts.values())
 
 # %% ../../nbs/data/11_extra.ipynb #95a03d9d
 MOST = 5_000  # more texts cost time and bring little
