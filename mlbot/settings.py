@@ -83,6 +83,7 @@ class Data:
     context: tuple[str, ...]
     person: str
     catalogue: str
+    unlabelled: str
     out_of_scope: str
     conflicts: str
     min_rows: int
@@ -519,8 +520,8 @@ def merged_sections(own: ConfigParser, shipped: ConfigParser) -> dict[str, dict[
 
 # %% ../nbs/02_settings.ipynb #d731c331
 TIERS = ("light", "static", "encoder")
-KEPT_ADDRESSES = (("data", "source"), ("data", "production"), ("places", "data"), ("places", "carried"), ("places", "cache"),
-                  ("places", "sealed"),
+KEPT_ADDRESSES = (("data", "source"), ("data", "production"), ("data", "unlabelled"), ("places", "data"),
+                  ("places", "carried"), ("places", "cache"), ("places", "sealed"),
                   ("model", "encoder"), ("work", "workers"))  # they go into runs, locks, models and reports
 LONGEST_GRAM = 20  # words, or characters, of an n-gram
 TRACKERS = ("sqlite:///", "http://", "https://")
