@@ -33,10 +33,11 @@ def release_two(root: Path) -> None:
     """A project on the company with two releases."""
     from mlbot.data.source import choose, load_source
     from mlbot.data.split import split
+    from mlbot.model.export import to_artefact
     from mlbot.model.predict import Predictor
     from mlbot.model.registry import release
     from mlbot.model.rollout import write_golden
-    from mlbot.model.train import to_artefact, train
+    from mlbot.model.train import train
     from mlbot.settings import load_settings
     (root / "settings.ini").write_text("[data]\nsource = company\n")
     settings = load_settings(root)

@@ -32,10 +32,11 @@ from mlbot.data.split import split
 from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.files import write_atomic
 from mlbot.model.artefact import POINTER
+from mlbot.model.export import to_artefact
 from mlbot.model.predict import Predictor
 from mlbot.model.registry import release
 from mlbot.model.rollout import Live, promote, read_pointer, write_golden
-from mlbot.model.train import to_artefact, train
+from mlbot.model.train import train
 from mlbot.settings import load_settings
 
 TEXT = json.dumps({"text": "I need a new card", "context": {"role": "sales"}})

@@ -19,7 +19,8 @@ from sklearn.linear_model import LogisticRegression
 from mlbot.data.ledger import digests_of
 from mlbot.data.source import PUBLIC, choose, load_source
 from mlbot.data.split import split
-from mlbot.model.train import encoder_of, train
+from mlbot.model.train import train
+from mlbot.model.views import encoder_of
 from mlbot.settings import TIERS, load_settings
 
 

@@ -18,7 +18,9 @@ from sklearn.model_selection import StratifiedKFold
 
 from mlbot.data.source import PUBLIC, choose, load_source
 from mlbot.data.split import split
-from mlbot.model.train import IntentClassifier, build_views, encoder_of, log_probabilities, penalty_of, usable_context
+from mlbot.model.classifier import IntentClassifier, log_probabilities, penalty_of
+from mlbot.model.pipeline import usable_context
+from mlbot.model.views import build_views, encoder_of
 from mlbot.settings import TIERS, load_settings
 
 
@@ -48,7 +50,7 @@ def cross_validate(rows, context: list[str], model, penalties: list[float], enco
         for penalty in penalties:
             cost = penalty_of(replace(model, penalty=penalty))
             both = IntentClassifier(cost, model.folds, model.seed).fit(seen, intents[train], texts=texts)
-            with mock.patch("mlbot.model.train.nb_weight_of", return_value=0.0):
+            with mock.patch("mlbot.model.classifier.nb_weight_of", return_value=0.0):
                 alone = IntentClassifier(cost, model.folds, model.seed).fit(seen, intents[train], texts=texts)
             found[penalty] += [judged(classifier, asked, intents[held_out]) for classifier in (both, alone)]
     return {penalty: sums / len(rows) for penalty, sums in found.items()}

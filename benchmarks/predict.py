@@ -14,8 +14,9 @@ import numpy as np
 
 from mlbot.data.source import PUBLIC, choose, data_home, load_source
 from mlbot.data.split import split
+from mlbot.model.export import to_artefact
 from mlbot.model.predict import Predictor
-from mlbot.model.train import to_artefact, train
+from mlbot.model.train import train
 from mlbot.settings import load_settings
 
 BLOCK = 20  # texts before the other side has its turn

@@ -30,7 +30,8 @@ import pandas as pd
 from mlbot.data.company import LAST_WEEK, OOS, draw_weeks, known_labels
 from mlbot.data.split import side_of
 from mlbot.model import sgd as many
-from mlbot.model.train import in_chunks, train, train_chunks
+from mlbot.model.pipeline import in_chunks
+from mlbot.model.train import train, train_chunks
 from mlbot.settings import load_settings
 
 CONTEXT, CHUNK, ASKED = ["role", "location"], 20_000, 20_000

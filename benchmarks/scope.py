@@ -16,7 +16,9 @@ import pandas as pd
 from mlbot.data.source import find_source, load_source
 from mlbot.data.split import split
 from mlbot.data.table import Columns
-from mlbot.model.train import encoder_of, log_probabilities, train
+from mlbot.model.classifier import log_probabilities
+from mlbot.model.train import train
+from mlbot.model.views import encoder_of
 from mlbot.settings import TIERS, load_settings
 from mlbot.stats.scores import area_under_roc
 

@@ -33,7 +33,8 @@ ASKED = {"text": "I need a new card", "role": "sales", "location": "berlin"}
 TRAIN = """
 import sys, cloudpickle
 from pathlib import Path
-from mlbot.model.train import to_artefact, train
+from mlbot.model.export import to_artefact
+from mlbot.model.train import train
 from mlbot.model.registry import release
 from mlbot.settings import load_settings
 from mlbot.data.source import choose, load_source

@@ -17,8 +17,10 @@ from predict import BLOCK, seconds, sources_at_hand
 
 from mlbot.data.source import PUBLIC, choose, load_source
 from mlbot.data.split import split
+from mlbot.model.export import to_artefact
 from mlbot.model.predict import Predictor
-from mlbot.model.train import encoder_of, to_artefact, train
+from mlbot.model.train import train
+from mlbot.model.views import encoder_of
 from mlbot.settings import TIERS, load_settings
 from mlbot.stats.scores import accuracy, area_under_roc
 

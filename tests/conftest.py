@@ -155,10 +155,11 @@ def company_project(tmp_path_factory) -> Path:
     from mlbot.bot.monitor import write_profile
     from mlbot.data.source import choose, load_source
     from mlbot.data.split import split
+    from mlbot.model.export import to_artefact
     from mlbot.model.predict import Predictor
     from mlbot.model.registry import release
     from mlbot.model.rollout import write_golden
-    from mlbot.model.train import to_artefact, train
+    from mlbot.model.train import train
     from mlbot.settings import load_settings
     shared = os.environ.get("PYTEST_XDIST_WORKER")
     folder = (tmp_path_factory.getbasetemp().parent if shared else tmp_path_factory.getbasetemp()) / "company-project"

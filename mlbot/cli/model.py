@@ -98,7 +98,7 @@ def search(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from mlbot.data.table import harmless, write_csv
-    from mlbot.model.train import encoder_of
+    from mlbot.model.views import encoder_of
     from mlbot.run.report import search_figure
     from mlbot.model.search import search as try_settings
     settings = load_settings()

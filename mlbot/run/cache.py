@@ -242,7 +242,7 @@ def take_key(notebook: Notebook, folder: Path, parameters: dict, settings: Setti
     if "data" in own or READS_DATA & set(reached.code):
         parts["data"] = data_values(settings, parameters)
         parts["files"].pop(parts["data"]["source"], None)
-    if "mlbot.model.train.encoder_of" in reached.code and settings.model.tier != "light":
+    if "mlbot.model.views.encoder_of" in reached.code and settings.model.tier != "light":
         parts["data"] = parts.get("data", {}) | {"encoder": encoder_identity(settings.model.encoder, settings.root)}
     if "models" in own:
         parts["state"] = state_of(Path(parameters.get("models") or settings.places.models), folder) | state_outside(settings)

@@ -30,7 +30,8 @@ from ..data.table import without_apostrophe
 from ..errors import NoVerdict
 from ..model.decide import CHOICES, DECISIONS, HANDOFF, decide, real_costs
 from ..model.predict import Predictor
-from ..model.train import encoder_of, fit_plain
+from ..model.train import fit_plain
+from ..model.views import encoder_of
 from ..settings import Costs, Model, Settings
 from ..stats.changes import Change, changes
 from ..stats.scores import Score, accuracy, gain, share

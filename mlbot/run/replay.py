@@ -22,7 +22,8 @@ from ..stats.scores import Score, accuracy, gain
 from ..files import write_atomic
 from ..gates.verdict import FAIL, NO_VERDICT, PASS, TOO_CLOSE, Rules, Verdict, judge, stretch_of
 from ..gates.words import MARKS
-from ..model.train import to_artefact, train
+from ..model.export import to_artefact
+from ..model.train import train
 from ..model.predict import Predictor
 from .report import INK, Picture, as_svg
 from .folder import save_json

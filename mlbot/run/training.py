@@ -21,16 +21,10 @@ from ..model.artefact import Artefact, write_artefact
 from ..model.encoder import Encoder
 from ..model.estimator import takes_texts
 from ..model.predict import load
-from mlbot.model.train import (
-    answers_of_seeds,
-    fit_plain,
-    in_scope_probabilities,
-    is_ours,
-    learning_curve,
-    parts_of,
-    to_artefact,
-    usable_context,
-)
+from ..model.export import to_artefact
+from ..model.pipeline import is_ours, parts_of, usable_context
+from ..model.scope import in_scope_probabilities
+from ..model.train import answers_of_seeds, fit_plain, learning_curve
 from ..settings import Settings
 from ..stats.scores import accuracy
 from ..text.language import component
@@ -69,7 +63,7 @@ def load_material(settings: Settings, run: str) -> Material:
 
 # %% ../../nbs/run/18_training.ipynb #29bc8082
 def outline(pipeline: Pipeline) -> pd.DataFrame:
-    """The views and the classifier of a pipeline, a row each (`mlbot.model.train.parts_of`)."""
+    """The views and the classifier of a pipeline, a row each (`mlbot.model.pipeline.parts_of`)."""
     return pd.DataFrame(parts_of(pipeline)).set_index("part")
 
 # %% ../../nbs/run/18_training.ipynb #94e00f34

@@ -15,8 +15,9 @@ from mlbot.bot.policy import AGENT, BOT, CLOSED, QUEUE, Act, Pending
 from mlbot.data.split import split
 from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
+from mlbot.model.export import to_artefact
 from mlbot.model.predict import Predictor
-from mlbot.model.train import to_artefact, train
+from mlbot.model.train import train
 from mlbot.settings import load_settings
 
 SETTINGS = load_settings()

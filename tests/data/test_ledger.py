@@ -13,7 +13,8 @@ from mlbot.data.split import QUARANTINE, apart, sent_again, side_of, split
 from mlbot.data.store import append, batch_rows, erase, place_rows, read_locked, read_store, remove_batch, rows_at
 from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
-from mlbot.model.train import to_artefact, train
+from mlbot.model.export import to_artefact
+from mlbot.model.train import train
 from mlbot.settings import load_settings
 from mlbot.text.clean import digest, pseudonym
 

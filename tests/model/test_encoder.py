@@ -39,8 +39,10 @@ from mlbot.model.encoder import (
     write_tiny_encoder,
 )
 from mlbot.model.explain import explain
+from mlbot.model.export import to_artefact
 from mlbot.model.predict import Predictor, load
-from mlbot.model.train import StaticView, encoder_of, learning_curve, to_artefact, train, unit_rows
+from mlbot.model.train import learning_curve, train
+from mlbot.model.views import StaticView, encoder_of, unit_rows
 from mlbot.settings import load_settings
 
 WORDS = "i need a new card lost my badge leave holiday book room please the for".split()

@@ -12,8 +12,9 @@ from mlbot.data.split import split
 from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.model.explain import explain, of_ngrams
+from mlbot.model.export import to_artefact
 from mlbot.model.predict import Predictor, sums_of
-from mlbot.model.train import to_artefact, train
+from mlbot.model.train import train
 from mlbot.settings import load_settings
 
 SETTINGS = load_settings()

@@ -38,10 +38,12 @@ from mlbot.errors import InputError
 from mlbot.model import estimator as own
 from mlbot.model.artefact import ESTIMATOR, as_json, build_own, read_artefact, write_artefact
 from mlbot.model.explain import explain
+from mlbot.model.export import to_artefact
+from mlbot.model.pipeline import parts_of
 from mlbot.model.predict import OwnPredictor, load, predictor_of
 from mlbot.model.registry import release
 from mlbot.model.rollout import fall_back, load_checked, previous, promote, write_golden
-from mlbot.model.train import answers_of_seeds, fit_plain, learning_curve, parts_of, to_artefact, train
+from mlbot.model.train import answers_of_seeds, fit_plain, learning_curve, train
 from mlbot.ops.bundle import requirements_of
 from mlbot.ops.erasure import search_for, texts_in
 from mlbot.settings import load_settings
@@ -120,7 +122,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
-from mlbot.model.train import to_artefact
+from mlbot.model.export import to_artefact
 from mlbot.settings import load_settings
 model = make_pipeline(TfidfVectorizer(stop_words=["the", "a", "of"]), MultinomialNB())
 model.fit(["the badge", "a badge", "of leave", "my leave"], np.array(["b", "b", "l", "l"]))

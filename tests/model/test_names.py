@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from mlbot.data.ledger import digests_of
+from mlbot.model.export import to_artefact
+from mlbot.model.names import name_rows
 from mlbot.model.predict import Predictor
-from mlbot.model.train import fit_plain, name_rows, to_artefact, train
+from mlbot.model.train import fit_plain, train
 from mlbot.settings import load_settings
 
 MODEL = load_settings().model

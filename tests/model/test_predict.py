@@ -21,9 +21,10 @@ from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.model import predict
 from mlbot.model.artefact import build_artefact, read_artefact, write_artefact
+from mlbot.model.export import to_artefact
 from mlbot.model.predict import Predictor, load, scores_and_scope
 from mlbot.model.terms import WORDS_KEPT, weigh
-from mlbot.model.train import to_artefact, train
+from mlbot.model.train import train
 from mlbot.origin import DISTRIBUTION
 from mlbot.settings import load_settings
 from mlbot.text.clean import normalise

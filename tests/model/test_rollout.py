@@ -16,6 +16,7 @@ from mlbot.data.split import split
 from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.model.artefact import POINTER
+from mlbot.model.export import to_artefact
 from mlbot.model.predict import Predictor
 from mlbot.model.registry import history, release
 from mlbot.model.rollout import (
@@ -33,7 +34,7 @@ from mlbot.model.rollout import (
     set_canary,
     write_golden,
 )
-from mlbot.model.train import to_artefact, train
+from mlbot.model.train import train
 from mlbot.settings import load_settings
 
 SETTINGS = load_settings()

@@ -10,24 +10,20 @@ from mlbot.data.split import split
 from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.model.artefact import build_artefact, read_artefact, write_artefact
-from mlbot.model.encoder import Encoder, build_encoder, write_tiny_encoder
-from mlbot.model.predict import Predictor
-from mlbot.model.train import (
-    MIN_OUTSIDE,
+from mlbot.model.classifier import (
     IntentClassifier,
-    build_views,
-    cheapest_threshold,
     count_weights,
-    fit_plain,
-    in_scope_probabilities,
     inverse_temperature_of,
-    learning_curve,
     log_probabilities,
     margin_weights,
     nb_weight_of,
-    to_artefact,
-    train,
 )
+from mlbot.model.encoder import Encoder, build_encoder, write_tiny_encoder
+from mlbot.model.export import to_artefact
+from mlbot.model.predict import Predictor
+from mlbot.model.scope import MIN_OUTSIDE, cheapest_threshold, in_scope_probabilities
+from mlbot.model.train import fit_plain, learning_curve, train
+from mlbot.model.views import build_views
 from mlbot.settings import Costs, load_settings
 from mlbot.stats.scores import area_under_roc
 

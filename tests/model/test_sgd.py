@@ -10,20 +10,14 @@ from mlbot.data.company import OOS, labelled_rows
 from mlbot.data.ledger import digests_of
 from mlbot.data.split import side_of
 from mlbot.errors import InputError
+from mlbot.model.export import to_artefact
+from mlbot.model.pipeline import in_chunks, terms_and_factors
 from mlbot.model.predict import Predictor
+from mlbot.model.scope import in_scope_probabilities
 from mlbot.model.sgd import numbers_of, passes_for
 from mlbot.model.terms import Terms, weigh, weigh_all
-from mlbot.model.train import (
-    build_views,
-    fit_plain,
-    in_chunks,
-    in_scope_probabilities,
-    learning_curve,
-    terms_and_factors,
-    to_artefact,
-    train,
-    train_chunks,
-)
+from mlbot.model.train import fit_plain, learning_curve, train, train_chunks
+from mlbot.model.views import build_views
 from mlbot.settings import load_settings
 from mlbot.text.clean import clean, context_value
 

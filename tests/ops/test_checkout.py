@@ -27,7 +27,7 @@ LIBRARY = sorted((ROOT / "nbs").rglob("[0-9][0-9]_*.ipynb"))
 PIPELINE = sorted((ROOT / "nbs" / "pipeline").glob("*.ipynb"))
 EVERY = sorted(path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 MODULES = sorted(path for path in (ROOT / "mlbot").rglob("[a-z]*.py"))
-HEAVY = {"pandas": "data.table", "scipy": "stats.bounds", "sklearn": "model.train", "safetensors": "model.artefact",
+HEAVY = {"pandas": "data.table", "scipy": "stats.bounds", "sklearn": "model.views", "safetensors": "model.artefact",
          "papermill": "run.kernel", "psutil": "run.kernel", "nbclient": "run.kernel", "matplotlib": "run.report",
          "jinja2": "run.report", "pytest": "run.pytest_plugin", "tqdm": "cli.shared", "onnx": "model.encoder",
          "onnxruntime": "model.encoder", "tokenizers": "model.encoder", "huggingface_hub": "model.encoder",
@@ -35,12 +35,13 @@ HEAVY = {"pandas": "data.table", "scipy": "stats.bounds", "sklearn": "model.trai
          "prometheus_client": "serve.service", "py3langid": "text.language", "obstore": "storage", "mlflow": "run.tracking",
          "skops": "model.estimator"}
 ALSO = {"pandas": {"model.baselines", "run.blame", "data.checks", "data.company", "data.feedback", "model.suspects",
-                   "data.ledger", "model.estimator", "model.sgd", "model.train",
+                   "data.ledger", "model.estimator", "model.sgd",
                    "data.chunked", "data.relabel", "run.replay", "run.report", "run.folder", "data.source", "data.split",
                    "data.store", "run.compare", "run.preparation", "run.training", "run.examination", "run.releasing",
                    "run.pictures", "run.budget"},
-        "scipy": {"model.sgd", "model.train"},
-        "sklearn": {"model.baselines", "model.estimator", "run.pictures", "run.training"},
+        "scipy": {"model.sgd", "model.views", "model.classifier", "model.scope"},
+        "sklearn": {"model.baselines", "model.estimator", "model.classifier", "model.pipeline", "model.scope", "model.train",
+                    "model.export", "run.pictures", "run.training"},
         "jinja2": {"ops.workflows"}, "safetensors": {"model.encoder", "data.chunked"}, "psutil": {"run.forkserver"},
         "pytest": {"run.gates_plugin"},
         "tqdm": {"cli.data", "cli.gates", "cli.model"}, "msgspec": {"serve.app"}, "prometheus_client": {"serve.app"}}
@@ -383,3 +384,25 @@ def test_each_cell_has_an_id_of_its_own(path):
     """A tool that meets two of one name gives one of them another, and each reader sees a change that nobody made."""
     names = [cell["id"] for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
     assert len(set(names)) == len(names)
+
+
+INNER = ("uvicorn.protocols", "uvicorn.server", "ipykernel", "papermill.", "jupyter_client.", "xdist", "IPython.core", "_pytest",
+         "litestar._", "nbclient.client")  # parts of libraries that promise nothing to others
+
+
+def leaning_rows():
+    """The table of CONTRIBUTING: (modules, library parts, bound, test)."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Where we lean")[2]
+    rows = [[part.strip() for part in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")]
+    return [(re.findall(r"`([^`]+)`", row[0]), re.findall(r"`([^`]+)`", row[1]), row[2].strip("`"), row[4].strip("`"))
+            for row in rows]
+
+
+def test_each_place_that_leans_on_inner_parts_is_listed_with_a_bound_and_a_test():
+    """No other module does, no listed one has stopped, and the bound is that of settings.ini."""
+    found = {(name_of(path), module) for path in LIBRARY for module in imports(exported(path)) if module.startswith(INNER)}
+    listed = {(module, part) for modules, parts, _, _ in leaning_rows() for module in modules for part in parts}
+    assert found == listed
+    settings = (ROOT / "settings.ini").read_text(encoding="utf-8")
+    for _, _, bound, test in leaning_rows():
+        assert "<" in bound and f"{bound} " in settings.replace("\n", " ") and (ROOT / test).is_file()

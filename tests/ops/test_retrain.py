@@ -23,9 +23,10 @@ from mlbot.data.source import choose, load_source
 from mlbot.data.split import split
 from mlbot.data.table import sample_file
 from mlbot.errors import InputError, NoVerdict, OutOfTime
+from mlbot.model.export import to_artefact
 from mlbot.model.registry import history, release
 from mlbot.model.rollout import read_pointer
-from mlbot.model.train import to_artefact, train
+from mlbot.model.train import train
 from mlbot.ops.forecast import Duration, add_duration, read_durations, reference_ms
 from mlbot.ops.retrain import (
     LOG,

@@ -20,8 +20,10 @@ from mlbot.gates.record import as_plain
 from mlbot.gates.verdict import Rules, Waiver, judge
 from mlbot.model.artefact import write_artefact
 from mlbot.model.encoder import write_tiny_encoder
+from mlbot.model.export import to_artefact
 from mlbot.model.predict import load
-from mlbot.model.train import encoder_of, to_artefact, train
+from mlbot.model.train import train
+from mlbot.model.views import encoder_of
 from mlbot.run import blame as blaming
 from mlbot.run.blame import Replayer, answer, blame, common_rows, save_blame, units
 from mlbot.run.folder import code_version, day_of, environment, load_verdicts, save_json, save_table, save_verdicts
@@ -55,7 +57,8 @@ def repository(tmp_path, monkeypatch):
 
 
 TRAIN = """from pathlib import Path
-from mlbot.model.train import to_artefact, train
+from mlbot.model.export import to_artefact
+from mlbot.model.train import train
 from mlbot.model.predict import Predictor
 from mlbot.run.folder import load_json, load_table, save_table
 from mlbot.settings import load_settings

@@ -9,16 +9,9 @@ import pytest
 
 from mlbot.data.source import choose, load_source
 from mlbot.data.split import split
-from mlbot.model.train import (
-    answers_of_seeds,
-    build_pipeline,
-    fit_plain,
-    learning_curve,
-    parts_of,
-    rebuilt,
-    to_artefact,
-    train,
-)
+from mlbot.model.export import to_artefact
+from mlbot.model.pipeline import build_pipeline, parts_of, rebuilt
+from mlbot.model.train import answers_of_seeds, fit_plain, learning_curve, train
 from mlbot.run.cache import take_key
 from mlbot.run.dependencies import EVERYTHING, Project, nodes_in, reach, settings_read
 from mlbot.run.notebook import open_notebook, parse_cell

@@ -16,7 +16,8 @@ import pytest
 from mlbot.data.source import choose, load_source
 from mlbot.data.split import split
 from mlbot.data.table import sample_file, snapshot
-from mlbot.model.train import to_artefact, train
+from mlbot.model.export import to_artefact
+from mlbot.model.train import train
 from mlbot.settings import load_settings
 from mlbot.text.language import component
 
