@@ -51,9 +51,10 @@ class Portion:
 
 def parts_of(rows: pd.DataFrame) -> np.ndarray:
     """The part of each row, from 0 to 4; near-duplicates and groups are in one."""
-    units = joined(rows) if len(rows) else np.zeros(0, np.uint64)
-    step = 100 // PARTS
-    return sum((~shares(units, step * part)).astype(int) for part in range(1, PARTS)) if len(rows) else units.astype(int)
+    if not len(rows):
+        return np.zeros(0, int)
+    units = joined(rows)
+    return np.sum([~shares(units, 100 * part // PARTS) for part in range(1, PARTS)], axis=0)
 
 # %% ../../nbs/model/16_contest.ipynb #4c256ff8
 def learnable(rows: pd.DataFrame) -> pd.DataFrame:
@@ -178,9 +179,9 @@ class Skipped:
 
 def skipped(name: str, problem: Exception) -> Skipped:
     """A contender whose training ended in an error."""
-    known = isinstance(problem, MlbotError)
-    return Skipped(name, f"failed ({problem.found})" if known else f"failed ({type(problem).__name__}: {problem})",
-                   problem.action if known else "")
+    if isinstance(problem, MlbotError):
+        return Skipped(name, f"failed ({problem.found})", problem.action)
+    return Skipped(name, f"failed ({type(problem).__name__}: {problem})")
 
 
 def missing_for(name: str) -> Skipped | None:
@@ -261,10 +262,9 @@ def contest(parts: Sequence[Portion], context: Sequence[str], settings: _setting
             raise InputError(f"no contender {name!r}", nearest(name, list(CONTENDERS)), "correct the name")
 
     def one(name: str) -> Entry | Skipped:
-        without = isinstance(lent, Skipped) and name in ENCODED
-        vectors = lent if name in ENCODED and not without else None
-        return (missing_for(name) or replace(lent, name=name) if without else
-                measure_apart(name, parts, context, settings, longest, vectors))
+        if isinstance(lent, Skipped) and name in ENCODED:
+            return missing_for(name) or replace(lent, name=name)
+        return measure_apart(name, parts, context, settings, longest, lent if name in ENCODED else None)
     return map(one, names)
 
 # %% ../../nbs/model/16_contest.ipynb #c98f5857
