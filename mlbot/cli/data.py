@@ -20,6 +20,7 @@ from pathlib import Path
 from mlbot.cli.shared import (
     add_columns,
     add_command,
+    add_tiny,
     add_who,
     column_words,
     here,
@@ -28,7 +29,9 @@ from mlbot.cli.shared import (
     program,
     rows_of,
     terminal,
+    tiny_words,
     who_and_why,
+    with_tiny,
 )
 from ..errors import InputError
 from ..files import write_atomic
@@ -76,7 +79,7 @@ def print_sides(url: str, batch: str) -> None:
 # %% ../../nbs/cli/03_data.ipynb #5ce7b47e
 def data_add(options: argparse.Namespace) -> int:
     """Read a CSV file, report on it, and store it as a batch."""
-    from mlbot.data.table import count_intents, read_utterances, refuse_hopeless
+    from mlbot.data.table import count_intents, few_words, read_utterances, refuse_hopeless
     from mlbot.data.source import choose
     from mlbot.data.store import append, batch_rows, open_table, place_rows, read_rows, write_lock
     settings = load_settings()
@@ -99,8 +102,8 @@ def data_add(options: argparse.Namespace) -> int:
           f"nothing stored: these rows are already there, since version {version}")
     print_sides(url, rows["batch"].iloc[0])
     if len(short):
-        print(f"note:   a run refuses intents with fewer than {settings.data.min_rows} rows (tiny = refuse): "
-              f"{', '.join(f'{name} {n}' for name, n in short.head(5).items())}")
+        print(f"note:   a run refuses intents with fewer than {settings.data.min_rows} rows, or goes on without them "
+              f"(--tiny set_aside): {few_words(short)}")
     print(f"lock:   {here(write_lock(settings.root, url))} names the present version; keep it in git")
     more = ["--context", *options.context] if options.context else []
     more += ["--split-column", "side"] if options.split_column else []
@@ -421,11 +424,12 @@ def data_prepare(options: argparse.Namespace) -> int:
         return tqdm(items, desc=what, total=total, unit=" parts", leave=False, file=terminal(),
                     disable=not sys.stderr.isatty())
     folder = Path(options.to)
-    done = prepare([Path(file) for file in options.files], folder, columns, settings.data, settings.split,
+    done = prepare([Path(file) for file in options.files], folder, columns, with_tiny(settings, options).data, settings.split,
                    options.workers or settings.work.workers, show=show)
     print(*done.findings, *done.sides.findings(), sep="\n")
     print(f"tables: {here(folder)}, each a folder of CSV files; rows that were set aside are there too, with their reasons")
-    words = map(shlex.quote, [os.path.relpath(options.files[0], settings.root), *column_words(options)])
+    words = map(shlex.quote, [os.path.relpath(options.files[0], settings.root), *column_words(options),
+                              *tiny_words(options)])
     print(f"next:   train on {here(folder / 'train')}, test on {here(folder / 'test')}" if len(options.files) > 1 else
           f"next:   splits alike in memory, and trains: {program()} run --data {' '.join(words)}")
     return 0
@@ -440,6 +444,7 @@ def add_data_prepare(data) -> None:
     command.add_argument("--workers", default="", metavar="N|ADDRESS",
                          help="processes, or a Dask scheduler such as tcp://host:8786; default: settings.ini")
     add_columns(command)
+    add_tiny(command)
     command.set_defaults(call=data_prepare)
 
 # %% ../../nbs/cli/03_data.ipynb #c1aaac1e

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['BY_HAND', 'program', 'need', 'extra_of', 'here', 'Console', 'on_consoles', 'terminal', 'tell_build_server',
-           'add_columns', 'column_words', 'data_named', 'day_named', 'run_parameters', 'request_of', 'step_words',
-           'show_progress', 'red_verdict', 'now_of', 'who_and_why', 'here_or_there', 'sides_of', 'settle_release',
-           'push_carried', 'carry_trial', 'workplace', 'is_own', 'checkout', 'in_workplace', 'print_error',
-           'print_fault', 'minutes_of', 'port_of', 'share_of', 'points_of', 'count_of', 'rows_of', 'add_unjudged',
-           'add_who', 'Parser', 'add_command']
+           'add_columns', 'column_words', 'add_tiny', 'tiny_words', 'with_tiny', 'data_named', 'day_named',
+           'run_parameters', 'request_of', 'step_words', 'show_progress', 'red_verdict', 'now_of', 'who_and_why',
+           'here_or_there', 'sides_of', 'settle_release', 'push_carried', 'carry_trial', 'workplace', 'is_own',
+           'checkout', 'in_workplace', 'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_of', 'points_of',
+           'count_of', 'rows_of', 'add_unjudged', 'add_who', 'Parser', 'add_command']
 
 # %% ../../nbs/cli/00_shared.ipynb #fe7508e0
 import argparse
@@ -21,6 +21,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import InputError, MlbotError, NoVerdict, nearest, refuse_secrets, shown, without_secrets
@@ -124,6 +125,23 @@ def column_words(options: argparse.Namespace) -> list[str]:
     words = [word for name in ("text", "intent", "split_column", "group") if getattr(options, name)
              for word in (f"--{name.replace('_', '-')}", getattr(options, name))]
     return words + (["--context", *options.context] if options.context else [])
+
+# %% ../../nbs/cli/00_shared.ipynb #56593bae
+def add_tiny(parser: argparse.ArgumentParser) -> None:
+    """The option for intents with too few texts."""
+    parser.add_argument("--tiny", default="", choices=["refuse", "set_aside"], metavar="RULE",
+                        help="an intent with too few texts: refuse, or set_aside and count its test rows as wrong")
+
+
+def tiny_words(options: argparse.Namespace) -> list[str]:
+    """That option as words, for a command that follows."""
+    return ["--tiny", options.tiny] if getattr(options, "tiny", "") else []
+
+
+def with_tiny(settings: Settings, options: argparse.Namespace) -> Settings:
+    """The settings, with the rule of the option where one is given."""
+    tiny = getattr(options, "tiny", "")
+    return replace(settings, data=replace(settings.data, tiny=tiny)) if tiny else settings
 
 # %% ../../nbs/cli/00_shared.ipynb #96476cac
 def data_named(data: str) -> str:
@@ -234,8 +252,8 @@ def sides_of(options: argparse.Namespace, settings):
     source, columns = choose(settings, options.source, options.text, options.intent, as_words(options.context),
                              options.split_column, options.group)
     found = load_source(source, columns, settings)
-    by = settings.split
-    return source, found, split(found, settings.data, by.test_percent, bool(columns.side), by.near_percent,
+    by, data = settings.split, with_tiny(settings, options).data
+    return source, found, split(found, data, by.test_percent, bool(columns.side), by.near_percent,
                                 recall_of(settings.places.models))
 
 # %% ../../nbs/cli/00_shared.ipynb #d3de31e6

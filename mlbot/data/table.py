@@ -17,9 +17,9 @@ __all__ = ['FORMATS', 'SEPARATORS', 'LEFT', 'SAID', 'SIDES', 'RESERVED', 'TEXTS'
            'read_values', 'several_lines', 'read_columns', 'spellings', 'merge_labels', 'set_aside', 'reasons_to_leave',
            'repeated', 'conflicting', 'explained_conflicts', 'conflict_examples', 'as_objects', 'build_rows',
            'joined_finding', 'Tally', 'count_intents', 'examine', 'asides', 'findings_of', 'build_utterances',
-           'refuse_hopeless', 'sample_file', 'missing_columns', 'so_many', 'at_lines', 'all_rows', 'broken_rows',
-           'broken_lines', 'broken_values', 'all_problems', 'read_utterances', 'rows_sha256', 'stored_columns',
-           'snapshot', 'write_csv', 'export_csv']
+           'few_words', 'refuse_hopeless', 'sample_file', 'missing_columns', 'so_many', 'at_lines', 'all_rows',
+           'broken_rows', 'broken_lines', 'broken_values', 'all_problems', 'read_utterances', 'rows_sha256',
+           'stored_columns', 'snapshot', 'write_csv', 'export_csv']
 
 # %% ../../nbs/data/00_table.ipynb #8fd931b0
 import csv
@@ -1204,18 +1204,27 @@ def build_utterances(values: dict[str, list], columns: Columns, data: Data, plac
                       findings_of(tally, variants, notes, data, place), context)
 
 # %% ../../nbs/data/00_table.ipynb #c811b501
-TINY = "add utterances of them, or set them aside: mlbot run --tiny set_aside, or tiny = set_aside in settings.ini [data]"
+TINY = "the same command with --tiny set_aside, or tiny = set_aside in settings.ini [data]"
+
+
+def few_words(counts: pd.Series, most: int = 5) -> str:
+    """Intents with their numbers of rows, such as `badge 1, leave 0`; the first `most` of them."""
+    return ", ".join(f"{intent} {n}" for intent, n in counts.head(most).items()) + ", ..." * (len(counts) > most)
 
 
 def refuse_hopeless(counts: pd.Series, data: Data, place: str, rows: str = "rows") -> None:
-    """Raise InputError for fewer than two intents or, unless they are set aside, for one with too few rows."""
+    """Raise InputError for fewer than two intents with enough rows and, unless they are set aside, for one with too few."""
     if len(counts) == 1:
         raise InputError(f"one intent only: {counts.index[0]}", "two intents or more", "add another intent", place)
-    short = counts[counts < data.min_rows]
+    short, enough = counts[counts < data.min_rows], counts[counts >= data.min_rows]
+    if len(short) and len(enough) < 2:
+        raise InputError(f"of {len(counts):,} intents {len(enough) or 'none'} has {data.min_rows} {rows} or more: "
+                         f"{few_words(counts.sort_values(ascending=False, kind='stable'))}", "two such intents or more",
+                         f"add utterances: {data.min_rows} {rows} an intent at least, better {data.few_rows}", place)
     if len(short) and data.tiny == "refuse":
-        few = ", ".join(f"{intent} {n}" for intent, n in short.head(5).items())
-        raise InputError(f"intents with too few {rows} ({len(short)}): {few}", f"{data.min_rows} {rows} an intent",
-                         TINY, place)
+        left = f"go on with {len(enough):,} intents and {enough.sum():,} of {counts.sum():,} {rows}"
+        raise InputError(f"intents with too few {rows} ({len(short):,} of {len(counts):,}): {few_words(short)}",
+                         f"{data.min_rows} {rows} an intent", f"add utterances of them, or {left}: {TINY}", place)
 
 # %% ../../nbs/data/00_table.ipynb #0c931d08
 def sample_file() -> Path:
@@ -1302,7 +1311,7 @@ def broken_values(rows: Iterable[tuple[int, list[str]]], at: dict[str, int], dat
     tiny = [f"{intent} {n}" for intent, n in sorted(intents.items()) if n < data.min_rows and intent != data.out_of_scope]
     if tiny and data.tiny == "refuse":
         found.append(f"{so_many(len(tiny), 'intent')} with fewer than {data.min_rows} rows that fit "
-                     f"({', '.join(tiny[:5])}): {TINY}")
+                     f"({', '.join(tiny[:5])}): add utterances of them, or set them aside: {TINY}")
     return found
 
 # %% ../../nbs/data/00_table.ipynb #9d5d1384
