@@ -7,15 +7,15 @@ __all__ = ['FORMATS', 'SEPARATORS', 'LEFT', 'SAID', 'SIDES', 'RESERVED', 'TEXTS'
            'TINY', 'FEW_LINES', 'Finding', 'guess_encoding', 'lines_in', 'locate_bad_line', 'bad_line', 'has_utf8',
            'find_encoding', 'separator_of', 'Place', 'Delimited', 'find_delimited', 'fitted', 'rows_of_file',
            'csv_file', 'csv_rows', 'harmless', 'without_apostrophe', 'Several', 'cell_of', 'flat', 'labelled_task',
-           'rows_of_record', 'parsed', 'json_lines', 'records_in', 'need_formats', 'example_lines', 'example_nodes',
-           'rasa_records', 'class_names', 'class_named', 'readable', 'parquet_columns', 'file_of', 'choose_sheet',
-           'sheet_rows', 'kind_of_zip', 'is_lines', 'kind_of', 'Table', 'table_of_records', 'delimited_table',
-           'sheet_table', 'parquet_table', 'text_table', 'side_named', 'visible', 'side_of_part', 'folder_kind',
-           'intent_records', 'folder_records', 'folder_table', 'read_table', 'Columns', 'column_at', 'option_of',
-           'find_columns', 'name_words', 'usual_column', 'is_prose', 'is_category', 'told_by', 'evenly', 'guess_text',
-           'guess_intent', 'fit_columns', 'read_side', 'Utterances', 'cleaned', 'clean_field', 'masked_finding',
-           'is_header', 'open_columns', 'explained', 'rows_in', 'read_values', 'several_lines', 'read_columns',
-           'spellings', 'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated', 'conflicting',
+           'rows_of_record', 'parsed', 'json_lines', 'records_in', 'need_formats', 'example_words', 'example_lines',
+           'example_nodes', 'rasa_records', 'class_names', 'class_named', 'readable', 'parquet_columns', 'file_of',
+           'choose_sheet', 'sheet_rows', 'kind_of_zip', 'is_lines', 'kind_of', 'Table', 'table_of_records',
+           'delimited_table', 'sheet_table', 'parquet_table', 'text_table', 'side_named', 'visible', 'side_of_part',
+           'folder_kind', 'intent_records', 'folder_records', 'folder_table', 'read_table', 'Columns', 'column_at',
+           'option_of', 'find_columns', 'name_words', 'usual_column', 'is_prose', 'is_category', 'told_by', 'evenly',
+           'guess_text', 'guess_intent', 'fit_columns', 'read_side', 'Utterances', 'cleaned', 'clean_field',
+           'masked_finding', 'is_header', 'open_columns', 'explained', 'rows_in', 'read_values', 'several_lines',
+           'read_columns', 'spellings', 'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated', 'conflicting',
            'explained_conflicts', 'conflict_examples', 'as_objects', 'build_rows', 'joined_finding', 'Tally',
            'count_intents', 'examine', 'asides', 'findings_of', 'build_utterances', 'refuse_hopeless', 'sample_file',
            'missing_columns', 'so_many', 'at_lines', 'all_rows', 'broken_rows', 'broken_lines', 'broken_values',
@@ -365,6 +365,11 @@ def need_formats(package: str, place: str) -> InputError:
 _ENTITY = re.compile(r"\[([^\]]+?)\](?:\([^)]+?\)|\{[^}]+?\})")
 
 
+def example_words(text: str) -> str:
+    """An example of Rasa without the marks of its entities."""
+    return _ENTITY.sub(r"\1", text)
+
+
 def example_lines(block: str) -> Iterator[tuple[int, str]]:
     """Yield (line of the block, example) of a list that Rasa keeps as text.
 
@@ -410,7 +415,7 @@ def rasa_records(path: Path, encoding: str) -> tuple[list[tuple[int, dict]], lis
         at = getattr(problem, "problem_mark", None)
         raise InputError(f"line {at.line + 1} is not YAML" if at else "YAML without the list nlu", "Rasa's nlu.yml",
                          "name the file that holds the examples", path.name) from None
-    found = [(line, {"text": _ENTITY.sub(r"\1", text), "intent": entry["intent"].value}) for entry in entries
+    found = [(line, {"text": example_words(text), "intent": entry["intent"].value}) for entry in entries
              if "intent" in entry and "examples" in entry for line, text in example_nodes(entry["examples"])]
     return found, [name for entry in entries for name in entry if name in ("synonym", "regex", "lookup")]
 
