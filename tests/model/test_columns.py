@@ -134,7 +134,8 @@ def test_the_answer_is_kept_beside_the_runs_and_names_the_option(asked, settings
 
 def test_a_file_that_cannot_be_tried_stops_no_run(settings, tmp_path):
     place = replace(settings, places=replace(settings.places, runs=tmp_path / "runs", models=tmp_path / "models"))
-    (tmp_path / "one.csv").write_text("text,intent,team\n" + "".join(f"word{n} here,greet,{'ab'[n % 2]}x\n" for n in range(60)))
+    rows = "".join(f"word{n} here,greet,{'ab'[n % 2]}x\n" for n in range(60))
+    (tmp_path / "one.csv").write_text(f"text,intent,team\n{rows}")
     assert useful_columns(str(tmp_path / "one.csv"), choose(place, str(tmp_path / "one.csv"))[1], place) == []
 
 
