@@ -235,8 +235,10 @@ class Service:
 # %% ../nbs/02_settings.ipynb #8e263f85
 @dataclass(frozen=True)
 class Ci:
-    """How builds are made: all of ML `inside`, or as a `service` of its own; rows a push judges; first share of a canary."""
+    """How builds are made: all of ML `inside`, or as a `service` of its own; by which `host`; rows a push judges; first
+    share of a canary."""
     architecture: str
+    host: str
     rows: int
     canary: float
 
@@ -617,6 +619,7 @@ def run_rules(settings: Settings) -> list[Rule]:
         (settings.tracking.mlflow.startswith(TRACKERS) or not settings.tracking.mlflow, "mlflow",
          "nothing, sqlite:///mlflow.db, or the address of a server such as http://localhost:5000"),
         (settings.ci.architecture in ("inside", "service"), "architecture", "inside or service"),
+        (settings.ci.host in ("github", "gitlab", "both"), "host", "github, gitlab or both"),
         (settings.ci.rows >= 0 and 0 < settings.ci.canary <= 1, "rows, canary", "0 or more; a share above 0"),
     ]
 

@@ -56,6 +56,7 @@ class Answers:
     split_column: str = ""
     out_of_scope: str = ""
     targets: tuple[str, ...] = ()
+    ci: str = "github"
 
 # %% ../../nbs/ops/07_project.ipynb #0880fff1
 def find_column(given: str, usual: Iterable[str], columns: list[str], what: str, file: Path) -> str:

@@ -37,9 +37,9 @@ HEAVY = {"pandas": "data.table", "scipy": "stats.bounds", "sklearn": "model.view
          "skops": "model.estimator"}
 ALSO = {"pandas": {"model.baselines", "run.blame", "data.checks", "data.company", "data.feedback", "model.suspects",
                    "data.ledger", "model.estimator", "model.sgd",
-                   "data.chunked", "data.relabel", "run.replay", "run.report", "run.folder", "data.source", "data.split",
-                   "data.store", "run.compare", "run.preparation", "run.training", "run.examination", "run.releasing",
-                   "run.pictures", "run.budget"},
+                   "data.export", "data.chunked", "data.relabel", "run.replay", "run.report", "run.folder",
+                   "data.source", "data.split", "data.store", "run.compare", "run.preparation", "run.training",
+                   "run.examination", "run.releasing", "run.pictures", "run.budget"},
         "scipy": {"model.sgd", "model.views", "model.classifier", "model.scope"},
         "sklearn": {"model.baselines", "model.estimator", "model.classifier", "model.pipeline", "model.scope", "model.train",
                     "model.export", "run.pictures", "run.training"},
