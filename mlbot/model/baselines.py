@@ -105,10 +105,10 @@ def ours(tier: str, train: pd.DataFrame, context: Sequence[str], settings: _sett
         columns = {name: [row[name] for row in contexts] for name in model.context}
         probabilities, in_scope = model.ask({"text": texts, **columns})
         return (np.array(model.intents, object)[probabilities.argmax(axis=1)],
-                in_scope if model.scope_rows else probabilities.max(axis=1, initial=0))
+                in_scope if model.has_scope else probabilities.max(axis=1, initial=0))
     with tempfile.TemporaryDirectory() as folder:
         return Fitted(answer, size_of(write_artefact(artefact, Path(folder) / "model")),
-                      "in scope" if model.scope_rows else "confidence")
+                      "in scope" if model.has_scope else "confidence")
 
 # %% ../../nbs/model/15_baselines.ipynb #5b498ac3
 CONTENDERS: dict[str, Callable[..., Fitted]] = {

@@ -267,7 +267,7 @@ def ask_outside(exam: Exam, answers: Answers) -> Alarms:
     never = np.zeros(len(outside), bool)
     sure = np.where(answers.scope < model.scope_threshold, 0, confidence)
     alarm = np.where(scope < model.scope_threshold, 0, best)
-    apart = (answers.scope, scope) if model.scope_rows else (confidence, best)
+    apart = (answers.scope, scope) if model.has_scope else (confidence, best)
     return Alarms(Answers(outside, strange, scope, never, groups), sure, alarm, apart, np.append(answers.right, never),
                   np.append(answers.groups, groups))
 

@@ -40,8 +40,8 @@ ALSO = {"pandas": {"model.baselines", "run.blame", "data.checks", "data.company"
                    "data.store", "run.compare", "run.preparation", "run.training", "run.examination", "run.releasing",
                    "run.pictures", "run.budget"},
         "scipy": {"model.sgd", "model.views", "model.classifier", "model.scope"},
-        "sklearn": {"model.baselines", "model.estimator", "model.classifier", "model.pipeline", "model.scope", "model.train",
-                    "model.export", "run.pictures", "run.training"},
+        "sklearn": {"model.baselines", "model.estimator", "model.classifier", "model.nearness", "model.pipeline",
+                    "model.scope", "model.train", "model.export", "model.unlabelled", "run.pictures", "run.training"},
         "jinja2": {"ops.workflows"}, "safetensors": {"model.encoder", "data.chunked"}, "psutil": {"run.forkserver"},
         "pytest": {"run.gates_plugin"},
         "tqdm": {"cli.data", "cli.gates", "cli.model"}, "msgspec": {"serve.app"}, "prometheus_client": {"serve.app"}}
