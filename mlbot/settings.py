@@ -124,6 +124,7 @@ class Model:
     folds: int
     seed: int
     threshold: float
+    scope_alarms: float
 
 # %% ../nbs/02_settings.ipynb #f6c9aba3
 @dataclass(frozen=True)
@@ -570,6 +571,7 @@ def model_rules(settings: Settings) -> list[Rule]:
     model = settings.model
     return [
         (0 <= model.threshold <= 1, "threshold", "from 0 to 1"),
+        (0 <= model.scope_alarms < 1, "scope_alarms", "from 0 to below 1"),
         (model.folds >= 2 and model.penalty > 0, "folds, penalty", "folds >= 2, penalty > 0"),
         (model.context_weight > 0, "context_weight", "above 0"),
         (model.name_rows >= 0, "name_rows", "0 or more"),

@@ -70,7 +70,7 @@ def new(options: argparse.Namespace) -> int:
     from mlbot.ops.project import begin_at, look_at, write_project
     from mlbot.ops.workflows import write_workflows
     root, data = Path(options.folder).resolve(), Path(options.data)
-    answers, said = look_at(root.name, data, options.text, options.intent, options.context)
+    answers, said = look_at(root.name, data, options.text, options.intent, options.context, options.out_of_scope)
     answers = replace(answers, ci=options.ci)
     print(*(f"note: {line}\n" for line in said), sep="", end="")
     print(f"text: {answers.text}, intent: {answers.intent}, context: {answers.context or 'none'}"
@@ -103,6 +103,7 @@ def add_new(commands) -> None:
     command.add_argument("--text", default="", metavar="COLUMN", help="column of the text; default: found by its name")
     command.add_argument("--intent", default="", metavar="COLUMN", help="column of the intent; default: found by its name")
     command.add_argument("--context", default=[], nargs="+", metavar="COLUMN", help="columns of the context")
+    command.add_argument("--out-of-scope", default="", metavar="LABEL", help="label that means none of your intents")
     command.add_argument("--ci", default="github", choices=["github", "gitlab", "both"], metavar="HOST",
                          help="whose workflows to write: github, gitlab or both; default: github")
     command.add_argument("--no-run", action="store_true", help="write the files only")
