@@ -83,7 +83,8 @@ def model_facts(folder: Path, spoken_here: Sequence[str] = ()) -> dict:
     artefact = read_artefact(folder / "model")
     manifest, scope = artefact.manifest, artefact.manifest.get("scope_threshold", 0.0)
     return {"name": artefact.name, "intents": manifest["intents"], "rows": manifest.get("rows", 0),
-            "scope": scope_words(manifest), "kind": manifest["model"]["estimator"] if artefact.is_own else "", **encoder_facts(manifest, spoken_here),
+            "scope": scope_words(manifest), "kind": manifest["model"]["estimator"] if artefact.is_own else "",
+            **encoder_facts(manifest, spoken_here),
             "threshold": manifest["model"].get("threshold", 0.0), "scope_threshold": scope}
 
 # %% ../../nbs/run/13_card.ipynb #238f2428
