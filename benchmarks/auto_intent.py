@@ -22,7 +22,8 @@ def rows_of(source: str, side: str) -> list[tuple[str, str]]:
     """The texts and intents of one side of a public set, in scope."""
     home = Path(os.environ.get("MLBOT_DATA_HOME") or Path.home() / ".cache" / "mlbot")
     with open(home / source / "data.csv", encoding="utf-8", newline="") as file:
-        return [(row["text"], row["intent"]) for row in csv.DictReader(file) if row["split"] == side and row["intent"] != "oos"]
+        rows = [row for row in csv.DictReader(file) if row["split"] == side]
+    return [(row["text"], row["intent"]) for row in rows if row["intent"] != "oos"]
 
 
 def fitted(preset: str, encoder: str, trials: int, rows: list[tuple[str, str]], names: list[str]):

@@ -347,5 +347,6 @@ def test_autointent_is_asked_about_the_published_test_rows_and_no_answer_counts_
     alone = {"PATH": "/usr/bin:/bin", "MLBOT_DATA_HOME": str(tmp_path)}
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, env={**alone, "PYTHONPATH": str(tmp_path)})
     assert "small      AutoIntent classic-light, 3 trials: 0.3333 (n=3), training" in done.stdout, done.stderr
-    missing = subprocess.run([command[0], "-S", *command[1:]], cwd=root, capture_output=True, text=True, env=alone)  # no packages
+    no_packages = [command[0], "-S", *command[1:]]
+    missing = subprocess.run(no_packages, cwd=root, capture_output=True, text=True, env=alone)
     assert missing.returncode == 2 and "pip install 'autointent[sentence-transformers]'" in missing.stderr
