@@ -31,7 +31,7 @@ from mlbot.model.contest import (
     usual_names,
     vectors_lent,
 )
-from mlbot.model.encoder import write_tiny_encoder
+from mlbot.model.encoder_files import write_tiny_encoder
 from mlbot.settings import load_settings
 from mlbot.stats.scores import share
 
