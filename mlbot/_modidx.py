@@ -3640,7 +3640,9 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlbot.text.dates.say_month': ('text/dates.html#say_month', 'mlbot/text/dates.py'),
                                   'mlbot.text.dates.shifted': ('text/dates.html#shifted', 'mlbot/text/dates.py'),
                                   'mlbot.text.dates.span_regexes': ('text/dates.html#span_regexes', 'mlbot/text/dates.py'),
+                                  'mlbot.text.dates.start_of': ('text/dates.html#start_of', 'mlbot/text/dates.py'),
                                   'mlbot.text.dates.weekday_before': ('text/dates.html#weekday_before', 'mlbot/text/dates.py'),
+                                  'mlbot.text.dates.weekday_day': ('text/dates.html#weekday_day', 'mlbot/text/dates.py'),
                                   'mlbot.text.dates.weekday_of': ('text/dates.html#weekday_of', 'mlbot/text/dates.py'),
                                   'mlbot.text.dates.weekly': ('text/dates.html#weekly', 'mlbot/text/dates.py'),
                                   'mlbot.text.dates.with_weekday': ('text/dates.html#with_weekday', 'mlbot/text/dates.py'),
@@ -3758,6 +3760,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'mlbot.text.vocabulary.fold': ('text/vocabulary.html#fold', 'mlbot/text/vocabulary.py'),
                                        'mlbot.text.vocabulary.folded_pattern': ( 'text/vocabulary.html#folded_pattern',
                                                                                  'mlbot/text/vocabulary.py'),
+                                       'mlbot.text.vocabulary.known_languages': ( 'text/vocabulary.html#known_languages',
+                                                                                  'mlbot/text/vocabulary.py'),
                                        'mlbot.text.vocabulary.likely_order': ( 'text/vocabulary.html#likely_order',
                                                                                'mlbot/text/vocabulary.py'),
                                        'mlbot.text.vocabulary.one_of': ('text/vocabulary.html#one_of', 'mlbot/text/vocabulary.py'),
@@ -3766,6 +3770,4 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'mlbot.text.vocabulary.vocabulary': ('text/vocabulary.html#vocabulary', 'mlbot/text/vocabulary.py'),
                                        'mlbot.text.vocabulary.whole': ('text/vocabulary.html#whole', 'mlbot/text/vocabulary.py'),
                                        'mlbot.text.vocabulary.written_languages': ( 'text/vocabulary.html#written_languages',
-                                                                                    'mlbot/text/vocabulary.py'),
-                                       'mlbot.text.vocabulary.written_languages_set': ( 'text/vocabulary.html#written_languages_set',
-                                                                                        'mlbot/text/vocabulary.py')}}}
+                                                                                    'mlbot/text/vocabulary.py')}}}

@@ -21,7 +21,7 @@ from .catalogue import EMAIL, MOST_VALUE, Slot, Value, fits, matches
 from ..text.dates import find_dates, find_months, say_date, say_month
 from ..text.numbers import SIGNS, find_amounts, find_numbers, find_ordinals
 from ..text.times import find_times
-from ..text.vocabulary import Found, fold, folded_pattern, likely_order, one_of, vocabulary, written_languages
+from ..text.vocabulary import Found, fold, folded_pattern, likely_order, one_of, telling_words, vocabulary, written_languages
 
 # %% ../../nbs/bot/01_values.ipynb #77863d8b
 USUAL = ("en", "de", "fr", "es")
@@ -32,12 +32,14 @@ MOST_READ = 1000  # characters of a message that are looked at
 class Reading:
     """A text being read: as it was sent, folded, the languages to try in turn, and today.
 
-    `base`: from which day on a day without a year is sought; `asked`: the text answers a question.
+    `likely`: so many of the languages are in doubt; `base`: from which day on a day without a year is sought; `asked`: the text answers a
+    question.
     """
     sent: str
     text: str
     at: tuple[int, ...]
     languages: tuple[str, ...]
+    likely: int
     today: date
     base: date | None = None
     asked: bool = False
@@ -52,12 +54,15 @@ def reading_of(text: str, today: date, languages: Sequence[str], base: date | No
     """A text, ready to be read."""
     sent = text[:MOST_READ]
     folded = fold(sent)
-    return Reading(sent, folded.text, folded.at, tuple(likely_order(folded.text, languages)), today, base, asked)
+    order, likely = likely_order(folded.text, languages)
+    return Reading(sent, folded.text, folded.at, tuple(order), likely, today, base, asked)
 
 
-def in_languages(reading: Reading, read: Callable[[str, str], list]) -> list:
-    """What `read` finds in the first language in which it finds anything."""
-    return next((found for language in reading.languages if (found := read(reading.text, language))), [])
+def in_languages(reading: Reading, read: Callable[[str, str], list[Found]]) -> list[Found]:
+    """What `read` finds: of the languages in doubt, in the one that makes most of the text, else in the next one that finds anything."""
+    doubtful = [read(reading.text, language) for language in reading.languages[:reading.likely]]
+    best = max(doubtful, key=lambda found: sum(it.end - it.start for it in found), default=[])
+    return best or next((found for language in reading.languages[reading.likely:] if (found := read(reading.text, language))), [])
 
 # %% ../../nbs/bot/01_values.ipynb #1bfa00b3
 def slips(said: str, name: str, most: int) -> int:
@@ -103,10 +108,12 @@ def find_options(slot: Slot, text: str) -> list[Found]:
     return [Found(names_of(slot)[match["name"]], match.start(), match.end()) for match in name_regex(slot).finditer(text)]
 
 
-def misspelt_option(slot: Slot, text: str, shortest: int = 4) -> Found | None:
-    """The option that a word of a folded text nearly names; None for none, and where two are as near."""
+def misspelt_option(slot: Slot, text: str, languages: Sequence[str] = USUAL, shortest: int = 4) -> Found | None:
+    """The option that a word of a folded text nearly names; None for none, and where two are as near. Words of a table are no slips."""
     near: dict[str, tuple[int, Found]] = {}
     for match in re.finditer(r"[^\W\d_]+", text):
+        if any(match[0] in telling_words(language) for language in languages):
+            continue
         for name, option in names_of(slot).items():
             allowed = slips_allowed(name)
             if len(name) < shortest or not allowed or match[0][:1] != name[:1] and sorted(match[0][:2]) != sorted(name[:2]):
@@ -228,10 +235,10 @@ def read_choices(slot: Slot, reading: Reading) -> list[Found]:
     if found := find_options(slot, reading.text):
         return found
     if not reading.asked:
-        near = misspelt_option(slot, reading.text, shortest=6)
+        near = misspelt_option(slot, reading.text, reading.languages, shortest=6)
         return [near] if near else []
     places = (option_by_place(slot, reading.text, language) for language in reading.languages)
-    return [it for it in (next((it for it in places if it), None) or misspelt_option(slot, reading.text),) if it]
+    return [it for it in (next((it for it in places if it), None) or misspelt_option(slot, reading.text, reading.languages),) if it]
 
 
 def read_emails(slot: Slot, reading: Reading) -> list[Found]:

@@ -136,7 +136,7 @@ def f1(metric: str, judged: list[Judged]) -> Score:
 
     def value(weights: np.ndarray) -> float:
         return float(2 * (weights @ right) / max(weights @ counts, 1e-9))
-    return bootstrap(metric, value, groups)
+    return bootstrap(metric, value, groups, within=(0.0, 1.0), scale=(0.0, 1.0))
 
 
 def score_values(judged: list[Judged]) -> list[Score]:

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['Meant', 'KINDS', 'Calendar', 'add_months', 'real_day', 'yearly', 'monthly', 'weekly', 'numbered', 'folded_table',
-           'long_weekdays', 'groups', 'phrases', 'named', 'day_number', 'dated', 'only_day', 'shifted', 'ago',
-           'weekday_of', 'coming', 'next_one', 'last_one', 'after_next', 'next_week', 'in_weeks', 'Mention',
+           'long_weekdays', 'groups', 'phrases', 'named', 'day_number', 'dated', 'only_day', 'weekday_day', 'shifted',
+           'ago', 'weekday_of', 'coming', 'next_one', 'last_one', 'after_next', 'next_week', 'in_weeks', 'Mention',
            'phrase_mentions', 'word_regexes', 'word_mentions', 'figures_meant', 'figure_mentions', 'part_regex',
            'part_of_month', 'part_of_week', 'part_meant', 'part_mentions', 'weekday_before', 'longest', 'with_weekday',
-           'find_mentions', 'span_regexes', 'bare_start', 'joined_by_and', 'find_pairs', 'lasting', 'read_pair',
-           'find_dates', 'month_regex', 'month_meant', 'find_months', 'say_date', 'say_month']
+           'find_mentions', 'span_regexes', 'bare_start', 'start_of', 'joined_by_and', 'find_pairs', 'lasting',
+           'read_pair', 'find_dates', 'month_regex', 'month_meant', 'find_months', 'say_date', 'say_month']
 
 # %% ../../nbs/text/06_dates.ipynb #9ba64d8c
 import calendar
@@ -135,6 +135,12 @@ def only_day(said: dict[str, str], around: Calendar, language: str) -> Meant:
     return monthly(day_number(said["day"], language), around), False
 
 
+def weekday_day(said: dict[str, str], around: Calendar, language: str) -> Meant:
+    """Monday the 3rd: the day of the month, where it is such a weekday; else only the weekday, as a guess."""
+    day, weekday = monthly(day_number(said["day"], language), around), weekday_of(said, language)
+    return (day, False) if day and day.weekday() == weekday else (weekly(weekday, around)[0], True)
+
+
 def shifted(said: dict[str, str], around: Calendar, language: str, sign: int = 1) -> Meant:
     """In two weeks; three weeks from tomorrow; lundi en huit."""
     count = 1 if "one" in said else (value_of(said["n"], language) or (0, False))[0] if "n" in said else 0
@@ -195,17 +201,21 @@ def in_weeks(said: dict[str, str], around: Calendar, language: str) -> Meant:
 
 # %% ../../nbs/text/06_dates.ipynb #3f86d387
 KINDS: dict[str, Callable[[dict[str, str], Calendar, str], Meant]] = {
-    "dated": dated, "only_day": only_day, "ahead": shifted, "ago": ago, "coming": coming, "next": next_one, "last": last_one,
+    "dated": dated, "only_day": only_day, "weekday_day": weekday_day, "ahead": shifted, "ago": ago, "coming": coming, "next": next_one, "last": last_one,
     "after_next": after_next, "next_week": next_week, "in_weeks": in_weeks}
 
 
 @dataclass(frozen=True)
 class Mention:
-    """A phrase that means a day, from `start` to `end`; `meant`: which one, asked of a calendar."""
+    """A phrase that means a day, from `start` to `end`; `meant`: which one, asked of a calendar.
+
+    `weekday`: it is no more than a weekday; `bare`: no more than a day of some month.
+    """
     start: int
     end: int
     meant: Callable[[Calendar], Meant]
     weekday: int | None = None
+    bare: int = 0
 
 
 def phrase_mentions(text: str, language: str) -> list[Mention]:
@@ -214,7 +224,9 @@ def phrase_mentions(text: str, language: str) -> list[Mention]:
     for name, rule in KINDS.items():
         for match in phrases(language, name).finditer(text):
             said = named(match)
-            found.append(Mention(match.start(), match.end(), lambda around, rule=rule, said=said: rule(said, around, language)))
+            bare = day_number(said["day"], language) if name in ("only_day", "weekday_day") else 0
+            meant = lambda around, rule=rule, said=said: rule(said, around, language)  # noqa: E731
+            found.append(Mention(match.start(), match.end(), meant, bare=bare))
     return found
 
 # %% ../../nbs/text/06_dates.ipynb #86c7450a
@@ -375,17 +387,19 @@ def span_regexes(language: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
 def bare_start(mention: Mention, text: str, language: str) -> Mention | None:
     """The start of a span whose month is only said at its end: 3 to 7 August."""
     match = span_regexes(language)[1].search(text[:mention.start])
-    if match is None or not day_number(match["day"], language):
-        return None
-    number = day_number(match["day"], language)
+    number = day_number(match["day"], language) if match else 0
+    return start_of(number, match.start("day"), mention) if match and number else None
 
+
+def start_of(number: int, place: int, mention: Mention) -> Mention:
+    """A day in the month of the mention that ends a span, or in the month before."""
     def meant(around: Calendar) -> Meant:
         end, guessed = mention.meant(around)
         start = end and real_day(end.year, end.month, number)
         if end and start and start > end:
             start = real_day(*add_months(end.replace(day=1), -1).timetuple()[:2], number)
         return start, guessed
-    return Mention(match.start("day"), mention.start, meant)
+    return Mention(place, mention.start, meant)
 
 
 def joined_by_and(text: str, start: Mention, end: Mention, language: str) -> bool:
@@ -405,7 +419,7 @@ def find_pairs(text: str, mentions: list[Mention], language: str) -> list[tuple[
         last = pairs[-1][0] if pairs and pairs[-1][1] is None else None
         bare = bare_start(mention, text, language) if last is None or last.end <= mention.start else None
         if last and between.fullmatch(text[last.end:mention.start]) and not joined_by_and(text, last, mention, language):
-            pairs[-1] = (last, mention)
+            pairs[-1] = (start_of(last.bare, last.start, mention) if last.bare and not mention.bare else last, mention)
         elif bare and (last is None or bare.start >= last.end) and not joined_by_and(text, bare, mention, language):
             pairs.append((bare, mention))
         else:
@@ -459,7 +473,7 @@ _MONTH_FIGURES = re.compile(r"(?<![\w.,/:-])(?:(?P<month>\d{1,2})[/.-](?P<year>2
 def month_regex(language: str) -> re.Pattern:
     """A pattern for a month by its name, or as this, the next or the last one."""
     table = vocabulary(language)["dates"]
-    which = "|".join(f"(?P<{name}>{folded_pattern(table[name])})" for name in ("this_month", "next_month", "last_month"))
+    which = "|".join(f"(?P<{name}>{folded_pattern(table[name])})" for name in ("next_month", "last_month", "this_month"))
     names = one_of(numbered(language, "months"))
     return re.compile(rf"(?<!\w)(?:(?P<month>{names})\.?(?:,? (?:de |del |d')?(?P<year>20\d\d))?|{which})(?!\w)")
 
