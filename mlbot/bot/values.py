@@ -184,7 +184,7 @@ def read_dates(slot: Slot, reading: Reading) -> list[Found]:
 
 def read_months(slot: Slot, reading: Reading) -> list[Found]:
     """Months; a lone number is one where a month was asked for."""
-    return in_languages(reading, lambda text, language: find_months(text, language, reading.today, slot.past))
+    return in_languages(reading, lambda text, language: find_months(text, language, reading.today, slot.past, reading.asked))
 
 
 def read_times(slot: Slot, reading: Reading) -> list[Found]:

@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['Meant', 'KINDS', 'Calendar', 'add_months', 'real_day', 'yearly', 'monthly', 'weekly', 'numbered', 'folded_table',
            'long_weekdays', 'groups', 'phrases', 'named', 'day_number', 'dated', 'only_day', 'weekday_day', 'shifted',
-           'ago', 'weekday_of', 'coming', 'next_one', 'last_one', 'after_next', 'next_week', 'in_weeks', 'Mention',
-           'phrase_mentions', 'word_regexes', 'word_mentions', 'figures_meant', 'figure_mentions', 'part_regex',
-           'part_of_month', 'part_of_week', 'part_meant', 'part_mentions', 'weekday_before', 'longest', 'with_weekday',
-           'find_mentions', 'span_regexes', 'bare_start', 'start_of', 'joined_by_and', 'find_pairs', 'lasting',
-           'read_pair', 'find_dates', 'month_regex', 'month_meant', 'find_months', 'say_date', 'say_month']
+           'ago', 'weekday_of', 'coming', 'next_one', 'last_one', 'after_next', 'before_last', 'next_week', 'in_weeks',
+           'nth', 'Mention', 'phrase_mentions', 'word_regexes', 'word_mentions', 'figures_meant', 'figure_mentions',
+           'part_regex', 'part_of_month', 'part_of_week', 'part_meant', 'part_mentions', 'weekday_before', 'longest',
+           'with_weekday', 'find_mentions', 'with_year', 'year_behind', 'span_regexes', 'bare_start', 'start_of',
+           'joined_by_and', 'find_pairs', 'lasting', 'read_pair', 'find_dates', 'month_regex', 'month_meant',
+           'find_months', 'say_date', 'say_month']
 
 # %% ../../nbs/text/06_dates.ipynb #9ba64d8c
 import calendar
@@ -92,11 +93,12 @@ def long_weekdays(language: str) -> tuple[str, ...]:
 def groups(language: str) -> dict[str, str]:
     """What the names in braces stand for."""
     table = vocabulary(language)["dates"]
-    small = rf"\d{{1,2}}\.(?=[a-z])|\d{{1,2}}\.?(?:{table['day_ending']})?(?![\w:])"
+    small = rf"\d{{1,2}}\.(?=[a-z])|\d{{1,2}}\.?(?:{table['day_ending']})?(?![\w:]|[./]\d)"
     return {"day": rf"(?P<day>{small}|{ordinal_pattern(language)}|(?:{word_pattern(language)})(?!\w))",
             "ordinal": rf"(?P<day>{small}|{ordinal_pattern(language)})",
             "month": f"(?P<month>{one_of(numbered(language, 'months'))})", "year": r"(?P<year>(?:19|20)\d\d)",
             "weekday": f"(?P<weekday>{one_of(long_weekdays(language))})", "unit": f"(?P<unit>{one_of(folded_table(language, 'units'))})",
+            "which": f"(?P<which>{ordinal_pattern(language)}|{folded_pattern(vocabulary(language)['choices']['last'])})",
             "near": f"(?P<near>{one_of(folded_table(language, 'near'))})", "n": f"(?P<n>{number_pattern(language)})"}
 
 
@@ -188,6 +190,11 @@ def after_next(said: dict[str, str], around: Calendar, language: str) -> Meant:
     return coming(said, around, language)[0] + timedelta(days=7), True  # type: ignore[operator]
 
 
+def before_last(said: dict[str, str], around: Calendar, language: str) -> Meant:
+    """The Friday before last."""
+    return last_one(said, around, language)[0] - timedelta(days=7), True  # type: ignore[operator]
+
+
 def next_week(said: dict[str, str], around: Calendar, language: str) -> Meant:
     """Thursday next week."""
     monday = around.today + timedelta(days=7 - around.today.weekday())
@@ -195,27 +202,40 @@ def next_week(said: dict[str, str], around: Calendar, language: str) -> Meant:
 
 
 def in_weeks(said: dict[str, str], around: Calendar, language: str) -> Meant:
-    """Tuesday in two weeks."""
-    weeks = (value_of(said["n"], language) or (0, False))[0]
+    """Tuesday in two weeks; jeudi en quinze."""
+    weeks = 2 if "two" in said else (value_of(said["n"], language) or (0, False))[0]
     return coming(said, around, language)[0] + timedelta(days=7 * int(weeks)), True  # type: ignore[operator]
 
-# %% ../../nbs/text/06_dates.ipynb #3f86d387
+# %% ../../nbs/text/06_dates.ipynb #b3e152c0
+def nth(said: dict[str, str], around: Calendar, language: str) -> Meant:
+    """The first Monday in January; der letzte Freitag im Mai."""
+    place, month = read_ordinal(said["which"], language) or -1, numbered(language, "months")[said["month"]] + 1
+    for year in range(around.today.year - 1, around.today.year + 3):
+        weeks = [week[weekday_of(said, language)] for week in calendar.monthcalendar(year, month)]
+        days = [date(year, month, day) for day in weeks if day]
+        day = days[place - 1 if place > 0 else -1] if place <= len(days) else None
+        if day and day >= around.base:
+            return day, False
+    return None, False
+
+# %% ../../nbs/text/06_dates.ipynb #e656e850
 KINDS: dict[str, Callable[[dict[str, str], Calendar, str], Meant]] = {
     "dated": dated, "only_day": only_day, "weekday_day": weekday_day, "ahead": shifted, "ago": ago, "coming": coming, "next": next_one, "last": last_one,
-    "after_next": after_next, "next_week": next_week, "in_weeks": in_weeks}
+    "before_last": before_last, "after_next": after_next, "next_week": next_week, "in_weeks": in_weeks, "nth": nth}
 
 
 @dataclass(frozen=True)
 class Mention:
     """A phrase that means a day, from `start` to `end`; `meant`: which one, asked of a calendar.
 
-    `weekday`: it is no more than a weekday; `bare`: no more than a day of some month.
+    `weekday`: it is no more than a weekday; `bare`: no more than a day of some month; `exact`: a date, to which a weekday in front belongs.
     """
     start: int
     end: int
     meant: Callable[[Calendar], Meant]
     weekday: int | None = None
     bare: int = 0
+    exact: bool = False
 
 
 def phrase_mentions(text: str, language: str) -> list[Mention]:
@@ -226,10 +246,10 @@ def phrase_mentions(text: str, language: str) -> list[Mention]:
             said = named(match)
             bare = day_number(said["day"], language) if name in ("only_day", "weekday_day") else 0
             meant = lambda around, rule=rule, said=said: rule(said, around, language)  # noqa: E731
-            found.append(Mention(match.start(), match.end(), meant, bare=bare))
+            found.append(Mention(match.start(), match.end(), meant, bare=bare, exact=name in ("dated", "only_day")))
     return found
 
-# %% ../../nbs/text/06_dates.ipynb #86c7450a
+# %% ../../nbs/text/06_dates.ipynb #f2c8c733
 @cache
 def word_regexes(language: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
     """Patterns for words near today, for fixed days of the year, and for weekdays."""
@@ -252,11 +272,11 @@ def word_mentions(text: str, language: str) -> list[Mention]:
         found.append(Mention(match.start(), match.end(), lambda around, number=number: weekly(number, around), number))
     return found
 
-# %% ../../nbs/text/06_dates.ipynb #85a5429a
+# %% ../../nbs/text/06_dates.ipynb #53adf8f3
 _ISO = re.compile(r"(?<![\w.,/:-])(?P<year>(?:19|20)\d\d)(?P<sign>[-/.])(?P<month>\d{1,2})(?P=sign)(?P<day>\d{1,2})(?!\d|[-/.]\d)")
 _FULL = re.compile(r"(?<![\w.,:/])(?P<day>\d{1,2})(?P<sign>[-/.]) ?(?P<month>\d{1,2})(?P=sign) ?(?P<year>(?:(?:19|20)\d\d|\d\d))(?!\d|[-/.:]\d)")
 _SHORT = re.compile(r"(?<![\w.,:/])(?P<day>\d{1,2})(?:(?:/)(?P<month>\d{1,2})(?!\d|[/.:]\d|\w)|\. ?(?P<point>\d{1,2})\.(?!\d))")
-_BARE = re.compile(r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})")
+_BARE = re.compile(r"(?<![\w.,:/])(?P<day>\d{1,2})\.(?P<month>\d{1,2})(?![\w.,:]| ?(?:uhr|h))")
 
 
 def figures_meant(said: dict[str, str], around: Calendar, month_first: bool) -> Meant:
@@ -278,23 +298,27 @@ def figure_mentions(text: str, language: str, alone: bool) -> list[Mention]:
     """Dates in figures. `alone`: the text answers the question for a day, so that 24.12 is one."""
     month_first, found = vocabulary(language)["dates"]["month_first"], []
     matches = [(match, name) for name, regex in (("iso", _ISO), ("full", _FULL), ("short", _SHORT)) for match in regex.finditer(text)]
-    if alone and (match := _BARE.fullmatch(text.strip(" .!?"))):
+    if alone and (match := _BARE.search(text)):
         matches.append((match, "bare"))
+    if alone and (match := re.fullmatch(rf"(?P<day>{ordinal_pattern(language)}|\d\d?)[ .!?]*", text)) and (day := read_ordinal(match["day"], language)):
+        meant = lambda around, guessed=text.strip(" .!?").isdigit(): (monthly(day, around), guessed)  # noqa: E731
+        found.append(Mention(match.start(), match.end("day"), meant, bare=day))
     for match, name in matches:
         said = {key: value for key, value in match.groupdict().items() if value} | ({"iso": "yes"} if name == "iso" else {})
         said |= {"sign": "."} if name == "bare" else {}
-        found.append(Mention(match.start(), match.end(), lambda around, said=said: figures_meant(said, around, month_first)))
+        found.append(Mention(match.start(), match.end(), lambda around, said=said: figures_meant(said, around, month_first), exact=True))
     return found
 
-# %% ../../nbs/text/06_dates.ipynb #d9b3c615
+# %% ../../nbs/text/06_dates.ipynb #4f3c2b37
 @cache
 def part_regex(language: str) -> re.Pattern:
     """A pattern for a part of a month, of a week or of the year."""
     table = {name: folded_pattern(str(pattern)) for name, pattern in vocabulary(language)["dates"].items() if isinstance(pattern, str)}
     parts, months = one_of(folded_table(language, "parts")), one_of(numbered(language, "months"))
     of = rf"(?: (?:{table['of_month']}))?" if table["of_month"] else ""
-    which = "|".join(f"(?P<{name}>{table[name]})" for name in ("this_month", "next_month", "this_week", "whole_week", "year_end"))
+    which = "|".join(f"(?P<{name}>{table[name]})" for name in ("next_month", "this_month", "whole_week", "this_week", "year_end"))
     return re.compile(rf"(?<!\w)(?:(?P<part>{parts}){of}[ ']?(?:(?P<month>{months})(?: (?P<year>20\d\d))?|{which})"
+                      rf"|(?P<later>{table['week_after_next']})|(?P<weekend>{table['weekend']})|(?P<month_end>{table['month_end']})"
                       rf"|(?P<week>{table['whole_week']}))(?!\w)")
 
 
@@ -313,6 +337,10 @@ def part_meant(said: dict[str, str], around: Calendar, language: str) -> Meant:
     part = folded_table(language, "parts")[said["part"]] if "part" in said else "start"
     guessed, this = part not in ("last", "first"), around.today.replace(day=1)
     monday = around.today - timedelta(days=around.today.weekday())
+    if "later" in said or "weekend" in said:
+        return monday + timedelta(days=14 if "later" in said else 5 if around.today.weekday() < 5 else 12), True
+    if "month_end" in said:
+        return part_of_month("end", this), True
     if "week" in said or "whole_week" in said:
         return part_of_week(part, monday + timedelta(days=7)), True
     if "this_week" in said:
@@ -336,7 +364,7 @@ def part_mentions(text: str, language: str) -> list[Mention]:
         found.append(Mention(match.start(), match.end(), lambda around, said=said: part_meant(said, around, language)))
     return found
 
-# %% ../../nbs/text/06_dates.ipynb #c9e11640
+# %% ../../nbs/text/06_dates.ipynb #96d2b641
 @cache
 def weekday_before(language: str) -> re.Pattern:
     """A weekday, perhaps abbreviated, at the end of the text before a date."""
@@ -356,23 +384,42 @@ def longest(mentions: list[Mention]) -> list[Mention]:
 def with_weekday(mention: Mention, text: str, language: str) -> Mention:
     """A date with the weekday in front of it, which has to agree."""
     match = weekday_before(language).search(text[:mention.start])
-    if match is None or mention.weekday is not None:
+    if match is None or not mention.exact:
         return mention
     number = numbered(language, "weekdays")[match["weekday"]]
 
     def meant(around: Calendar) -> Meant:
         day, guessed = mention.meant(around)
         return day, guessed or day is not None and day.weekday() != number
-    return Mention(match.start(), mention.end, meant)
+    return Mention(match.start(), mention.end, meant, bare=mention.bare, exact=True)
 
 
 def find_mentions(text: str, language: str, alone: bool = False) -> list[Mention]:
     """All phrases of a folded text that mean a day."""
     found = [*phrase_mentions(text, language), *word_mentions(text, language), *figure_mentions(text, language, alone),
              *part_mentions(text, language)]
-    return longest([with_weekday(mention, text, language) for mention in found])
+    return longest([with_year(with_weekday(mention, text, language), text, language) for mention in found])
 
-# %% ../../nbs/text/06_dates.ipynb #cb83f557
+
+def with_year(mention: Mention, text: str, language: str) -> Mention:
+    """A date with the year behind it that is said in words: 3 March next year."""
+    match = year_behind(language).match(text, mention.end)
+    if match is None:
+        return mention
+    ahead = folded_table(language, "years")[match["years"]]
+
+    def meant(around: Calendar) -> Meant:
+        day, guessed = mention.meant(around)
+        return (real_day(around.today.year + ahead, day.month, day.day) if day else None), guessed
+    return Mention(mention.start, match.end(), meant)
+
+
+@cache
+def year_behind(language: str) -> re.Pattern:
+    """A year in words behind a date."""
+    return re.compile(rf",? (?:of |in |im )?(?P<years>{one_of(folded_table(language, 'years'))})(?!\w)")
+
+# %% ../../nbs/text/06_dates.ipynb #8d3a7ae3
 @cache
 def span_regexes(language: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
     """Patterns for what stands between two days, for a bare day in front of it, and for how long something lasts."""
@@ -426,7 +473,7 @@ def find_pairs(text: str, mentions: list[Mention], language: str) -> list[tuple[
             pairs.append((mention, None))
     return pairs
 
-# %% ../../nbs/text/06_dates.ipynb #2e487ed4
+# %% ../../nbs/text/06_dates.ipynb #4e0385df
 def lasting(text: str, start: date, language: str) -> date | None:
     """The last day of something that begins on `start` and lasts as long as a text says: for two weeks."""
     match = span_regexes(language)[2].search(text)
@@ -465,7 +512,7 @@ def find_dates(text: str, language: str, today: date, base: date | None = None, 
         found += [known] if known else []
     return found
 
-# %% ../../nbs/text/06_dates.ipynb #01598a5f
+# %% ../../nbs/text/06_dates.ipynb #a43ccfef
 _MONTH_FIGURES = re.compile(r"(?<![\w.,/:-])(?:(?P<month>\d{1,2})[/.-](?P<year>20\d\d)|(?P<year2>20\d\d)[/.-](?P<month2>\d{1,2}))(?![\w/-])")
 
 
@@ -473,28 +520,34 @@ _MONTH_FIGURES = re.compile(r"(?<![\w.,/:-])(?:(?P<month>\d{1,2})[/.-](?P<year>2
 def month_regex(language: str) -> re.Pattern:
     """A pattern for a month by its name, or as this, the next or the last one."""
     table = vocabulary(language)["dates"]
-    which = "|".join(f"(?P<{name}>{folded_pattern(table[name])})" for name in ("next_month", "last_month", "this_month"))
-    names = one_of(numbered(language, "months"))
-    return re.compile(rf"(?<!\w)(?:(?P<month>{names})\.?(?:,? (?:de |del |d')?(?P<year>20\d\d))?|{which})(?!\w)")
+    which = "|".join(f"(?P<{name}>{folded_pattern(table[name])})" for name in ("next_month", "before_last_month", "last_month", "this_month"))
+    names, years = one_of(numbered(language, "months")), one_of(folded_table(language, "years"))
+    return re.compile(rf"(?<!\w)(?:(?P<month>{names})\.?(?:,? (?:de |del |d')?(?P<year>20\d\d)|,? (?:of )?(?P<years>{years}))?|{which})(?!\w)")
 
 
 def month_meant(said: dict[str, str], language: str, today: date, past: bool) -> date:
     """The first day of the month that is meant."""
     this = today.replace(day=1)
     if "month" not in said:
-        return add_months(this, 0 if "this_month" in said else 1 if "next_month" in said else -1)
+        steps = {"this_month": 0, "next_month": 1, "last_month": -1, "before_last_month": -2}
+        return add_months(this, next(step for name, step in steps.items() if name in said))
     month = numbered(language, "months")[said["month"]] + 1
-    if "year" in said:
-        return date(int(said["year"]), month, 1)
+    if "year" in said or "years" in said:
+        return date(int(said["year"]) if "year" in said else today.year + folded_table(language, "years")[said["years"]], month, 1)
     found = date(today.year, month, 1)
     if past:
         return found if found <= this else add_months(found, -12)
     return found if found >= this else add_months(found, 12)
 
 
-def find_months(text: str, language: str, today: date, past: bool = False) -> list[Found]:
-    """All months of a folded text, such as 2026-03."""
+def find_months(text: str, language: str, today: date, past: bool = False, alone: bool = False) -> list[Found]:
+    """All months of a folded text, such as 2026-03. `alone`: the text answers the question for a month, so that 3 and 3/26 are months."""
     found = []
+    if alone and (match := re.fullmatch(r"(?P<month>0?[1-9]|1[0-2])(?:[/.](?P<year>\d\d))?[ .!?]*", text)):
+        year, this = int(match["year"] or 0) + 2000, date(today.year, int(match["month"]), 1)
+        later = past and this > today or not past and this < today.replace(day=1)
+        day = date(year, this.month, 1) if match["year"] else add_months(this, (-12 if past else 12) if later else 0)
+        return [Found(day.isoformat()[:7], 0, match.end("month"), not match["year"])]
     for match in month_regex(language).finditer(text):
         said = {name: words for name, words in match.groupdict().items() if words}
         found.append(Found(month_meant(said, language, today, past).isoformat()[:7], match.start(), match.end()))
@@ -503,7 +556,7 @@ def find_months(text: str, language: str, today: date, past: bool = False) -> li
         found += [Found(f"{year}-{month:02}", match.start(), match.end())] if 1 <= month <= 12 else []
     return sorted(found, key=lambda it: it.start)
 
-# %% ../../nbs/text/06_dates.ipynb #70247d02
+# %% ../../nbs/text/06_dates.ipynb #8881bf3d
 def say_date(day: date, language: str, today: date | None = None) -> str:
     """A day in words, with its year unless it lies near today."""
     table = vocabulary(language)["dates"]

@@ -12,7 +12,7 @@ __all__ = ['DIGITS', 'MOST_DIGITS', 'SIGNS', 'read_digits', 'as_number', 'word_v
 import re
 from functools import cache
 
-from .vocabulary import Found, fold, one_of, vocabulary, whole
+from .vocabulary import Found, fold, folded_pattern, one_of, vocabulary
 
 # %% ../../nbs/text/05_numbers.ipynb #49d7114d
 DIGITS = r"\d{1,3}(?:[.,' ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?"
@@ -96,13 +96,17 @@ def number_pattern(language: str) -> str:
     half = one_of(table["half"])
     numeric = rf"(?:{DIGITS})(?: ?(?:{one_of(table['thousands'])})(?!\w)\.?)?"
     sign = rf"(?:(?:{table['minus']}) |-)?"
-    return rf"{sign}(?:(?:{one_of(table['quantities'])})|(?:{table['article']} (?={big}))?(?:{word_pattern(language)})|{numeric})(?: ?(?:{half}))?"
+    thousands = rf"(?: ?(?:{half})(?: (?:{one_of(table['thousands'])})(?!\w))?)"
+    quantity = rf"(?:{one_of(table['quantities'])})(?: (?:{one_of(table['thousands'])})(?!\w))?"
+    return rf"{sign}(?:{quantity}|(?:(?:{table['article']} (?={big}))?(?:{word_pattern(language)})|{numeric}){thousands}?)"
 
 
 @cache
 def number_regex(language: str) -> re.Pattern:
     """`number_pattern` where words begin and end, and not inside a code, a date, a time or an address."""
-    return re.compile(rf"(?<![\w.,/:@])(?<!\w-)(?:{number_pattern(language)})(?!\w)(?![:/@]\d|[.,]\d|-\w)|(?<![\w.,/:@-])\d+(?=ish)")
+    about = folded_pattern(vocabulary(language)["numbers"]["about"])
+    after = rf"(?:(?!\w)(?![:/@]\d|[.,]\d|-(?!\d{{1,3}}(?![\w-])|(?:{about}))\w)|(?=(?:{about})))"
+    return re.compile(rf"(?<![\w.,/:@])(?<!\w-)(?:{number_pattern(language)}){after}")
 
 
 @cache
@@ -113,22 +117,25 @@ def quantities(language: str) -> dict[str, int | float]:
 
 @cache
 def parts_of(language: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
-    """Patterns for the sign, the half, and the thousands behind digits."""
+    """Patterns for the sign, for a half with the thousands it counts, and for thousands behind digits."""
     table = vocabulary(language)["numbers"]
-    return (re.compile(f"^(?:(?:{table['minus']}) |-)"), re.compile(f" ?(?:{one_of(table['half'])})$"),
+    return (re.compile(f"^(?:(?:{table['minus']}) |-)"),
+            re.compile(f"(?: ?(?P<half>{one_of(table['half'])}))?(?: (?P<big>{one_of(table['thousands'])}))?$"),
             re.compile(rf"^({DIGITS})(?: ?({one_of(table['thousands'])})\.?)?$"))
 
 # %% ../../nbs/text/05_numbers.ipynb #f630d78a
 def value_of(text: str, language: str) -> tuple[int | float, bool] | None:
     """The value of a folded text that `number_pattern` matched, and whether it is guessed."""
     sign, half, numeric = parts_of(language)
-    rest, extra = sign.sub("", text), 0.0
-    factor = -1 if rest != text else 1
-    known: tuple[int | float, bool] | None
+    rest, extra, scale = sign.sub("", text), 0.0, 1
+    factor: int | float = -1 if rest != text else 1
+    end = half.search(rest)
+    if end and (end["half"] or rest[:end.start()] in quantities(language)):
+        rest, scale = rest[:end.start()], word_values(language)[2].get(end["big"], 1)
+        extra = 0.5 * next((big for word, big in word_values(language)[2].items() if rest.endswith(word)), 1) if end["half"] else 0.0
     if rest in quantities(language):
-        return factor * quantities(language)[rest], False
-    if half.search(rest) and half.sub("", rest):
-        rest, extra = half.sub("", rest), 0.5
+        return as_number(str(factor * (quantities(language)[rest] + extra) * scale)), False
+    known: tuple[int | float, bool] | None
     if found := numeric.match(rest):
         known = read_digits(found[1], vocabulary(language)["numbers"]["decimal"])
         if known and found[2]:
@@ -136,13 +143,14 @@ def value_of(text: str, language: str) -> tuple[int | float, bool] | None:
     else:
         words = read_words(rest, language)
         known = None if words is None else (words, rest in vocabulary(language)["numbers"]["weak"].split() and not extra)
-    return None if known is None else (factor * (known[0] + extra) if extra else factor * known[0], known[1])
+    return None if known is None else (as_number(str(factor * (known[0] + extra) * scale)), known[1])
 
 
 def find_numbers(text: str, language: str) -> list[Found]:
     """All numbers of a folded text, in its order."""
     found = ((match, value_of(match[0], language)) for match in number_regex(language).finditer(text))
-    return [Found(known[0], match.start(), match.end(), known[1]) for match, known in found if known]
+    return [Found(known[0], match.start(), match.end(), known[1] or text[match.end():match.end() + 1] == "-" and text[match.end() + 1:][:1].isdigit())
+            for match, known in found if known]
 
 # %% ../../nbs/text/05_numbers.ipynb #eddf82e9
 SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "₹": "INR", "¥": "JPY", "us$": "USD"}
@@ -155,8 +163,8 @@ def currencies(language: str) -> dict[str, str]:
 
 
 @cache
-def amount_regexes(language: str) -> tuple[re.Pattern, re.Pattern]:
-    """Patterns for an amount with its currency behind it, perhaps with cents, and in front."""
+def amount_regexes(language: str) -> tuple[re.Pattern, ...]:
+    """Patterns for an amount with its currency behind it, perhaps with cents, and in front, and for cents alone."""
     table, number = vocabulary(language)["amounts"], number_pattern(language)
     words = one_of(name for name in currencies(language) if name not in SIGNS)
     signs = "|".join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True))
@@ -165,7 +173,8 @@ def amount_regexes(language: str) -> tuple[re.Pattern, re.Pattern]:
     cents = rf"(?: ?(?:(?:{table['with']}) )?(?P<cents>\d\d|{word_pattern(language)})(?: (?:{table['cents']}))?(?![\w.,]\w?))?"
     behind = rf"(?<![\w.,/:-])(?P<n>{number})(?:,-+|\.-+)?{joins} ?{currency}{cents}"
     before = rf"(?<!\w){currency} ?(?P<n>{number})(?!\w)(?!:\d)"
-    return re.compile(behind), re.compile(before)
+    alone = rf"(?<![\w.,/:-])(?P<n>{number}) (?P<only>{table['cents']})(?!\w)"
+    return re.compile(behind), re.compile(before), re.compile(alone)
 
 # %% ../../nbs/text/05_numbers.ipynb #09d6013f
 def find_amounts(text: str, language: str) -> list[tuple[Found, str]]:
@@ -177,6 +186,10 @@ def find_amounts(text: str, language: str) -> list[tuple[Found, str]]:
         if known is None or match.start() < taken:
             continue
         value, end = known[0], match.end()
+        if "only" in match.groupdict():
+            found.append((Found(as_number(f"{value / 100:.4f}"), match.start(), end), ""))
+            taken = end
+            continue
         cents = match.groupdict().get("cents")
         part = value_of(cents, language) if cents else None
         if part and isinstance(value, int) and 0 < part[0] < 100:

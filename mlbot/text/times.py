@@ -33,7 +33,7 @@ def figure_regex(language: str) -> re.Pattern:
     hours = rf"(?: ?(?P<hours>{table['hour_words']})(?!\w))"
     clock = rf"(?P<hour>{_HOUR})(?:(?P<sign>[:.]| ?h ?)(?P<minute>{_MINUTE}))?"
     return re.compile(rf"(?<![\w.,:/-])(?:(?P<at>{folded_pattern(table['at'])}) )?(?:{clock}|(?P<four>{_HOUR}{_MINUTE})(?= ?(?:{table['hour_words']})))"
-                      rf"{hours}?{part}?(?!\w|[:/]\d|[.,]\d|-\d)")
+                      rf"{hours}?{part}?(?:-?ish)?(?!\w|[:/]\d|[.,]\d|-\d)")
 
 
 @cache
@@ -113,6 +113,8 @@ def fixed_regex(language: str) -> re.Pattern:
 def find_times(text: str, language: str, alone: bool = False) -> list[Found]:
     """All times of a folded text. `alone`: the text answers the question for a time, so that "ten" is one."""
     found = []
+    if alone and (match := re.fullmatch(r"([01]\d|2[0-3])([0-5]\d)", text.strip(" .!?"))):
+        return [Found(f"{match[1]}:{match[2]}", 0, match.end())]
     for match in fixed_regex(language).finditer(text):
         time, vague = fixed_times(language)[match[0]]
         found.append(Found(time, match.start(), match.end(), vague))

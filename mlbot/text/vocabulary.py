@@ -20,6 +20,7 @@ from ..settings import PACKAGE
 # %% ../../nbs/text/04_vocabulary.ipynb #6132dec9
 _SAME = str.maketrans({"\u2019": "'", "\u2018": "'", "\u00b4": "'", "`": "'", "\u2013": "-", "\u2014": "-", "\u2212": "-", "\u2010": "-",
                        "\u2011": "-", "\u2044": "/"})
+_PARTS = {"\u00bd": ".5", "\u00bc": ".25", "\u00be": ".75"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Folded:
 @cache
 def bare_letters(letter: str) -> str:
     """A character without case and accents: one or more letters, or a space."""
+    if letter in _PARTS:
+        return _PARTS[letter]
     plain = "".join(part for part in unicodedata.normalize("NFKD", letter.casefold()) if not unicodedata.combining(part))
     return " " if letter.isspace() else plain.casefold().translate(_SAME)
 
