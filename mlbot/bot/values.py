@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['USUAL', 'MOST_READ', 'READERS', 'SENT', 'Reading', 'reading_of', 'in_languages', 'slips', 'slips_allowed', 'names_of',
            'name_regex', 'find_options', 'misspelt_option', 'place_regex', 'option_by_place', 'wrappers',
-           'without_wrappers', 'bare_text', 'read_dates', 'read_months', 'read_times', 'read_numbers', 'read_amounts',
-           'with_currency', 'beside_words', 'read_choices', 'read_emails', 'read_patterns', 'of_span', 'read_answer',
-           'base_of', 'blanked', 'sort_days', 'later_days', 'find_days', 'counted_number', 'named_number',
-           'find_values', 'span_in', 'out_of_order', 'say_number', 'say_amount', 'said_back']
+           'without_wrappers', 'bare_text', 'read_dates', 'read_months', 'read_times', 'read_numbers', 'with_half',
+           'read_amounts', 'with_currency', 'beside_words', 'read_choices', 'read_emails', 'read_patterns', 'of_span',
+           'read_answer', 'base_of', 'blanked', 'sort_days', 'later_days', 'find_days', 'counted_number',
+           'named_number', 'find_values', 'span_in', 'out_of_order', 'say_number', 'say_amount', 'said_back']
 
 # %% ../../nbs/bot/01_values.ipynb #fb256f04
 import re
@@ -201,7 +201,16 @@ def read_numbers(slot: Slot, reading: Reading) -> list[Found]:
         return numbers + [it for it in find_numbers(text, language) if not any(it.start < other.end and other.start < it.end for other in numbers)]
     found = in_languages(reading, read)
     chosen = [it for it in found if beside(reading.text, it)] or [it for it in found if not it.guessed] or found
-    return [replace(it, guessed=it.guessed and not beside(reading.text, it)) for it in chosen]
+    return [with_half(slot, replace(it, guessed=it.guessed and not beside(reading.text, it)), reading) for it in chosen]
+
+
+def with_half(slot: Slot, found: Found, reading: Reading) -> Found:
+    """A number with the half that stands behind its noun: sept heures et demie."""
+    if not slot.words:
+        return found
+    halves = one_of(half for language in reading.languages for half in vocabulary(language)["numbers"]["half"])
+    match = re.compile(rf" ?(?:{one_of(slot.words)}) (?:{halves})(?!\w)").match(reading.text, found.end)
+    return replace(found, value=found.value + 0.5, end=match.end()) if match and not isinstance(found.value, str) else found
 
 
 def read_amounts(slot: Slot, reading: Reading) -> list[Found]:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['DIGITS', 'MOST_DIGITS', 'SIGNS', 'read_digits', 'as_number', 'word_values', 'word_pattern', 'add_word', 'read_words',
-           'number_pattern', 'number_regex', 'quantities', 'parts_of', 'value_of', 'find_numbers', 'currencies',
-           'amount_regexes', 'find_amounts', 'weak_words', 'ordinals', 'ordinal_pattern', 'ordinal_regex',
+           'number_pattern', 'number_regex', 'quantities', 'scales', 'parts_of', 'value_of', 'find_numbers',
+           'currencies', 'amount_regexes', 'find_amounts', 'weak_words', 'ordinals', 'ordinal_pattern', 'ordinal_regex',
            'ordinal_ending', 'read_ordinal', 'find_ordinals']
 
 # %% ../../nbs/text/05_numbers.ipynb #9de3ae1d
@@ -62,7 +62,7 @@ def word_pattern(language: str) -> str:
 
 def add_word(total: int, current: int, value: int, joined: bool) -> tuple[int, int] | None:
     """Put one more number word behind those read so far (`total` of thousands, and `current`); None where it does not fit."""
-    if value >= 1000 or value == 100 and current % 100 and current % 100 < 10:
+    if value >= 1000 or value == 100 and 0 < current < 100:
         scaled = max(1, current) * value
         return (total + scaled, 0) if value >= 1000 else (total, scaled)
     place = 10 if value < 10 else 100 if value < 100 else 1000
@@ -94,8 +94,8 @@ def number_pattern(language: str) -> str:
     table = vocabulary(language)["numbers"]
     big = one_of([*table["hundreds"], *table["thousands"]])
     half = one_of(table["half"])
-    numeric = rf"(?:{DIGITS})(?: ?(?:{one_of(table['thousands'])})(?!\w)\.?)?"
-    sign = rf"(?:(?:{table['minus']}) |-)?"
+    numeric = rf"(?:{DIGITS})(?: ?(?:{one_of(table['thousands'] | table['short'])})(?!\w)\.?)?"
+    sign = rf"(?!(?:{folded_pattern(table['vague'])})(?!\w))(?:(?:{folded_pattern(table['minus'])}) |-)?"
     thousands = rf"(?: ?(?:{half})(?: (?:{one_of(table['thousands'])})(?!\w))?)"
     quantity = rf"(?:{one_of(table['quantities'])})(?: (?:{one_of(table['thousands'])})(?!\w))?"
     return rf"{sign}(?:{quantity}|(?:(?:{table['article']} (?={big}))?(?:{word_pattern(language)})|{numeric}){thousands}?)"
@@ -116,12 +116,19 @@ def quantities(language: str) -> dict[str, int | float]:
 
 
 @cache
+def scales(language: str) -> dict[str, int]:
+    """What thousand, k and million multiply digits by."""
+    table = vocabulary(language)["numbers"]
+    return {fold(word).text: value for word, value in (table["thousands"] | table["short"]).items()}
+
+
+@cache
 def parts_of(language: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
     """Patterns for the sign, for a half with the thousands it counts, and for thousands behind digits."""
     table = vocabulary(language)["numbers"]
-    return (re.compile(f"^(?:(?:{table['minus']}) |-)"),
+    return (re.compile(f"^(?:(?:{folded_pattern(table['minus'])}) |-)"),
             re.compile(f"(?: ?(?P<half>{one_of(table['half'])}))?(?: (?P<big>{one_of(table['thousands'])}))?$"),
-            re.compile(rf"^({DIGITS})(?: ?({one_of(table['thousands'])})\.?)?$"))
+            re.compile(rf"^({DIGITS})(?: ?({one_of(table['thousands'] | table['short'])})\.?)?$"))
 
 # %% ../../nbs/text/05_numbers.ipynb #f630d78a
 def value_of(text: str, language: str) -> tuple[int | float, bool] | None:
@@ -139,7 +146,7 @@ def value_of(text: str, language: str) -> tuple[int | float, bool] | None:
     if found := numeric.match(rest):
         known = read_digits(found[1], vocabulary(language)["numbers"]["decimal"])
         if known and found[2]:
-            known = as_number(f"{known[0] * word_values(language)[2][found[2]]:.6f}"), False
+            known = as_number(f"{known[0] * scales(language)[found[2]]:.6f}"), False
     else:
         words = read_words(rest, language)
         known = None if words is None else (words, rest in vocabulary(language)["numbers"]["weak"].split() and not extra)
