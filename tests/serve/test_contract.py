@@ -13,7 +13,7 @@ from mlbot.bot.catalogue import load_catalogue
 from mlbot.bot.conversation import Bot
 from mlbot.bot.events import EventLog
 from mlbot.bot.identity import Identity, find_secret, sign
-from mlbot.bot.policy import Act
+from mlbot.bot.frames import Act
 from mlbot.model.predict import load
 from mlbot.settings import load_settings
 
