@@ -33,7 +33,7 @@ Value = str | int | float
 class Slot:
     """A fact that a process needs. `question`: asked in place of the usual words; `wanted`: what fits, in words.
 
-    `options`, `synonyms` and `other` belong to the kind choice, `least` and `most` to number and amount, `words` to number,
+    `options`, `synonyms` and `other` belong to the kind choice, `least` and `most` to number and amount, `words` to number and choice,
     `currencies` to amount, `after` to date, `past` to date and month, `pattern`, a regular expression, to pattern.
     """
     name: str
@@ -270,7 +270,7 @@ class Process:
 
 # %% ../../nbs/bot/01_catalogue.ipynb #bb98634a
 _BELONGS = {"options": ("choice",), "synonyms": ("choice",), "other": ("choice",), "least": ("number", "amount"), "most": ("number", "amount"),
-            "words": ("number",), "currencies": ("amount",), "after": ("date",), "past": ("date", "month"), "pattern": ("pattern",)}
+            "words": ("number", "choice"), "currencies": ("amount",), "after": ("date",), "past": ("date", "month"), "pattern": ("pattern",)}
 _CURRENCY = re.compile("[A-Z]{3}")
 
 

@@ -7,8 +7,9 @@ __all__ = ['USUAL', 'MOST_READ', 'READERS', 'SENT', 'Reading', 'reading_of', 'in
            'name_regex', 'find_options', 'misspelt_option', 'place_regex', 'option_by_place', 'wrappers',
            'without_wrappers', 'bare_text', 'read_dates', 'read_months', 'read_times', 'read_numbers', 'with_half',
            'read_amounts', 'with_currency', 'beside_words', 'read_choices', 'read_emails', 'read_patterns', 'of_span',
-           'read_answer', 'base_of', 'blanked', 'sort_days', 'later_days', 'find_days', 'counted_number',
-           'named_number', 'find_values', 'span_in', 'out_of_order', 'say_number', 'say_amount', 'said_back']
+           'timely', 'read_answer', 'base_of', 'blanked', 'sort_days', 'later_days', 'find_days', 'counted_number',
+           'named_number', 'option_meant', 'find_values', 'span_in', 'out_of_order', 'say_number', 'say_amount',
+           'said_back']
 
 # %% ../../nbs/bot/01_values.ipynb #fb256f04
 import re
@@ -18,7 +19,7 @@ from datetime import date
 from functools import cache, lru_cache
 
 from .catalogue import EMAIL, MOST_VALUE, Slot, Value, fits, matches
-from ..text.dates import find_dates, find_months, say_date, say_month
+from ..text.dates import find_dates, find_months, say_date, say_month, words_before
 from ..text.numbers import SIGNS, find_amounts, find_numbers, find_ordinals
 from ..text.times import find_times
 from ..text.vocabulary import Found, fold, folded_pattern, likely_order, one_of, telling_words, vocabulary, written_languages
@@ -108,7 +109,7 @@ def find_options(slot: Slot, text: str) -> list[Found]:
     return [Found(names_of(slot)[match["name"]], match.start(), match.end()) for match in name_regex(slot).finditer(text)]
 
 
-def misspelt_option(slot: Slot, text: str, languages: Sequence[str] = USUAL, shortest: int = 4) -> Found | None:
+def misspelt_option(slot: Slot, text: str, languages: Sequence[str] = USUAL) -> Found | None:
     """The option that a word of a folded text nearly names; None for none, and where two are as near. Words of a table are no slips."""
     near: dict[str, tuple[int, Found]] = {}
     for match in re.finditer(r"[^\W\d_]+", text):
@@ -116,7 +117,7 @@ def misspelt_option(slot: Slot, text: str, languages: Sequence[str] = USUAL, sho
             continue
         for name, option in names_of(slot).items():
             allowed = slips_allowed(name)
-            if len(name) < shortest or not allowed or match[0][:1] != name[:1] and sorted(match[0][:2]) != sorted(name[:2]):
+            if not allowed or match[0][:1] != name[:1] and sorted(match[0][:2]) != sorted(name[:2]):
                 continue
             count = slips(match[0], name, allowed)
             if 0 < count <= allowed and (option not in near or count < near[option][0]):
@@ -244,8 +245,7 @@ def read_choices(slot: Slot, reading: Reading) -> list[Found]:
     if found := find_options(slot, reading.text):
         return found
     if not reading.asked:
-        near = misspelt_option(slot, reading.text, reading.languages, shortest=6)
-        return [near] if near else []
+        return []
     places = (option_by_place(slot, reading.text, language) for language in reading.languages)
     return [it for it in (next((it for it in places if it), None) or misspelt_option(slot, reading.text, reading.languages),) if it]
 
@@ -285,6 +285,14 @@ def of_span(slot: Slot, found: Found) -> Found:
     return replace(found, value=str(found.value).split("/")[1 if slot.after else 0])
 
 
+def timely(slot: Slot, found: Found, today: date) -> bool:
+    """Whether a day or a month lies where the slot looks for it: not before today, or not after it."""
+    if slot.kind not in ("date", "month"):
+        return True
+    value, limit = str(found.value), today.isoformat()[:len(str(found.value))]
+    return value <= limit if slot.past else value >= limit
+
+
 def read_answer(slot: Slot, text: str, today: date, languages: Sequence[str] = USUAL, known: Mapping[str, Value] | None = None) -> Found | None:
     """The value that an answer gives a slot; None for an answer that does not fit.
 
@@ -300,7 +308,8 @@ def read_answer(slot: Slot, text: str, today: date, languages: Sequence[str] = U
     if not fitting and slot.other and (said := bare_text(reading)):
         return said
     several = len({it.value for it in fitting}) > 1
-    return replace(fitting[0], guessed=fitting[0].guessed or several) if fitting else None
+    doubtful = several or bool(fitting) and not timely(slot, fitting[0], today)
+    return replace(fitting[0], guessed=fitting[0].guessed or doubtful) if fitting else None
 
 
 def base_of(slot: Slot, known: Mapping[str, Value] | None) -> date | None:
@@ -330,9 +339,11 @@ def sort_days(slots: Sequence[Slot], found: list[Found], reading: Reading) -> di
         start = next((slot.name for slot in slots if slot.name in followers), next((slot.name for slot in slots if not slot.after), ""))
         taken |= {name: replace(spans[0], value=value) for name, value in ((start, first), (followers.get(start, ""), last)) if name}
         return taken or {slots[0].name: replace(spans[0], value=last)}
-    for slot, it in zip((slot for slot in slots), found, strict=False):
-        taken[slot.name] = it
-    return taken
+    ends = [it for it in found if any(words_before(language)[2].search(reading.text[:it.start]) for language in reading.languages)]
+    if len(found) == 1 and ends:  # "until Friday" is a last day, and no first one of what has begun
+        last = next((slot for slot in slots if slot.after), None) or next((slot for slot in slots if not slot.past), None)
+        return {last.name: found[0]} if last else {}
+    return {slot.name: it for slot, it in zip(slots, found, strict=False)}
 
 
 def later_days(slots: Sequence[Slot], reading: Reading, taken: dict[str, Found]) -> dict[str, Found]:
@@ -377,7 +388,18 @@ def named_number(slot: Slot, reading: Reading) -> list[Found]:
     named = [it for it in found if title.search(reading.text[:it.start])]
     return [with_currency(slot, it, "") for it in named]
 
-# %% ../../nbs/bot/01_values.ipynb #6384de86
+# %% ../../nbs/bot/01_values.ipynb #6b10c289
+def option_meant(slot: Slot, reading: Reading, found: list[Found]) -> Found | None:
+    """The option that a free message means: the only one, or the one somebody goes to; with `words`, only beside one of them."""
+    if slot.words:
+        near, inside = beside_words(slot), re.compile(one_of(slot.words))
+        found = [it for it in found if near(reading.text, it) or inside.search(reading.text[it.start:it.end])]
+    if len({it.value for it in found}) > 1:
+        toward = "|".join(folded_pattern(vocabulary(language)["texts"]["toward"]) for language in reading.languages[:max(1, reading.likely)])
+        found = [it for it in found if re.search(rf"(?<!\w)(?:{toward}) $", reading.text[:it.start])]
+    return found[0] if len({it.value for it in found}) == 1 else None
+
+# %% ../../nbs/bot/01_values.ipynb #0543905d
 def find_values(text: str, slots: Sequence[Slot], today: date, languages: Sequence[str] = USUAL,
                 known: Mapping[str, Value] | None = None) -> dict[str, Found]:
     """The values of a free message by slot. Slots of the kind text get none: nobody can say which words are theirs.
@@ -395,7 +417,7 @@ def find_values(text: str, slots: Sequence[Slot], today: date, languages: Sequen
         nonlocal reading
         names = {slot.name: slot for slot in slots}
         for name, it in read.items():
-            if name not in taken and fits(names[name], it.value):
+            if name not in taken and fits(names[name], it.value) and timely(names[name], it, today):
                 taken[name] = reading.original(it)
         reading = blanked(reading, all_read)
 
@@ -408,7 +430,8 @@ def find_values(text: str, slots: Sequence[Slot], today: date, languages: Sequen
         keep({slot.name: it for slot, it in zip(by_kind[kind], found, strict=False)}, found)
     for slot in by_kind["choice"]:
         found = read_choices(slot, reading)
-        keep({slot.name: it for it in found[:1]} if len({it.value for it in found}) == 1 else {}, found)
+        meant = option_meant(slot, reading, found)
+        keep({slot.name: meant} if meant else {}, found)
     for slot in (slot for slot in by_kind["number"] + by_kind["amount"] if slot.name not in taken):
         found = named_number(slot, reading) or (counted_number(slot, reading) if slot.kind == "number" else [])
         keep({slot.name: it for it in found[:1]}, found[:1])
@@ -420,7 +443,7 @@ def span_in(reading: Reading, found: Found) -> Found:
     inside = [place for place, at in enumerate(reading.at[:-1]) if found.start <= at < found.end]
     return replace(found, start=inside[0], end=inside[-1] + 1) if inside else replace(found, start=0, end=0)
 
-# %% ../../nbs/bot/01_values.ipynb #81f1e9ec
+# %% ../../nbs/bot/01_values.ipynb #2ae88040
 def out_of_order(slots: Sequence[Slot], values: Mapping[str, Value]) -> tuple[str, str] | None:
     """The names of two slots whose days are in the wrong order, the earlier one first; None where all is well."""
     for slot in slots:
@@ -429,7 +452,7 @@ def out_of_order(slots: Sequence[Slot], values: Mapping[str, Value]) -> tuple[st
             return slot.after, slot.name
     return None
 
-# %% ../../nbs/bot/01_values.ipynb #3f0bfd6e
+# %% ../../nbs/bot/01_values.ipynb #c9b286a4
 _SEPARATORS = {"en": (",", "."), "de": (".", ","), "fr": ("\u202f", ","), "es": (".", ",")}
 
 

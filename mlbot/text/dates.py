@@ -4,24 +4,24 @@
 
 # %% auto #0
 __all__ = ['Meant', 'KINDS', 'Calendar', 'add_months', 'real_day', 'yearly', 'monthly', 'weekly', 'numbered', 'folded_table',
-           'long_weekdays', 'groups', 'phrases', 'named', 'day_number', 'dated', 'only_day', 'weekday_day', 'shifted',
-           'ago', 'weekday_of', 'coming', 'next_one', 'last_one', 'after_next', 'before_last', 'next_week', 'in_weeks',
-           'nth', 'Mention', 'phrase_mentions', 'word_regexes', 'word_mentions', 'figures_meant', 'figure_mentions',
-           'part_regex', 'part_of_month', 'part_of_week', 'part_meant', 'part_mentions', 'weekday_before', 'longest',
-           'with_weekday', 'find_mentions', 'with_year', 'year_behind', 'span_regexes', 'bare_start', 'start_of',
-           'joined_by_and', 'find_pairs', 'lasting', 'read_pair', 'find_dates', 'month_regex', 'month_meant',
-           'find_months', 'say_date', 'say_month']
+           'long_weekdays', 'clear_weekdays', 'groups', 'phrases', 'named', 'day_number', 'dated', 'only_day',
+           'weekday_day', 'shifted', 'ago', 'weekday_of', 'coming', 'next_one', 'last_one', 'after_next', 'before_last',
+           'next_week', 'in_weeks', 'nth', 'Mention', 'phrase_mentions', 'word_regexes', 'word_mentions',
+           'figures_meant', 'figure_mentions', 'part_regex', 'part_of_month', 'part_of_week', 'part_meant',
+           'part_mentions', 'weekday_before', 'longest', 'with_weekday', 'find_mentions', 'with_year', 'year_behind',
+           'span_regexes', 'bare_start', 'start_of', 'joined_by_and', 'find_pairs', 'lasting', 'read_pair',
+           'words_before', 'find_dates', 'month_regex', 'month_meant', 'find_months', 'say_date', 'say_month']
 
 # %% ../../nbs/text/06_dates.ipynb #9ba64d8c
 import calendar
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 
 from .numbers import number_pattern, ordinal_pattern, read_ordinal, value_of, word_pattern
-from .vocabulary import Found, fold, folded_pattern, one_of, vocabulary
+from .vocabulary import Found, fold, folded_pattern, one_of, vocabulary, written_languages
 
 # %% ../../nbs/text/06_dates.ipynb #947262d6
 @dataclass(frozen=True)
@@ -87,6 +87,13 @@ def long_weekdays(language: str) -> tuple[str, ...]:
     """The names of weekdays that are no other word: "so" is a Sunday only in front of a date."""
     common = set(fold(vocabulary(language)["common"]).text.split())
     return tuple(word for word in numbered(language, "weekdays") if len(word) > 2 and word not in common)
+
+
+@cache
+def clear_weekdays(language: str) -> tuple[str, ...]:
+    """The names of weekdays that are no frequent word of any language: "mon" is French for my."""
+    common = {word for known in written_languages() for word in fold(vocabulary(known)["common"]).text.split()}
+    return tuple(word for word in long_weekdays(language) if word not in common)
 
 
 @cache
@@ -238,12 +245,14 @@ class Mention:
     exact: bool = False
 
 
-def phrase_mentions(text: str, language: str) -> list[Mention]:
-    """All phrases of the tables in a folded text."""
+def phrase_mentions(text: str, language: str, alone: bool = True) -> list[Mention]:
+    """All phrases of the tables in a folded text. Not `alone`: "the second" is rather no day."""
     found = []
     for name, rule in KINDS.items():
         for match in phrases(language, name).finditer(text):
             said = named(match)
+            if name == "only_day" and not alone and not said["day"][0].isdigit():
+                continue
             bare = day_number(said["day"], language) if name in ("only_day", "weekday_day") else 0
             meant = lambda around, rule=rule, said=said: rule(said, around, language)  # noqa: E731
             found.append(Mention(match.start(), match.end(), meant, bare=bare, exact=name in ("dated", "only_day")))
@@ -253,7 +262,7 @@ def phrase_mentions(text: str, language: str) -> list[Mention]:
 @cache
 def word_regexes(language: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
     """Patterns for words near today, for fixed days of the year, and for weekdays."""
-    tables = folded_table(language, "near"), folded_table(language, "fixed"), long_weekdays(language)
+    tables = folded_table(language, "near"), folded_table(language, "fixed"), clear_weekdays(language)
     return tuple(re.compile(rf"(?<![\w'])(?:{one_of(table)})(?![\w])") for table in tables)  # type: ignore[return-value]
 
 
@@ -396,7 +405,7 @@ def with_weekday(mention: Mention, text: str, language: str) -> Mention:
 
 def find_mentions(text: str, language: str, alone: bool = False) -> list[Mention]:
     """All phrases of a folded text that mean a day."""
-    found = [*phrase_mentions(text, language), *word_mentions(text, language), *figure_mentions(text, language, alone),
+    found = [*phrase_mentions(text, language, alone), *word_mentions(text, language), *figure_mentions(text, language, alone),
              *part_mentions(text, language)]
     return longest([with_year(with_weekday(mention, text, language), text, language) for mention in found])
 
@@ -467,6 +476,8 @@ def find_pairs(text: str, mentions: list[Mention], language: str) -> list[tuple[
         bare = bare_start(mention, text, language) if last is None or last.end <= mention.start else None
         if last and between.fullmatch(text[last.end:mention.start]) and not joined_by_and(text, last, mention, language):
             pairs[-1] = (start_of(last.bare, last.start, mention) if last.bare and not mention.bare else last, mention)
+        elif last and last.bare and not mention.bare and between.fullmatch(text[last.end:mention.start]):
+            pairs[-1:] = [(replace(start_of(last.bare, last.start, mention), end=last.end), None), (mention, None)]
         elif bare and (last is None or bare.start >= last.end) and not joined_by_and(text, bare, mention, language):
             pairs.append((bare, mention))
         else:
@@ -497,6 +508,13 @@ def read_pair(start: Mention, end: Mention | None, around: Calendar) -> Found | 
     return Found(f"{first.isoformat()}/{last.isoformat()}", start.start, end.end, guessed or unclear)
 
 
+@cache
+def words_before(language: str) -> tuple[re.Pattern, ...]:
+    """Patterns for "since", "every" and "until" at the end of the text before a day."""
+    table, article = vocabulary(language)["dates"], "(?: (?:the|dem|den|le|el))?"
+    return tuple(re.compile(rf"(?<!\w)(?:{folded_pattern(table[name])}){article} $") for name in ("since", "every", "until"))
+
+
 def find_dates(text: str, language: str, today: date, base: date | None = None, past: bool = False, alone: bool = False) -> list[Found]:
     """All days and spans of a folded text, as ISO 8601 writes them; days that do not exist are left out.
 
@@ -504,8 +522,11 @@ def find_dates(text: str, language: str, today: date, base: date | None = None, 
     """
     around, found = Calendar(today, base or today, past), []
     pairs = find_pairs(text, find_mentions(text, language, alone), language)
+    since, every, _ = words_before(language)
     for start, end in pairs:
-        known = read_pair(start, end, around)
+        if every.search(text[:start.start]):
+            continue
+        known = read_pair(start, end, Calendar(today, today, True) if end is None and since.search(text[:start.start]) else around)
         if known and end is None and len(pairs) == 1:
             last = lasting(text, date.fromisoformat(str(known.value)), language)
             known = Found(f"{known.value}/{last.isoformat()}", known.start, known.end, True) if last else known

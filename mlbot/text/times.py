@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['day_parts', 'figure_regex', 'spoken_regexes', 'clock', 'figures_time', 'spoken_time', 'bare_word', 'fixed_times',
-           'fixed_regex', 'find_times', 'without_overlaps']
+           'fixed_regex', 'find_times', 'start_of_span', 'without_overlaps']
 
 # %% ../../nbs/text/07_times.ipynb #3a2d55f5
 import re
@@ -115,7 +115,7 @@ def fixed_times(language: str) -> dict[str, tuple[str, bool]]:
 @cache
 def fixed_regex(language: str) -> re.Pattern:
     """A pattern for noon and midnight."""
-    return re.compile(rf"(?<!\w)(?:{one_of(fixed_times(language))})(?!\w)")
+    return re.compile(rf"(?<![\w-])(?:{one_of(fixed_times(language))})(?![\w-])")
 
 
 def find_times(text: str, language: str, alone: bool = False) -> list[Found]:
@@ -133,7 +133,19 @@ def find_times(text: str, language: str, alone: bool = False) -> list[Found]:
         for match in regex.finditer(text):
             if known := spoken_time(match, sign, language, alone):
                 found.append(Found(known[0], match.start(), match.end(), known[1]))
-    return without_overlaps(found)
+    kept = without_overlaps(found)
+    return [*(start for end in kept if (start := start_of_span(text, end, language))), *kept]
+
+
+def start_of_span(text: str, end: Found, language: str) -> Found | None:
+    """The hour in front of "to" and a time, in the same part of the day: 3 to 4 pm."""
+    to = folded_pattern(vocabulary(language)["dates"]["to"])
+    match = re.search(rf"(?<![\w.,:/-])(?P<hour>{_HOUR})(?: h)? ?(?:{to}|and|und|et|y) ?$", text[:end.start])
+    if match is None:
+        return None
+    hour, last = int(match["hour"]), int(str(end.value)[:2])
+    hour += 12 if hour < 12 <= last and hour + 12 <= last else 0
+    return Found(f"{hour:02}:00", match.start(), match.end("hour"), end.guessed) if hour <= last else None
 
 
 def without_overlaps(found: list[Found]) -> list[Found]:

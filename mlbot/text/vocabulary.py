@@ -105,7 +105,8 @@ def telling_words(language: str) -> frozenset[str]:
     """The folded words that speak for a language: its frequent ones, and those of numbers, months, days and quantities."""
     table = vocabulary(language)
     lists = [table["common"], *table["dates"]["months"], *table["dates"]["weekdays"]]
-    lists += [*table["dates"]["near"], *table["dates"]["units"], *table["numbers"]["words"], *table["numbers"]["quantities"]]
+    lists += [*table["dates"]["near"], *table["dates"]["units"], *table["dates"]["fixed"], *table["numbers"]["words"]]
+    lists += [*table["numbers"]["quantities"], *table["times"]["fixed"], *table["times"]["vague"], *table["amounts"]["currencies"]]
     return frozenset(_WORD.findall(fold(" ".join(lists)).text))
 
 
@@ -119,8 +120,12 @@ CLEAR = 2  # so many words more leave no doubt about the language
 
 
 def likely_order(text: str, languages: Sequence[str]) -> tuple[list[str], int]:
-    """The languages that have a table, those first whose words a folded text uses most, and how many of them are as good as likely."""
+    """The languages of a folded text that have a table, the likeliest first, and how many of them are as good as likely.
+
+    A language that is not likely, and of which the text has no word, is left out.
+    """
     said = set(_WORD.findall(text))
     counts = {language: len(said & telling_words(language)) for language in languages if language in known_languages()}
     order = sorted(counts, key=lambda language: -counts[language])
-    return order, sum(counts[language] > counts[order[0]] - CLEAR for language in order)
+    likely = sum(counts[language] > counts[order[0]] - CLEAR for language in order)
+    return [language for place, language in enumerate(order) if place < likely or counts[language]], likely
