@@ -297,6 +297,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlbot.bot.values.beside_words': ('bot/values.html#beside_words', 'mlbot/bot/values.py'),
                                   'mlbot.bot.values.blanked': ('bot/values.html#blanked', 'mlbot/bot/values.py'),
                                   'mlbot.bot.values.counted_number': ('bot/values.html#counted_number', 'mlbot/bot/values.py'),
+                                  'mlbot.bot.values.ends_with_until': ('bot/values.html#ends_with_until', 'mlbot/bot/values.py'),
                                   'mlbot.bot.values.find_days': ('bot/values.html#find_days', 'mlbot/bot/values.py'),
                                   'mlbot.bot.values.find_options': ('bot/values.html#find_options', 'mlbot/bot/values.py'),
                                   'mlbot.bot.values.find_values': ('bot/values.html#find_values', 'mlbot/bot/values.py'),

@@ -7,9 +7,9 @@ __all__ = ['USUAL', 'MOST_READ', 'READERS', 'SENT', 'Reading', 'reading_of', 'in
            'name_regex', 'find_options', 'misspelt_option', 'place_regex', 'option_by_place', 'wrappers',
            'without_wrappers', 'bare_text', 'read_dates', 'read_months', 'read_times', 'read_numbers', 'with_half',
            'read_amounts', 'with_currency', 'beside_words', 'read_choices', 'read_emails', 'read_patterns', 'of_span',
-           'timely', 'read_answer', 'base_of', 'blanked', 'sort_days', 'later_days', 'find_days', 'counted_number',
-           'named_number', 'option_meant', 'find_values', 'span_in', 'out_of_order', 'say_number', 'say_amount',
-           'said_back']
+           'timely', 'read_answer', 'base_of', 'blanked', 'sort_days', 'ends_with_until', 'later_days', 'find_days',
+           'counted_number', 'named_number', 'option_meant', 'find_values', 'span_in', 'out_of_order', 'say_number',
+           'say_amount', 'said_back']
 
 # %% ../../nbs/bot/01_values.ipynb #fb256f04
 import re
@@ -339,11 +339,15 @@ def sort_days(slots: Sequence[Slot], found: list[Found], reading: Reading) -> di
         start = next((slot.name for slot in slots if slot.name in followers), next((slot.name for slot in slots if not slot.after), ""))
         taken |= {name: replace(spans[0], value=value) for name, value in ((start, first), (followers.get(start, ""), last)) if name}
         return taken or {slots[0].name: replace(spans[0], value=last)}
-    ends = [it for it in found if any(words_before(language)[2].search(reading.text[:it.start]) for language in reading.languages)]
-    if len(found) == 1 and ends:  # "until Friday" is a last day, and no first one of what has begun
+    if len(found) == 1 and ends_with_until(reading, found[0]):  # "until Friday" is a last day, and no first one of what has begun
         last = next((slot for slot in slots if slot.after), None) or next((slot for slot in slots if not slot.past), None)
         return {last.name: found[0]} if last else {}
     return {slot.name: it for slot, it in zip(slots, found, strict=False)}
+
+
+def ends_with_until(reading: Reading, found: Found) -> bool:
+    """Whether "until" stands in front of a day or a time."""
+    return any(words_before(language)[2].search(reading.text[:found.start]) for language in reading.languages)
 
 
 def later_days(slots: Sequence[Slot], reading: Reading, taken: dict[str, Found]) -> dict[str, Found]:
@@ -368,9 +372,11 @@ def find_days(slots: Sequence[Slot], reading: Reading, known: Mapping[str, Value
 
 
 def counted_number(slot: Slot, reading: Reading) -> list[Found]:
-    """A number that a sentence counts without its noun: for six; wir sind zu acht; nine of us."""
+    """A number of people that a sentence counts without its noun: for six; wir sind zu acht; nine of us."""
     for language in reading.languages:
         table = vocabulary(language)["numbers"]
+        if not set(slot.words) & set(table["people"].split()):
+            continue
         before = re.compile(rf"(?<!\w)(?:{folded_pattern(table['counted'])})(?: (?:about|around|etwa|environ|unos|unas|the))? $")
         after = re.compile(rf" (?:{folded_pattern(table['of_us'])})(?!\w)")
         ends = re.compile(r" ?(?:$|[.,;!?()\u00a6]|(?:on|at|the|am|um|le|à|a|el|in|im|en|please|bitte|mañana|demain)\b)")
@@ -427,6 +433,7 @@ def find_values(text: str, slots: Sequence[Slot], today: date, languages: Sequen
     keep(*find_days(slots, reading, known))
     for kind, read in (("month", read_months), ("time", read_times), ("amount", read_amounts)):
         found = read(next(iter(by_kind[kind]), Slot("", kind)), reading)
+        found = [it for it in found if kind != "time" or not ends_with_until(reading, it)]
         keep({slot.name: it for slot, it in zip(by_kind[kind], found, strict=False)}, found)
     for slot in by_kind["choice"]:
         found = read_choices(slot, reading)

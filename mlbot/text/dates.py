@@ -21,7 +21,7 @@ from datetime import date, timedelta
 from functools import cache
 
 from .numbers import number_pattern, ordinal_pattern, read_ordinal, value_of, word_pattern
-from .vocabulary import Found, fold, folded_pattern, one_of, vocabulary, written_languages
+from .vocabulary import Found, fold, folded_pattern, one_of, vocabulary
 
 # %% ../../nbs/text/06_dates.ipynb #947262d6
 @dataclass(frozen=True)
@@ -91,9 +91,8 @@ def long_weekdays(language: str) -> tuple[str, ...]:
 
 @cache
 def clear_weekdays(language: str) -> tuple[str, ...]:
-    """The names of weekdays that are no frequent word of any language: "mon" is French for my."""
-    common = {word for known in written_languages() for word in fold(vocabulary(known)["common"]).text.split()}
-    return tuple(word for word in long_weekdays(language) if word not in common)
+    """The names of weekdays that are no other word in a sentence, as "mon", "sat" and "jeu" are."""
+    return tuple(word for word in long_weekdays(language) if len(word) > 3)
 
 
 @cache
@@ -258,17 +257,18 @@ def phrase_mentions(text: str, language: str, alone: bool = True) -> list[Mentio
             found.append(Mention(match.start(), match.end(), meant, bare=bare, exact=name in ("dated", "only_day")))
     return found
 
-# %% ../../nbs/text/06_dates.ipynb #f2c8c733
+# %% ../../nbs/text/06_dates.ipynb #07583622
 @cache
-def word_regexes(language: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
-    """Patterns for words near today, for fixed days of the year, and for weekdays."""
-    tables = folded_table(language, "near"), folded_table(language, "fixed"), clear_weekdays(language)
+def word_regexes(language: str, alone: bool) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
+    """Patterns for words near today, for fixed days of the year, and for weekdays, which an answer may abbreviate."""
+    weekdays = long_weekdays(language) if alone else clear_weekdays(language)
+    tables = folded_table(language, "near"), folded_table(language, "fixed"), weekdays
     return tuple(re.compile(rf"(?<![\w'])(?:{one_of(table)})(?![\w])") for table in tables)  # type: ignore[return-value]
 
 
-def word_mentions(text: str, language: str) -> list[Mention]:
+def word_mentions(text: str, language: str, alone: bool = False) -> list[Mention]:
     """Days that are one word: tomorrow, Christmas, Friday."""
-    near, fixed, weekdays = word_regexes(language)
+    near, fixed, weekdays = word_regexes(language, alone)
     found = []
     for match in near.finditer(text):
         days = timedelta(days=folded_table(language, "near")[match[0]])
@@ -405,7 +405,7 @@ def with_weekday(mention: Mention, text: str, language: str) -> Mention:
 
 def find_mentions(text: str, language: str, alone: bool = False) -> list[Mention]:
     """All phrases of a folded text that mean a day."""
-    found = [*phrase_mentions(text, language, alone), *word_mentions(text, language), *figure_mentions(text, language, alone),
+    found = [*phrase_mentions(text, language, alone), *word_mentions(text, language, alone), *figure_mentions(text, language, alone),
              *part_mentions(text, language)]
     return longest([with_year(with_weekday(mention, text, language), text, language) for mention in found])
 

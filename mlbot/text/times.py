@@ -93,6 +93,8 @@ def spoken_time(match: re.Match, sign: str, language: str, alone: bool) -> tuple
     minutes = steps[said.get("before") or said["after"]] if sign in ("before", "after") else -count if sign == "to" else count
     if said.get("minute") in weak_words(language):
         return None
+    if sign == "to" and said["minute"].isdigit() and said["hour"].isdigit() and int(said["minute"]) < 12:  # rather a span: 10 to 11
+        return clock(int(said["minute"]), 0, said, False)
     if hour != int(hour) or not 0 <= hour <= 24 or not -60 < minutes < 60:
         return None
     sure = hour > 12 or table["day_of_24"] and "hours" in said and hour > 6 or table["day_of_24"] and sign == "past" and "uhr" in match[0]
