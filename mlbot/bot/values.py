@@ -412,6 +412,8 @@ def find_values(text: str, slots: Sequence[Slot], today: date, languages: Sequen
 
     `known`: values of the process so far, such as the first day of a leave whose last day is still open.
     """
+    if all(slot.kind == "text" for slot in slots):
+        return {}
     reading, taken, known = reading_of(text, today, languages), dict[str, Found](), known or {}
     by_kind = {kind: [slot for slot in slots if slot.kind == kind] for kind in READERS}
     for slot in by_kind["email"] + by_kind["pattern"]:
