@@ -83,6 +83,7 @@ class Data:
     context: tuple[str, ...]
     person: str
     catalogue: str
+    unlabelled: str
     out_of_scope: str
     conflicts: str
     min_rows: int
@@ -111,6 +112,7 @@ class Model:
     """How the model sees text (lengths of word and character n-grams, an encoder or none) and how it is fitted."""
     tier: str
     encoder: str
+    encoder_languages: tuple[str, ...]
     encoder_weight: float
     words: tuple[int, ...]
     characters: tuple[int, ...]
@@ -519,8 +521,8 @@ def merged_sections(own: ConfigParser, shipped: ConfigParser) -> dict[str, dict[
 
 # %% ../nbs/02_settings.ipynb #d731c331
 TIERS = ("light", "static", "encoder")
-KEPT_ADDRESSES = (("data", "source"), ("data", "production"), ("places", "data"), ("places", "carried"), ("places", "cache"),
-                  ("places", "sealed"),
+KEPT_ADDRESSES = (("data", "source"), ("data", "production"), ("data", "unlabelled"), ("places", "data"),
+                  ("places", "carried"), ("places", "cache"), ("places", "sealed"),
                   ("model", "encoder"), ("work", "workers"))  # they go into runs, locks, models and reports
 LONGEST_GRAM = 20  # words, or characters, of an n-gram
 TRACKERS = ("sqlite:///", "http://", "https://")
@@ -665,7 +667,9 @@ def load_settings(start: str | Path | None = None) -> Settings:
                                          if item.type is Path})
     places = replace(places, **{name: str(root / getattr(places, name)) for name in ("data", "cache", "carried", "sealed")
                                 if getattr(places, name) and "://" not in getattr(places, name)})
-    settings = Settings(root, file, **{**parts, "places": places},
+    model = parts["model"]
+    model = replace(model, encoder_languages=model.encoder_languages or parts["data"].languages)
+    settings = Settings(root, file, **{**parts, "places": places, "model": model},
                         targets=read_targets(text["targets"], f"{place} [targets]"))
     check_settings(settings, place)
     return settings

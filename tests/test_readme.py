@@ -1,18 +1,19 @@
-"""What the README says is what happens: each command and each example in it is run."""
+"""What the README and the pages say is what happens: each command and each example in them is run."""
 
 import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
+
+from pages import PAGES, ROOT, TEXT
 
 from mlbot.data.table import sample_file
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activate": "of no use to a process",
              "mlbot data fetch banking77": "test_table has its home on a local server",
              "mlbot run --data banking77 --split-column split": "test_public", "mlbot lab": "opens a browser",
+             "mlbot docs --open": "test_docs",
              "mlbot export": "test_checkout", "mlbot promote MODEL --unjudged --why REASON": "test_ships",
              "mlbot replay": "test_replay", "mlbot replay --policies": "test_replay",
              "mlbot waive GATE --why REASON --until DAY": "test_verdicts", "python3 benchmarks/predict.py": "test_benchmarks",
@@ -46,9 +47,9 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
 
 
 def commands():
-    """Every command of the README, in order: those in blocks and those in running text."""
+    """Every command of the pages, in order: those in blocks and those in running text."""
     text = "\n".join(code for language, code in BLOCKS if language == "sh")
-    inline = [" ".join(found.split()) for found in re.findall(r"`((?:mlbot|python3) [^`]+)`", README)]
+    inline = [" ".join(found.split()) for found in re.findall(r"`((?:mlbot|python3) [^`]+)`", TEXT)]
     return [line for line in [*text.splitlines(), *inline] if line.strip()]
 
 
@@ -69,7 +70,7 @@ def test_each_command_works_in_order(project, write_settings, quick_company, mlb
             example = next(code for language, code in BLOCKS if language == "python" and "mlbot.load" in code)
             python_example = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True).stdout
         if words == "blame":
-            assert done.stdout.splitlines()[1] in " ".join(README.split())
+            assert done.stdout.splitlines()[1] in " ".join(TEXT.split())
         seen.append(words)
     assert len(seen) >= 5
     (text, sales), (other, engineer) = answers  # the same words, by two roles
@@ -94,8 +95,22 @@ def test_the_settings_in_the_readme_are_the_shipped_ones(root):
 
 def test_the_exit_codes_in_the_readme_are_those_of_the_errors():
     from mlbot.errors import GateFailed, InputError, MlbotError, NoVerdict, OutOfTime
-    table = dict(re.findall(r"^\| (\d) \| (.+) \|$", README, re.MULTILINE))
+    table = dict(re.findall(r"^\| (\d) \| (.+) \|$", PAGES[0].read_text(encoding="utf-8"), re.MULTILINE))
     words = {GateFailed: "gate is red", InputError: "input", NoVerdict: "no verdict", OutOfTime: "out of time",
              MlbotError: "fault"}
     assert all(word in table[str(kind.exit_code)] for kind, word in words.items())
     assert sorted(table) == list("012345")
+
+
+def test_the_readme_can_be_read_in_three_minutes():
+    assert len(PAGES[0].read_text(encoding="utf-8").split()) <= 1200
+
+
+def test_every_page_is_listed_in_the_readme_and_every_link_leads_somewhere():
+    assert set(PAGES[1:]) == set((ROOT / "nbs" / "docs").glob("*.md"))
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("http")]
+        assert links or page != PAGES[0]
+        assert [link for link in links if not (page.parent / link).exists()] == [], page
+        assert page == PAGES[0] or f"/{page.name})" in TEXT or f"]({page.name})" in TEXT

@@ -33,8 +33,8 @@ Value = str | int | float
 class Slot:
     """A fact that a process needs. `question`: asked in place of the usual words; `wanted`: what fits, in words.
 
-    `options`, `synonyms` and `other` belong to the kind choice, `least` and `most` to number and amount, `words` to number,
-    `currencies` to amount, `after` to date, `past` to date and month, `pattern`, a regular expression, to pattern.
+    `options`, `synonyms` and `other` belong to the kind choice, `least` and `most` to number and amount, `words` to number
+    and choice, `currencies` to amount, `after` to date, `past` to date and month, `pattern`, a regular expression, to pattern.
     """
     name: str
     kind: str = "text"
@@ -270,8 +270,9 @@ class Process:
                    for known, asked in ((self.roles, role), (self.locations, location)))
 
 # %% ../../nbs/bot/01_catalogue.ipynb #bb98634a
-_BELONGS = {"options": ("choice",), "synonyms": ("choice",), "other": ("choice",), "least": ("number", "amount"), "most": ("number", "amount"),
-            "words": ("number",), "currencies": ("amount",), "after": ("date",), "past": ("date", "month"), "pattern": ("pattern",)}
+_BELONGS = {"options": ("choice",), "synonyms": ("choice",), "other": ("choice",), "least": ("number", "amount"),
+            "most": ("number", "amount"), "words": ("number", "choice"), "currencies": ("amount",), "after": ("date",),
+            "past": ("date", "month"), "pattern": ("pattern",)}
 _CURRENCY = re.compile("[A-Z]{3}")
 
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COMPANY', 'SIDES', 'Message', 'read_wanted', 'read_messages', 'side_of', 'company_messages', 'Judged', 'same_value',
-           'read_message', 'judge', 'judge_all', 'f1', 'score_values']
+           'read_message', 'judge', 'judge_all', 'f1', 'misread', 'judge_held_out', 'score_values']
 
 # %% ../../nbs/bot/01_values_scored.ipynb #fd1840fe
 import re
@@ -12,10 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-
 import numpy as np
-
-from .catalogue import Process, Slot, Value, read_catalogue
+from .catalogue import Process, Value, read_catalogue
 from .values import USUAL, find_values, read_answer
 from ..errors import InputError
 from ..settings import PACKAGE
@@ -29,7 +27,8 @@ COMPANY = PACKAGE / "shipped" / "company"
 
 @dataclass(frozen=True)
 class Message:
-    """A text and its values. `slot`: the one that was asked for, '' for a free message; `unclear`: slots that have to be read back."""
+    """A text and its values. `slot`: the one asked for ('' for a free message); `unclear`: slots to be read back."""
+
     process: str
     slot: str
     language: str
@@ -50,7 +49,7 @@ def read_wanted(line: str, slot: str) -> tuple[dict[str, tuple[str, ...]], froze
     values = {name: tuple(value.removeprefix("~").split(" | ")) for name, value in pairs}
     return values, frozenset(name for name, value in pairs if value.startswith("~"))
 
-
+# %% ../../nbs/bot/01_values_scored.ipynb #259355cf
 def read_messages(path: Path) -> list[Message]:
     """The messages of a file. Raises InputError for a line without a heading or an arrow."""
     found: list[Message] = []
@@ -64,12 +63,14 @@ def read_messages(path: Path) -> list[Message]:
             continue
         text, arrow, wanted = line.rpartition(" -> ")
         if heading is None or not arrow:
-            raise InputError(f"line {number}: {line[:60]!r}", "[process.slot day], or a text -> its values", "correct the line", str(path))
+            raise InputError(
+                f"line {number}: {line[:60]!r}", "[process.slot day], or a text -> its values", "correct the line", str(path)
+            )
         values, unclear = read_wanted(wanted, heading[2] or "")
         found.append(Message(heading[1], heading[2] or "", path.stem, date.fromisoformat(heading[3]), text, values, unclear))
     return found
 
-# %% ../../nbs/bot/01_values_scored.ipynb #0fc6ec6a
+# %% ../../nbs/bot/01_values_scored.ipynb #716646ba
 SIDES = ("built on", "held out")
 
 
@@ -83,10 +84,11 @@ def company_messages(*sides: str) -> list[Message]:
     everything = (message for path in sorted((COMPANY / "values").glob("*.txt")) for message in read_messages(path))
     return [message for message in everything if not sides or side_of(message) in sides]
 
-# %% ../../nbs/bot/01_values_scored.ipynb #87f3114d
+# %% ../../nbs/bot/01_values_scored.ipynb #31abb1cd
 @dataclass(frozen=True)
 class Judged:
     """One value of a message: what was wanted ('' for nothing) and what was read ('' for nothing)."""
+
     message: Message
     slot: str
     kind: str
@@ -109,13 +111,17 @@ def read_message(message: Message, process: Process) -> dict[str, Found]:
     found = read_answer(process.slot_of(message.slot), message.text, message.day, languages)
     return {message.slot: found} if found else {}
 
-
+# %% ../../nbs/bot/01_values_scored.ipynb #19a740df
 def judge(message: Message, process: Process) -> list[Judged]:
     """Each value that a message holds, or that was read in it."""
     read, judged = read_message(message, process), []
     for name in dict.fromkeys([*message.wanted, *read]):
         wanted, found = message.wanted.get(name, ()), read.get(name)
-        right = found is not None and any(same_value(one, found.value) for one in wanted) and (found.guessed or name not in message.unclear)
+        right = (
+            found is not None
+            and any(same_value(one, found.value) for one in wanted)
+            and (found.guessed or name not in message.unclear)
+        )
         shown = "" if found is None else f"{'~' if found.guessed else ''}{found.value}"
         judged.append(Judged(message, name, process.slot_of(name).kind, " | ".join(wanted), shown, right))
     return judged
@@ -126,7 +132,7 @@ def judge_all(messages: Iterable[Message], processes: Mapping[str, Process] | No
     known = processes or read_catalogue(COMPANY / "processes.toml")
     return [one for message in messages for one in judge(message, known[message.process])]
 
-# %% ../../nbs/bot/01_values_scored.ipynb #cf0dd4b7
+# %% ../../nbs/bot/01_values_scored.ipynb #863787f6
 def f1(metric: str, judged: list[Judged]) -> Score:
     """F1 of exact matches, with its interval over draws of whole messages."""
     right = np.array([one.right for one in judged], float)
@@ -136,7 +142,22 @@ def f1(metric: str, judged: list[Judged]) -> Score:
 
     def value(weights: np.ndarray) -> float:
         return float(2 * (weights @ right) / max(weights @ counts, 1e-9))
+
     return bootstrap(metric, value, groups, within=(0.0, 1.0), scale=(0.0, 1.0))
+
+
+def misread(judged: list[Judged]) -> list[dict[str, str]]:
+    """The values that were not read exactly, as rows of a table."""
+    return [
+        {"text": one.message.text, "slot": one.slot, "wanted": one.wanted, "read": one.read}
+        for one in judged
+        if not one.right
+    ]
+
+
+def judge_held_out(source: str) -> list[Judged]:
+    """The held-out messages, judged, where the data of a run is the company; none for other data."""
+    return judge_all(company_messages(SIDES[1])) if source.partition(":")[0] == "company" else []
 
 
 def score_values(judged: list[Judged]) -> list[Score]:

@@ -173,7 +173,7 @@ def benchmark(options: argparse.Namespace) -> int:
     """Put the model beside what one would pick instead, on one's own data."""
     from dataclasses import replace
     from mlbot.model.baselines import ALLOWED, CONTENDERS, HEAD, contest, row_of
-    from mlbot.model.encoder import located
+    from mlbot.model.encoder_files import located
     settings = load_settings()
     source, found, sides = sides_of(options, settings)
     outside = int((sides.out_of_scope["side"] == "test").sum())

@@ -72,7 +72,7 @@ def split_scope(numbers: dict[str, np.ndarray], scope: Scope) -> dict[str, np.nd
 
 # %% ../../nbs/model/11_export.ipynb #93844a9f
 def training_facts(pipeline: Pipeline, settings: _settings.Model) -> dict:
-    """How a pipeline was trained, for the manifest: settings, versions of libraries, the encoder's origin, its scope."""
+    """How a pipeline was trained, for the manifest: settings, versions of libraries, encoder, unlabelled texts, scope."""
     unused = ("encoder", "encoder_weight") if settings.tier == "light" else ("many",)
     model = {name: list(value) if isinstance(value, tuple) else value
              for name, value in asdict(settings).items() if name not in unused}
@@ -81,6 +81,8 @@ def training_facts(pipeline: Pipeline, settings: _settings.Model) -> dict:
     if "dense" in (dense := pipeline.named_steps["views"].named_transformers_):
         origin = dense["dense"][0].encoder.origin
         found |= {"encoder": origin} if origin else {}
+    if (spread := getattr(pipeline, "unlabelled", None)) is not None:
+        found |= {"unlabelled": {**asdict(spread), "used": spread.used}}
     if pipeline.scope is not None:
         found |= {"scope_threshold": pipeline.scope.threshold, "scope_rows": pipeline.scope.rows}
     return found

@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from posixpath import normpath
 
 from ..errors import InputError
 from ..files import own_output, write_atomic
@@ -29,7 +30,7 @@ def readme(index: Path) -> str:
     notebook.metadata["language_info"] = {"name": "python"}
     notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]
     text, _ = MarkdownExporter().from_notebook_node(notebook)
-    text = re.sub(r"(!\[[^]]*\]\()images/", r"\1nbs/images/", text)  # the README lies one folder higher
+    text = re.sub(r"(\]\()(?![a-z]+:|#)([^)]+)", lambda link: link[1] + normpath(f"{index.parent.name}/{link[2]}"), text)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 # %% ../../nbs/ops/00_checkout.ipynb #bceb8c3b

@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from ..stats.changes import encoder_change
-from ..model.encoder import encoder_identity
+from ..model.encoder_files import encoder_identity
 from ..errors import InputError
 from ..stats.scores import Score, bootstrap, mean_score
 from ..files import own_output, write_atomic

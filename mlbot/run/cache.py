@@ -27,7 +27,7 @@ from pathlib import Path, PurePosixPath
 
 from ..model.artefact import read_artefact
 from ..data.table import file_of
-from ..model.encoder import encoder_identity
+from ..model.encoder_files import encoder_identity
 from ..errors import MlbotError
 from ..files import KEY, bears, key_of, mark, shared_key
 from ..gates.record import as_plain
@@ -137,7 +137,7 @@ def data_values(settings: Settings, parameters: dict) -> dict[str, str]:
     memory = settings.places.models / "ledger" / SIDES
     found = {"source": source, "columns": repr(columns), "sides": file_digest(memory) if memory.is_file() else ""}
     for name, file in (("production", parameters.get("production", "") or settings.data.production),
-                       ("catalogue", settings.data.catalogue)):
+                       ("catalogue", settings.data.catalogue), ("unlabelled", settings.data.unlabelled)):
         if file and file_of(settings.root / file)[0].is_file():
             found[name] = file_digest(file_of(settings.root / file)[0])
     if is_company(source):

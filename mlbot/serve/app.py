@@ -14,7 +14,7 @@ __all__ = ['Given', 'MOST_WORDS', 'Parameters', 'Dimension', 'CODINGS', 'OUTPUTS
            'requests', 'request_told', 'cases', 'case_of', 'handoffs', 'handoff_read', 'handoff_take', 'handoff_reply',
            'handoff_return', 'handoff_close', 'check_intent', 'handoff_label', 'to_label', 'labels_next', 'check_item',
            'label', 'label_undo', 'labels_export', 'monitor', 'demo_token', 'demo_identity', 'demo_agent',
-           'needs_token', 'documented', 'openapi', 'start_page', 'build_framework']
+           'needs_token', 'documented', 'openapi', 'start_page', 'application', 'build_framework', 'document_alone']
 
 # %% ../../nbs/serve/03_app.ipynb #a56e8b71
 import asyncio
@@ -849,11 +849,10 @@ AGENTS = [handoffs, handoff_read, handoff_take, handoff_reply, handoff_return, h
           labels_next, label, label_undo, labels_export, monitor]
 
 
-def build_framework(service: BotService) -> Litestar:
-    """The application that answers all routes of a service, without its guard."""
-    pages = create_static_files_router("/web", [PACKAGE / "web"], name="pages", include_in_schema=False)
-    app = Litestar(
-        [*OPEN, *THEIRS, *AGENTS, *([demo_identity, demo_agent] if service.demo else []), pages],
+def application(routes: list) -> Litestar:
+    """The framework's application of some routes; `app.state.service` is to be set."""
+    return Litestar(
+        routes,
         dependencies={"identity": Provide(identity_of, sync_to_thread=False),
                       "agent": Provide(agent_of, sync_to_thread=False)},
         exception_handlers={MlbotError: on_our_error, HTTPException: on_http_error, RecursionError: on_depth,
@@ -861,6 +860,16 @@ def build_framework(service: BotService) -> Litestar:
                             Exception: on_fault},
         openapi_config=OpenAPIConfig(title="mlbot", version="1", path="/schema", render_plugins=[JsonRenderPlugin()]),
         request_max_body_size=MOST_BODY, debug=False, logging_config=None)
+
+
+def build_framework(service: BotService) -> Litestar:
+    """The application that answers all routes of a service, without its guard."""
+    pages = create_static_files_router("/web", [PACKAGE / "web"], name="pages", include_in_schema=False)
+    app = application([*OPEN, *THEIRS, *AGENTS, *([demo_identity, demo_agent] if service.demo else []), pages])
     app.state.service = service
     app.state.document = msgspec.json.encode(documented(app.openapi_schema.to_schema(), service.tokens is not None))
     return app
+
+def document_alone() -> dict[str, Any]:
+    """The OpenAPI document of all routes, without a service that answers them."""
+    return documented(application([*OPEN, *THEIRS, *AGENTS]).openapi_schema.to_schema())

@@ -4,29 +4,29 @@
 
 # %% auto #0
 __all__ = ['Meant', 'KINDS', 'Calendar', 'add_months', 'real_day', 'yearly', 'monthly', 'weekly', 'numbered', 'folded_table',
-           'long_weekdays', 'groups', 'phrases', 'named', 'day_number', 'dated', 'only_day', 'weekday_day', 'shifted',
-           'ago', 'weekday_of', 'coming', 'next_one', 'last_one', 'after_next', 'before_last', 'next_week', 'in_weeks',
-           'nth', 'Mention', 'phrase_mentions', 'word_regexes', 'word_mentions', 'figures_meant', 'figure_mentions',
-           'part_regex', 'part_of_month', 'part_of_week', 'part_meant', 'part_mentions', 'weekday_before', 'longest',
-           'with_weekday', 'find_mentions', 'with_year', 'year_behind', 'span_regexes', 'bare_start', 'start_of',
-           'joined_by_and', 'find_pairs', 'lasting', 'read_pair', 'find_dates', 'month_regex', 'month_meant',
-           'find_months', 'say_date', 'say_month']
+           'long_weekdays', 'clear_weekdays', 'groups', 'phrases', 'named', 'day_number', 'dated', 'only_day',
+           'weekday_of', 'weekday_day', 'shifted', 'ago', 'coming', 'next_one', 'last_one', 'after_next', 'before_last',
+           'next_week', 'in_weeks', 'nth', 'Mention', 'phrase_mentions', 'word_regexes', 'word_mentions',
+           'figures_meant', 'figure_mentions', 'part_regex', 'part_of_month', 'part_of_week', 'part_meant',
+           'part_mentions', 'weekday_before', 'longest', 'with_weekday', 'find_mentions', 'with_year', 'year_behind',
+           'span_regexes', 'bare_start', 'start_of', 'joined_by_and', 'find_pairs', 'lasting', 'read_pair',
+           'words_before', 'find_dates', 'month_regex', 'month_meant', 'find_months', 'say_date', 'say_month']
 
 # %% ../../nbs/text/06_dates.ipynb #9ba64d8c
 import calendar
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
-
 from .numbers import number_pattern, ordinal_pattern, read_ordinal, value_of, word_pattern
 from .vocabulary import Found, fold, folded_pattern, one_of, vocabulary
 
-# %% ../../nbs/text/06_dates.ipynb #947262d6
+# %% ../../nbs/text/06_dates.ipynb #590242b1
 @dataclass(frozen=True)
 class Calendar:
-    """The day on which something is said, the day from which on a day without a year is sought, and whether it lies in the past."""
+    """`today`: when something is said; `base`: from when on a day without a year is sought; `past`: it is sought backwards."""
+
     today: date
     base: date
     past: bool = False
@@ -48,11 +48,13 @@ def real_day(year: int, month: int, day: int) -> date | None:
 
 def yearly(month: int, day: int, around: Calendar) -> date | None:
     """The next such day of a year from the base on; of the past, the last one until today."""
-    years = range(around.today.year, around.today.year - 5, -1) if around.past else range(around.base.year, around.base.year + 5)
+    years = (
+        range(around.today.year, around.today.year - 5, -1) if around.past else range(around.base.year, around.base.year + 5)
+    )
     days = (real_day(year, month, day) for year in years)
     return next((it for it in days if it and (it <= around.today if around.past else it >= around.base)), None)
 
-
+# %% ../../nbs/text/06_dates.ipynb #772adc49
 def monthly(day: int, around: Calendar) -> date | None:
     """The next such day of a month from the base on; of the past, the last one until today."""
     start, step = (around.today, -1) if around.past else (around.base, 1)
@@ -69,11 +71,13 @@ def weekly(weekday: int, around: Calendar) -> tuple[date, bool]:
     ahead = (weekday - around.base.weekday()) % 7
     return around.base + timedelta(days=ahead or 7), ahead == 0
 
-# %% ../../nbs/text/06_dates.ipynb #61cbb35d
+# %% ../../nbs/text/06_dates.ipynb #ef3076b5
 @cache
 def numbered(language: str, name: str) -> dict[str, int]:
     """The numbers from 0 of months or weekdays, by each of their folded names."""
-    return {fold(word).text: place for place, words in enumerate(vocabulary(language)["dates"][name]) for word in words.split()}
+    return {
+        fold(word).text: place for place, words in enumerate(vocabulary(language)["dates"][name]) for word in words.split()
+    }
 
 
 @cache
@@ -90,16 +94,27 @@ def long_weekdays(language: str) -> tuple[str, ...]:
 
 
 @cache
+def clear_weekdays(language: str) -> tuple[str, ...]:
+    """The names of weekdays that are no other word in a sentence, as "mon", "sat" and "jeu" are."""
+    return tuple(word for word in long_weekdays(language) if len(word) > 3)
+
+# %% ../../nbs/text/06_dates.ipynb #1ded7f09
+@cache
 def groups(language: str) -> dict[str, str]:
     """What the names in braces stand for."""
     table = vocabulary(language)["dates"]
     small = rf"\d{{1,2}}\.(?=[a-z])|\d{{1,2}}\.?(?:{table['day_ending']})?(?![\w:]|[./]\d)"
-    return {"day": rf"(?P<day>{small}|{ordinal_pattern(language)}|(?:{word_pattern(language)})(?!\w))",
-            "ordinal": rf"(?P<day>{small}|{ordinal_pattern(language)})",
-            "month": f"(?P<month>{one_of(numbered(language, 'months'))})", "year": r"(?P<year>(?:19|20)\d\d)",
-            "weekday": f"(?P<weekday>{one_of(long_weekdays(language))})", "unit": f"(?P<unit>{one_of(folded_table(language, 'units'))})",
-            "which": f"(?P<which>{ordinal_pattern(language)}|{folded_pattern(vocabulary(language)['choices']['last'])})",
-            "near": f"(?P<near>{one_of(folded_table(language, 'near'))})", "n": f"(?P<n>{number_pattern(language)})"}
+    return {
+        "day": rf"(?P<day>{small}|{ordinal_pattern(language)}|(?:{word_pattern(language)})(?!\w))",
+        "ordinal": rf"(?P<day>{small}|{ordinal_pattern(language)})",
+        "month": f"(?P<month>{one_of(numbered(language, 'months'))})",
+        "year": r"(?P<year>(?:19|20)\d\d)",
+        "weekday": f"(?P<weekday>{one_of(long_weekdays(language))})",
+        "unit": f"(?P<unit>{one_of(folded_table(language, 'units'))})",
+        "which": f"(?P<which>{ordinal_pattern(language)}|{folded_pattern(vocabulary(language)['choices']['last'])})",
+        "near": f"(?P<near>{one_of(folded_table(language, 'near'))})",
+        "n": f"(?P<n>{number_pattern(language)})",
+    }
 
 
 @cache
@@ -111,12 +126,12 @@ def phrases(language: str, name: str) -> re.Pattern:
         parts.append(re.sub(r"\(\?P<(\w+?)>", rf"(?P<\g<1>_{place}>", pattern))
     return re.compile(rf"(?<![\w.,/:@])(?:{'|'.join(parts)})(?!\w)")
 
-
+# %% ../../nbs/text/06_dates.ipynb #9ae35bcd
 def named(match: re.Match) -> dict[str, str]:
     """The groups of a match of `phrases`, by their plain names."""
     return {name.rpartition("_")[0]: text for name, text in match.groupdict().items() if text is not None}
 
-# %% ../../nbs/text/06_dates.ipynb #cd046541
+# %% ../../nbs/text/06_dates.ipynb #e9c26d8e
 Meant = tuple[date | None, bool]
 
 
@@ -137,12 +152,17 @@ def only_day(said: dict[str, str], around: Calendar, language: str) -> Meant:
     return monthly(day_number(said["day"], language), around), False
 
 
+def weekday_of(said: dict[str, str], language: str) -> int:
+    """The number of a weekday, from 0."""
+    return numbered(language, "weekdays")[said["weekday"]]
+
+
 def weekday_day(said: dict[str, str], around: Calendar, language: str) -> Meant:
     """Monday the 3rd: the day of the month, where it is such a weekday; else only the weekday, as a guess."""
     day, weekday = monthly(day_number(said["day"], language), around), weekday_of(said, language)
     return (day, False) if day and day.weekday() == weekday else (weekly(weekday, around)[0], True)
 
-
+# %% ../../nbs/text/06_dates.ipynb #5547dbb5
 def shifted(said: dict[str, str], around: Calendar, language: str, sign: int = 1) -> Meant:
     """In two weeks; three weeks from tomorrow; lundi en huit."""
     count = 1 if "one" in said else (value_of(said["n"], language) or (0, False))[0] if "n" in said else 0
@@ -162,12 +182,7 @@ def ago(said: dict[str, str], around: Calendar, language: str) -> Meant:
     """Two days ago."""
     return shifted(said, around, language, -1)
 
-
-def weekday_of(said: dict[str, str], language: str) -> int:
-    """The number of a weekday, from 0."""
-    return numbered(language, "weekdays")[said["weekday"]]
-
-# %% ../../nbs/text/06_dates.ipynb #e6be1a67
+# %% ../../nbs/text/06_dates.ipynb #f5110c8a
 def coming(said: dict[str, str], around: Calendar, language: str) -> Meant:
     """This Friday."""
     day, same = weekly(weekday_of(said, language), Calendar(around.today, around.today))
@@ -206,7 +221,7 @@ def in_weeks(said: dict[str, str], around: Calendar, language: str) -> Meant:
     weeks = 2 if "two" in said else (value_of(said["n"], language) or (0, False))[0]
     return coming(said, around, language)[0] + timedelta(days=7 * int(weeks)), True  # type: ignore[operator]
 
-# %% ../../nbs/text/06_dates.ipynb #b3e152c0
+# %% ../../nbs/text/06_dates.ipynb #0563b06e
 def nth(said: dict[str, str], around: Calendar, language: str) -> Meant:
     """The first Monday in January; der letzte Freitag im Mai."""
     place, month = read_ordinal(said["which"], language) or -1, numbered(language, "months")[said["month"]] + 1
@@ -218,18 +233,32 @@ def nth(said: dict[str, str], around: Calendar, language: str) -> Meant:
             return day, False
     return None, False
 
-# %% ../../nbs/text/06_dates.ipynb #e656e850
+# %% ../../nbs/text/06_dates.ipynb #79757bf9
 KINDS: dict[str, Callable[[dict[str, str], Calendar, str], Meant]] = {
-    "dated": dated, "only_day": only_day, "weekday_day": weekday_day, "ahead": shifted, "ago": ago, "coming": coming, "next": next_one, "last": last_one,
-    "before_last": before_last, "after_next": after_next, "next_week": next_week, "in_weeks": in_weeks, "nth": nth}
+    "dated": dated,
+    "only_day": only_day,
+    "weekday_day": weekday_day,
+    "ahead": shifted,
+    "ago": ago,
+    "coming": coming,
+    "next": next_one,
+    "last": last_one,
+    "before_last": before_last,
+    "after_next": after_next,
+    "next_week": next_week,
+    "in_weeks": in_weeks,
+    "nth": nth,
+}
 
-
+# %% ../../nbs/text/06_dates.ipynb #69542447
 @dataclass(frozen=True)
 class Mention:
     """A phrase that means a day, from `start` to `end`; `meant`: which one, asked of a calendar.
 
-    `weekday`: it is no more than a weekday; `bare`: no more than a day of some month; `exact`: a date, to which a weekday in front belongs.
+    `weekday`: it is no more than a weekday; `bare`: no more than a day of some month;
+    `exact`: a date, to which a weekday in front belongs.
     """
+
     start: int
     end: int
     meant: Callable[[Calendar], Meant]
@@ -237,45 +266,57 @@ class Mention:
     bare: int = 0
     exact: bool = False
 
-
-def phrase_mentions(text: str, language: str) -> list[Mention]:
-    """All phrases of the tables in a folded text."""
+# %% ../../nbs/text/06_dates.ipynb #bacd9767
+def phrase_mentions(text: str, language: str, alone: bool = True) -> list[Mention]:
+    """All phrases of the tables in a folded text. Not `alone`: "the second" is rather no day."""
     found = []
     for name, rule in KINDS.items():
         for match in phrases(language, name).finditer(text):
             said = named(match)
+            if name == "only_day" and not alone and not said["day"][0].isdigit():
+                continue
             bare = day_number(said["day"], language) if name in ("only_day", "weekday_day") else 0
             meant = lambda around, rule=rule, said=said: rule(said, around, language)  # noqa: E731
             found.append(Mention(match.start(), match.end(), meant, bare=bare, exact=name in ("dated", "only_day")))
     return found
 
-# %% ../../nbs/text/06_dates.ipynb #f2c8c733
+# %% ../../nbs/text/06_dates.ipynb #fe55d9ab
 @cache
-def word_regexes(language: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
-    """Patterns for words near today, for fixed days of the year, and for weekdays."""
-    tables = folded_table(language, "near"), folded_table(language, "fixed"), long_weekdays(language)
+def word_regexes(language: str, alone: bool) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
+    """Patterns for words near today, for fixed days of the year, and for weekdays, which an answer may abbreviate."""
+    weekdays = long_weekdays(language) if alone else clear_weekdays(language)
+    tables = folded_table(language, "near"), folded_table(language, "fixed"), weekdays
     return tuple(re.compile(rf"(?<![\w'])(?:{one_of(table)})(?![\w])") for table in tables)  # type: ignore[return-value]
 
 
-def word_mentions(text: str, language: str) -> list[Mention]:
+def word_mentions(text: str, language: str, alone: bool = False) -> list[Mention]:
     """Days that are one word: tomorrow, Christmas, Friday."""
-    near, fixed, weekdays = word_regexes(language)
+    near, fixed, weekdays = word_regexes(language, alone)
     found = []
     for match in near.finditer(text):
         days = timedelta(days=folded_table(language, "near")[match[0]])
         found.append(Mention(match.start(), match.end(), lambda around, days=days: (around.today + days, False)))
     for match in fixed.finditer(text):
         month, day = map(int, folded_table(language, "fixed")[match[0]].split("-"))
-        found.append(Mention(match.start(), match.end(), lambda around, month=month, day=day: (yearly(month, day, around), False)))
+        found.append(
+            Mention(match.start(), match.end(), lambda around, month=month, day=day: (yearly(month, day, around), False))
+        )
     for match in weekdays.finditer(text):
         number = numbered(language, "weekdays")[match[0]]
         found.append(Mention(match.start(), match.end(), lambda around, number=number: weekly(number, around), number))
     return found
 
-# %% ../../nbs/text/06_dates.ipynb #53adf8f3
-_ISO = re.compile(r"(?<![\w.,/:-])(?P<year>(?:19|20)\d\d)(?P<sign>[-/.])(?P<month>\d{1,2})(?P=sign)(?P<day>\d{1,2})(?!\d|[-/.]\d)")
-_FULL = re.compile(r"(?<![\w.,:/])(?P<day>\d{1,2})(?P<sign>[-/.]) ?(?P<month>\d{1,2})(?P=sign) ?(?P<year>(?:(?:19|20)\d\d|\d\d))(?!\d|[-/.:]\d)")
-_SHORT = re.compile(r"(?<![\w.,:/])(?P<day>\d{1,2})(?:(?:/)(?P<month>\d{1,2})(?!\d|[/.:]\d|\w)|\. ?(?P<point>\d{1,2})\.(?!\d))")
+# %% ../../nbs/text/06_dates.ipynb #b090dfdb
+_ISO = re.compile(
+    r"(?<![\w.,/:-])(?P<year>(?:19|20)\d\d)(?P<sign>[-/.])(?P<month>\d{1,2})(?P=sign)(?P<day>\d{1,2})(?!\d|[-/.]\d)"
+)
+_FULL = re.compile(
+    r"(?<![\w.,:/])(?P<day>\d{1,2})(?P<sign>[-/.]) ?(?P<month>\d{1,2})(?P=sign) ?"
+    r"(?P<year>(?:(?:19|20)\d\d|\d\d))(?!\d|[-/.:]\d)"
+)
+_SHORT = re.compile(
+    r"(?<![\w.,:/])(?P<day>\d{1,2})(?:(?:/)(?P<month>\d{1,2})(?!\d|[/.:]\d|\w)|\. ?(?P<point>\d{1,2})\.(?!\d))"
+)
 _BARE = re.compile(r"(?<![\w.,:/])(?P<day>\d{1,2})\.(?P<month>\d{1,2})(?![\w.,:]| ?(?:uhr|h))")
 
 
@@ -293,40 +334,60 @@ def figures_meant(said: dict[str, str], around: Calendar, month_first: bool) -> 
     year = int(said["year"]) + (2000 if len(said["year"]) == 2 else 0)
     return real_day(year, month, day), unclear
 
-
+# %% ../../nbs/text/06_dates.ipynb #52c2c72b
 def figure_mentions(text: str, language: str, alone: bool) -> list[Mention]:
     """Dates in figures. `alone`: the text answers the question for a day, so that 24.12 is one."""
     month_first, found = vocabulary(language)["dates"]["month_first"], []
-    matches = [(match, name) for name, regex in (("iso", _ISO), ("full", _FULL), ("short", _SHORT)) for match in regex.finditer(text)]
+    matches = [
+        (match, name) for name, regex in (("iso", _ISO), ("full", _FULL), ("short", _SHORT)) for match in regex.finditer(text)
+    ]
     if alone and (match := _BARE.search(text)):
         matches.append((match, "bare"))
-    if alone and (match := re.fullmatch(rf"(?P<day>{ordinal_pattern(language)}|\d\d?)[ .!?]*", text)) and (day := read_ordinal(match["day"], language)):
+    if (
+        alone
+        and (match := re.fullmatch(rf"(?P<day>{ordinal_pattern(language)}|\d\d?)[ .!?]*", text))
+        and (day := read_ordinal(match["day"], language))
+    ):
         meant = lambda around, guessed=text.strip(" .!?").isdigit(): (monthly(day, around), guessed)  # noqa: E731
         found.append(Mention(match.start(), match.end("day"), meant, bare=day))
     for match, name in matches:
         said = {key: value for key, value in match.groupdict().items() if value} | ({"iso": "yes"} if name == "iso" else {})
         said |= {"sign": "."} if name == "bare" else {}
-        found.append(Mention(match.start(), match.end(), lambda around, said=said: figures_meant(said, around, month_first), exact=True))
+        found.append(
+            Mention(
+                match.start(), match.end(), lambda around, said=said: figures_meant(said, around, month_first), exact=True
+            )
+        )
     return found
 
-# %% ../../nbs/text/06_dates.ipynb #4f3c2b37
+# %% ../../nbs/text/06_dates.ipynb #db5ca49c
 @cache
 def part_regex(language: str) -> re.Pattern:
     """A pattern for a part of a month, of a week or of the year."""
-    table = {name: folded_pattern(str(pattern)) for name, pattern in vocabulary(language)["dates"].items() if isinstance(pattern, str)}
+    table = {
+        name: folded_pattern(str(pattern))
+        for name, pattern in vocabulary(language)["dates"].items()
+        if isinstance(pattern, str)
+    }
     parts, months = one_of(folded_table(language, "parts")), one_of(numbered(language, "months"))
     of = rf"(?: (?:{table['of_month']}))?" if table["of_month"] else ""
-    which = "|".join(f"(?P<{name}>{table[name]})" for name in ("next_month", "this_month", "whole_week", "this_week", "year_end"))
-    return re.compile(rf"(?<!\w)(?:(?P<part>{parts}){of}[ ']?(?:(?P<month>{months})(?: (?P<year>20\d\d))?|{which})"
-                      rf"|(?P<later>{table['week_after_next']})|(?P<weekend>{table['weekend']})|(?P<month_end>{table['month_end']})"
-                      rf"|(?P<week>{table['whole_week']}))(?!\w)")
+    which = "|".join(
+        f"(?P<{name}>{table[name]})" for name in ("next_month", "this_month", "whole_week", "this_week", "year_end")
+    )
+    return re.compile(
+        rf"(?<!\w)(?:(?P<part>{parts}){of}[ ']?(?:(?P<month>{months})(?: (?P<year>20\d\d))?|{which})"
+        rf"|(?P<later>{table['week_after_next']})|(?P<weekend>{table['weekend']})|(?P<month_end>{table['month_end']})"
+        rf"|(?P<week>{table['whole_week']}))(?!\w)"
+    )
 
 
 def part_of_month(part: str, first: date) -> date:
     """The start, middle or end of the month that begins on `first`."""
-    return {"start": first, "first": first, "middle": first.replace(day=15)}.get(part) or add_months(first, 1) - timedelta(days=1)
+    return {"start": first, "first": first, "middle": first.replace(day=15)}.get(part) or add_months(first, 1) - timedelta(
+        days=1
+    )
 
-
+# %% ../../nbs/text/06_dates.ipynb #5075cde9
 def part_of_week(part: str, monday: date) -> date:
     """The start, middle or end of a working week."""
     return monday + timedelta(days={"start": 0, "first": 0, "middle": 2}.get(part, 4))
@@ -355,7 +416,7 @@ def part_meant(said: dict[str, str], around: Calendar, language: str) -> Meant:
         return part_of_month(part, date(year, month, 1)), guessed
     return part_of_month(part, this), guessed
 
-
+# %% ../../nbs/text/06_dates.ipynb #539f2329
 def part_mentions(text: str, language: str) -> list[Mention]:
     """Parts of months and weeks."""
     found = []
@@ -364,7 +425,7 @@ def part_mentions(text: str, language: str) -> list[Mention]:
         found.append(Mention(match.start(), match.end(), lambda around, said=said: part_meant(said, around, language)))
     return found
 
-# %% ../../nbs/text/06_dates.ipynb #96d2b641
+# %% ../../nbs/text/06_dates.ipynb #4db83d5b
 @cache
 def weekday_before(language: str) -> re.Pattern:
     """A weekday, perhaps abbreviated, at the end of the text before a date."""
@@ -383,7 +444,7 @@ def longest(mentions: list[Mention]) -> list[Mention]:
 
 def with_weekday(mention: Mention, text: str, language: str) -> Mention:
     """A date with the weekday in front of it, which has to agree."""
-    match = weekday_before(language).search(text[:mention.start])
+    match = weekday_before(language).search(text[: mention.start])
     if match is None or not mention.exact:
         return mention
     number = numbered(language, "weekdays")[match["weekday"]]
@@ -391,13 +452,18 @@ def with_weekday(mention: Mention, text: str, language: str) -> Mention:
     def meant(around: Calendar) -> Meant:
         day, guessed = mention.meant(around)
         return day, guessed or day is not None and day.weekday() != number
+
     return Mention(match.start(), mention.end, meant, bare=mention.bare, exact=True)
 
-
+# %% ../../nbs/text/06_dates.ipynb #9a1137de
 def find_mentions(text: str, language: str, alone: bool = False) -> list[Mention]:
     """All phrases of a folded text that mean a day."""
-    found = [*phrase_mentions(text, language), *word_mentions(text, language), *figure_mentions(text, language, alone),
-             *part_mentions(text, language)]
+    found = [
+        *phrase_mentions(text, language, alone),
+        *word_mentions(text, language, alone),
+        *figure_mentions(text, language, alone),
+        *part_mentions(text, language),
+    ]
     return longest([with_year(with_weekday(mention, text, language), text, language) for mention in found])
 
 
@@ -411,6 +477,7 @@ def with_year(mention: Mention, text: str, language: str) -> Mention:
     def meant(around: Calendar) -> Meant:
         day, guessed = mention.meant(around)
         return (real_day(around.today.year + ahead, day.month, day.day) if day else None), guessed
+
     return Mention(mention.start, match.end(), meant)
 
 
@@ -419,7 +486,7 @@ def year_behind(language: str) -> re.Pattern:
     """A year in words behind a date."""
     return re.compile(rf",? (?:of |in |im )?(?P<years>{one_of(folded_table(language, 'years'))})(?!\w)")
 
-# %% ../../nbs/text/06_dates.ipynb #8d3a7ae3
+# %% ../../nbs/text/06_dates.ipynb #0768297c
 @cache
 def span_regexes(language: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
     """Patterns for what stands between two days, for a bare day in front of it, and for how long something lasts."""
@@ -448,7 +515,7 @@ def start_of(number: int, place: int, mention: Mention) -> Mention:
         return start, guessed
     return Mention(place, mention.start, meant)
 
-
+# %% ../../nbs/text/06_dates.ipynb #d048eb59
 def joined_by_and(text: str, start: Mention, end: Mention, language: str) -> bool:
     """Whether two days are joined by "and", which makes a span only behind "between"."""
     table = vocabulary(language)["dates"]
@@ -467,19 +534,23 @@ def find_pairs(text: str, mentions: list[Mention], language: str) -> list[tuple[
         bare = bare_start(mention, text, language) if last is None or last.end <= mention.start else None
         if last and between.fullmatch(text[last.end:mention.start]) and not joined_by_and(text, last, mention, language):
             pairs[-1] = (start_of(last.bare, last.start, mention) if last.bare and not mention.bare else last, mention)
+        elif last and last.bare and not mention.bare and between.fullmatch(text[last.end:mention.start]):
+            pairs[-1:] = [(replace(start_of(last.bare, last.start, mention), end=last.end), None), (mention, None)]
         elif bare and (last is None or bare.start >= last.end) and not joined_by_and(text, bare, mention, language):
             pairs.append((bare, mention))
         else:
             pairs.append((mention, None))
     return pairs
 
-# %% ../../nbs/text/06_dates.ipynb #4e0385df
+# %% ../../nbs/text/06_dates.ipynb #064ea243
 def lasting(text: str, start: date, language: str) -> date | None:
     """The last day of something that begins on `start` and lasts as long as a text says: for two weeks."""
     match = span_regexes(language)[2].search(text)
     if match is None:
         return None
-    end, _ = shifted({name: words for name, words in named(match).items() if name != "near"}, Calendar(start, start), language)
+    end, _ = shifted(
+        {name: words for name, words in named(match).items() if name != "near"}, Calendar(start, start), language
+    )
     return end - timedelta(days=1) if end else None
 
 
@@ -496,35 +567,57 @@ def read_pair(start: Mention, end: Mention | None, around: Calendar) -> Found | 
         return None
     return Found(f"{first.isoformat()}/{last.isoformat()}", start.start, end.end, guessed or unclear)
 
+# %% ../../nbs/text/06_dates.ipynb #a053c0cb
+@cache
+def words_before(language: str) -> tuple[re.Pattern, ...]:
+    """Patterns for "since", "every" and "until" at the end of the text before a day."""
+    table, article = vocabulary(language)["dates"], "(?: (?:the|dem|den|le|el))?"
+    return tuple(re.compile(rf"(?<!\w)(?:{folded_pattern(table[name])}){article} $") for name in ("since", "every", "until"))
 
-def find_dates(text: str, language: str, today: date, base: date | None = None, past: bool = False, alone: bool = False) -> list[Found]:
+
+def find_dates(
+    text: str, language: str, today: date, base: date | None = None, past: bool = False, alone: bool = False
+) -> list[Found]:
     """All days and spans of a folded text, as ISO 8601 writes them; days that do not exist are left out.
 
     `base`: a day without a year is sought from it on (not given: from today); `past`: it is sought backwards.
     """
     around, found = Calendar(today, base or today, past), []
     pairs = find_pairs(text, find_mentions(text, language, alone), language)
+    since, every, _ = words_before(language)
     for start, end in pairs:
-        known = read_pair(start, end, around)
+        if every.search(text[: start.start]):
+            continue
+        known = read_pair(
+            start, end, Calendar(today, today, True) if end is None and since.search(text[: start.start]) else around
+        )
         if known and end is None and len(pairs) == 1:
             last = lasting(text, date.fromisoformat(str(known.value)), language)
             known = Found(f"{known.value}/{last.isoformat()}", known.start, known.end, True) if last else known
         found += [known] if known else []
     return found
 
-# %% ../../nbs/text/06_dates.ipynb #a43ccfef
-_MONTH_FIGURES = re.compile(r"(?<![\w.,/:-])(?:(?P<month>\d{1,2})[/.-](?P<year>20\d\d)|(?P<year2>20\d\d)[/.-](?P<month2>\d{1,2}))(?![\w/-])")
+# %% ../../nbs/text/06_dates.ipynb #baffef25
+_MONTH_FIGURES = re.compile(
+    r"(?<![\w.,/:-])(?:(?P<month>\d{1,2})[/.-](?P<year>20\d\d)|(?P<year2>20\d\d)[/.-](?P<month2>\d{1,2}))(?![\w/-])"
+)
 
 
 @cache
 def month_regex(language: str) -> re.Pattern:
     """A pattern for a month by its name, or as this, the next or the last one."""
     table = vocabulary(language)["dates"]
-    which = "|".join(f"(?P<{name}>{folded_pattern(table[name])})" for name in ("next_month", "before_last_month", "last_month", "this_month"))
+    which = "|".join(
+        f"(?P<{name}>{folded_pattern(table[name])})"
+        for name in ("next_month", "before_last_month", "last_month", "this_month")
+    )
     names, years = one_of(numbered(language, "months")), one_of(folded_table(language, "years"))
-    return re.compile(rf"(?<!\w)(?:(?P<month>{names})\.?(?:,? (?:de |del |d')?(?P<year>20\d\d)|,? (?:of )?(?P<years>{years}))?|{which})(?!\w)")
+    return re.compile(
+        rf"(?<!\w)(?:(?P<month>{names})\.?"
+        rf"(?:,? (?:de |del |d')?(?P<year>20\d\d)|,? (?:of )?(?P<years>{years}))?|{which})(?!\w)"
+    )
 
-
+# %% ../../nbs/text/06_dates.ipynb #5d1b4996
 def month_meant(said: dict[str, str], language: str, today: date, past: bool) -> date:
     """The first day of the month that is meant."""
     this = today.replace(day=1)
@@ -533,15 +626,17 @@ def month_meant(said: dict[str, str], language: str, today: date, past: bool) ->
         return add_months(this, next(step for name, step in steps.items() if name in said))
     month = numbered(language, "months")[said["month"]] + 1
     if "year" in said or "years" in said:
-        return date(int(said["year"]) if "year" in said else today.year + folded_table(language, "years")[said["years"]], month, 1)
+        return date(
+            int(said["year"]) if "year" in said else today.year + folded_table(language, "years")[said["years"]], month, 1
+        )
     found = date(today.year, month, 1)
     if past:
         return found if found <= this else add_months(found, -12)
     return found if found >= this else add_months(found, 12)
 
-
+# %% ../../nbs/text/06_dates.ipynb #4c43dfe6
 def find_months(text: str, language: str, today: date, past: bool = False, alone: bool = False) -> list[Found]:
-    """All months of a folded text, such as 2026-03. `alone`: the text answers the question for a month, so that 3 and 3/26 are months."""
+    """All months of a folded text, such as 2026-03. `alone`: an answer, in which 3 and 3/26 are months."""
     found = []
     if alone and (match := re.fullmatch(r"(?P<month>0?[1-9]|1[0-2])(?:[/.](?P<year>\d\d))?[ .!?]*", text)):
         year, this = int(match["year"] or 0) + 2000, date(today.year, int(match["month"]), 1)
@@ -556,13 +651,17 @@ def find_months(text: str, language: str, today: date, past: bool = False, alone
         found += [Found(f"{year}-{month:02}", match.start(), match.end())] if 1 <= month <= 12 else []
     return sorted(found, key=lambda it: it.start)
 
-# %% ../../nbs/text/06_dates.ipynb #8881bf3d
+# %% ../../nbs/text/06_dates.ipynb #826556d8
 def say_date(day: date, language: str, today: date | None = None) -> str:
     """A day in words, with its year unless it lies near today."""
     table = vocabulary(language)["dates"]
     near = today is not None and -60 <= (day - today).days <= 300
     return table["said" if near else "said_year"].format(
-        weekday=table["weekdays"][day.weekday()].split()[0], day=day.day, month=table["months"][day.month - 1].split()[0], year=day.year)
+        weekday=table["weekdays"][day.weekday()].split()[0],
+        day=day.day,
+        month=table["months"][day.month - 1].split()[0],
+        year=day.year,
+    )
 
 
 def say_month(month: str, language: str) -> str:

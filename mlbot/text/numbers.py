@@ -8,10 +8,9 @@ __all__ = ['DIGITS', 'MOST_DIGITS', 'SIGNS', 'read_digits', 'as_number', 'word_v
            'currencies', 'amount_regexes', 'find_amounts', 'weak_words', 'ordinals', 'ordinal_pattern', 'ordinal_regex',
            'ordinal_ending', 'read_ordinal', 'find_ordinals']
 
-# %% ../../nbs/text/05_numbers.ipynb #9de3ae1d
+# %% ../../nbs/text/05_numbers.ipynb #67e43eda
 import re
 from functools import cache
-
 from .vocabulary import Found, fold, folded_pattern, one_of, vocabulary
 
 # %% ../../nbs/text/05_numbers.ipynb #49d7114d
@@ -20,7 +19,7 @@ MOST_DIGITS = 15  # more are lost in a float
 
 
 def read_digits(text: str, decimal: str = ".") -> tuple[int | float, bool] | None:
-    """The number that digits and separators say, and whether it is guessed; `decimal`: the sign of decimals in this language."""
+    """The number that digits and separators say, and whether it is guessed; `decimal`: the language's sign."""
     text = text.replace(" ", "").replace("'", "")
     signs = re.findall(r"[.,]", text)
     if len(re.sub(r"\D", "", text)) > MOST_DIGITS:
@@ -41,13 +40,14 @@ def as_number(text: str) -> int | float:
     value = float(text)
     return int(value) if value.is_integer() else value
 
-# %% ../../nbs/text/05_numbers.ipynb #ed5e7c75
+# %% ../../nbs/text/05_numbers.ipynb #7bee6d40
 @cache
 def word_values(language: str) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
     """The values of number words, hundreds and thousands, by folded word."""
     table = vocabulary(language)["numbers"]
     names = ("words", "hundreds", "thousands")
-    return tuple({fold(word).text: value for word, value in table[name].items()} for name in names)  # type: ignore[return-value]
+    small, hundreds, thousands = ({fold(word).text: value for word, value in table[name].items()} for name in names)
+    return small, hundreds, thousands
 
 
 @cache
@@ -70,7 +70,7 @@ def add_word(total: int, current: int, value: int, joined: bool) -> tuple[int, i
     german = joined and value % 10 == 0 and 20 <= value < 100 and 0 < current % 100 < 10
     return (total, current + value) if not current % place or twenties or german else None
 
-
+# %% ../../nbs/text/05_numbers.ipynb #68d55b80
 def read_words(text: str, language: str) -> int | None:
     """The number that folded words say; None where they are several."""
     small, hundreds, thousands = word_values(language)
@@ -87,7 +87,7 @@ def read_words(text: str, language: str) -> int | None:
         (total, current), joined = step, False
     return total + current
 
-# %% ../../nbs/text/05_numbers.ipynb #84949d6d
+# %% ../../nbs/text/05_numbers.ipynb #05b2eb77
 @cache
 def number_pattern(language: str) -> str:
     """A regular expression for a number in digits or words, with its sign."""
@@ -114,7 +114,7 @@ def quantities(language: str) -> dict[str, int | float]:
     """What a dozen is, by folded word."""
     return {fold(words).text: value for words, value in vocabulary(language)["numbers"]["quantities"].items()}
 
-
+# %% ../../nbs/text/05_numbers.ipynb #c6123eb2
 @cache
 def scales(language: str) -> dict[str, int]:
     """What thousand, k and million multiply digits by."""
@@ -130,16 +130,20 @@ def parts_of(language: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
             re.compile(f"(?: ?(?P<half>{one_of(table['half'])}))?(?: (?P<big>{one_of(table['thousands'])}))?$"),
             re.compile(rf"^({DIGITS})(?: ?({one_of(table['thousands'] | table['short'])})\.?)?$"))
 
-# %% ../../nbs/text/05_numbers.ipynb #f630d78a
+# %% ../../nbs/text/05_numbers.ipynb #f1e5f281
 def value_of(text: str, language: str) -> tuple[int | float, bool] | None:
     """The value of a folded text that `number_pattern` matched, and whether it is guessed."""
     sign, half, numeric = parts_of(language)
     rest, extra, scale = sign.sub("", text), 0.0, 1
     factor: int | float = -1 if rest != text else 1
     end = half.search(rest)
-    if end and (end["half"] or rest[:end.start()] in quantities(language)):
-        rest, scale = rest[:end.start()], word_values(language)[2].get(end["big"], 1)
-        extra = 0.5 * next((big for word, big in word_values(language)[2].items() if rest.endswith(word)), 1) if end["half"] else 0.0
+    if end and (end["half"] or rest[: end.start()] in quantities(language)):
+        rest, scale = rest[: end.start()], word_values(language)[2].get(end["big"], 1)
+        extra = (
+            0.5 * next((big for word, big in word_values(language)[2].items() if rest.endswith(word)), 1)
+            if end["half"]
+            else 0.0
+        )
     if rest in quantities(language):
         return as_number(str(factor * (quantities(language)[rest] + extra) * scale)), False
     known: tuple[int | float, bool] | None
@@ -152,14 +156,22 @@ def value_of(text: str, language: str) -> tuple[int | float, bool] | None:
         known = None if words is None else (words, rest in vocabulary(language)["numbers"]["weak"].split() and not extra)
     return None if known is None else (as_number(str(factor * (known[0] + extra) * scale)), known[1])
 
-
+# %% ../../nbs/text/05_numbers.ipynb #fcaf8f54
 def find_numbers(text: str, language: str) -> list[Found]:
     """All numbers of a folded text, in its order."""
     found = ((match, value_of(match[0], language)) for match in number_regex(language).finditer(text))
-    return [Found(known[0], match.start(), match.end(), known[1] or text[match.end():match.end() + 1] == "-" and text[match.end() + 1:][:1].isdigit())
-            for match, known in found if known]
+    return [
+        Found(
+            known[0],
+            match.start(),
+            match.end(),
+            known[1] or text[match.end() : match.end() + 1] == "-" and text[match.end() + 1 :][:1].isdigit(),
+        )
+        for match, known in found
+        if known
+    ]
 
-# %% ../../nbs/text/05_numbers.ipynb #eddf82e9
+# %% ../../nbs/text/05_numbers.ipynb #325e8d57
 SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "₹": "INR", "¥": "JPY", "us$": "USD"}
 
 
@@ -177,13 +189,15 @@ def amount_regexes(language: str) -> tuple[re.Pattern, ...]:
     signs = "|".join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True))
     currency = rf"(?P<currency>{signs}|(?:{words})(?![a-z]))"
     joins = rf"(?: ?(?:de |d'))?"
-    cents = rf"(?: ?(?:(?:{table['with']}) )?(?P<cents>\d\d|{word_pattern(language)})(?: (?:{table['cents']}))?(?![\w.,]\w?))?"
+    cents = (
+        rf"(?: ?(?:(?:{table['with']}) )?(?P<cents>\d\d|{word_pattern(language)})(?: (?:{table['cents']}))?(?![\w.,]\w?))?"
+    )
     behind = rf"(?<![\w.,/:-])(?P<n>{number})(?:,-+|\.-+)?{joins} ?{currency}{cents}"
     before = rf"(?<!\w){currency} ?(?P<n>{number})(?!\w)(?!:\d)"
     alone = rf"(?<![\w.,/:-])(?P<n>{number}) (?P<only>{table['cents']})(?!\w)"
     return re.compile(behind), re.compile(before), re.compile(alone)
 
-# %% ../../nbs/text/05_numbers.ipynb #09d6013f
+# %% ../../nbs/text/05_numbers.ipynb #a45c9d18
 def find_amounts(text: str, language: str) -> list[tuple[Found, str]]:
     """All amounts of a folded text, each with the code of its currency."""
     found, taken = [], -1
@@ -208,13 +222,13 @@ def find_amounts(text: str, language: str) -> list[tuple[Found, str]]:
         taken = end
     return found
 
-
+# %% ../../nbs/text/05_numbers.ipynb #860ec6ba
 @cache
 def weak_words(language: str) -> frozenset[str]:
     """Words for one that are often no number."""
     return frozenset(vocabulary(language)["numbers"]["weak"].split())
 
-# %% ../../nbs/text/05_numbers.ipynb #f486e5fa
+# %% ../../nbs/text/05_numbers.ipynb #4ad69cb3
 @cache
 def ordinals(language: str) -> dict[str, int]:
     """The numbers of ordinals by their folded stem."""
@@ -249,7 +263,7 @@ def read_ordinal(text: str, language: str) -> int | None:
     known = ordinals(language)
     return known.get(text) or known.get(ordinal_ending(language).sub("", text))
 
-
+# %% ../../nbs/text/05_numbers.ipynb #b6b43e6f
 def find_ordinals(text: str, language: str) -> list[Found]:
     """All ordinals of a folded text."""
     found = ((match, read_ordinal(match[0], language)) for match in ordinal_regex(language).finditer(text))

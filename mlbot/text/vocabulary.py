@@ -13,19 +13,31 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-
 from ..errors import InputError, nearest
 from ..settings import PACKAGE
 
-# %% ../../nbs/text/04_vocabulary.ipynb #6132dec9
-_SAME = str.maketrans({"\u2019": "'", "\u2018": "'", "\u00b4": "'", "`": "'", "\u2013": "-", "\u2014": "-", "\u2212": "-", "\u2010": "-",
-                       "\u2011": "-", "\u2044": "/"})
+# %% ../../nbs/text/04_vocabulary.ipynb #4d7b1982
+_SAME = str.maketrans(
+    {
+        "\u2019": "'",
+        "\u2018": "'",
+        "\u00b4": "'",
+        "`": "'",
+        "\u2013": "-",
+        "\u2014": "-",
+        "\u2212": "-",
+        "\u2010": "-",
+        "\u2011": "-",
+        "\u2044": "/",
+    }
+)
 _PARTS = {"\u00bd": ".5", "\u00bc": ".25", "\u00be": ".75"}
 
 
 @dataclass(frozen=True)
 class Folded:
     """A text without case, accents and doubled spaces; `at`: the place of each character in the original, and its end."""
+
     text: str
     at: tuple[int, ...]
 
@@ -33,7 +45,7 @@ class Folded:
         """Where a part of the folded text is in the original."""
         return (self.at[start], self.at[end - 1] + 1) if end > start else (self.at[start], self.at[start])
 
-
+# %% ../../nbs/text/04_vocabulary.ipynb #b2ce3bf1
 @cache
 def bare_letters(letter: str) -> str:
     """A character without case and accents: one or more letters, or a space."""
@@ -55,7 +67,7 @@ def fold(text: str) -> Folded:
             space = part == " "
     return Folded("".join(letters), (*places, len(text)))
 
-# %% ../../nbs/text/04_vocabulary.ipynb #b4b7c7d2
+# %% ../../nbs/text/04_vocabulary.ipynb #51dfe2e5
 WORDS = PACKAGE / "shipped" / "words"
 
 
@@ -72,7 +84,7 @@ def vocabulary(language: str) -> dict:
                          "use one of these, or add its table", str(WORDS))
     return tomllib.loads((WORDS / f"{language}.toml").read_text(encoding="utf-8"))
 
-# %% ../../nbs/text/04_vocabulary.ipynb #cc2d10f6
+# %% ../../nbs/text/04_vocabulary.ipynb #9525c069
 def one_of(words: Iterable[str]) -> str:
     """A regular expression for any of these words, the longest first."""
     return "|".join(re.escape(fold(word).text).replace(r"\ ", " ") for word in sorted(words, key=len, reverse=True)) or "(?!)"
@@ -87,16 +99,17 @@ def whole(pattern: str) -> str:
     """A pattern that begins and ends where words do."""
     return rf"(?<!\w)(?:{pattern})(?!\w)"
 
-# %% ../../nbs/text/04_vocabulary.ipynb #e926d423
+# %% ../../nbs/text/04_vocabulary.ipynb #78c9b8f2
 @dataclass(frozen=True)
 class Found:
-    """A value in a text, from `start` to `end`. `guessed`: it could mean something else, so read it back before anything starts."""
+    """A value in a text, from `start` to `end`. `guessed`: it could mean something else, so read it back."""
+
     value: str | int | float
     start: int
     end: int
     guessed: bool = False
 
-# %% ../../nbs/text/04_vocabulary.ipynb #80d09d8d
+# %% ../../nbs/text/04_vocabulary.ipynb #4a1ace3d
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
 
@@ -105,7 +118,13 @@ def telling_words(language: str) -> frozenset[str]:
     """The folded words that speak for a language: its frequent ones, and those of numbers, months, days and quantities."""
     table = vocabulary(language)
     lists = [table["common"], *table["dates"]["months"], *table["dates"]["weekdays"]]
-    lists += [*table["dates"]["near"], *table["dates"]["units"], *table["numbers"]["words"], *table["numbers"]["quantities"]]
+    lists += [*table["dates"]["near"], *table["dates"]["units"], *table["dates"]["fixed"], *table["numbers"]["words"]]
+    lists += [
+        *table["numbers"]["quantities"],
+        *table["times"]["fixed"],
+        *table["times"]["vague"],
+        *table["amounts"]["currencies"],
+    ]
     return frozenset(_WORD.findall(fold(" ".join(lists)).text))
 
 
@@ -114,13 +133,17 @@ def known_languages() -> frozenset[str]:
     """The languages that have a table, looked up once."""
     return frozenset(written_languages())
 
-
+# %% ../../nbs/text/04_vocabulary.ipynb #40c4e08e
 CLEAR = 2  # so many words more leave no doubt about the language
 
 
 def likely_order(text: str, languages: Sequence[str]) -> tuple[list[str], int]:
-    """The languages that have a table, those first whose words a folded text uses most, and how many of them are as good as likely."""
+    """The languages of a folded text that have a table, the likeliest first, and how many of them are as good as likely.
+
+    A language that is not likely, and of which the text has no word, is left out.
+    """
     said = set(_WORD.findall(text))
     counts = {language: len(said & telling_words(language)) for language in languages if language in known_languages()}
     order = sorted(counts, key=lambda language: -counts[language])
-    return order, sum(counts[language] > counts[order[0]] - CLEAR for language in order)
+    likely = sum(counts[language] > counts[order[0]] - CLEAR for language in order)
+    return [language for place, language in enumerate(order) if place < likely or counts[language]], likely

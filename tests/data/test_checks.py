@@ -1,11 +1,11 @@
 """What is wrong with the data is found before training, with its rows; each check has data on which it is silent."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from pages import TEXT
 
 from mlbot.data.checks import BLOCK, NOTE, WARN, as_table, check_texts, read_catalogue
 from mlbot.data.source import choose, load_source
@@ -43,9 +43,8 @@ def whats(found, severity):
 def test_the_company_s_mishaps_are_noticed_in_their_week_and_no_others(week, odd):
     _, _, found = checked(f"company:{week}")
     assert [what for what in whats(found, WARN) if what != "labels look wrong"] == ([odd] if odd else [])
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
     shown = [check.finding.what for check in found if check.what == odd and week == 5]
-    assert all(f"{len(check.rows)}  {shown[0]}" in readme for check in found if check.what == odd and week == 5)
+    assert all(f"{len(check.rows)}  {shown[0]}" in TEXT for check in found if check.what == odd and week == 5)
     assert whats(found, BLOCK) == []
     if week == 3:
         assert "vpn_access" in set(as_table(found)["text"])

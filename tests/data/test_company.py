@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from pages import TEXT
 
 from mlbot.data import company
 from mlbot.data.company import (
@@ -369,6 +370,6 @@ def test_the_datasheet_states_the_figures_that_the_benchmark_prints():
         if "mean of" not in figure.what and "minus" not in figure.what:
             assert f"{figure.value:7.3f}".strip() == line.split()[0], (line, str(figure))
     assert stated
-    assert f" {len(processes())} processes" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f" {len(processes())} processes" in TEXT
     assert f"{len(wordings()):,} authored sentences" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"{len(wordings()):,} authored sentences" in sheet and f"{len(processes())} processes" in sheet

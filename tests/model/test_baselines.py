@@ -12,7 +12,7 @@ from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.errors import InputError, NoVerdict
 from mlbot.model import baselines as benchmark
 from mlbot.model.baselines import area_under_roc, contest, measure
-from mlbot.model.encoder import write_tiny_encoder
+from mlbot.model.encoder_files import write_tiny_encoder
 from mlbot.settings import load_settings
 
 SETTINGS = load_settings()

@@ -18,7 +18,8 @@ from mlbot.model.classifier import (
     margin_weights,
     nb_weight_of,
 )
-from mlbot.model.encoder import Encoder, build_encoder, write_tiny_encoder
+from mlbot.model.encoder import load_encoder
+from mlbot.model.encoder_files import write_tiny_encoder
 from mlbot.model.export import to_artefact
 from mlbot.model.predict import Predictor
 from mlbot.model.scope import MIN_OUTSIDE, cheapest_threshold, in_scope_probabilities
@@ -47,7 +48,7 @@ OUTSIDE = strangers("train", 0)
 def trained(request, tmp_path_factory):
     words = sorted(set(" ".join([*SIDES.train["text"], *OUTSIDE["text"]]).lower().split()))
     folder = write_tiny_encoder(tmp_path_factory.mktemp("encoder") / "tiny", words, width=16)
-    encoder = Encoder(build_encoder(str(folder), words)) if request.param != "light" else None
+    encoder = load_encoder(str(folder), words) if request.param != "light" else None
     settings = replace(SETTINGS.model, tier=request.param, encoder=str(folder), encoder_weight=0.5)
     pipeline = train(SIDES.train, CONTEXT, settings, encoder=encoder, outside=OUTSIDE, costs=SETTINGS.costs)
     return pipeline, to_artefact(pipeline, settings, {})

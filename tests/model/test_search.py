@@ -13,7 +13,8 @@ from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.errors import InputError, OutOfTime
 from mlbot.model import search as searching
 from mlbot.model import train as modelling
-from mlbot.model.encoder import Encoder, build_encoder, write_tiny_encoder
+from mlbot.model.encoder import Encoder, load_encoder
+from mlbot.model.encoder_files import write_tiny_encoder
 from mlbot.model.search import CHOICES, Trial, candidates, checked_values, deal, search, try_fold, with_values
 from mlbot.model.train import answers_of_seeds, train
 from mlbot.settings import load_settings
@@ -140,7 +141,7 @@ def test_other_seeds_answer_the_same_by_processes_and_by_a_cluster(cluster, monk
 def test_an_encoder_goes_with_the_work(tmp_path):
     folder = write_tiny_encoder(tmp_path / "tiny", set(" ".join(ROWS["text"]).lower().split()))
     model = replace(SETTINGS.model, tier="static", encoder=str(folder))
-    encoder = Encoder(build_encoder(str(folder), ROWS["text"].head(5)))
+    encoder = load_encoder(str(folder), ROWS["text"].head(5))
     found = search(ROWS, CONTEXT, model, tries=2, folds=2, workers="2", encoder=encoder)
     assert found.complete and table(found) == table(search(ROWS, CONTEXT, model, tries=2, folds=2, encoder=encoder))
 
@@ -151,7 +152,7 @@ def test_processes_ask_an_encoder_about_each_text_once(tmp_path, monkeypatch, ti
     """It is asked here, before the processes start; they are given a folder, in the place that was named, and leave none."""
     folder = write_tiny_encoder(tmp_path / "tiny", set(" ".join(ROWS["text"]).lower().split()))
     model = replace(SETTINGS.model, tier=tier, encoder=str(folder))
-    encoder, shared = Encoder(build_encoder(str(folder), ROWS["text"].head(5))), []
+    encoder, shared = load_encoder(str(folder), ROWS["text"].head(5)), []
     real = modelling.share_vectors
     monkeypatch.setattr(modelling, "share_vectors", lambda *words: shared.append(words) or real(*words))
     monkeypatch.setattr(Encoder, "__reduce__", None)  # whoever sends it to a process would fail

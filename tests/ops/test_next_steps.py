@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from pages import PAGES
 
 from mlbot.cli.main import build_parser
 
@@ -17,7 +18,7 @@ QUOTED = re.compile(r"`(?:python3 -m )?mlbot ([a-z][^`\n]*)(`)")
 PLAIN = re.compile(r"(?:^|[\s'\"(])(?:python3 -m )?mlbot ([a-z][^\n`;,()&|<]*)()")
 TEXTS = [*sorted((ROOT / "mlbot").glob("**/*.html")), *sorted((ROOT / "mlbot").glob("**/*.js")),
          *sorted((ROOT / "mlbot" / "shipped").glob("**/*.yml")), *sorted((ROOT / "mlbot" / "shipped").glob("**/*.md")),
-         *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "settings.ini"))]
+         *PAGES, ROOT / "CONTRIBUTING.md", ROOT / "settings.ini"]
 
 
 @cache

@@ -19,7 +19,7 @@ from mlbot.errors import InputError
 from mlbot.gates.record import as_plain
 from mlbot.gates.verdict import Rules, Waiver, judge
 from mlbot.model.artefact import write_artefact
-from mlbot.model.encoder import write_tiny_encoder
+from mlbot.model.encoder_files import write_tiny_encoder
 from mlbot.model.export import to_artefact
 from mlbot.model.predict import load
 from mlbot.model.train import train

@@ -1,0 +1,66 @@
+"""The site is built from the project alone, works from a folder, and a dead link is the writer's error."""
+
+import json
+import re
+
+import pytest
+
+pytest.importorskip("myst_nb", reason="the extra docs builds the site")
+
+PAGE = {"cells": [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# split\n\n> Decides the side"},
+                  {"cell_type": "code", "id": "b", "metadata": {}, "execution_count": None,
+                   "outputs": [{"output_type": "stream", "name": "stdout", "text": "what it printed\n"}],
+                   "source": "#| export\ndef side():\n    return 'test'"}],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}}, "nbformat": 4, "nbformat_minor": 5}
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """A project with one page and one notebook, as working folder."""
+    (tmp_path / "nbs" / "data").mkdir(parents=True)
+    (tmp_path / "nbs" / "docs").mkdir()
+    (tmp_path / "nbs" / "data" / "00_split.ipynb").write_text(json.dumps(PAGE))
+    (tmp_path / "nbs" / "docs" / "data.md").write_text("# Data\n\nSee [split](../data/00_split.ipynb).\n")
+    (tmp_path / "README.md").write_text("# my-bot\n\nA bot. [Data](nbs/docs/data.md)\n")
+    (tmp_path / "settings.ini").write_text("[data]\nsource = sample\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_site_shows_pages_notebooks_with_outputs_and_the_reference_and_fetches_nothing(small, mlbot):
+    done = mlbot("docs")
+    assert done.returncode == 0 and "next:   open _docs/index.html" in done.stdout, done.stderr
+    site = small / "_docs"
+    pages = {path.relative_to(site).as_posix(): path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
+    assert "what it printed" in pages["data/00_split.html"] and "#| export" not in pages["data/00_split.html"]
+    assert "data/00_split.html" in pages["docs/data.html"] and "<title>my-bot" in pages["index.html"]
+    assert "early_stop" not in pages["reference/settings.html"] and "tier" in pages["reference/settings.html"]
+    assert "mlbot run" in pages["reference/commands.html"] and "/v1/predict" in pages["reference/http.html"]
+    assert (site / "searchindex.js").is_file()
+    for name, text in pages.items():
+        tags = re.findall(r"<(?:script|img|iframe|link)\b[^>]*>", text)
+        assert not [tag for tag in tags if re.search(r"(?:src|href)=\"(?:https?:)?//", tag)], name
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"url\(\s*['\"]?https?:|@import", sheet.read_text(encoding="utf-8")), sheet
+    assert mlbot("docs").returncode == 0  # a second time, over the first
+
+
+def test_a_dead_link_is_named_and_what_was_built_stays(small, mlbot):
+    (small / "_docs").mkdir()
+    (small / "_docs" / "searchindex.js").write_text("built before")
+    (small / "nbs" / "docs" / "data.md").write_text("# Data\n\nSee [split](../data/99_gone.ipynb).\n")
+    done = mlbot("docs")
+    assert done.returncode == 2 and "docs/data.md:3" in done.stderr and "99_gone" in done.stderr
+    assert (small / "_docs" / "searchindex.js").read_text() == "built before"
+
+
+def test_a_folder_with_other_files_is_left_alone(small, mlbot):
+    done = mlbot("docs", "--to", "nbs")
+    assert done.returncode == 2 and "holds other files" in done.stderr and (small / "nbs" / "docs" / "data.md").is_file()
+
+
+@pytest.mark.long
+def test_the_site_of_this_checkout_has_no_dead_link(root, tmp_path, mlbot):
+    done = mlbot("docs", "--to", tmp_path / "site", cwd=root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Gates anywhere" in (tmp_path / "site" / "docs" / "gates-anywhere.html").read_text(encoding="utf-8")
