@@ -324,6 +324,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'mlbot.bot.manners.no_value': ('bot/manners.html#no_value', 'mlbot/bot/manners.py'),
                                    'mlbot.bot.manners.not_known': ('bot/manners.html#not_known', 'mlbot/bot/manners.py'),
                                    'mlbot.bot.manners.offered_to': ('bot/manners.html#offered_to', 'mlbot/bot/manners.py'),
+                                   'mlbot.bot.manners.open_intent': ('bot/manners.html#open_intent', 'mlbot/bot/manners.py'),
                                    'mlbot.bot.manners.request_line': ('bot/manners.html#request_line', 'mlbot/bot/manners.py'),
                                    'mlbot.bot.manners.say_again': ('bot/manners.html#say_again', 'mlbot/bot/manners.py'),
                                    'mlbot.bot.manners.slot_help': ('bot/manners.html#slot_help', 'mlbot/bot/manners.py'),

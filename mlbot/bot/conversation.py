@@ -541,7 +541,7 @@ def opened(identity: Identity, name: str = "", language: str = SPOKEN_LANGUAGES[
     if identity.agent:
         raise Refused("agents start no conversation", "the token of a person", "sign in as a person", 403)
     hello = {"sender": "bot", "text": say(language, "hello", name=f", {clean(name)[:40]}" if name else "")}
-    body = {"role": identity.role, "location": identity.location, "messages": [hello], "state": State().as_dict(),
+    body = {"role": identity.role, "location": identity.location, "messages": [hello], "state": State(language=language).as_dict(),
             "spelt": exact_name(identity.person)}
     return Event("opened", new_id("c"), body, pseudonym(identity.person), turn=0)
 
@@ -602,7 +602,8 @@ def decided(bot: Bot, found: Conversation, act: Act, text: str | None, rules: Ru
     return step, judged
 
 # %% ../../nbs/bot/20_conversation.ipynb #f7a770c5
-def messages_of(words: str, step: Step, judged: Judged | None, alone: bool, language: str = SPOKEN_LANGUAGES[0]) -> list[dict]:
+def messages_of(words: str, step: Step, judged: Judged | None, alone: bool,
+                language: str = SPOKEN_LANGUAGES[0]) -> list[dict]:
     """The messages of a turn, in full. `words`: of the person; `alone`: handed over while no agent is there."""
     said: list[dict] = [{"sender": "person", "text": words}]
     said += [{"sender": "bot", "text": line, "request_id": judged.request_id if judged else ""} for line in step.says]
@@ -765,7 +766,8 @@ def give_back(bot: Bot, about: str, agent: Identity) -> Conversation:
     def change(found: Conversation):
         mine(found, agent)
         said = [{"sender": "system", "text": say(found.state.language, "bot_back")}]
-        return State(label=found.state.label, language=found.state.language, wished=found.state.wished), said, [status(found, "completed", "returned to the bot")]
+        back = State(label=found.state.label, language=found.state.language, wished=found.state.wished)
+        return back, said, [status(found, "completed", "returned to the bot")]
     return by_desk(bot, about, agent, change)
 
 

@@ -68,7 +68,8 @@ def is_read(part: str, slots: list[Slot], rules: Rules, language: str) -> bool:
 def with_texts(filled: Filled, parts: list[str], frame: Pending, rules: Rules, language: str) -> Filled:
     """Give the parts of a message that are left to the open slots that take any text, in their order, if there are enough."""
     process = rules.process(frame.intent)
-    free = [name for name in process.slots if name not in {**frame.slots, **filled.slots} and takes_text(process.slot_of(name))]
+    given = {**frame.slots, **filled.slots}
+    free = [name for name in process.slots if name not in given and takes_text(process.slot_of(name))]
     if not parts or len(parts) > len(free):
         return filled
     read = ((name, read_answer(process.slot_of(name), part, rules.today, read_in(language)))
@@ -138,7 +139,8 @@ def fill(text: str, frame: Pending, rules: Rules, language: str) -> Filled:
 def candidates(text: str, frame: Pending, rules: Rules, language: str, marked: bool, alone: bool) -> list[str]:
     """The known slots that a message may correct, the likeliest first; [] for a message that corrects nothing."""
     latest = list(reversed(frame.slots))
-    named = [name for name in latest if names_it(text, slot_name(rules, frame.intent, name, language)) or names_it(text, name)]
+    named = [name for name in latest
+             if names_it(text, name) or names_it(text, slot_name(rules, frame.intent, name, language))]
     if named:
         return named
     typed = sorted(latest, key=lambda name: rules.process(frame.intent).slot_of(name).kind == "text")

@@ -44,7 +44,8 @@ def is_question(text: str, language: str) -> bool:
     words = core(text, language)
     if len(words) < 2 or words[0] in words_of(language, "polite"):
         return False
-    return words[0] in words_of(language, "asks") or text.rstrip().endswith("?") and words[0] not in words_of(language, "answers")
+    marked = text.rstrip().endswith("?") and words[0] not in words_of(language, "answers")
+    return marked or words[0] in words_of(language, "asks")
 
 
 def is_sentence(text: str, language: str) -> bool:

@@ -95,7 +95,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Heard:
-    """The model's judgement of a text: its decision, and its best intents. `parts`: of its parts, where it may hold two wishes."""
+    """The model's judgement of a text: its decision, and its best intents. `parts`: of the parts of two wishes."""
     decision: str
     intents: tuple[str, ...]
     text: str = ""

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['WISHED', 'MOST_NAMED', 'MOST_TOLD', 'SAID', 'STEERING', 'ORDER', 'wants_person', 'begs_person', 'spoken_there',
            'speaking', 'offered_to', 'tell_help', 'request_line', 'tell_requests', 'ask_to_cancel', 'stop', 'take_back',
-           'start_over', 'say_again', 'courtesy', 'calm', 'not_known', 'slot_help', 'no_value', 'steered']
+           'start_over', 'say_again', 'courtesy', 'calm', 'not_known', 'slot_help', 'no_value', 'open_intent',
+           'steered']
 
 # %% ../../nbs/bot/18_manners.ipynb #e2dfd752
 import re
@@ -180,7 +181,7 @@ def courtesy(act: str, state: State, rules: Rules) -> Step:
         return Step(replace(state, denied=0), (said,))
     if act in ("goodbye", "wait"):
         return Step(state, (said,))
-    if key in ("thanks", "fine", "language", "how_are_you", "chat"):  # "what can I do for you?" would be one question too many
+    if key in ("thanks", "fine", "language", "how_are_you", "chat"):  # without "what can I do for you?"
         said = said.partition(". ")[0].rstrip(".!") + "."
     return ask_again(state, state.pending, rules, (said,))
 
@@ -208,7 +209,8 @@ def slot_help(state: State, rules: Rules) -> Step:
     slot = process.slot_of(pending.options[0])
     name = slot_name(rules, pending.intent, slot.name, language)
     wanted = wanted_for(slot, language)
-    return Step(state, (say(language, "slot_help", title=process.title, slot=name, wanted=wanted),), slot_buttons(slot, language))
+    said = say(language, "slot_help", title=process.title, slot=name, wanted=wanted)
+    return Step(state, (said,), slot_buttons(slot, language))
 
 # %% ../../nbs/bot/18_manners.ipynb #ee92c247
 def no_value(state: State, rules: Rules) -> Step:
@@ -219,11 +221,17 @@ def no_value(state: State, rules: Rules) -> Step:
     return Step(fresh(state), (say(language, "no_problem"),))
 
 
+def open_intent(state: State) -> str:
+    """The intent of the open question; '' for none."""
+    return state.pending.intent if state.pending else ""
+
+
 STEERING: dict[str, Callable[[State, Rules], Step | None]] = {
-    "person": lambda state, rules: call_person(state, "asked for a person", rules, state.pending.intent if state.pending else ""),
+    "person": lambda state, rules: call_person(state, "asked for a person", rules, open_intent(state)),
     "frustrated": calm, "cancel": stop, "restart": start_over, "undo": take_back, "requests": tell_requests,
     "unknown": not_known, "help": tell_help, "repeat": say_again}
-ORDER = (*STEERING, "none", "no", "yes", *WISHED, "who", "privacy", "chat", "goodbye", "thanks", "how_are_you", "greeting", "wait")
+ORDER = (*STEERING, "none", "no", "yes", *WISHED, "who", "privacy", "chat", "goodbye", "thanks", "how_are_you", "greeting",
+         "wait")
 
 
 def steered(state: State, acts: Sequence[str], rules: Rules) -> Step | None:

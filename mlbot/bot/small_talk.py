@@ -111,7 +111,7 @@ def recogniser() -> Recogniser:
 
 
 def needed(words: Sequence[str], model: Recogniser) -> float:
-    """How near a text must be to a phrase: nearer with a word that no act knows, nearest with one of a wish or a single word."""
+    """How near a text must be to a phrase: nearer with a word that no act knows, nearest with one of a wish, or alone."""
     strange = [word for word in words if len(word) >= 4 and word not in model.words and word[:5] not in model.starts]
     if len(words) == 1 or any(word in model.wishes for word in strange):
         return ALMOST_SAME

@@ -68,7 +68,8 @@ def read_translations(file: Path, processes: dict[str, Process]) -> dict[str, di
         try:
             tables = tomllib.loads(beside.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-            raise refuse(str(beside), f"the translation cannot be read ({problem})", "a TOML file with a table a process") from None
+            raise refuse(str(beside), f"the translation cannot be read ({problem})",
+                         "a TOML file with a table a process") from None
         found[language] = {}
         for key, table in tables.items():
             if key.casefold() not in folded or not isinstance(table, dict):

@@ -531,8 +531,8 @@ class BotService:
         self.all_processes: dict[str, Process] = {}
         minutes = 60.0
         self.bot = _bot.Bot(self.log, self.model, self.processes, settings.costs, settings.bot.patience * minutes,
-                            settings.bot.absence * minutes, self.live.other_than, settings.bot.tries, lambda: self.translations,
-                            places_of(settings), settings.data.languages[0])
+                            settings.bot.absence * minutes, self.live.other_than, settings.bot.tries,
+                            lambda: self.translations, places_of(settings), settings.data.languages[0])
         self.recorder, self.watch = Recorder(self.log, self.metrics), LogWatch(self.log)
         self.outbox = Outbox(self.bot, webhook_secret(self.secret), settings.bot.webhooks, settings.bot.inbox,
                              failed=self.faulty("outbox"))
@@ -560,6 +560,8 @@ class BotService:
                         for found in (model, self.live.canary))
         self.known, self.all_processes, self._catalogue_alert = processes_for(
             self.settings, model.intents if model else (), self.known)
+        if not self._catalogue_alert:
+            self.translations = load_translations(self.settings, self.known)
 
     def processes(self) -> dict[str, Process]:
         """The catalogue, with an entry for each intent of the model that answers now."""
