@@ -83,6 +83,7 @@ class Data:
     context: tuple[str, ...]
     person: str
     catalogue: str
+    unlabelled: str
     out_of_scope: str
     conflicts: str
     min_rows: int
@@ -123,6 +124,7 @@ class Model:
     folds: int
     seed: int
     threshold: float
+    scope_alarms: float
 
 # %% ../nbs/02_settings.ipynb #f6c9aba3
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ class Costs:
 class Bot:
     """The processes of the bot, the addresses that it may call, and how long people wait (minutes).
 
-    `tries`: so many values that do not fit a slot, then a person is offered.
+    `tries`: so many values that do not fit a slot, then a person is offered. `languages`: of places, such as Berlin=de.
     """
     processes: str
     webhooks: tuple[str, ...]
@@ -202,6 +204,7 @@ class Bot:
     patience: float
     absence: float
     tries: int
+    languages: tuple[str, ...] = ()
 
 # %% ../nbs/02_settings.ipynb #e0953e2b
 @dataclass(frozen=True)
@@ -234,8 +237,10 @@ class Service:
 # %% ../nbs/02_settings.ipynb #8e263f85
 @dataclass(frozen=True)
 class Ci:
-    """How builds are made: all of ML `inside`, or as a `service` of its own; rows a push judges; first share of a canary."""
+    """How builds are made: all of ML `inside`, or as a `service` of its own; by which `host`; rows a push judges; first
+    share of a canary."""
     architecture: str
+    host: str
     rows: int
     canary: float
 
@@ -525,8 +530,8 @@ def merged_sections(own: ConfigParser, shipped: ConfigParser) -> dict[str, dict[
     return merged
 
 # %% ../nbs/02_settings.ipynb #d731c331
-KEPT_ADDRESSES = (("data", "source"), ("data", "production"), ("places", "data"), ("places", "carried"), ("places", "cache"),
-                  ("places", "sealed"),
+KEPT_ADDRESSES = (("data", "source"), ("data", "production"), ("data", "unlabelled"), ("places", "data"),
+                  ("places", "carried"), ("places", "cache"), ("places", "sealed"),
                   ("model", "encoder"), ("work", "workers"))  # they go into runs, locks, models and reports
 LONGEST_GRAM = 20  # words, or characters, of an n-gram
 TRACKERS = ("sqlite:///", "http://", "https://")
@@ -573,6 +578,7 @@ def model_rules(settings: Settings) -> list[Rule]:
     model = settings.model
     return [
         (0 <= model.threshold <= 1, "threshold", "from 0 to 1"),
+        (0 <= model.scope_alarms < 1, "scope_alarms", "from 0 to below 1"),
         (model.folds >= 2 and model.penalty > 0, "folds, penalty", "folds >= 2, penalty > 0"),
         (model.context_weight > 0, "context_weight", "above 0"),
         (model.name_rows >= 0, "name_rows", "0 or more"),
@@ -591,6 +597,8 @@ def bot_rules(settings: Settings) -> list[Rule]:
         (0 < settings.bot.patience < float("inf") and 0 < settings.bot.absence < float("inf"), "patience, absence",
          "minutes above 0"),
         (settings.bot.tries >= 1, "tries", "1 or more"),
+        (all(re.fullmatch(r".+=[a-z]{2}", pair) for pair in settings.bot.languages), "languages",
+         "a place and its language (ISO 639-1), such as Berlin=de"),
         (not settings.bot.inbox or settings.bot.inbox.startswith(tuple(settings.bot.webhooks) or ("no address",)), "inbox",
          "an address at one of webhooks"),
         (settings.monitor.days >= 1 and settings.monitor.drift > 0, "days, drift", "1 or more; above 0"),
@@ -622,6 +630,7 @@ def run_rules(settings: Settings) -> list[Rule]:
         (settings.tracking.mlflow.startswith(TRACKERS) or not settings.tracking.mlflow, "mlflow",
          "nothing, sqlite:///mlflow.db, or the address of a server such as http://localhost:5000"),
         (settings.ci.architecture in ("inside", "service"), "architecture", "inside or service"),
+        (settings.ci.host in ("github", "gitlab", "both"), "host", "github, gitlab or both"),
         (settings.ci.rows >= 0 and 0 < settings.ci.canary <= 1, "rows, canary", "0 or more; a share above 0"),
     ]
 

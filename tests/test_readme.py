@@ -13,7 +13,8 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activate": "of no use to a process",
              "mlbot data fetch banking77": "test_table has its home on a local server",
              "mlbot run --data banking77 --split-column split": "test_public", "mlbot lab": "opens a browser",
-             "mlbot docs --open": "test_docs",
+             "mlbot docs --open": "test_docs", "mlbot report --open": "opens a browser",
+             "mlbot data relabel checks.csv --why REASON": "test_relabel",
              "mlbot export": "test_checkout", "mlbot promote MODEL --unjudged --why REASON": "test_ships",
              "mlbot replay": "test_replay", "mlbot replay --policies": "test_replay",
              "mlbot waive GATE --why REASON --until DAY": "test_verdicts", "python3 benchmarks/predict.py": "test_benchmarks",
@@ -113,4 +114,4 @@ def test_every_page_is_listed_in_the_readme_and_every_link_leads_somewhere():
         links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("http")]
         assert links or page != PAGES[0]
         assert [link for link in links if not (page.parent / link).exists()] == [], page
-        assert page == PAGES[0] or f"](nbs/docs/{page.name})" in PAGES[0].read_text(encoding="utf-8")
+        assert page == PAGES[0] or f"/{page.name})" in TEXT or f"]({page.name})" in TEXT

@@ -90,6 +90,7 @@ def test_without_a_file_the_working_folder_is_the_root(tmp_path):
     ("[data]\nconflicts = ignore\n", "keep or set_aside"),
     ("[model]\nwords = 2\n", "two lengths"),
     ("[model]\nname_rows = -1\n", "0 or more"),
+    ("[model]\nscope_alarms = 1\n", "from 0 to below 1"),
     ("[budget]\nrun = 0\n", "above 0"),
 ])
 def test_what_makes_no_sense_is_refused(tmp_path, text, says):

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 
 from .views import word_view
 from ..text.clean import digest, folded
@@ -34,10 +35,11 @@ def telling_names(names, texts) -> dict[str, str]:
     return {name: text for name, text in texts_of.items() if often[text] == 1}
 
 # %% ../../nbs/model/06_names.ipynb #e7403d6f
-def name_rows(frame, context: list[str], most: int, test=()):
+def name_rows(frame, context: list[str], most: int, test=(), described=None):
     """One row (`text`, `intent`, empty context) for each telling name of an intent with at most `most` rows in `frame`.
 
-    `test`: digests of test texts, which must not be among them.
+    `test`: digests of test texts, which must not be among them. `described`: rows (`text`, `intent`) of what the catalogue
+    says of intents; those of such an intent come after the names.
     """
     counts = frame["intent"].value_counts()
     few = counts.index[counts <= most]
@@ -46,4 +48,8 @@ def name_rows(frame, context: list[str], most: int, test=()):
     found = {name for name in few if name in said and digest(said[name]) not in shut}
     rows = frame[frame["intent"].isin(found)].drop_duplicates("intent").sort_values("intent")
     rows = rows.assign(text=[said[name] for name in rows["intent"]], **dict.fromkeys(context, ""))
-    return rows[["text", "intent", *context]]
+    rows = rows[["text", "intent", *context]]
+    if described is None or not described["intent"].isin(few).any():
+        return rows
+    told = described[described["intent"].isin(few) & ~described["text"].map(digest).isin(shut)]
+    return pd.concat([rows, told.assign(**dict.fromkeys(context, ""))[rows.columns]], ignore_index=True)

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['build_pipeline', 'parameters_of', 'is_ours', 'parts_of', 'usable_context', 'rebuilt', 'with_context', 'assembled',
-           'fit_terms', 'view_terms', 'terms_and_factors', 'in_chunks', 'is_many', 'fit_chunks']
+           'fit_views', 'fit_intents', 'fit_terms', 'view_terms', 'terms_and_factors', 'in_chunks', 'is_many',
+           'fit_chunks']
 
 # %% ../../nbs/model/08_pipeline.ipynb #75cca84d
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from functools import partial
 from inspect import signature
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
@@ -107,26 +109,37 @@ def assembled(pipeline: Pipeline | None, settings: _settings.Model, context: lis
     return build_pipeline(settings, context, encoder) if pipeline is None else with_context(pipeline, context)
 
 # %% ../../nbs/model/08_pipeline.ipynb #9efbb913
-def fit_terms(pipeline: Pipeline, frame, names, context: list[str]) -> Pipeline:
-    """Fit a pipeline on the rows of a frame and on names of intents.
+def fit_views(pipeline: Pipeline, frame, names, context: list[str]) -> tuple[csr_matrix, np.ndarray]:
+    """Fit the views of a pipeline; return columns and intents of the rows of a frame and, last, of names of intents.
 
-    Raises InputError when no term is left: texts without a word, or `min_count` too high for so few rows.
+    A view may show these rows as if they were new (`StaticView`). Raises InputError when no term is left: texts without a
+    word, or `min_count` too high for so few rows.
     """
     rows = frame[["text", "intent", *context]]
     if len(names):
         places = np.append(np.arange(len(rows)), np.zeros(len(names), int))
         rows = rows.iloc[places].assign(**{column: [*rows[column], *names[column]] for column in rows})
-    views, classifier = pipeline.named_steps["views"], pipeline.named_steps["intent"]
     try:
-        terms = views.fit_transform(rows[["text", *context]])
+        terms = pipeline.named_steps["views"].fit_transform(rows[["text", *context]])
     except ValueError as problem:
         if "vocabulary" in str(problem) or "no terms remain" in str(problem) or "min_df" in str(problem):
             raise InputError(f"no word, or no n-gram of one, is known from {len(frame):,} rows ({problem})",
                              "texts with words", "look at the column of the text, or lower min_count in settings.ini [model]"
                              ) from None
         raise
-    classifier.fit(terms.tocsr(), rows["intent"].to_numpy(dtype=str), len(names), views.output_indices_["char_ngrams"].stop)
+    return terms.tocsr(), rows["intent"].to_numpy(dtype=str)
+
+# %% ../../nbs/model/08_pipeline.ipynb #dc714169
+def fit_intents(pipeline: Pipeline, terms, intents, names: int) -> Pipeline:
+    """Fit the classifier of a pipeline on what `fit_views` returns; the last `names` rows are names."""
+    views, classifier = pipeline.named_steps["views"], pipeline.named_steps["intent"]
+    classifier.fit(terms, intents, names, views.output_indices_["char_ngrams"].stop)
     return pipeline
+
+
+def fit_terms(pipeline: Pipeline, frame, names, context: list[str]) -> Pipeline:
+    """Fit a pipeline on the rows of a frame and on names of intents; see `fit_views`."""
+    return fit_intents(pipeline, *fit_views(pipeline, frame, names, context), len(names))
 
 # %% ../../nbs/model/08_pipeline.ipynb #c3401f36
 def view_terms(views: ColumnTransformer) -> dict[str, tuple[list[str], np.ndarray]]:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['word_view', 'rows_of', 'interactions_of', 'NgramTfidf', 'unit_rows', 'EncodedView', 'bent_vectors', 'byte_codes',
-           'StaticView', 'Waves', 'encoder_of', 'build_views']
+           'folds_of', 'crossed_vectors', 'StaticView', 'Waves', 'encoder_of', 'build_views']
 
 # %% ../../nbs/model/05_views.ipynb #28e0b6ce
 from functools import partial
@@ -22,7 +22,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from .. import settings as _settings
 from .encoder import Encoder, load_encoder
-from ..text.clean import char_ngrams, folded, interactions, words
+from ..text.clean import char_ngrams, digest, folded, interactions, words
 
 # %% ../../nbs/model/05_views.ipynb #2776157e
 def word_view(text: str, shortest: int, longest: int) -> list[str]:
@@ -108,15 +108,32 @@ def byte_codes(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scales = (np.abs(table).max(axis=1) / 127).clip(1e-12).astype(np.float32)
     return np.rint(table / scales[:, None]).astype(np.int8), scales
 
+# %% ../../nbs/model/05_views.ipynb #ce4ab1b8
+def folds_of(texts, folds: int) -> np.ndarray:
+    """The fold of each text, from 0 to `folds` - 1; equal texts have one."""
+    return np.fromiter((digest(text) // 10**8 % folds for text in texts), np.int64)
+
+
+def crossed_vectors(alone: np.ndarray, wanted: np.ndarray, terms, strength: float, fold: np.ndarray) -> np.ndarray:
+    """Means over texts of bent word vectors, of length one; each text's are bent without the texts of its `fold`.
+
+    Otherwise as `bent_vectors`. float32 of shape (texts, width).
+    """
+    found = np.empty(wanted.shape, np.float32)
+    for number in np.unique(fold):
+        asked = fold == number
+        found[asked] = terms[asked] @ bent_vectors(alone, wanted[~asked], terms[~asked], strength)
+    return unit_rows(found)
+
 # %% ../../nbs/model/05_views.ipynb #90e978c8
 class StaticView(TransformerMixin, BaseEstimator):
     """Texts as means of word vectors, fitted to an encoder's vectors of at most `most` texts.
 
-    `strength`: as in `bent_vectors`.
+    `strength`: as in `bent_vectors`. `folds`: as in `crossed_vectors`, for the texts that it is fitted on (1: not crossed).
     """
 
-    def __init__(self, encoder: Encoder, strength: float = 1.0, most: int = 20_000):
-        self.encoder, self.strength, self.most = encoder, strength, most
+    def __init__(self, encoder: Encoder, strength: float = 10.0, most: int = 20_000, folds: int = 5):
+        self.encoder, self.strength, self.most, self.folds = encoder, strength, most, folds
 
     def fit(self, texts, y=None) -> "StaticView":
         """Learn `words_`, and their vectors as `codes_` (int8, words x width) times `scales_` (words)."""
@@ -129,6 +146,16 @@ class StaticView(TransformerMixin, BaseEstimator):
         bent = bent_vectors(alone, wanted, self.tfidf_.transform(some), self.strength)
         self.codes_, self.scales_ = byte_codes(bent * self.tfidf_.idf_[:, None])  # weighted here, so that answering only adds
         return self
+
+    def fit_transform(self, texts, y=None) -> np.ndarray:
+        """Fit; then the vectors of the same texts as if each were new, float32 of shape (texts, width)."""
+        texts = list(texts)
+        found, some = self.fit(texts).transform(texts), texts[:self.most]
+        fold = folds_of(some, self.folds)
+        if len(set(fold.tolist())) > 1:
+            alone, wanted = self.encoder.vectors(self.words_), self.encoder.vectors(some)
+            found[:len(some)] = crossed_vectors(alone, wanted, self.tfidf_.transform(some), self.strength, fold)
+        return found
 
     def transform(self, texts) -> np.ndarray:
         """Means of word vectors, of length one, float32 of shape (texts, width)."""

@@ -137,7 +137,7 @@ def data_values(settings: Settings, parameters: dict) -> dict[str, str]:
     memory = settings.places.models / "ledger" / SIDES
     found = {"source": source, "columns": repr(columns), "sides": file_digest(memory) if memory.is_file() else ""}
     for name, file in (("production", parameters.get("production", "") or settings.data.production),
-                       ("catalogue", settings.data.catalogue)):
+                       ("catalogue", settings.data.catalogue), ("unlabelled", settings.data.unlabelled)):
         if file and file_of(settings.root / file)[0].is_file():
             found[name] = file_digest(file_of(settings.root / file)[0])
     if is_company(source):

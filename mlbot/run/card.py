@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..model.artefact import read_artefact
+from ..model.artefact import read_artefact, scope_words
 from ..model.encoder_languages import languages_words
 from ..errors import inert, without_secrets
 from ..files import write_atomic
@@ -82,9 +82,9 @@ def model_facts(folder: Path, spoken_here: Sequence[str] = ()) -> dict:
     """What the card says about the model itself: intents, thresholds, rows, its encoder."""
     artefact = read_artefact(folder / "model")
     manifest, scope = artefact.manifest, artefact.manifest.get("scope_threshold", 0.0)
-    told = "It has learnt to tell them apart from others." if scope else "It was not taught to tell them apart from others."
-    return {"name": artefact.name, "intents": manifest["intents"], "rows": manifest.get("rows", 0), "scope": told,
-            "kind": manifest["model"]["estimator"] if artefact.is_own else "", **encoder_facts(manifest, spoken_here),
+    return {"name": artefact.name, "intents": manifest["intents"], "rows": manifest.get("rows", 0),
+            "scope": scope_words(manifest), "kind": manifest["model"]["estimator"] if artefact.is_own else "",
+            **encoder_facts(manifest, spoken_here),
             "threshold": manifest["model"].get("threshold", 0.0), "scope_threshold": scope}
 
 # %% ../../nbs/run/13_card.ipynb #238f2428

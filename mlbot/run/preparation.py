@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['TINY_RULES', 'begin_run', 'check_targets', 'split_rows', 'Sample', 'sample_production', 'check_sides',
-           'count_blocking', 'keep_apart', 'Prepared', 'tables_of', 'split_words', 'facts_of_data', 'hand_over']
+           'count_blocking', 'keep_apart', 'Extra', 'read_extra', 'Prepared', 'tables_of', 'split_words',
+           'facts_of_data', 'hand_over']
 
 # %% ../../nbs/run/17_preparation.ipynb #016c4e3e
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..data.checks import BLOCK, Check, as_table, read_catalogue
+from ..data.extra import read_descriptions, read_unlabelled, without_test
 from ..data.ledger import recall_of
 from ..data.source import compare_production, is_company, load_production
 from ..data.split import Sides, apart, held_by_those_set_aside, is_sealed, split
@@ -101,16 +103,43 @@ def keep_apart(sides: Sides, utterances: Utterances, columns: Columns, settings:
     near = 0 if columns.side else settings.split.near_percent
     return apart(sides.train, sides.test, near, not utterances.published) & ~held_by_those_set_aside(sides)
 
+# %% ../../nbs/run/17_preparation.ipynb #61cafda0
+@dataclass(frozen=True)
+class Extra:
+    """Rows (`text`, `intent`, '' without a label) that training may learn from beside its own, and what was found in them."""
+    rows: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"text": [], "intent": []}, dtype=object))
+    findings: tuple[Finding, ...] = ()
+
+    def __str__(self) -> str:
+        told = int((self.rows["intent"] != "").sum())
+        said = [f"sentences about intents: {told:,}"] if told else []
+        return "\n".join([*said, *map(str, self.findings)]) or "no descriptions of intents, no texts without a label"
+
+# %% ../../nbs/run/17_preparation.ipynb #99ced6c7
+def read_extra(sides: Sides, columns: Columns, settings: Settings) -> Extra:
+    """What the catalogue of the settings says of intents, and its unlabelled texts, without texts of the test."""
+    data, root = settings.data, settings.root
+    outside = sides.out_of_scope[sides.out_of_scope["side"] == "test"]
+    test, percent = [*sides.test["text"], *outside["text"]], 0 if columns.side else settings.split.near_percent
+    told = read_descriptions(root / data.catalogue if data.catalogue else None, sides.train["intent"].unique().tolist())
+    told = told[told["text"].isin(without_test(told["text"].tolist(), test, 0)[0])]
+    if not data.unlabelled:
+        return Extra(told)
+    texts = read_unlabelled(root / data.unlabelled, columns.text, data.max_characters)
+    kept, findings = without_test(texts, test, percent, sides.train["digest"].to_numpy())
+    return Extra(pd.concat([told, pd.DataFrame({"text": kept, "intent": ""})], ignore_index=True), tuple(findings))
+
 # %% ../../nbs/run/17_preparation.ipynb #30be9dd2
 @dataclass(frozen=True)
 class Prepared:
-    """What was made of a source: its rows, their sides, a sample of production, and what the checks found."""
+    """What was made of a source: its rows, their sides, a sample of production, what the checks found, extra rows."""
     source: str
     columns: Columns
     utterances: Utterances
     sides: Sides
     sample: Sample = field(default_factory=Sample)
     checks: tuple[Check, ...] = ()
+    extra: Extra = field(default_factory=Extra)
 
 # %% ../../nbs/run/17_preparation.ipynb #366ce9c4
 def tables_of(sides: Sides, sealed_percent: int = 0) -> dict[str, pd.DataFrame]:
@@ -133,7 +162,8 @@ def split_words(columns: Columns, utterances: Utterances, settings: Settings) ->
 def facts_of_data(prepared: Prepared, settings: Settings) -> dict:
     """What `prepare.json` says: source, snapshot, split, context, languages, findings."""
     rows, sides = prepared.utterances, prepared.sides
-    findings = [*rows.findings, *sides.findings, *prepared.sample.findings, *(check.finding for check in prepared.checks)]
+    findings = [*rows.findings, *sides.findings, *prepared.sample.findings, *prepared.extra.findings,
+                *(check.finding for check in prepared.checks)]
     named = is_company(prepared.source) or "language" in sides.test  # or they are only told
     return as_plain({"source": prepared.source, "snapshot": snapshot(rows),
                      "split": split_words(prepared.columns, rows, settings), "context": rows.context,
@@ -147,6 +177,8 @@ def hand_over(prepared: Prepared, settings: Settings, folder: Path) -> None:
         save_table(table, folder / f"{name}.csv")
     if prepared.sample.rows is not None:
         save_table(prepared.sample.rows, folder / "production.csv")
+    if len(prepared.extra.rows):
+        save_table(prepared.extra.rows, folder / "extra.csv")
     export_csv(folder / "checks.csv", as_table(prepared.checks))
     aside = pd.concat([prepared.utterances.set_aside, prepared.sides.set_aside])
     export_csv(folder / "set_aside.csv", aside.drop(columns=["digest", "person"], errors="ignore"))

@@ -7,8 +7,8 @@ __all__ = ['RISK', 'Z', 'POWER', 'SKEWED', 'LOSS_RISK', 'STAKE', 'STEPS', 'conti
            'beta_quantile', 'student_quantile', 'fewest_hits', 'by_hand', 'special', 'normal', 'share_at_least',
            'share_at_most', 'probability_of_at_most', 'wilson', 'wilson_end', 'intraclass', 'design_effect',
            'effective_rows', 'rows_to_settle', 'power_above', 'rows_above', 'binomial_mid_p', 'probability_of_no_loss',
-           'crossing', 'healed_bound', 'difference_interval', 'widened', 'difference_bounds', 'rows_to_see',
-           'smallest_seen', 'holm', 'benjamini_hochberg', 'e_value', 'share_by_bets']
+           'crossing', 'healed_bound', 'difference_interval', 'widened', 'difference_bounds', 'unpaired_interval',
+           'rows_to_see', 'smallest_seen', 'holm', 'benjamini_hochberg', 'e_value', 'share_by_bets']
 
 # %% ../../nbs/stats/00_bounds.ipynb #a5d2df75
 import math
@@ -259,6 +259,13 @@ def difference_bounds(broke: float, healed: float, n: float, risk: float = LOSS_
     low, high = difference_interval(broke, healed, n, 2 * risk)
     least, most = (2 * least - 1) * changed / n, (2 * most - 1) * changed / n
     return widened(least, low), -widened(-most, -high)
+
+# %% ../../nbs/stats/00_bounds.ipynb #7373f6ed
+def unpaired_interval(one: tuple[float, float, float], other: tuple[float, float, float]) -> tuple[float, float]:
+    """Interval of `one` less `other`, two proportions of different rows, each as (value, low end, high end)."""
+    (value, low, high), (less, least, most) = one, other
+    gap = value - less
+    return gap - math.hypot(value - low, most - less), gap + math.hypot(high - value, less - least)
 
 # %% ../../nbs/stats/00_bounds.ipynb #40dd5aac
 def rows_to_see(difference: float, discordance: float, power: float = POWER, risk: float = RISK) -> int:
