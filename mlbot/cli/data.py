@@ -6,8 +6,8 @@
 __all__ = ['company', 'add_company', 'print_sides', 'data_add', 'add_data_add', 'data_feedback', 'add_data_feedback', 'data_log',
            'add_data_log', 'data_diff', 'add_data_diff', 'data_remove', 'add_data_remove', 'data_erase',
            'add_data_erase', 'print_erased', 'data_relabel', 'add_data_relabel', 'data_lock', 'add_data_lock',
-           'data_show', 'add_data_show', 'data_prepare', 'add_data_prepare', 'data_fetch', 'add_data_fetch', 'label',
-           'add_label', 'write_labels', 'add_data']
+           'data_show', 'add_data_show', 'data_prepare', 'add_data_prepare', 'print_exported', 'data_export',
+           'add_data_export', 'data_fetch', 'add_data_fetch', 'label', 'add_label', 'write_labels', 'add_data']
 
 # %% ../../nbs/cli/03_data.ipynb #9f28c207
 import argparse
@@ -447,6 +447,53 @@ def add_data_prepare(data) -> None:
     add_tiny(command)
     command.set_defaults(call=data_prepare)
 
+# %% ../../nbs/cli/03_data.ipynb #82a99c47
+def print_exported(file: Path, title: str, rows, side: str, findings, next_words: list[str]) -> None:
+    """Say what was written, what stayed behind, and what to mind."""
+    counts = rows["side"].value_counts().to_dict() if "side" in rows else {}
+    sides = ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items()))
+    print(f"wrote:  {here(file)} ({title}), {len(rows):,} rows: {sides or side}")
+    print(*(f"        {str(finding).strip()}\n" for finding in findings), sep="", end="")
+    if "test" in counts:
+        print("note:   test rows are in it, and marked as such: never train on them. Training rows alone: --side train")
+    print(f"next:   {program()} data show {' '.join(map(shlex.quote, next_words))}")
+
+# %% ../../nbs/cli/03_data.ipynb #2439283a
+def data_export(options: argparse.Namespace) -> int:
+    """Write the data to a file or folder in another format."""
+    from dataclasses import replace
+
+    from mlbot.cli.shared import sides_of
+    from mlbot.data.export import FORMATS, choose_rows, export_rows, format_named, left_behind, rows_of_sides
+    from mlbot.data.table import file_of
+    settings, file = load_settings(), Path(options.to)
+    kind = format_named(file, options.format)
+    source, found, sides = sides_of(options, replace(settings, data=replace(settings.data, min_rows=1)))
+    if file.exists() and file.resolve() == file_of(settings.root / source)[0].resolve():
+        raise InputError("the export would replace the data it is made from", "another name", "--to FILE", options.to)
+    rows = choose_rows(rows_of_sides(sides, found.context), kind, options.side)
+    lost = export_rows(rows, file, kind, options.force)
+    told, context = FORMATS[kind], found.context if FORMATS[kind].side else ()
+    more = (["--context", *context] if context else []) + ["--split-column", told.side] * ("side" in rows)
+    print_exported(file, told.title, rows, options.side or "train", [*lost, *left_behind(sides, found.set_aside)],
+                   [os.path.relpath(file, settings.root), *more])
+    return 0
+
+# %% ../../nbs/cli/03_data.ipynb #ac8316cc
+def add_data_export(data) -> None:
+    """Options of `mlbot data export`."""
+    command = add_command(data, "export", example="mlbot data export store --to rows.xlsx", extra="pipeline",
+                          help="write the data in another format: a table, Rasa, Hugging Face, a labelling tool")
+    command.add_argument("source", nargs="?", default="", help="as --data of mlbot run; default: settings.ini")
+    command.add_argument("--to", required=True, metavar="FILE", help="a new file; its ending says the format")
+    command.add_argument("--format", default="", metavar="NAME", help="csv, tsv, excel, json, jsonl, parquet, rasa, doccano, "
+                         "prodigy, label_studio, or a folder: dataset (Hugging Face), folder (a file an intent)")
+    command.add_argument("--side", default="", choices=["train", "validation", "test", "all"], metavar="SIDE",
+                         help="train, validation, test or all; default: all, with a column side, or training rows without")
+    command.add_argument("--force", action="store_true", help="replace the file that is there")
+    add_columns(command)
+    command.set_defaults(call=data_export)
+
 # %% ../../nbs/cli/03_data.ipynb #c1aaac1e
 def data_fetch(options: argparse.Namespace) -> int:
     """Fetch a public set into the data home."""
@@ -518,5 +565,5 @@ def add_data(commands) -> None:
     data = add_command(commands, "data", "the data and its store").add_subparsers(metavar="COMMAND", required=True)
     for add in (add_data_add, add_data_feedback, add_data_relabel, add_data_log, add_data_diff,
                 add_data_remove, add_data_erase, add_data_lock, add_data_show, add_data_prepare,
-                add_data_fetch):
+                add_data_export, add_data_fetch):
         add(data)

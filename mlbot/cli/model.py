@@ -245,7 +245,7 @@ def benchmark(options: argparse.Namespace) -> int:
     """Put the tiers beside what one would pick instead, on one's own data, and recommend one."""
     from mlbot.model.baselines import CONTENDERS
     from mlbot.model.contest import Skipped, advise, as_record, best_of, usual_names
-    from mlbot.model.encoder import located
+    from mlbot.model.encoder_files import located
     settings = load_settings()
     for name in options.only:
         if name not in CONTENDERS:

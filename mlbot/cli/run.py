@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['OF_RUN', 'say_waits', 'check_data', 'announce', 'print_verdicts', 'carry_on', 'remove_old', 'need_tracking',
-           'print_finished', 'is_demo', 'announce_demo', 'run_now', 'execute', 'tell_notebooks', 'run', 'add_run',
-           'parse_run', 'judge', 'add_judge', 'tracked_words', 'track', 'add_track', 'card', 'add_card', 'score',
-           'add_score', 'request_words', 'next_step', 'remember_time', 'clear_results', 'cache', 'add_cache']
+           'print_finished', 'is_demo', 'announce_demo', 'print_useful', 'run_now', 'execute', 'tell_notebooks', 'run',
+           'add_run', 'parse_run', 'judge', 'add_judge', 'tracked_words', 'track', 'add_track', 'card', 'add_card',
+           'score', 'add_score', 'request_words', 'next_step', 'remember_time', 'clear_results', 'cache', 'add_cache']
 
 # %% ../../nbs/cli/01_run.ipynb #11f0a098
 import argparse
@@ -35,6 +35,7 @@ from mlbot.cli.shared import (
     request_of,
     show_progress,
     tell_build_server,
+    useful_columns,
 )
 from ..errors import InputError, MlbotError, NoVerdict, refuse_secrets
 from ..settings import Settings, load_settings, words_of
@@ -147,6 +148,22 @@ def announce_demo(request, settings: Settings) -> None:
                          f"{program()} run --data FILE; the demo beside it: {program()} run --no-release",
                          here(settings.places.models))
 
+# %% ../../nbs/cli/01_run.ipynb #5eea9e0c
+def print_useful(request, settings: Settings) -> None:
+    """Say which unused columns of the file that a run was given look useful, and how to use them."""
+    from mlbot.data.source import choose, is_company
+    from mlbot.data.store import is_remote
+    from mlbot.data.table import open_columns
+    given = {name: str(request.parameters.get(name, "")) for name in ("data", "text", "intent", "context", "split_column",
+                                                                      "group")}
+    source = given["data"]
+    if not source or request.until or request.champion or is_company(source) or is_remote(source):
+        return
+    _, columns = choose(settings, **given)
+    for name, words in useful_columns(source, columns, settings):
+        used = [one for one in columns.context if one in open_columns(settings.root / source, columns)[1]]
+        print(f"note:   {words}; add --context {' '.join(map(shlex.quote, [*used, name]))}")
+
 # %% ../../nbs/cli/01_run.ipynb #c231bed6
 def run_now(request, settings: Settings, junit: str) -> int:
     """Run the pipeline at once."""
@@ -170,6 +187,8 @@ def run_now(request, settings: Settings, junit: str) -> int:
     print_verdicts(result)
     carry_on(result, settings)
     print_finished(result, finish(result, settings), settings, junit)
+    if result.exit_code in (0, 1, 3):
+        print_useful(request, settings)
     print(f"next:   {next_step(result)}")
     return result.exit_code
 

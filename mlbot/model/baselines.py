@@ -228,10 +228,10 @@ def ours(tier: str, train: pd.DataFrame, context: Sequence[str], settings: _sett
         columns = {name: [row[name] for row in contexts] for name in model.context}
         probabilities, in_scope = model.ask({"text": texts, **columns})
         return (np.array(model.intents, object)[probabilities.argmax(axis=1)],
-                in_scope if model.scope_rows else probabilities.max(axis=1, initial=0))
+                in_scope if model.has_scope else probabilities.max(axis=1, initial=0))
     with tempfile.TemporaryDirectory() as folder:
         size = size_of(write_artefact(artefact, Path(folder) / "model"))
-    return Fitted(answer, size, "in scope" if model.scope_rows else "confidence",
+    return Fitted(answer, size, "in scope" if model.has_scope else "confidence",
                   "text, context" if model.context else "text")
 
 

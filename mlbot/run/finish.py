@@ -14,6 +14,7 @@ from pathlib import Path
 from ..errors import MlbotError
 from ..files import write_atomic
 from ..gates.verdict import TOO_CLOSE
+from ..model.artefact import MANIFEST, scope_words
 from ..model.rollout import read_pointer
 from .card import save_card
 from .first_screen import HELD, RELEASED, TRIAL
@@ -60,6 +61,8 @@ def step_facts(result: RunResult, settings: Settings) -> list[tuple[str, str]]:
     facts += [(step.notebook, f"{step.seconds:.1f} s" + f", in run {step.reused}; nothing changed" * bool(step.reused))
               for step in result.steps]
     facts += [(name, "not reached") for name in result.not_reached]
+    manifest = result.folder / "model" / MANIFEST
+    facts += [("out of scope", scope_words(load_json(manifest)))] if manifest.exists() else []
     return [*facts, ("budget", f"{result.request.budget(settings):g} minutes"),
             ("targets and waivers of", str(day_of(result.request.day)))]
 

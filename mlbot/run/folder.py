@@ -39,7 +39,7 @@ from ..gates.record import as_plain, as_record, read_record
 from ..gates.release import require_green
 from ..gates.sealed import sealed_place
 from ..data.ledger import read_digests, refuse_test_texts
-from ..settings import Settings, parse_text
+from ..settings import ASKED, Settings, parse_text
 from ..text.clean import digest
 from ..gates.waiver import load_waivers, refuse_endless
 from ..model.artefact import Artefact
@@ -213,7 +213,7 @@ def git_trouble(root: Path) -> str:
             f"if you trust it: git config --global --add safe.directory {shlex.quote(str(root))}")
 
 # %% ../../nbs/run/00_folder.ipynb #6c829841
-JUDGING = ("targets", "gates", "meter", "places", "budget", "feedback", "retrain", "ci", "package", "extras",
+JUDGING = (*ASKED, "gates", "meter", "places", "budget", "feedback", "retrain", "ci", "package", "extras",
            "tracking", "card", "work")  # sections that move no answer
 
 
