@@ -20,7 +20,7 @@ from datetime import date
 from functools import cache, lru_cache
 from .catalogue import EMAIL, MOST_VALUE, Slot, Value, fits, matches
 from ..text.dates import find_dates, find_months, say_date, say_month, words_before
-from ..text.numbers import SIGNS, find_amounts, find_numbers, find_ordinals
+from ..text.numbers import SIGNS, find_amounts, find_numbers, find_ordinals, weak_words
 from ..text.times import find_times
 from mlbot.text.vocabulary import (
     Found,
@@ -243,12 +243,9 @@ def read_amounts(slot: Slot, reading: Reading) -> list[Found]:
 
     def read(text: str, language: str) -> list[Found]:
         found = [with_currency(slot, it, code) for it, code in find_amounts(text, language)]
-        bare = (
-            [with_currency(slot, it, "") for it in find_numbers(text, language) if not it.guessed or reading.asked]
-            if reading.asked
-            else []
-        )
-        return found or bare
+        bare = find_numbers(text, language) if reading.asked and not found else []
+        alone = [it for it in bare if text[it.start : it.end] not in weak_words(language)]
+        return found or [with_currency(slot, it, "") for it in alone]
 
     return in_languages(reading, read)
 
