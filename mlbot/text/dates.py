@@ -435,10 +435,11 @@ def weekday_before(language: str) -> re.Pattern:
 
 def longest(mentions: list[Mention]) -> list[Mention]:
     """The mentions that no longer one overlaps, in the order of the text."""
-    kept: list[Mention] = []
+    kept, taken = list[Mention](), bytearray(max((mention.end for mention in mentions), default=0))
     for mention in sorted(mentions, key=lambda it: (it.start - it.end, it.start)):
-        if all(mention.end <= other.start or mention.start >= other.end for other in kept):
+        if not any(taken[mention.start:mention.end]):
             kept.append(mention)
+            taken[mention.start:mention.end] = b"\1" * (mention.end - mention.start)
     return sorted(kept, key=lambda it: it.start)
 
 
