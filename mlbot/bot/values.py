@@ -271,7 +271,8 @@ def beside_words(slot: Slot) -> Callable[[str, Found], bool]:
         re.compile(rf"(?: |-|\.)*(?:(?:de|of|d'|weitere|more) ?)?(?:{words})(?!\w)"),
         re.compile(rf"(?<!\w)(?:{words})[ :]*$"),
     )
-    return lambda text, found: bool(behind.match(text, found.end) or before.search(text[max(0, found.start - 40) : found.start]))
+    return lambda text, found: bool(
+        behind.match(text, found.end) or before.search(text[max(0, found.start - 40) : found.start]))
 
 # %% ../../nbs/bot/01_values.ipynb #e72dcdfe
 def read_choices(slot: Slot, reading: Reading) -> list[Found]:
