@@ -267,6 +267,13 @@ def test_a_fault_that_no_test_notices_is_found_and_one_that_was_reviewed_is_subt
     assert run(root, *command).stdout == done.stdout and (tmp_path / "mlbot" / "tiny.py").read_text() == TINY
 
 
+def test_reading_values_is_shown_for_each_kind_and_language_beside_what_is_installed(root):
+    done = run(root, "benchmarks/values.py", "--times", "1")
+    assert done.returncode == 0, done.stderr
+    for line in (r"^date/de [\d.]+ \(n=\d+", r"^all [01]\.\d+", "dateparser", r"^\d\.\d\d ms of CPU a message$"):
+        assert re.search(line, done.stdout, re.MULTILINE), line
+
+
 def test_what_intervals_cover_is_shown_line_by_line(root):
     done = run(root, "benchmarks/coverage.py", "--draws", "30", "--only", "medians")
     assert done.returncode == 0 and done.stdout.endswith("3 lines, 0 of them too low\n"), done.stdout + done.stderr

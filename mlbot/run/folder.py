@@ -6,7 +6,7 @@
 __all__ = ['STAMP', 'ASIDE', 'TOLD', 'COUNTED', 'JUDGING', 'NO_CODE', 'DECISIVE', 'SEAL', 'UNSEALED', 'OUTCOMES', 'new_run',
            'open_run', 'save_table', 'load_table', 'load_production_rows', 'load_sealed', 'texts_of_run', 'save_json',
            'load_json', 'data_warnings', 'data_lines', 'git', 'names_of', 'asker', 'git_trouble', 'asked_of_model',
-           'untracked_code', 'code_version', 'environment', 'today', 'day_of', 'not_asked', 'load_rules',
+           'untracked_code', 'code_version', 'environment', 'not_asked', 'today', 'day_of', 'load_rules',
            'refuse_other_day', 'note_run', 'facts_of_run', 'load_verdicts', 'save_verdicts', 'load_judged',
            'digests_in', 'seal_mark', 'seal', 'broken_seal', 'refuse_broken_seal', 'Candidate', 'check_release',
            'refuse_other_model', 'judgement', 'save_outcome', 'load_outcome']
@@ -264,6 +264,13 @@ def environment(root: Path) -> dict[str, str]:
     lock = root / "constraints.txt"
     return versions | ({"lock": hashlib.sha256(lock.read_bytes()).hexdigest()[:16]} if lock.is_file() else {})
 
+# %% ../../nbs/run/00_folder.ipynb #e84ab422
+def not_asked(prepared: dict) -> tuple[str, ...]:
+    """Gates about which the data of a run says nothing, by what `prepare.json` says of it."""
+    ours = prepared.get("source", "company").partition(":")[0] == "company"
+    asked = {"language": prepared.get("languages_named", True), "values": ours}
+    return tuple(gate for gate, is_asked in asked.items() if not is_asked)
+
 # %% ../../nbs/run/00_folder.ipynb #c0be9ad0
 def today() -> date:
     """Today in UTC, so that a laptop and a build server in another time zone agree on it."""
@@ -276,12 +283,6 @@ def day_of(day: str, name: str = "day") -> date:
         return date.fromisoformat(day) if day else today()
     except (ValueError, TypeError):
         raise InputError(f"{name} is {day!r}", "a day such as 2026-01-05", f"correct {name}") from None
-
-
-def not_asked(prepared: dict) -> tuple[str, ...]:
-    """Gates about which the data of a run says nothing: language where nobody named one, values without the company's messages."""
-    known = {"language": prepared.get("languages_named", True), "values": prepared.get("source", "company").partition(":")[0] == "company"}
-    return tuple(gate for gate, asked in known.items() if not asked)
 
 
 def load_rules(folder: Path, settings: Settings, day: str = "", champion: str = "", snapshot: str = "") -> Rules:
