@@ -27,7 +27,7 @@ from ..errors import InputError
 from .encoder import Encoder, share_vectors, SharedVectors
 from .estimator import copy_of, has_seed, OwnEstimator
 from .names import name_rows, words_of_name
-from .hidden_intents import fit_hidden
+from .scope_hidden import fit_hidden
 from .pipeline import (assembled, fit_chunks, fit_intents, fit_views, in_chunks, is_many, is_ours, rebuilt,
                                   usable_context)
 from .scope import fit_scope, MIN_OUTSIDE, Scope

@@ -42,7 +42,7 @@ ALSO = {"pandas": {"model.baselines", "run.blame", "data.checks", "data.company"
                    "run.examination", "run.releasing", "run.pictures", "run.budget"},
         "scipy": {"model.sgd", "model.baselines", "model.views", "model.classifier", "model.scope"},
         "sklearn": {"model.baselines", "model.estimator", "model.classifier", "model.nearness", "model.pipeline",
-                    "model.scope", "model.train", "model.export", "model.hidden_intents", "run.pictures", "run.training"},
+                    "model.scope", "model.train", "model.export", "model.scope_hidden", "run.pictures", "run.training"},
         "jinja2": {"ops.workflows"}, "safetensors": {"model.encoder", "model.encoder_files", "data.chunked"},
         "onnx": {"model.encoder_centre", "model.encoder_graph", "model.encoder_weights"},
         "tokenizers": {"model.encoder_files"},
