@@ -42,7 +42,8 @@ setup(
     packages=find_packages(include=["mlbot", "mlbot.*"]),
     package_data={"mlbot": ["shipped/sample/*", "shipped/company/*", "shipped/company/wordings/*",
                             "shipped/company/values/*", "shipped/words/*", "shipped/workflows/*",
-                            "shipped/project/*", "web/*", "deploy/*", "templates/*", "py.typed"]},
+                            "shipped/project/*", "shipped/bot/*", "shipped/bot/*/*", "web/*", "deploy/*",
+                            "templates/*", "py.typed"]},
     install_requires=package["requirements"].split(),
     extras_require=extras,
     entry_points={

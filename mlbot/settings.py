@@ -196,7 +196,7 @@ class Costs:
 class Bot:
     """The processes of the bot, the addresses that it may call, and how long people wait (minutes).
 
-    `tries`: so many values that do not fit a slot, then a person is offered.
+    `tries`: so many values that do not fit a slot, then a person is offered. `languages`: of places, such as Berlin=de.
     """
     processes: str
     webhooks: tuple[str, ...]
@@ -204,6 +204,7 @@ class Bot:
     patience: float
     absence: float
     tries: int
+    languages: tuple[str, ...] = ()
 
 # %% ../nbs/02_settings.ipynb #e0953e2b
 @dataclass(frozen=True)
@@ -596,6 +597,8 @@ def bot_rules(settings: Settings) -> list[Rule]:
         (0 < settings.bot.patience < float("inf") and 0 < settings.bot.absence < float("inf"), "patience, absence",
          "minutes above 0"),
         (settings.bot.tries >= 1, "tries", "1 or more"),
+        (all(re.fullmatch(r".+=[a-z]{2}", pair) for pair in settings.bot.languages), "languages",
+         "a place and its language (ISO 639-1), such as Berlin=de"),
         (not settings.bot.inbox or settings.bot.inbox.startswith(tuple(settings.bot.webhooks) or ("no address",)), "inbox",
          "an address at one of webhooks"),
         (settings.monitor.days >= 1 and settings.monitor.drift > 0, "days, drift", "1 or more; above 0"),

@@ -244,7 +244,7 @@ class Process:
     """A process of the catalogue. Empty `roles` and `locations`: everybody, everywhere. Without `url` it is only recorded.
 
     `answer`: said instead of starting anything; `handoff`: a person takes over. `slots`: what it needs to know, by name;
-    `slot`: details of some of them.
+    `slot`: details of some of them; `cancel`: whether the person may take a request back.
     """
     key: str
     title: str
@@ -257,6 +257,7 @@ class Process:
     url: str = ""
     answer: str = ""
     handoff: bool = False
+    cancel: bool = False
     slot: tuple[Slot, ...] = ()
 
     def slot_of(self, name: str) -> Slot:

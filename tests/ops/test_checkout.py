@@ -36,11 +36,11 @@ HEAVY = {"pandas": "data.table", "scipy": "stats.bounds", "sklearn": "model.view
          "prometheus_client": "serve.service", "py3langid": "text.language", "obstore": "storage", "mlflow": "run.tracking",
          "skops": "model.estimator"}
 ALSO = {"pandas": {"model.baselines", "run.blame", "data.checks", "data.company", "data.feedback", "model.suspects",
-                   "data.ledger", "model.estimator", "model.sgd",
+                   "model.contest", "data.ledger", "model.estimator", "model.sgd",
                    "data.export", "data.chunked", "data.relabel", "run.replay", "run.report", "run.folder",
                    "data.source", "data.split", "data.store", "run.compare", "run.preparation", "run.training",
                    "run.examination", "run.releasing", "run.pictures", "run.budget"},
-        "scipy": {"model.sgd", "model.views", "model.classifier", "model.scope"},
+        "scipy": {"model.sgd", "model.baselines", "model.views", "model.classifier", "model.scope"},
         "sklearn": {"model.baselines", "model.estimator", "model.classifier", "model.nearness", "model.pipeline",
                     "model.scope", "model.train", "model.export", "model.hidden_intents", "run.pictures", "run.training"},
         "jinja2": {"ops.workflows"}, "safetensors": {"model.encoder", "model.encoder_files", "data.chunked"},
