@@ -40,8 +40,10 @@ setup(
     keywords=package["keywords"].split(),
     python_requires=">=" + package["python"],
     packages=find_packages(include=["mlbot", "mlbot.*"]),
-    package_data={"mlbot": ["shipped/sample/*", "shipped/company/*", "shipped/company/wordings/*", "shipped/workflows/*",
-                            "shipped/project/*", "web/*", "deploy/*", "templates/*", "py.typed"]},
+    package_data={"mlbot": ["shipped/sample/*", "shipped/company/*", "shipped/company/wordings/*",
+                            "shipped/company/values/*", "shipped/words/*", "shipped/workflows/*",
+                            "shipped/project/*", "shipped/bot/*", "shipped/bot/*/*", "web/*", "deploy/*",
+                            "templates/*", "py.typed"]},
     install_requires=package["requirements"].split(),
     extras_require=extras,
     entry_points={

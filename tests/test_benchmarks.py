@@ -336,3 +336,39 @@ def test_gates_of_other_tools_are_put_beside_ours(root, tmp_path):
     assert ours["blocked"][0] < 0.2 < 0.4 < ours["caught"][0] and ours["named"] == ours["broken"] == 5
     rates = found["rules"]["400, 0.055"]
     assert rates["mlbot"][0] < 0.06 < 0.35 < rates["fell"][0] and rates["mlbot"][1] < rates["fell"][1]
+
+
+STAND_IN = '''
+class Dataset:
+    from_dict = staticmethod(dict)
+
+
+class Pipeline:
+    @classmethod
+    def from_optimization_config(cls, settings):
+        assert settings["embedder_config"]["model_name"] == "here" and settings["hpo_config"]["n_trials"] == 3
+        return cls()
+
+    def fit(self, data, refit_after):
+        self.first = data["train"][0]["label"]
+
+    def predict(self, texts):
+        return [self.first if "card" in text else None for text in texts]
+'''
+
+
+def test_autointent_is_asked_about_the_published_test_rows_and_no_answer_counts_as_wrong(root, tmp_path):
+    (tmp_path / "autointent" / "_presets").mkdir(parents=True)
+    (tmp_path / "autointent" / "__init__.py").write_text(STAND_IN)
+    (tmp_path / "autointent" / "_presets" / "classic-light.yaml").write_text("embedder_config: {}\nhpo_config: {}\n")
+    (tmp_path / "small").mkdir()
+    rows = ["my card,card,train", "a room,room,train", "his card,card,test", "a card room,room,test", "hello,room,test",
+            "so what,oos,test"]
+    (tmp_path / "small" / "data.csv").write_text("\n".join(["text,intent,split", *rows]))
+    command = [sys.executable, "benchmarks/auto_intent.py", "--trials", "3", "--encoder", "here", "small"]
+    alone = {"PATH": "/usr/bin:/bin", "MLBOT_DATA_HOME": str(tmp_path)}
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, env={**alone, "PYTHONPATH": str(tmp_path)})
+    assert "small      AutoIntent classic-light, 3 trials: 0.3333 (n=3), training" in done.stdout, done.stderr
+    no_packages = [command[0], "-S", *command[1:]]
+    missing = subprocess.run(no_packages, cwd=root, capture_output=True, text=True, env=alone)
+    assert missing.returncode == 2 and "pip install 'autointent[sentence-transformers]'" in missing.stderr

@@ -29,6 +29,7 @@ from ..files import missing
 from ..stats.bounds import probability_of_at_most
 from ..settings import Data
 from ..stats.slices import by_language
+from ..text.language import UNSURE
 from .split import Sides
 from ..text.clean import clean, context_value, digest, normalise
 
@@ -261,8 +262,9 @@ def check_coverage(sides: Sides, context: Sequence[str], data: Data) -> list[Che
     for name in [*context, *(["language"] if told else [])]:
         train, test = (pd.Series(by_language(data.languages)(side) if told and name == "language" else side[name],
                                  dtype=str).value_counts() for side in (sides.train, sides.test))
-        unseen += [f"{name}={value}" for value in test.index if value and value not in train.index]
-        few += [f"{name}={value} {n}" for value, n in train.items() if value and n < data.few_rows]
+        none = {"", UNSURE} if told and name == "language" else {""}
+        unseen += [f"{name}={value}" for value in test.index if value not in {*none, *train.index}]
+        few += [f"{name}={value} {n}" for value, n in train.items() if value not in none and n < data.few_rows]
     found = [Check(WARN, "values of context, or languages, occur only in the test", named(unseen),
                    f"label utterances of them, then: {ADDED}"),
              Check(NOTE, f"values of context, or languages, have fewer than {data.few_rows} training rows", named(few),

@@ -165,7 +165,7 @@ class LentVectors(SharedVectors):
 # %% ../../nbs/model/15_baselines.ipynb #9eef37ac
 def by_vectors(head, train: pd.DataFrame, context: Sequence[str], settings: _settings.Model, encoder=None) -> Fitted:
     """A recipe that fits a head on the vectors of a sentence encoder, and on the context."""
-    encoder = encoder or load_encoder(settings.encoder, list(train["text"])[:100])
+    encoder = encoder or load_encoder(settings.encoder, train["text"], languages=settings.encoder_languages)
     served = Encoder(encoder.files)
     at_hand, when_served = (with_context(source.vectors, train, context) for source in (encoder, served))
     head.fit(at_hand(list(train["text"]), train.to_dict("records")), train["intent"].to_numpy(dtype=str))
@@ -207,7 +207,7 @@ def choose_head(vectors: np.ndarray, intents: np.ndarray, seed: int, folds: int 
 def encoder_and_best_head(train: pd.DataFrame, context: Sequence[str], settings: _settings.Model, longest: int, outside=None,
                           encoder=None) -> Fitted:
     """A sentence encoder and the head that does best in cross-validation on training rows."""
-    encoder = encoder or load_encoder(settings.encoder, list(train["text"])[:100])
+    encoder = encoder or load_encoder(settings.encoder, train["text"], languages=settings.encoder_languages)
     best = choose_head(encoder.vectors(train["text"]), train["intent"].to_numpy(dtype=str), settings.seed)
     return encoder_and(best, train, context, settings, longest, encoder=encoder)
 

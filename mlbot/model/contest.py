@@ -232,7 +232,7 @@ def vectors_lent(names: Sequence[str], parts: Sequence[Portion], model: _setting
     texts = list(dict.fromkeys(text for frame in frames for text in frame["text"]))
     encoder: Encoder | Skipped | None = None
     try:
-        encoder = load_encoder(model.encoder, texts[:100]) if asked else None
+        encoder = load_encoder(model.encoder, texts, languages=model.encoder_languages) if asked else None
     except InputError as problem:
         encoder = skipped(model.encoder, problem)
     if encoder is None or isinstance(encoder, Skipped):

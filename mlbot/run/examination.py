@@ -38,6 +38,7 @@ from ..stats.changes import Change, change_lines, changes, encoder_change
 from ..stats.context import Worth, ambiguous, shuffle_context, worth_of_context
 from ..stats.invariance import robustness
 from ..stats.scores import Score, accuracy, confidence_gap, share
+from ..model.encoder_languages import language_gap
 from ..text.language import told_right
 from .budget import budget_line, budget_record, count_decision, sealed_rows
 from mlbot.run.folder import (
@@ -415,10 +416,12 @@ def exam_warnings(exam: Exam, duel: Duel, settings: Settings, answers: Answers |
     plans = [feasibility(name, wanted, n, exam.rules.day) for name, wanted in settings.targets.items()]
     moved = encoder_change(champion.manifest, exam.model.manifest) if champion else ""
     moved += f", under one name; the champion's is named by encoder = {settings.model.encoder}@COMMIT" if moved else ""
+    known, name = exam.model.manifest.get("encoder", {}).get("languages", "").split(), settings.model.encoder
+    gap = language_gap(name, known, exam.facts.get("languages", {}))
     promise = weigh_promise(exam.folder, answers) if answers else ""
     kept = exam.folder / "confidence.json"
     sure = [part["words"] for part in load_json(kept)] if kept.exists() else []
-    said = [str(learnt or ""), how, duel.note, told if seen else "", blind, moved, promise, *sure, *plans]
+    said = [str(learnt or ""), how, duel.note, told if seen else "", blind, moved, gap, promise, *sure, *plans]
     return [line for line in said if line]
 
 # %% ../../nbs/run/19_examination.ipynb #ed4b2e1c

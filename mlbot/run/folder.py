@@ -6,10 +6,10 @@
 __all__ = ['STAMP', 'ASIDE', 'TOLD', 'COUNTED', 'JUDGING', 'NO_CODE', 'DECISIVE', 'SEAL', 'UNSEALED', 'OUTCOMES', 'new_run',
            'open_run', 'save_table', 'load_table', 'load_production_rows', 'load_sealed', 'texts_of_run', 'save_json',
            'load_json', 'data_warnings', 'data_lines', 'git', 'names_of', 'asker', 'git_trouble', 'asked_of_model',
-           'untracked_code', 'code_version', 'environment', 'today', 'day_of', 'load_rules', 'refuse_other_day',
-           'note_run', 'facts_of_run', 'load_verdicts', 'save_verdicts', 'load_judged', 'digests_in', 'seal_mark',
-           'seal', 'broken_seal', 'refuse_broken_seal', 'Candidate', 'check_release', 'refuse_other_model', 'judgement',
-           'save_outcome', 'load_outcome']
+           'untracked_code', 'code_version', 'environment', 'today', 'day_of', 'not_asked', 'load_rules',
+           'refuse_other_day', 'note_run', 'facts_of_run', 'load_verdicts', 'save_verdicts', 'load_judged',
+           'digests_in', 'seal_mark', 'seal', 'broken_seal', 'refuse_broken_seal', 'Candidate', 'check_release',
+           'refuse_other_model', 'judgement', 'save_outcome', 'load_outcome']
 
 # %% ../../nbs/run/00_folder.ipynb #93a57a20
 import hashlib
@@ -39,7 +39,7 @@ from ..gates.record import as_plain, as_record, read_record
 from ..gates.release import require_green
 from ..gates.sealed import sealed_place
 from ..data.ledger import read_digests, refuse_test_texts
-from ..settings import Settings, parse_text
+from ..settings import ASKED, Settings, parse_text
 from ..text.clean import digest
 from ..gates.waiver import load_waivers, refuse_endless
 from ..model.artefact import Artefact
@@ -213,7 +213,7 @@ def git_trouble(root: Path) -> str:
             f"if you trust it: git config --global --add safe.directory {shlex.quote(str(root))}")
 
 # %% ../../nbs/run/00_folder.ipynb #6c829841
-JUDGING = ("targets", "gates", "meter", "places", "budget", "feedback", "retrain", "ci", "package", "extras",
+JUDGING = (*ASKED, "gates", "meter", "places", "budget", "feedback", "retrain", "ci", "package", "extras",
            "tracking", "card", "work")  # sections that move no answer
 
 
@@ -278,6 +278,12 @@ def day_of(day: str, name: str = "day") -> date:
         raise InputError(f"{name} is {day!r}", "a day such as 2026-01-05", f"correct {name}") from None
 
 
+def not_asked(prepared: dict) -> tuple[str, ...]:
+    """Gates about which the data of a run says nothing: language where nobody named one, values without the company's messages."""
+    known = {"language": prepared.get("languages_named", True), "values": prepared.get("source", "company").partition(":")[0] == "company"}
+    return tuple(gate for gate, asked in known.items() if not asked)
+
+
 def load_rules(folder: Path, settings: Settings, day: str = "", champion: str = "", snapshot: str = "") -> Rules:
     """The rules for the model in a run folder ('' before 2_train). `champion` is the name of the one it challenges."""
     from mlbot.model.artefact import read_artefact
@@ -288,7 +294,7 @@ def load_rules(folder: Path, settings: Settings, day: str = "", champion: str = 
     refuse_endless(waivers, today, str(settings.places.waivers))
     return Rules(today, settings.targets, settings.gates.too_close, settings.gates.min_n, waivers, model, snapshot, champion,
                  settings.split.sealed_percent > 0 or bool(sealed_place(settings, os.environ)),
-                 () if prepared.get("languages_named", True) else ("language",))
+                 not_asked(prepared))
 
 # %% ../../nbs/run/00_folder.ipynb #a13d14b5
 def refuse_other_day(day: str) -> None:

@@ -553,6 +553,7 @@ MEASURES = {
     "oos_auroc": "how often a row in scope gets a larger probability to be in scope than one out of scope",
     "cost": "what a message costs with the decisions that the model leads to, in hand-offs (settings.ini [costs])",
     "language": "share of the rows with a named language (of the company: of its sentences) whose language is told",
+    "values": "F1 of the values that the bot reads in messages of the company, by kind and language",
     "latency_ratio": "time of one answer, in times of a loop of plain Python that runs beside it",
 }
 

@@ -10,11 +10,11 @@ __all__ = ['Given', 'MOST_WORDS', 'Parameters', 'Dimension', 'CODINGS', 'OUTPUTS
            'feedback', 'livez', 'readyz', 'metrics', 'Tensor', 'Wanted', 'Infer', 'refuse_tensor', 'as_text',
            'binary_texts', 'flat', 'decoded', 'texts_in', 'read_infer', 'columns_in', 'as_bytes', 'wanted_outputs',
            'infer', 'v2', 'v2_live', 'v2_ready', 'model_at', 'v2_model', 'v2_model_ready', 'v2_infer',
-           'conversation_start', 'conversation_read', 'act_of', 'conversation_act', 'conversation_handoff', 'cases',
-           'case_of', 'handoffs', 'handoff_read', 'handoff_take', 'handoff_reply', 'handoff_return', 'handoff_close',
-           'check_intent', 'handoff_label', 'to_label', 'labels_next', 'check_item', 'label', 'label_undo',
-           'labels_export', 'monitor', 'demo_token', 'demo_identity', 'demo_agent', 'needs_token', 'documented',
-           'openapi', 'start_page', 'application', 'build_framework', 'document_alone']
+           'conversation_start', 'conversation_read', 'act_of', 'conversation_act', 'conversation_handoff', 'Told',
+           'requests', 'request_told', 'cases', 'case_of', 'handoffs', 'handoff_read', 'handoff_take', 'handoff_reply',
+           'handoff_return', 'handoff_close', 'check_intent', 'handoff_label', 'to_label', 'labels_next', 'check_item',
+           'label', 'label_undo', 'labels_export', 'monitor', 'demo_token', 'demo_identity', 'demo_agent',
+           'needs_token', 'documented', 'openapi', 'start_page', 'application', 'build_framework', 'document_alone']
 
 # %% ../../nbs/serve/03_app.ipynb #a56e8b71
 import asyncio
@@ -49,10 +49,12 @@ from ..bot.identity import DEMO, DOORS, HOUR, TOKENS, Identity, Refused, sign
 from ..bot.labelling import (ASKED, LABELS, OFFERED, agreement_of, as_jsonl, drawn_at_random, fair, items_of, labels_of,
                                  next_items)
 from ..bot.monitor import LOOKED_AT, overview, read_profile
-from ..bot.policy import Act
+from ..bot.frames import Act
+from ..bot.requests import REQUEST_EVENTS, requests_of
 from ..errors import InputError, MlbotError
 from ..origin import own_version
 from .http import problem_of
+from .outbox import check_signed, tell_later
 from .service import (CALLER, MOST_BODY, Ask, BotService, Key, NoModel, NotReady, Prediction, TooMany, Word,
                                  alert_of, check_ready, may_predict, one_of_few, prediction_for, problems_of)
 from ..settings import PACKAGE
@@ -218,8 +220,12 @@ def working(request: Request, agent: Identity) -> BotService:
 
 # %% ../../nbs/serve/03_app.ipynb #33564ade
 def shown(found: _bot.Conversation) -> dict:
-    """A conversation as pages get it."""
+    """A conversation as pages get it: with what it waits for, and what it has started."""
+    pending = found.state.pending
+    waits = None if pending is None else {"kind": pending.kind, "intent": pending.intent, "options": list(pending.options),
+                                          "slots": pending.slots}
     return {"conversation_id": found.id, "owner": found.state.owner, "agent": found.state.agent,
+            "language": found.state.language, "pending": waits, "started": [asdict(one) for one in found.started],
             "messages": [asdict(message) for message in found.messages]}
 
 
@@ -566,6 +572,37 @@ def conversation_handoff(request: Request, identity: Identity, about: Key, data:
     """Ask for a person."""
     return shown(service_of(request).bot.act(about, identity, Act(person=True), data.key))
 
+# %% ../../nbs/serve/03_app.ipynb #7c49d10b
+class Told(msgspec.Struct, forbid_unknown_fields=True):
+    """What a receiver says of a request: accepted, waiting, done or refused; and words for the person."""
+    state: Word
+    message: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+
+@get("/v1/requests", name="requests", sync_to_thread=True)
+def requests(request: Request, identity: Identity) -> dict[str, Any]:
+    """What a person has started, and what became of it."""
+    found = requests_of(service_of(request).log.read(REQUEST_EVENTS, person=pseudonym(identity.person)))
+    return {"requests": [asdict(one) for one in found]}
+
+
+@post("/v1/requests/{name:str}", name="request told", status_code=202)
+async def request_told(request: Request, name: Key) -> Accepted:
+    """A receiver says what became of a request, in a call that is signed as ours are."""
+    service, body, headers = service_of(request), await request.body(), request.headers
+    key, at, signature = (headers.get(f"webhook-{part}", "") for part in ("id", "timestamp", "signature"))
+    try:
+        check_signed(key[:80], at, body, signature, service.outbox.secret, time.time())
+    except InputError as refused:
+        raise Refused(refused.found, refused.expected, refused.action, 401) from None
+    try:
+        told = msgspec.json.decode(body, type=Told)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        raise InputError(str(wrong)[:200], "state: accepted, waiting, done or refused; message",
+                         "correct the body") from None
+    await asyncio.to_thread(tell_later, service.bot, name, told.state, clean(told.message), key[:80])
+    return Accepted()
+
 # %% ../../nbs/serve/03_app.ipynb #4e1c3197
 def cases(service: BotService, identity: Identity) -> list[_bot.Case]:
     """All open cases, those that wait longest first. Asking for them shows that the agent is there."""
@@ -758,7 +795,7 @@ async def demo_agent(request: Request, data: Visitor) -> Token:
     return Token(demo_token(service_of(request), Identity(name, agent=True, expires=time.time() + 12 * HOUR)))
 
 # %% ../../nbs/serve/03_app.ipynb #fc06b317
-THEIR_PATHS = ("/v1/conversations", "/v1/handoffs", "/v1/labels", "/v1/monitor")
+THEIR_PATHS = ("/v1/conversations", "/v1/requests", "/v1/handoffs", "/v1/labels", "/v1/monitor")
 MODEL_PATHS = ("/v1/predict", "/v2")
 
 
@@ -807,7 +844,7 @@ async def start_page() -> Redirect:
 # %% ../../nbs/serve/03_app.ipynb #2441a357
 OPEN = [predict, intents, feedback, livez, readyz, metrics, v2, v2_live, v2_ready, v2_model, v2_model_ready, v2_infer,
         openapi, start_page]
-THEIRS = [conversation_start, conversation_read, conversation_act, conversation_handoff]
+THEIRS = [conversation_start, conversation_read, conversation_act, conversation_handoff, requests, request_told]
 AGENTS = [handoffs, handoff_read, handoff_take, handoff_reply, handoff_return, handoff_close, handoff_label,
           labels_next, label, label_undo, labels_export, monitor]
 

@@ -24,7 +24,11 @@ const PAUSE = 0.3; // seconds before the second try, where the service names non
  *   | {act: "person", value: true, label: string}} Button
  * @typedef {{number: number, at: number, sender: "person" | "bot" | "agent" | "system", name: string, text: string,
  *   request_id: string, buttons: Button[]}} Message
- * @typedef {{conversation_id: string, owner: Owner, agent: string, messages: Message[]}} Conversation
+ * @typedef {{kind: "confirm" | "choose" | "slot", intent: string, options: string[], slots: Object<string, string | number>}} Pending
+ * @typedef {"sent" | "recorded" | "accepted" | "waiting" | "done" | "refused" | "failed" | "cancelled"} RequestState
+ * @typedef {{id: string, process: string, title: string, slots: Object<string, string | number>, state: RequestState}} Started
+ * @typedef {{conversation_id: string, owner: Owner, agent: string, language: string, pending: Pending | null, started: Started[],
+ *   messages: Message[]}} Conversation
  * @typedef {{conversation_id: string, since: number, queue: string, reason: string, role: string, location: string, last: string,
  *   unread: number, agent: string}} Case
  * @typedef {{agent: string, waiting: Case[], mine: Case[], others: Case[]}} Handoffs

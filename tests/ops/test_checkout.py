@@ -44,7 +44,8 @@ ALSO = {"pandas": {"model.baselines", "run.blame", "data.checks", "data.company"
         "sklearn": {"model.baselines", "model.estimator", "model.classifier", "model.nearness", "model.pipeline",
                     "model.scope", "model.train", "model.export", "model.hidden_intents", "run.pictures", "run.training"},
         "jinja2": {"ops.workflows"}, "safetensors": {"model.encoder", "model.encoder_files", "data.chunked"},
-        "onnx": {"model.encoder_graph", "model.encoder_weights"}, "tokenizers": {"model.encoder_files"},
+        "onnx": {"model.encoder_centre", "model.encoder_graph", "model.encoder_weights"},
+        "tokenizers": {"model.encoder_files"},
         "psutil": {"run.forkserver"},
         "pytest": {"run.gates_plugin"},
         "tqdm": {"cli.data", "cli.gates", "cli.model"}, "msgspec": {"serve.app"}, "prometheus_client": {"serve.app"}}

@@ -17,8 +17,8 @@ import pytest
 from mlbot.bot import conversation as _bot
 from mlbot.bot.conversation import HELD
 from mlbot.bot.events import Event, EventLog
+from mlbot.bot.frames import Act
 from mlbot.bot.identity import Identity
-from mlbot.bot.policy import Act
 from mlbot.data.table import sample_file
 from mlbot.errors import InputError
 from mlbot.ops.bundle import bundle_models, pack
@@ -144,7 +144,7 @@ def speak(project) -> BotService:
 
 
 def _bot_pending():
-    from mlbot.bot.policy import Pending
+    from mlbot.bot.frames import Pending
     return Pending("slot", "card_order", ("mail",))
 
 

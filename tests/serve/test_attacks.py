@@ -18,8 +18,8 @@ import pytest
 from mlbot.bot.catalogue import Slot, compiled, read_catalogue, read_value
 from mlbot.bot.conversation import MOST_OPEN, Bot
 from mlbot.bot.events import Event, EventLog, LogError
+from mlbot.bot.frames import Act
 from mlbot.bot.identity import DEMO, DOORS, Identity, Refused, claims_of, exact_name, identify, seal, sign
-from mlbot.bot.policy import Act
 from mlbot.errors import InputError
 from mlbot.serve.app import AGENTS, OPEN, THEIRS, build_framework, demo_agent, demo_identity
 from mlbot.serve.service import (
@@ -347,10 +347,13 @@ def test_a_pattern_that_cannot_run_in_linear_time_is_refused_when_it_is_read(pat
 )
 def test_our_own_regular_expressions_run_in_linear_time(part):
     """Measured by how the time grows, of texts and of values of slots, which have 200 characters at most."""
-    from mlbot.bot.policy import YES, begs_person, is_one_of, wants_person
+    from mlbot.bot.forms import clauses_of, is_sentence, wishes_in
+    from mlbot.bot.manners import begs_person, wants_person
+    from mlbot.bot.small_talk import listen
     from mlbot.text.clean import clean, key
 
-    for work in (clean, key, wants_person, begs_person, lambda text: is_one_of(text, YES)):
+    for work in (clean, key, wants_person, begs_person, listen, clauses_of, lambda text: is_sentence(text, "fr"),
+                 lambda text: wishes_in(text, "de")):
         assert grows_no_faster(work, lambda size: (part * size)[: size // 4]), work
     for kind in ("number", "date", "email", "choice"):
         slot = Slot("x", kind, options=("a", "b") if kind == "choice" else ())

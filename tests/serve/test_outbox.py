@@ -13,13 +13,16 @@ import pytest
 from mlbot.bot.catalogue import Process
 from mlbot.bot.conversation import HELD, Bot, transcript
 from mlbot.bot.events import Event, EventLog
+from mlbot.bot.frames import BOT, QUEUE, Act, Step
 from mlbot.bot.identity import Identity, webhook_secret
-from mlbot.bot.policy import BOT, QUEUE, Act, Step
+from mlbot.bot.texts import texts
 from mlbot.errors import InputError
 from mlbot.serve import outbox
-from mlbot.serve.outbox import DONE, FAILED, RECORDED, REFUSED, WAITS, Outbox, call, due, tell_inbox, work
+from mlbot.serve.outbox import WAITS, Outbox, call, due, tell_inbox, work
 from mlbot.settings import load_settings
 
+SAYS = texts("en")["says"]
+ACCEPTED, RECORDED, FAILED, REFUSED = (SAYS[f"told_{state}"] for state in ("accepted", "recorded", "failed", "refused"))
 ADA, SECRET = Identity("ada", "sales", "de"), webhook_secret("a secret of more than 16 characters")
 
 
@@ -122,7 +125,7 @@ def test_failures_are_tried_again_with_the_same_key_after_a_while_and_the_effect
         work(bot, SECRET, [receiver.url])
         bot.log.clock.now += 40
     assert len(receiver.got) == 4 and len({headers["webhook-id"] for _, headers, _ in receiver.got}) == 1
-    assert len(receiver.effects) == 1 and last(bot, about) == (DONE.format(title="Annual leave"), BOT)
+    assert len(receiver.effects) == 1 and last(bot, about) == (ACCEPTED.format(title="Annual leave"), BOT)
     assert len(bot.log.read(("process.done",))) == 1
 
 
@@ -217,7 +220,7 @@ def test_the_thread_goes_on_after_a_failure(bot, receiver):
             break
         threading.Event().wait(0.02)
     box.stop()
-    assert len(problems) == 1 and last(bot, about)[0] == DONE.format(title="Annual leave")
+    assert len(problems) == 1 and last(bot, about)[0] == ACCEPTED.format(title="Annual leave")
 
 
 class Drip:
@@ -254,7 +257,7 @@ def test_a_receiver_that_never_ends_is_hung_up_and_does_not_stop_others(bot, rec
     bot.processes = lambda: processes
     slow, quick = started(bot, "slow"), started(bot)
     assert work(bot, SECRET, [receiver.url, drip.url]) == 2
-    assert last(bot, quick)[0] == DONE.format(title="Annual leave") and drip.calls == 1
+    assert last(bot, quick)[0] == ACCEPTED.format(title="Annual leave") and drip.calls == 1
     assert "Slow" not in last(bot, slow)[0] and [event.body for event in bot.log.read(("process.missed",))] == [{"status": 0}]
     drip.socket.close()
 
@@ -287,7 +290,7 @@ def test_a_clock_that_was_set_back_makes_nobody_wait(bot, receiver):
     work(bot, SECRET, [receiver.url])
     bot.log.clock.now -= 3600
     work(bot, SECRET, [receiver.url])
-    assert len(receiver.got) == 2 and last(bot, about)[0] == DONE.format(title="Annual leave")
+    assert len(receiver.got) == 2 and last(bot, about)[0] == ACCEPTED.format(title="Annual leave")
 
 
 def test_an_inbox_that_is_down_is_asked_less_and_less_often(bot, receiver):

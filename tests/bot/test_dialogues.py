@@ -1,0 +1,77 @@
+"""Whole conversations, in process, with the company's model, catalogue and translations."""
+
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from mlbot.bot.catalogue import load_catalogue
+from mlbot.bot.conversation import Bot
+from mlbot.bot.events import EventLog
+from mlbot.bot.frames import Act
+from mlbot.bot.identity import Identity
+from mlbot.bot.texts import language_heard
+from mlbot.bot.translations import load_translations
+from mlbot.model.predict import load
+from mlbot.settings import load_settings
+
+DIALOGUES = tomllib.loads(Path(__file__).with_name("dialogues.toml").read_text(encoding="utf-8"))["dialogue"]
+PLACES = {"Berlin": "de", "Munich": "de", "Paris": "fr", "Madrid": "es"}
+
+
+@pytest.fixture(scope="module")
+def bot(company_project, tmp_path_factory):
+    settings = load_settings(company_project)
+    model, clock = load(settings.places.models), iter(range(int(time.time()), 10**12, 60))  # a minute between two looks
+    processes = load_catalogue(settings, model.intents)
+    translations = load_translations(settings, processes)
+    found = Bot(EventLog(tmp_path_factory.mktemp("dialogues") / "events.db", lambda: float(next(clock))), lambda about: model,
+                lambda: processes, settings.costs, translations=lambda: translations, places=PLACES)
+    yield found
+    found.log.close()
+
+
+def waits_for(state) -> str:
+    """What the bot waits for, as the file writes it."""
+    pending = state.pending
+    if pending is None or pending.kind == "choose" and not pending.text:  # a list of what the bot can do asks nothing
+        return "nothing"
+    return f"{pending.intent} {pending.options[0] if pending.kind == 'slot' else pending.kind}"
+
+
+def meant(bot, about, who, said, wanted):
+    """Say yes while the bot asks whether it has understood the wish, as the person would."""
+    for number in range(3):
+        pending = said.state.pending
+        if pending is not None and pending.kind == "confirm" and pending.options[0] == "meant" and pending.intent in wanted:
+            said = bot.act(about, who, Act(confirm=True), f"{said.turn}-{number}")
+        elif pending is not None and pending.kind == "choose" and set(pending.options) & set(wanted):
+            said = bot.act(about, who, Act(choose=next(iter(set(pending.options) & set(wanted)))), f"{said.turn}-{number}")
+    return said
+
+
+@pytest.mark.parametrize("dialogue", DIALOGUES, ids=[one["about"] for one in DIALOGUES])
+def test_a_conversation_goes_as_it_is_written(bot, dialogue):
+    who = Identity(dialogue["about"], dialogue["role"], dialogue["location"])
+    about = bot.start(who).id
+    for number, turn in enumerate(dialogue["turn"]):
+        before = len(bot.read(about, who).started)
+        said = bot.act(about, who, Act(turn["say"]), str(number))
+        wanted = [turn.get("asks", "").split(" ")[0], turn.get("starts", {}).get("process", "")]
+        said = meant(bot, about, who, said, [intent for intent in wanted if intent])
+        words = " ".join(message.text for message in said.messages if message.sender != "person")
+        place = f"turn {number + 1}, {turn['say']!r}: {words!r}"
+        assert words and said.state.owner == turn.get("owner", "bot"), place
+        assert waits_for(said.state) == turn.get("asks", waits_for(said.state)), place
+        assert turn.get("holds", "") in words, place
+        if "language" in turn:
+            assert language_heard(words, turn["language"]) == turn["language"] == said.state.language, place
+        new = said.started[before:]
+        if "starts" in turn:
+            values = {name: value for name, value in turn["starts"].items() if name != "process"}
+            assert [(one.process, one.slots) for one in new] == [(turn["starts"]["process"], values)], place
+        else:
+            assert not new, place
+    ran = {one.process for one in bot.read(about, who).started}
+    assert not ran if dialogue.get("never") == "all" else dialogue.get("never") not in ran

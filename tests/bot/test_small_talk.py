@@ -1,0 +1,57 @@
+"""Small talk is recognised in four languages, is never a wish, and every language says the same things."""
+
+import re
+import tomllib
+
+import pytest
+
+from mlbot.bot.small_talk import act_of, listen, phrases, plain_words, recognised, talk_file
+from mlbot.bot.texts import SPOKEN_LANGUAGES, texts
+from mlbot.bot.values import written_languages
+from mlbot.settings import PACKAGE
+
+JUDGED = tomllib.loads((PACKAGE / "shipped" / "company" / "small_talk.toml").read_text(encoding="utf-8"))
+WISHES = ["I want to cancel my holiday in May", "cancel my flight to Paris", "I forgot the PIN of my SIM card",
+          "who can see my salary?", "mein Passwort ist abgelaufen", "ich brauche Hilfe mit der Rechnung", "où est mon colis ?",
+          "quiero anular mi reserva de hotel", "the door on the second floor does not close", "thanks to the update nothing works"]
+
+
+@pytest.mark.parametrize("language", SPOKEN_LANGUAGES)
+def test_each_language_has_the_same_texts_phrases_and_lists(language):
+    for file, english in ((texts(language), texts("en")), (talk_file(language), talk_file("en"))):
+        assert {name: set(found) for name, found in file.items()} == {name: set(found) for name, found in english.items()}
+    for section, wanted in texts("en").items():
+        for key, text in wanted.items():
+            told = texts(language)[section][key]
+            assert told.strip() and sorted(re.findall(r"{\w+}", told)) == sorted(re.findall(r"{\w+}", text)), key
+    assert language in written_languages()  # values are read in each language that the bot speaks
+
+
+def test_no_judged_message_teaches():
+    taught = {" ".join(plain_words(phrase)) for phrase, _, _ in phrases()}
+    judged = [" ".join(plain_words(text)) for found in JUDGED.values() for said in found.values() for text in said]
+    assert len(judged) > 200 and not taught & set(judged)
+
+
+def test_a_wish_is_no_small_talk_and_small_talk_around_a_wish_goes():
+    assert recognised([(text, "") for text in WISHES]).all()
+    for text in WISHES:
+        said = listen(f"Hello, {text} Thank you very much!" if text[-1] in ".?!" else f"Hello! {text}. Thank you very much!")
+        assert said.acts == ("greeting", "thanks") and said.rest.strip(". ") == text.strip(". ")
+
+
+@pytest.mark.parametrize("text, act", [
+    ("hi there", "greeting"), ("vielen Dank", "thanks"), ("à bientôt", "goodbye"), ("¿qué puedes hacer?", "help"),
+    ("are you a robot?", "who"), ("wird das gespeichert?", "privacy"), ("répétez s'il vous plaît", "repeat"),
+    ("déjalo", "cancel"), ("undo that please", "undo"), ("von vorne", "restart"), ("ça marche", "yes"), ("mejor no", "no"),
+    ("none of these", "none"), ("ein Mensch bitte", "person"), ("c'est nul", "frustrated"), ("no lo sé", "unknown"),
+    ("which requests do I have open?", "requests"), ("auf Deutsch bitte", "in_german"), ("erzähl mir einen Witz", "chat")])
+def test_every_act_is_known(text, act):
+    found = act_of(text)
+    assert found is not None and found.act == act
+
+
+def test_a_negation_is_no_yes_a_number_no_small_talk_and_nonsense_nothing():
+    for text in ("absolutely not", "no, not at all the right one", "make it 12", "....", "", "qwertz flarn"):
+        found = act_of(text)
+        assert found is None or found.act == "no", text
