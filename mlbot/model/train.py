@@ -15,7 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
@@ -26,7 +25,7 @@ from ..data.ledger import digests_of, refuse_test_texts
 from ..errors import InputError
 from .encoder import Encoder, share_vectors, SharedVectors
 from .estimator import copy_of, has_seed, OwnEstimator
-from .names import name_rows, words_of_name
+from .names import name_rows, with_rows, words_of_name
 from .pipeline import (assembled, fit_chunks, fit_intents, fit_views, in_chunks, is_many, is_ours, rebuilt,
                                   usable_context)
 from .scope import fit_scope, MIN_OUTSIDE
@@ -58,7 +57,7 @@ def fit_own(estimator, frame, context: list[str], seed: int, every: bool = False
     return OwnEstimator(copy_of(estimator, seed, every), [name for name in context if name in frame]).fit(frame)
 
 # %% ../../nbs/model/10_train.ipynb #c81f342c
-def parted(extra) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+def parted(extra):
     """Extra rows in two: those that say something of an intent, and those without one (''). None where there are none."""
     if extra is None:
         return None, None
@@ -73,8 +72,7 @@ def fit_rows(pipeline: Pipeline, frame, context: list[str], settings: _settings.
     """
     described, unlabelled = parted(extra)
     names = name_rows(frame, context, settings.name_rows, test, described)
-    blank = dict.fromkeys(context, "")
-    more = names if unlabelled is None else pd.concat([names, unlabelled.assign(**blank)[names.columns]])
+    more = names if unlabelled is None else with_rows(names, unlabelled)
     terms, intents = fit_views(pipeline, frame, more, context)
     taught = len(frame) + len(names)
     fit_intents(pipeline, terms[:taught], intents[:taught], len(names))

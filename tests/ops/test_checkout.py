@@ -36,7 +36,7 @@ HEAVY = {"pandas": "data.table", "scipy": "stats.bounds", "sklearn": "model.view
          "prometheus_client": "serve.service", "py3langid": "text.language", "obstore": "storage", "mlflow": "run.tracking",
          "skops": "model.estimator"}
 ALSO = {"pandas": {"model.baselines", "run.blame", "data.checks", "data.company", "data.feedback", "model.suspects",
-                   "data.ledger", "model.estimator", "model.sgd",
+                   "data.extra", "model.names", "data.ledger", "model.estimator", "model.sgd",
                    "data.chunked", "data.relabel", "run.replay", "run.report", "run.folder", "data.source", "data.split",
                    "data.store", "run.compare", "run.preparation", "run.training", "run.examination", "run.releasing",
                    "run.pictures", "run.budget"},
