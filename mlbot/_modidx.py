@@ -1929,6 +1929,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'mlbot.model.export.view_weights': ('model/export.html#view_weights', 'mlbot/model/export.py')},
             'mlbot.model.names': { 'mlbot.model.names.name_rows': ('model/names.html#name_rows', 'mlbot/model/names.py'),
                                    'mlbot.model.names.telling_names': ('model/names.html#telling_names', 'mlbot/model/names.py'),
+                                   'mlbot.model.names.with_rows': ('model/names.html#with_rows', 'mlbot/model/names.py'),
                                    'mlbot.model.names.words_of_name': ('model/names.html#words_of_name', 'mlbot/model/names.py')},
             'mlbot.model.nearness': { 'mlbot.model.nearness.centres_of': ('model/nearness.html#centres_of', 'mlbot/model/nearness.py'),
                                       'mlbot.model.nearness.held_out_nearness': ( 'model/nearness.html#held_out_nearness',
