@@ -12,8 +12,9 @@ from mlbot.settings import PACKAGE
 
 JUDGED = tomllib.loads((PACKAGE / "shipped" / "company" / "small_talk.toml").read_text(encoding="utf-8"))
 WISHES = ["I want to cancel my holiday in May", "cancel my flight to Paris", "I forgot the PIN of my SIM card",
-          "who can see my salary?", "mein Passwort ist abgelaufen", "ich brauche Hilfe mit der Rechnung", "où est mon colis ?",
-          "quiero anular mi reserva de hotel", "the door on the second floor does not close", "thanks to the update nothing works"]
+          "who can see my salary?", "mein Passwort ist abgelaufen", "ich brauche Hilfe mit der Rechnung",
+          "où est mon colis ?", "quiero anular mi reserva de hotel",
+          "the door on the second floor does not close", "thanks to the update nothing works"]
 
 
 @pytest.mark.parametrize("language", SPOKEN_LANGUAGES)
