@@ -147,9 +147,19 @@ def test_the_component_for_what_is_out_of_scope_is_put_beside_simple_scores(root
     public("clinc150")
     done = run(root, "benchmarks/scope.py", "--rows", "25")
     found = dict(re.findall(r"^light +(\w+) +validation AUROC (0\.\d{3})$", done.stdout, re.MULTILINE))
-    assert set(found) == {"probability", "score", "lead", "energy", "trained"}, done.stdout + done.stderr
-    assert max(found, key=found.get) == "trained"
-    assert len(re.findall(r"test AUROC 0\.\d{3}, at its threshold: out of scope found 0\.\d{3}", done.stdout)) == 2
+    assert set(found) == {"probability", "score", "lead", "energy"}, done.stdout + done.stderr
+    assert max(found, key=found.get) == "score"
+    lines = dict(re.findall(r"^light +(\w+) +test AUROC (0\.\d{3}), at its threshold", done.stdout, re.MULTILINE))
+    assert set(lines) == {"labelled", "unlabelled"} and min(lines.values()) > "0.9"
+
+
+@pytest.mark.long
+def test_hidden_intents_are_out_of_scope_and_no_test_row_is_asked(root, public):
+    public("banking77")
+    done = run(root, "benchmarks/scope.py", "--hide", "0", "--sets", "banking77", "--rows", "15")
+    assert re.search(r"^banking77, seed 0, 780 rows of 52 intents: AUROC probability 0\.[78]", done.stdout, re.MULTILINE), \
+        done.stdout + done.stderr
+    assert re.search(r"^light +unlabelled +test AUROC 0\.[78]", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.long
@@ -257,6 +267,13 @@ def test_a_fault_that_no_test_notices_is_found_and_one_that_was_reviewed_is_subt
     assert run(root, *command).stdout == done.stdout and (tmp_path / "mlbot" / "tiny.py").read_text() == TINY
 
 
+def test_reading_values_is_shown_for_each_kind_and_language_beside_what_is_installed(root):
+    done = run(root, "benchmarks/values.py", "--times", "1")
+    assert done.returncode == 0, done.stderr
+    for line in (r"^date/de [\d.]+ \(n=\d+", r"^all [01]\.\d+", "dateparser", r"^\d\.\d\d ms of CPU a message$"):
+        assert re.search(line, done.stdout, re.MULTILINE), line
+
+
 def test_what_intervals_cover_is_shown_line_by_line(root):
     done = run(root, "benchmarks/coverage.py", "--draws", "30", "--only", "medians")
     assert done.returncode == 0 and done.stdout.endswith("3 lines, 0 of them too low\n"), done.stdout + done.stderr
@@ -326,3 +343,39 @@ def test_gates_of_other_tools_are_put_beside_ours(root, tmp_path):
     assert ours["blocked"][0] < 0.2 < 0.4 < ours["caught"][0] and ours["named"] == ours["broken"] == 5
     rates = found["rules"]["400, 0.055"]
     assert rates["mlbot"][0] < 0.06 < 0.35 < rates["fell"][0] and rates["mlbot"][1] < rates["fell"][1]
+
+
+STAND_IN = '''
+class Dataset:
+    from_dict = staticmethod(dict)
+
+
+class Pipeline:
+    @classmethod
+    def from_optimization_config(cls, settings):
+        assert settings["embedder_config"]["model_name"] == "here" and settings["hpo_config"]["n_trials"] == 3
+        return cls()
+
+    def fit(self, data, refit_after):
+        self.first = data["train"][0]["label"]
+
+    def predict(self, texts):
+        return [self.first if "card" in text else None for text in texts]
+'''
+
+
+def test_autointent_is_asked_about_the_published_test_rows_and_no_answer_counts_as_wrong(root, tmp_path):
+    (tmp_path / "autointent" / "_presets").mkdir(parents=True)
+    (tmp_path / "autointent" / "__init__.py").write_text(STAND_IN)
+    (tmp_path / "autointent" / "_presets" / "classic-light.yaml").write_text("embedder_config: {}\nhpo_config: {}\n")
+    (tmp_path / "small").mkdir()
+    rows = ["my card,card,train", "a room,room,train", "his card,card,test", "a card room,room,test", "hello,room,test",
+            "so what,oos,test"]
+    (tmp_path / "small" / "data.csv").write_text("\n".join(["text,intent,split", *rows]))
+    command = [sys.executable, "benchmarks/auto_intent.py", "--trials", "3", "--encoder", "here", "small"]
+    alone = {"PATH": "/usr/bin:/bin", "MLBOT_DATA_HOME": str(tmp_path)}
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, env={**alone, "PYTHONPATH": str(tmp_path)})
+    assert "small      AutoIntent classic-light, 3 trials: 0.3333 (n=3), training" in done.stdout, done.stderr
+    no_packages = [command[0], "-S", *command[1:]]
+    missing = subprocess.run(no_packages, cwd=root, capture_output=True, text=True, env=alone)
+    assert missing.returncode == 2 and "pip install 'autointent[sentence-transformers]'" in missing.stderr

@@ -37,6 +37,20 @@ def test_a_project_of_one_s_own_does_not_take_over_what_fits_the_company_alone(t
     assert not [name for name in own.targets if "." in name] and own.target("slices").floor == 0.6
 
 
+def test_targets_of_a_tier_override_those_of_all_tiers_and_never_your_own(tmp_path):
+    text = "[targets]\naccuracy.floor = 0.7\n[targets encoder]\naccuracy.floor = 0.9\nlatency_ratio.ceiling = 77\n"
+    text += "[model]\ntier = {}\n"
+    light, encoder = load(tmp_path, text.format("light")), load(tmp_path, text.format("encoder"))
+    assert light.target("accuracy").floor == 0.7 and encoder.target("accuracy").floor == 0.9
+    assert light.target("latency_ratio").ceiling != 77 and encoder.target("latency_ratio").ceiling == 77
+    own = load(tmp_path, "[targets]\nlatency_ratio.ceiling = 5\n[model]\ntier = encoder\n")
+    assert own.target("latency_ratio").ceiling == 5  # whatever ships for that tier
+    with pytest.raises(InputError, match="already exists"):
+        load(tmp_path, "[targets encoder]\naccuracy.floor = 0.7\nAccuracy.Floor = 0.8\n")
+    with pytest.raises(InputError, match="did you mean targets encoder"):
+        load(tmp_path, "[split]\n[targets encode]\naccuracy.floor = 0.7\n")
+
+
 def test_settings_hold_in_folders_below(tmp_path):
     load(tmp_path, "[split]\ntest_percent = 30\n")
     (tmp_path / "nbs" / "pipeline").mkdir(parents=True)
@@ -76,6 +90,7 @@ def test_without_a_file_the_working_folder_is_the_root(tmp_path):
     ("[data]\nconflicts = ignore\n", "keep or set_aside"),
     ("[model]\nwords = 2\n", "two lengths"),
     ("[model]\nname_rows = -1\n", "0 or more"),
+    ("[model]\nscope_alarms = 1\n", "from 0 to below 1"),
     ("[budget]\nrun = 0\n", "above 0"),
 ])
 def test_what_makes_no_sense_is_refused(tmp_path, text, says):

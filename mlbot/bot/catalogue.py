@@ -34,7 +34,7 @@ class Slot:
     """A fact that a process needs. `question`: asked in place of the usual words; `wanted`: what fits, in words.
 
     `options`, `synonyms` and `other` belong to the kind choice, `least` and `most` to number and amount, `words` to number
-    and choice, `currencies` to amount, `after` to date, `past` to date and month, `pattern`, a regular expression, to pattern.
+    and choice, `currencies` to amount, `after` to date, `past` to date and month, `pattern`, an expression, to pattern.
     """
     name: str
     kind: str = "text"

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['USUAL', 'MOST_READ', 'READERS', 'SENT', 'Reading', 'reading_of', 'in_languages', 'wrappers', 'without_wrappers',
            'bare_text', 'slips', 'slips_allowed', 'names_of', 'name_regex', 'find_options', 'misspelt_option',
-           'place_regex', 'option_by_place', 'read_dates', 'read_months', 'read_times', 'read_numbers', 'with_half',
-           'read_amounts', 'with_currency', 'beside_words', 'read_choices', 'read_emails', 'read_patterns', 'of_span',
-           'timely', 'read_answer', 'base_of', 'blanked', 'sort_days', 'ends_with_until', 'later_days', 'find_days',
-           'counted_number', 'named_number', 'option_meant', 'Search', 'first_for', 'span_in', 'search_sent',
-           'search_beside', 'search_moments', 'search_rest', 'find_values', 'out_of_order', 'say_number', 'say_amount',
-           'said_back']
+           'place_regex', 'option_by_place', 'read_dates', 'read_months', 'read_times', 'read_numbers', 'half_behind',
+           'with_half', 'read_amounts', 'with_currency', 'beside_words', 'read_choices', 'read_emails', 'read_patterns',
+           'of_span', 'timely', 'read_answer', 'base_of', 'blanked', 'sort_days', 'ends_with_until', 'later_days',
+           'find_days', 'counted_number', 'named_number', 'option_meant', 'Search', 'first_for', 'span_in',
+           'search_sent', 'search_beside', 'search_moments', 'search_rest', 'find_values', 'out_of_order', 'say_number',
+           'say_amount', 'said_back']
 
 # %% ../../nbs/bot/01_values.ipynb #fb256f04
 import re
@@ -20,7 +20,7 @@ from datetime import date
 from functools import cache, lru_cache
 from .catalogue import EMAIL, MOST_VALUE, Slot, Value, fits, matches
 from ..text.dates import find_dates, find_months, say_date, say_month, words_before
-from ..text.numbers import SIGNS, find_amounts, find_numbers, find_ordinals
+from ..text.numbers import SIGNS, find_amounts, find_numbers, find_ordinals, weak_words
 from ..text.times import find_times
 from mlbot.text.vocabulary import (
     Found,
@@ -35,7 +35,7 @@ from mlbot.text.vocabulary import (
 
 # %% ../../nbs/bot/01_values.ipynb #77863d8b
 USUAL = ("en", "de", "fr", "es")
-MOST_READ = 1000  # characters of a message that are looked at
+MOST_READ = 600  # characters of a message that are looked at
 
 
 @dataclass(frozen=True)
@@ -228,13 +228,17 @@ def read_numbers(slot: Slot, reading: Reading) -> list[Found]:
     chosen = [it for it in found if beside(reading.text, it)] or [it for it in found if not it.guessed] or found
     return [with_half(slot, replace(it, guessed=it.guessed and not beside(reading.text, it)), reading) for it in chosen]
 
-# %% ../../nbs/bot/01_values.ipynb #7ec5bd85
+# %% ../../nbs/bot/01_values.ipynb #a5947865
+@lru_cache(256)
+def half_behind(slot: Slot) -> re.Pattern:
+    """A pattern for a word of the slot with a half behind it, in any language."""
+    halves = one_of(half for language in written_languages() for half in vocabulary(language)["numbers"]["half"])
+    return re.compile(rf" ?(?:{one_of(slot.words)}) (?:{halves})(?!\w)")
+
+
 def with_half(slot: Slot, found: Found, reading: Reading) -> Found:
     """A number with the half that stands behind its noun: sept heures et demie."""
-    if not slot.words:
-        return found
-    halves = one_of(half for language in reading.languages for half in vocabulary(language)["numbers"]["half"])
-    match = re.compile(rf" ?(?:{one_of(slot.words)}) (?:{halves})(?!\w)").match(reading.text, found.end)
+    match = half_behind(slot).match(reading.text, found.end)
     return replace(found, value=found.value + 0.5, end=match.end()) if match and not isinstance(found.value, str) else found
 
 
@@ -243,12 +247,9 @@ def read_amounts(slot: Slot, reading: Reading) -> list[Found]:
 
     def read(text: str, language: str) -> list[Found]:
         found = [with_currency(slot, it, code) for it, code in find_amounts(text, language)]
-        bare = (
-            [with_currency(slot, it, "") for it in find_numbers(text, language) if not it.guessed or reading.asked]
-            if reading.asked
-            else []
-        )
-        return found or bare
+        bare = find_numbers(text, language) if reading.asked and not found else []
+        alone = [it for it in bare if text[it.start : it.end] not in weak_words(language)]
+        return found or [with_currency(slot, it, "") for it in alone]
 
     return in_languages(reading, read)
 
@@ -270,7 +271,8 @@ def beside_words(slot: Slot) -> Callable[[str, Found], bool]:
         re.compile(rf"(?: |-|\.)*(?:(?:de|of|d'|weitere|more) ?)?(?:{words})(?!\w)"),
         re.compile(rf"(?<!\w)(?:{words})[ :]*$"),
     )
-    return lambda text, found: bool(behind.match(text, found.end) or before.search(text[: found.start]))
+    return lambda text, found: bool(
+        behind.match(text, found.end) or before.search(text[max(0, found.start - 40) : found.start]))
 
 # %% ../../nbs/bot/01_values.ipynb #e72dcdfe
 def read_choices(slot: Slot, reading: Reading) -> list[Found]:

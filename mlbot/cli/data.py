@@ -6,8 +6,8 @@
 __all__ = ['company', 'add_company', 'print_sides', 'data_add', 'add_data_add', 'data_feedback', 'add_data_feedback', 'data_log',
            'add_data_log', 'data_diff', 'add_data_diff', 'data_remove', 'add_data_remove', 'data_erase',
            'add_data_erase', 'print_erased', 'data_relabel', 'add_data_relabel', 'data_lock', 'add_data_lock',
-           'data_show', 'add_data_show', 'data_prepare', 'add_data_prepare', 'data_fetch', 'add_data_fetch', 'label',
-           'add_label', 'write_labels', 'add_data']
+           'data_show', 'add_data_show', 'data_prepare', 'add_data_prepare', 'print_exported', 'data_export',
+           'add_data_export', 'data_fetch', 'add_data_fetch', 'label', 'add_label', 'write_labels', 'add_data']
 
 # %% ../../nbs/cli/03_data.ipynb #9f28c207
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 from mlbot.cli.shared import (
     add_columns,
     add_command,
+    add_tiny,
     add_who,
     column_words,
     here,
@@ -28,7 +29,9 @@ from mlbot.cli.shared import (
     program,
     rows_of,
     terminal,
+    tiny_words,
     who_and_why,
+    with_tiny,
 )
 from ..errors import InputError
 from ..files import write_atomic
@@ -76,7 +79,7 @@ def print_sides(url: str, batch: str) -> None:
 # %% ../../nbs/cli/03_data.ipynb #5ce7b47e
 def data_add(options: argparse.Namespace) -> int:
     """Read a CSV file, report on it, and store it as a batch."""
-    from mlbot.data.table import count_intents, read_utterances, refuse_hopeless
+    from mlbot.data.table import count_intents, few_words, read_utterances, refuse_hopeless
     from mlbot.data.source import choose
     from mlbot.data.store import append, batch_rows, open_table, place_rows, read_rows, write_lock
     settings = load_settings()
@@ -99,8 +102,8 @@ def data_add(options: argparse.Namespace) -> int:
           f"nothing stored: these rows are already there, since version {version}")
     print_sides(url, rows["batch"].iloc[0])
     if len(short):
-        print(f"note:   a run refuses intents with fewer than {settings.data.min_rows} rows (tiny = refuse): "
-              f"{', '.join(f'{name} {n}' for name, n in short.head(5).items())}")
+        print(f"note:   a run refuses intents with fewer than {settings.data.min_rows} rows, or goes on without them "
+              f"(--tiny set_aside): {few_words(short)}")
     print(f"lock:   {here(write_lock(settings.root, url))} names the present version; keep it in git")
     more = ["--context", *options.context] if options.context else []
     more += ["--split-column", "side"] if options.split_column else []
@@ -421,11 +424,12 @@ def data_prepare(options: argparse.Namespace) -> int:
         return tqdm(items, desc=what, total=total, unit=" parts", leave=False, file=terminal(),
                     disable=not sys.stderr.isatty())
     folder = Path(options.to)
-    done = prepare([Path(file) for file in options.files], folder, columns, settings.data, settings.split,
+    done = prepare([Path(file) for file in options.files], folder, columns, with_tiny(settings, options).data, settings.split,
                    options.workers or settings.work.workers, show=show)
     print(*done.findings, *done.sides.findings(), sep="\n")
     print(f"tables: {here(folder)}, each a folder of CSV files; rows that were set aside are there too, with their reasons")
-    words = map(shlex.quote, [os.path.relpath(options.files[0], settings.root), *column_words(options)])
+    words = map(shlex.quote, [os.path.relpath(options.files[0], settings.root), *column_words(options),
+                              *tiny_words(options)])
     print(f"next:   train on {here(folder / 'train')}, test on {here(folder / 'test')}" if len(options.files) > 1 else
           f"next:   splits alike in memory, and trains: {program()} run --data {' '.join(words)}")
     return 0
@@ -440,7 +444,55 @@ def add_data_prepare(data) -> None:
     command.add_argument("--workers", default="", metavar="N|ADDRESS",
                          help="processes, or a Dask scheduler such as tcp://host:8786; default: settings.ini")
     add_columns(command)
+    add_tiny(command)
     command.set_defaults(call=data_prepare)
+
+# %% ../../nbs/cli/03_data.ipynb #82a99c47
+def print_exported(file: Path, title: str, rows, side: str, findings, next_words: list[str]) -> None:
+    """Say what was written, what stayed behind, and what to mind."""
+    counts = rows["side"].value_counts().to_dict() if "side" in rows else {}
+    sides = ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items()))
+    print(f"wrote:  {here(file)} ({title}), {len(rows):,} rows: {sides or side}")
+    print(*(f"        {str(finding).strip()}\n" for finding in findings), sep="", end="")
+    if "test" in counts:
+        print("note:   test rows are in it, and marked as such: never train on them. Training rows alone: --side train")
+    print(f"next:   {program()} data show {' '.join(map(shlex.quote, next_words))}")
+
+# %% ../../nbs/cli/03_data.ipynb #2439283a
+def data_export(options: argparse.Namespace) -> int:
+    """Write the data to a file or folder in another format."""
+    from dataclasses import replace
+
+    from mlbot.cli.shared import sides_of
+    from mlbot.data.export import FORMATS, choose_rows, export_rows, format_named, left_behind, rows_of_sides
+    from mlbot.data.table import file_of
+    settings, file = load_settings(), Path(options.to)
+    kind = format_named(file, options.format)
+    source, found, sides = sides_of(options, replace(settings, data=replace(settings.data, min_rows=1)))
+    if file.exists() and file.resolve() == file_of(settings.root / source)[0].resolve():
+        raise InputError("the export would replace the data it is made from", "another name", "--to FILE", options.to)
+    rows = choose_rows(rows_of_sides(sides, found.context), kind, options.side)
+    lost = export_rows(rows, file, kind, options.force)
+    told, context = FORMATS[kind], found.context if FORMATS[kind].side else ()
+    more = (["--context", *context] if context else []) + ["--split-column", told.side] * ("side" in rows)
+    print_exported(file, told.title, rows, options.side or "train", [*lost, *left_behind(sides, found.set_aside)],
+                   [os.path.relpath(file, settings.root), *more])
+    return 0
+
+# %% ../../nbs/cli/03_data.ipynb #ac8316cc
+def add_data_export(data) -> None:
+    """Options of `mlbot data export`."""
+    command = add_command(data, "export", example="mlbot data export store --to rows.xlsx", extra="pipeline",
+                          help="write the data in another format: a table, Rasa, Hugging Face, a labelling tool")
+    command.add_argument("source", nargs="?", default="", help="as --data of mlbot run; default: settings.ini")
+    command.add_argument("--to", required=True, metavar="FILE", help="a new file; its ending says the format")
+    command.add_argument("--format", default="", metavar="NAME", help="csv, tsv, excel, json, jsonl, parquet, rasa, doccano, "
+                         "prodigy, label_studio, or a folder: dataset (Hugging Face), folder (a file an intent)")
+    command.add_argument("--side", default="", choices=["train", "validation", "test", "all"], metavar="SIDE",
+                         help="train, validation, test or all; default: all, with a column side, or training rows without")
+    command.add_argument("--force", action="store_true", help="replace the file that is there")
+    add_columns(command)
+    command.set_defaults(call=data_export)
 
 # %% ../../nbs/cli/03_data.ipynb #c1aaac1e
 def data_fetch(options: argparse.Namespace) -> int:
@@ -513,5 +565,5 @@ def add_data(commands) -> None:
     data = add_command(commands, "data", "the data and its store").add_subparsers(metavar="COMMAND", required=True)
     for add in (add_data_add, add_data_feedback, add_data_relabel, add_data_log, add_data_diff,
                 add_data_remove, add_data_erase, add_data_lock, add_data_show, add_data_prepare,
-                add_data_fetch):
+                add_data_export, add_data_fetch):
         add(data)

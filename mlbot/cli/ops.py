@@ -171,13 +171,14 @@ def ci_init(options: argparse.Namespace) -> int:
     from mlbot.ops.workflows import write_workflows
     settings = load_settings()
     done = write_workflows(settings, options.force)
-    print(f"architecture: {settings.ci.architecture} (settings.ini [ci])")
+    print(f"architecture: {settings.ci.architecture}, host: {settings.ci.host} (settings.ini [ci])")
     for word, names in (("wrote", done.new), ("removed", done.gone), ("left, because somebody changed it", done.kept)):
         print(*(f"{word}: {name}" for name in names), sep="\n", end="\n" * bool(names))
     if settings.ci.architecture == "service" and not settings.places.carried:
         print("note:   nothing carries models from workflow to workflow and to servers: set carried in settings.ini [places]")
+    files = [".github"] * (settings.ci.host != "gitlab") + [".gitlab-ci.yml"] * (settings.ci.host != "github")
     also = " bot" if "bot/" in done.new else ""
-    print(f"next:   git add .github settings.ini{also}, commit, and try it here: {program()} ci run")
+    print(f"next:   git add {' '.join(files)} settings.ini{also}, commit, and try it here: {program()} ci run")
     return 0
 
 # %% ../../nbs/cli/06_ops.ipynb #6fb4ab3f
@@ -191,15 +192,16 @@ def add_ci_init(group) -> None:
 # %% ../../nbs/cli/06_ops.ipynb #68885cd0
 def ci_run(options: argparse.Namespace) -> int:
     """Run the steps of a workflow on this machine, as the other one would."""
-    from mlbot.ops.workflows import run_workflow, uncommitted
-    root, failed, inputs = load_settings().root, [], {}
+    from mlbot.ops.workflows import GITLAB, run_workflow, uncommitted, workflow_file
+    settings, failed, inputs = load_settings(), [], {}
+    root, name = settings.root, options.workflow or (GITLAB if settings.ci.host == GITLAB else "ci")
     for word in options.input:
-        name, found, inputs[name] = word.partition("=")
+        key, found, inputs[key] = word.partition("=")
         if not found:
             raise InputError(f"--input {word}", "NAME=VALUE", "for example: --input force=true")
     if left := uncommitted(root):
         print(f"note: not committed, and so not tried: {', '.join(left[:5])}{' ...' * (len(left) > 5)}", flush=True)
-    for done in run_workflow(root, options.workflow, options.event, options.job, inputs, sys.stderr.write):
+    for done in run_workflow(root, name, options.event, options.job, inputs, sys.stderr.write):
         how = f"skipped: {done.why}" if done.code is None else "ok" if done.code == 0 else f"exit code {done.code}"
         print(f"{done.job:<10} {done.step:<50} {how}", flush=True)
         failed += [done] if done.code else []
@@ -207,7 +209,7 @@ def ci_run(options: argparse.Namespace) -> int:
         print(f"next:   read what {failed[0].step!r} of job {failed[0].job} said, mend it, and run it again: "
               f"{program()} ci run --job {failed[0].job}")
         return failed[0].code if failed[0].code in range(1, 6) else 1
-    print(f"next:   git push; the same steps run there, as .github/workflows/{options.workflow}.yml says")
+    print(f"next:   git push; the same steps run there, as {here(workflow_file(root, name))} says")
     return 0
 
 # %% ../../nbs/cli/06_ops.ipynb #34e4720d
@@ -215,7 +217,8 @@ def add_ci_run(group) -> None:
     """Options of `mlbot ci run`."""
     command = add_command(group, "run", example="mlbot ci run --workflow ci --job gates", extra="pipeline",
                           help="run the steps of a workflow on this machine, in a clone of the last commit")
-    command.add_argument("--workflow", default="ci", help="its name without .yml; default: ci")
+    command.add_argument("--workflow", default="", help="its name without .yml, or gitlab; default: ci, or gitlab, by host "
+                         "in settings.ini [ci]")
     command.add_argument("--job", default="", help="one job; default: all")
     command.add_argument("--event", default="push", choices=("push", "pull_request", "schedule", "workflow_dispatch"))
     command.add_argument("--input", action="append", default=[], metavar="NAME=VALUE", help="an input of a run by hand")

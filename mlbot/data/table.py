@@ -7,19 +7,20 @@ __all__ = ['FORMATS', 'SEPARATORS', 'LEFT', 'SAID', 'SIDES', 'RESERVED', 'TEXTS'
            'TINY', 'FEW_LINES', 'Finding', 'guess_encoding', 'lines_in', 'locate_bad_line', 'bad_line', 'has_utf8',
            'find_encoding', 'separator_of', 'Place', 'Delimited', 'find_delimited', 'fitted', 'rows_of_file',
            'csv_file', 'csv_rows', 'harmless', 'without_apostrophe', 'Several', 'cell_of', 'flat', 'labelled_task',
-           'rows_of_record', 'parsed', 'json_lines', 'records_in', 'need_formats', 'example_lines', 'example_nodes',
-           'rasa_records', 'readable', 'parquet_columns', 'file_of', 'choose_sheet', 'sheet_rows', 'kind_of_zip',
-           'is_lines', 'kind_of', 'Table', 'table_of_records', 'delimited_table', 'sheet_table', 'parquet_table',
-           'text_table', 'side_named', 'visible', 'folder_kind', 'intent_records', 'folder_records', 'folder_table',
-           'read_table', 'Columns', 'column_at', 'option_of', 'find_columns', 'name_words', 'usual_column', 'is_prose',
-           'is_category', 'told_by', 'evenly', 'guess_text', 'guess_intent', 'fit_columns', 'read_side', 'Utterances',
-           'cleaned', 'clean_field', 'masked_finding', 'is_header', 'open_columns', 'explained', 'rows_in',
-           'read_values', 'several_lines', 'read_columns', 'spellings', 'merge_labels', 'set_aside', 'reasons_to_leave',
-           'repeated', 'conflicting', 'explained_conflicts', 'conflict_examples', 'as_objects', 'build_rows',
-           'joined_finding', 'Tally', 'count_intents', 'examine', 'asides', 'findings_of', 'build_utterances',
-           'refuse_hopeless', 'sample_file', 'missing_columns', 'so_many', 'at_lines', 'all_rows', 'broken_rows',
-           'broken_lines', 'broken_values', 'all_problems', 'read_utterances', 'rows_sha256', 'stored_columns',
-           'snapshot', 'write_csv', 'export_csv']
+           'rows_of_record', 'parsed', 'json_lines', 'records_in', 'need_formats', 'example_words', 'example_lines',
+           'example_nodes', 'rasa_records', 'class_names', 'class_named', 'readable', 'parquet_columns', 'file_of',
+           'choose_sheet', 'sheet_rows', 'kind_of_zip', 'is_lines', 'kind_of', 'Table', 'table_of_records',
+           'delimited_table', 'sheet_table', 'parquet_table', 'text_table', 'side_named', 'visible', 'side_of_part',
+           'folder_kind', 'intent_records', 'folder_records', 'folder_table', 'read_table', 'Columns', 'column_at',
+           'option_of', 'find_columns', 'name_words', 'usual_column', 'is_prose', 'is_category', 'told_by', 'evenly',
+           'guess_text', 'guess_intent', 'fit_columns', 'read_side', 'Utterances', 'cleaned', 'clean_field',
+           'masked_finding', 'is_header', 'open_columns', 'explained', 'rows_in', 'read_values', 'several_lines',
+           'read_columns', 'spellings', 'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated', 'conflicting',
+           'explained_conflicts', 'conflict_examples', 'as_objects', 'build_rows', 'joined_finding', 'Tally',
+           'count_intents', 'examine', 'asides', 'findings_of', 'build_utterances', 'few_words', 'refuse_hopeless',
+           'sample_file', 'missing_columns', 'so_many', 'at_lines', 'all_rows', 'broken_rows', 'broken_lines',
+           'broken_values', 'all_problems', 'read_utterances', 'rows_sha256', 'stored_columns', 'snapshot', 'write_csv',
+           'export_csv']
 
 # %% ../../nbs/data/00_table.ipynb #8fd931b0
 import csv
@@ -365,6 +366,11 @@ def need_formats(package: str, place: str) -> InputError:
 _ENTITY = re.compile(r"\[([^\]]+?)\](?:\([^)]+?\)|\{[^}]+?\})")
 
 
+def example_words(text: str) -> str:
+    """An example of Rasa without the marks of its entities."""
+    return _ENTITY.sub(r"\1", text)
+
+
 def example_lines(block: str) -> Iterator[tuple[int, str]]:
     """Yield (line of the block, example) of a list that Rasa keeps as text.
 
@@ -410,9 +416,32 @@ def rasa_records(path: Path, encoding: str) -> tuple[list[tuple[int, dict]], lis
         at = getattr(problem, "problem_mark", None)
         raise InputError(f"line {at.line + 1} is not YAML" if at else "YAML without the list nlu", "Rasa's nlu.yml",
                          "name the file that holds the examples", path.name) from None
-    found = [(line, {"text": _ENTITY.sub(r"\1", text), "intent": entry["intent"].value}) for entry in entries
+    found = [(line, {"text": example_words(text), "intent": entry["intent"].value}) for entry in entries
              if "intent" in entry and "examples" in entry for line, text in example_nodes(entry["examples"])]
     return found, [name for entry in entries for name in entry if name in ("synonym", "regex", "lookup")]
+
+# %% ../../nbs/data/00_table.ipynb #b462a94a
+def class_names(features) -> dict[str, list[str]]:
+    """The names of the classes of each column that is a ClassLabel of Hugging Face, or a list of them."""
+    found = {}
+    for name, kind in (features.items() if isinstance(features, dict) else ()):
+        while isinstance(kind, list) and kind or isinstance(kind, dict) and isinstance(kind.get("feature"), dict):
+            kind = kind[0] if isinstance(kind, list) else kind["feature"]
+        if isinstance(kind, dict) and isinstance(kind.get("names"), list):
+            found[name] = list(map(str, kind["names"]))
+    return found
+
+# %% ../../nbs/data/00_table.ipynb #ebf37d99
+def class_named(value, names: Sequence[str], place: str):
+    """The name of a number that stands for a class, or those of a list; '' for -1. InputError for a number without a name."""
+    if isinstance(value, list):
+        return [class_named(item, names, place) for item in value]
+    if not isinstance(value, int):
+        return value
+    if value >= len(names):
+        raise InputError(f"class {value}, but names of {len(names)} classes only", "a name for each class",
+                         "export it again, or replace the numbers by names", place)
+    return names[value] if value >= 0 else ""
 
 # %% ../../nbs/data/00_table.ipynb #27a64fc1
 @contextmanager
@@ -441,7 +470,10 @@ def parquet_columns(path: Path) -> tuple[list[str], Callable]:
     data = path.read_bytes()
     whole = len(data) > 12 and data.endswith(b"PAR1") and int.from_bytes(data[-8:-4], "little") <= len(data) - 12
     with readable(path, whole):
-        names = read_parquet(path).schema.names
+        schema = read_parquet(path).schema
+    names, classes = schema.names, {}
+    with suppress(ValueError, KeyError, TypeError):  # told by somebody else, in another shape
+        classes = class_names(json.loads(schema.metadata_str["huggingface"])["info"]["features"])
 
     def rows(needed: int = 0):
         number = 0
@@ -450,7 +482,8 @@ def parquet_columns(path: Path) -> tuple[list[str], Callable]:
                 columns = [batch.column(name).to_pylist() for name in names]
                 for values in zip(*columns, strict=True):
                     number += 1
-                    yield number, [cell_of(value) for value in values]
+                    yield number, [cell_of(class_named(value, classes[name], path.name) if name in classes else value)
+                                   for name, value in zip(names, values, strict=True)]
     return names, rows
 
 # %% ../../nbs/data/00_table.ipynb #71739e15
@@ -647,12 +680,20 @@ def visible(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if path.name[0] not in "._" and not path.name.lower().startswith(aside)]
 
 
+_SHARD = re.compile(r"-\d+-of-\d+$")  # the hub cuts a side into train-00000-of-00002.parquet and so on
+
+
+def side_of_part(path: Path) -> str:
+    """The side that a part of a folder is called by; '' for none."""
+    return side_named(_SHARD.sub("", path.stem))
+
+
 def folder_kind(folder: Path) -> str:
     """Return 'dataset', 'sides', 'intents' or '' for a folder that holds none of them."""
     if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
         return "dataset"
     found = visible(folder)
-    if len(found) > 1 and all(side_named(path.stem) for path in found):
+    if len(found) > 1 and all(map(side_of_part, found)):
         return "sides"
     text = all(path.is_file() and path.suffix.lower() in _TEXT_FILES for path in found)
     below = all(path.is_dir() and all(inner.is_file() and inner.suffix.lower() in _TEXT_FILES for inner in visible(path))
@@ -678,7 +719,7 @@ def _dataset_records(folder: Path) -> Iterator[tuple[int, dict]]:
     except ImportError:
         raise need_formats("arro3-io", folder.name) from None
     told = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8")).get("features") or {}
-    names = {name: kind["names"] for name, kind in told.items() if isinstance(kind, dict) and kind.get("names")}
+    names = class_names(told)
     number = 0
     for file in sorted(folder.glob("*.arrow")):
         with readable(file):
@@ -687,7 +728,7 @@ def _dataset_records(folder: Path) -> Iterator[tuple[int, dict]]:
                 for values in zip(*columns.values(), strict=True):
                     number += 1
                     record = dict(zip(columns, values, strict=True))
-                    known = {name: names[name][record[name]] for name in names if record.get(name) in range(len(names[name]))}
+                    known = {name: class_named(record[name], names[name], folder.name) for name in names if name in record}
                     yield number, record | known
 
 # %% ../../nbs/data/00_table.ipynb #42913cb4
@@ -702,7 +743,7 @@ def folder_records(folder: Path) -> Iterator[tuple[int, dict]]:
         else:
             table = read_table(part)
             records = ((line, dict(zip(table.header, cells, strict=False))) for line, cells in table.rows())
-        yield from ((line, {**record, "split": part.stem}) for line, record in records)
+        yield from ((line, {**record, "split": _SHARD.sub("", part.stem)}) for line, record in records)
     if not parts:
         yield from _dataset_records(folder) if kind == "dataset" else intent_records(folder)
 
@@ -1204,18 +1245,27 @@ def build_utterances(values: dict[str, list], columns: Columns, data: Data, plac
                       findings_of(tally, variants, notes, data, place), context)
 
 # %% ../../nbs/data/00_table.ipynb #c811b501
-TINY = "add utterances of them, or set them aside: mlbot run --tiny set_aside, or tiny = set_aside in settings.ini [data]"
+TINY = "the same command with --tiny set_aside, or tiny = set_aside in settings.ini [data]"
+
+
+def few_words(counts: pd.Series, most: int = 5) -> str:
+    """Intents with their numbers of rows, such as `badge 1, leave 0`; the first `most` of them."""
+    return ", ".join(f"{intent} {n}" for intent, n in counts.head(most).items()) + ", ..." * (len(counts) > most)
 
 
 def refuse_hopeless(counts: pd.Series, data: Data, place: str, rows: str = "rows") -> None:
-    """Raise InputError for fewer than two intents or, unless they are set aside, for one with too few rows."""
+    """Raise InputError for fewer than two intents with enough rows and, unless they are set aside, for one with too few."""
     if len(counts) == 1:
         raise InputError(f"one intent only: {counts.index[0]}", "two intents or more", "add another intent", place)
-    short = counts[counts < data.min_rows]
+    short, enough = counts[counts < data.min_rows], counts[counts >= data.min_rows]
+    if len(short) and len(enough) < 2:
+        raise InputError(f"of {len(counts):,} intents {len(enough) or 'none'} has {data.min_rows} {rows} or more: "
+                         f"{few_words(counts.sort_values(ascending=False, kind='stable'))}", "two such intents or more",
+                         f"add utterances: {data.min_rows} {rows} an intent at least, better {data.few_rows}", place)
     if len(short) and data.tiny == "refuse":
-        few = ", ".join(f"{intent} {n}" for intent, n in short.head(5).items())
-        raise InputError(f"intents with too few {rows} ({len(short)}): {few}", f"{data.min_rows} {rows} an intent",
-                         TINY, place)
+        left = f"go on with {len(enough):,} intents and {enough.sum():,} of {counts.sum():,} {rows}"
+        raise InputError(f"intents with too few {rows} ({len(short):,} of {len(counts):,}): {few_words(short)}",
+                         f"{data.min_rows} {rows} an intent", f"add utterances of them, or {left}: {TINY}", place)
 
 # %% ../../nbs/data/00_table.ipynb #0c931d08
 def sample_file() -> Path:
@@ -1302,7 +1352,7 @@ def broken_values(rows: Iterable[tuple[int, list[str]]], at: dict[str, int], dat
     tiny = [f"{intent} {n}" for intent, n in sorted(intents.items()) if n < data.min_rows and intent != data.out_of_scope]
     if tiny and data.tiny == "refuse":
         found.append(f"{so_many(len(tiny), 'intent')} with fewer than {data.min_rows} rows that fit "
-                     f"({', '.join(tiny[:5])}): {TINY}")
+                     f"({', '.join(tiny[:5])}): add utterances of them, or set them aside: {TINY}")
     return found
 
 # %% ../../nbs/data/00_table.ipynb #9d5d1384

@@ -6,8 +6,8 @@
 __all__ = ['SCHEMA', 'MANIFEST', 'VOCABULARY', 'WEIGHTS', 'ENCODER', 'TOKENS', 'ESTIMATOR', 'SKLEARN', 'STATIC', 'VIEWS',
            'MOST_BYTES', 'MOST_INTENTS', 'MOST_COLUMNS', 'LONGEST_NAME', 'MOST_CHARACTERS', 'POINTER', 'as_json',
            'Artefact', 'is_name', 'build_artefact', 'build_own', 'write_artefact', 'read_file', 'parse_json',
-           'is_names', 'is_lengths', 'is_within', 'check_facts', 'shapes_of', 'check_artefact', 'read_weights',
-           'read_artefact', 'find_model']
+           'is_names', 'is_lengths', 'is_within', 'is_expected', 'scope_words', 'check_facts', 'shapes_of',
+           'check_artefact', 'read_weights', 'read_artefact', 'find_model']
 
 # %% ../../nbs/model/00_artefact.ipynb #bb1208fa
 import hashlib
@@ -167,6 +167,24 @@ def is_within(value, low: float, high: float, kind: type = float) -> bool:
     """Whether a value is a number from `low` to `high`, a whole one with `kind` int. NaN and booleans are refused."""
     return type(value) in ((int,) if kind is int else (int, float)) and low <= value <= high
 
+# %% ../../nbs/model/00_artefact.ipynb #22bf85e9
+def is_expected(value) -> bool:
+    """Whether a value says how the scope did on held-out rows: shares `alarms` and `recall`, and the rows `asked`; or {}."""
+    shares = isinstance(value, dict) and all(is_within(value.get(name, 0.0), 0, 1) for name in ("alarms", "recall"))
+    return shares and set(value) <= {"alarms", "recall", "asked"} and is_within(value.get("asked", 0), 0, 2 ** 53, int)
+
+# %% ../../nbs/model/00_artefact.ipynb #8de17d50
+def scope_words(manifest: dict) -> str:
+    """How a model has learnt what is out of scope, and how well it finds it, in a sentence."""
+    told, rows = manifest.get("scope_expected", {}), manifest.get("scope_rows", 0)
+    if not told and not rows and not manifest.get("scope_threshold", 0.0):
+        return "It was not taught what is out of scope."
+    alarms, recall, asked = (told.get(name, 0) for name in ("alarms", "recall", "asked"))
+    how, what = (f"from {rows:,} texts out of scope", "of texts out of scope") if rows else \
+        ("without a labelled text, by hiding intents from it", "of the rows of hidden intents")
+    found = f" On held-out training rows it declines {recall:.0%} {what} (n={asked:,}) and {alarms:.1%} of texts in scope."
+    return f"It learnt what is out of scope {how}.{found if told else ''}"
+
 # %% ../../nbs/model/00_artefact.ipynb #98f481a5
 def check_facts(manifest: dict, vocabulary: dict, place: str) -> None:
     """Raise InputError unless manifest and vocabulary hold what answering needs, in the right types."""
@@ -181,6 +199,7 @@ def check_facts(manifest: dict, vocabulary: dict, place: str) -> None:
         "max_characters": is_within(manifest.get("max_characters", 1), 1, MOST_CHARACTERS, int),
         "scope_threshold": is_within(manifest.get("scope_threshold", 0.0), 0, 1),
         "scope_rows": is_within(manifest.get("scope_rows", 0), 0, 2 ** 53, int),
+        "scope_expected": is_expected(manifest.get("scope_expected", {})),
         "vocabulary": ({"words", "char_ngrams"} <= set(vocabulary) <= {*VIEWS, STATIC}
                        and all(map(is_names, vocabulary.values()))) or not ours,
         "encoder": {ENCODER, TOKENS} <= set(manifest["sha256"]) if ours and how.get("tier") == "encoder" else
@@ -198,13 +217,15 @@ def shapes_of(artefact: Artefact) -> dict[str, tuple[int, ...]]:
     vocabulary, weights, intents = artefact.vocabulary, artefact.weights, len(artefact.manifest["intents"])
     terms = sum(len(vocabulary[view]) for view in VIEWS if view in vocabulary)
     shapes = {"weights": (terms, intents), "bias": (intents,), "idf": (terms,)}
-    scope = "scope" in weights
-    if scope:
-        shapes |= {"scope": (2,), "scope_weights": (terms,)}
+    scope = "scope_weights" in weights or artefact.manifest.get("scope_rows", 0) > 0  # hidden intents train none
+    if "scope" in weights:
+        shapes |= {"scope": (2,)} | ({"scope_weights": (terms,)} if scope else {})
     if artefact.files or STATIC in vocabulary:
         width, features = weights["fourier"].shape if "fourier" in weights and weights["fourier"].ndim == 2 else (1, 1)
         shapes |= {"fourier": (width, features), "offsets": (features,), "dense": (width + features, intents)}
-        shapes |= {"scope_dense": (width + features,)} if scope else {}
+        shapes |= {"scope_dense": (width + features,)} if "scope" in weights and scope else {}
+        if "scope_centres" in weights:
+            shapes |= {"scope_centres": (max(1, len(weights["scope_centres"])), width)}
         if STATIC in vocabulary:
             shapes |= {"codes": (len(vocabulary[STATIC]), width), "scales": (len(vocabulary[STATIC]),)}
     return shapes

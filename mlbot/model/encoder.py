@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['VECTORS_KEPT', 'WORDS', 'HOLDS', 'LOWEST', 'COMPARED', 'open_encoder', 'whole_words', 'Encoder', 'Parts',
-           'read_parts', 'with_prompt', 'tokenizer_file', 'needed_parts', 'both_sizes', 'fidelity', 'choose_weights',
-           'build_encoder', 'load_encoder', 'SharedVectors', 'share_vectors']
+           'read_parts', 'with_prompt', 'tokenizer_file', 'needed_parts', 'understood', 'both_sizes', 'fidelity',
+           'choose_weights', 'build_encoder', 'load_encoder', 'SharedVectors', 'share_vectors']
 
 # %% ../../nbs/model/01_encoder.ipynb #543996d5
 import json
@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from .artefact import ENCODER, TOKENS
+from .encoder_centre import EVERYDAY, centre_of, centred
 from .encoder_files import (E5, EXPORTED, FAMILY, LONGEST, Recipe, buildable, find_encoder, is_packed, origin_of,
                                        read_json, read_recipe)
 from .encoder_graph import bert, exported, first_place
+from .encoder_languages import known_languages
 from .encoder_packed import packed_arrays, packed_config, packed_tokenizer, read_packed
-from .encoder_vocabulary import pruned
+from .encoder_vocabulary import left_languages, pruned
 from .encoder_weights import in_bytes
 from ..errors import InputError
 from ..origin import missing
@@ -156,16 +158,31 @@ def needed_parts(place: Path, texts: Iterable[str], languages: Sequence[str]) ->
     tokens, table = pruned(parts.tokens, parts.arrays[name], texts, languages)
     return replace(parts, tokens=tokens, arrays={**parts.arrays, name: table})
 
+# %% ../../nbs/model/01_encoder.ipynb #e1530388
+def understood(encoder: Encoder, texts: Iterable[str]) -> np.ndarray:
+    """The vectors of those texts in which the tokenizer knows every piece."""
+    model = json.loads(encoder.files[TOKENS])["model"]
+    unknown = model.get("unk_id") if model["type"] == "Unigram" else model["vocab"].get(model.get("unk_token"))
+    return encoder.vectors(text for text in texts if unknown not in encoder.tokens.encode(text).ids)
+
 # %% ../../nbs/model/01_encoder.ipynb #4e335e2f
 def both_sizes(parts: Parts, place: Path) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """The files of an encoder with full weights and with 8-bit weights. `place`: the folder of a graph of its own."""
+    """The files of an encoder with full weights and with 8-bit weights. `place`: the folder of a graph of its own.
+
+    Vectors that all point in nearly the same direction are centred.
+    """
     import onnx
     if parts.arrays:
         graph = bert(parts.config, parts.arrays, parts.recipe)
     else:
         graph = exported(onnx.load(place / EXPORTED), parts.recipe)
     tokenizer = {TOKENS: tokenizer_file(parts)}
-    return {ENCODER: graph.SerializeToString(), **tokenizer}, {ENCODER: in_bytes(graph), **tokenizer}
+    whole = graph.SerializeToString()
+    centre = centre_of(understood(Encoder({ENCODER: whole, **tokenizer}), EVERYDAY))
+    if centre is not None:
+        graph = centred(graph, centre)
+        whole = graph.SerializeToString()
+    return {ENCODER: whole, **tokenizer}, {ENCODER: in_bytes(graph), **tokenizer}
 
 # %% ../../nbs/model/01_encoder.ipynb #2a8dc6cb
 HOLDS, LOWEST = 0.995, 0.99  # cosines between 8-bit vectors and full ones: their mean, and what 95 % reach
@@ -208,6 +225,7 @@ def load_encoder(name: str, texts: Iterable[str], root: Path = Path(), languages
     """The encoder `name`; a relative folder starts at `root`. Raises InputError when there is none, or it cannot be read.
 
     `texts` decide whether weights of 8 bits are close enough, and with `languages` which scripts it must know.
+    Its origin names the `languages` that it knows, '' where nobody has said.
     """
     try:
         import onnx  # noqa: F401
@@ -215,8 +233,10 @@ def load_encoder(name: str, texts: Iterable[str], root: Path = Path(), languages
     except ImportError as problem:
         raise missing(str(problem.name), "encoder") from None
     place = find_encoder(name, root).absolute()
-    files, weights = build_encoder(place, list(texts), languages)
-    return Encoder(files, origin={**origin_of(place), "weights": weights})
+    texts = list(texts)
+    files, weights = build_encoder(place, texts, languages)
+    known = " ".join(left_languages(known_languages(place), texts, languages))
+    return Encoder(files, origin={**origin_of(place), "weights": weights, "languages": known})
 
 # %% ../../nbs/model/01_encoder.ipynb #5a4ed002
 class SharedVectors:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LARGE', 'SCRIPTS', 'STARTS', 'pieces_of', 'script_of', 'scripts_of', 'wanted_scripts', 'special_numbers',
-           'kept_numbers', 'renumbered', 'pruned']
+           'kept_numbers', 'renumbered', 'pruned', 'left_languages']
 
 # %% ../../nbs/model/00_encoder_vocabulary.ipynb #6724e6b5
 import json
@@ -104,3 +104,9 @@ def pruned(tokens: dict, table: np.ndarray, texts: Iterable[str], languages: Seq
     """
     kept = kept_numbers(tokens, wanted_scripts(texts, languages))
     return (tokens, table) if kept is None else (renumbered(tokens, kept), table[kept])
+
+# %% ../../nbs/model/00_encoder_vocabulary.ipynb #70945a59
+def left_languages(known: Sequence[str], texts: Iterable[str], languages: Sequence[str]) -> list[str]:
+    """The languages that an encoder still knows after its vocabulary was cut for these texts and languages."""
+    scripts = wanted_scripts(texts, languages)
+    return [name for name in known if set(SCRIPTS.get(name, "LATIN").split()) <= scripts]

@@ -127,9 +127,9 @@ def explain(model: Predictor, text: str, context: dict[str, str] | None = None, 
     one = place(model, intent) if intent else best[0]
     two = place(model, other) if other else next(at for at in best if at != one)
     pushes = term_shares(model, cleaned, context, one, two)
-    if model._vector is not None:
+    if (vector := model._vector) is not None:
         def lead(text: str) -> float:
-            said = dense_scores(model, text)
+            said = dense_scores(model, vector(text))
             return float(said[one] - said[two])
         for part, share in without_each(lead, cleaned).items():
             pushes[part] = pushes.get(part, 0.0) + share

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['WordSums', 'Answer', 'word_vectors', 'vectors_in', 'LinearModel', 'dense_scores', 'sums_of', 'squares_of_repeats',
-           'interaction_scores', 'term_scores', 'scores_and_scope', 'scores', 'weakness', 'context_notes', 'answer',
-           'Predictor', 'own_estimator', 'refuse_unknown', 'OwnPredictor', 'predictor_of', 'load']
+           'interaction_scores', 'term_scores', 'scope_of', 'scores_and_scope', 'scores', 'weakness', 'context_notes',
+           'answer', 'Predictor', 'own_estimator', 'refuse_unknown', 'OwnPredictor', 'predictor_of', 'load']
 
 # %% ../../nbs/model/12_predict.ipynb #c785fcd4
 import math
@@ -87,11 +87,11 @@ class LinearModel(Terms):
         nothing = np.empty(0, np.float32)  # in tier light, which has no vector
         self._fourier, self._offsets, self._dense = (
             artefact.weights.get(name, nothing) for name in ("fourier", "offsets", "dense"))
-        self._lead: float | None = None
-        if "scope" in artefact.weights:  # one more column beside the intents
-            self._lead, bias = artefact.weights["scope"].tolist()
+        self._lead, self._odds = map(float, artefact.weights.get("scope", np.zeros(2)))
+        self._centres = artefact.weights.get("scope_centres")
+        if "scope_weights" in artefact.weights:  # one more column beside the intents
             self._weights = np.column_stack([self._weights, artefact.weights["scope_weights"]])
-            self._bias = np.append(self._bias, np.float32(bias))
+            self._bias = np.append(self._bias, np.float32(0))
             if "dense" in artefact.weights:
                 self._dense = np.column_stack([self._dense, artefact.weights["scope_dense"]])
 
@@ -104,12 +104,11 @@ class LinearModel(Terms):
         self.threshold: float = self.manifest["model"].get("threshold", 0.0)  # with less confidence, do not act on it
         self.scope_threshold: float = artefact.manifest.get("scope_threshold", 0.0)  # below it, out of scope
         self.scope_rows: int = artefact.manifest.get("scope_rows", 0)  # texts out of scope that trained it
+        self.has_scope: bool = "scope" in artefact.weights  # a component can do without such texts
 
 # %% ../../nbs/model/12_predict.ipynb #ee0c0dd8
-def dense_scores(model: LinearModel, text: str) -> np.ndarray:
+def dense_scores(model: LinearModel, vector: np.ndarray) -> np.ndarray:
     """What the vector of a text adds to the score of each intent."""
-    assert model._vector is not None, "a model of tier light has no vector"
-    vector = model._vector(text)
     fourier = np.cos(vector @ model._fourier + model._offsets)
     return vector @ model._dense[:len(vector)] + fourier @ model._dense[len(vector):]
 
@@ -173,17 +172,26 @@ def term_scores(model: LinearModel, text: str, context: dict[str, str]) -> np.nd
         total += added
     return total
 
+# %% ../../nbs/model/12_predict.ipynb #080f82e7
+def scope_of(model: LinearModel, most: float, column: float, vector: np.ndarray | None) -> float:
+    """The probability that a text is in scope: from its best score, its column where labels trained one, and its vector."""
+    odds = model._lead * most + column + model._odds
+    if model._centres is not None and vector is not None:
+        odds += float((model._centres @ vector).max())
+    return 1 / (1 + math.exp(-max(-700.0, odds)))
+
 # %% ../../nbs/model/12_predict.ipynb #20970a91
 def scores_and_scope(model: LinearModel, text: str, context: dict[str, str]) -> tuple[np.ndarray, float | None]:
     """Probabilities of all intents for one normalised text, and the probability that it is in scope."""
     total = term_scores(model, text.lower(), context)
     total += model._bias
-    if model._vector is not None:
-        total += dense_scores(model, text)
+    vector = None if model._vector is None else model._vector(text)
+    if vector is not None:
+        total += dense_scores(model, vector)
     scope, inside = None, total[:len(model.intents)]
     most = inside[inside.argmax()]  # quicker than max on an array this short, as dot below is quicker than sum
-    if model._lead is not None:
-        scope = 1 / (1 + math.exp(-max(-700.0, model._lead * float(most) + float(total[-1]))))
+    if model.has_scope:
+        scope = scope_of(model, float(most), float(total[-1]) if len(total) > len(inside) else 0.0, vector)
     inside -= most
     np.exp(inside, out=inside)
     inside /= inside.dot(model._ones)

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['CONTEXTS', 'LOOKED_AT', 'OUTSIDE', 'TEMPLATES', 'PLACES', 'USUAL_IMPORT', 'USUAL_CALL', 'KEPT', 'MOST_BYTES',
-           'Answers', 'find_column', 'published_split', 'package_name', 'look_at', 'answers_for', 'requirement',
-           'notebook_from', 'with_own_slices', 'notebooks_to_explore', 'check_answers', 'render_project', 'installed',
-           'begin_at', 'keep_template', 'kept_template', 'carry_wheel', 'export_package', 'write_project', 'Upgraded',
-           'merge', 'is_sound', 'upgrade']
+           'Answers', 'find_column', 'published_split', 'package_name', 'label_outside', 'look_at', 'answers_for',
+           'requirement', 'notebook_from', 'with_own_slices', 'notebooks_to_explore', 'check_answers', 'render_project',
+           'installed', 'begin_at', 'keep_template', 'kept_template', 'carry_wheel', 'export_package', 'write_project',
+           'Upgraded', 'merge', 'is_sound', 'upgrade']
 
 # %% ../../nbs/ops/07_project.ipynb #e89d5bc0
 import importlib.util
@@ -15,11 +15,13 @@ import io
 import json
 import keyword
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
@@ -28,6 +30,7 @@ from pathlib import Path
 
 import nbformat
 
+from ..data.checks import means_none
 from ..data.table import (LABELS, PUBLISHED, TEXTS, Columns, column_at, file_of, fit_columns, read_table, side_named,
                               usual_column)
 from ..errors import InputError, nearest
@@ -56,6 +59,7 @@ class Answers:
     split_column: str = ""
     out_of_scope: str = ""
     targets: tuple[str, ...] = ()
+    ci: str = "github"
 
 # %% ../../nbs/ops/07_project.ipynb #0880fff1
 def find_column(given: str, usual: Iterable[str], columns: list[str], what: str, file: Path) -> str:
@@ -101,12 +105,27 @@ def package_name(folder: str) -> str:
 LOOKED_AT = 200_000  # rows of a file that are looked at for a split and labels
 OUTSIDE = ("oos", "out_of_scope", "out-of-scope", "outofscope", "none_of_these")
 
+# %% ../../nbs/ops/07_project.ipynb #d30e2878
+def label_outside(counts: Counter[str], given: str, file: Path) -> tuple[str, list[str]]:
+    """The label of what is out of scope, '' for none, and what is to be said about labels that look like it.
+
+    `counts`: rows of each label; `given`: the label that was named. Raises InputError for one that no row has.
+    """
+    if given and given not in counts:
+        raise InputError(f"no row has the label {given!r}", nearest(given, list(counts)), "correct --out-of-scope", str(file))
+    labels = {name.casefold(): name for name in counts}
+    found = given or next((labels[name] for name in OUTSIDE if name in labels), "")
+    said = [f"{counts[found]:,} rows of label {found!r} are kept apart as out of scope (out_of_scope in settings.ini)"]
+    others = [(name, n) for name, n in counts.items() if name != found and means_none(name)]
+    return found, said * bool(found) + [f"label {name!r} ({n:,} rows) looks as if it meant none of your intents; if it does: "
+                                        f"--out-of-scope {shlex.quote(name)}" for name, n in others]
+
 # %% ../../nbs/ops/07_project.ipynb #23460f59
 def look_at(folder: str, place: str | Path, text: str = "", intent: str = "",
-            context: Iterable[str] = ()) -> tuple[Answers, list[str]]:
+            context: Iterable[str] = (), outside: str = "") -> tuple[Answers, list[str]]:
     """What a project for a file is rendered from, and what is to be said about the file.
 
-    Columns with usual names are found, and a published split is kept.
+    Columns with usual names are found, and a published split is kept. `outside`: the label of what is out of scope.
     """
     file, sheet = file_of(place)
     table = read_table(place, lambda header: bool(usual_column(header, [text or TEXTS[0], *TEXTS])
@@ -124,12 +143,11 @@ def look_at(folder: str, place: str | Path, text: str = "", intent: str = "",
     rows = [cells for _, cells in islice(table.rows(1 + columns.index(label)), LOOKED_AT)]
     values = {name: list(dict.fromkeys(cells[place] for cells in rows)) for name, place in at.items()}
     side, why = published_split(used, values)
-    labels = {normalise(value).casefold(): normalise(value) for value in values[label]}
-    outside = next((labels[name] for name in OUTSIDE if name in labels), "")
+    outside, asked = label_outside(Counter(normalise(cells[at[label]]) for cells in rows), outside, file)
     ending = "" if file.is_dir() else file.suffix.lower() or ".csv"
     source = f"utterances{ending}" + f"#{sheet}" * bool(sheet)
     answers = Answers(folder, package_name(folder), source, body, label, as_words(found), side, outside)
-    return answers, [*(note.what for note in (*table.notes, *said) if note.n), *filter(None, [why])]
+    return answers, [*(note.what for note in (*table.notes, *said) if note.n), *filter(None, [why]), *asked]
 
 # %% ../../nbs/ops/07_project.ipynb #af16e694
 def answers_for(folder: str, place: str | Path, text: str = "", intent: str = "", context: Iterable[str] = ()) -> Answers:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HEADLINES', 'headline_of', 'released_words', 'step_facts', 'release_state', 'write_report', 'comment_facts',
-           'write_comment', 'build_annotations', 'write_junit', 'Finished', 'finish']
+           'free_numbers', 'write_comment', 'build_annotations', 'write_junit', 'Finished', 'finish']
 
 # %% ../../nbs/run/15_finish.ipynb #c0a85c4e
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 from ..errors import MlbotError
 from ..files import write_atomic
 from ..gates.verdict import TOO_CLOSE
+from ..model.artefact import MANIFEST, scope_words
 from ..model.rollout import read_pointer
 from .card import save_card
 from .first_screen import HELD, RELEASED, TRIAL
@@ -60,6 +61,8 @@ def step_facts(result: RunResult, settings: Settings) -> list[tuple[str, str]]:
     facts += [(step.notebook, f"{step.seconds:.1f} s" + f", in run {step.reused}; nothing changed" * bool(step.reused))
               for step in result.steps]
     facts += [(name, "not reached") for name in result.not_reached]
+    manifest = result.folder / "model" / MANIFEST
+    facts += [("out of scope", scope_words(load_json(manifest)))] if manifest.exists() else []
     return [*facts, ("budget", f"{result.request.budget(settings):g} minutes"),
             ("targets and waivers of", str(day_of(result.request.day)))]
 
@@ -91,6 +94,12 @@ def comment_facts(result: RunResult) -> list[tuple[str, str]]:
     return facts + [("accuracy in production", str(score).partition(" ")[2]) for score in free_scores(folder)
                     if score.metric == PRODUCTION]
 
+# %% ../../nbs/run/15_finish.ipynb #164b5a07
+def free_numbers(learnt: dict) -> dict[str, float]:
+    """The numbers of `metrics.json` for the accuracy on the learnt intents, as `load_judged` has it; {} without it."""
+    parts = {"": "value", "_n": "n", "_low": "low", "_high": "high"}
+    return {learnt["metric"] + end: float(learnt[part]) for end, part in parts.items()} if learnt else {}
+
 # %% ../../nbs/run/15_finish.ipynb #649b86e3
 def write_comment(result: RunResult) -> None:
     """Write `metrics.json` and `comment.md` of a run; in a GitHub job also append the comment to the job's summary."""
@@ -98,7 +107,7 @@ def write_comment(result: RunResult) -> None:
     notes = [*data_warnings(result.folder), *filter(None, [judged["meter"]]), *judged["warnings"]]
     text = build_markdown(headline_of(result)[0], result.verdicts, result.problems, judged["changes"], notes,
                           comment_facts(result))
-    save_json(metrics_of(result.verdicts), result.folder / "metrics.json")
+    save_json(metrics_of(result.verdicts) | free_numbers(judged["learnt"]), result.folder / "metrics.json")
     write_atomic(result.folder / "comment.md", lambda file: file.write(text))
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         with open(os.environ["GITHUB_STEP_SUMMARY"], "a", encoding="utf-8") as summary:

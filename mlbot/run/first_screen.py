@@ -41,7 +41,7 @@ GATES = {
     "intents": GateWords("Each intent", "Messages of each intent that are recognised; the weakest is shown."),
     "slices": GateWords("Each group of messages", "Right answers in each group, such as a language; the weakest is shown."),
     "language": GateWords("Language", "Messages whose language is identified."),
-    "values": GateWords("Days, times and amounts", "Values that the bot reads exactly, for each kind and language; the weakest is shown."),
+    "values": GateWords("Days, times and amounts", "Values that are read exactly; the weakest kind and language is shown."),
     "robust": GateWords("Slips and spellings", "Answers that stay when a message is written a little differently."),
     "calibration_error": GateWords("Honest confidence", "How far confidence is from how often it is right."),
     "silently_wrong": GateWords("Sure and wrong", "Messages with a wrong answer that the bot would act on."),

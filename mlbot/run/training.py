@@ -17,8 +17,9 @@ from sklearn.pipeline import Pipeline
 from ..data.ledger import write_digests
 from ..data.split import group_digests, held_out
 from ..gates.gating import verdicts
-from ..model.artefact import Artefact, write_artefact
+from ..model.artefact import Artefact, scope_words, write_artefact
 from ..model.encoder import Encoder
+from ..model.encoder_languages import languages_words
 from ..model.estimator import takes_texts
 from ..model.predict import load
 from ..model.export import to_artefact
@@ -85,7 +86,10 @@ def describe(artefact: Artefact, tier: str) -> dict[str, str]:
         given = "texts" if artefact.manifest["texts"] else "a table"
         return {"kind": artefact.manifest["model"]["estimator"], "given": given}
     views = {view: f"{len(terms):,} terms" for view, terms in artefact.vocabulary.items()}
-    return {"tier": tier, **artefact.manifest.get("encoder", {}), **views}
+    encoder = dict(artefact.manifest.get("encoder", {}))
+    if known := encoder.get("languages", "").split():
+        encoder["languages"] = languages_words(known)
+    return {"tier": tier, **encoder, **views, "out of scope": scope_words(artefact.manifest)}
 
 # %% ../../nbs/run/18_training.ipynb #05570e45
 def megabytes(folder: Path) -> float:

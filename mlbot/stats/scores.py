@@ -7,9 +7,9 @@ __all__ = ['LEVELS', 'F1_ROWS', 'SIGN', 'CALIBRATION_ROWS', 'Sample', 'Score', '
            'checked_weights', 'weighted', 'share', 'census', 'reading', 'as_column', 'is_missing', 'missing_rows',
            'same_order', 'read_columns', 'kind_of', 'is_fraction', 'names_of', 'accuracy', 'recall_by_intent',
            'wider_levels', 'corrected_levels', 'drawn_again', 'never_seen', 'bounded', 'bootstrap', 'mean_score',
-           'macro_f1', 'error_ends', 'calibration_error', 'silently_wrong', 'out_of_scope_recall', 'false_alarms',
-           'area_under_roc', 'oos_auroc', 'reference_loop', 'median_order', 'median_score', 'time_ratio', 'gain',
-           'Confusion', 'most_confused']
+           'macro_f1', 'error_ends', 'calibration_error', 'confidence_gap', 'silently_wrong', 'out_of_scope_recall',
+           'false_alarms', 'area_under_roc', 'oos_auroc', 'reference_loop', 'median_order', 'median_score',
+           'time_ratio', 'gain', 'Confusion', 'most_confused']
 
 # %% ../../nbs/stats/01_scores.ipynb #4b214399
 import math
@@ -468,6 +468,13 @@ def calibration_error(confidence, correct, groups=None, draws: int = 1000, seed:
         return Score("calibration_error", value, n, 0.0, 1.0, effective=float(count), better="lower", sample=sample)
     ends = error_ends(value, found, drawn_again(gaps, rows, draws, seed)[0])
     return replace(bounded("calibration_error", value, n, count, ends, "lower", (0.0, 1.0)), sample=sample)
+
+# %% ../../nbs/stats/01_scores.ipynb #de6da5b6
+def confidence_gap(confidence, correct, groups=None) -> Score:
+    """Mean confidence less accuracy; above 0 where the model is too sure. Its interval is that of draws of whole groups."""
+    apart = np.asarray(confidence, float) - np.asarray(correct, float)
+    return mean_score("confidence_gap", apart, np.arange(len(apart)) if groups is None else groups, (-1.0, 1.0), "lower",
+                      (-1.0, 1.0))
 
 # %% ../../nbs/stats/01_scores.ipynb #6a90cc24
 def silently_wrong(confidence, correct, threshold: float, groups=None) -> Score:

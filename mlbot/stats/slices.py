@@ -32,7 +32,7 @@ def by_language(languages: Sequence[str]) -> Callable:
     """The slicing by language."""
     def language(rows) -> list[str]:
         return [language_of(text, languages) for text in rows["text"]]
-    language.__doc__ = f"The language: {', '.join(languages)}, or other."
+    language.__doc__ = f"The language: {', '.join(languages)}, other, or unsure where a text is too short to tell."
     return language
 
 

@@ -25,7 +25,7 @@ from .vocabulary import Found, fold, folded_pattern, one_of, vocabulary
 # %% ../../nbs/text/06_dates.ipynb #590242b1
 @dataclass(frozen=True)
 class Calendar:
-    """`today`: when something is said; `base`: from when on a day without a year is sought; `past`: it is sought backwards."""
+    """`today`: when something is said; `base`: from when on a day without a year is sought; `past`: backwards."""
 
     today: date
     base: date
@@ -343,13 +343,9 @@ def figure_mentions(text: str, language: str, alone: bool) -> list[Mention]:
     ]
     if alone and (match := _BARE.search(text)):
         matches.append((match, "bare"))
-    if (
-        alone
-        and (match := re.fullmatch(rf"(?P<day>{ordinal_pattern(language)}|\d\d?)[ .!?]*", text))
-        and (day := read_ordinal(match["day"], language))
-    ):
-        meant = lambda around, guessed=text.strip(" .!?").isdigit(): (monthly(day, around), guessed)  # noqa: E731
-        found.append(Mention(match.start(), match.end("day"), meant, bare=day))
+    if alone and (match := re.fullmatch(rf"(?P<day>{ordinal_pattern(language)}|\d\d?)[ .!?]*", text)):
+        day, guessed = read_ordinal(match["day"], language) or 0, text.strip(" .!?").isdigit()
+        found.append(Mention(match.start(), match.end("day"), lambda around: (monthly(day, around), guessed), bare=day))
     for match, name in matches:
         said = {key: value for key, value in match.groupdict().items() if value} | ({"iso": "yes"} if name == "iso" else {})
         said |= {"sign": "."} if name == "bare" else {}
@@ -435,10 +431,11 @@ def weekday_before(language: str) -> re.Pattern:
 
 def longest(mentions: list[Mention]) -> list[Mention]:
     """The mentions that no longer one overlaps, in the order of the text."""
-    kept: list[Mention] = []
+    kept, taken = list[Mention](), bytearray(max((mention.end for mention in mentions), default=0))
     for mention in sorted(mentions, key=lambda it: (it.start - it.end, it.start)):
-        if all(mention.end <= other.start or mention.start >= other.end for other in kept):
+        if not any(taken[mention.start:mention.end]):
             kept.append(mention)
+            taken[mention.start:mention.end] = b"\1" * (mention.end - mention.start)
     return sorted(kept, key=lambda it: it.start)
 
 

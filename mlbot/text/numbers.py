@@ -188,7 +188,7 @@ def amount_regexes(language: str) -> tuple[re.Pattern, ...]:
     words = one_of(name for name in currencies(language) if name not in SIGNS)
     signs = "|".join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True))
     currency = rf"(?P<currency>{signs}|(?:{words})(?![a-z]))"
-    joins = rf"(?: ?(?:de |d'))?"
+    joins = r"(?: ?(?:de |d'))?"
     cents = (
         rf"(?: ?(?:(?:{table['with']}) )?(?P<cents>\d\d|{word_pattern(language)})(?: (?:{table['cents']}))?(?![\w.,]\w?))?"
     )

@@ -50,6 +50,49 @@ def test_the_parts_of_a_dataset_are_its_split(tmp_path):
     assert sorted(found["side"].unique()) == ["test", "train"] and len(found) == 8
 
 
+def as_parquet(path, numbers, features):
+    """A Parquet file as the library datasets writes it: classes as numbers, and their names in the schema."""
+    from arro3.core import Array, DataType, Table
+    from arro3.io import write_parquet
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = Table.from_pydict({"utterance": Array([text for text, _ in ROWS], DataType.string()),
+                               "label": Array(numbers, DataType.int64())})
+    told = {"huggingface": features if isinstance(features, str) else json.dumps({"info": {"features": features}})}
+    write_parquet(table.with_schema(table.schema.with_metadata(told)), path)
+    return path
+
+
+NAMED = {"utterance": {"dtype": "string", "_type": "Value"}, "label": {"names": ["open", "shut"], "_type": "ClassLabel"}}
+
+
+def test_numbers_of_a_parquet_file_become_the_names_of_their_classes(tmp_path):
+    """Hugging Face keeps the names in the schema; a row that nobody labelled (-1) has no label, and is set aside."""
+    assert rows_of(as_parquet(tmp_path / "a.parquet", [0, 1, 0, 1], NAMED)) == sorted(ROWS)
+    partly = as_parquet(tmp_path / "b.parquet", [0, 1, -1, None], NAMED)
+    found = load_source(*choose(SETTINGS, str(partly)), SETTINGS)
+    assert found.set_aside["reason"].tolist() == ["no label", "no label"] and len(found.rows) == 2
+
+
+def test_a_class_without_a_name_is_refused_and_a_schema_that_tells_nothing_leaves_numbers(tmp_path):
+    """An intent called 7 would be trained in silence; without names, a number is all that there is."""
+    with pytest.raises(InputError, match="class 7, but names of 2 classes only"):
+        rows_of(as_parquet(tmp_path / "a.parquet", [0, 1, 0, 7], NAMED))
+    with pytest.raises(InputError, match="class 2, but"):
+        folder = saved(tmp_path / "hf", [*ROWS, ("x y", "more")], ("open", "shut", "more"))
+        (folder / "dataset_info.json").write_text(json.dumps({"features": NAMED}))
+        rows_of(folder)
+    for odd in ("{", "[]", '{"info": null}', '{"info": {"features": {"label": 3}}}'):
+        assert {intent for _, intent in rows_of(as_parquet(tmp_path / "b.parquet", [0, 1, 0, 1], odd))} == {"0", "1"}
+
+
+def test_a_side_that_the_hub_cut_into_several_files_is_one_side(tmp_path):
+    """train-00000-of-00002.parquet and train-00001-of-00002.parquet are training rows."""
+    for name in ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"):
+        as_parquet(tmp_path / "data" / f"{name}.parquet", [0, 1, 0, 1], NAMED)
+    found = load_source(*choose(SETTINGS, str(tmp_path / "data"), split_column="split"), SETTINGS).rows
+    assert found["side"].value_counts().to_dict() == {"train": 8, "test": 4}
+
+
 @pytest.mark.parametrize("damage", ["no info", "cut", "no data", "a path out of the folder"])
 def test_a_damaged_dataset_is_refused(tmp_path, damage):
     """Never a traceback, and nothing outside of the folder is read."""

@@ -88,10 +88,15 @@ def test_a_damaged_file_never_ends_in_anything_but_an_answer(csv_file, seed):
 
 
 def test_tiny_intents_are_set_aside_on_request(project, mlbot, csv_file):
-    """Refused by the rules of the settings, with the option that lets the run go on; an unknown rule is refused."""
-    csv_file("\n".join(["text,intent", *(row.rpartition(",")[0] for row in GOOD), "paint it blue,paint"]), "mine.csv")
+    """Refused by the rules of the settings, with the whole command that lets the run go on; an unknown rule is refused."""
+    rows = [f"{verb} the {noun},{verb}" for verb in ("open", "lend") for noun in
+            ("badge", "room", "ledger", "bicycle", "drawer", "printer", "camera", "locker", "ticket", "window")]
+    csv_file("\n".join(["text,intent", *rows, "paint it blue,paint"]), "mine.csv")
     done = mlbot("run", "--data", "mine.csv", "--until", "prepare")
-    assert done.returncode == 2 and "--tiny set_aside" in done.stderr
-    done = mlbot("run", "--data", "mine.csv", "--until", "prepare", "--tiny", "set_aside")
-    assert "intent with too few training rows" in done.stdout
+    assert done.returncode == 2 and "go on with 2 intents" in done.stderr and "--tiny set_aside" in done.stderr
+    command = done.stdout.splitlines()[-1].partition(" run ")[2].split()
+    assert command == ["--data", str(project / "mine.csv"), "--until", "prepare", "--tiny", "set_aside"]
+    done = mlbot("run", *command)
+    assert done.returncode == 0 and "intent with too few training rows" in done.stdout
+    assert "1 intent that the model does not learn: paint" in done.stdout
     assert mlbot("run", "--data", "mine.csv", "-p", "tiny=sometimes", "--until", "prepare").returncode == 2

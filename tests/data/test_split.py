@@ -126,7 +126,27 @@ def test_test_rows_of_intents_that_are_set_aside_stay_in_the_score():
     assert parts.set_aside["text"].tolist() == few[-1:] and "rare" not in set(parts.train["intent"])
     assert (parts.test["intent"] == "rare").sum() == 2
     told = [finding for finding in parts.findings if "does not learn" in finding.what]
-    assert [(finding.n, finding.examples) for finding in told] == [(2, ("rare",))] and "counts as wrong" in told[0].what
+    assert [(finding.n, finding.examples) for finding in told] == [(1, ("rare",)), (2, ("rare",))]
+    assert told[0].what == "intents that the model does not learn" and "each counts as wrong" in told[1].what
+
+
+def test_an_intent_that_is_set_aside_without_a_test_row_is_counted_too():
+    """Its only row is on the training side, so the accuracy cannot see it: the findings must."""
+    parts = split(table([*TEXTS, "only one row to train on"], [*(["a", "b"] * 400), "rare"]), replace(DATA, tiny="set_aside"))
+    assert [(finding.n, finding.examples) for finding in parts.findings if "not learn" in finding.what] == [(1, ("rare",))]
+
+
+def test_tiny_intents_are_refused_with_what_would_be_left_and_not_where_nothing_would_be():
+    texts, lone = TEXTS[:40], ["buy a boat", "sell a boat", "rent a boat"]
+    with pytest.raises(InputError) as refused:
+        split(table([*texts, *lone], [*(["a", "b"] * 20), "buy", "sell", "rent"]), DATA)
+    assert "(3 of 5): " in refused.value.found and "go on with 2 intents and " in refused.value.action
+    assert "--tiny set_aside" in refused.value.action
+    for rule in ("refuse", "set_aside"):
+        with pytest.raises(InputError) as refused:
+            split(table([*texts, *lone], [*(["a"] * 40), "buy", "sell", "rent"]), replace(DATA, tiny=rule))
+        assert "of 4 intents 1 has 2 different training texts or more" in refused.value.found
+        assert "set_aside" not in refused.value.action
 
 
 def test_the_sample_has_its_texts_on_one_side_each():

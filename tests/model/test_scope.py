@@ -73,7 +73,7 @@ def test_the_intents_are_the_same_with_and_without_the_component(trained):
     pipeline, artefact = trained
     encoder = pipeline.named_steps["views"].named_transformers_.get("dense")
     how, names = artefact.manifest["model"], ("tier", "encoder", "encoder_weight")
-    settings = replace(SETTINGS.model, **{name: how[name] for name in names if name in how})
+    settings = replace(SETTINGS.model, scope_alarms=0.0, **{name: how[name] for name in names if name in how})
     alone = train(SIDES.train, CONTEXT, settings, encoder=encoder[0].encoder if encoder is not None else None)
     other = to_artefact(alone, settings, {})
     assert alone.scope is None and "scope" not in other.weights
@@ -84,10 +84,10 @@ def test_the_intents_are_the_same_with_and_without_the_component(trained):
     assert (in_scope_probabilities(alone, SIDES.test) == 1).all()
 
 
-def test_few_texts_out_of_scope_train_nothing_and_test_rows_are_refused():
+def test_few_texts_out_of_scope_teach_nothing_and_test_rows_are_refused():
     few = OUTSIDE.head(MIN_OUTSIDE - 1)
     pipeline = train(SIDES.train, CONTEXT, SETTINGS.model, outside=pd.concat([few, few]))
-    assert pipeline.scope is None and len(pipeline.trained_on) == SIDES.train["digest"].nunique()
+    assert pipeline.scope.rows == 0 and len(pipeline.trained_on) == SIDES.train["digest"].nunique()
     with pytest.raises(InputError, match="40 test rows were handed to training"):
         train(SIDES.train, CONTEXT, SETTINGS.model, outside=strangers("test", 0))
     from mlbot.data.ledger import digests_of

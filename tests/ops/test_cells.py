@@ -23,7 +23,7 @@ AT_LEAST = {
     "run": (0.95, 0.98, 2.6),
     "serve": (0.86, 0.98, 2.5),
     "stats": (1.0, 1.0, 4.1),
-    "text": (0.98, 1.0, 4.2),
+    "text": (0.98, 1.0, 3.3),
 }
 LONG_LINES = 0.15  # of the exported lines of a wing, in cells over 25 lines
 NOT_YET = {"cli": 0.25, "serve": 0.3}  # long lists of options; protocol objects that share state, and the fast path

@@ -261,6 +261,17 @@ def test_an_upgrade_writes_nothing_outside_of_the_project(hers, name):
     assert (hers / "Makefile").read_bytes() == make and not (hers.parent / "outside.txt").exists()
 
 
+def test_a_project_for_gitlab_has_its_file_and_says_so(tmp_path, mlbot, root, monkeypatch):
+    """`--ci gitlab` writes one file, keeps the choice in settings.ini, and the README names that file."""
+    monkeypatch.chdir(tmp_path)
+    sample = root / "mlbot" / "shipped" / "sample" / "utterances.csv"
+    done = mlbot("new", "her-bot", "--data", sample, "--no-run", "--ci", "gitlab")
+    project = tmp_path / "her-bot"
+    assert done.returncode == 0 and (project / ".gitlab-ci.yml").is_file() and not (project / ".github").exists()
+    assert load_settings(project).ci.host == "gitlab"
+    assert "`.gitlab-ci.yml`, on your machine" in (project / "README.md").read_text()
+
+
 def test_workflows_are_not_written_through_a_link(hers, tmp_path):
     """A folder .github that points elsewhere is refused."""
     from mlbot.ops.workflows import write_workflows

@@ -13,7 +13,7 @@ import yaml
 
 from mlbot.errors import InputError
 from mlbot.model.registry import history
-from mlbot.ops.workflows import evaluate, is_ours, render_workflow, run_workflow, write_workflows
+from mlbot.ops.workflows import Shell, evaluate, gitlab_workflow, is_ours, render_workflow, run_workflow, write_workflows
 from mlbot.origin import DISTRIBUTION
 from mlbot.settings import load_settings
 
@@ -55,6 +55,114 @@ def test_each_workflow_is_sound_pinned_and_has_the_least_rights(tmp_path, archit
     assert writes == {"comment"} | ({"retrain"} if promote == "propose" else set())
     assert "AWS_ACCESS_KEY_ID: ${{ secrets.AWS_ACCESS_KEY_ID }}" in found["ci"]
     assert "AWS" not in found["comment"] and "checkout" not in found["comment"].replace("no code", "")
+
+
+def gitlab(folder: Path, architecture: str, promote: str = "release", data: str = "data", **places) -> Path:
+    """The file for GitLab of an architecture."""
+    settings = load_settings(Path(__file__).parent)
+    settings = replace(settings, root=folder, ci=replace(settings.ci, architecture=architecture, host="gitlab"),
+                       retrain=replace(settings.retrain, promote=promote),
+                       places=replace(settings.places, data=data, runs=folder / "runs", **places))
+    assert write_workflows(settings).new[0] == ".gitlab-ci.yml" and not (folder / ".github").exists()
+    return folder / ".gitlab-ci.yml"
+
+
+def by_schema(*files: Path) -> subprocess.CompletedProcess:
+    schema = ["--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"]
+    return subprocess.run([TOOLS / "check-jsonschema", *schema, *files], capture_output=True, text=True)
+
+
+def asked(text: str, event: str, **inputs: str) -> set[str]:
+    """The jobs that run on an event, by their rules."""
+    shell = Shell(Path(), event, inputs)
+    return {name for name, job in gitlab_workflow(text)["jobs"].items() if evaluate(job["if"], shell.look)}
+
+
+@pytest.mark.parametrize("architecture, promote", [("inside", "release"), ("service", "release"), ("service", "propose")])
+def test_the_file_for_gitlab_runs_the_same_commands(tmp_path, architecture, promote):
+    """Each command of the workflows for GitHub, in the job that its event asks for."""
+    text = gitlab(tmp_path, architecture, promote).read_text()
+    assert is_ours(text)
+    service = architecture == "service"
+    always = {"code", "notebooks", "data", "quality"}
+    assert asked(text, "pull_request") == always | ({"bot"} if service else set())
+    assert asked(text, "push") == (always | {"bot", "deploy"} if service else always - {"quality"} | {"release"})
+    if service:
+        assert asked(text, "schedule") == {"retrain"}
+        for variable, job in (("MLBOT_FORCE", "retrain"), ("MLBOT_PROMOTE", "promote"), ("MLBOT_ROLLBACK", "rollback")):
+            assert asked(text, "workflow_dispatch", **{variable: "x"}) - always - {"bot"} == {job}
+    commands = re.findall(r"mlbot \w+(?: \w+)?", "".join(render_workflow(name, load_settings(tmp_path)) for name in
+                                                        (("ci", "retrain", "deploy") if service else ("ci",))))
+    mine = {word for word in commands if word.split()[1] in ("run", "retrain", "promote", "rollback")}
+    assert len(mine) > 0 and all(word in text for word in mine), mine
+    assert ("merge_request.create" in text) == (promote == "propose")
+    assert {"junit.xml", "verdicts.xml"} >= set(re.findall(r"junit: (\S+)", text)) and "expose_as: mlbot report" in text
+
+
+def test_the_files_for_gitlab_fit_the_schema_that_gitlab_publishes(tmp_path):
+    """All of them in one look; and the schema does not pass everything."""
+    kinds = [("inside", "release", "data"), ("service", "release", "s3://bucket/data"), ("service", "propose", "data")]
+    files = []
+    for architecture, promote, data in kinds:
+        (tmp_path / f"{architecture}-{promote}").mkdir()
+        files.append(gitlab(tmp_path / f"{architecture}-{promote}", architecture, promote, data))
+    done = by_schema(*files)
+    assert done.returncode == 0, done.stdout
+    (tmp_path / "weak.yml").write_text(files[0].read_text().replace("stage: release", "stage: {release: 1}"))
+    assert by_schema(tmp_path / "weak.yml").returncode == 1
+
+
+def test_gitlab_gives_no_key_of_a_storage_account_to_what_is_not_merged(tmp_path):
+    """With data in an account, a merge request runs only what reads none of it; the file says how to protect the keys."""
+    for architecture in ("inside", "service"):
+        folder = tmp_path / architecture
+        folder.mkdir()
+        text = gitlab(folder, architecture, data="s3://bucket/data", carried="s3://bucket/carried").read_text()
+        assert asked(text, "pull_request") <= {"code", "notebooks", "bot"}
+        assert {"data"} < asked(text, "push") and "masked and protected" in text and "AWS_SECRET_ACCESS_KEY" in text
+        assert "secrets" not in text
+
+
+def test_the_jobs_of_gitlab_run_here_with_what_they_say_afterwards(tmp_path, monkeypatch):
+    """A job fails at its first red command and is asked afterwards all the same; by hand, a variable chooses the job."""
+    file = gitlab(tmp_path, "service", "propose")
+    text = re.sub(r"- (python3 -m pip|python3 -m pytest|mlbot|node) ", r"- echo ran \1 ", file.read_text())
+    text = text.replace("code=0; mlbot retrain --check || code=$?", "code=1")
+    text = text.replace("- echo ran mlbot judge", "- false; echo")
+    file.write_text(text)
+    git(tmp_path, "init", "-q", "-b", "main")
+    commit(tmp_path)
+    pushed = {(done.job, done.step): done for done in run_workflow(tmp_path, "gitlab")}
+    assert pushed["quality", "quality"].code == 1 and pushed["quality", "afterwards"].code == 0
+    assert "ran python3 -m pytest tests --junitxml=junit.xml" in pushed["code", "code"].said
+    assert pushed["retrain", "the whole job"].code is None and "not asked for" in pushed["retrain", "the whole job"].why
+    (idle, _) = run_workflow(tmp_path, "gitlab", "schedule", "retrain")
+    assert idle.code == 0 and "ran mlbot retrain" not in idle.said
+    (forced, _) = run_workflow(tmp_path, "gitlab", "workflow_dispatch", "retrain", {"MLBOT_FORCE": "yes"})
+    assert forced.code == 1 and "ran mlbot retrain --force --junit verdicts.xml" in forced.said  # without a token it ends
+    (promoted,) = run_workflow(tmp_path, "gitlab", "workflow_dispatch", "promote", {"MLBOT_PROMOTE": "$(touch owned); a b"})
+    assert promoted.said.splitlines()[-1].endswith("-- $(touch owned); a b") and not (tmp_path / "owned").exists()
+    with pytest.raises(InputError, match="no input 'MLBOT_FORSE'"):
+        list(run_workflow(tmp_path, "gitlab", "workflow_dispatch", "", {"MLBOT_FORSE": "yes"}))
+
+
+def test_workflows_follow_the_host_and_a_file_of_somebody_else_stays(tmp_path, mlbot, monkeypatch):
+    """From GitHub to GitLab and to both; a .gitlab-ci.yml that mlbot has not written is never touched unasked."""
+    monkeypatch.chdir(tmp_path)
+    settings, file = tmp_path / "settings.ini", tmp_path / ".gitlab-ci.yml"
+    file.write_text("mine: {script: [make]}\n")
+    settings.write_text("[data]\nsource = sample\n[ci]\nhost = github\n")
+    assert ".gitlab-ci.yml" not in mlbot("ci", "init", "--force").stdout and file.read_text().startswith("mine")
+    settings.write_text("[data]\nsource = sample\n[ci]\nhost = gitlab\n")
+    said = mlbot("ci", "init").stdout
+    assert "left, because somebody changed it: .gitlab-ci.yml" in said and "removed: ci.yml" in said
+    assert "git add .gitlab-ci.yml settings.ini" in mlbot("ci", "init", "--force").stdout and is_ours(file.read_text())
+    settings.write_text("[data]\nsource = sample\n[ci]\nhost = both\n")
+    assert "wrote: ci.yml" in mlbot("ci", "init").stdout and file.exists()
+    settings.write_text("[data]\nsource = sample\n[ci]\nhost = github\n")
+    assert "removed: .gitlab-ci.yml" in mlbot("ci", "init").stdout
+    settings.write_text("[data]\nsource = sample\n[ci]\nhost = gitlub\n")
+    assert mlbot("ci", "init").returncode == 2
 
 
 def reach(text: str, event: str) -> list[str]:
