@@ -152,7 +152,10 @@ def candidates(text: str, frame: Pending, rules: Rules, language: str, marked: b
 
 def corrected(text: str, frame: Pending, rules: Rules, language: str, marked: bool = False,
               alone: bool = False) -> Filled | None:
-    """The values that a message corrects, perhaps to the same; None for no correction. `alone`: a few words where only a yes was asked for."""
+    """The values that a message corrects, perhaps to the same; None for no correction.
+
+    `alone`: a few words where only a yes was asked for.
+    """
     process = rules.process(frame.intent)
     for name in candidates(text, frame, rules, language, marked, alone):
         slot = process.slot_of(name)

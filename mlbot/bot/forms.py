@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ADDRESSED', 'LONG', 'MOST_PARTS', 'MOST_CLAUSES', 'words_of', 'holds_one', 'core', 'is_question', 'is_sentence',
-           'joints', 'wishes_in', 'clauses_of', 'is_correction', 'correction_starts', 'after_correction', 'names_it',
-           'ordinal_in']
+           'joints', 'wishes_in', 'clauses_of', 'is_correction', 'correction_starts', 'after_correction', 'is_form',
+           'names_it', 'ordinal_in']
 
 # %% ../../nbs/bot/12_forms.ipynb #9034442b
 import re
@@ -124,12 +124,16 @@ def after_correction(text: str, language: str) -> str:
     return text.strip()[found.end():].strip() or text if found else text
 
 
+def is_form(word: str, other: str) -> bool:
+    """Whether two words differ in their ending only."""
+    return word == other or len(word) > 3 and word[:5] == other[:5] and abs(len(word) - len(other)) < 4
+
+
 def names_it(text: str, name: str) -> bool:
     """Whether a text names something: it holds each longer word of the name, up to its ending."""
     said = plain_words(text)
     wanted = [word for word in plain_words(name.replace("_", " ")) if len(word) > 2]
-    return bool(wanted) and all(any(word == other or len(word) > 3 and word[:5] == other[:5] and abs(len(word) - len(other)) < 4
-                                    for other in said) for word in wanted)
+    return bool(wanted) and all(any(is_form(word, other) for other in said) for word in wanted)
 
 # %% ../../nbs/bot/12_forms.ipynb #c9014571
 def ordinal_in(text: str, language: str) -> int:

@@ -17,8 +17,8 @@ import pytest
 from mlbot.bot import conversation as _bot
 from mlbot.bot.conversation import HELD
 from mlbot.bot.events import Event, EventLog
-from mlbot.bot.identity import Identity
 from mlbot.bot.frames import Act
+from mlbot.bot.identity import Identity
 from mlbot.data.table import sample_file
 from mlbot.errors import InputError
 from mlbot.ops.bundle import bundle_models, pack

@@ -18,8 +18,8 @@ import pytest
 from mlbot.bot.catalogue import Slot, compiled, read_catalogue, read_value
 from mlbot.bot.conversation import MOST_OPEN, Bot
 from mlbot.bot.events import Event, EventLog, LogError
-from mlbot.bot.identity import DEMO, DOORS, Identity, Refused, claims_of, exact_name, identify, seal, sign
 from mlbot.bot.frames import Act
+from mlbot.bot.identity import DEMO, DOORS, Identity, Refused, claims_of, exact_name, identify, seal, sign
 from mlbot.errors import InputError
 from mlbot.serve.app import AGENTS, OPEN, THEIRS, build_framework, demo_agent, demo_identity
 from mlbot.serve.service import (
