@@ -70,7 +70,7 @@ def ask_slot(state: State, frame: Pending, name: str, rules: Rules, misses: int 
     language = rules.spoken(state)
     slot = rules.process(frame.intent, language).slot_of(name)
     said = misfit_words(frame, slot, rules, language, misses) if misses else question_for(frame, slot, rules, language)
-    pending = replace(frame, kind="slot", options=(name,), text="")
+    pending = replace(frame, kind="slot", options=(name,), text=frame.text if frame.kind == "slot" else "")
     return Step(replace(state, pending=pending, denied=misses), (*before, said), slot_buttons(slot, language))
 
 
@@ -160,7 +160,7 @@ def next_wish(state: State, rules: Rules) -> Step:
     process = rules.process(wish.intent)
     certain = wish.options == ("execute",) and [name for name in process.slots if name not in wish.slots]
     if not rules.may(wish.intent) or certain:
-        return move_on(left, replace(wish, options=(), text=""), False, rules)
+        return move_on(left, replace(wish, kind="slot", options=(), text=""), False, rules)
     return confirm_step(left, wish, "meant", rules)
 
 

@@ -541,8 +541,8 @@ def opened(identity: Identity, name: str = "", language: str = SPOKEN_LANGUAGES[
     if identity.agent:
         raise Refused("agents start no conversation", "the token of a person", "sign in as a person", 403)
     hello = {"sender": "bot", "text": say(language, "hello", name=f", {clean(name)[:40]}" if name else "")}
-    body = {"role": identity.role, "location": identity.location, "messages": [hello], "state": State(language=language).as_dict(),
-            "spelt": exact_name(identity.person)}
+    body = {"role": identity.role, "location": identity.location, "messages": [hello],
+            "state": State(language=language).as_dict(), "spelt": exact_name(identity.person)}
     return Event("opened", new_id("c"), body, pseudonym(identity.person), turn=0)
 
 # %% ../../nbs/bot/20_conversation.ipynb #3e46f48f

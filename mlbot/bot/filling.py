@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from .catalogue import Slot, Value
-from .forms import is_correction, names_it
+from .forms import after_correction, is_correction, names_it
 from .frames import Pending, Rules, slot_name
 from .small_talk import act_of, plain_words
 from .texts import SPOKEN_LANGUAGES
@@ -56,7 +56,7 @@ def first_values(text: str, intent: str, rules: Rules, language: str) -> Filled:
     if bracket is None:
         return filled
     left = Pending("slot", intent, slots=filled.slots)
-    said = [part.strip() for part in bracket[1].split(", ") if part.strip()]
+    said = [part.strip() for part in bracket[1].split(", ") if part.strip() and "[" not in part]  # no masked value
     return with_texts(filled, [part for part in said if not is_read(part, typed, rules, language)], left, rules, language)
 
 
@@ -104,10 +104,11 @@ def parts_of(text: str, spans: tuple[tuple[int, int], ...]) -> list[str]:
 
 
 def typed_values(text: str, frame: Pending, asked: Slot, rules: Rules, language: str) -> Filled:
-    """The values of an answer for slots with a kind: the asked one, and others that are still open."""
+    """The values of an answer for slots with a kind: the asked one, and others that are open, or are said once more."""
     process = rules.process(frame.intent)
-    others = [process.slot_of(name) for name in process.slots if name not in frame.slots and name != asked.name]
-    others = [slot for slot in others if slot.kind != "text" and (not takes_text(asked) or slot.kind not in ALONE)]
+    others = [process.slot_of(name) for name in process.slots if name != asked.name]
+    others = [slot for slot in others if slot.kind != "text" and (not takes_text(asked) or slot.kind not in ALONE)
+              and (takes_text(asked) or slot.name not in frame.slots)]
     slots = others if asked.kind == "text" else [asked, *others]
     found = find_values(text, slots, rules.today, read_in(language), frame.slots) if slots else {}
     if not takes_text(asked) and asked.name not in found:
@@ -151,16 +152,20 @@ def candidates(text: str, frame: Pending, rules: Rules, language: str, marked: b
 
 def corrected(text: str, frame: Pending, rules: Rules, language: str, marked: bool = False,
               alone: bool = False) -> Filled | None:
-    """The values that a message changes; None when it changes none. `alone`: a few words where only a yes was asked for."""
+    """The values that a message corrects, perhaps to the same; None for no correction.
+
+    `alone`: a few words where only a yes was asked for.
+    """
     process = rules.process(frame.intent)
     for name in candidates(text, frame, rules, language, marked, alone):
         slot = process.slot_of(name)
         if slot.kind == "text":
-            value = text_value(text.rpartition(", ")[2], rules, language)
-            found = Found(value, 0, len(text)) if value and frame.kind == "confirm" else None
+            value = text_value(after_correction(text, language), rules, language)
+            told = marked or frame.kind == "confirm" or is_correction(text, language)
+            found = Found(value, 0, len(text)) if value and told else None
         else:
             found = find_values(text, [slot], rules.today, read_in(language), frame.slots).get(name)
             found = found or read_answer(slot, text, rules.today, read_in(language), frame.slots)
-        if found is not None and found.value != frame.slots[name]:
+        if found is not None:
             return filled_by({name: found})
     return None

@@ -19,7 +19,7 @@ def gates_asked(targets) -> list[str]:
 
 # %% ../../nbs/gates/06_release.ipynb #54ae5025
 NOT_QUALITY = ("data", "texts_apart", "sent_again", "same_answer", "model_size", "training_time", "latency_ratio", "language",
-               "values", CHAMPION)  # however green they are, they do not say that a model is good
+               "values", "small_talk", "lost_wishes", CHAMPION)  # however green, they do not say that a model is good
 
 
 def _asks_nothing(given: Sequence[Verdict]) -> bool:

@@ -268,7 +268,7 @@ def environment(root: Path) -> dict[str, str]:
 def not_asked(prepared: dict) -> tuple[str, ...]:
     """Gates about which the data of a run says nothing, by what `prepare.json` says of it."""
     ours = prepared.get("source", "company").partition(":")[0] == "company"
-    asked = {"language": prepared.get("languages_named", True), "values": ours}
+    asked = {"language": prepared.get("languages_named", True), "values": ours, "small_talk": ours, "lost_wishes": ours}
     return tuple(gate for gate, is_asked in asked.items() if not is_asked)
 
 # %% ../../nbs/run/00_folder.ipynb #c0be9ad0

@@ -152,7 +152,8 @@ def start(request: RunRequest, settings: Settings, folder: Path, models: Path | 
 # %% ../../nbs/run/11_pipeline.ipynb #d0fc4eb3
 def recorded(folder: Path) -> dict[str, dict]:
     """The record of each gate in the notebooks that ran into a folder. Raises NoVerdict for a gate that was judged twice."""
-    found, place = {}, {}
+    found: dict = {}
+    place: dict = {}
     for path in sorted(folder.glob("*.ipynb")):
         for cell in parse_notebook(path.read_text(encoding="utf-8")).cells:
             for data in records_of(cell) if cell.cell_type == "code" else []:

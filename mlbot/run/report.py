@@ -554,6 +554,8 @@ MEASURES = {
     "cost": "what a message costs with the decisions that the model leads to, in hand-offs (settings.ini [costs])",
     "language": "share of the rows with a named language (of the company: of its sentences) whose language is told",
     "values": "F1 of the values that the bot reads in messages of the company, by kind and language",
+    "small_talk": "share of the company's messages of small talk whose act is recognised, by language",
+    "lost_wishes": "share of test messages that want something and are taken for small talk",
     "latency_ratio": "time of one answer, in times of a loop of plain Python that runs beside it",
 }
 

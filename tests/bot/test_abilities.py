@@ -17,7 +17,8 @@ PROCESSES = {
                     slot=(Slot("limit", "number", least=1),)),
     "badge": Process("badge", "Badge", slots=("site",)), "sick": Process("sick", "Sick leave"),
     "room": Process("room", "Meeting room", slots=("size",), slot=(Slot("size", "choice", options=("Small", "Large")),)),
-    "fire": Process("fire", "Dismissal", roles=("manager",)), "hours": Process("hours", "Opening hours", answer="From 9 to 5.")}
+    "fire": Process("fire", "Dismissal", roles=("manager",)),
+    "hours": Process("hours", "Opening hours", answer="From 9 to 5.")}
 GERMAN = {"de": {"leave": Translation("Urlaub", names={"first_day": "erster Tag"}, questions={"first_day": "Ab wann?"})}}
 MADE = (Request("p1", "leave", "Annual leave", state="accepted"),)
 RULES = Rules(PROCESSES, "sales", "Berlin", translations=GERMAN, requests=lambda: MADE)
@@ -77,15 +78,21 @@ def heard(*intents, decision="execute"):
     ("correction before the start", START, "no wait, make the limit 700", NONE,
      replace(START, slots={"limit": 700, "reason": "travel"}), "", "Shall I start"),
     ("last before first", LAST, "2026-02-27", NONE, LAST, "", "cannot be before"),
-    ("interruption", SITE, "my laptop went black", heard("sick"), SITE, "sick", "Back to"),
-    ("interruption of a typed slot", LIMIT, "I feel ill today", heard("sick"), LIMIT, "sick", "Back to"),
+    ("interruption", SITE, "my laptop went black", heard("sick"),
+     replace(SITE, text="my laptop went black"), "sick", "Back to"),
+    ("interruption of a typed slot", LIMIT, "I feel ill today", heard("sick"),
+     replace(LIMIT, text="I feel ill today"), "sick", "Back to"),
     ("a sentence of the same process", REASON, "I need it for my trips", heard("card"),
      replace(START, slots={"limit": 500, "reason": "I need it for my trips"}), "", "Shall I start"),
     ("value or new", SITE, "my chair is wobbly", heard("sick", "card", decision="clarify"),
      Pending("confirm", "badge", ("value", "site"), {}, (), "my chair is wobbly"), "", "something new"),
+    ("a wish in the form of a value", SITE, "new company credit card", heard("card"),
+     Pending("confirm", "badge", ("value", "site"), {}, (), "new company credit card"), "", "something new"),
+    ("a value that is like a wish", SITE, "near the card office", heard("card", decision="confirm"),
+     None, "badge", "I start"),
     ("change of mind", FIRST, "actually no, I am ill at home", heard("sick"), None, "sick", "I start"),
-    ("a question starts nothing", None, "how many sick days are there?", heard("sick"), Pending("confirm", "sick", ("meant",)),
-     "", "Is it about"),
+    ("a question starts nothing", None, "how many sick days are there?", heard("sick"),
+     Pending("confirm", "sick", ("meant",)), "", "Is it about"),
     ("a question that has an answer", None, "when are you open?", heard("hours"), None, "", "From 9 to 5"),
     ("forbidden", None, "I want to dismiss somebody", heard("fire"), None, "", "not open to your role"),
     ("not sure", None, "the thing with the stuff", heard("card", decision="handoff"), Pending(
@@ -128,6 +135,13 @@ def test_what_was_put_aside_comes_back_after_a_stop_and_never_more_than_three():
     assert "Back to “Annual leave”." in step.says
 
 
+def test_the_same_words_said_once_more_are_the_value():
+    step = respond(State(pending=SITE), Act("my laptop went black"), heard("card"), RULES)
+    back = respond(step.state, Act("cancel"), None, RULES)
+    again = respond(back.state, Act("my laptop went black"), heard("card"), RULES)
+    assert step.state.pending.intent == "card" and again.starts == "badge" and again.state.pending is None
+
+
 def test_a_wish_for_what_was_put_aside_goes_on_with_it_and_is_not_open_twice():
     aside = State(pending=SITE, parked=(LIMIT,))
     step = respond(aside, Act("I need my company card now"), heard("card"), RULES)
@@ -151,7 +165,7 @@ def test_the_answer_to_value_or_new_decides_by_button_and_by_word():
     for act in (Act(confirm=False), Act("no")):
         assert texts_for_model(asked, act, RULES) == ("my chair is wobbly",)
         step = respond(asked, act, heard("sick"), RULES)
-        assert step.starts == "sick" and step.state.pending == SITE
+        assert step.starts == "sick" and step.state.pending == replace(SITE, text="my chair is wobbly")
 
 
 def test_a_guessed_value_is_read_back_before_a_start_and_asked_again_after_a_no():

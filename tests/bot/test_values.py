@@ -251,5 +251,6 @@ def test_the_gate_is_green_on_the_company_and_red_where_a_language_is_read_badly
 
 
 def test_the_gate_claims_nothing_about_data_that_is_not_the_company():
-    assert not_asked({"source": "tickets.csv"}) == ("values",) and not_asked({"source": "company:3"}) == ()
+    assert not_asked({"source": "tickets.csv"}) == ("values", "small_talk", "lost_wishes")
+    assert not_asked({"source": "company:3"}) == ()
     assert judge_held_out("tickets.csv") == [] and outcome([], ("values",)).outcome == NOT_ASKED
