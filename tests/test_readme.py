@@ -14,7 +14,7 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "mlbot data fetch banking77": "test_table has its home on a local server",
              "mlbot run --data banking77 --split-column split": "test_public", "mlbot lab": "opens a browser",
              "mlbot docs --open": "test_docs", "python3 benchmarks/auto_intent.py --trials 8 banking77": "another package",
-             "mlbot report --open": "opens a browser",
+             "mlbot report --open": "opens a browser", "mlbot recalibrate": "test_recalibrate",
              "mlbot data relabel checks.csv --why REASON": "test_relabel",
              "mlbot export": "test_checkout", "mlbot promote MODEL --unjudged --why REASON": "test_ships",
              "mlbot replay": "test_replay", "mlbot replay --policies": "test_replay",
