@@ -3726,6 +3726,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'mlbot.serve.service.bearer_of': ('serve/service.html#bearer_of', 'mlbot/serve/service.py'),
                                      'mlbot.serve.service.beats_of': ('serve/service.html#beats_of', 'mlbot/serve/service.py'),
                                      'mlbot.serve.service.body_problem': ('serve/service.html#body_problem', 'mlbot/serve/service.py'),
+                                     'mlbot.serve.service.bot_of': ('serve/service.html#bot_of', 'mlbot/serve/service.py'),
                                      'mlbot.serve.service.caller_at': ('serve/service.html#caller_at', 'mlbot/serve/service.py'),
                                      'mlbot.serve.service.caller_of': ('serve/service.html#caller_of', 'mlbot/serve/service.py'),
                                      'mlbot.serve.service.check_ready': ('serve/service.html#check_ready', 'mlbot/serve/service.py'),

@@ -73,7 +73,7 @@ def ask_slot(state: State, frame: Pending, name: str, rules: Rules, misses: int 
     pending = replace(frame, kind="slot", options=(name,), text=frame.text if frame.kind == "slot" else "")
     return Step(replace(state, pending=pending, denied=misses), (*before, said), slot_buttons(slot, language))
 
-
+# %% ../../nbs/bot/16_asking.ipynb #a45cffe7
 def misfit(state: State, frame: Pending, name: str, rules: Rules) -> Step:
     """Respond to a value that does not fit: help, and after all help a person."""
     if state.denied >= rules.tries:
@@ -125,7 +125,7 @@ def next_question(state: State, frame: Pending, agreed: bool, rules: Rules, befo
         return confirm_step(state, replace(frame, text=""), "start" if process.confirm else "right", rules, before)
     return start_step(state, frame, rules, before)
 
-
+# %% ../../nbs/bot/16_asking.ipynb #91dd7060
 def move_on(state: State, frame: Pending, agreed: bool, rules: Rules, before: tuple[str, ...] = ()) -> Step:
     """Move a process forward. `agreed`: the person has said yes to the values as they are; `before`: said first."""
     language = rules.spoken(state)
@@ -163,7 +163,7 @@ def next_wish(state: State, rules: Rules) -> Step:
         return move_on(left, replace(wish, kind="slot", options=(), text=""), False, rules)
     return confirm_step(left, wish, "meant", rules)
 
-
+# %% ../../nbs/bot/16_asking.ipynb #e7128559
 def come_back(step: Step, rules: Rules) -> Step:
     """Go on with the next wish, or with what was put aside, where a step leaves nothing open."""
     state = step.state

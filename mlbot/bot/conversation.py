@@ -155,7 +155,7 @@ class NotFound(MlbotError):
 class Conflict(MlbotError):
     """Somebody else was faster, or the conversation is closed."""
 
-# %% ../../nbs/bot/20_conversation.ipynb #de02e2d5
+
 def new_id(kind: str) -> str:
     """A name that cannot be guessed: the time in milliseconds, then 128 random bits.
 
@@ -176,7 +176,7 @@ class Judged:
         """The part that the rules need."""
         return Heard(self.decision, tuple(intent for intent, _ in self.answer.ranking[:CHOICES]))
 
-# %% ../../nbs/bot/20_conversation.ipynb #9a4efd0a
+
 def judge(model: Predictor, text: str, context: dict[str, str], costs: Costs) -> Judged:
     """Ask a model about a text. It ignores unknown context. Raises InputError for an empty or too long one."""
     known = {name: value for name, value in context.items() if name in model.context}
@@ -575,7 +575,7 @@ def clearest(bot: Bot, found: Conversation, text: str, rules: Rules) -> Heard | 
     best = max(clear, key=lambda part: part.answer.confidence, default=None)
     return Heard(CONFIRM, best.heard.intents) if best else None
 
-
+# %% ../../nbs/bot/20_conversation.ipynb #3d616114
 def stepped(bot: Bot, found: Conversation, act: Act, rules: Rules) -> tuple[Step, Judged | None]:
     """The step of the rules, and the model's judgement where it decided."""
     if is_stale(found, act):
@@ -636,7 +636,7 @@ def turn_body(bot: Bot, found: Conversation, act: Act, text: str | None, key: st
         body |= {**facts_of(judged), **beside(bot, judged, text, found.role, found.location)}
     return body
 
-# %% ../../nbs/bot/20_conversation.ipynb #59ef5252
+
 @dataclass(frozen=True)
 class Turn:
     """A turn before it is written: its events, the values to hold by `about`, and what is said, in full."""
@@ -644,7 +644,7 @@ class Turn:
     hold: dict[str, dict]
     spoken: list[str]
 
-
+# %% ../../nbs/bot/20_conversation.ipynb #15021ebf
 def planned(bot: Bot, found: Conversation, act: Act, text: str | None, key: str) -> Turn:
     """The turn that an act leads to: its event, then a process that starts or a hand-over. Nothing is written yet."""
     rules = bot.rules(found)
@@ -667,7 +667,7 @@ def planned(bot: Bot, found: Conversation, act: Act, text: str | None, key: str)
         events.append(handed(found, step, anybody))
     return Turn(events, hold, [line["text"] for line in said])
 
-
+# %% ../../nbs/bot/20_conversation.ipynb #65784c93
 def effects(bot: Bot, found: Conversation, step: Step, veil: Veil, rules: Rules) -> tuple[list[Event], dict[str, dict]]:
     """The events of a process that a step starts or takes back, and the values to hold for it."""
     events, hold = [], {}

@@ -64,7 +64,7 @@ def is_read(part: str, slots: list[Slot], rules: Rules, language: str) -> bool:
     """Whether a part of a message is the value of a slot with a kind."""
     return any(read_answer(slot, part, rules.today, read_in(language)) is not None for slot in slots)
 
-
+# %% ../../nbs/bot/17_filling.ipynb #99eb96d7
 def with_texts(filled: Filled, parts: list[str], frame: Pending, rules: Rules, language: str) -> Filled:
     """Give the parts of a message that are left to the open slots that take any text, in their order, if there are enough."""
     process = rules.process(frame.intent)
@@ -118,7 +118,7 @@ def typed_values(text: str, frame: Pending, asked: Slot, rules: Rules, language:
                                          if one.end <= own.start or own.end <= one.start}}
     return filled_by(found)
 
-
+# %% ../../nbs/bot/17_filling.ipynb #e08eaf8c
 def fill(text: str, frame: Pending, rules: Rules, language: str) -> Filled:
     """The values that an answer gives; without the asked one where it does not fit."""
     process = rules.process(frame.intent)
@@ -149,7 +149,7 @@ def candidates(text: str, frame: Pending, rules: Rules, language: str, marked: b
         return typed
     return [name for name in typed if not takes_text(rules.process(frame.intent).slot_of(name))] if alone else []
 
-
+# %% ../../nbs/bot/17_filling.ipynb #e704d890
 def corrected(text: str, frame: Pending, rules: Rules, language: str, marked: bool = False,
               alone: bool = False) -> Filled | None:
     """The values that a message corrects, perhaps to the same; None for no correction.

@@ -56,7 +56,7 @@ def is_question(text: str, language: str) -> bool:
 
 LONG = 5  # letters of a verb at the end
 
-
+# %% ../../nbs/bot/12_forms.ipynb #cfcbe061
 def is_sentence(text: str, language: str) -> bool:
     """Whether a text has the form of a wish, a question or a report, not of a value.
 

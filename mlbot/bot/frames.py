@@ -67,7 +67,7 @@ class State:
         """The state as JSON can hold it."""
         return asdict(self)
 
-
+# %% ../../nbs/bot/15_frames.ipynb #846057ae
 def state_from(data: Mapping) -> State:
     """The state that `as_dict` wrote, also an older or a newer one."""
     known = {name: data[name] for name in (entry.name for entry in fields(State)) if name in data}
@@ -129,7 +129,7 @@ def no_requests() -> tuple[Request, ...]:
     """Nobody has asked for anything."""
     return ()
 
-
+# %% ../../nbs/bot/15_frames.ipynb #61127e4c
 @dataclass(frozen=True)
 class Rules:
     """The facts beside the conversation: the processes, and the person's role and location, from the identity.

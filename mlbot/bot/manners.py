@@ -117,7 +117,7 @@ def tell_requests(state: State, rules: Rules) -> Step:
     lines = "; ".join(request_line(request, rules, language) for request in reversed(shown))
     return Step(state, (say(language, "requests", lines=lines),))
 
-
+# %% ../../nbs/bot/18_manners.ipynb #78729063
 def ask_to_cancel(state: State, rules: Rules) -> Step:
     """Ask whether to take back the newest open request, or say why that cannot be done."""
     language = rules.spoken(state)
@@ -159,7 +159,7 @@ def start_over(state: State, rules: Rules) -> Step:
         return Step(replace(fresh(state), parked=(), wishes=()), (say(language, "restarted"), say(language, "fine")))
     return move_on(state, Pending("slot", pending.intent), False, rules, (say(language, "restarted"),))
 
-
+# %% ../../nbs/bot/18_manners.ipynb #7442e9aa
 def say_again(state: State, rules: Rules) -> Step:
     """Repeat the open question, or the last words."""
     language = rules.spoken(state)
@@ -191,7 +191,7 @@ def calm(state: State, rules: Rules) -> Step:
     language = rules.spoken(state)
     return Step(state, (say(language, "frustrated"),), (person_button(language),))
 
-
+# %% ../../nbs/bot/18_manners.ipynb #502b56c7
 def not_known(state: State, rules: Rules) -> Step | None:
     """Respond to somebody who does not know a value; None where no value was asked for."""
     pending, language = state.pending, rules.spoken(state)
@@ -233,7 +233,7 @@ STEERING: dict[str, Callable[[State, Rules], Step | None]] = {
 ORDER = (*STEERING, "none", "no", "yes", *WISHED, "who", "privacy", "chat", "goodbye", "thanks", "how_are_you", "greeting",
          "wait")
 
-
+# %% ../../nbs/bot/18_manners.ipynb #43c82a4f
 def steered(state: State, acts: Sequence[str], rules: Rules) -> Step | None:
     """The step that small talk and steering lead to; None where the acts are about the open question, or are no such acts."""
     act = next((name for name in ORDER if name in acts), "")

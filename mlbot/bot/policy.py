@@ -52,7 +52,7 @@ def calls_person(state: State, act: Act, rules: Rules) -> bool:
 
 ALMOST = 0.75  # likeness to a cry for a person that counts where any text is an answer
 
-
+# %% ../../nbs/bot/19_policy.ipynb #0167540a
 def heard_in(state: State, text: str, rules: Rules) -> Said:
     """The small talk of a message. Where a value was asked for, only what is nearly a phrase counts: "a lot" is no thanks."""
     said, pending = listen(text), state.pending
@@ -96,7 +96,7 @@ def starts_unasked(frame: Pending, rules: Rules) -> bool:
     waits = process.confirm or process.handoff or process.answer or frame.guessed
     return not waits and all(name in frame.slots for name in process.slots)
 
-
+# %% ../../nbs/bot/19_policy.ipynb #6528809c
 def execute(state: State, intent: str, text: str, rules: Rules) -> Step:
     """Do what somebody clearly wants; ask back where a question would start something."""
     language = rules.spoken(state)
@@ -193,7 +193,7 @@ def is_other_wish(state: State, heard: Heard, rules: Rules) -> bool:
     return heard.decision in (EXECUTE, CONFIRM) and bool(heard.intents) and (
         pending is None or heard.intents[0] != pending.intent) and rules.may(heard.intents[0])
 
-
+# %% ../../nbs/bot/19_policy.ipynb #033b894d
 def sentence_for_slot(state: State, heard: Heard, text: str, rules: Rules) -> Step:
     """Respond to a sentence where a value was asked for: another wish, a question about the value, or a value after all."""
     pending, language = state.pending, rules.spoken(state)
@@ -215,7 +215,7 @@ def sentence_for_slot(state: State, heard: Heard, text: str, rules: Rules) -> St
         return with_answer(state, text, rules)
     return value_or_new(state, text, rules)
 
-
+# %% ../../nbs/bot/19_policy.ipynb #2b9c021c
 def value_or_new(state: State, text: str, rules: Rules) -> Step:
     """Ask whether words are the value that was asked for, or something new."""
     pending = state.pending
@@ -240,7 +240,7 @@ def with_answer(state: State, text: str, rules: Rules) -> Step:
 
 FEWEST = 3  # words of an answer about which the model is asked, too
 
-
+# %% ../../nbs/bot/19_policy.ipynb #93d67812
 def answer_slot(state: State, said: Said, text: str, rules: Rules) -> Step | None:
     """Respond to an answer for a slot; None where the model has to hear it."""
     pending, language = state.pending, rules.spoken(state)
@@ -267,7 +267,7 @@ def agreement(said: Said, language: str) -> bool | None:
         return True if len(words) <= MOST_YES and not words_of(language, "contrast") & set(words) else None
     return None
 
-
+# %% ../../nbs/bot/19_policy.ipynb #25ee8bba
 def agreed_to(state: State, agreed: bool, rules: Rules) -> Step:
     """Respond to a yes or a no."""
     pending, language = state.pending, rules.spoken(state)
@@ -288,7 +288,7 @@ def agreed_to(state: State, agreed: bool, rules: Rules) -> Step:
         return ask_slot(state, frame, pending.guessed[0] if pending.guessed else next(iter(pending.slots)), rules)
     return come_back(try_again(state, rules), rules) if state.wishes or state.parked else try_again(state, rules)
 
-
+# %% ../../nbs/bot/19_policy.ipynb #b8c31503
 def answer_confirm(state: State, said: Said, text: str, rules: Rules) -> Step | None:
     """Respond to an answer to a yes-or-no question; None where the model has to hear it."""
     pending, language = state.pending, rules.spoken(state)
@@ -376,7 +376,7 @@ def steer(state: State, said: Said, text: str, rules: Rules) -> Step | None:
     before = (say(language, "corrected", values=values_words(rules, pending.intent, changed.slots, language)),)
     return move_on(state, with_values(replace(pending, kind="slot"), changed), False, rules, before)
 
-
+# %% ../../nbs/bot/19_policy.ipynb #c37c3046
 def without_model(state: State, act: Act, rules: Rules) -> Step | None:
     """The step that an act leads to where no model is needed; None where it has to hear the text."""
     if state.owner != BOT:
@@ -419,7 +419,7 @@ def texts_for_model(state: State, act: Act, rules: Rules) -> tuple[str, ...]:
     text = wish_text(state, act)
     return (text, *wishes_in(text, language_after(state, act, rules))[0])
 
-
+# %% ../../nbs/bot/19_policy.ipynb #b93e2cfe
 def with_model(state: State, act: Act, heard: Heard, rules: Rules) -> Step:
     """The step that an act leads to, once the model has judged its text."""
     text = wish_text(state, act)
@@ -441,7 +441,7 @@ def with_model(state: State, act: Act, heard: Heard, rules: Rules) -> Step:
     left = replace(state, pending=None, denied=state.denied)
     return interrupt(state, heard, text, rules, True) if dropped and heard.intents else hear_all(left, heard, text, rules)
 
-
+# %% ../../nbs/bot/19_policy.ipynb #934aa8f2
 def without_intents(heard: Heard, gone: tuple[str, ...]) -> Heard:
     """A judgement without the intents that somebody has just denied; the bot then asks rather than acts."""
     if not heard.intents or heard.intents[0] not in gone:

@@ -117,7 +117,7 @@ def needed(words: Sequence[str], model: Recogniser) -> float:
         return ALMOST_SAME
     return NEARER if strange else NEAR
 
-
+# %% ../../nbs/bot/11_small_talk.ipynb #014db7d7
 @lru_cache(1_000)
 def act_of(text: str) -> Recognised | None:
     """The act that a text is, as a whole; None for a text that is no small talk."""
@@ -146,7 +146,7 @@ class Said:
     rest: str = ""
     language: str = ""
 
-
+# %% ../../nbs/bot/11_small_talk.ipynb #0bb2b158
 @lru_cache(1_000)
 def listen(text: str) -> Said:
     """Tell small talk from the rest of a message."""

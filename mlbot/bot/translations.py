@@ -78,7 +78,7 @@ def read_translations(file: Path, processes: dict[str, Process]) -> dict[str, di
             found[language][name] = read_translation(key, table, processes[name], str(beside))
     return found
 
-
+# %% ../../nbs/bot/13_translations.ipynb #032659c1
 def load_translations(settings: Settings, processes: dict[str, Process]) -> dict[str, dict[str, Translation]]:
     """The translations of a project's catalogue, or of the company that ships."""
     if settings.bot.processes:

@@ -111,7 +111,7 @@ class Label(msgspec.Struct, forbid_unknown_fields=True):
     id: Key
     intent: Word
 
-# %% ../../nbs/serve/03_app.ipynb #9337bdae
+
 class Visitor(msgspec.Struct, forbid_unknown_fields=True):
     """Who a visitor of the demo wants to be."""
     name: Word = ""
@@ -174,7 +174,7 @@ def on_bytes(request: Request, error: UnicodeDecodeError) -> Response:
     """A body that is not UTF-8 inside a string of JSON."""
     return problem(request, 400, "the body is no UTF-8", "JSON in UTF-8", "correct the request")
 
-# %% ../../nbs/serve/03_app.ipynb #9ed8842b
+
 def on_fault(request: Request, error: Exception) -> Response:
     """Our mistake: say so, write the trace to stderr, and let no detail leave the service."""
     import traceback
@@ -318,7 +318,7 @@ class Tensor(msgspec.Struct):
     data: list[Any] | None = None
     parameters: Parameters | None = None
 
-# %% ../../nbs/serve/03_app.ipynb #1e3299f7
+
 class Wanted(msgspec.Struct):
     """An output that is asked for."""
     name: Word
@@ -572,7 +572,7 @@ def conversation_handoff(request: Request, identity: Identity, about: Key, data:
     """Ask for a person."""
     return shown(service_of(request).bot.act(about, identity, Act(person=True), data.key))
 
-# %% ../../nbs/serve/03_app.ipynb #7c49d10b
+
 class Told(msgspec.Struct, forbid_unknown_fields=True):
     """What a receiver says of a request: accepted, waiting, done or refused; and words for the person."""
     state: Word
@@ -585,7 +585,7 @@ def requests(request: Request, identity: Identity) -> dict[str, Any]:
     found = requests_of(service_of(request).log.read(REQUEST_EVENTS, person=pseudonym(identity.person)))
     return {"requests": [asdict(one) for one in found]}
 
-
+# %% ../../nbs/serve/03_app.ipynb #9aa69928
 @post("/v1/requests/{name:str}", name="request told", status_code=202)
 async def request_told(request: Request, name: Key) -> Accepted:
     """A receiver says what became of a request, in a call that is signed as ours are."""
@@ -659,7 +659,7 @@ def handoff_reply(request: Request, agent: Identity, about: Key, data: Reply) ->
     """Write to the person."""
     return shown(_bot.reply(working(request, agent).bot, about, agent, data.text, data.key))
 
-# %% ../../nbs/serve/03_app.ipynb #f056551e
+
 @post("/v1/handoffs/{about:str}/return", name="handoff return", status_code=200, sync_to_thread=True)
 def handoff_return(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
     """Give the conversation back to the bot."""
@@ -811,7 +811,7 @@ _PROBLEM = {"type": "object", "required": ["type", "title", "status", "detail", 
 _REFERENCE = "#/components/schemas/{name}"
 (INFER,), _PARTS = msgspec.json.schema_components([Infer], ref_template=_REFERENCE)
 
-# %% ../../nbs/serve/03_app.ipynb #3f0f9e5d
+
 def documented(schema: dict[str, Any], asks_token: bool = False) -> dict[str, Any]:
     """The OpenAPI document with what the framework does not know: errors, tokens, the body of an inference."""
     parts = schema.setdefault("components", {})

@@ -130,7 +130,7 @@ class _Connection(http.client.HTTPConnection):
         with suppress(OSError, AttributeError):
             self.sock.shutdown(socket.SHUT_RDWR)
 
-# %% ../../nbs/serve/00_outbox.ipynb #ff7d65a8
+
 def request_of(url: str, key: str, body: dict, secret: str, now: float) -> tuple[str, bytes, dict[str, str]]:
     """Path, body and headers of a call."""
     parts, data = urlsplit(url), json.dumps(body, ensure_ascii=False).encode()
@@ -172,7 +172,7 @@ class Due:
     attempt: int
     over: bool = False
 
-# %% ../../nbs/serve/00_outbox.ipynb #a3ab8c71
+
 CALLS, ENDS = ("process.asked", "process.cancel"), ("process.done", "process.failed")
 OLD = 7 * 86_400.0  # seconds after which a process is not started any more: a person decides
 
@@ -240,7 +240,7 @@ def spoken_end(bot: Bot, found: Conversation, asked: Event, kind: str, called: C
     body |= {"request": told} if kind == "process.done" or not cancelled else {}
     return Event("process", found.id, body, found.person, turn=found.turn + 1), state
 
-
+# %% ../../nbs/serve/00_outbox.ipynb #ebb04d68
 def end(bot: Bot, asked: Event, kind: str, called: Called) -> None:
     """Write how a process ended, once, together with what the person is told."""
     about = asked.body["conversation"]

@@ -7,10 +7,10 @@ __all__ = ['MOST_BODY', 'Word', 'Key', 'CALLER', 'GIVEN', 'LOOPBACK', 'ONCE', 'R
            'PREDICT', 'LONG', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Metrics', 'Buckets', 'host_in',
            'Hosts', 'caller_at', 'caller_of', 'comes_twice', 'body_problem', 'RequestLimits', 'refusal_of', 'refuse',
            'counted', 'NoModel', 'NotReady', 'TooMany', 'Kept', 'one_of_few', 'Recorder', 'LogWatch', 'Limits',
-           'Shares', 'processes_for', 'places_of', 'BotService', 'beats_of', 'problems_of', 'alert_of', 'check_ready',
-           'say_alerts', 'renew_tokens', 'judge_canary', 'is_program', 'bearer_of', 'may_predict', 'source_of',
-           'prediction_for', 'usual_length', 'once_more', 'is_slow', 'FastPath', 'LazyApp', 'App', 'listen',
-           'run_server']
+           'Shares', 'processes_for', 'places_of', 'bot_of', 'BotService', 'beats_of', 'problems_of', 'alert_of',
+           'check_ready', 'say_alerts', 'renew_tokens', 'judge_canary', 'is_program', 'bearer_of', 'may_predict',
+           'source_of', 'prediction_for', 'usual_length', 'once_more', 'is_slow', 'FastPath', 'LazyApp', 'App',
+           'listen', 'run_server']
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c003
 import asyncio
@@ -511,6 +511,14 @@ def places_of(settings: Settings) -> dict[str, str]:
     """The language of each place that the settings name."""
     return dict(pair.rsplit("=", 1) for pair in settings.bot.languages)
 
+
+def bot_of(service: "BotService") -> _bot.Bot:
+    """The bot of a service: with the models, processes and translations that the service has now."""
+    settings, minutes = service.settings, 60.0
+    return _bot.Bot(service.log, service.model, service.processes, settings.costs, settings.bot.patience * minutes,
+                    settings.bot.absence * minutes, service.live.other_than, settings.bot.tries,
+                    lambda: service.translations, places_of(settings), settings.data.languages[0])
+
 # %% ../../nbs/serve/02_service.ipynb #d92fd454
 class BotService:
     """All that the service holds, from the settings of a project. `demo`: visitors may say who they are.
@@ -529,10 +537,7 @@ class BotService:
         self.known = load_catalogue(settings)
         self.translations = load_translations(settings, self.known)
         self.all_processes: dict[str, Process] = {}
-        minutes = 60.0
-        self.bot = _bot.Bot(self.log, self.model, self.processes, settings.costs, settings.bot.patience * minutes,
-                            settings.bot.absence * minutes, self.live.other_than, settings.bot.tries,
-                            lambda: self.translations, places_of(settings), settings.data.languages[0])
+        self.bot = bot_of(self)
         self.recorder, self.watch = Recorder(self.log, self.metrics), LogWatch(self.log)
         self.outbox = Outbox(self.bot, webhook_secret(self.secret), settings.bot.webhooks, settings.bot.inbox,
                              failed=self.faulty("outbox"))
@@ -560,8 +565,7 @@ class BotService:
                         for found in (model, self.live.canary))
         self.known, self.all_processes, self._catalogue_alert = processes_for(
             self.settings, model.intents if model else (), self.known)
-        if not self._catalogue_alert:
-            self.translations = load_translations(self.settings, self.known)
+        self.translations = self.translations if self._catalogue_alert else load_translations(self.settings, self.known)
 
     def processes(self) -> dict[str, Process]:
         """The catalogue, with an entry for each intent of the model that answers now."""

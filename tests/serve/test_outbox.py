@@ -5,21 +5,24 @@ import hmac
 import json
 import socket
 import threading
+from dataclasses import replace
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from mlbot.bot.catalogue import Process
-from mlbot.bot.conversation import HELD, Bot, transcript
+from mlbot.bot.conversation import HELD, Bot, NotFound, cancel_asked, transcript
 from mlbot.bot.events import Event, EventLog
 from mlbot.bot.frames import BOT, QUEUE, Act, Step
 from mlbot.bot.identity import Identity, webhook_secret
+from mlbot.bot.requests import REQUEST_EVENTS, requests_of
 from mlbot.bot.texts import texts
 from mlbot.errors import InputError
 from mlbot.serve import outbox
-from mlbot.serve.outbox import WAITS, Outbox, call, due, tell_inbox, work
+from mlbot.serve.outbox import WAITS, Outbox, call, check_signed, due, sign_call, tell_inbox, tell_later, work
 from mlbot.settings import load_settings
+from mlbot.text.clean import pseudonym
 
 SAYS = texts("en")["says"]
 ACCEPTED, RECORDED, FAILED, REFUSED = (SAYS[f"told_{state}"] for state in ("accepted", "recorded", "failed", "refused"))
@@ -326,3 +329,87 @@ def test_a_process_whose_values_are_held_no_more_is_not_called(bot, receiver):
     bot.log.append(bot.started(found, Step(found.state, starts="leave", slots={"email": HELD}), bot.processes()["leave"]))
     assert work(bot, SECRET, [receiver.url]) == 0 and not receiver.got
     assert last(bot, talk.id) == (REFUSED.format(title="Annual leave"), QUEUE)
+
+
+def signed(key, body, at):
+    """The headers of a call that a receiver makes."""
+    return {"webhook-id": key, "webhook-timestamp": str(int(at)), "webhook-signature": sign_call(key, int(at), body, SECRET)}
+
+
+def states(bot):
+    """The states of Ada's requests."""
+    return [request.state for request in requests_of(bot.log.read(REQUEST_EVENTS, person=pseudonym("ada")))]
+
+
+@pytest.mark.parametrize("answer, state, says", [
+    ({}, "accepted", "accepted"), ({"state": "done"}, "done", "Done"), ({"state": "waiting"}, "waiting", "not done yet"),
+    ({"state": "refused"}, "refused", "was refused"), ({"state": "finished"}, "accepted", "accepted"),
+    ({"state": "waiting", "message": "Your boss is asked."}, "waiting", "Your boss is asked.")])
+def test_the_reply_of_the_receiver_is_the_state_and_only_it_can_say_done(bot, receiver, answer, state, says):
+    receiver.body = json.dumps(answer).encode()
+    about = started(bot)
+    assert states(bot) == ["sent"]
+    work(bot, SECRET, [receiver.url])
+    assert states(bot) == [state] and says in last(bot, about)[0] and last(bot, about)[1] == BOT
+    assert "Done" not in last(bot, about)[0] or state == "done"
+
+
+def test_a_receiver_tells_later_once_and_in_the_language_of_the_conversation(bot, receiver):
+    about = started(bot)
+    work(bot, SECRET, [receiver.url])
+    name, = (event.about for event in bot.log.read(("process.asked",)))
+    found = bot.read(about, ADA)
+    german = replace(found.state, language="de")
+    bot.log.append(Event("turn", about, {"messages": [], "state": german.as_dict()}, found.person, turn=found.turn + 1))
+    assert tell_later(bot, name, "waiting", "", "m1") and tell_later(bot, name, "done", "", "m2")
+    assert not tell_later(bot, name, "refused", "", "m2") and states(bot) == ["done"]  # the same key says nothing new
+    assert last(bot, about) == ("Erledigt: „Annual leave“.", BOT)
+    with pytest.raises(NotFound):
+        tell_later(bot, "p-nobody-knows", "done", "", "m3")
+    with pytest.raises(InputError, match="finished"):
+        tell_later(bot, name, "finished", "", "m4")
+
+
+@pytest.mark.parametrize("spoil", ["body", "key", "old", "secret", "none"])
+def test_nobody_else_can_say_that_a_request_is_done(bot, spoil):
+    body, at = b'{"state": "done"}', bot.log.clock()
+    headers = signed("m1", body, at)
+    check_signed("m1", headers["webhook-timestamp"], body, headers["webhook-signature"], SECRET, at)
+    given = {"key": "m2" if spoil == "key" else "m1", "at": headers["webhook-timestamp"],
+             "body": body + b" " if spoil == "body" else body,
+             "signature": "" if spoil == "none" else headers["webhook-signature"],
+             "secret": webhook_secret("another secret of 16 chars") if spoil == "secret" else SECRET,
+             "now": at + 301 if spoil == "old" else at}
+    with pytest.raises(InputError, match="no valid signature"):
+        check_signed(**given)
+
+
+def test_a_request_that_is_taken_back_is_called_with_its_name_and_told_cancelled(bot, receiver):
+    about = started(bot)
+    work(bot, SECRET, [receiver.url])
+    found, request = bot.read(about, ADA), requests_of(bot.log.read(REQUEST_EVENTS))[0]
+    bot.log.append(cancel_asked(found, request, bot.processes()["leave"]))
+    assert states(bot) == ["accepted"]  # not before the receiver agrees
+    work(bot, SECRET, [receiver.url])
+    assert json.loads(receiver.got[-1][2])["cancels"] == request.id and states(bot) == ["cancelled"]
+    assert last(bot, about) == ("“Annual leave” is cancelled.", BOT)
+
+
+def test_a_cancellation_that_is_refused_leaves_the_request_as_it_is_and_calls_a_person(bot, receiver):
+    about = started(bot)
+    work(bot, SECRET, [receiver.url])
+    found, request = bot.read(about, ADA), requests_of(bot.log.read(REQUEST_EVENTS))[0]
+    bot.log.append(cancel_asked(found, request, bot.processes()["leave"]))
+    receiver.statuses = [404]
+    work(bot, SECRET, [receiver.url])
+    assert states(bot) == ["accepted"] and last(bot, about)[1] == QUEUE and "could not be cancelled" in last(bot, about)[0]
+
+
+def test_events_of_older_versions_keep_their_meaning():
+    """They carry no state: a call that succeeded was accepted, and one without an address recorded."""
+    body = {"conversation": "c1", "process": "leave", "slots": {}, "role": "", "location": "", "title": "Annual leave"}
+    called, quiet = {**body, "url": "https://hr.example"}, {**body, "url": ""}
+    events = [Event("process.asked", "p1", called), Event("process.done", "p1", {"status": 200}),
+              Event("process.asked", "p2", quiet), Event("process.done", "p2", {"status": 200}),
+              Event("process.asked", "p3", called), Event("process.failed", "p3", {"status": 0})]
+    assert [request.state for request in requests_of(events)] == ["accepted", "recorded", "failed"]
