@@ -115,6 +115,9 @@ def fit_scope(pipeline: Pipeline, ours, intents: np.ndarray, outside, settings: 
     spread = np.maximum(near[known == 1].std(axis=0), 1e-9)
     facts = np.column_stack([scores, apart, near / spread])
     joined, shift = join_scores(facts, known, costs.outside)
+    if len(joined) > 2 and joined[2] <= 0:  # nearness that speaks against a text says nothing
+        facts, more = facts[:, :2], {}
+        joined, shift = join_scores(facts, known, costs.outside)
     probabilities = 1 / (1 + np.exp(-(facts @ joined + shift)))
     threshold = priced_threshold(probabilities, known == 1, costs)
     lead, share, *nearby = joined

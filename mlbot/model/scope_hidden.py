@@ -72,7 +72,7 @@ def fit_hidden(pipeline: Pipeline, ours, intents: np.ndarray, settings: _setting
                    costs: _settings.Costs) -> Scope | None:
     """Fit the component of a fitted pipeline without a text out of scope. `ours`, `intents`: of its held-out rows.
 
-    None where `scope_alarms` is 0, or where too few rows can be asked with their intent hidden.
+    None where `scope_alarms` is 0, too few rows can be asked with their intent hidden, or their scores do not part them.
     """
     columns = vector_columns(pipeline)
     vectors = vectors_of(ours, columns)
@@ -85,6 +85,8 @@ def fit_hidden(pipeline: Pipeline, ours, intents: np.ndarray, settings: _setting
         held = np.column_stack([held, held_out_nearness(vectors, intents, settings.seed)])
     sums, is_known = np.append(known, strange), np.arange(len(known) + len(strange)) < len(known)
     (slope,), shift = join_scores(sums[:, None], is_known.astype(int), costs.outside)
+    if slope <= 0:  # hidden intents score higher than known ones
+        return None
 
     def probabilities(found: np.ndarray) -> np.ndarray:
         return 1 / (1 + np.exp(-(slope * found + shift)))

@@ -8,7 +8,8 @@ import pytest
 
 from mlbot.errors import InputError
 from mlbot.model.artefact import build_artefact, read_artefact, scope_words, write_artefact
-from mlbot.model.encoder import Encoder, build_encoder, write_tiny_encoder
+from mlbot.model.encoder import Encoder, build_encoder
+from mlbot.model.encoder_files import write_tiny_encoder
 from mlbot.model.export import to_artefact
 from mlbot.model.predict import Predictor
 from mlbot.model.scope import in_scope_probabilities
