@@ -8,7 +8,7 @@ import pytest
 
 from mlbot.errors import InputError
 from mlbot.model.artefact import build_artefact, read_artefact, scope_words, write_artefact
-from mlbot.model.encoder import Encoder, build_encoder
+from mlbot.model.encoder import load_encoder
 from mlbot.model.encoder_files import write_tiny_encoder
 from mlbot.model.export import to_artefact
 from mlbot.model.predict import Predictor
@@ -31,7 +31,7 @@ def trained(request, tmp_path_factory):
     """A model of each tier, with its settings."""
     words = sorted(set(" ".join([*ROWS["text"], *ASKED["text"], *STRANGE["text"]]).lower().split()))
     folder = write_tiny_encoder(tmp_path_factory.mktemp("encoder") / "tiny", words, width=16)
-    encoder = Encoder(build_encoder(str(folder), words)) if request.param != "light" else None
+    encoder = load_encoder(str(folder), words) if request.param != "light" else None
     settings = replace(MODEL, tier=request.param, encoder=str(folder), encoder_weight=0.5)
     pipeline = train(ROWS, [], settings, encoder=encoder)
     return pipeline, to_artefact(pipeline, settings, {}), settings
