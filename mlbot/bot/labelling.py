@@ -6,7 +6,7 @@
 __all__ = ['ASKED', 'OFFERED', 'LABELS', 'RANDOM', 'SECOND', 'ERASED', 'UNSURE_WHY', 'RANDOM_WHY', 'SECOND_WHY', 'Asked', 'Item',
            'lot_of', 'is_drawn', 'asked_in', 'sameness', 'item_of', 'gathered', 'items_of', 'votes_of', 'labels_of',
            'settled', 'agreement_of', 'in_turns', 'fair', 'drawn_at_random', 'next_items', 'kinds_of_labelled',
-           'labelled_items', 'Labelled', 'as_told', 'batch', 'as_jsonl']
+           'labelled_items', 'audited_labels', 'Labelled', 'as_told', 'batch', 'as_jsonl']
 
 # %% ../../nbs/bot/21_labelling.ipynb #51eac505
 from collections import Counter, defaultdict
@@ -213,9 +213,9 @@ def kinds_of_labelled(log: "EventLog", numbers: list[int]) -> dict[int, tuple[in
     return found
 
 # %% ../../nbs/bot/21_labelling.ipynb #83aee1e5
-def labelled_items(log: "EventLog") -> list[tuple[Item, dict[str, str]]]:
-    """Each labelled item, with the label of each labeller."""
-    labels = log.read(LABELS)
+def labelled_items(log: "EventLog", drawn: bool = False) -> list[tuple[Item, dict[str, str]]]:
+    """Each labelled item, with the label of each labeller. `drawn`: only the random sample of the audit."""
+    labels = drawn_at_random(log.read(LABELS)) if drawn else log.read(LABELS)
     told = {event.about[1:] for event in labels}
     kinds = kinds_of_labelled(log, sorted(int(number) for number in told if number.isdecimal()))
     firsts, contexts, wanted = {}, dict[str, tuple[str, str]](), set(kinds.values())
@@ -227,7 +227,13 @@ def labelled_items(log: "EventLog") -> list[tuple[Item, dict[str, str]]]:
                 break
     items = {item.id: item for item in firsts.values()}
     ids = {f"e{number}": firsts[kind].id for number, kind in kinds.items() if kind in firsts}
-    return [(items[name], votes) for name, votes in votes_of(labels, ids).items() if name in items]
+    return [(items[name], votes) for name, votes in votes_of(labels, ids).items()
+            if name in items and (items[name].drawn or not drawn)]
+
+# %% ../../nbs/bot/21_labelling.ipynb #a0c476ab
+def audited_labels(log: "EventLog") -> list[tuple[Item, str]]:
+    """The items of the audit that most of their labellers agree on, each with its label."""
+    return [(item, settled(votes)) for item, votes in labelled_items(log, drawn=True) if settled(votes)]
 
 # %% ../../nbs/bot/21_labelling.ipynb #d6a53f6f
 @dataclass(frozen=True)

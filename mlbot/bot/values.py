@@ -380,23 +380,17 @@ def blanked(reading: Reading, spans: Iterable[Found]) -> Reading:
 # %% ../../nbs/bot/01_values.ipynb #e29025b0
 def sort_days(slots: Sequence[Slot], found: list[Found], reading: Reading) -> dict[str, Found]:
     """Days and spans given to the slots for days: a span to a pair of slots, single days in their order."""
-    taken: dict[str, Found] = {}
     followers = {slot.after: slot.name for slot in slots if slot.after}
     spans = [it for it in found if "/" in str(it.value)]
     if spans:
         first, last = str(spans[0].value).split("/")
-        start = next(
-            (slot.name for slot in slots if slot.name in followers), next((slot.name for slot in slots if not slot.after), "")
-        )
-        taken |= {
-            name: replace(spans[0], value=value) for name, value in ((start, first), (followers.get(start, ""), last)) if name
-        }
-        return taken or {slots[0].name: replace(spans[0], value=last)}
-    if len(found) == 1 and ends_with_until(
-        reading, found[0]
-    ):  # "until Friday" is a last day, and no first one of what has begun
-        last = next((slot for slot in slots if slot.after), None) or next((slot for slot in slots if not slot.past), None)
-        return {last.name: found[0]} if last else {}
+        free = [slot.name for slot in slots if not slot.after]
+        start = next((name for name in free if name in followers), free[0] if free else "")
+        pair = {start: first, followers.get(start, ""): last} if start else {slots[0].name: last}
+        return {name: replace(spans[0], value=value) for name, value in pair.items() if name}
+    if len(found) == 1 and ends_with_until(reading, found[0]):  # "until Friday" is a last day, and no first one
+        ends = [slot for slot in slots if slot.after] or [slot for slot in slots if not slot.past]
+        return {slot.name: found[0] for slot in ends[:1]}
     return {slot.name: it for slot, it in zip(slots, found, strict=False)}
 
 

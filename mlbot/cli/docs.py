@@ -227,7 +227,8 @@ def build_site(root: Path, target: Path, reference: dict[str, str]) -> None:
         (source / "_site").mkdir(parents=True)
         conf = (shipped / "conf.txt").read_text(encoding="utf-8").replace("{project}", name_of(root).replace('"', ""))
         (source / "conf.py").write_text(conf, encoding="utf-8")
-        shutil.copy(shipped / "site.css", source / "_site")
+        for name in ("site.css", "verdict.js"):
+            shutil.copy(shipped / name, source / "_site")
         write_source(root, source, reference)
         run_sphinx(source, built)
         shutil.rmtree(target, ignore_errors=True)

@@ -220,6 +220,8 @@ def shapes_of(artefact: Artefact) -> dict[str, tuple[int, ...]]:
     scope = "scope_weights" in weights or artefact.manifest.get("scope_rows", 0) > 0  # hidden intents train none
     if "scope" in weights:
         shapes |= {"scope": (2,)} | ({"scope_weights": (terms,)} if scope else {})
+    if "calibration" in weights:
+        shapes["calibration"] = (2,)
     if artefact.files or STATIC in vocabulary:
         width, features = weights["fourier"].shape if "fourier" in weights and weights["fourier"].ndim == 2 else (1, 1)
         shapes |= {"fourier": (width, features), "offsets": (features,), "dense": (width + features, intents)}
@@ -240,6 +242,8 @@ def check_artefact(artefact: Artefact, place: str) -> None:
             raise InputError(f"{name} is {met}", f"{shape}, to fit vocabulary and intents", "release again", place)
         if weights[name].dtype != (np.int8 if name == "codes" else np.float32) or not np.isfinite(weights[name]).all():
             raise InputError(f"{name} holds values that are no finite numbers", "numbers", "train again", place)
+    if "calibration" in weights and weights["calibration"][0] <= 0:
+        raise InputError("calibration holds a temperature of 0 or less", "a positive number", "recalibrate again", place)
     if (weights["idf"] <= 0).any():
         raise InputError("idf holds values of 0 or less", "positive numbers", "train again", place)
 

@@ -11,9 +11,9 @@ __all__ = ['build_pipeline', 'parameters_of', 'is_ours', 'parts_of', 'usable_con
 from collections.abc import Callable
 from functools import partial
 from inspect import signature
+from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
@@ -109,7 +109,7 @@ def assembled(pipeline: Pipeline | None, settings: _settings.Model, context: lis
     return build_pipeline(settings, context, encoder) if pipeline is None else with_context(pipeline, context)
 
 # %% ../../nbs/model/08_pipeline.ipynb #9efbb913
-def fit_views(pipeline: Pipeline, frame, names, context: list[str]) -> tuple[csr_matrix, np.ndarray]:
+def fit_views(pipeline: Pipeline, frame, names, context: list[str]) -> tuple[Any, np.ndarray]:
     """Fit the views of a pipeline; return columns and intents of the rows of a frame and, last, of names of intents.
 
     A view may show these rows as if they were new (`StaticView`). Raises InputError when no term is left: texts without a

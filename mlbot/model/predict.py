@@ -88,6 +88,8 @@ class LinearModel(Terms):
         self._fourier, self._offsets, self._dense = (
             artefact.weights.get(name, nothing) for name in ("fourier", "offsets", "dense"))
         self._lead, self._odds = map(float, artefact.weights.get("scope", np.zeros(2)))
+        self._times, shift = map(float, artefact.weights.get("calibration", np.array([1, 0])))
+        self._odds += shift
         self._centres = artefact.weights.get("scope_centres")
         if "scope_weights" in artefact.weights:  # one more column beside the intents
             self._weights = np.column_stack([self._weights, artefact.weights["scope_weights"]])
@@ -193,6 +195,8 @@ def scores_and_scope(model: LinearModel, text: str, context: dict[str, str]) -> 
     if model.has_scope:
         scope = scope_of(model, float(most), float(total[-1]) if len(total) > len(inside) else 0.0, vector)
     inside -= most
+    if model._times != 1:  # see mlbot.model.recalibration
+        inside *= model._times
     np.exp(inside, out=inside)
     inside /= inside.dot(model._ones)
     return inside, scope

@@ -15,7 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import normalize
 from sklearn.svm import LinearSVC
@@ -26,11 +25,11 @@ from ..data.ledger import digests_of, refuse_test_texts
 from ..errors import InputError
 from .encoder import Encoder, share_vectors, SharedVectors
 from .estimator import copy_of, has_seed, OwnEstimator
-from .names import name_rows, words_of_name
-from .hidden_intents import fit_hidden
+from .names import name_rows, with_rows, words_of_name
 from .pipeline import (assembled, fit_chunks, fit_intents, fit_views, in_chunks, is_many, is_ours, rebuilt,
                                   usable_context)
 from .scope import fit_scope, MIN_OUTSIDE, Scope
+from .scope_hidden import fit_hidden
 from .sgd import Census, Chunks
 from .unlabelled import learn_unlabelled
 from .views import build_views, encoder_of, word_view
@@ -67,7 +66,7 @@ def scope_by(outside, pipeline: Pipeline, ours, intents: np.ndarray, settings: _
     return fit_scope(pipeline, ours, intents, outside, settings, costs)
 
 # %% ../../nbs/model/10_train.ipynb #c81f342c
-def parted(extra) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+def parted(extra):
     """Extra rows in two: those that say something of an intent, and those without one (''). None where there are none."""
     if extra is None:
         return None, None
@@ -82,8 +81,7 @@ def fit_rows(pipeline: Pipeline, frame, context: list[str], settings: _settings.
     """
     described, unlabelled = parted(extra)
     names = name_rows(frame, context, settings.name_rows, test, described)
-    blank = dict.fromkeys(context, "")
-    more = names if unlabelled is None else pd.concat([names, unlabelled.assign(**blank)[names.columns]])
+    more = names if unlabelled is None else with_rows(names, unlabelled)
     terms, intents = fit_views(pipeline, frame, more, context)
     taught = len(frame) + len(names)
     fit_intents(pipeline, terms[:taught], intents[:taught], len(names))

@@ -214,7 +214,8 @@ class Shell:
             return fixed[name]
         inputs = {key: TOLD.get(value, value) for key, value in self.inputs.items()}
         gitlab = {**os.environ, **gitlab_variables(self.event), **self.inputs}
-        places = {"inputs": inputs, "gitlab": gitlab, "steps": self.outputs, "secrets": os.environ, "vars": os.environ}
+        places: dict[str, dict] = {"inputs": inputs, "gitlab": gitlab, "steps": self.outputs, "secrets": dict(os.environ),
+                                   "vars": dict(os.environ)}
         return places.get(kind, {}).get(rest, "")
 
 # %% ../../nbs/ops/06_workflows.ipynb #51f55183

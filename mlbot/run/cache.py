@@ -405,7 +405,8 @@ class Results:
     """
 
     def __init__(self, address: str, megabytes: float = float("inf"), believes: Callable[[], bytes] | None = None):
-        self.address, self.megabytes, self.trouble, self.doubted = address, megabytes, "", set()
+        self.address, self.megabytes, self.trouble = address, megabytes, ""
+        self.doubted: set[str] = set()
         self.objects, own = open_objects(address) if address else None, secrets.token_bytes(32)
         self.believes = believes or (lambda: own)
 

@@ -196,7 +196,7 @@ class ContextWorth:
     parts: list[Worth]
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.parts or ["no context"]))
+        return "\n".join(map(str, self.parts)) or "no context"
 
 # %% ../../nbs/run/19_examination.ipynb #74a9f68c
 def weigh_context(exam: Exam, answers: Answers) -> ContextWorth:

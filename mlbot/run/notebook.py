@@ -86,7 +86,7 @@ def parse_notebook(text: str):
 # %% ../../nbs/run/04_notebook.ipynb #2c038e5f
 def tidy(notebook) -> None:
     """Make cells and tags what the format asks for: an id for each cell, different from all others, and each tag once."""
-    seen = set()
+    seen: set[str] = set()
     for number, cell in enumerate(notebook.cells, 1):
         if isinstance(given := cell.metadata.get("tags"), list):
             cell.metadata["tags"] = [tag for at, tag in enumerate(given) if tag not in given[:at]]

@@ -23,7 +23,7 @@ from ..gates.verdict import Rules, Verdict
 from ..gates.record import as_record, read_record
 from ..gates.release import gates_asked
 from ..gates.test_budget import decisions
-from ..model.artefact import write_artefact
+from ..model.artefact import read_artefact, write_artefact
 from ..model.registry import champion, opponent
 from .budget import budget_line, budget_record, count_decision
 from mlbot.run.cache import (
@@ -152,7 +152,8 @@ def start(request: RunRequest, settings: Settings, folder: Path, models: Path | 
 # %% ../../nbs/run/11_pipeline.ipynb #d0fc4eb3
 def recorded(folder: Path) -> dict[str, dict]:
     """The record of each gate in the notebooks that ran into a folder. Raises NoVerdict for a gate that was judged twice."""
-    found, place = {}, {}
+    found: dict = {}
+    place: dict = {}
     for path in sorted(folder.glob("*.ipynb")):
         for cell in parse_notebook(path.read_text(encoding="utf-8")).cells:
             for data in records_of(cell) if cell.cell_type == "code" else []:
@@ -333,9 +334,9 @@ def keep_as_remembered(run: ActiveRun) -> None:
             run.results.keep(replace(key, parts={**key.parts, "data": data}), packed)
 
 # %% ../../nbs/run/11_pipeline.ipynb #54f67d50
-def put_champion(models: Path, folder: Path, rows: int = 0) -> None:
-    """Lay the champion into a run folder, as if it had been trained there, beside so many test rows (0: all)."""
-    found = champion(models)
+def put_champion(models: Path, folder: Path, rows: int = 0, name: str = "") -> None:
+    """Lay the champion, or the model `name`, into a run folder, as if trained there, beside `rows` test rows (0: all)."""
+    found = read_artefact(models / name) if name else champion(models)
     if found is None:
         raise InputError("no champion to judge", "a released model", "mlbot run; if it is on another machine, let carried in "
                          "settings.ini [places] name what both see: mlbot models --push there, --pull here", str(models))
@@ -369,7 +370,7 @@ def run_all(run: ActiveRun, request: RunRequest, notebooks: list[Notebook]) -> N
     """Run notebooks in order, up to the first with a problem."""
     for notebook in notebooks:
         if request.champion and run.steps and not (run.folder / "model").exists():
-            put_champion(run.models, run.folder, request.rows)
+            put_champion(run.models, run.folder, request.rows, request.model)
             seal(run.folder, run.settings, notebooks=True)
         if notebook.releases and not run.results.holds(run.key(notebook)):
             judge_again(run, notebooks)

@@ -137,7 +137,7 @@ def problem_markdown(problem: MlbotError) -> str:
 LONGEST = 65_000  # characters; GitHub refuses a comment of more than 65,536
 
 
-def build_markdown(headline: str, verdicts: list[Verdict], problems, changes: list[Change] = (), notes=(),
+def build_markdown(headline: str, verdicts: list[Verdict], problems, changes: Sequence[Change] = (), notes=(),
                    facts=(), longest: int = LONGEST) -> str:
     """The run in Markdown: headline, facts, verdicts, problems, waivers, what broke, notes; fits into `longest`.
 
@@ -184,7 +184,8 @@ def notebook_case(notebook: str, seconds: float, problems: Sequence[MlbotError] 
 # %% ../../nbs/run/02_publish.ipynb #12647b85
 def build_junit(name: str, steps, not_reached: Sequence[str], problems: Sequence[MlbotError]) -> bytes:
     """A run as JUnit XML. `problems` are all of it, also those of no notebook."""
-    cases, said = [], set()
+    cases: list = []
+    said: set = set()
     for step in steps:
         gates = [verdict for verdict in step.given if verdict.stops]
         mine = [problem for problem in step.problems if problem.found not in {verdict_line(verdict) for verdict in gates}]

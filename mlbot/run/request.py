@@ -24,14 +24,16 @@ class RunRequest:
     """What a run is asked for.
 
     `parameters` are those of the notebooks, such as `data`, `day` or `target`. `release`: whether the run may release.
-    `until`: the last notebook, by its name or the word in it; '' for all. `champion`: judge the stored champion and train
-    nothing, on `rows` test rows (0: all, else always the same ones). `again`: also run notebooks whose result is kept.
-    `minutes`: the time budget; None for that of the settings. `scheduled`: the moment that a scheduler counts, None for now.
+    `until`: the last notebook, by its name or the word in it; '' for all. `champion`: judge the stored champion, or the
+    stored `model`, and train nothing, on `rows` test rows (0: all, else always the same ones). `again`: also run notebooks
+    whose result is kept. `minutes`: the time budget; None for that of the settings. `scheduled`: the moment that a scheduler
+    counts, None for now.
     """
     parameters: Mapping[str, object] = field(default_factory=dict)
     release: bool = True
     until: str = ""
     champion: bool = False
+    model: str = ""
     rows: int = 0
     again: bool = False
     minutes: float | None = None

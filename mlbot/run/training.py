@@ -124,10 +124,9 @@ def save_promise(pipeline: Pipeline, material: Material) -> Score | None:
 
     None for a classifier of your own, and for many rows: there no fold holds out every row.
     """
-    held = pipeline.named_steps["intent"].held_out_ if is_ours(pipeline) else []
-    found = None
-    if len(held) == len(material.rows):
-        predicted = pipeline.named_steps["intent"].classes_[held.argmax(axis=1)]
+    found, classifier = None, pipeline.named_steps["intent"] if is_ours(pipeline) else None
+    if classifier is not None and len(classifier.held_out_) == len(material.rows):
+        predicted = classifier.classes_[classifier.held_out_.argmax(axis=1)]
         right = predicted == material.rows["intent"].to_numpy(str)
         found = share("held-out training rows", right, group_digests(material.rows))
     save_json(found.as_dict() if found else None, material.folder / PROMISE)

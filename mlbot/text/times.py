@@ -132,7 +132,7 @@ def spoken_time(match: re.Match, sign: str, language: str, alone: bool) -> tuple
         return clock(int(said["minute"]), 0, said, False)  # rather a span: 10 to 11
     plain = table["day_of_24"] and ("hours" in said and hour > 6 or sign == "past" and "uhr" in match[0])
     known = clock(int(hour), int(minutes), said, bool(hour > 12 or plain))
-    return (known[0], True) if known and said.get("before") in map(bare_word, table["unclear"]) else known
+    return (known[0], True) if known and said.get("before", "") in map(bare_word, table["unclear"]) else known
 
 # %% ../../nbs/text/07_times.ipynb #33d132da
 @cache

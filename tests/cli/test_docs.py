@@ -2,8 +2,15 @@
 
 import json
 import re
+import shutil
+import subprocess
 
 import pytest
+
+from mlbot.gates.verdict import compare
+from mlbot.settings import PACKAGE
+from mlbot.stats.bounds import difference_bounds, rows_to_settle
+from mlbot.stats.scores import share
 
 pytest.importorskip("myst_nb", reason="the extra docs builds the site")
 
@@ -57,6 +64,29 @@ def test_a_dead_link_is_named_and_what_was_built_stays(small, mlbot):
 def test_a_folder_with_other_files_is_left_alone(small, mlbot):
     done = mlbot("docs", "--to", "nbs")
     assert done.returncode == 2 and "holds other files" in done.stderr and (small / "nbs" / "docs" / "data.md").is_file()
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="Node.js runs the page's program")
+def test_the_page_that_tries_a_verdict_says_what_mlbot_says():
+    """Over sizes, shares and floors; and over pairs that broke and healed."""
+    shares = [(right, n, floor) for n in (1, 7, 60, 500, 12_000) for right in {0, n // 2, n * 4 // 5, n - 1, n}
+              for floor in (0.0, 0.5, 0.8, 0.97)]
+    gains = [(broke, healed, n) for n in (40, 500, 5_000) for broke in (0, 1, 14, 20) for healed in (0, 3, 14, 20)]
+    program = (f"const v = require({str(PACKAGE / 'shipped' / 'docs' / 'verdict.js')!r}); console.log(JSON.stringify(["
+               f"{json.dumps(shares)}.map((x) => v.judgeShare(...x)), {json.dumps(gains)}.map((x) => v.judgeGain(...x))]))")
+    done = subprocess.run(["node", "-e", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for (right, n, floor), theirs in zip(shares, json.loads(done.stdout)[0], strict=True):
+        ours = share("accuracy", [True] * right + [False] * (n - right))
+        outcome, bounds = compare(ours, floor), [ours.low, ours.high, ours.at_least, ours.at_most]
+        assert [theirs[end] for end in ("low", "high", "least", "most")] == pytest.approx(bounds, abs=1e-9)
+        rows = rows_to_settle(ours.value, ours.at_least, ours.at_most, n, floor)
+        more = max(rows - n, 1) if outcome == "too close to call" and rows else 0
+        assert (theirs["outcome"], theirs["more"]) == (outcome, more), (right, n, floor)
+    for (broke, healed, n), theirs in zip(gains, json.loads(done.stdout)[1], strict=True):
+        low, high = difference_bounds(broke, healed, n)
+        assert (theirs["least"], theirs["most"]) == pytest.approx((low, high), abs=1e-9), (broke, healed, n)
+        assert theirs["outcome"] == ("pass" if low >= 0 else "fail" if high < 0 else "too close to call")
 
 
 @pytest.mark.long

@@ -243,7 +243,7 @@ def test_an_encoder_is_fetched_from_the_hub_once(folder, tmp_path):
         found = Path(first.stdout.strip())
         assert (found / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes(), first.stderr
         origin = ask("team/tiny", built)  # the state that was fetched is known to the model, though nobody named it
-        told = {**origin_of(folder), "commit": "0" * 40, "weights": "8 bits"}
+        told = {**origin_of(folder), "commit": "0" * 40, "weights": "8 bits", "languages": ""}
         assert ast.literal_eval(origin.stdout) == told, origin.stderr
         missing = ask("team/none")
         assert "no encoder 'team/none'" in missing.stderr and "do: correct encoder in settings.ini" in missing.stderr
@@ -344,7 +344,7 @@ def test_a_run_with_an_encoder_in_a_folder_of_the_project_ends_green(project, ml
     assert done.returncode == 0, done.stdout + done.stderr
     manifest = json.loads(next((project / "models").glob("*/manifest.json")).read_text())
     assert manifest["model"]["tier"] == tier and manifest["model"]["encoder"] == "tiny"
-    assert manifest["encoder"] == {**origin_of(project / "tiny"), "weights": "8 bits"}
+    assert manifest["encoder"] == {**origin_of(project / "tiny"), "weights": "8 bits", "languages": ""}
     assert mlbot("predict", "I lost my badge", "--role", "sales").returncode == 0
     assert "(all words together)" in mlbot("predict", "I lost my badge", "--explain").stdout
     shutil.rmtree(project / "tiny")
