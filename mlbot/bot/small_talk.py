@@ -11,7 +11,7 @@ import math
 import re
 import tomllib
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -46,9 +46,9 @@ def phrases() -> list[tuple[str, str, str]]:
             for act, found in talk_file(language)["phrases"].items() for phrase in found]
 
 # %% ../../nbs/bot/11_small_talk.ipynb #1101ee4c
-def pieces_of(words: Sequence[str]) -> Counter[str]:
+def pieces_of(words: Sequence[str]) -> dict[str, float]:
     """What a text is compared by: words, pairs of neighbours, and pieces of three and four letters, which forgive slips."""
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     for word in words:
         found[f"w:{word}"] += 1
         padded = f" {word} "

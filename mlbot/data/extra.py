@@ -67,7 +67,7 @@ def read_unlabelled(file: Path, text: str, longest: int) -> list[str]:
         found = [cells[at] for _, cells in table.rows(at + 1)]
     texts: dict[int, str] = {}
     for said in (cleaned(line, Counter()) for line in found):
-        if bare(said) and len(said) <= longest:
+        if re.search(r"\w", said) and len(said) <= longest:
             texts.setdefault(digest(said), said)
     return list(texts.values())
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from ..data.ledger import ledger_file, read_digests, write_digests
+from ..data.ledger import ledger_file, read_digests, refuse_test_texts, write_digests
 from ..gates.record import read_record
 from ..gates.release import require_green
 from ..gates.verdict import Verdict, against
@@ -23,7 +24,8 @@ from ..model.registry import (Opponent, history, keep_judgement, opponent, perso
                                   release)
 from ..model.rollout import put_on_trial
 from ..settings import Settings
-from .folder import Candidate, check_release, judgement, load_rules, load_table, load_verdicts, open_run
+from .folder import (Candidate, check_release, judgement, load_rules, load_sealed, load_table, load_verdicts,
+                              open_run, refuse_broken_seal)
 
 # %% ../../nbs/run/20_releasing.ipynb #2c343356
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def keep_stored_judgement(settings: Settings, folder: Path) -> str:
 
     The gates of training are taken from the judgement of the model that it was corrected from.
     """
+    refuse_broken_seal(folder, settings)
     registry, other = settings.places.models, opponent(settings.places.models)
     artefact, test = read_artefact(folder / "model"), load_table(folder / "test.csv")
     trained, parent = read_digests(folder / "trained.npy"), artefact.manifest.get("calibration", {}).get("of", "")
@@ -89,6 +92,7 @@ def keep_stored_judgement(settings: Settings, folder: Path) -> str:
     before = read_judgement(registry, parent) if parent else None
     if trained is None or before is None or judged != artefact.name:
         return f"no judgement of the model it was corrected from ({parent or 'none'}) is kept"
+    refuse_test_texts(trained, np.concatenate([test["digest"], load_sealed(folder)["digest"]]))
     rules = load_rules(folder, settings, "", other.name)
     compared = int(other.compared(test["digest"].to_numpy(), artefact.name).sum())
     taught = [read_record(record) for record in before["verdicts"] if record["gate"] in TRAINING_GATES]
