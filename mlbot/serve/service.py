@@ -23,6 +23,7 @@ import sqlite3
 import sys
 import threading
 import time
+import tomllib
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -48,7 +49,7 @@ from ..model.artefact import ENCODER, ESTIMATOR
 from ..model.rollout import Live, Repeated, set_canary
 from .http import SAFE, refusal, serve_until_told
 from .outbox import Outbox
-from ..settings import Settings
+from ..settings import PACKAGE, Settings
 from ..text.clean import clean, pseudonym
 
 # %% ../../nbs/serve/02_service.ipynb #b1971d5b
@@ -508,8 +509,11 @@ def processes_for(settings: Settings, intents: Sequence[str],
 
 # %% ../../nbs/serve/02_service.ipynb #b27b1c0d
 def places_of(settings: Settings) -> dict[str, str]:
-    """The language of each place that the settings name."""
-    return dict(pair.rsplit("=", 1) for pair in settings.bot.languages)
+    """The language of each place that the settings name; those of the company where it is the source."""
+    if settings.bot.languages or settings.data.source != "company":
+        return dict(pair.rsplit("=", 1) for pair in settings.bot.languages)
+    plan = tomllib.loads((PACKAGE / "shipped" / "company" / "company.toml").read_text(encoding="utf-8"))
+    return {place: told["languages"][0] for place, told in plan["locations"].items() if told["languages"]}
 
 
 def bot_of(service: "BotService") -> _bot.Bot:
