@@ -162,7 +162,7 @@ def button(browser, label: str):
                              if found.text.strip() == label and found.is_displayed()], f"a button {label}")[-1]
 
 
-def new_chat(browser, service, role: str, location: str = "berlin"):
+def new_chat(browser, service, role: str, location: str = "london"):
     """A fresh visitor of that role, at that place."""
     open_page(browser, service, "chat.html")
     browser.execute_script("sessionStorage.clear(); localStorage.clear()")
@@ -175,10 +175,10 @@ def test_a_choice_is_a_button_and_what_does_not_fit_is_asked_again(browser, serv
     """The shuttle asks for a shift: a word that is none is told what fits, and a press on an option goes on."""
     new_chat(browser, service, "engineer", "bangalore")
     say(browser, "I want to join the shuttle to the office")
-    wait_for(lambda: "I need to know: pick up?" in said(browser), "the first slot")
+    wait_for(lambda: "Where should the shuttle pick you up?" in said(browser), "the first slot")
     say(browser, "main gate")
     button(browser, "Night")
-    say(browser, "in the evening")
+    say(browser, "purple")
     wait_for(lambda: "I need one of: Early, Late, Night." in said(browser), "what would fit")
     button(browser, "Late").click()
     wait_for(lambda: "(pick up: main gate, shift: Late)" in said(browser), "the start")
@@ -195,13 +195,13 @@ def test_from_an_ambiguous_text_to_a_process_a_person_a_label_and_the_next_batch
     button(browser, "No").click()
     wait_for(lambda: "misunderstood" in said(browser), "an apology")
     say(browser, "the printer on my floor does not print")
-    wait_for(lambda: "I need to know: printer?" in said(browser), "the slot")
+    wait_for(lambda: "Which printer is it" in said(browser), "the slot")
     say(browser, "third floor, left")
     yes = button(browser, "Yes, start it")
     browser.execute_script("arguments[0].click(); arguments[0].click()", yes)  # a double click
     wait_for(lambda: "Your printer is on its way." in said(browser), "what the process says")
     sent, = receiver.got
-    assert sent["slots"] == {"printer": "third floor, left"} and sent["role"] == "engineer" and sent["location"] == "berlin"
+    assert sent["slots"] == {"printer": "third floor, left"} and sent["role"] == "engineer" and sent["location"] == "london"
     thumb = [found for found in browser.find_elements(By.CSS_SELECTOR, "#log button")
              if "not helpful" in (found.get_attribute("aria-label") or found.text).lower()][-1]
     thumb.click()
@@ -235,7 +235,7 @@ def test_from_an_ambiguous_text_to_a_process_a_person_a_label_and_the_next_batch
     shown = mlbot("data", "log", cwd=service.root)
     assert "labels" in shown.stdout, shown.stdout
     rows = (service.root / "labels.csv").read_text()
-    assert "the printer on my floor does not print,printer,engineer,berlin," in rows and "Grace" not in rows
+    assert "the printer on my floor does not print,printer,engineer,london," in rows and "Grace" not in rows
 
 
 def events(service):
@@ -262,7 +262,7 @@ def test_axe_finds_nothing_on_any_page(service, axe, width, height, dark):
         for name in ("index.html", "chat.html", "agents.html", "label.html", "monitor.html"):
             open_page(found, service, name)
             if name == "chat.html":
-                sign_in(found, name="Ada", role="sales", location="berlin")
+                sign_in(found, name="Ada", role="sales", location="london")
                 wait_for(lambda: "What can I do for you?" in said(found), "the greeting")
             elif name != "index.html":
                 sign_in(found, name="Grace") if found.find_elements(By.CSS_SELECTOR, "#sign-in form") else None
