@@ -75,7 +75,8 @@ def service(company_project, tmp_path_factory, receiver, root_path):
     after = after.replace("confirm = false", "confirm = true", 1)
     (folder / "processes.toml").write_text(f'{before}[printer]\nurl = "{receiver.url}/printer"\n{after}')
     (folder / "settings.ini").write_text("[data]\nsource = company\n[bot]\nprocesses = processes.toml\n"
-                                         f"webhooks = {receiver.url}\n[service]\nper_caller = 100000\n")
+                                         f"languages = Berlin=en\nwebhooks = {receiver.url}\n"
+                                         "[service]\nper_caller = 100000\n")
     found = Service(folder, "--demo")
     yield found
     said = found.stop()
@@ -175,10 +176,10 @@ def test_a_choice_is_a_button_and_what_does_not_fit_is_asked_again(browser, serv
     """The shuttle asks for a shift: a word that is none is told what fits, and a press on an option goes on."""
     new_chat(browser, service, "engineer", "bangalore")
     say(browser, "I want to join the shuttle to the office")
-    wait_for(lambda: "I need to know: pick up?" in said(browser), "the first slot")
+    wait_for(lambda: "Where should the shuttle pick you up?" in said(browser), "the first slot")
     say(browser, "main gate")
     button(browser, "Night")
-    say(browser, "in the evening")
+    say(browser, "purple")
     wait_for(lambda: "I need one of: Early, Late, Night." in said(browser), "what would fit")
     button(browser, "Late").click()
     wait_for(lambda: "(pick up: main gate, shift: Late)" in said(browser), "the start")
@@ -195,7 +196,7 @@ def test_from_an_ambiguous_text_to_a_process_a_person_a_label_and_the_next_batch
     button(browser, "No").click()
     wait_for(lambda: "misunderstood" in said(browser), "an apology")
     say(browser, "the printer on my floor does not print")
-    wait_for(lambda: "I need to know: printer?" in said(browser), "the slot")
+    wait_for(lambda: "Which printer is it" in said(browser), "the slot")
     say(browser, "third floor, left")
     yes = button(browser, "Yes, start it")
     browser.execute_script("arguments[0].click(); arguments[0].click()", yes)  # a double click
