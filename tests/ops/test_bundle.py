@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
@@ -47,7 +48,8 @@ LINTER = "dockerfile-utils@0.16.3"
 @pytest.fixture(scope="module")
 def wheels():
     """The wheels that serving needs, fetched once; skips, visibly, where the package index does not answer."""
-    name = hashlib.sha256("\n".join(pins()).encode()).hexdigest()[:12]
+    asked = importlib.metadata.requires(DISTRIBUTION) or []
+    name = hashlib.sha256("\n".join([*pins(), *asked]).encode()).hexdigest()[:12]
     home = Path.home() / ".cache" / "mlbot" / f"wheels-{name}"
     home.parent.mkdir(parents=True, exist_ok=True)
     with open(home.with_suffix(".lock"), "w") as lock:

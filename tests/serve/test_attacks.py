@@ -375,11 +375,12 @@ QUICK = {
     "demo identity",
     "demo agent",
     "v2 infer",
+    "request told",
 }
 
 
 def test_nothing_slow_runs_in_the_event_loop():
-    """Each route runs in a thread, but for those that look into memory only, and one that sends its work to one."""
+    """Each route runs in a thread, but for those that look into memory only, and two that send their work to one."""
     handlers = [*OPEN, *THEIRS, *AGENTS, demo_identity, demo_agent]
     assert {handler.name for handler in handlers if not handler.sync_to_thread} == QUICK
 
