@@ -16,6 +16,8 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "mlbot docs --open": "test_docs", "python3 benchmarks/auto_intent.py --trials 8 banking77": "another package",
              "mlbot report --open": "opens a browser", "mlbot recalibrate": "test_recalibrate",
              "mlbot data relabel checks.csv --why REASON": "test_relabel",
+             "python3 benchmarks/languages.py": "needs an encoder of many languages",
+             "python3 benchmarks/languages.py --identify": "takes minutes",
              "mlbot export": "test_checkout", "mlbot promote MODEL --unjudged --why REASON": "test_ships",
              "mlbot replay": "test_replay", "mlbot replay --policies": "test_replay",
              "mlbot waive GATE --why REASON --until DAY": "test_verdicts", "python3 benchmarks/predict.py": "test_benchmarks",

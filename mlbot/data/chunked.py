@@ -468,7 +468,7 @@ def _split_ranges(plan: Plan, known: list[Range], run: Callable, show: Callable,
     to_count = ((plan, number, item, of_range[number]) for number, item in enumerate(known))
     counted = pd.concat(list(show("counting", run(count_range, to_count), plan.ranges)))
     counts = counted.groupby(level=0).sum().sort_index()
-    refuse_hopeless(counts, plan.data, "split", "different training texts")  # before a row is written
+    refuse_hopeless(counts, plan.data, "split", "different training texts", False)  # before a row is written
     tables = plan.folder / "tables"
     for name in ("train", "validation", "test", "out_of_scope", "set_aside"):
         (tables / name).mkdir(parents=True)

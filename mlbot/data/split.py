@@ -180,12 +180,12 @@ def count_training(rows: pd.DataFrame, reasons: pd.Series, data: Data) -> pd.Ser
 TOO_FEW = "intent with too few training rows"
 
 
-def too_few(rows: pd.DataFrame, reasons: pd.Series, counts: pd.Series, data: Data) -> pd.Series:
+def too_few(rows: pd.DataFrame, reasons: pd.Series, counts: pd.Series, data: Data, learn: bool = False) -> pd.Series:
     """Return the reasons, with one more for training rows of intents that `counts` says are too small.
 
     Test rows stay, and count as wrong. Raises InputError where the settings allow no small intent.
     """
-    refuse_hopeless(counts, data, "split", "different training texts")
+    refuse_hopeless(counts, data, "split", "different training texts", learn)
     small = (rows["intent"] != data.out_of_scope) & rows["intent"].isin(counts.index[counts < data.min_rows])
     return reasons.mask(small & (rows["side"] != "test"), TOO_FEW)
 
@@ -258,18 +258,19 @@ def count_sides(parts: dict[str, pd.DataFrame], aside: pd.DataFrame, kept: int, 
 
 # %% ../../nbs/data/01_split.ipynb #b4f96bde
 def split(utterances: Utterances, data: Data, test_percent: int = 25, given: bool = False,
-          near_percent: int = PERCENT, recall: Recall | None = None, whole: bool = True) -> Sides:
+          near_percent: int = PERCENT, recall: Recall | None = None, whole: bool = True, learn: bool = False) -> Sides:
     """Split utterances into sides: by the hash of group or text or, when `given`, by their column `side`.
 
     Training texts that are near-duplicates (`near_percent`; 0: not asked) of test texts are set aside, unless the split is
     given. Those that hold a test text whole are set aside, unless the set is public or `whole` is False.
-    `recall`: see `assign_sides`. Raises InputError where an intent has too few training texts.
+    `recall`: see `assign_sides`. Raises InputError where an intent has too few training texts, and with `learn` where too
+    few are left to learn from.
     """
     rows = assign_sides(utterances.rows, test_percent, given, recall)
     kept = rows.pop(KEPT) if recall is not None else pd.Series(False, index=rows.index)
     leaks = leaks_of(rows, near_percent, whole and not utterances.published)
     reasons = reasons_of_sides(rows, leaks, given)
-    rows, aside = set_aside(rows, too_few(rows, reasons, count_training(rows, reasons, data), data))
+    rows, aside = set_aside(rows, too_few(rows, reasons, count_training(rows, reasons, data), data, learn))
     parts = part(rows, data)
     counted = count_sides(parts, aside, int((leaks[rows.index] > 0).sum()) if given else 0, int(kept.sum()))
     return Sides(**{name: table.reset_index(drop=True) for name, table in parts.items()},

@@ -1253,12 +1253,15 @@ def few_words(counts: pd.Series, most: int = 5) -> str:
     return ", ".join(f"{intent} {n}" for intent, n in counts.head(most).items()) + ", ..." * (len(counts) > most)
 
 
-def refuse_hopeless(counts: pd.Series, data: Data, place: str, rows: str = "rows") -> None:
-    """Raise InputError for fewer than two intents with enough rows and, unless they are set aside, for one with too few."""
+def refuse_hopeless(counts: pd.Series, data: Data, place: str, rows: str = "rows", learn: bool = True) -> None:
+    """Raise InputError for an intent with too few rows unless these are set aside, and for fewer than two with enough.
+
+    The latter only where there is something to `learn`, or nothing is set aside.
+    """
     if len(counts) == 1:
         raise InputError(f"one intent only: {counts.index[0]}", "two intents or more", "add another intent", place)
     short, enough = counts[counts < data.min_rows], counts[counts >= data.min_rows]
-    if len(short) and len(enough) < 2:
+    if len(short) and len(enough) < 2 and (learn or data.tiny == "refuse"):
         raise InputError(f"of {len(counts):,} intents {len(enough) or 'none'} has {data.min_rows} {rows} or more: "
                          f"{few_words(counts.sort_values(ascending=False, kind='stable'))}", "two such intents or more",
                          f"add utterances: {data.min_rows} {rows} an intent at least, better {data.few_rows}", place)

@@ -60,7 +60,7 @@ def split_rows(utterances: Utterances, columns: Columns, settings: Settings, tin
         raise InputError(f"tiny is {tiny!r}", nearest(tiny, list(TINY_RULES)), "correct it")
     data = replace(settings.data, tiny=tiny or settings.data.tiny)
     sides = split(utterances, data, settings.split.test_percent, bool(columns.side), settings.split.near_percent,
-                  recall_of(settings.places.models))
+                  recall_of(settings.places.models), learn=True)
     check_targets(sides, utterances.context, settings)
     return sides
 

@@ -276,7 +276,7 @@ def test_rows_of_small_intents_are_set_aside_and_test_rows_of_them_stay():
     assert too_few(rows, reasons, counts, data).tolist() == ["", "", small, "", "", small]
     with pytest.raises(InputError) as refused:
         too_few(rows, reasons, counts, replace(data, tiny="refuse"))
-    assert refused.value.place == "split" and "too few different training texts (2): b 1, oos 0" in refused.value.found
+    assert refused.value.place == "split" and "1 has 2 different training texts or more: a 2, b 1" in refused.value.found
 
 
 # ---- the whole split
@@ -368,6 +368,7 @@ def test_the_findings_of_a_split_say_what_there_is_to_say():
         Finding("rows to train on", 9), Finding("rows to validate on", 8), Finding("rows to test on", 7),
         Finding("rows set aside: worse", 2), Finding("rows set aside: bad", 1),
         Finding("intents without a test row", 7, tuple("abcde")),
+        Finding("intents that the model does not learn", 6, tuple("uvwxy")),
         Finding("test rows of intents that the model does not learn: each counts as wrong", 7, tuple("uvwxy")),
         Finding("training rows that are nearly test rows, kept as published", 3),
         Finding("rows that keep the side they had for an earlier model, whatever the split says now", 4))
@@ -376,7 +377,7 @@ def test_the_findings_of_a_split_say_what_there_is_to_say():
 def test_the_rows_of_each_part_are_counted():
     rows = table(list("pqrs"), intent=["a", "b", "b", "c"])
     parts = {"train": rows[:2], "validation": rows[:0], "test": rows[1:], "out_of_scope": rows[:1]}
-    aside = table(list("xyz"), reason=["bad", "bad", "worse"])
+    aside = table(list("xyz"), intent=["a", "b", "c"], reason=["bad", "bad", "worse"])
     found = count_sides(parts, aside, 5)
     assert found == Counted(Counter(train=2, validation=0, test=3, out_of_scope=1), Counter(bad=2, worse=1),
                             frozenset("ab"), Counter(b=2, c=1), 5, 0)

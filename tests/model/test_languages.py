@@ -107,7 +107,7 @@ def test_a_run_says_which_rows_its_encoder_does_not_know(tmp_path):
     def warned(known: str, counts: dict[str, int]) -> list[str]:
         manifest = {"model": {"encoder": "english"}, "encoder": {"languages": known, "digest": "d", "commit": ""}}
         exam = SimpleNamespace(champion=None, opponent=SimpleNamespace(trained=None), test=pd.DataFrame({"digest": []}),
-                               registry=tmp_path, model=SimpleNamespace(name="m", manifest=manifest),
+                               registry=tmp_path, folder=tmp_path, model=SimpleNamespace(name="m", manifest=manifest),
                                facts={"languages": counts}, rules=SimpleNamespace(day=DAY))
         settings = load_settings(tmp_path)
         settings = replace(settings, model=replace(settings.model, tier="encoder", encoder="english"), targets={})

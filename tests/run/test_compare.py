@@ -90,5 +90,5 @@ def test_a_shell_completes_commands(mlbot, shell, tmp_path):
     assert all(word in script for word in ("promote", "compare", "erase"))
     if shell == "bash" and shutil.which("bash"):
         (tmp_path / "c.sh").write_text(script)
-        typed = "source c.sh; COMP_WORDS=(mlbot data e); COMP_CWORD=2; _shtab_mlbot; echo ${COMPREPLY[@]}"
+        typed = "source c.sh; COMP_WORDS=(mlbot data er); COMP_CWORD=2; _shtab_mlbot; echo ${COMPREPLY[@]}"
         assert subprocess.run(["bash", "-c", typed], cwd=tmp_path, capture_output=True, text=True).stdout == "erase\n"
