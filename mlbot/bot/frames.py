@@ -150,7 +150,8 @@ class Rules:
     def process(self, intent: str, language: str = "") -> Process:
         """The process of an intent in a language; a default one, which only records, for an intent without one."""
         found = self.processes.get(intent) or Process(intent, titled(intent))
-        return in_language(found, self.translations.get(language, {}).get(intent))
+        told = self.translations[language].get(intent) if language in self.translations else None
+        return found if told is None else in_language(found, told)
 
     def may(self, intent: str) -> bool:
         """Whether the person may start it."""

@@ -40,9 +40,12 @@ def title_weights(titles: tuple[tuple[str, str], ...]) -> dict[str, dict[str, fl
 
 def named_in(text: str, titles: Mapping[str, str]) -> list[tuple[str, float]]:
     """The processes whose title stands in a text for at least a half, with that share, the largest first."""
-    said = [word for word in plain_words(text) if len(word) >= SHORTEST][:MOST_READ]
-    found = [(key, sum(weight for word, weight in weights.items() if any(is_same_word(one, word) for one in said)))
-             for key, weights in title_weights(tuple(titles.items())).items()]
+    weighed = title_weights(tuple(titles.items()))
+    words = {word for weights in weighed.values() for word in weights}
+    known = " ".join(words)  # most words of a message begin no word of a title, and are left out at once
+    said = [word for word in plain_words(text)[:MOST_READ] if len(word) >= SHORTEST and word[:STEM] in known]
+    same = {word for word in words if any(is_same_word(one, word) for one in said)}
+    found = [(key, sum(weight for word, weight in weights.items() if word in same)) for key, weights in weighed.items()]
     return sorted([pair for pair in found if pair[1] >= ENOUGH - 1e-9], key=lambda pair: -pair[1])
 
 # %% ../../nbs/bot/16_named.ipynb #0e550a59
@@ -53,8 +56,9 @@ def titles_in(rules: Rules, language: str) -> dict[str, str]:
     """The translated titles of the processes that a person may start; none where nobody has translated them."""
     if language not in rules.translations:
         return {}
-    return {key: rules.process(key, language).title for key, process in rules.processes.items()
-            if rules.may(key) and not process.handoff}
+    told = rules.translations[language]
+    return {key: told[key].title or process.title if key in told else process.title
+            for key, process in rules.processes.items() if rules.may(key) and not process.handoff}
 
 
 def with_titles(heard: Heard, text: str, rules: Rules, language: str, alone: bool = False) -> Heard:

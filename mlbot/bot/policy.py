@@ -16,7 +16,7 @@ from dataclasses import replace
 from .asking import (ask_again, ask_slot, call_person, come_back, confirm_step, fresh, misfit, move_on, offer,
                               try_again)
 from .catalogue import read_option
-from .filling import corrected, fill, first_values, takes_text, with_values
+from .filling import Filled, corrected, fill, first_values, takes_text, with_values
 from .forms import is_question, is_sentence, names_it, ordinal_in, wishes_in, words_of
 from .frames import BOT, QUEUE, Act, Heard, Pending, Rules, State, Step, person_button, values_words
 from .manners import begs_person, calm, slot_help, speaking, steered, wants_person
@@ -223,12 +223,12 @@ def value_or_new(state: State, text: str, rules: Rules) -> Step:
     return ask_again(state, replace(pending, kind="confirm", options=("value", pending.options[0]), text=text), rules)
 
 # %% ../../nbs/bot/19_policy.ipynb #f68b8737
-def with_answer(state: State, text: str, rules: Rules) -> Step:
-    """Go on with the values that an answer gives; ask again where the asked one does not fit."""
+def with_answer(state: State, text: str, rules: Rules, filled: Filled | None = None) -> Step:
+    """Go on with the values that an answer gives, perhaps read already; ask again where the asked one does not fit."""
     pending, language = state.pending, rules.spoken(state)
     assert pending is not None
     asked = pending.options[0]
-    filled = fill(text, pending, rules, language)
+    filled = filled or fill(text, pending, rules, language)
     if not filled.slots:
         return misfit(state, pending, asked, rules)
     frame = replace(with_values(pending, filled), text="")
@@ -250,9 +250,9 @@ def answer_slot(state: State, said: Said, text: str, rules: Rules) -> Step | Non
     filled = fill(rest, pending, rules, language)
     known = not takes_text(slot) or filled.slots.get(slot.name) in slot.options  # more than any words at all
     if known and filled.slots and not is_question(rest, language):
-        return with_answer(state, rest, rules)
+        return with_answer(state, rest, rules, filled)
     several = takes_text(slot) and len(plain_words(rest)) >= FEWEST and not any(map(str.isdigit, rest))  # perhaps a wish
-    return None if several or is_sentence(rest, language) else with_answer(state, rest, rules)
+    return None if several or is_sentence(rest, language) else with_answer(state, rest, rules, filled)
 
 # %% ../../nbs/bot/19_policy.ipynb #48674ce4
 MOST_YES = 5  # words beside a yes that still leave it one

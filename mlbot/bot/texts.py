@@ -5,11 +5,10 @@
 # %% auto #0
 __all__ = ['SPOKEN_LANGUAGES', 'FEWEST_WORDS', 'texts', 'say', 'is_said', 'label', 'bounds_of', 'wanted_words', 'language_heard']
 
-# %% ../../nbs/bot/10_texts.ipynb #7c0447b5
+# %% ../../nbs/bot/10_texts.ipynb #f1f620f2
 import re
 import tomllib
-from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from .catalogue import Slot
 from ..settings import PACKAGE
@@ -62,7 +61,8 @@ FEWEST_WORDS = 3
 _WORD = re.compile(r"[^\W\d_]+")
 
 
-def language_heard(text: str, present: str, languages: Sequence[str] = SPOKEN_LANGUAGES) -> str:
+@lru_cache(1_000)
+def language_heard(text: str, present: str, languages: tuple[str, ...] = SPOKEN_LANGUAGES) -> str:
     """The language of a message, or the present one where the message is too short to tell or in none of `languages`."""
     if len(_WORD.findall(folded(text))) < FEWEST_WORDS:
         return present

@@ -8,6 +8,7 @@ __all__ = ['Translation', 'in_language', 'refuse', 'read_translation', 'read_tra
 # %% ../../nbs/bot/13_translations.ipynb #ce83f041
 import tomllib
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from .catalogue import Process, Slot
@@ -16,7 +17,7 @@ from ..errors import InputError, nearest
 from ..settings import PACKAGE, Settings
 
 # %% ../../nbs/bot/13_translations.ipynb #0d5b543d
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Translation:
     """What people read of a process, in one language; '' and missing names: as in the catalogue."""
     title: str = ""
@@ -26,6 +27,7 @@ class Translation:
     wanted: dict[str, str] = field(default_factory=dict)
 
 
+@lru_cache(1_000)
 def in_language(process: Process, told: Translation | None) -> Process:
     """A process as people of a language read it."""
     if told is None:
