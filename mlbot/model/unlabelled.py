@@ -11,7 +11,8 @@ from itertools import islice
 
 import numpy as np
 
-from .classifier import IntentClassifier, count_weights, held_out_rows, log_probabilities, margin_weights
+from .classifier import (MANY, IntentClassifier, count_weights, held_out_rows, inverse_temperature_of,
+                                    log_probabilities, margin_weights)
 
 # %% ../../nbs/model/08_unlabelled.ipynb #2748fa28
 SURE = 0.7  # an answer with more confidence teaches (chosen on training rows of banking77)
@@ -74,5 +75,6 @@ def learn_unlabelled(classifier: IntentClassifier, terms, intents, rows: int, te
     found = Unlabelled(int((intents == "").sum()), len(taught) - len(given), int(seen.sum()), int((after & ~before).sum()),
                        int((before & ~after).sum()))
     if found.used:
-        classifier.set_linear(*linear_weights(classifier, terms[taught], labels, texts), scores[seen], codes[seen])
+        factor = 1 / inverse_temperature_of(classifier.held_out_, codes[seen]) if len(before) >= MANY else 1.0
+        classifier.set_linear(*linear_weights(classifier, terms[taught], labels, texts), scores[seen], codes[seen], factor)
     return found
