@@ -164,7 +164,7 @@ def requirement(origin: Origin | None = None) -> str:
 TEMPLATES = PACKAGE / "shipped" / "project"
 PLACES = {"gitignore": ".gitignore", "test_project.txt": "tests/ops/test_project.py", "00_slices.md": "nbs/00_slices.ipynb",
           "tutorial.md": "nbs/tutorial.ipynb"}
-USUAL_IMPORT = "from mlbot.stats.slices import score_slices, usual_slicings"
+USUAL_IMPORT = "from mlbot.stats import scores, slices"
 USUAL_CALL = "usual_slicings(test.columns, model.context, settings.data.languages)"
 
 
