@@ -144,7 +144,7 @@ def test_tiny_intents_are_refused_with_what_would_be_left_and_not_where_nothing_
     assert "--tiny set_aside" in refused.value.action
     for rule in ("refuse", "set_aside"):
         with pytest.raises(InputError) as refused:
-            split(table([*texts, *lone], [*(["a"] * 40), "buy", "sell", "rent"]), replace(DATA, tiny=rule))
+            split(table([*texts, *lone], [*(["a"] * 40), "buy", "sell", "rent"]), replace(DATA, tiny=rule), learn=True)
         assert "of 4 intents 1 has 2 different training texts or more" in refused.value.found
         assert "set_aside" not in refused.value.action
 
