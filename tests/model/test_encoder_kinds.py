@@ -232,7 +232,7 @@ def test_an_encoder_that_comes_in_parts_is_joined_once(zipped, tmp_path, monkeyp
     place = find_encoder("big")
     assert place.is_relative_to(tmp_path / "home") and load_encoder("big", ["i lost my card"]).origin["weights"] == "8 bits"
     assert {file.name for file in place.iterdir()} == {"config.json", "model.safetensors", "modules.json", "tokenizer.json"}
-    (tmp_path / "site" / "big_2" / "big.zip.002").unlink()
+    monkeypatch.setattr("mlbot.model.encoder_files.unpack", None)
     assert find_encoder("big") == place  # not joined again
 
 
