@@ -241,7 +241,10 @@ def relabelled_lines(text: str, name: str, lines: Sequence[int], labels: Sequenc
     found = text.split("\n")
     for line, label in new.items():
         record = parsed(found[line - 1], line, place)
-        key = next(key for key in record if normalise(key).casefold() == name.casefold())
+        key = next((key for key in record if isinstance(record, dict) and normalise(key).casefold() == name.casefold()), "")
+        if not key:
+            raise InputError(f"line {line} keeps its label inside another value", f"a value of its own, {name!r}",
+                             "export it as CSV first: mlbot data export", place)
         record[key] = [label] if isinstance(record[key], list) else label
         end = "\r" * found[line - 1].endswith("\r")
         found[line - 1] = json.dumps(record, ensure_ascii=found[line - 1].isascii()) + end

@@ -401,7 +401,7 @@ def value_in(cell: str) -> bool | float:
 # %% ../../nbs/data/10_results.ipynb #43a8b3e8
 def usual_columns(header: Sequence[str]) -> dict[str, str]:
     """The columns that are used, by what they hold: the first of the usual names that is there, whatever its case."""
-    from mlbot.data.table import name_words
+    from mlbot.data.guess import name_words
     named = {" ".join(name_words(name)): name for name in reversed(header)}
     first = {role: next((name for name in names if name in named), "") for role, names in USUAL.items()}
     return {role: named[name] for role, name in first.items() if name}

@@ -17,20 +17,17 @@ from pathlib import Path
 import numpy as np
 
 from ..data.split import Recall, joined, split
+from ..data.guess import evenly, is_category, name_words, told_by
 from mlbot.data.table import (
     PUBLISHED,
     RESERVED,
     Columns,
     build_utterances,
     cleaned,
-    evenly,
     file_of,
-    is_category,
-    name_words,
     open_columns,
     read_values,
     rows_in,
-    told_by,
 )
 from .train import out_of_fold
 from ..settings import Model, Settings

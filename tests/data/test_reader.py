@@ -171,7 +171,7 @@ BROKEN = {
     "fields.csv": (b"Text,Intent,new,split\nok, then,a,,train\n", "line 2 has 5 fields, the header has 4"),
     "broken.jsonl": (b'{"Text": "a", "Intent": "b"}\n{"Text": \n', "line 2 is not JSON"),
     "words.jsonl": (b"Text,Intent\na,b\n", "line 1 is not JSON"),
-    "list.jsonl": (b'["Text", "Intent"]\n', "line 1 is not an object"),
+    "list.jsonl": (b'["Text", "Intent", 3]\n', "line 1 is not an object"),
     "number.json": (b"17\n", "JSON without records"),
     "cut.parquet": (b"PAR1" + bytes(40), "a Parquet file that cannot be read"),
     "cut.xlsx": (workbook([HEADER])[:300], "that is not whole"),
