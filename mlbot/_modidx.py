@@ -1171,6 +1171,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlbot.data.split.side_of': ('data/split.html#side_of', 'mlbot/data/split.py'),
                                   'mlbot.data.split.sides_of_known': ('data/split.html#sides_of_known', 'mlbot/data/split.py'),
                                   'mlbot.data.split.split': ('data/split.html#split', 'mlbot/data/split.py'),
+                                  'mlbot.data.split.taught_once': ('data/split.html#taught_once', 'mlbot/data/split.py'),
                                   'mlbot.data.split.texts_of': ('data/split.html#texts_of', 'mlbot/data/split.py'),
                                   'mlbot.data.split.too_few': ('data/split.html#too_few', 'mlbot/data/split.py'),
                                   'mlbot.data.split.touching': ('data/split.html#touching', 'mlbot/data/split.py')},

@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['KEPT', 'Recall', 'LEAKED', 'NEARLY', 'HOLDS', 'HELD', 'IS_NEAR', 'IS_HOLDING', 'IS_HELD', 'TOO_FEW', 'UNLEARNT',
            'QUARANTINE', 'FEW_AGAIN', 'USUAL_HELD', 'side_of', 'side_numbers', 'group_digests', 'kept_side',
-           'assign_sides', 'leaked', 'texts_of', 'touching', 'leaks_of', 'near_test', 'apart', 'reasons_of_sides',
-           'count_training', 'too_few', 'Sides', 'part', 'Counted', 'count_sides', 'split', 'sides_of_known', 'Touch',
-           'group_families', 'shortest_held', 'follow', 'decide', 'clashes', 'place', 'brought_back',
-           'held_by_those_set_aside', 'holding_again', 'sent_again', 'shares', 'joined', 'held_out', 'is_sealed']
+           'taught_once', 'assign_sides', 'leaked', 'texts_of', 'touching', 'leaks_of', 'near_test', 'apart',
+           'reasons_of_sides', 'count_training', 'too_few', 'Sides', 'part', 'Counted', 'count_sides', 'split',
+           'sides_of_known', 'Touch', 'group_families', 'shortest_held', 'follow', 'decide', 'clashes', 'place',
+           'brought_back', 'held_by_those_set_aside', 'holding_again', 'sent_again', 'shares', 'joined', 'held_out',
+           'is_sealed']
 
 # %% ../../nbs/data/01_split.ipynb #d93e64a8
 from collections import Counter
@@ -64,6 +65,14 @@ def kept_side(side: pd.Series, before: np.ndarray) -> pd.Series:
     stays = (before == "") | (side == before) | ((before == "train") & (side == "validation"))
     return side.where(stays, before)
 
+
+def taught_once(rows: pd.DataFrame) -> pd.Series:
+    """Return the sides, where a text that a split column names for training and for validation is for training alone."""
+    if not (rows["side"] == "validation").any():
+        return rows["side"]
+    taught = rows["digest"].isin(rows.loc[rows["side"] == "train", "digest"])
+    return rows["side"].mask(taught & (rows["side"] == "validation"), "train")
+
 # %% ../../nbs/data/01_split.ipynb #5e5304fa
 def assign_sides(rows: pd.DataFrame, test_percent: int, given: bool, recall: Recall | None = None) -> pd.DataFrame:
     """Return the rows with a column `side` and without `person`, in an order that depends on their content only.
@@ -80,6 +89,7 @@ def assign_sides(rows: pd.DataFrame, test_percent: int, given: bool, recall: Rec
     if recall is not None:
         side = kept_side(rows["side"], recall(rows["digest"].to_numpy(np.uint64)))
         rows = rows.assign(side=side, **{KEPT: side != rows["side"]})
+    rows = rows.assign(side=taught_once(rows))
     content = [name for name in rows.columns if name not in ("line", "batch")]
     again = repeated(rows).sort_values(content, kind="stable").index
     once = np.delete(np.arange(len(rows)), again)
@@ -344,6 +354,8 @@ def _named_sides(rows: pd.DataFrame, known_side: np.ndarray, grouped: pd.DataFra
     published = np.where(known_side == "", rows["side"].to_numpy(object), known_side)
     named = np.where(rows["side"] != "", published, of_group)
     named[(named == "train") & (known_side == "validation")] = "validation"
+    taught = rows["digest"].isin(rows["digest"][named == "train"]).to_numpy()  # one text, one side: training goes first
+    named[(named == "validation") & taught] = "train"
     return named
 
 # %% ../../nbs/data/01_split.ipynb #054d9713
