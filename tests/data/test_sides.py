@@ -361,9 +361,10 @@ def test_a_text_that_a_split_column_names_twice_is_trained_on_and_not_validated_
     url, texts = str(tmp_path / "store"), ["i lost my badge", "i lost my badge ", "a room please"]
     append(rows_for(texts, "1", side=[*sides, "validation"]), url, {}, placed)
     assert lives(url) == {texts[0]: {"train"}, texts[1]: {"train"}, texts[2]: {"validation"}}
-    values = {"text": texts, "intent": ["a", "a", "a"], "line": [2, 3, 4], "side": [*sides, "validation"]}
+    values = {"text": [*texts, "two days off"], "intent": ["a", "a", "a", "b"], "line": [2, 3, 4, 5],
+              "side": [*sides, "validation", "train"]}
     rows = split(build_utterances(values, Columns(side="side"), DATA, "file"), DATA, given=True)
-    assert len(rows.train) == 2 and rows.validation["text"].tolist() == ["a room please"]
+    assert len(rows.train) == 3 and rows.validation["text"].tolist() == ["a room please"]
 
 
 def test_an_erased_text_that_comes_back_has_its_old_side_and_cannot_be_read_from_what_is_kept(tmp_path):
