@@ -127,7 +127,7 @@ def borne_by(claims: dict) -> Identity | None:
     names: list[Any] = [claims.get(name) for name in ("person", "role", "location")]
     expires: Any = claims.get("expires")
     fine = all(isinstance(name, str) and is_plain(name) for name in names) and names[0] != ""
-    fine = fine and claims.get("kind") in (PERSON, AGENT) and type(expires) in (int, float) and 0 < expires < float("inf")
+    fine = fine and claims.get("kind") in (PERSON, AGENT) and type(expires) in (int, float) and 0 < expires < 1e15
     person, role, location = names
     return Identity(person, role, location, claims["kind"] == AGENT, float(expires)) if fine else None
 

@@ -477,7 +477,8 @@ def rows_ever(url: str) -> pd.DataFrame:
         with suppress(InputError):
             parts.append(read_rows(open_table(url, version), EVER))
     found = pd.concat(parts, ignore_index=True)
-    return found.fillna(dict.fromkeys((name for name in EVER if name not in NUMBERS), "")).drop_duplicates()
+    words = {name: found[name].astype(object).where(found[name].notna(), "") for name in EVER if name not in NUMBERS}
+    return found.assign(**words).drop_duplicates()
 
 # %% ../../nbs/data/04_store.ipynb #f6efa66e
 def is_by(rows: pd.DataFrame, who: str) -> pd.Series:

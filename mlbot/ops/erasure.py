@@ -468,7 +468,8 @@ def in_log(job: Job) -> Found:
             found.searched += 1
             found.found += bool(job.search.hits(json.dumps(event.body, ensure_ascii=False)) or job.search.hits(event.person))
     if found.found:
-        found.left.append(f"{found.found:,} events, which came since: mlbot data erase --person NAME, or --utterance TEXT")
+        found.left.append(f"{found.found:,} event{'s' * (found.found != 1)} since then: "
+                          "mlbot data erase --person NAME, or --utterance TEXT")
     for path in log_files(job.settings):
         if is_in_large(path, job.search) and not found.found:  # each row was looked at before
             found.found += 1

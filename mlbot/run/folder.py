@@ -226,7 +226,8 @@ def asked_of_model(text: str) -> dict[str, dict[str, str]] | None:
     return {name: dict(parser[name]) for name in parser.sections() if name not in JUDGING}
 
 # %% ../../nbs/run/00_folder.ipynb #19b771f1
-NO_CODE = ("tests/", "benchmarks/", ".github/", ".ci/", "waivers.ini", "constraints.txt")  # nothing here moves a number
+NO_CODE = ("tests/", "benchmarks/", ".github/", ".ci/", "nbs/explore/", "nbs/docs/", "nbs/images/", "waivers.ini",
+           "constraints.txt")  # nothing here moves a number
 
 
 def untracked_code(root: Path) -> list[Path]:
