@@ -263,6 +263,7 @@ class Scene:
     work: object = None
     may: tuple = ()
     limit: float = 300
+    usual: tuple = (0,)  # exit codes that it may have when nothing disturbs it
     again: tuple = field(default=(0,))  # exit codes that the second run may have
 
 
@@ -289,6 +290,19 @@ def corrections(folder: Path) -> None:
         writer.writerows([row[0], row[1], next(name for name in intents if name != row[1])] for row in rows[:2])
 
 
+def no_files(folder: Path) -> None:
+    """Take away the files from which the store was filled: an erasure leaves those to whoever keeps them."""
+    for file in folder.glob("batch?.csv"):
+        file.unlink()
+
+
+def remove_newest() -> int:
+    """Remove the newest batch of the store in this folder."""
+    from mlbot.data.store import commits, open_table
+    added = [item.batch for item in commits(open_table("data")) if item.what == "add"]
+    return command("data", "remove", added[0], "--why", "sent twice")()
+
+
 def first_text(folder: Path) -> str:
     """A text of the store."""
     return sorted(sides_of(folder))[0]
@@ -304,8 +318,11 @@ def scenes(base: Path, text: str) -> dict[str, Scene]:
         "pull": Scene(("models", "--pull")),
         "add": Scene(("data", "add", "batch2.csv", "--context", "role", "location")),
         "relabel": Scene(("data", "relabel", "corrections.csv", "--why", "checked"), corrections),
-        "erase": Scene(("data", "erase", "--utterance", text, "--why", "asked for")),
-        "forget": Scene(("data", "erase", "--person", "person 3", "--why", "asked for")),
+        "remove": Scene(work=remove_newest),
+        # 1: something is out of reach, and the output says what to do; 2, the second time: nothing is left to erase
+        "erase": Scene(("data", "erase", "--utterance", text, "--why", "asked for"), no_files, usual=(0, 1), again=(0, 1, 2)),
+        "forget": Scene(("data", "erase", "--person", "person 3", "--why", "asked for"), no_files, usual=(0, 1),
+                        again=(0, 1, 2)),
         "label": Scene(("label", "--to", "labels.csv")),
         "run": Scene(("run",), other_penalty),
     }
@@ -331,7 +348,7 @@ def play(page: Page, work: Path, base: Path, name: str, scene: Scene, options) -
     before = json.loads(said.strip().split("\n")[-1]) | {"may": list(range(1000)) if name in ("erase", "forget") else []}
     page.trace.write_text("")
     code, said = in_fork(page, here, scene.work or command(*scene.words), COUNT, limit=scene.limit)
-    if code:
+    if code not in scene.usual:
         return page.count, 0, {}, {f"undisturbed, exit code {code}: {said[-400:]}": 1}
     operations, trace = page.count, page.trace.read_text().splitlines()
     for problem in looked(seen_in_the_end, before):

@@ -231,11 +231,15 @@ def add_data_diff(data) -> None:
 # %% ../../nbs/cli/03_data.ipynb #d84706dc
 def data_remove(options: argparse.Namespace) -> int:
     """Remove a batch in a new version; the old versions keep it."""
-    from mlbot.data.store import remove_batch, write_lock
+    from mlbot.data.store import is_removed, remove_batch, write_lock
     settings = load_settings()
-    n = remove_batch(settings.places.data, options.batch, who_and_why(options))
-    print(f"removed: {n:,} rows; older versions keep them")
-    print(f"lock:    {here(write_lock(settings.root, settings.places.data))} names the present version; keep it in git")
+    url = settings.places.data
+    if is_removed(url, options.batch):
+        print(f"removed: batch {options.batch} was removed before; nothing changed")
+    else:
+        n = remove_batch(url, options.batch, who_and_why(options))
+        print(f"removed: {n:,} rows; older versions keep them")
+    print(f"lock:    {here(write_lock(settings.root, url))} names the present version; keep it in git")
     print(f"next:    {program()} run --data store")
     return 0
 
@@ -337,7 +341,7 @@ def data_relabel(options: argparse.Namespace) -> int:
           f"{len(problems):,} were not applied")
     if options.to:
         print(f"copy:   {options.to}; {options.file_of} is as it was")
-    elif n:
+    elif n or done.already:  # as the labels are now, also where a command before was cut off here
         print(f"lock:   {here(write_lock(settings.root, settings.places.data))} names the present version; keep it in git")
     if problems:
         print(*(f"        {problem}" for problem in problems), sep="\n")

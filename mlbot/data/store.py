@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['PROPERTIES', 'FIXED', 'NUMBERS', 'TRIES', 'REMOVED', 'ERASED', 'EVER', 'LOCK', 'is_remote', 'is_store', 'check_place',
            'reached', 'open_table', 'create', 'to_arrow', 'read_rows', 'stored_name', 'batch_rows', 'manifest',
-           'Commit', 'commits', 'version_of', 'refuse_twins', 'append', 'recalled', 'place_rows', 'rows_at', 'healed',
-           'as_utterances', 'read_store', 'Difference', 'difference', 'rewrite_labels', 'remove_batch', 'rows_ever',
-           'is_by', 'unused_files', 'destroy_old_files', 'destroy', 'erase', 'digest_of_rows', 'write_lock',
-           'read_lock', 'read_locked']
+           'Commit', 'commits', 'version_of', 'refuse_twins', 'tidy', 'append', 'recalled', 'place_rows', 'rows_at',
+           'healed', 'as_utterances', 'read_store', 'Difference', 'difference', 'rewrite_labels', 'remove_batch',
+           'is_removed', 'rows_ever', 'is_by', 'unused_files', 'destroy_old_files', 'destroy', 'erase',
+           'digest_of_rows', 'write_lock', 'read_lock', 'read_locked']
 
 # %% ../../nbs/data/04_store.ipynb #7a01c0e0
 import json
@@ -260,6 +260,12 @@ def _prepare_commit(rows: pd.DataFrame, table, facts: dict[str, str], place) -> 
     times = Transaction(name, (table.transaction_version(name) or 0) + 1)
     return placed, _note(table, manifest("add", good, name, **facts), times)
 
+# %% ../../nbs/data/04_store.ipynb #dffb5ddc
+def tidy(url: str) -> None:
+    """Remove what killed writers have left in a store on this machine. A store in an account tidies itself."""
+    if not is_remote(url):
+        sweep(Path(url), "**/*#[0-9]*")
+
 # %% ../../nbs/data/04_store.ipynb #ae347448
 def append(rows: pd.DataFrame, url: str, facts: dict[str, str], place=None, tries: int = TRIES) -> tuple[int, bool]:
     """Add a batch (`batch_rows`) as one commit. Returns the version that has it, and whether it is new.
@@ -272,8 +278,7 @@ def append(rows: pd.DataFrame, url: str, facts: dict[str, str], place=None, trie
     if not len(rows):
         raise InputError("a batch without a row", "one row or more", "add another file", str(url))
     name = rows["batch"].iloc[0]
-    if not is_remote(url):
-        sweep(Path(url), "**/*#[0-9]*")  # leftovers of a writer that was killed
+    tidy(url)
     for attempt in range(tries):
         table = create(url)
         with reached(url):
@@ -418,6 +423,7 @@ def rewrite_labels(url: str, decide: Callable[[pd.DataFrame], pd.Series], facts:
     `decide` is asked again when another writer was faster. Without a change there is no commit.
     """
     from deltalake.exceptions import CommitFailedError
+    tidy(url)
     for _ in range(TRIES):
         rows, version = rows_at(url)
         new = decide(rows)
@@ -451,6 +457,7 @@ def _one_batch(table, batch: str, url: str) -> str:
 def remove_batch(url: str, batch: str, facts: dict[str, str]) -> int:
     """Remove the rows of a batch; older versions keep them. Returns how many. InputError when it is not there."""
     from deltalake.exceptions import CommitFailedError
+    tidy(url)
     table = open_table(url)
     name = _one_batch(table, batch, url)
     for _ in range(TRIES):
@@ -464,6 +471,13 @@ def remove_batch(url: str, batch: str, facts: dict[str, str]) -> int:
             except CommitFailedError:
                 table = open_table(url)
     raise NoVerdict(f"{TRIES} times another writer was faster", "a turn", "remove the batch again", str(url))
+
+# %% ../../nbs/data/04_store.ipynb #7935c164
+def is_removed(url: str, batch: str) -> bool:
+    """Whether the one batch that begins with `batch` was removed before, and is not there again."""
+    rows = read_rows(table, ["batch", "reason"]) if (table := open_table(url)) is not None else pd.DataFrame()
+    named = rows[rows["batch"].str.startswith(batch)] if batch and len(rows) else rows
+    return len(named) > 0 and named["batch"].nunique() == 1 and bool(named["reason"].eq(REMOVED).all())
 
 # %% ../../nbs/data/04_store.ipynb #b7a422f2
 EVER = ("batch", "line", "person", "author", "intent", "text", "digest")
@@ -552,6 +566,7 @@ def destroy(url: str, facts: dict, who: str, texts: Sequence[str]) -> None:
     """
     from deltalake import write_deltalake
     from deltalake.exceptions import CommitFailedError
+    tidy(url)
     for _ in range(TRIES):
         with reached(url):
             try:

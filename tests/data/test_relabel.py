@@ -1,6 +1,7 @@
 """A label that a person corrects is changed once, with who and why; what does not fit is named by its line and left alone."""
 
 import json
+import os
 import re
 from dataclasses import replace
 
@@ -59,7 +60,13 @@ def test_what_fits_is_applied_in_one_commit_and_the_rest_is_named_by_its_line(st
     assert json.loads((project / "data.lock").read_text())["version"] == version == 2
     assert rows_at(str(project / "data"), 1)[0].sort_values("line")["intent"].tolist() == before["intent"].tolist()
     assert "relabelled       2  badge is now payment" in mlbot("data", "diff", "1", "2").stdout
+    lock = (project / "data.lock").read_text()
+    (project / "data.lock").write_text(lock.replace('"version": 2', '"version": 1'))  # as if it was cut off before the lock
+    begun = project / "data" / "_delta_log" / "00000000000000000009.json#1"
+    begun.touch()
+    os.utime(begun, (0, 0))
     again = mlbot("data", "relabel", file, "--why", "again")
+    assert (project / "data.lock").read_text() == lock and not begun.exists()
     assert "relabelled: 0 rows, by 0 lines of checked.csv; 2 lines were so already" in again.stdout
     assert rows_at(str(project / "data"))[1] == 2                                # nothing changed, so there is no commit
 

@@ -267,6 +267,10 @@ def test_the_commands_of_the_store(project, mlbot, csv_file):
     assert other.returncode == 2 and "holds other rows than data.lock says" in other.stderr
     batch = next(word for word in log.split() if len(word) == 16)
     assert mlbot("data", "remove", batch[:6], "--why", "wrong file").returncode == 0
+    lock = (project / "data.lock").read_text()
+    (project / "data.lock").write_text(lock.replace('"version": 3', '"version": 2'))  # as if it was cut off before the lock
+    again = mlbot("data", "remove", batch[:6], "--why", "wrong file")
+    assert again.returncode == 0 and "was removed before" in again.stdout and (project / "data.lock").read_text() == lock
     assert mlbot("data", "erase", "--why", "x").returncode == 2
     done = mlbot("data", "erase", "--person", "ann", "--why", "request 7")
     assert done.returncode == 1 and "in all versions" in done.stdout  # the files that were added are here, too
