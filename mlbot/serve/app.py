@@ -637,7 +637,7 @@ def handoffs(request: Request, agent: Identity) -> dict[str, Any]:
             "mine": [case for case in found if case["agent"] == agent.person],
             "others": [case for case in found if case["agent"] not in ("", agent.person)]}
 
-
+# %% ../../nbs/serve/03_app.ipynb #cf54ae19
 def canned(service: BotService, language: str, agent: str, wish: str) -> list[dict]:
     """The canned answers of the desk, filled in, in the language of a chat."""
     return [{"key": answer.key, "title": answer.title, "text": answer.said(language, agent, wish)}
@@ -676,7 +676,7 @@ def handoff_reply(request: Request, agent: Identity, about: Key, data: Reply) ->
     service = working(request, agent)
     return shown(_bot.reply(service.bot, about, agent, data.text, data.key), service)
 
-
+# %% ../../nbs/serve/03_app.ipynb #adfb6120
 @post("/v1/handoffs/{about:str}/return", name="handoff return", status_code=200, sync_to_thread=True)
 def handoff_return(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
     """Give the conversation back to the bot."""
