@@ -490,6 +490,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'mlbot.bot.summary.Summary': ('bot/summary.html#summary', 'mlbot/bot/summary.py'),
                                    'mlbot.bot.summary.before_people': ('bot/summary.html#before_people', 'mlbot/bot/summary.py'),
                                    'mlbot.bot.summary.known_in': ('bot/summary.html#known_in', 'mlbot/bot/summary.py'),
+                                   'mlbot.bot.summary.last_said': ('bot/summary.html#last_said', 'mlbot/bot/summary.py'),
                                    'mlbot.bot.summary.missing_in': ('bot/summary.html#missing_in', 'mlbot/bot/summary.py'),
                                    'mlbot.bot.summary.question_in': ('bot/summary.html#question_in', 'mlbot/bot/summary.py'),
                                    'mlbot.bot.summary.summary_of': ('bot/summary.html#summary_of', 'mlbot/bot/summary.py')},
