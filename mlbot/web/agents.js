@@ -189,7 +189,7 @@ function setOwner(conversation, one) {
   byId("take").hidden = conversation.owner !== "queue";
   for (const name of ["return", "close", "form"]) byId(name).hidden = !mine;
   byId("canned").hidden = !mine || !answers.length;
-  if (had?.closest("[hidden]")) (mine ? field : byId("case")).focus();
+  if (had?.closest("[hidden]")) (mine ? field : byId("case")).focus({ preventScroll: true });
   owner = conversation.owner;
   if (["bot", "closed"].includes(owner)) watching?.stop();
 }
@@ -228,7 +228,7 @@ function labelChat(intent) {
 byId("take").addEventListener("click", () => act(async (id) => {
   const taken = await client.take(id);
   setOwner({ owner: "agent", agent: taken.agent || agent });
-  field.focus();
+  field.focus({ preventScroll: true }); // the summary stays in sight
 }));
 byId("return").addEventListener("click", () => act((id) => client.giveBack(id)));
 byId("close").addEventListener("click", () => byId("sure").showModal());
