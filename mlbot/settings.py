@@ -197,6 +197,7 @@ class Bot:
     """The processes of the bot, the addresses that it may call, and how long people wait (minutes).
 
     `tries`: so many values that do not fit a slot, then a person is offered. `languages`: of places, such as Berlin=de.
+    `desk`: a file of office hours, topics of agents and canned answers.
     """
     processes: str
     webhooks: tuple[str, ...]
@@ -205,6 +206,7 @@ class Bot:
     absence: float
     tries: int
     languages: tuple[str, ...] = ()
+    desk: str = ""
 
 # %% ../nbs/02_settings.ipynb #e0953e2b
 @dataclass(frozen=True)

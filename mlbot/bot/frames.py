@@ -48,7 +48,7 @@ class State:
     """A conversation as the rules see it. `owner`: bot, queue, agent, closed.
 
     `denied`: how often in a row the bot erred, or a value did not fit; `language`: of the replies; `wished`: whether the
-    person asked for that language.
+    person asked for that language; `assigned`: the agent whom a chat in the queue is meant for.
     """
     owner: str = BOT
     agent: str = ""
@@ -62,6 +62,7 @@ class State:
     wishes: tuple[Pending, ...] = ()
     language: str = ""
     wished: bool = False
+    assigned: str = ""
 
     def as_dict(self) -> dict:
         """The state as JSON can hold it."""
@@ -84,6 +85,7 @@ def frames_of(state: State) -> tuple[Pending, ...]:
 class Act:
     """One act of a person: typed `text`, chose an intent ('' for none of them), confirmed or denied, asked for a person.
 
+    `cancel`: the request that somebody wants to take back, picked from a list of theirs.
     `question`: the number of the message whose button was pressed, if the client says so.
     """
     text: str | None = None
@@ -91,6 +93,7 @@ class Act:
     confirm: bool | None = None
     person: bool = False
     question: int | None = None
+    cancel: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['WISHED', 'MOST_NAMED', 'MOST_TOLD', 'SAID', 'STEERING', 'ORDER', 'wants_person', 'begs_person', 'spoken_there',
-           'speaking', 'offered_to', 'tell_help', 'request_line', 'tell_requests', 'ask_to_cancel', 'stop', 'take_back',
-           'start_over', 'say_again', 'courtesy', 'calm', 'not_known', 'slot_help', 'no_value', 'open_intent',
-           'steered']
+           'speaking', 'offered_to', 'tell_help', 'request_line', 'tell_requests', 'ask_to_cancel', 'cancel_this',
+           'stop', 'take_back', 'start_over', 'say_again', 'courtesy', 'calm', 'not_known', 'slot_help', 'no_value',
+           'open_intent', 'steered']
 
 # %% ../../nbs/bot/18_manners.ipynb #e2dfd752
 import re
@@ -118,10 +118,10 @@ def tell_requests(state: State, rules: Rules) -> Step:
     return Step(state, (say(language, "requests", lines=lines),))
 
 # %% ../../nbs/bot/18_manners.ipynb #78729063
-def ask_to_cancel(state: State, rules: Rules) -> Step:
-    """Ask whether to take back the newest open request, or say why that cannot be done."""
+def ask_to_cancel(state: State, rules: Rules, about: str = "") -> Step:
+    """Ask whether to take back an open request, the newest or the one named `about`, or say why that cannot be done."""
     language = rules.spoken(state)
-    found = [request for request in rules.requests() if request.state in OPEN]
+    found = [request for request in rules.requests() if request.state in OPEN and about in ("", request.id)]
     if not found:
         return Step(state, (say(language, "nothing_to_undo"),))
     process = rules.process(found[-1].process, language)
@@ -130,6 +130,15 @@ def ask_to_cancel(state: State, rules: Rules) -> Step:
     pending = Pending("confirm", found[-1].process, ("cancel", found[-1].id))
     said = say(language, "cancel_request", title=process.title)
     return Step(replace(state, pending=pending, denied=0), (said,), yes_or_no("cancel", language))
+
+
+def cancel_this(state: State, about: str, rules: Rules) -> Step:
+    """Ask whether to take back the request that was picked. A process that is open meanwhile comes back afterwards."""
+    pending = state.pending
+    if pending is None or pending.kind == "choose" or pending.options[:1] in (("meant",), ("cancel",)):
+        return ask_to_cancel(state, rules, about)
+    step = ask_to_cancel(replace(state, parked=(pending, *state.parked)), rules, about)
+    return step if step.state.pending is not pending else replace(step, state=state)
 
 # %% ../../nbs/bot/18_manners.ipynb #2454ad7a
 def stop(state: State, rules: Rules) -> Step:

@@ -19,7 +19,7 @@ from .catalogue import read_option
 from .filling import Filled, corrected, fill, first_values, takes_text, with_values
 from .forms import is_question, is_sentence, names_it, ordinal_in, wishes_in, words_of
 from .frames import BOT, QUEUE, Act, Heard, Pending, Rules, State, Step, person_button, values_words
-from .manners import begs_person, calm, slot_help, speaking, steered, wants_person
+from .manners import begs_person, calm, cancel_this, slot_help, speaking, steered, wants_person
 from .small_talk import NEARER, Said, act_of, listen, plain_words
 from .texts import say
 from .values import read_answer
@@ -338,6 +338,8 @@ def repeat(state: State, rules: Rules) -> Step:
 def answer_button(state: State, act: Act, rules: Rules) -> Step | None:
     """Respond to a button; None where the model has to hear the words that the button is about."""
     pending = state.pending
+    if act.cancel:
+        return cancel_this(state, act.cancel, rules)
     if pending is None or act.choose == "" and pending.kind == "slot":
         return repeat(state, rules)
     if pending.kind == "confirm" and act.confirm is not None:

@@ -38,6 +38,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 # %% ../../nbs/serve/02_service.ipynb #25ff53f3
 from ..bot import conversation as _bot
 from ..bot.catalogue import Process, load_catalogue, titled
+from ..bot.desk_file import load_desk
 from ..bot.events import Event, EventLog, LogError, batched, home_of, open_log
 from ..bot.identity import (DEMO, DOORS, SERVICE, Identity, Refused, bearer, find_secret, find_tokens, identify, is_known,
                                 webhook_secret)
@@ -521,7 +522,8 @@ def bot_of(service: "BotService") -> _bot.Bot:
     settings, minutes = service.settings, 60.0
     return _bot.Bot(service.log, service.model, service.processes, settings.costs, settings.bot.patience * minutes,
                     settings.bot.absence * minutes, service.live.other_than, settings.bot.tries,
-                    lambda: service.translations, places_of(settings), settings.data.languages[0])
+                    lambda: service.translations, places_of(settings), settings.data.languages[0],
+                    lambda: service.staff)
 
 # %% ../../nbs/serve/02_service.ipynb #d92fd454
 class BotService:
@@ -539,7 +541,7 @@ class BotService:
         self.live = Live(settings.places.models, changed=self.know_processes)
         self.slow = False  # whether the model needs more than microseconds
         self.known = load_catalogue(settings)
-        self.translations = load_translations(settings, self.known)
+        self.translations, self.staff = load_translations(settings, self.known), load_desk(settings)
         self.all_processes: dict[str, Process] = {}
         self.bot = bot_of(self)
         self.recorder, self.watch = Recorder(self.log, self.metrics), LogWatch(self.log)

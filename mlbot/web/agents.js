@@ -1,9 +1,14 @@
 import { newKey } from "./client.js";
 import { OUTSIDE, byId, clock, explain, intentPicker, isAway, keepAsking, make, percent, signIn, signOut, trouble, untilThere, waited } from "./pages.js";
+import { LANGUAGES, language, t } from "./texts.js";
 
 const [log, form, field] = ["log", "form", "text"].map(byId);
 const drafts = new Map(); // what is typed for each chat, and its key
-let client, openId = "", asking, watching, shown = new Map(), owner = "", agent = "", busy = false, intents = [];
+let client, openId = "", asking, watching, shown = new Map(), owner = "", left = "", agent = "", busy = false, intents = [], answers = [];
+
+// what the log says of a hand-over, and its name in the texts of the pages
+const REASONS = { "asked for a person": "reason.asked", "the bot is not sure": "reason.unsure", "misunderstood twice": "reason.misunderstood",
+  "nothing the bot can do, twice": "reason.nothing" };
 
 async function begin() {
   client = await signIn("agent", byId("sign-in"));
@@ -15,15 +20,15 @@ async function begin() {
     return lost(error);
   }
   byId("desk").hidden = false;
-  const picker = intentPicker({ id: "intent", label: "Search all intents", intents: [...intents, OUTSIDE], onPick: labelChat });
+  const picker = intentPicker({ id: "intent", label: t("desk.search"), intents: [...intents, { ...OUTSIDE, title: t("desk.outside") }], onPick: labelChat });
   byId("about").append(picker.node);
   asking = keepAsking(async () => list(await client.handoffs()), { pace: 2500, hidden: 10000, onLost: lost, onBack: () => trouble("") });
 }
 
 function lost(error) {
-  if (error.status === 401) return signOut("agent", "Your sign-in is not valid, or its time is up.");
-  if (error.status === 403) return signOut("agent", "That sign-in is not an agent's.");
-  trouble(isAway(error) ? `${explain(error)} Trying again …` : explain(error));
+  if (error.status === 401) return signOut("agent", t("sign.invalid"));
+  if (error.status === 403) return signOut("agent", t("sign.no_agent"));
+  trouble(isAway(error) ? `${explain(error)} ${t("trouble.again")}` : explain(error));
 }
 
 /** Rebuild a part of the page only where it has changed, so that focus and selection stay. */
@@ -39,29 +44,44 @@ function change(node, seen, build) {
 function list({ agent: me, mine, waiting, others }) {
   agent = me;
   byId("who").firstElementChild.textContent = me;
-  const count = `${waiting.length || "Nobody"} ${waiting.length === 1 ? "waits" : waiting.length ? "wait" : "waits"}, ${mine.length} with you`;
+  const count = t("desk.count", { waiting: waiting.length, mine: mine.length });
   if (byId("count").textContent !== count) byId("count").textContent = count;
   const unread = mine.reduce((sum, one) => sum + one.unread, 0);
-  document.title = `${waiting.length + unread ? `(${waiting.length + unread}) ` : ""}Agent desk · mlbot`;
-  const oldest = [...waiting].sort((a, b) => a.since - b.since);
-  for (const [name, cases] of [["mine", mine], ["waiting", oldest], ["others", others]]) {
-    change(byId(name), [cases, openId, cases.map((one) => waited(one.since))], () => (cases.length ? cases.map(ticket) : [make("li", {}, make("p", { class: "soft small" }, "None."))]));
+  document.title = `${waiting.length + unread ? `(${waiting.length + unread}) ` : ""}${t("page.desk")} · mlbot`;
+  const meant = (one) => (one.assigned === agent ? 0 : one.assigned ? 2 : 1);
+  const ordered = [...waiting].sort((a, b) => meant(a) - meant(b) || a.since - b.since);
+  for (const [name, cases] of [["mine", mine], ["waiting", ordered], ["others", others]]) {
+    change(byId(name), [cases, openId, cases.map((one) => waited(one.since))], () => (cases.length ? cases.map(ticket) : [make("li", {}, make("p", { class: "soft small" }, t(`desk.no_${name}`)))]));
   }
+  if (!openId) showIdle(waiting.length + mine.length);
+}
+
+/** What the empty place of a chat says: nobody waits, or how to choose. @param {number} there */
+function showIdle(there) {
+  const words = t(there ? "desk.choose" : "desk.quiet");
+  if (!left && byId("nothing").textContent !== words) byId("nothing").textContent = words;
 }
 
 function about({ role, location }) {
-  return [role.replaceAll("_", " "), location].filter(Boolean).join(", ") || "Role not told";
+  return [role.replaceAll("_", " "), location].filter(Boolean).join(", ") || t("desk.no_role");
 }
 
 function ticket(one) {
   return make("li", {}, make("button", { type: "button", class: "ticket", "data-id": one.conversation_id, "aria-current": one.conversation_id === openId && "true",
     on: { click: () => open(one.conversation_id) } },
-  make("span", { class: "line" }, make("strong", {}, about(one)), one.unread > 0 && make("span", { class: "unread" }, `${one.unread} new`)),
+  make("span", { class: "line" }, make("strong", {}, about(one)), one.unread > 0 && make("span", { class: "unread" }, t("desk.new", { count: one.unread }))),
   make("span", { class: "last" }, one.last),
-  make("span", { class: "line soft small" }, make("span", {}, [one.queue, one.agent && one.agent !== agent && `with ${one.agent}`].filter(Boolean).join(", ")), make("span", {}, waited(one.since)))));
+  make("span", { class: "line soft small" }, make("span", {}, [one.queue, forWhom(one)].filter(Boolean).join(", ")), make("span", {}, waited(one.since)))));
+}
+
+/** Who has a chat, or whom it is meant for. */
+function forWhom(one) {
+  if (one.agent) return one.agent !== agent && t("desk.with", { agent: one.agent });
+  return one.assigned && (one.assigned === agent ? t("desk.for_you") : t("desk.for", { agent: one.assigned }));
 }
 
 function open(id) {
+  left = "";
   openId = id;
   owner = "";
   shown = new Map();
@@ -70,7 +90,7 @@ function open(id) {
   field.value = drafts.get(id)?.text ?? "";
   watching?.stop();
   watching = keepAsking(() => look(id), { pace: 1500, hidden: 10000, onBack: () => trouble(""), onLost(error) {
-    if (error.status === 404) leave("That chat is no longer there.");
+    if (error.status === 404) leave(t("desk.gone"));
     else lost(error);
   } });
   asking.now();
@@ -81,30 +101,67 @@ function open(id) {
 function leave(words) {
   watching?.stop();
   openId = "";
+  left = words;
+  byId("case").classList.add("empty");
   byId("open").hidden = true;
   byId("nothing").hidden = false;
   byId("nothing").textContent = words;
-  byId("case-title").textContent = "No chat is open";
+  byId("case-title").textContent = t("desk.nothing_open");
 }
 
 async function look(id) {
-  const told = await client.handoff(id);
+  const told = await client.handoff(id, language);
   if (id !== openId) return;
-  const { case: one, conversation, top, slots } = told;
+  const { case: one, conversation, top, summary } = told;
   byId("nothing").hidden = true;
   byId("open").hidden = false;
+  byId("case").classList.remove("empty");
   byId("case-title").textContent = about(one);
+  answers = told.answers;
   say(conversation.messages);
   setOwner(conversation, one);
-  change(byId("facts"), [one.queue, one.reason, waited(one.since)], () => pairs({ Queue: one.queue, Reason: one.reason, Waiting: waited(one.since) }));
-  change(byId("slots"), slots, () => pairs(slots));
-  change(byId("top"), top, () => (top.length ? top.map((guess) => make("li", {}, make("button", { type: "button", "data-id": guess.intent, title: "That is what it was about",
+  showSummary(one, summary);
+  showCanned();
+  change(byId("top"), top, () => (top.length ? top.map((guess) => make("li", {}, make("button", { type: "button", "data-id": guess.intent, title: t("desk.model_title"),
     on: { click: () => labelChat(guess) } }, make("span", {}, guess.title), make("span", { class: "soft" }, percent(guess.confidence)),
-  make("meter", { min: 0, max: 1, value: guess.confidence, "aria-label": `Confidence in ${guess.title}` })))) : [make("li", { class: "soft" }, "Nothing yet.")]));
+  make("meter", { min: 0, max: 1, value: guess.confidence, "aria-label": t("desk.model_sure", { title: guess.title }) })))) : [make("li", { class: "soft" }, t("desk.model_nothing"))]));
 }
 
+/** Terms and what is known of them; what is not known is left out. @param {[string, string][]} fields */
 function pairs(fields) {
-  return Object.entries(fields).filter(([, value]) => value || value === 0).flatMap(([name, value]) => [make("dt", {}, name.replaceAll("_", " ")), make("dd", {}, String(value))]);
+  return fields.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
+}
+
+/** Why a person is needed, in the words of the page. */
+function reasonWords(reason) {
+  const slot = /^no value for (.+)$/.exec(reason)?.[1], title = /^(.+) failed$/.exec(reason)?.[1];
+  if (REASONS[reason]) return t(REASONS[reason]);
+  return slot ? t("reason.value", { slot }) : title ? t("reason.failed", { title }) : reason;
+}
+
+/** What the bot has understood, at the top of a case. */
+function showSummary(one, told) {
+  change(byId("understood"), told, () => pairs([[t("desk.wish"), told.title || t("desk.no_wish")], ...told.values.map(({ name, value }) => [name, value]),
+    [t("desk.missing"), told.missing.join(", ")], [t("desk.asked"), told.asked], [t("desk.also"), told.also.join(", ")]]));
+  const spoken = Object.hasOwn(LANGUAGES, told.language) ? t(`language.${told.language}`) : told.language;
+  const facts = [[t("desk.reason"), reasonWords(one.reason)], [t("desk.language"), spoken], [t("desk.queue"), one.queue], [t("desk.since"), waited(one.since)]];
+  change(byId("facts"), facts, () => pairs(facts));
+  change(byId("last"), told.last, () => told.last.map(([sender, text]) => make("li", {}, make("span", { class: "soft" },
+    `${{ person: t("desk.person"), bot: t("chat.bot"), agent: t("chat.agent") }[sender] ?? "mlbot"}: `), text)));
+}
+
+/** The canned answers, with the number that picks each. */
+function showCanned() {
+  change(byId("canned-list"), answers, () => answers.map((answer, at) => make("button", { type: "button", "data-id": answer.key, title: answer.text, on: { click: () => putIn(answer) } },
+    at < 9 && make("kbd", {}, String(at + 1)), ` ${answer.title}`)));
+}
+
+/** Put a canned answer where the cursor is, to be read and changed before it is sent. */
+function putIn(answer) {
+  const before = field.value.slice(0, field.selectionStart), gap = before && !/\s$/.test(before) ? " " : "";
+  field.setRangeText(gap + answer.text, field.selectionStart, field.selectionEnd, "end");
+  field.dispatchEvent(new Event("input"));
+  field.focus();
 }
 
 function say(messages) {
@@ -112,7 +169,7 @@ function say(messages) {
   let grew = false;
   for (const message of messages) {
     if (shown.has(message.number)) continue;
-    const by = { person: message.name || "Person", bot: "Bot", agent: message.name || "Agent" }[message.sender];
+    const by = { person: message.name || t("desk.person"), bot: t("chat.bot"), agent: message.name || t("chat.agent") }[message.sender];
     const node = make("p", { class: `said ${message.sender}` }, by && make("span", { class: "by" }, `${by} ${clock(message.at)}`), message.text);
     const later = [...shown.keys()].filter((number) => number > message.number).sort((a, b) => a - b)[0];
     log.insertBefore(node, later === undefined ? null : shown.get(later));
@@ -125,12 +182,14 @@ function say(messages) {
 function setOwner(conversation, one) {
   const holder = conversation.agent || one?.agent || "";
   const mine = conversation.owner === "agent" && holder === agent;
-  const words = mine ? "You have this chat." : { queue: "Nobody has taken it yet.", agent: `${holder || "Another agent"} has this chat.`, bot: "The bot has it again.", closed: "Closed." }[conversation.owner];
+  const key = mine ? "desk.yours" : { queue: "desk.not_taken", agent: "desk.theirs", bot: "desk.bots", closed: "chat.closed" }[conversation.owner];
+  const words = t(key, { agent: holder || t("chat.agent") });
   if (byId("state").textContent !== words) byId("state").textContent = words;
   const had = document.activeElement;
   byId("take").hidden = conversation.owner !== "queue";
   for (const name of ["return", "close", "form"]) byId(name).hidden = !mine;
-  if (had?.closest("[hidden]")) (mine ? field : byId("case")).focus();
+  byId("canned").hidden = !mine || !answers.length;
+  if (had?.closest("[hidden]")) (mine ? field : byId("case")).focus({ preventScroll: true });
   owner = conversation.owner;
   if (["bot", "closed"].includes(owner)) watching?.stop();
 }
@@ -150,7 +209,7 @@ async function act(work) {
     }
   } catch (error) {
     if ([401, 403].includes(error.status)) lost(error);
-    else trouble(isAway(error) ? `${explain(error)} Nothing is lost; please try once more.` : explain(error));
+    else trouble(isAway(error) ? `${explain(error)} ${t("trouble.once_more")}` : explain(error));
   } finally {
     busy = false;
     byId("case").removeAttribute("aria-busy");
@@ -162,14 +221,14 @@ async function act(work) {
 function labelChat(intent) {
   act(async (id) => {
     await client.labelChat(id, intent.intent);
-    if (id === openId) byId("labelled").textContent = `Kept: ${intent.title}`;
+    if (id === openId) byId("labelled").textContent = t("desk.labelled", { title: intent.title });
   });
 }
 
 byId("take").addEventListener("click", () => act(async (id) => {
   const taken = await client.take(id);
   setOwner({ owner: "agent", agent: taken.agent || agent });
-  field.focus();
+  field.focus({ preventScroll: true }); // the summary stays in sight
 }));
 byId("return").addEventListener("click", () => act((id) => client.giveBack(id)));
 byId("close").addEventListener("click", () => byId("sure").showModal());
@@ -196,6 +255,11 @@ form.addEventListener("submit", (event) => {
   });
 });
 field.addEventListener("keydown", (event) => {
+  const picked = event.altKey && !event.ctrlKey && !event.metaKey && /^Digit([1-9])$/.exec(event.code)?.[1];
+  if (picked && answers[picked - 1]) {
+    event.preventDefault();
+    return putIn(answers[picked - 1]);
+  }
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   form.requestSubmit();

@@ -1,13 +1,17 @@
 import { newKey } from "./client.js";
-import { byId, clock, explain, isAway, keepAsking, make, memory, signIn, signOut, trouble, untilThere } from "./pages.js";
+import { become, byId, clock, explain, isAway, keepAsking, make, memory, signIn, signOut, trouble, untilThere } from "./pages.js";
+import { tellStory } from "./story.js";
+import { language, t } from "./texts.js";
 
-const [section, log, form, field, send] = ["chat", "log", "form", "text", "send"].map(byId);
+const [section, log, form, field, writing] = ["chat", "log", "form", "text", "writing"].map(byId);
+const SOON = 300, LONG = 1500; // ms after which the bot is shown, and said, to be writing
 const messages = new Map(); // by number
 let client, id, owner, polled = 0, asked = 0, applied = 0, polling;
 let acts = []; // what is on its way, {key, go}; kept, with its key, while the service is away
 let busy = false, notBefore = 0;
 
 async function begin() {
+  const story = await storyAsked();
   client = await signIn("person", byId("sign-in"));
   section.hidden = false;
   field.value = memory.get("draft");
@@ -15,15 +19,38 @@ async function begin() {
   id = memory.get("conversation");
   try {
     if (id) await untilThere(refresh).catch((error) => (error.status === 404 ? (id = "") : Promise.reject(error)));
-    if (!id) await open();
+    if (!id) await open(story?.language);
   } catch (error) {
     return lost(error);
   }
   watch();
+  if (story) tellStory(story, { say, agree, state: () => ({ owner, busy, last: lastSaid() }) });
 }
 
-async function open() {
-  const started = await untilThere(() => client.startConversation());
+/** The story that the address asks for, with its person signed in; null for none, and where nobody may pick who they are. */
+async function storyAsked() {
+  const name = new URLSearchParams(location.search).get("story");
+  if (!name) return null;
+  history.replaceState(null, "", location.pathname); // so that loading the page again goes on, instead of beginning again
+  const stories = await untilThere(() => fetch("stories.json").then((answer) => answer.json()));
+  if (!Object.hasOwn(stories, name) || !(await become("person", stories[name].person))) return null;
+  return { name, ...stories[name] };
+}
+
+/** What the bot or a person at the desk has said last. */
+function lastSaid() {
+  return [...messages.values()].map(({ message }) => message).filter(({ sender }) => sender !== "person").sort((a, b) => b.number - a.number)[0];
+}
+
+/** Press the button that says yes, if there is one. @returns {boolean} whether there was one */
+function agree() {
+  const yes = log.querySelector(".acts button.main");
+  yes?.click();
+  return Boolean(yes);
+}
+
+async function open(spoken = language) {
+  const started = await untilThere(() => client.startConversation(spoken));
   id = started.conversation_id;
   memory.set("conversation", id);
   show(started, ++asked);
@@ -43,13 +70,13 @@ async function refresh() {
 }
 
 function lost(error) {
-  if (error.status === 401) return signOut("person", "Your sign-in is not valid, or its time is up.");
+  if (error.status === 401) return signOut("person", t("sign.invalid"));
   if (error.status === 404) {
     polling?.stop();
     memory.set("conversation", "");
-    return end("This chat is no longer there.");
+    return end(t("chat.gone"));
   }
-  trouble(`${explain(error)} ${acts.length ? "What you did is kept and goes out as soon as the service is back." : "Trying again …"}`);
+  trouble(`${explain(error)} ${t(acts.length ? "chat.kept" : "trouble.again")}`);
 }
 
 function back() {
@@ -62,7 +89,7 @@ async function perform(next) {
   if (busy) return;
   busy = true;
   section.setAttribute("aria-busy", "true");
-  send.textContent = "Sending …";
+  const timers = owner === "bot" ? [setTimeout(writes, SOON, true), setTimeout(() => { byId("writing-said").textContent = t("chat.writing"); }, LONG)] : [];
   while (acts.length) {
     const [one] = acts, turn = ++asked;
     try {
@@ -88,7 +115,15 @@ async function perform(next) {
   }
   busy = false;
   section.removeAttribute("aria-busy");
-  send.textContent = "Send";
+  timers.forEach(clearTimeout);
+  byId("writing-said").textContent = "";
+  writes(false);
+}
+
+/** Show, or stop showing, that the bot is writing. @param {boolean} now */
+function writes(now) {
+  writing.hidden = !now;
+  if (now) log.scrollTop = log.scrollHeight;
 }
 
 function show(told, turn) {
@@ -99,28 +134,28 @@ function show(told, turn) {
     const node = bubble(message);
     messages.set(message.number, { message, node });
     const later = [...messages].filter(([number]) => number > message.number).sort(([a], [b]) => a - b)[0];
-    log.insertBefore(node, later ? later[1].node : null);
+    log.insertBefore(node, later ? later[1].node : writing);
     grew = true;
   }
   if (turn >= applied) {
     applied = turn;
     setOwner(told);
+    showCards(told.cards ?? []);
   }
   const heldFocus = log.contains(document.activeElement) && document.activeElement !== log;
   offerButtons();
   if (heldFocus && !document.activeElement?.isConnected || document.activeElement === document.body) field.focus();
   if (!grew || !low) return;
-  log.lastElementChild.scrollIntoView({ block: "nearest" });
   log.scrollTop = log.scrollHeight;
 }
 
 function setOwner({ owner: now, agent }) {
-  const words = { bot: "Talking to the bot", queue: "Waiting for a person", agent: `Talking to ${agent || "a person"}`, closed: "Closed" }[now] ?? now;
+  const words = t(`owner.${now}`, { agent: agent || t("chat.agent") });
   const place = byId("owner");
   if (place.textContent !== words) place.textContent = words;
   place.className = `owner ${now}`;
   byId("person").hidden = now !== "bot";
-  if (now === "closed" && owner !== "closed") end("This chat is closed.");
+  if (now === "closed" && owner !== "closed") end(t("chat.closed"));
   owner = now;
 }
 
@@ -135,7 +170,7 @@ function end(words) {
 }
 
 function bubble(message) {
-  const by = { person: "You", bot: "Bot", agent: message.name || "Agent" }[message.sender];
+  const by = { person: t("chat.you"), bot: t("chat.bot"), agent: message.name || t("chat.agent") }[message.sender];
   return make("div", { class: `message ${message.sender}` },
     by && make("p", { class: "by" }, by, " ", make("time", { datetime: new Date(1000 * message.at).toISOString() }, clock(message.at))),
     make("p", { class: "words" }, message.text),
@@ -149,9 +184,9 @@ function offerButtons() {
   if (owner !== "bot" || !last?.message.buttons.length || last.node.querySelector(".acts")) return;
   const offered = [...last.message.buttons];
   if (offered.some((one) => one.act === "choose") && !offered.some((one) => one.act === "choose" && one.value === "")) {
-    offered.push({ act: "choose", value: "", label: "None of these" });
+    offered.push({ act: "choose", value: "", label: t("chat.none") });
   }
-  last.node.querySelector(".words").after(make("div", { class: "acts", role: "group", "aria-label": "Answers" }, ...offered.map((one) => {
+  last.node.querySelector(".words").after(make("div", { class: "acts", role: "group", "aria-label": t("chat.answers") }, ...offered.map((one) => {
     const key = newKey(), main = one.act === "confirm" && one.value;
     return make("button", { type: "button", class: main && "main", on: { click: () => perform({ key, group: last.message.number, go: (same) => press(one, same, last.message.number) }) } }, one.label);
   })));
@@ -177,7 +212,7 @@ function thumb(down) {
 function thumbs(requestId) {
   let useful = null;
   const said = make("span", { role: "status" });
-  const buttons = [[true, "Helpful"], [false, "Not helpful"]].map(([value, label]) => make("button", { type: "button", "aria-pressed": "false",
+  const buttons = [[true, t("chat.helpful")], [false, t("chat.not_helpful")]].map(([value, label]) => make("button", { type: "button", "aria-pressed": "false",
     on: { click: () => judge(useful === value ? null : value) } }, thumb(!value), label));
   const press = () => buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(useful === (at === 0))));
   async function judge(value) {
@@ -186,21 +221,47 @@ function thumbs(requestId) {
     press();
     try {
       await client.feedback(requestId, { useful });
-      said.textContent = value === null ? "Taken back." : "Thank you.";
+      said.textContent = t(value === null ? "chat.taken_back" : "chat.thanks");
     } catch (error) {
       useful = before;
       press();
-      said.textContent = `Not kept: ${explain(error)}`;
+      said.textContent = t("chat.not_kept", { why: explain(error) });
     }
   }
-  return make("div", { class: "word", role: "group", "aria-label": "Was this answer helpful?" }, ...buttons, said);
+  return make("div", { class: "word", role: "group", "aria-label": t("chat.was_helpful") }, ...buttons, said);
+}
+
+/** A card for each process: its values so far, what became of it, and a way to take it back. Rebuilt only when something has changed. */
+function showCards(cards) {
+  const place = byId("cards"), now = JSON.stringify([cards, owner]);
+  if (place.dataset.seen === now) return;
+  place.dataset.seen = now;
+  const held = place.contains(document.activeElement) ? document.activeElement.dataset.id : null;
+  if (place.hidden && cards.length) place.open = matchMedia("(min-width: 62rem)").matches;
+  place.hidden = !cards.length;
+  byId("cards-count").textContent = String(cards.length);
+  byId("card-list").replaceChildren(...cards.map(card));
+  if (held !== null) ([...place.querySelectorAll("[data-id]")].find((one) => one.dataset.id === held) ?? field).focus();
+}
+
+function card(one) {
+  const pairs = one.values.flatMap(({ slot, name, value }) => [make("dt", {}, name),
+    value ? make("dd", {}, value) : make("dd", { class: "missing" }, t(slot === one.asks ? "cards.asked" : "cards.missing"))]);
+  return make("li", { class: `card ${one.state}` }, make("p", { class: "card-head" }, make("strong", {}, one.title), make("span", { class: "state" }, one.words)),
+    pairs.length > 0 && make("dl", {}, ...pairs),
+    one.cancel && make("button", { type: "button", "data-id": one.id, "aria-label": t("cards.cancel_one", { title: one.title }),
+      on: { click: () => perform({ key: newKey(), group: `cancel ${one.id}`, go: (key) => client.cancel(id, one.id, key) }) } }, t("cards.cancel")));
+}
+
+/** Say something, as if it had been typed. */
+function say(text) {
+  return perform(acts.find((one) => one.text === text) ?? { key: newKey(), text, go: (key) => client.say(id, text, key) });
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const text = field.value.trim();
-  if (!text || !id) return;
-  perform(acts.find((one) => one.text === text) ?? { key: newKey(), text, go: (key) => client.say(id, text, key) });
+  if (text && id) say(text);
 });
 field.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -214,7 +275,7 @@ field.addEventListener("input", () => {
 byId("person").addEventListener("click", () => perform({ key: newKey(), group: "person", go: (key) => client.askForPerson(id, key) }));
 byId("again").addEventListener("click", async () => {
   messages.clear();
-  log.replaceChildren();
+  log.replaceChildren(writing);
   acts = [];
   polled = 0;
   owner = "";

@@ -27,13 +27,18 @@ const PAUSE = 0.3; // seconds before the second try, where the service names non
  * @typedef {{kind: "confirm" | "choose" | "slot", intent: string, options: string[], slots: Object<string, string | number>}} Pending
  * @typedef {"sent" | "recorded" | "accepted" | "waiting" | "done" | "refused" | "failed" | "cancelled"} RequestState
  * @typedef {{id: string, process: string, title: string, slots: Object<string, string | number>, state: RequestState}} Started
+ * @typedef {"asking" | "later" | RequestState} CardState
+ * @typedef {{id: string, process: string, title: string, state: CardState, words: string,
+ *   values: {slot: string, name: string, value: string}[], asks: string, cancel: boolean}} Card
  * @typedef {{conversation_id: string, owner: Owner, agent: string, language: string, pending: Pending | null, started: Started[],
- *   messages: Message[]}} Conversation
+ *   cards: Card[], messages: Message[]}} Conversation
  * @typedef {{conversation_id: string, since: number, queue: string, reason: string, role: string, location: string, last: string,
- *   unread: number, agent: string}} Case
+ *   unread: number, agent: string, assigned: string, language: string}} Case
+ * @typedef {{wish: string, title: string, values: {slot: string, name: string, value: string}[], missing: string[], asked: string,
+ *   language: string, reason: string, also: string[], last: [string, string][]}} Summary
  * @typedef {{agent: string, waiting: Case[], mine: Case[], others: Case[]}} Handoffs
  * @typedef {{case: Case, conversation: Conversation, top: {intent: string, title: string, confidence: number}[],
- *   slots: Object<string, string | number>}} Handoff
+ *   slots: Object<string, string | number>, summary: Summary, answers: {key: string, title: string, text: string}[]}} Handoff
  * @typedef {{id: string, text: string, role: string, location: string, predicted: string, confidence: number,
  *   alternatives: Alternative[], why: "unsure" | "random" | "second opinion"}} LabelItem
  * @typedef {{pairs: number, share: number, kappa: number}} Agreement
@@ -118,8 +123,10 @@ export class MlbotClient {
     return this.call("POST", "/v1/feedback", { request_id: requestId, useful, intent, comment });
   }
 
-  /** @returns {Promise<Conversation>} */
-  startConversation() { return this.call("POST", "/v1/conversations", {}); }
+  /** @param {string} [language] of the greeting, such as "de"; without one, that of the person's place @returns {Promise<Conversation>} */
+  startConversation(language = "") {
+    return this.call("POST", `/v1/conversations${language ? `?language=${part(language)}` : ""}`, {});
+  }
 
   /** The messages after a number. @param {string} id @param {number} [after] @returns {Promise<Conversation>} */
   messages(id, after = 0) { return this.call("GET", `/v1/conversations/${part(id)}/messages?after=${part(after)}`); }
@@ -136,14 +143,18 @@ export class MlbotClient {
    * @param {number} [question] number of the message whose button it was: an old one then changes nothing @returns {Promise<Conversation>} */
   confirm(id, yes, key, question) { return this.#act(id, { confirm: yes, question }, key); }
 
+  /** Take back one of the person's requests; the bot asks first. @param {string} id @param {string} request @param {string} [key]
+   * @returns {Promise<Conversation>} */
+  cancel(id, request, key) { return this.#act(id, { cancel: request }, key); }
+
   /** @param {string} id @param {string} [key] @returns {Promise<Conversation>} */
   askForPerson(id, key = newKey()) { return this.call("POST", `/v1/conversations/${part(id)}/handoff`, { key }); }
 
   /** Who waits for a person. Asking says that this agent is there. @returns {Promise<Handoffs>} */
   handoffs() { return this.call("GET", "/v1/handoffs"); }
 
-  /** @param {string} id @returns {Promise<Handoff>} */
-  handoff(id) { return this.call("GET", `/v1/handoffs/${part(id)}`); }
+  /** A case, with a summary in the agent's language. @param {string} id @param {string} [language] @returns {Promise<Handoff>} */
+  handoff(id, language = "") { return this.call("GET", `/v1/handoffs/${part(id)}${language ? `?language=${part(language)}` : ""}`); }
 
   /** Status 409 when another agent was first. @param {string} id @returns {Promise<Case>} */
   take(id) { return this.call("POST", `/v1/handoffs/${part(id)}/take`); }

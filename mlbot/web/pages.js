@@ -1,6 +1,9 @@
 /** What the pages share: who is asking, building the document, asking again and again, and choosing an intent. */
 
 import { MlbotClient, MlbotError } from "./client.js";
+import { memory, t } from "./texts.js";
+
+export { memory };
 
 /** The label of what is out of scope; a service may call it otherwise. */
 export const OUTSIDE = { intent: "oos", title: "Out of scope", department: "" };
@@ -27,18 +30,9 @@ export const clock = (seconds) => new Date(1000 * seconds).toLocaleTimeString([]
 /** @param {number} seconds since 1970 @returns {string} */
 export function waited(seconds) {
   const minutes = Math.max(0, Math.floor((Date.now() / 1000 - seconds) / 60));
-  if (minutes < 1) return "just now";
-  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+  if (minutes < 1) return t("time.now");
+  return minutes < 120 ? t("time.minutes", { count: minutes }) : t("time.hours", { count: Math.round(minutes / 60) });
 }
-
-const spare = new Map(); // where the browser keeps nothing
-/** What this tab remembers. */
-export const memory = {
-  get(key) { try { return sessionStorage.getItem(`mlbot.${key}`) ?? ""; } catch { return spare.get(key) ?? ""; } },
-  set(key, value) {
-    try { value ? sessionStorage.setItem(`mlbot.${key}`, value) : sessionStorage.removeItem(`mlbot.${key}`); } catch { spare.set(key, value); }
-  },
-};
 
 /** Whether it is worth trying again in a while. @param {unknown} error */
 export const isAway = (error) => error instanceof MlbotError && [0, 429, 502, 503, 504].includes(error.status);
@@ -48,12 +42,12 @@ export const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1
 
 /** What went wrong, in words for a person. @param {any} error @returns {string} */
 export function explain(error) {
-  if (!(error instanceof MlbotError)) return `Something is wrong in this page: ${error?.message ?? error}`;
-  if (error.status === 0) return "The service cannot be reached.";
-  if (error.status === 429) return "That was a little too fast.";
-  if (isAway(error)) return "The service is busy.";
+  if (!(error instanceof MlbotError)) return t("trouble.page", { why: error?.message ?? error });
+  if (error.status === 0) return t("trouble.away");
+  if (error.status === 429) return t("trouble.fast");
+  if (isAway(error)) return t("trouble.busy");
   const words = [error.detail || error.title, error.action].filter(Boolean).join("; ");
-  return words ? sentence(words) + (/[.!?]$/.test(words) ? "" : ".") : `The service answered ${error.status}.`;
+  return words ? sentence(words) + (/[.!?]$/.test(words) ? "" : ".") : t("trouble.status", { status: error.status });
 }
 
 /** Say, or stop saying, what is wrong at the top of the page. @param {string} words */
@@ -71,7 +65,7 @@ export async function untilThere(work) {
       return answer;
     } catch (error) {
       if (!isAway(error)) throw error;
-      trouble(`${explain(error)} Trying again …`);
+      trouble(`${explain(error)} ${t("trouble.again")}`);
       await new Promise((resolve) => setTimeout(resolve, 1000 * Math.max(wait, error.retryAfter ?? 0)));
     }
   }
@@ -138,10 +132,27 @@ export async function signIn(kind, place) {
   }
   place.hidden = true;
   const name = memory.get(`${kind}.name`);
-  byId("who").replaceChildren(make("span", {}, name || "Signed in"),
-    make("button", { class: "quiet", type: "button", on: { click: () => signOut(kind) } }, kind === "person" ? "Be somebody else" : "Sign out"));
+  byId("who").replaceChildren(make("span", {}, name || t("sign.signed_in")),
+    make("button", { class: "quiet", type: "button", on: { click: () => signOut(kind) } }, t(kind === "person" ? "sign.another" : "sign.out")));
   return client;
 }
+
+/** Become somebody of a demonstration without a form, as stories do; false on a service that is no demonstration.
+ * @param {"person" | "agent"} kind @param {{name: string, role?: string, location?: string}} about @returns {Promise<boolean>} */
+export async function become(kind, about) {
+  const client = new MlbotClient({ url: location.origin });
+  const told = await untilThere(() => client.call("POST", kind === "person" ? "/demo/identity" : "/demo/agent", about).catch((error) => {
+    if (isAway(error)) throw error;
+    return null;
+  }));
+  if (!told) return false;
+  for (const key of ["conversation", "draft"]) memory.set(key, "");
+  memory.set(kind, told.token);
+  memory.set(`${kind}.name`, nameOf(about));
+  return true;
+}
+
+const nameOf = (about) => [about.name, about.role?.replaceAll("_", " "), about.location].filter(Boolean).join(", ");
 
 async function demoIdentity(kind, client, place) {
   const path = kind === "person" ? "/demo/identity" : "/demo/agent";
@@ -151,22 +162,19 @@ async function demoIdentity(kind, client, place) {
   }));
   place.hidden = false;
   if (!isDemo) {
-    place.replaceChildren(make("div", { class: "panel sign-in" }, make("h2", {}, "Please sign in"),
-      make("p", {}, "Your application opens this page and tells it who you are. Open it from there again.")));
+    place.replaceChildren(make("div", { class: "panel sign-in" }, make("h2", {}, t("sign.please")), make("p", {}, t("sign.please_why"))));
     return new Promise(() => {});
   }
   const context = kind === "person" ? (await untilThere(() => client.intents())).context : {};
   const said = make("p", { role: "alert", class: "fail" });
   const field = (name, label, control) => make("div", { class: "field" }, make("label", { for: `as-${name}` }, label), control);
   const pick = (name, label) => field(name, label, make("select", { id: `as-${name}`, name },
-    make("option", { value: "" }, "not told"), ...(context[name] ?? []).map((value) => make("option", { value }, value.replaceAll("_", " ")))));
-  const form = make("form", { class: "panel sign-in" }, make("h2", {}, "Who are you today?"),
-    make("p", { class: "soft small" }, kind === "person"
-      ? "This is a demonstration. Elsewhere, the application that you are signed in to says who you are, and what your role is."
-      : "This is a demonstration. Elsewhere, the application that you are signed in to says who you are."),
-    field("name", "Name", make("input", { id: "as-name", name: "name", required: true, maxlength: 60, autocomplete: "given-name" })),
-    context.role && pick("role", "Role"), context.location && pick("location", "Location"), said,
-    make("button", { class: "main" }, kind === "person" ? "Start the chat" : "Start work"));
+    make("option", { value: "" }, t("sign.not_told")), ...(context[name] ?? []).map((value) => make("option", { value }, value.replaceAll("_", " ")))));
+  const form = make("form", { class: "panel sign-in" }, make("h2", {}, t("sign.who")),
+    make("p", { class: "soft small" }, t(kind === "person" ? "sign.demo_person" : "sign.demo")),
+    field("name", t("sign.name"), make("input", { id: "as-name", name: "name", required: true, maxlength: 60, autocomplete: "given-name" })),
+    context.role && pick("role", t("sign.role")), context.location && pick("location", t("sign.location")), said,
+    make("button", { class: "main" }, t(kind === "person" ? "sign.start_chat" : "sign.start_work")));
   place.replaceChildren(form);
   return new Promise((resolve) => form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -175,7 +183,7 @@ async function demoIdentity(kind, client, place) {
     try {
       const { token } = await client.call("POST", path, about);
       memory.set(kind, token);
-      memory.set(`${kind}.name`, [about.name, about.role?.replaceAll("_", " "), about.location].filter(Boolean).join(", "));
+      memory.set(`${kind}.name`, nameOf(about));
       resolve(token);
     } catch (error) {
       said.textContent = explain(error);
@@ -195,7 +203,7 @@ export function intentPicker({ id, label, intents, onPick }) {
   let shown = [], active = -1;
   const list = make("ul", { role: "listbox", id: `${id}-list`, "aria-label": label, hidden: true });
   const input = make("input", { id, role: "combobox", autocomplete: "off", spellcheck: "false", "aria-expanded": "false", "aria-controls": `${id}-list`,
-    "aria-autocomplete": "list", placeholder: "Type a few letters" });
+    "aria-autocomplete": "list", placeholder: t("picker.letters") });
   function mark(at) {
     active = at;
     [...list.children].forEach((option, number) => option.setAttribute("aria-selected", String(number === at)));
@@ -213,7 +221,7 @@ export function intentPicker({ id, label, intents, onPick }) {
     shown = intents.filter((one) => words.every((word) => plain(`${one.title} ${one.intent} ${one.department ?? ""}`).includes(word)));
     list.replaceChildren(...shown.map((one, at) => make("li", { role: "option", id: `${id}-${at}`, "aria-selected": "false",
       on: { mousedown: (event) => event.preventDefault(), click: () => pick(at) } }, one.title, make("small", {}, one.department ?? ""))));
-    if (!shown.length) list.append(make("li", { role: "option", "aria-disabled": "true", "aria-selected": "false", class: "nothing" }, "No intent has that in its name"));
+    if (!shown.length) list.append(make("li", { role: "option", "aria-disabled": "true", "aria-selected": "false", class: "nothing" }, t("picker.nothing")));
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
     mark(words.length && shown.length ? 0 : -1);

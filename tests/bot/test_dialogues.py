@@ -1,7 +1,9 @@
 """Whole conversations, in process, with the company's model, catalogue and translations."""
 
+import json
 import time
 import tomllib
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from mlbot.bot.identity import Identity
 from mlbot.bot.texts import language_heard
 from mlbot.bot.translations import load_translations
 from mlbot.model.predict import load
-from mlbot.settings import load_settings
+from mlbot.settings import PACKAGE, load_settings
 
 DIALOGUES = tomllib.loads(Path(__file__).with_name("dialogues.toml").read_text(encoding="utf-8"))["dialogue"]
 PLACES = {"Berlin": "de", "Munich": "de", "Paris": "fr", "Madrid": "es"}
@@ -75,3 +77,27 @@ def test_a_conversation_goes_as_it_is_written(bot, dialogue):
             assert not new, place
     ran = {one.process for one in bot.read(about, who).started}
     assert not ran if dialogue.get("never") == "all" else dialogue.get("never") not in ran
+
+
+@pytest.mark.parametrize("name, started, owner", [
+    ("room", {"room_booking"}, "bot"), ("two", {"hardware_repair", "desk_booking"}, "bot"), ("person", set(), "queue")])
+def test_the_stories_of_the_start_page_end_as_they_promise(bot, name, started, owner):
+    """What a page plays as text, with a yes wherever the bot asks for one, as the page gives it."""
+    story = json.loads((PACKAGE / "web" / "stories.json").read_text(encoding="utf-8"))[name]
+    who = Identity(f"story {name}", story["person"]["role"], story["person"]["location"])
+    found = bot.start(who, language=story["language"])
+    for text in [*story["says"], ""]:
+        for _ in range(4):
+            pending = bot.read(found.id, who).state.pending
+            if not story.get("agrees", True) or pending is None or pending.kind != "confirm":
+                break
+            bot.act(found.id, who, Act(confirm=True))
+        if text:
+            bot.act(found.id, who, Act(text))
+    ended = bot.read(found.id, who)
+    assert {one.process for one in ended.started} == started and ended.state.owner == owner
+    assert set(story["needs"]) <= {*started, "card_block"}
+    words = " ".join(message.text for message in ended.messages if message.sender == "bot")
+    assert language_heard(words, "en") == story["language"]
+    if name == "room":  # the correction counts, not the first day
+        assert date.fromisoformat(ended.started[0].slots["day"]).weekday() == 2 and ended.started[0].slots["people"] == 12

@@ -29,7 +29,8 @@ def test_owners_are_the_words_that_stored_conversations_hold():
     """A conversation of last year reads back, so these words do not change, and what it does not say is empty."""
     assert (BOT, QUEUE, AGENT, CLOSED) == ("bot", "queue", "agent", "closed")
     assert State().as_dict() == {"owner": "bot", "agent": "", "queue": "", "reason": "", "since": 0.0, "pending": None,
-                                 "denied": 0, "label": "", "parked": (), "wishes": (), "language": "", "wished": False}
+                                 "denied": 0, "label": "", "parked": (), "wishes": (), "language": "", "wished": False,
+                                 "assigned": ""}
     assert state_from({}) == State() and Pending("choose") == Pending("choose", "", (), {})
     stored = State("queue", "Ann", "crew", "why", 12.5, Pending("slot", "card", ("limit",), {"a": 1}), 1, "leave")
     assert state_from(stored.as_dict()) == stored

@@ -72,7 +72,7 @@ def service(company_project, tmp_path_factory, receiver, root_path):
     shutil.copytree(company_project / "models", folder / "models")
     shipped = (root_path / "mlbot" / "shipped" / "company" / "processes.toml").read_text()
     before, _, after = shipped.partition("[printer]\n")
-    after = after.replace("confirm = false", "confirm = true", 1)
+    after = after.replace("confirm = false", "confirm = true\ncancel = true", 1)
     (folder / "processes.toml").write_text(f'{before}[printer]\nurl = "{receiver.url}/printer"\n{after}')
     (folder / "settings.ini").write_text("[data]\nsource = company\n[bot]\nprocesses = processes.toml\n"
                                          f"languages = Berlin=en\nwebhooks = {receiver.url}\n"
@@ -303,3 +303,129 @@ def test_the_chat_works_without_a_mouse_and_survives_that_the_service_is_away(se
                  found.find_element(By.ID, "trouble").text, "the answer", 25)
     finally:
         found.quit()
+
+
+def ended_story(browser, service, name: str):
+    """A story played to its end: without motion it goes on when it is told to, here from the keyboard."""
+    open_page(browser, service, f"chat.html?story={name}")
+    wait_for(lambda: browser.find_element(By.ID, "story-next").is_displayed(), "the story")
+    assert browser.find_element(By.ID, "story-pause").text == "Play"  # nothing moves by itself
+
+    def is_over() -> bool:
+        """Whether it has come to its end; else its next message is asked for."""
+        if browser.find_element(By.ID, "story-links").is_displayed():
+            return True
+        browser.find_element(By.ID, "story-next").send_keys(Keys.ENTER)
+        return False
+    wait_for(is_over, "the end of the story", 60)
+
+
+@pytest.fixture(scope="module")
+def calm_browser():
+    """A browser of somebody who wants nothing to move."""
+    found = start_browser(1100, 850, "--force-prefers-reduced-motion")
+    yield found
+    found.quit()
+
+
+def test_a_story_plays_in_the_chat_and_ends_with_a_card_of_what_was_started(calm_browser, service):
+    browser = calm_browser
+    open_page(browser, service, "index.html")
+    stories = wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "#story-list a"), "the stories")
+    assert len(stories) == 3 and "story=room" in stories[0].get_attribute("href")
+    ended_story(browser, service, "room")
+    card = wait_for(lambda: browser.find_element(By.CSS_SELECTOR, "#card-list .recorded"), "the card").text
+    assert "Mittwoch" in card and "15:00 Uhr" in card and "12" in card and "aufgenommen" in card  # in the story's language
+    assert "story" not in browser.current_url  # loading the page again goes on, instead of beginning again
+    browser.refresh()
+    wait_for(lambda: "Mittwoch" in browser.find_element(By.ID, "card-list").text, "the same chat")
+
+
+def test_the_handed_over_story_is_summed_up_at_the_desk_and_answered_with_a_key(calm_browser, service):
+    browser = calm_browser
+    ended_story(browser, service, "person")
+    assert browser.find_element(By.ID, "story-desk").is_displayed()
+    open_page(browser, service, "agents.html?language=de")
+    browser.execute_script("sessionStorage.removeItem('mlbot.agent')")
+    open_page(browser, service, "agents.html")
+    sign_in(browser, name="Grace")
+    case = wait_for(lambda: [one for one in browser.find_elements(By.CSS_SELECTOR, "#waiting button")
+                             if "It is urgent" in one.text], "the case")[0]
+    case.click()
+    summed = wait_for(lambda: (box := browser.find_element(By.ID, "understood")).text and box, "the summary").text
+    assert "Company card: block or dispute" in summed and "4421" in summed
+    assert "hat nach einem Menschen gefragt" in browser.find_element(By.ID, "facts").text  # in the agent's language
+    button(browser, "Diesen Chat übernehmen").click()
+    field = wait_for(lambda: (box := browser.find_element(By.ID, "text")).is_displayed() and box, "the composer")
+    wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "#canned-list button"), "the canned answers")
+    field.send_keys(Keys.ALT, "1")
+    assert field.get_attribute("value").startswith("Hello, this is Grace.")  # in the person's language
+    field.send_keys(Keys.NULL, Keys.ENTER)
+    wait_for(lambda: "Hello, this is Grace." in browser.find_element(By.ID, "log").text, "the answer")
+    browser.execute_script("sessionStorage.clear()")
+
+
+def test_the_page_speaks_the_language_that_is_picked_and_the_bot_greets_in_it(browser, service):
+    open_page(browser, service, "chat.html")
+    browser.execute_script("sessionStorage.clear()")
+    open_page(browser, service, "chat.html")
+    wait_for(lambda: browser.find_element(By.CSS_SELECTOR, "#language a[lang=es]"), "the languages").click()
+    wait_for(lambda: browser.find_element(By.TAG_NAME, "html").get_attribute("lang") == "es", "the page in Spanish")
+    sign_in(browser, name="Ada", role="sales", location="london")
+    wait_for(lambda: "¿Qué puedo hacer por ti?" in said(browser), "the greeting")
+    assert browser.find_element(By.ID, "send").text == "Enviar"
+    assert browser.find_element(By.CSS_SELECTOR, "#language a[aria-current]").get_attribute("lang") == "es"
+    browser.execute_script("sessionStorage.clear()")
+
+
+def test_a_card_shows_what_is_known_and_takes_the_request_back(browser, service, receiver):
+    new_chat(browser, service, "engineer")
+    say(browser, "the printer on my floor does not print")
+    asking = wait_for(lambda: browser.find_element(By.CSS_SELECTOR, "#card-list .asking"), "the card").text
+    assert "being filled in" in asking and "asked now" in asking
+    say(browser, "second floor, left")
+    button(browser, "Yes, start it").click()
+    wait_for(lambda: "Your printer is on its way." in said(browser), "what the process says")
+    assert "second floor, left" in browser.find_element(By.CSS_SELECTOR, "#card-list .accepted").text
+    button(browser, "Cancel this request").send_keys(Keys.ENTER)
+    button(browser, "Yes, cancel it").click()
+    wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "#card-list .cancelled"), "the cancelled card")
+    assert receiver.got[-1]["cancels"] and not browser.find_elements(By.CSS_SELECTOR, "#card-list button")
+
+
+@pytest.mark.parametrize("width, height", [(320, 640), (320, 256), (640, 512)])
+def test_a_busy_chat_and_a_busy_desk_fit_a_narrow_page_and_a_page_at_200_percent(calm_browser, service, axe, width, height):
+    """320 px is a page of 1280 px at 400 %, and 640 px one at 200 %."""
+    browser = calm_browser
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
+    try:
+        new_chat(browser, service, "engineer")
+        say(browser, "the printer on my floor does not print")
+        wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "#card-list .asking"), "the card")
+        browser.execute_script("document.getElementById('cards').open = true")
+        assert problems_of(browser, axe) == []
+        assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+        say(browser, "a person please")
+        open_page(browser, service, "agents.html")
+        sign_in(browser, name="Grace")
+        wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "#waiting button"), "a case")[0].click()
+        wait_for(lambda: browser.find_element(By.ID, "understood").text, "the summary")
+        assert problems_of(browser, axe) == []
+        assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_script("sessionStorage.clear()")
+
+
+def test_the_pictures_of_the_docs_are_taken_of_the_pages_as_they_are(service, tmp_path, root_path):
+    import importlib.util
+    pytest.importorskip("PIL", reason="Pillow makes the pictures small")
+    start_browser().quit()  # skips where there is no browser
+    spec = importlib.util.spec_from_file_location("benchmark_pages", root_path / "benchmarks" / "pages.py")
+    pages = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pages)
+    made = pages.take_pictures(service.url, tmp_path)
+    kept = sorted((root_path / "nbs" / "images").glob("page-*.png"))
+    assert sorted(file.name for file in made) == [file.name for file in kept]
+    assert all(2_000 < file.stat().st_size < 80_000 for file in [*made, *kept])

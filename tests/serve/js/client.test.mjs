@@ -79,6 +79,7 @@ describe("every method", () => {
     "a person declines what the bot has just asked": () => person.confirm("c1", false),
     "a person chooses among what the bot has just offered": () => person.choose("c1", "hardware_repair"),
     "none of what the bot has just offered": () => person.choose("c1", ""),
+    "a request that is not one's own cannot be taken back": () => person.cancel("c1", "nobody-knows-it"),
     "a person asks for a person": () => person.askForPerson("c1"),
     "who waits for a person": () => agent.handoffs(),
     "one chat that waits": () => agent.handoff("c1"),
