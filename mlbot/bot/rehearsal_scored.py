@@ -135,7 +135,9 @@ class Rehearsed:
         turns = sum(one.turns for one in self.outcomes) / len(self.outcomes)
         again = sum(one.asked_again > 0 for one in self.outcomes) / len(self.outcomes)
         goals = len(set(goals_of(self.outcomes)))
-        compared = f"\nbeside the champion: {self.gain}" if self.before else ""
+        points = [100 * end for end in (self.gain.value, self.gain.low, self.gain.high)] if self.before else []
+        compared = "\n{:+.1f} points beside the champion, for {:,} of them ({:+.1f} to {:+.1f})".format(
+            points[0], self.gain.n, *points[1:]) if points else ""
         return (f"{len(self.outcomes):,} people with {goals} goals, {turns:.1f} turns in the mean, "
                 f"{again:.0%} had to say something again{compared}")
 
