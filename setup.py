@@ -41,7 +41,7 @@ setup(
     python_requires=">=" + package["python"],
     packages=find_packages(include=["mlbot", "mlbot.*"]),
     package_data={"mlbot": ["shipped/sample/*", "shipped/company/*", "shipped/company/wordings/*",
-                            "shipped/company/values/*", "shipped/words/*", "shipped/workflows/*",
+                            "shipped/company/values/*", "shipped/words/*", "shipped/people/*", "shipped/workflows/*",
                             "shipped/project/*", "shipped/bot/*", "shipped/bot/*/*", "web/*", "deploy/*",
                             "templates/*", "py.typed"]},
     install_requires=package["requirements"].split(),

@@ -274,6 +274,16 @@ def test_reading_values_is_shown_for_each_kind_and_language_beside_what_is_insta
         assert re.search(line, done.stdout, re.MULTILINE), line
 
 
+@pytest.mark.long
+def test_conversations_are_shown_for_each_mix_beside_the_first_day(root):
+    done = run(root, "benchmarks/conversations.py", "--people", "40", "--worst", "1")
+    assert done.returncode == 0, done.stderr
+    mixes = re.findall(r"^.+: (\d+) people, \d+ goals, [\d.]+ s of one core$", done.stdout, re.MULTILINE)
+    assert len(mixes) == 3 and all(int(people) <= 40 for people in mixes)
+    assert len(re.findall(r"^  got what they wanted.*%   [\d.]+% to [\d.]+%   first day +\d", done.stdout, re.MULTILINE)) == 3
+    assert "  person: " in done.stdout
+
+
 def test_what_intervals_cover_is_shown_line_by_line(root):
     done = run(root, "benchmarks/coverage.py", "--draws", "30", "--only", "medians")
     assert done.returncode == 0 and done.stdout.endswith("3 lines, 0 of them too low\n"), done.stdout + done.stderr

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import mlbot
-from mlbot.run.cache import READS_DATA, READS_LOG
+from mlbot.run.cache import READS_CATALOGUE, READS_DATA, READS_LOG
 from mlbot.run.dependencies import ASIDE, LEAVES
 
 
@@ -30,7 +30,8 @@ def test_importing_mlbot_loads_nothing():
         mlbot.lode  # noqa: B018
 
 
-@pytest.mark.parametrize("name", [*sorted(READS_DATA), READS_LOG, *LEAVES, *ASIDE, "mlbot.model.views.encoder_of"])
+@pytest.mark.parametrize("name", [*sorted(READS_DATA), READS_LOG, READS_CATALOGUE, *LEAVES, *ASIDE,
+                                  "mlbot.model.views.encoder_of"])
 def test_a_name_that_stands_in_a_string_is_there(name):
     """A module that moved while its name stayed would let a kept result be used after the data changed."""
     module, _, last = name.rpartition(".")

@@ -7,8 +7,8 @@ __all__ = ['ALMOST', 'MOST_UNSURE', 'MOST_PARKED', 'FEWEST', 'MOST_YES', 'MOST_A
            'is_option', 'begun', 'noted', 'starts_unasked', 'execute', 'not_sure', 'forbidden', 'hear', 'two_wishes',
            'hear_all', 'interrupt', 'is_other_wish', 'sentence_for_slot', 'value_or_new', 'with_answer', 'answer_slot',
            'agreement', 'agreed_to', 'answer_confirm', 'choose', 'answer_choice', 'repeat', 'answer_button', 'steer',
-           'without_model', 'wish_text', 'language_after', 'texts_for_model', 'with_model', 'without_intents',
-           'listens', 'respond']
+           'without_model', 'doubts_value', 'wish_text', 'language_after', 'texts_for_model', 'with_model',
+           'without_intents', 'listens', 'respond']
 
 # %% ../../nbs/bot/19_policy.ipynb #2aae303e
 from dataclasses import replace
@@ -176,7 +176,7 @@ def interrupt(state: State, heard: Heard, text: str, rules: Rules, drop: bool) -
     pending, best = state.pending, heard.intents[0]
     assert pending is not None
     said = text if clean(text) == normalise(text) else ""
-    kept = () if drop or pending.kind == "choose" or pending.options == ("meant",) else (
+    kept = () if drop or pending.kind == "choose" or (pending.kind, pending.options) == ("confirm", ("meant",)) else (
         replace(pending, text=said) if pending.kind == "slot" else pending,)
     parked = tuple(frame for frame in (*kept, *state.parked) if frame.intent != best)[:MOST_PARKED]
     language = rules.spoken(state)
@@ -401,9 +401,14 @@ def without_model(state: State, act: Act, rules: Rules) -> Step | None:
     return answers[state.pending.kind](state, said, act.text, rules)
 
 # %% ../../nbs/bot/19_policy.ipynb #a4ef6d8a
+def doubts_value(pending: Pending | None) -> bool:
+    """Whether the bot asks if words are the value or something new. A slot may be called "value" as well."""
+    return pending is not None and pending.kind == "confirm" and pending.options[0] == "value"
+
+
 def wish_text(state: State, act: Act) -> str:
     """The words that hold a wish: of the message without small talk, or those that the bot asked about."""
-    if state.pending is not None and state.pending.options[:1] == ("value",) and (
+    if state.pending is not None and doubts_value(state.pending) and (
             act.confirm is False or act.text and agreement(listen(act.text), "") is False):
         return state.pending.text
     said = listen(act.text or "")
@@ -430,8 +435,8 @@ def with_model(state: State, act: Act, heard: Heard, rules: Rules) -> Step:
     pending = state.pending
     if pending is None:
         return hear_all(state, heard, text, rules)
-    dropped = "cancel" in said.acts or pending.options[:1] == ("value",)
-    if pending.options[:1] == ("value",):
+    dropped = "cancel" in said.acts or doubts_value(pending)
+    if doubts_value(pending):
         state = replace(state, pending=replace(pending, kind="slot", options=(pending.options[1],), text=""))
         return interrupt(state, heard, text, rules, drop=False) if heard.intents else not_sure(fresh(state), (), rules)
     if pending.kind == "slot" and not dropped:

@@ -9,7 +9,7 @@ __all__ = ['NOT_QUALITY', 'ON_ALL_ROWS', 'gates_asked', 'require_green']
 from collections.abc import Iterable, Sequence
 
 from ..errors import NoVerdict
-from .verdict import CHAMPION, NOT_ASKED, NO_VERDICT, Rules, Verdict, against
+from .verdict import CHAMPION, COMPARING, NOT_ASKED, NO_VERDICT, Rules, Verdict, against
 from .words import error_of, side_words
 
 # %% ../../nbs/gates/06_release.ipynb #e77e06d7
@@ -19,7 +19,8 @@ def gates_asked(targets) -> list[str]:
 
 # %% ../../nbs/gates/06_release.ipynb #54ae5025
 NOT_QUALITY = ("data", "texts_apart", "sent_again", "same_answer", "model_size", "training_time", "latency_ratio", "language",
-               "values", "small_talk", "lost_wishes", CHAMPION)  # however green, they do not say that a model is good
+               "values", "small_talk", "lost_wishes", "polite_over",
+               *COMPARING)  # however green, they do not say that a model is good
 
 
 def _asks_nothing(given: Sequence[Verdict]) -> bool:

@@ -39,7 +39,7 @@ from ..gates.record import as_plain, as_record, read_record
 from ..gates.release import require_green
 from ..gates.sealed import sealed_place
 from ..data.ledger import read_digests, refuse_test_texts
-from ..settings import ASKED, Settings, parse_text
+from ..settings import ASKED, CONVERSATIONS, Settings, parse_text
 from ..text.clean import digest
 from ..gates.waiver import load_waivers, refuse_endless
 from ..model.artefact import Artefact
@@ -296,7 +296,7 @@ def load_rules(folder: Path, settings: Settings, day: str = "", champion: str = 
     refuse_endless(waivers, today, str(settings.places.waivers))
     return Rules(today, settings.targets, settings.gates.too_close, settings.gates.min_n, waivers, model, snapshot, champion,
                  settings.split.sealed_percent > 0 or bool(sealed_place(settings, os.environ)),
-                 not_asked(prepared))
+                 (*not_asked(prepared), *(CONVERSATIONS if settings.gates.people == 0 else ())))
 
 # %% ../../nbs/run/00_folder.ipynb #a13d14b5
 def refuse_other_day(day: str) -> None:

@@ -7,10 +7,10 @@ __all__ = ['MOST_BODY', 'Word', 'Key', 'CALLER', 'GIVEN', 'LOOPBACK', 'ONCE', 'R
            'PREDICT', 'LONG', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Metrics', 'Buckets', 'host_in',
            'Hosts', 'caller_at', 'caller_of', 'comes_twice', 'body_problem', 'RequestLimits', 'refusal_of', 'refuse',
            'counted', 'NoModel', 'NotReady', 'TooMany', 'Kept', 'one_of_few', 'Recorder', 'LogWatch', 'Limits',
-           'Shares', 'processes_for', 'places_of', 'bot_of', 'BotService', 'beats_of', 'problems_of', 'alert_of',
-           'check_ready', 'say_alerts', 'renew_tokens', 'judge_canary', 'is_program', 'bearer_of', 'may_predict',
-           'source_of', 'prediction_for', 'usual_length', 'once_more', 'is_slow', 'FastPath', 'LazyApp', 'App',
-           'listen', 'run_server']
+           'Shares', 'processes_for', 'bot_of', 'BotService', 'beats_of', 'problems_of', 'alert_of', 'check_ready',
+           'say_alerts', 'renew_tokens', 'judge_canary', 'is_program', 'bearer_of', 'may_predict', 'source_of',
+           'prediction_for', 'usual_length', 'once_more', 'is_slow', 'FastPath', 'LazyApp', 'App', 'listen',
+           'run_server']
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c003
 import asyncio
@@ -23,7 +23,6 @@ import sqlite3
 import sys
 import threading
 import time
-import tomllib
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -44,13 +43,13 @@ from ..bot.identity import (DEMO, DOORS, SERVICE, Identity, Refused, bearer, fin
                                 webhook_secret)
 from ..bot.labelling import ASKED, LABELS
 from ..bot.monitor import trial_of
-from ..bot.translations import load_translations
+from ..bot.translations import load_translations, places_of
 from ..errors import InputError, MlbotError
 from ..model.artefact import ENCODER, ESTIMATOR
 from ..model.rollout import Live, Repeated, set_canary
 from .http import SAFE, refusal, serve_until_told
 from .outbox import Outbox
-from ..settings import PACKAGE, Settings
+from ..settings import Settings
 from ..text.clean import clean, pseudonym
 
 # %% ../../nbs/serve/02_service.ipynb #b1971d5b
@@ -509,14 +508,6 @@ def processes_for(settings: Settings, intents: Sequence[str],
     return known, {**{intent: Process(intent, titled(intent)) for intent in intents}, **known}, alert
 
 # %% ../../nbs/serve/02_service.ipynb #b27b1c0d
-def places_of(settings: Settings) -> dict[str, str]:
-    """The language of each place that the settings name; those of the company where it is the source."""
-    if settings.bot.languages or settings.data.source != "company":
-        return dict(pair.rsplit("=", 1) for pair in settings.bot.languages)
-    plan = tomllib.loads((PACKAGE / "shipped" / "company" / "company.toml").read_text(encoding="utf-8"))
-    return {place: told["languages"][0] for place, told in plan["locations"].items() if told["languages"]}
-
-
 def bot_of(service: "BotService") -> _bot.Bot:
     """The bot of a service: with the models, processes and translations that the service has now."""
     settings, minutes = service.settings, 60.0

@@ -297,6 +297,13 @@ def test_a_notebook_that_reads_a_log_a_store_or_a_file_beside_its_code_runs_when
     (small / "events").mkdir()
     (small / "events" / "events.db").write_bytes(b"more")
     assert key() != before and key() == key()
+    write(path, START, "from mlbot.bot.catalogue import load_catalogue\nknown = load_catalogue(settings)")
+    settings = replace(settings, bot=replace(settings.bot, processes="processes.toml"))
+    before = key()
+    (small / "processes.toml").write_text("[leave]\n")
+    with_catalogue = key()
+    (small / "processes.de.toml").write_text("[leave]\n")
+    assert len({before, with_catalogue, key()}) == 3
     write(path, START, "from mlbot.data.source import load_source\nrows = load_source")
     before = key()
     (small / "words.csv").write_text("text,intent\na,b\n")

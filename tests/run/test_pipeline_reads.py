@@ -109,7 +109,7 @@ def test_other_numbers_reach_each_part_that_has_them():
 
 @pytest.mark.parametrize("step, without", [
     ("1_prepare", {"gates", "costs", "meter", "budget"}), ("2_train", {"bot", "meter", "split"}),
-    ("3_gate", {"bot", "budget"}), ("4_release", {"model", "data", "costs"})])
+    ("3_gate", {"service", "budget"}), ("4_release", {"model", "data", "costs"})])
 def test_a_call_through_a_module_is_followed_and_reads_no_more_settings_than_it_does(step, without):
     """`training.save_model(settings)` hands all settings on; what it reads of them is found in it."""
     reached = reach(code(ROOT / "nbs" / "pipeline" / f"{step}.ipynb"), Project(ROOT))
