@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'TIERS', 'ASKED', 'KEPT_ADDRESSES', 'LONGEST_GRAM', 'TRACKERS',
            'Rule', 'RULES', 'shipped_settings', 'words_of', 'as_words', 'read_value', 'read_section', 'Data', 'Split',
-           'Model', 'Budget', 'Places', 'Tracking', 'Card', 'Gates', 'Feedback', 'Costs', 'Bot', 'Monitor', 'Service',
-           'Ci', 'Work', 'Meter', 'Retrain', 'Target', 'read_share', 'read_size', 'read_step', 'read_count', 'read_day',
-           'read_outcome', 'read_target_line', 'contradiction', 'as_target', 'read_targets', 'Settings',
-           'find_settings', 'target_lines', 'target_name', 'named_targets', 'parse_text', 'parse', 'of_any_project',
-           'with_targets', 'merged_sections', 'data_rules', 'gate_rules', 'model_rules', 'bot_rules', 'service_rules',
-           'run_rules', 'retrain_rules', 'check_settings', 'load_settings', 'effective_lines']
+           'Model', 'Budget', 'Places', 'Tracking', 'Card', 'Gates', 'Feedback', 'Costs', 'Promise', 'Clarify', 'Bot',
+           'Monitor', 'Service', 'Ci', 'Work', 'Meter', 'Retrain', 'Target', 'read_share', 'read_size', 'read_step',
+           'read_count', 'read_day', 'read_outcome', 'read_target_line', 'contradiction', 'as_target', 'read_targets',
+           'Settings', 'find_settings', 'target_lines', 'target_name', 'named_targets', 'parse_text', 'parse',
+           'of_any_project', 'with_targets', 'merged_sections', 'data_rules', 'gate_rules', 'model_rules', 'bot_rules',
+           'service_rules', 'run_rules', 'retrain_rules', 'check_settings', 'load_settings', 'effective_lines']
 
 # %% ../nbs/02_settings.ipynb #0ee1ad2a
 import os
@@ -190,6 +190,19 @@ class Costs:
     confirm: float = 0.5
     clarify: float = 1.0
     outside: float = 0.1
+
+# %% ../nbs/02_settings.ipynb #89deecac
+@dataclass(frozen=True)
+class Promise:
+    """The most that may be wrong of what the bot starts on its own (0: no promise), and how sure that is."""
+    wrong: float = 0.0
+    sure: float = 0.95
+
+
+@dataclass(frozen=True)
+class Clarify:
+    """How often the choice that the bot offers holds the right intent; 0: three intents, whatever they hold."""
+    holds: float = 0.0
 
 # %% ../nbs/02_settings.ipynb #e3c1d9e6
 @dataclass(frozen=True)
@@ -421,6 +434,8 @@ class Settings:
     targets: dict[str, Target] = field(default_factory=dict)
     tracking: Tracking = Tracking()
     card: Card = Card()
+    promise: Promise = Promise()
+    clarify: Clarify = Clarify()
 
     def target(self, gate: str) -> Target:
         """The target of the named gate; a gate without one has no floor and no stretch."""
@@ -430,7 +445,7 @@ class Settings:
 SECTIONS = {"data": Data, "split": Split, "model": Model, "budget": Budget, "gates": Gates, "meter": Meter,
             "feedback": Feedback, "costs": Costs, "bot": Bot, "service": Service,
             "monitor": Monitor, "work": Work, "places": Places, "ci": Ci, "retrain": Retrain, "tracking": Tracking,
-            "card": Card}
+            "card": Card, "promise": Promise, "clarify": Clarify}
 TIERS = ("light", "static", "encoder")
 ASKED = ("targets", *(f"targets {tier}" for tier in TIERS))  # the sections of targets
 
@@ -516,11 +531,13 @@ def with_targets(targets: dict[str, str], more: dict[str, str]) -> dict[str, str
 def merged_sections(own: ConfigParser, shipped: ConfigParser) -> dict[str, dict[str, str]]:
     """Each section of ours: the shipped lines, overridden by the project's own; under `targets` those of its tier.
 
-    A project with a source of its own does not take over what fits the shipped company alone (`of_any_project`).
+    A project with a source of its own does not take over what fits the shipped company alone (`of_any_project`), nor its
+    promise.
     """
     merged = {name: dict(shipped[name]) if name in shipped else {} for name in (*SECTIONS, *ASKED)}
     if own.get("data", "source", fallback=merged["data"]["source"]).partition(":")[0] != merged["data"]["source"]:
         merged |= {name: of_any_project(merged[name]) for name in ASKED}
+        merged["promise"] |= dict.fromkeys(merged["promise"].keys() & {"wrong"}, "0")
     ours = {name: dict(own[name]) if name in own else {} for name in (*SECTIONS, *ASKED)}
     merged |= {name: merged[name] | ours[name] for name in SECTIONS}
     tier = f"targets {merged['model']['tier'].strip()}" if merged["model"] else ""
@@ -556,7 +573,7 @@ def data_rules(settings: Settings) -> list[Rule]:
 
 # %% ../nbs/02_settings.ipynb #acdd1fa4
 def gate_rules(settings: Settings) -> list[Rule]:
-    """What holds for gates, meter and costs."""
+    """What holds for gates, meter, costs, promise and clarify."""
     return [
         (settings.gates.too_close in ("pass", "fail"), "too_close", "pass or fail"),
         (settings.gates.min_n >= 1 and settings.gates.seeds >= 1, "min_n, seeds", "1 or more"),
@@ -570,6 +587,9 @@ def gate_rules(settings: Settings) -> list[Rule]:
         (0 < settings.costs.confirm <= settings.costs.clarify < settings.costs.handoff < settings.costs.wrong < float("inf"),
          "confirm, clarify, handoff, wrong", "0 < confirm <= clarify < handoff < wrong"),
         (0 < settings.costs.outside < 1, "outside", "between 0 and 1"),
+        (0 <= settings.promise.wrong < 0.5, "wrong", "a share below 0.5, such as 0.02; 0 for no promise"),
+        (0.5 <= settings.promise.sure < 1, "sure", "a share from 0.5 to below 1, such as 0.95"),
+        (0 <= settings.clarify.holds < 1, "holds", "a share below 1, such as 0.9; 0 for three choices"),
     ]
 
 # %% ../nbs/02_settings.ipynb #ec395fe4
