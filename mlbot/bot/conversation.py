@@ -36,8 +36,9 @@ from .requests import REQUEST_EVENTS, Request, requests_of
 from .texts import SPOKEN_LANGUAGES, is_said, label, say
 from .translations import Translation
 from ..errors import MlbotError
-from ..model.decide import CHOICES, CONFIRM, EXECUTE, HANDOFF, OUT_OF_SCOPE, decide_one
+from ..model.decide import CHOICES, CLARIFY, CONFIRM, EXECUTE, HANDOFF, OUT_OF_SCOPE, decide_one
 from ..model.predict import Answer, Predictor
+from ..model.promised import Ways
 from ..settings import Costs
 from ..text.clean import checked, clean, context_value, normalise, pseudonym
 
@@ -166,23 +167,26 @@ def new_id(kind: str) -> str:
 # %% ../../nbs/bot/20_conversation.ipynb #c1b81fe3
 @dataclass(frozen=True)
 class Judged:
-    """A model's answer to one text, the decision it leads to, and the name of the request."""
+    """A model's answer to one text, the decision it leads to, the name of the request, and the intents of a choice."""
     request_id: str
     answer: Answer
     decision: str
+    offered: tuple[str, ...] = ()
 
     @property
     def heard(self) -> Heard:
         """The part that the rules need."""
-        return Heard(self.decision, tuple(intent for intent, _ in self.answer.ranking[:CHOICES]))
+        return Heard(self.decision, self.offered or tuple(intent for intent, _ in self.answer.ranking[:CHOICES]))
 
 
-def judge(model: Predictor, text: str, context: dict[str, str], costs: Costs) -> Judged:
+def judge(model: Predictor, text: str, context: dict[str, str], costs: Costs, ways: Ways = Ways()) -> Judged:  # noqa: B008
     """Ask a model about a text. It ignores unknown context. Raises InputError for an empty or too long one."""
     known = {name: value for name, value in context.items() if name in model.context}
     answer = model.predict(text, **known)
     scope = 1.0 if answer.in_scope is None else answer.in_scope
-    return Judged(new_id("r"), answer, decide_one(answer.ranking, scope, model.scope_threshold, costs))
+    decision = decide_one(answer.ranking, scope, model.scope_threshold, costs, ways.starts)
+    offered = ways.offer(answer.ranking, text, CHOICES) if decision == CLARIFY else ()
+    return Judged(new_id("r"), answer, CONFIRM if len(offered) == 1 else decision, offered)
 
 # %% ../../nbs/bot/20_conversation.ipynb #92da9a12
 def facts_of(judged: Judged) -> dict:
@@ -481,7 +485,7 @@ class Bot:
     `patience`: seconds after which somebody waiting is told so; `absence`: seconds without a sign of life after which an
     agent loses a conversation; `tries`: misfit slot values after which a person is offered. `other`: from the name of the
     model that answers to the one asked beside it, or None. `translations`: of the catalogue; `places`: the language of a
-    place; `language`: of every other place, until the person has said something.
+    place; `language`: of every other place, until the person has said something. `ways`: what is promised for a model.
     """
     log: EventLog
     model: Callable[[str], Predictor]
@@ -494,6 +498,7 @@ class Bot:
     translations: Callable[[], Mapping[str, Mapping[str, Translation]]] = dict
     places: Mapping[str, str] = field(default_factory=dict)
     language: str = SPOKEN_LANGUAGES[0]
+    ways: Callable[[str], Ways] = lambda name: Ways()
 
     def __post_init__(self):
         self.desk = Desk(self.log, self.absence)
@@ -554,7 +559,8 @@ MOST_OPEN = 3  # hand-overs of one person at the same time: more would only push
 def heard_by(bot: Bot, found: Conversation, texts: tuple[str, ...], rules: Rules, language: str) -> tuple[Judged, Heard]:
     """The model's judgement of a text, without personal data, and that of its parts; with titles where it is not sure."""
     context = {"role": found.role, "location": found.location}
-    judged, *parts = (judge(bot.model(found.id), clean(text), context, bot.costs) for text in texts)
+    model = bot.model(found.id)
+    judged, *parts = (judge(model, clean(text), context, bot.costs, bot.ways(model.name)) for text in texts)
     heard = tuple(replace(with_titles(part.heard, text, rules, language, alone=True), text=text)
                   for part, text in zip(parts, texts[1:], strict=True))
     whole = with_titles(judged.heard, texts[0], rules, language)
@@ -569,7 +575,8 @@ def clearest(bot: Bot, found: Conversation, text: str, rules: Rules) -> Heard | 
     A model that has learnt from short messages takes a long story for out of scope, so there a likely intent is enough.
     """
     context, story = {"role": found.role, "location": found.location}, len(text.split()) >= STORY
-    parts = [judge(bot.model(found.id), part, context, bot.costs) for part in map(clean, clauses_of(text)) if part]
+    model = bot.model(found.id)
+    parts = [judge(model, part, context, bot.costs, bot.ways(model.name)) for part in map(clean, clauses_of(text)) if part]
     clear = [part for part in parts if part.decision in (EXECUTE, CONFIRM) or story and part.answer.confidence >= LIKELY]
     clear = [part for part in clear if rules.may(part.answer.intent) and not rules.process(part.answer.intent).handoff]
     best = max(clear, key=lambda part: part.answer.confidence, default=None)

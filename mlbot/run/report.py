@@ -48,7 +48,7 @@ from mlbot.run.first_screen import (
     verdict_on,
     words_of,
 )
-from .folder import STAMP, data_warnings, load_json, load_judged, load_table, load_verdicts
+from .folder import STAMP, certified_of, data_warnings, load_json, load_judged, load_table, load_verdicts
 from ..settings import PACKAGE, Target
 from ..gates.target import plan
 
@@ -437,7 +437,7 @@ def decision_part(folder: Path) -> dict:
     caption = (f"When people take 5 % of all messages, {100 * five['right']:.1f} % of the rest are right "
                f"(n={five['n']:,}).") if five else ""
     return {"coverage_chart": coverage_chart(found["points"]), "coverage_caption": caption,
-            "decisions": found["decisions"], "handoff": found["handoff"]}
+            "decisions": found["decisions"], "handoff": found["handoff"], "promised": certified_of(folder).get("words", [])}
 
 # %% ../../nbs/run/01_report.ipynb #31373a6f
 def curve_chart(points: list[dict]) -> dict:
