@@ -7,7 +7,7 @@ __all__ = ['RELEASE', 'AUDIT', 'HOLDS', 'NONE', 'WITHDRAWN', 'PROMISES', 'Promis
            'promise_file', 'promised_in', 'read_promised', 'keep_promised', 'followed', 'withdraw', 'renew',
            'promise_at_release']
 
-# %% ../../nbs/model/21_promised.ipynb #e8cf54bd
+# %% ../../nbs/model/21_promised.ipynb #b1186cae
 import json
 import math
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from ..stats.certified import Certified
 from ..stats.conformal import smallest_set
 from ..text.language import language_of
 
-# %% ../../nbs/model/21_promised.ipynb #18608d81
+# %% ../../nbs/model/21_promised.ipynb #6a0b6ee0
 RELEASE, AUDIT = "release", "audit"  # the rows that a threshold was certified on: held-out ones, or labelled messages
 HOLDS, NONE, WITHDRAWN = "holds", "none", "withdrawn"
 
@@ -52,7 +52,7 @@ class Promised:
         return f"withdrawn: {self.withdrawn}; the bot asks before it starts anything" if self.state == WITHDRAWN else str(
             self.certified)
 
-# %% ../../nbs/model/21_promised.ipynb #c05b4c9a
+# %% ../../nbs/model/21_promised.ipynb #e8389d94
 @dataclass(frozen=True)
 class Ways:
     """From which probability on the bot starts a process (None: as the costs say), and the limits of what it offers.
@@ -70,7 +70,7 @@ class Ways:
         own = bool(self.limits.keys() & set(self.languages))  # telling a language takes a tenth of a millisecond
         return smallest_set(ranking, self.limits, language_of(text, self.languages) if own else "")
 
-# %% ../../nbs/model/21_promised.ipynb #e834423b
+# %% ../../nbs/model/21_promised.ipynb #67bb3766
 def ways_of(promised: Promised | None, wrong: float, sure: float, holds: float = 0.0, languages=()) -> Ways:
     """What the bot does with a model of which this is promised. `wrong`, `sure` and `holds`: as the settings ask."""
     limits = promised.limits if promised and holds and promised.holds == holds else {}
@@ -80,7 +80,7 @@ def ways_of(promised: Promised | None, wrong: float, sure: float, holds: float =
         promised.certified.sure >= sure)
     return Ways(promised.certified.threshold if promised and covers else math.inf, limits, tuple(languages))
 
-# %% ../../nbs/model/21_promised.ipynb #37c76506
+# %% ../../nbs/model/21_promised.ipynb #42f5bb9f
 def why_it_asks(promised: Promised | None, wrong: float, sure: float) -> str:
     """Why the bot starts nothing on its own, with the next step; '' where it does, or where nothing is to be promised."""
     if not wrong or ways_of(promised, wrong, sure).starts != math.inf:
@@ -89,10 +89,11 @@ def why_it_asks(promised: Promised | None, wrong: float, sure: float) -> str:
         return "nothing is promised for this model, so the bot asks before it starts anything: release it again (mlbot run)"
     if promised.state != HOLDS:
         return f"promise {promised}; label more messages, or train a better model (mlbot promise)"
-    return (f"settings.ini asks for a promise of {wrong:.1%} and model {promised.model} was certified for "
-            f"{promised.certified.wrong:.1%}: the bot asks before it starts anything until you release again (mlbot run)")
+    return (f"settings.ini asks for a promise of {100 * wrong:.4g} % and model {promised.model} was certified for "
+            f"{100 * promised.certified.wrong:.4g} %: the bot asks before it starts anything until you release again "
+            "(mlbot run)")
 
-# %% ../../nbs/model/21_promised.ipynb #e3d891bf
+# %% ../../nbs/model/21_promised.ipynb #bdfd27c8
 PROMISES = "promises"
 
 
@@ -113,7 +114,7 @@ def promised_in(told: Any) -> Promised | None:
         return None
     return found if whole and isinstance(found.model, str) else None
 
-# %% ../../nbs/model/21_promised.ipynb #6a2d4cae
+# %% ../../nbs/model/21_promised.ipynb #0fa0465d
 def read_promised(models: Path, name: str) -> Promised | None:
     """What is promised for a model; None where nothing is, or where its file cannot be read."""
     try:
@@ -132,7 +133,7 @@ def keep_promised(models: Path, promised: Promised, expected: int | None = None)
                              "look again: mlbot promise", str(models))
         write_atomic(promise_file(models, promised.model), lambda file: json.dump(asdict(promised), file, indent=1))
 
-# %% ../../nbs/model/21_promised.ipynb #52d24903
+# %% ../../nbs/model/21_promised.ipynb #17ce8bff
 def followed(promised: Promised, now: float, **changes) -> Promised:
     """The next version of a promise, which remembers this one."""
     told = {"version": promised.version, "since": promised.since, "state": promised.state, "source": promised.source,
@@ -150,7 +151,7 @@ def renew(promised: Promised, certified: Certified, now: float) -> Promised:
     levels = replace(certified, levels=promised.certified.levels)
     return followed(promised, now, certified=levels, source=AUDIT, withdrawn="")
 
-# %% ../../nbs/model/21_promised.ipynb #2b01a5de
+# %% ../../nbs/model/21_promised.ipynb #f777bb06
 def promise_at_release(models: Path, released: Promised) -> Promised:
     """Keep what a release promises; returns what holds then."""
     there, found = read_promised(models, released.model), released

@@ -551,6 +551,8 @@ MEASURES = {
     "oos_recall": "share of the rows out of scope that stay below that confidence, or seem out of scope",
     "false_alarms": "share of the rows in scope that stay below it, or seem out of scope",
     "oos_auroc": "how often a row in scope gets a larger probability to be in scope than one out of scope",
+    "promise": "share of all rows that the bot starts on its own while it keeps its promise (settings.ini [promise])",
+    "clarify": "how often the choice that the bot offers when it is torn holds the right intent (settings.ini [clarify])",
     "cost": "what a message costs with the decisions that the model leads to, in hand-offs (settings.ini [costs])",
     "language": "share of the rows with a named language (of the company: of its sentences) whose language is told",
     "values": "F1 of the values that the bot reads in messages of the company, by kind and language",

@@ -7,10 +7,10 @@ __all__ = ['MOST_BODY', 'Word', 'Key', 'CALLER', 'GIVEN', 'LOOPBACK', 'ONCE', 'R
            'PREDICT', 'LONG', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Metrics', 'Buckets', 'host_in',
            'Hosts', 'caller_at', 'caller_of', 'comes_twice', 'body_problem', 'RequestLimits', 'refusal_of', 'refuse',
            'counted', 'NoModel', 'NotReady', 'TooMany', 'Kept', 'one_of_few', 'Recorder', 'LogWatch', 'Limits',
-           'Shares', 'processes_for', 'places_of', 'bot_of', 'BotService', 'beats_of', 'problems_of', 'alert_of',
-           'check_ready', 'say_alerts', 'renew_tokens', 'judge_canary', 'is_program', 'bearer_of', 'may_predict',
-           'source_of', 'prediction_for', 'usual_length', 'once_more', 'is_slow', 'FastPath', 'LazyApp', 'App',
-           'listen', 'run_server']
+           'Shares', 'processes_for', 'places_of', 'bot_of', 'read_promises', 'ways_in', 'ways_for', 'BotService',
+           'beats_of', 'promise_alert', 'problems_of', 'alert_of', 'check_ready', 'say_alerts', 'renew_tokens',
+           'judge_canary', 'judge_promise', 'is_program', 'bearer_of', 'may_predict', 'source_of', 'prediction_for',
+           'usual_length', 'once_more', 'is_slow', 'FastPath', 'LazyApp', 'App', 'listen', 'run_server']
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c003
 import asyncio
@@ -43,9 +43,11 @@ from ..bot.identity import (DEMO, DOORS, SERVICE, Identity, Refused, bearer, fin
                                 webhook_secret)
 from ..bot.labelling import ASKED, LABELS
 from ..bot.monitor import trial_of
+from ..bot.promises import look_at_promise
 from ..bot.translations import load_translations
 from ..errors import InputError, MlbotError
 from ..model.artefact import ENCODER, ESTIMATOR
+from ..model.promised import Promised, Ways, read_promised, ways_of, why_it_asks
 from ..model.rollout import Live, Repeated, set_canary
 from .http import SAFE, refusal, serve_until_told
 from .outbox import Outbox
@@ -521,7 +523,26 @@ def bot_of(service: "BotService") -> _bot.Bot:
     settings, minutes = service.settings, 60.0
     return _bot.Bot(service.log, service.model, service.processes, settings.costs, settings.bot.patience * minutes,
                     settings.bot.absence * minutes, service.live.other_than, settings.bot.tries,
-                    lambda: service.translations, places_of(settings), settings.data.languages[0])
+                    lambda: service.translations, places_of(settings), settings.data.languages[0],
+                    lambda name: ways_for(service, name))
+
+# %% ../../nbs/serve/02_service.ipynb #fba1bb91
+def read_promises(service: "BotService") -> None:
+    """Read what is promised for the models that answer now."""
+    answering = [model.name for model in (service.live.current, service.live.canary) if model is not None]
+    service.promised = {name: read_promised(service.settings.places.models, name) for name in answering}
+    service.ways = {name: ways_in(service, promised) for name, promised in service.promised.items()}
+
+
+def ways_in(service: "BotService", promised: Promised | None) -> Ways:
+    """What follows from a promise under the settings of a service."""
+    settings = service.settings
+    return ways_of(promised, settings.promise.wrong, settings.promise.sure, settings.clarify.holds, settings.data.languages)
+
+
+def ways_for(service: "BotService", name: str) -> Ways:
+    """What a model may start on its own, and what it offers."""
+    return service.ways.get(name) or ways_in(service, read_promised(service.settings.places.models, name))
 
 # %% ../../nbs/serve/02_service.ipynb #d92fd454
 class BotService:
@@ -538,6 +559,8 @@ class BotService:
         self.tokens = find_tokens(home_of(settings) / "tokens") if settings.service.predict == "token" else None
         self.live = Live(settings.places.models, changed=self.know_processes)
         self.slow = False  # whether the model needs more than microseconds
+        self.promised: dict[str, Promised | None] = {}
+        self.ways: dict[str, Ways] = {}
         self.known = load_catalogue(settings)
         self.translations = load_translations(settings, self.known)
         self.all_processes: dict[str, Process] = {}
@@ -549,6 +572,7 @@ class BotService:
         self.heavy = threading.BoundedSemaphore(4)  # of those who look through the log at the same time
         self.looks = Kept()
         self._judged = ("", "", 0)  # champion, canary, and the last label that was looked at
+        self._promise_seen = ("", 0)  # champion, and the last label that was looked at
         self._tokens_alert, self._catalogue_alert, self._said = "", "", ""
         self.beats = beats_of(self)
 
@@ -567,6 +591,7 @@ class BotService:
         model = self.live.current
         self.slow = any(found is not None and {ENCODER, ESTIMATOR} & set(found.manifest["sha256"])
                         for found in (model, self.live.canary))
+        read_promises(self)
         self.known, self.all_processes, self._catalogue_alert = processes_for(
             self.settings, model.intents if model else (), self.known)
         self.translations = self.translations if self._catalogue_alert else load_translations(self.settings, self.known)
@@ -598,10 +623,17 @@ class BotService:
 # %% ../../nbs/serve/02_service.ipynb #f9425cfa
 def beats_of(service: BotService) -> list[Repeated]:
     """The works that are done every two seconds."""
-    works = (("desk", lambda: _bot.tick(service.bot)), ("canary", service.judge_canary), ("log", service.watch.look),
+    works = (("desk", lambda: _bot.tick(service.bot)), ("canary", service.judge_canary),
+             ("promise", lambda: judge_promise(service)), ("log", service.watch.look),
              ("erased", service.log.look_again), ("tokens", lambda: renew_tokens(service)),
              ("alerts", lambda: say_alerts(service)))
     return [Repeated(name, work, 2.0, service.faulty(name)) for name, work in works]
+
+# %% ../../nbs/serve/02_service.ipynb #40e065a8
+def promise_alert(service: "BotService") -> str:
+    """Why the champion starts nothing on its own; '' where it does, or where nothing is to be promised."""
+    champion, asked = service.live.current, service.settings.promise
+    return why_it_asks(service.promised.get(champion.name), asked.wrong, asked.sure) if champion else ""
 
 # %% ../../nbs/serve/02_service.ipynb #3a0c1641
 def problems_of(service: "BotService") -> dict[str, str]:
@@ -615,6 +647,7 @@ def problems_of(service: "BotService") -> dict[str, str]:
     works = [service.live.work, service.outbox.work, *(beat for beat in service.beats if beat.name != "log" or not watch)]
     works += [] if unwritten else [recorder]
     said |= {f"{work.name}_failing": work.alert for work in works}
+    said |= {"promise_not_held": promise_alert(service)}
     return {**service.live.problems, **{code: words for code, words in said.items() if words}}
 
 
@@ -669,6 +702,19 @@ def judge_canary(service: "BotService") -> None:
         set_canary(service.settings.places.models, None)
         service.log.append(Event("canary.ended", trial.model, asdict(found) | {"why": "worse than the champion"}))
 
+# %% ../../nbs/serve/02_service.ipynb #92636803
+def judge_promise(service: "BotService") -> None:
+    """Withdraw the promise of the champion when labels say so, or give it again. Looks only after a new label."""
+    champion = service.live.current
+    if champion is None or not service.settings.promise.wrong:
+        return
+    labels = service.log.read(LABELS, last=1)
+    seen = (champion.name, labels[-1].number if labels else 0)
+    if seen != service._promise_seen:
+        look_at_promise(service.log, service.settings.places.models, champion.name, service.settings.promise)
+        service._promise_seen = seen
+    read_promises(service)
+
 # %% ../../nbs/serve/02_service.ipynb #67a0c007
 def is_program(service: BotService, authorization: str) -> bool:
     """Whether a header bears the token of a program, which may ask in the name of any person."""
@@ -707,7 +753,7 @@ def prediction_for(service: BotService, data: Ask, caller: str = "", authorizati
     """
     who = bearer_of(service, authorization, time.time())
     model = service.model(data.conversation_id or "")
-    judged = _bot.judge(model, data.text, data.context, service.settings.costs)
+    judged = _bot.judge(model, data.text, data.context, service.settings.costs, ways_for(service, model.name))
     answer, process = judged.answer, service.processes().get(judged.answer.intent)
     service.metrics.decide(judged.decision)
     role, location = data.context.get("role", ""), data.context.get("location", "")

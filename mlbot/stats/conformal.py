@@ -6,7 +6,7 @@
 __all__ = ['ENOUGH', 'ALL', 'MOST', 'least_probability', 'of_intent', 'limits_of', 'smallest_set', 'halves', 'held_and_sizes',
            'coverage']
 
-# %% ../../nbs/stats/09_conformal.ipynb #c124bf74
+# %% ../../nbs/stats/09_conformal.ipynb #482b4715
 import math
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from .scores import Score, share
 
-# %% ../../nbs/stats/09_conformal.ipynb #33175660
+# %% ../../nbs/stats/09_conformal.ipynb #95540e3d
 def least_probability(of_truth, holds: float) -> float:
     """The probability down to which answers must be offered, from that of the true answer on held-out rows; 0: all of them.
 
@@ -23,7 +23,7 @@ def least_probability(of_truth, holds: float) -> float:
     place = math.floor((1 - holds) * (len(of_truth) + 1) + 1e-9)
     return float(np.sort(np.asarray(of_truth, float))[place - 1]) if place else 0.0
 
-# %% ../../nbs/stats/09_conformal.ipynb #856bf998
+# %% ../../nbs/stats/09_conformal.ipynb #a0795d51
 ENOUGH = 50  # rows of a part that has a limit of its own
 ALL = ""
 
@@ -45,7 +45,7 @@ def limits_of(of_truth, parts, truth: Sequence[str], holds: float) -> dict[str, 
                   for name, n in zip(names, counts, strict=True) if n >= ENOUGH and name != ALL}
     return found
 
-# %% ../../nbs/stats/09_conformal.ipynb #3a0cae2c
+# %% ../../nbs/stats/09_conformal.ipynb #a5e134fd
 MOST = 5  # answers that are offered
 
 
@@ -58,7 +58,7 @@ def smallest_set(ranking: Sequence[tuple[str, float]], limits: Mapping[str, floa
         return min(known, default=everyone)
     return tuple(name for at, (name, probability) in enumerate(ranking[:MOST]) if not at or probability >= limit(name))
 
-# %% ../../nbs/stats/09_conformal.ipynb #662f8d1b
+# %% ../../nbs/stats/09_conformal.ipynb #63f384f1
 def halves(groups, seed: int = 0) -> np.ndarray:
     """For each row 0 or 1, the half that it is in; rows of one group are in one half."""
     codes = np.unique(np.asarray(groups), return_inverse=True)[1]
@@ -77,7 +77,7 @@ def held_and_sizes(rankings: Sequence[Sequence[tuple[str, float]]], truth: Seque
             held[at], sizes[at] = truth[at] in offered, len(offered)
     return held, sizes
 
-# %% ../../nbs/stats/09_conformal.ipynb #20a144a4
+# %% ../../nbs/stats/09_conformal.ipynb #9a6f37fb
 def coverage(held: np.ndarray, groups) -> Score:
     """How often sets hold the truth, as a score."""
     return share("clarify", held, groups)
