@@ -57,7 +57,7 @@ from ..origin import own_version
 from .http import problem_of
 from .outbox import check_signed, tell_later
 from .service import (CALLER, MOST_BODY, Ask, BotService, Key, NoModel, NotReady, Prediction, TooMany, Word,
-                                 alert_of, check_ready, may_predict, one_of_few, prediction_for, problems_of)
+                                 alert_of, check_ready, know_promise, may_predict, one_of_few, prediction_for, problems_of)
 from ..settings import PACKAGE
 from ..text.clean import clean, normalise, pseudonym
 
@@ -252,7 +252,7 @@ def intents(request: Request) -> dict[str, Any]:
     context = {name: sorted(pair.partition("=")[2] for pair in model._of_pair if pair.startswith(f"{name}="))
                for name in model.context}
     return {"model": model.name, "context": context, "out_of_scope": service.settings.data.out_of_scope,
-            "promise": promise_facts(service.promised.get(model.name), service.settings.promise),
+            "promise": promise_facts(know_promise(service, model.name)[0], service.settings.promise),
             "intents": [{"intent": item.key, "title": item.title, "department": item.department, "confirm": item.confirm,
                          "slots": list(item.slots)} for item in known]}
 
@@ -774,7 +774,7 @@ def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge
                         service.settings.monitor)
     with one_of_few(service.heavy):
         found = service.looks.get((model, days), look)
-    promise = promise_facts(service.promised.get(model), service.settings.promise)
+    promise = promise_facts(know_promise(service, model)[0], service.settings.promise)
     return {**found, "alerts": [*problems_of(service).values(), *found["alerts"]], "since": since, "promise": promise}
 
 # %% ../../nbs/serve/03_app.ipynb #466262e4

@@ -7,7 +7,7 @@ __all__ = ['MOST_BODY', 'Word', 'Key', 'CALLER', 'GIVEN', 'LOOPBACK', 'ONCE', 'R
            'PREDICT', 'LONG', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Metrics', 'Buckets', 'host_in',
            'Hosts', 'caller_at', 'caller_of', 'comes_twice', 'body_problem', 'RequestLimits', 'refusal_of', 'refuse',
            'counted', 'NoModel', 'NotReady', 'TooMany', 'Kept', 'one_of_few', 'Recorder', 'LogWatch', 'Limits',
-           'Shares', 'processes_for', 'places_of', 'bot_of', 'read_promises', 'ways_in', 'ways_for', 'BotService',
+           'Shares', 'processes_for', 'places_of', 'bot_of', 'Promises', 'know_promise', 'ways_for', 'BotService',
            'beats_of', 'promise_alert', 'problems_of', 'alert_of', 'check_ready', 'say_alerts', 'renew_tokens',
            'judge_canary', 'judge_promise', 'is_program', 'bearer_of', 'may_predict', 'source_of', 'prediction_for',
            'usual_length', 'once_more', 'is_slow', 'FastPath', 'LazyApp', 'App', 'listen', 'run_server']
@@ -527,22 +527,28 @@ def bot_of(service: "BotService") -> _bot.Bot:
                     lambda name: ways_for(service, name))
 
 # %% ../../nbs/serve/02_service.ipynb #fba1bb91
-def read_promises(service: "BotService") -> None:
-    """Read what is promised for the models that answer now."""
-    answering = [model.name for model in (service.live.current, service.live.canary) if model is not None]
-    service.promised = {name: read_promised(service.settings.places.models, name) for name in answering}
-    service.ways = {name: ways_in(service, promised) for name, promised in service.promised.items()}
+class Promises:
+    """What is promised for the models that answer, and what follows from it; `seen`: champion and last label looked at."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, tuple[Promised | None, Ways]] = {}
+        self.seen = ("", 0)
 
 
-def ways_in(service: "BotService", promised: Promised | None) -> Ways:
-    """What follows from a promise under the settings of a service."""
-    settings = service.settings
-    return ways_of(promised, settings.promise.wrong, settings.promise.sure, settings.clarify.holds, settings.data.languages)
+def know_promise(service: "BotService", name: str) -> tuple[Promised | None, Ways]:
+    """What is promised for a model, as it was read last, and what follows from it under the settings of the service."""
+    found = service.promises.known.get(name)
+    if found is None:
+        settings, promised = service.settings, read_promised(service.settings.places.models, name)
+        asked = settings.promise
+        found = promised, ways_of(promised, asked.wrong, asked.sure, settings.clarify.holds, settings.data.languages)
+        service.promises.known[name] = found
+    return found
 
 
 def ways_for(service: "BotService", name: str) -> Ways:
     """What a model may start on its own, and what it offers."""
-    return service.ways.get(name) or ways_in(service, read_promised(service.settings.places.models, name))
+    return know_promise(service, name)[1]
 
 # %% ../../nbs/serve/02_service.ipynb #d92fd454
 class BotService:
@@ -559,8 +565,6 @@ class BotService:
         self.tokens = find_tokens(home_of(settings) / "tokens") if settings.service.predict == "token" else None
         self.live = Live(settings.places.models, changed=self.know_processes)
         self.slow = False  # whether the model needs more than microseconds
-        self.promised: dict[str, Promised | None] = {}
-        self.ways: dict[str, Ways] = {}
         self.known = load_catalogue(settings)
         self.translations = load_translations(settings, self.known)
         self.all_processes: dict[str, Process] = {}
@@ -570,9 +574,8 @@ class BotService:
                              failed=self.faulty("outbox"))
         self.limits, self.shares = Limits(settings.service.per_caller), Shares()
         self.heavy = threading.BoundedSemaphore(4)  # of those who look through the log at the same time
-        self.looks = Kept()
+        self.looks, self.promises = Kept(), Promises()
         self._judged = ("", "", 0)  # champion, canary, and the last label that was looked at
-        self._promise_seen = ("", 0)  # champion, and the last label that was looked at
         self._tokens_alert, self._catalogue_alert, self._said = "", "", ""
         self.beats = beats_of(self)
 
@@ -591,7 +594,6 @@ class BotService:
         model = self.live.current
         self.slow = any(found is not None and {ENCODER, ESTIMATOR} & set(found.manifest["sha256"])
                         for found in (model, self.live.canary))
-        read_promises(self)
         self.known, self.all_processes, self._catalogue_alert = processes_for(
             self.settings, model.intents if model else (), self.known)
         self.translations = self.translations if self._catalogue_alert else load_translations(self.settings, self.known)
@@ -633,7 +635,7 @@ def beats_of(service: BotService) -> list[Repeated]:
 def promise_alert(service: "BotService") -> str:
     """Why the champion starts nothing on its own; '' where it does, or where nothing is to be promised."""
     champion, asked = service.live.current, service.settings.promise
-    return why_it_asks(service.promised.get(champion.name), asked.wrong, asked.sure) if champion else ""
+    return why_it_asks(know_promise(service, champion.name)[0], asked.wrong, asked.sure) if champion else ""
 
 # %% ../../nbs/serve/02_service.ipynb #3a0c1641
 def problems_of(service: "BotService") -> dict[str, str]:
@@ -704,16 +706,14 @@ def judge_canary(service: "BotService") -> None:
 
 # %% ../../nbs/serve/02_service.ipynb #92636803
 def judge_promise(service: "BotService") -> None:
-    """Withdraw the promise of the champion when labels say so, or give it again. Looks only after a new label."""
-    champion = service.live.current
-    if champion is None or not service.settings.promise.wrong:
-        return
-    labels = service.log.read(LABELS, last=1)
-    seen = (champion.name, labels[-1].number if labels else 0)
-    if seen != service._promise_seen:
-        look_at_promise(service.log, service.settings.places.models, champion.name, service.settings.promise)
-        service._promise_seen = seen
-    read_promises(service)
+    """Withdraw the promise of the champion when labels say so, or give it again; only after a new label. Read all again."""
+    champion, asked = service.live.current, service.settings.promise
+    labels = service.log.read(LABELS, last=1) if champion and asked.wrong else []
+    seen = (champion.name if champion else "", labels[-1].number if labels else 0)
+    if labels and seen != service.promises.seen:
+        look_at_promise(service.log, service.settings.places.models, seen[0], asked)
+        service.promises.seen = seen
+    service.promises.known = {}
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c007
 def is_program(service: BotService, authorization: str) -> bool:
