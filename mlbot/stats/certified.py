@@ -6,7 +6,7 @@
 __all__ = ['FIRST', 'STEP', 'WORSE', 'BETTER', 'fewest_rows', 'levels_of', 'is_certain', 'Certified', 'certify', 'money_of',
            'evidence_against', 'recertify']
 
-# %% ../../nbs/stats/08_certified.ipynb #62990206
+# %% ../../nbs/stats/08_certified.ipynb #40ffad15
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ import numpy as np
 
 from .bounds import effective_rows, probability_of_at_most
 
-# %% ../../nbs/stats/08_certified.ipynb #c1ef75af
+# %% ../../nbs/stats/08_certified.ipynb #53d12fab
 def fewest_rows(wrong: float, sure: float) -> int:
     """Rows that certify an error of at most `wrong` when none of them is wrong."""
     return math.ceil(math.log(1 - sure) / math.log(1 - wrong))
 
-# %% ../../nbs/stats/08_certified.ipynb #8d0f1ec4
+# %% ../../nbs/stats/08_certified.ipynb #28eaaa9d
 FIRST, STEP = 0.3, 0.01  # of the rows: where the scan begins, and how far apart its levels are
 
 
@@ -39,13 +39,13 @@ def levels_of(confidence, wrong: float, sure: float, groups=None) -> tuple[float
     tried = falling[first::max(1, round(STEP * n))]
     return tuple(float(level) for level in dict.fromkeys(tried.tolist()) if level > 0)
 
-# %% ../../nbs/stats/08_certified.ipynb #4fc739a5
+# %% ../../nbs/stats/08_certified.ipynb #2b20f25c
 def is_certain(missed: np.ndarray, wrong: float, sure: float, groups: np.ndarray | None = None) -> bool:
     """Whether an error above `wrong` is ruled out by rows of which those of `missed` are wrong."""
     worth = float(len(missed)) if groups is None else effective_rows(missed, groups)
     return len(missed) > 0 and probability_of_at_most(missed.mean() * worth, worth, wrong) <= 1 - sure
 
-# %% ../../nbs/stats/08_certified.ipynb #1661b153
+# %% ../../nbs/stats/08_certified.ipynb #c9701aa4
 @dataclass(frozen=True)
 class Certified:
     """The loosest threshold above which at most `wrong` of the answers are wrong, with confidence `sure`.
@@ -74,7 +74,7 @@ class Certified:
         return (f"of what the bot starts on its own at most {wrong} is wrong ({sure} sure); it starts {self.share:.0%} "
                 f"({self.started:,} of {self.n:,} messages, {self.missed:,} of them wrong)")
 
-# %% ../../nbs/stats/08_certified.ipynb #33c6b26c
+# %% ../../nbs/stats/08_certified.ipynb #299b9395
 def certify(confidence, right, wrong: float, sure: float, groups=None) -> Certified:
     """Certify a threshold on held-out rows: of each, the `confidence` of its answer, and whether it was `right`.
 
@@ -90,7 +90,7 @@ def certify(confidence, right, wrong: float, sure: float, groups=None) -> Certif
     above = confidence >= (math.inf if found is None else found)
     return Certified(wrong, sure, found, len(confidence), int(above.sum()), int(missed[above].sum()), levels)
 
-# %% ../../nbs/stats/08_certified.ipynb #0296b4c7
+# %% ../../nbs/stats/08_certified.ipynb #f3864771
 WORSE, BETTER = (1.5, 2.0, 3.0, 5.0, 10.0), (0.0, 0.25, 0.5, 0.75)  # errors that are bet on, in times of the limit
 
 
@@ -108,12 +108,12 @@ def money_of(missed, wrong: float, times: Sequence[float], weights=None) -> np.n
     money = np.logaddexp.reduce(np.cumsum(steps, axis=1), axis=0) - math.log(len(times))
     return np.append(1.0, np.exp(np.minimum(money, 700)))
 
-# %% ../../nbs/stats/08_certified.ipynb #8c853049
+# %% ../../nbs/stats/08_certified.ipynb #1c599916
 def evidence_against(missed, wrong: float, weights=None) -> float:
     """The most that bets on an error above `wrong` ever came to; from 1 / (1 - sure) on the promise does not hold."""
     return float(money_of(missed, wrong, WORSE, weights).max())
 
-# %% ../../nbs/stats/08_certified.ipynb #501af8bd
+# %% ../../nbs/stats/08_certified.ipynb #80648b74
 def recertify(confidence, missed, levels: Sequence[float], wrong: float, sure: float, weights=None) -> Certified:
     """Certify one of `levels` on labelled messages of production, in the order in which their labels came."""
     confidence, missed, found = np.asarray(confidence, float), np.asarray(missed, bool), None

@@ -6,7 +6,7 @@
 __all__ = ['ENOUGH', 'ALL', 'MOST', 'least_probability', 'of_intent', 'limits_of', 'smallest_set', 'halves', 'held_and_sizes',
            'coverage']
 
-# %% ../../nbs/stats/09_conformal.ipynb #1d497159
+# %% ../../nbs/stats/09_conformal.ipynb #c2f0905e
 import math
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from .scores import Score, share
 
-# %% ../../nbs/stats/09_conformal.ipynb #917d0a61
+# %% ../../nbs/stats/09_conformal.ipynb #b15263dc
 def least_probability(of_truth, holds: float) -> float:
     """The probability down to which answers must be offered, from that of the true answer on held-out rows; 0: all of them.
 
@@ -23,7 +23,7 @@ def least_probability(of_truth, holds: float) -> float:
     place = math.floor((1 - holds) * (len(of_truth) + 1) + 1e-9)
     return float(np.sort(np.asarray(of_truth, float))[place - 1]) if place else 0.0
 
-# %% ../../nbs/stats/09_conformal.ipynb #f802fcff
+# %% ../../nbs/stats/09_conformal.ipynb #09e72136
 ENOUGH = 50  # rows of a part that has a limit of its own
 ALL = ""
 
@@ -45,7 +45,7 @@ def limits_of(of_truth, parts, truth: Sequence[str] | np.ndarray, holds: float) 
                   for name, n in zip(names, counts, strict=True) if n >= ENOUGH and name != ALL}
     return found
 
-# %% ../../nbs/stats/09_conformal.ipynb #21784183
+# %% ../../nbs/stats/09_conformal.ipynb #f039ab0f
 MOST = 5  # answers that are offered
 
 
@@ -58,26 +58,26 @@ def smallest_set(ranking: Sequence[tuple[str, float]], limits: Mapping[str, floa
         return min(known, default=everyone)
     return tuple(name for at, (name, probability) in enumerate(ranking[:MOST]) if not at or probability >= limit(name))
 
-# %% ../../nbs/stats/09_conformal.ipynb #96e002ea
+# %% ../../nbs/stats/09_conformal.ipynb #134b2dc7
 def halves(groups, seed: int = 0) -> np.ndarray:
     """For each row 0 or 1, the half that it is in; rows of one group are in one half."""
     codes = np.unique(np.asarray(groups), return_inverse=True)[1]
     return np.random.default_rng(seed).permutation(codes.max(initial=-1) + 1)[codes] % 2
 
 
-def held_and_sizes(rankings: Sequence[Sequence[tuple[str, float]]], truth: Sequence[str] | np.ndarray, of_truth, parts, groups,
-                   holds: float) -> tuple[np.ndarray, np.ndarray]:
+def held_and_sizes(rankings: Sequence[Sequence[tuple[str, float]]], truth: Sequence[str] | np.ndarray, of_truth, parts,
+                   groups, holds: float) -> tuple[np.ndarray, np.ndarray]:
     """For each row, whether its set holds the truth, and how many answers it has, with the limits of the other half."""
     half, of_truth, parts, names = halves(groups), np.asarray(of_truth, float), np.asarray(parts, str), np.asarray(truth, str)
     held, sizes = np.zeros(len(names), bool), np.zeros(len(names), int)
     for one in (0, 1):
         limits = limits_of(of_truth[half != one], parts[half != one], names[half != one], holds)
-        for at in np.flatnonzero(half == one):
+        for at in np.flatnonzero(half == one).tolist():
             offered = smallest_set(rankings[at], limits, str(parts[at]))
             held[at], sizes[at] = names[at] in offered, len(offered)
     return held, sizes
 
-# %% ../../nbs/stats/09_conformal.ipynb #f374c021
+# %% ../../nbs/stats/09_conformal.ipynb #f40cceee
 def coverage(held: np.ndarray, groups) -> Score:
     """How often sets hold the truth, as a score."""
     return share("clarify", held, groups)
