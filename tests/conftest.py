@@ -152,15 +152,19 @@ def green_run(tmp_path_factory, kept_results) -> Path:
 @pytest.fixture(scope="session")
 def company_project(tmp_path_factory) -> Path:
     """A project on the company with a released model, trained without notebooks; made once for all workers."""
+    import numpy as np
+
     from mlbot.bot.monitor import write_profile
     from mlbot.data.source import choose, load_source
     from mlbot.data.split import split
     from mlbot.model.export import to_artefact
     from mlbot.model.predict import Predictor
+    from mlbot.model.promised import Promised, keep_promised
     from mlbot.model.registry import release
     from mlbot.model.rollout import write_golden
     from mlbot.model.train import train
     from mlbot.settings import load_settings
+    from mlbot.stats.certified import certify
     shared = os.environ.get("PYTEST_XDIST_WORKER")
     folder = (tmp_path_factory.getbasetemp().parent if shared else tmp_path_factory.getbasetemp()) / "company-project"
     folder.mkdir(exist_ok=True)
@@ -181,6 +185,11 @@ def company_project(tmp_path_factory) -> Path:
             told = {"value": 0.858, "low": 0.83, "high": 0.883, "n": 882}
             write_profile(settings.places.models, artefact.name, rows, told)
             write_golden(settings.places.models, model, test)
+            (probabilities, scope), truth = model.ask(sides.test), sides.test["intent"].to_numpy()
+            best = np.array(model.intents)[probabilities.argmax(axis=1)]
+            sure, asked = probabilities.max(axis=1) * scope, settings.promise
+            certified = certify(sure, best == truth, asked.wrong, asked.sure)
+            keep_promised(settings.places.models, Promised(artefact.name, certified))
             release(artefact, settings.places.models, {"who": "tests", "why": "a model to serve"})
     return folder
 

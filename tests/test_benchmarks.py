@@ -36,6 +36,15 @@ def percent(pattern, text):
 
 
 @pytest.mark.long
+def test_promises_are_broken_on_other_rows_and_withdrawn_by_labels(root):
+    done = run(root, "benchmarks/promise.py", "company", "--splits", "40")
+    assert percent(r"company +5% +certified +(\d+\.\d)%", done.stdout) < 15 < percent(
+        r"company +5% +point +(\d+\.\d)%", done.stdout), done.stdout + done.stderr
+    assert percent(r"error 3 x .* withdrawn +(\d+\.\d)%", done.stdout) > 90
+    assert percent(r"error as it is .* withdrawn +(\d+\.\d)%", done.stdout) < 15
+
+
+@pytest.mark.long
 def test_encoders_are_compared_by_kind_of_weights(root, tmp_path):
     from mlbot.model.encoder_packed import write_tiny_packed
     write_tiny_packed(tmp_path / "tiny.bin", ["i", "need", "a", "card"])

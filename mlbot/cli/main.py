@@ -15,6 +15,7 @@ from .data import add_company, add_data, add_label
 from .docs import add_docs
 from .gates import add_audit, add_blame, add_budget, add_plan, add_replay, add_waive
 from .model import add_benchmark, add_models, add_predict, add_promote, add_rollback, add_search, take_context
+from .promise import add_promise
 from .recalibrate import add_recalibrate
 from .ops import add_bundle, add_ci, add_forecast, add_retrain
 from .project import add_export, add_lab, add_lock, add_new, add_settings, add_test, add_upgrade
@@ -67,7 +68,7 @@ GROUPS = {
     "judge": (add_verdict, add_runs, add_report, add_compare, add_judge, add_waive, add_plan, add_blame, add_audit,
               add_budget, add_card, add_score, add_track, add_replay),
     "model": (add_search, add_benchmark, add_models, add_promote, add_rollback, add_recalibrate),
-    "serve": (add_token, add_monitor, add_bundle),
+    "serve": (add_token, add_monitor, add_promise, add_bundle),
     "operate": (add_retrain, add_forecast, add_ci, add_cache, add_settings, add_upgrade, add_completion),
     "contribute": (add_test, add_lab, add_export, add_docs, add_lock)}
 

@@ -7,6 +7,7 @@ __all__ = ['EXECUTE', 'CONFIRM', 'CLARIFY', 'HANDOFF', 'OUT_OF_SCOPE', 'DECISION
            'decide_one', 'thresholds', 'real_costs', 'cost_score', 'decision_table', 'Coverage', 'risk_coverage']
 
 # %% ../../nbs/model/14_decide.ipynb #0f46f594
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,23 +30,30 @@ def expected_costs(right, among, costs: Costs) -> np.ndarray:
                      costs.clarify + (1 - among) * costs.handoff, np.full(right.shape, costs.handoff)])
 
 # %% ../../nbs/model/14_decide.ipynb #2fc6564c
-def decide(probabilities: np.ndarray, in_scope: np.ndarray, scope_threshold: float, costs: Costs) -> np.ndarray:
+def decide(probabilities: np.ndarray, in_scope: np.ndarray, scope_threshold: float, costs: Costs,
+           starts: float | None = None) -> np.ndarray:
     """The decision for each row. `probabilities`: rows x intents, given that a row is in scope; `in_scope`: that it is.
 
-    A model that has not learnt what is out of scope passes ones and a threshold of 0.
+    A model that has not learnt what is out of scope passes ones and a threshold of 0. `starts`: the probability of the best
+    intent from which on it is executed, and below which never; None: the costs decide that, too.
     """
     best = -np.sort(-np.asarray(probabilities, float), axis=1)[:, :CHOICES] * np.asarray(in_scope, float)[:, None]
-    cheapest = expected_costs(best[:, 0], best.sum(axis=1), costs).argmin(axis=0)
-    return np.where(np.asarray(in_scope) < scope_threshold, OUT_OF_SCOPE, np.array(DECISIONS)[cheapest])
+    spent = expected_costs(best[:, 0], best.sum(axis=1), costs)
+    if starts is not None:
+        spent[0] = np.where(best[:, 0] >= starts, -1.0, np.inf)
+    return np.where(np.asarray(in_scope) < scope_threshold, OUT_OF_SCOPE, np.array(DECISIONS)[spent.argmin(axis=0)])
 
 # %% ../../nbs/model/14_decide.ipynb #3c9e2190
-def decide_one(ranking: Sequence[tuple[str, float]], in_scope: float, scope_threshold: float, costs: Costs) -> str:
+def decide_one(ranking: Sequence[tuple[str, float]], in_scope: float, scope_threshold: float, costs: Costs,
+               starts: float | None = None) -> str:
     """The decision for one answer: `ranking` as in `Answer`, best first. The same as `decide`."""
     if in_scope < scope_threshold:
         return OUT_OF_SCOPE
     right = ranking[0][1] * in_scope
+    if starts is not None and right >= starts:
+        return EXECUTE
     among = sum(probability for _, probability in ranking[:CHOICES]) * in_scope
-    spent = ((1 - right) * costs.wrong, costs.confirm + (1 - right) * costs.handoff,
+    spent = ((1 - right) * costs.wrong if starts is None else math.inf, costs.confirm + (1 - right) * costs.handoff,
              costs.clarify + (1 - among) * costs.handoff, costs.handoff)
     return DECISIONS[spent.index(min(spent))]
 

@@ -33,6 +33,7 @@ from mlbot.model.rollout import (
 )
 from ..bot.monitor import profile_file
 from ..storage import Objects, open_objects
+from ..model.promised import PROMISES, promise_file
 from mlbot.model.registry import (
     JUDGEMENTS,
     as_judgement,
@@ -83,7 +84,8 @@ def not_carried(models: Path, releases: list[dict]) -> list[dict]:
 # %% ../../nbs/ops/02_replicate.ipynb #bae67aee
 def beside(models: Path, name: str) -> dict[str, Path]:
     """What is carried beside a model: names of objects, and their files here."""
-    return {f"golden/{name}.json": golden_file(models, name), f"profiles/{name}.json": profile_file(models, name)}
+    return {f"golden/{name}.json": golden_file(models, name), f"profiles/{name}.json": profile_file(models, name),
+            f"{PROMISES}/{name}.json": promise_file(models, name)}
 
 # %% ../../nbs/ops/02_replicate.ipynb #3b83b93f
 def judgement_name(name: str) -> str:

@@ -20,7 +20,7 @@ from ..gates.verdict import FAIL, NO_VERDICT, TOO_CLOSE, Part, Verdict, gravity
 from ..gates.words import part_line, too_small, verdict_markdown
 from ..text.language import spoken
 from .report import fill_text
-from .folder import data_warnings, facts_of_run, load_json, load_judged, load_outcome, load_verdicts
+from .folder import certified_of, data_warnings, facts_of_run, load_json, load_judged, load_outcome, load_verdicts
 from ..data.source import PUBLIC
 
 # %% ../../nbs/run/13_card.ipynb #b6b3bd1c
@@ -98,6 +98,7 @@ def judged_facts(folder: Path) -> dict:
             "untold": [part.score.metric for _, part in parts_of(verdicts) if too_small(part)],
             "waived": [item for item in verdicts if item.waiver],
             "limits": [*data_warnings(folder), *filter(None, [judged["meter"]]), *judged["warnings"]],
+            "promised": certified_of(folder).get("words", []),
             "production": told or "No labelled sample of production was scored: how good the model is there is not known."}
 
 # %% ../../nbs/run/13_card.ipynb #03c12563

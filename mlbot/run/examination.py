@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['WIDE', 'OVER', 'LEARNT', 'Exam', 'open_exam', 'Answers', 'answer', 'Duel', 'compare_champion', 'score_sealed',
            'ask_rows', 'ask_sealed', 'score_seeds', 'ContextWorth', 'weigh_context', 'identify_languages', 'Changed',
-           'change_texts', 'Alarms', 'ask_outside', 'Decided', 'decide_all', 'timed_calls', 'score_production',
-           'gap_words', 'weigh_confidence', 'promise_warning', 'weigh_promise', 'Learnt', 'score_learnt',
-           'exam_warnings', 'Examined', 'end_exam']
+           'change_texts', 'Alarms', 'ask_outside', 'certify_exam', 'Decided', 'decide_all', 'weigh_choice',
+           'timed_calls', 'score_production', 'gap_words', 'weigh_confidence', 'promise_warning', 'weigh_promise',
+           'Learnt', 'score_learnt', 'exam_warnings', 'Examined', 'end_exam']
 
 # %% ../../nbs/run/19_examination.ipynb #c852a810
 import os
@@ -39,7 +39,7 @@ from ..stats.context import Worth, ambiguous, shuffle_context, worth_of_context
 from ..stats.invariance import robustness
 from ..stats.scores import Score, accuracy, confidence_gap, share
 from ..model.encoder_languages import language_gap
-from ..text.language import told_right
+from ..text.language import language_of, told_right
 from .budget import budget_line, budget_record, count_decision, sealed_rows
 from mlbot.run.folder import (
     asker,
@@ -53,6 +53,7 @@ from mlbot.run.folder import (
     save_verdicts,
     seal,
 )
+from .certifying import Choice, Pledge, choice, keep_certified, pledge, price_of, price_words, sentences
 from .report import PRODUCTION, load_answers
 from .training import PROMISE
 
@@ -275,28 +276,57 @@ def ask_outside(exam: Exam, answers: Answers) -> Alarms:
     return Alarms(Answers(outside, strange, scope, never, groups), sure, alarm, apart, np.append(answers.right, never),
                   np.append(answers.groups, groups))
 
+# %% ../../nbs/run/19_examination.ipynb #d0c0352c
+def certify_exam(exam: Exam, answers: Answers, alarms: Alarms, settings: Settings) -> Pledge:
+    """Certify the promise of the settings on the test rows, and keep it for the release (`mlbot.run.certifying`)."""
+    parts = [(part.probabilities.max(axis=1, initial=0), part.scope) for part in (answers, alarms.outside)]
+    sure = np.concatenate([np.where(scope < exam.model.scope_threshold, 0.0, best * scope) for best, scope in parts])
+    found = pledge(sure, alarms.right, alarms.groups, settings)
+    keep_certified(exam.folder, certified=asdict(found.certified), words=sentences(found))
+    return found
+
 # %% ../../nbs/run/19_examination.ipynb #a9f71e3b
 @dataclass(frozen=True)
 class Decided:
-    """What the bot would do with all rows, and what that costs: `spent` a row, `table` a decision, `points` of coverage."""
+    """What the bot would do with all rows, and what that costs: `spent` a row, `table` a decision, `points` of coverage.
+
+    `decisions`: of the rows, those out of scope last; `price`: what a promise costs, None without one.
+    """
     spent: np.ndarray
     table: pd.DataFrame
     points: list[dict]
+    decisions: np.ndarray
+    price: Score | None = None
+
+    def __str__(self) -> str:
+        return price_words(self.price) if self.price else "no promise, and so no price"
 
 # %% ../../nbs/run/19_examination.ipynb #6e423967
-def decide_all(exam: Exam, answers: Answers, alarms: Alarms, costs: Costs) -> Decided:
-    """Decide about all rows, those out of scope included, and keep the result as `decisions.json`."""
+def decide_all(exam: Exam, answers: Answers, alarms: Alarms, costs: Costs, starts: float | None = None) -> Decided:
+    """Decide about all rows, those out of scope included, and keep `decisions.json`. `starts`: as in `decide`."""
     outside, model = alarms.outside, exam.model
     every, inside = np.vstack([answers.probabilities, outside.probabilities]), np.append(answers.scope, outside.scope)
-    decisions = decide(every, inside, model.scope_threshold, costs)
     first = np.argsort(-every, axis=1, kind="stable")[:, :CHOICES]
     truth = np.append(answers.rows["intent"], outside.rows["intent"])
     among = (np.array(model.intents)[first] == truth[:, None]).any(axis=1)
-    spent = real_costs(decisions, alarms.right, among, costs)
+    decisions, cheapest = (decide(every, inside, model.scope_threshold, costs, least) for least in (starts, None))
+    spent, least = (real_costs(taken, alarms.right, among, costs) for taken in (decisions, cheapest))
     table = decision_table(decisions, alarms.right, spent)
     points = [asdict(point) for point in risk_coverage(every.max(axis=1, initial=0) * inside, alarms.right)]
     save_json({"decisions": table, "points": points, "handoff": costs.handoff}, exam.folder / "decisions.json")
-    return Decided(spent, pd.DataFrame(table), points)
+    price = price_of(spent, least, alarms.groups) if starts is not None and len(spent) else None
+    return Decided(spent, pd.DataFrame(table), points, decisions, price)
+
+# %% ../../nbs/run/19_examination.ipynb #ad54d15f
+def weigh_choice(exam: Exam, answers: Answers, pledged: Pledge, decided: Decided, settings: Settings) -> Choice:
+    """Find out how many intents a choice must offer, and keep it for the release, with the price of the promise."""
+    rows, holds = answers.rows, settings.clarify.holds
+    languages = [language_of(text, settings.data.languages) if holds else "" for text in rows["text"]]
+    found = choice(answers.probabilities, exam.model.intents, rows["intent"].to_numpy(str), np.array(languages, str),
+                   answers.groups, decided.decisions[:len(rows)], holds)
+    keep_certified(exam.folder, holds=holds if found.limits else 0.0, limits=found.limits,
+                   words=sentences(pledged, decided.price, found))
+    return found
 
 # %% ../../nbs/run/19_examination.ipynb #50c84ab0
 def timed_calls(model: Predictor, test: pd.DataFrame, most: int = 300) -> tuple[Callable, list]:

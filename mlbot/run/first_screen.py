@@ -57,6 +57,8 @@ GATES = {
     "oos_recall": GateWords("Not for this bot", "Messages outside its subjects that the bot notices."),
     "false_alarms": GateWords("False alarms", "Messages within its subjects that the bot holds back."),
     "oos_auroc": GateWords("Telling the two apart", "How well it tells its subjects from all others; 50 % is a guess."),
+    "promise": GateWords("Started on its own", "Messages that the bot starts while it keeps its promise."),
+    "clarify": GateWords("Choices that hold it", "Choices of the bot that hold the right intent."),
     "cost": GateWords("Cost of a message", "What the decisions of the bot cost, in hand-overs to a person.", "number"),
     "latency_ratio": GateWords("Speed", "The time of an answer, in times of a fixed piece of work.", "number"),
 }

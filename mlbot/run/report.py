@@ -50,7 +50,7 @@ from mlbot.run.first_screen import (
     verdict_on,
     words_of,
 )
-from .folder import STAMP, data_warnings, load_json, load_judged, load_table, load_verdicts
+from .folder import STAMP, certified_of, data_warnings, load_json, load_judged, load_table, load_verdicts
 from ..settings import PACKAGE, Target
 from ..gates.target import plan
 
@@ -470,7 +470,7 @@ def decision_part(folder: Path) -> dict:
     caption = (f"When people take 5 % of all messages, {100 * five['right']:.1f} % of the rest are right "
                f"(n={five['n']:,}).") if five else ""
     return {"coverage_chart": coverage_chart(found["points"]), "coverage_caption": caption,
-            "decisions": found["decisions"], "handoff": found["handoff"]}
+            "decisions": found["decisions"], "handoff": found["handoff"], "promised": certified_of(folder).get("words", [])}
 
 # %% ../../nbs/run/01_report.ipynb #31373a6f
 def curve_chart(points: list[dict]) -> dict:
@@ -584,6 +584,8 @@ MEASURES = {
     "oos_recall": "share of the rows out of scope that stay below that confidence, or seem out of scope",
     "false_alarms": "share of the rows in scope that stay below it, or seem out of scope",
     "oos_auroc": "how often a row in scope gets a larger probability to be in scope than one out of scope",
+    "promise": "share of all rows that the bot starts on its own while it keeps its promise (settings.ini [promise])",
+    "clarify": "how often the choice that the bot offers when it is torn holds the right intent (settings.ini [clarify])",
     "cost": "what a message costs with the decisions that the model leads to, in hand-offs (settings.ini [costs])",
     "language": "share of the rows with a named language (of the company: of its sentences) whose language is told",
     "values": "F1 of the values that the bot reads in messages of the company, by kind and language",

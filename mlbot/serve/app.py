@@ -51,6 +51,7 @@ from ..bot.identity import DEMO, DOORS, HOUR, TOKENS, Identity, Refused, sign
 from ..bot.labelling import (ASKED, LABELS, OFFERED, agreement_of, as_jsonl, drawn_at_random, fair, items_of, labels_of,
                                  next_items)
 from ..bot.monitor import LOOKED_AT, overview, read_profile
+from ..bot.promises import promise_facts
 from ..bot.frames import Act
 from ..bot.requests import REQUEST_EVENTS, requests_of
 from ..bot.summary import summary_of
@@ -60,7 +61,7 @@ from ..origin import own_version
 from .http import problem_of
 from .outbox import check_signed, tell_later
 from .service import (CALLER, MOST_BODY, Ask, BotService, Key, NoModel, NotReady, Prediction, TooMany, Word,
-                                 alert_of, check_ready, may_predict, one_of_few, prediction_for, problems_of)
+                                 alert_of, check_ready, know_promise, may_predict, one_of_few, prediction_for, problems_of)
 from ..settings import PACKAGE
 from ..text.clean import clean, normalise, pseudonym
 
@@ -251,13 +252,14 @@ def predict(request: Request, data: Ask) -> Prediction:
 # %% ../../nbs/serve/03_app.ipynb #1de03c3d
 @get("/v1/intents", name="intents", sync_to_thread=True)
 def intents(request: Request) -> dict[str, Any]:
-    """What the bot knows: intents with their processes, and the values of context that the model has seen."""
+    """What the bot knows: intents with their processes, values of context that the model has seen, and what is promised."""
     service = service_of(request)
     model, processes = service.model(""), service.processes()
     known = [processes.get(intent) or Process(intent, titled(intent)) for intent in model.intents]
     context = {name: sorted(pair.partition("=")[2] for pair in model._of_pair if pair.startswith(f"{name}="))
                for name in model.context}
     return {"model": model.name, "context": context, "out_of_scope": service.settings.data.out_of_scope,
+            "promise": promise_facts(know_promise(service, model.name)[0], service.settings.promise),
             "intents": [{"intent": item.key, "title": item.title, "department": item.department, "confirm": item.confirm,
                          "slots": list(item.slots)} for item in known]}
 
@@ -791,7 +793,8 @@ def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge
                         service.settings.monitor)
     with one_of_few(service.heavy):
         found = service.looks.get((model, days), look)
-    return {**found, "alerts": [*problems_of(service).values(), *found["alerts"]], "since": since}
+    promise = promise_facts(know_promise(service, model)[0], service.settings.promise)
+    return {**found, "alerts": [*problems_of(service).values(), *found["alerts"]], "since": since, "promise": promise}
 
 # %% ../../nbs/serve/03_app.ipynb #466262e4
 def demo_token(service: BotService, visitor: Identity) -> str:

@@ -7,10 +7,10 @@ __all__ = ['MOST_BODY', 'Word', 'Key', 'CALLER', 'GIVEN', 'LOOPBACK', 'ONCE', 'R
            'PREDICT', 'LONG', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Metrics', 'Buckets', 'host_in',
            'Hosts', 'caller_at', 'caller_of', 'comes_twice', 'body_problem', 'RequestLimits', 'refusal_of', 'refuse',
            'counted', 'NoModel', 'NotReady', 'TooMany', 'Kept', 'one_of_few', 'Recorder', 'LogWatch', 'Limits',
-           'Shares', 'processes_for', 'bot_of', 'BotService', 'beats_of', 'problems_of', 'alert_of', 'check_ready',
-           'say_alerts', 'renew_tokens', 'judge_canary', 'is_program', 'bearer_of', 'may_predict', 'source_of',
-           'prediction_for', 'usual_length', 'once_more', 'is_slow', 'FastPath', 'LazyApp', 'App', 'listen',
-           'run_server']
+           'Shares', 'processes_for', 'places_of', 'bot_of', 'Promises', 'know_promise', 'ways_for', 'BotService',
+           'beats_of', 'promise_alert', 'problems_of', 'alert_of', 'check_ready', 'say_alerts', 'renew_tokens',
+           'judge_canary', 'judge_promise', 'is_program', 'bearer_of', 'may_predict', 'source_of', 'prediction_for',
+           'usual_length', 'once_more', 'is_slow', 'FastPath', 'LazyApp', 'App', 'listen', 'run_server']
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c003
 import asyncio
@@ -23,6 +23,7 @@ import sqlite3
 import sys
 import threading
 import time
+import tomllib
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -37,19 +38,20 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 # %% ../../nbs/serve/02_service.ipynb #25ff53f3
 from ..bot import conversation as _bot
 from ..bot.catalogue import Process, load_catalogue, titled
-from ..bot.desk_file import load_desk
 from ..bot.events import Event, EventLog, LogError, batched, home_of, open_log
 from ..bot.identity import (DEMO, DOORS, SERVICE, Identity, Refused, bearer, find_secret, find_tokens, identify, is_known,
                                 webhook_secret)
 from ..bot.labelling import ASKED, LABELS
 from ..bot.monitor import trial_of
-from ..bot.translations import load_translations, places_of
+from ..bot.promises import look_at_promise
+from ..bot.translations import load_translations
 from ..errors import InputError, MlbotError
 from ..model.artefact import ENCODER, ESTIMATOR
+from ..model.promised import Promised, Ways, read_promised, ways_of, why_it_asks
 from ..model.rollout import Live, Repeated, set_canary
 from .http import SAFE, refusal, serve_until_told
 from .outbox import Outbox
-from ..settings import Settings
+from ..settings import PACKAGE, Settings
 from ..text.clean import clean, pseudonym
 
 # %% ../../nbs/serve/02_service.ipynb #b1971d5b
@@ -508,13 +510,45 @@ def processes_for(settings: Settings, intents: Sequence[str],
     return known, {**{intent: Process(intent, titled(intent)) for intent in intents}, **known}, alert
 
 # %% ../../nbs/serve/02_service.ipynb #b27b1c0d
+def places_of(settings: Settings) -> dict[str, str]:
+    """The language of each place that the settings name; those of the company where it is the source."""
+    if settings.bot.languages or settings.data.source != "company":
+        return dict(pair.rsplit("=", 1) for pair in settings.bot.languages)
+    plan = tomllib.loads((PACKAGE / "shipped" / "company" / "company.toml").read_text(encoding="utf-8"))
+    return {place: told["languages"][0] for place, told in plan["locations"].items() if told["languages"]}
+
+
 def bot_of(service: "BotService") -> _bot.Bot:
     """The bot of a service: with the models, processes and translations that the service has now."""
     settings, minutes = service.settings, 60.0
     return _bot.Bot(service.log, service.model, service.processes, settings.costs, settings.bot.patience * minutes,
                     settings.bot.absence * minutes, service.live.other_than, settings.bot.tries,
                     lambda: service.translations, places_of(settings), settings.data.languages[0],
-                    lambda: service.staff)
+                    lambda name: ways_for(service, name))
+
+# %% ../../nbs/serve/02_service.ipynb #fba1bb91
+class Promises:
+    """What is promised for the models that answer, and what follows from it; `seen`: champion and last label looked at."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, tuple[Promised | None, Ways]] = {}
+        self.seen = ("", 0)
+
+
+def know_promise(service: "BotService", name: str) -> tuple[Promised | None, Ways]:
+    """What is promised for a model, as it was read last, and what follows from it under the settings of the service."""
+    found = service.promises.known.get(name)
+    if found is None:
+        settings, promised = service.settings, read_promised(service.settings.places.models, name)
+        asked = settings.promise
+        found = promised, ways_of(promised, asked.wrong, asked.sure, settings.clarify.holds, settings.data.languages)
+        service.promises.known[name] = found
+    return found
+
+
+def ways_for(service: "BotService", name: str) -> Ways:
+    """What a model may start on its own, and what it offers."""
+    return know_promise(service, name)[1]
 
 # %% ../../nbs/serve/02_service.ipynb #d92fd454
 class BotService:
@@ -532,7 +566,7 @@ class BotService:
         self.live = Live(settings.places.models, changed=self.know_processes)
         self.slow = False  # whether the model needs more than microseconds
         self.known = load_catalogue(settings)
-        self.translations, self.staff = load_translations(settings, self.known), load_desk(settings)
+        self.translations = load_translations(settings, self.known)
         self.all_processes: dict[str, Process] = {}
         self.bot = bot_of(self)
         self.recorder, self.watch = Recorder(self.log, self.metrics), LogWatch(self.log)
@@ -540,7 +574,7 @@ class BotService:
                              failed=self.faulty("outbox"))
         self.limits, self.shares = Limits(settings.service.per_caller), Shares()
         self.heavy = threading.BoundedSemaphore(4)  # of those who look through the log at the same time
-        self.looks = Kept()
+        self.looks, self.promises = Kept(), Promises()
         self._judged = ("", "", 0)  # champion, canary, and the last label that was looked at
         self._tokens_alert, self._catalogue_alert, self._said = "", "", ""
         self.beats = beats_of(self)
@@ -591,10 +625,17 @@ class BotService:
 # %% ../../nbs/serve/02_service.ipynb #f9425cfa
 def beats_of(service: BotService) -> list[Repeated]:
     """The works that are done every two seconds."""
-    works = (("desk", lambda: _bot.tick(service.bot)), ("canary", service.judge_canary), ("log", service.watch.look),
+    works = (("desk", lambda: _bot.tick(service.bot)), ("canary", service.judge_canary),
+             ("promise", lambda: judge_promise(service)), ("log", service.watch.look),
              ("erased", service.log.look_again), ("tokens", lambda: renew_tokens(service)),
              ("alerts", lambda: say_alerts(service)))
     return [Repeated(name, work, 2.0, service.faulty(name)) for name, work in works]
+
+# %% ../../nbs/serve/02_service.ipynb #40e065a8
+def promise_alert(service: "BotService") -> str:
+    """Why the champion starts nothing on its own; '' where it does, or where nothing is to be promised."""
+    champion, asked = service.live.current, service.settings.promise
+    return why_it_asks(know_promise(service, champion.name)[0], asked.wrong, asked.sure) if champion else ""
 
 # %% ../../nbs/serve/02_service.ipynb #3a0c1641
 def problems_of(service: "BotService") -> dict[str, str]:
@@ -608,6 +649,7 @@ def problems_of(service: "BotService") -> dict[str, str]:
     works = [service.live.work, service.outbox.work, *(beat for beat in service.beats if beat.name != "log" or not watch)]
     works += [] if unwritten else [recorder]
     said |= {f"{work.name}_failing": work.alert for work in works}
+    said |= {"promise_not_held": promise_alert(service)}
     return {**service.live.problems, **{code: words for code, words in said.items() if words}}
 
 
@@ -662,6 +704,17 @@ def judge_canary(service: "BotService") -> None:
         set_canary(service.settings.places.models, None)
         service.log.append(Event("canary.ended", trial.model, asdict(found) | {"why": "worse than the champion"}))
 
+# %% ../../nbs/serve/02_service.ipynb #92636803
+def judge_promise(service: "BotService") -> None:
+    """Withdraw the promise of the champion when labels say so, or give it again; only after a new label. Read all again."""
+    champion, asked = service.live.current, service.settings.promise
+    labels = service.log.read(LABELS, last=1) if champion and asked.wrong else []
+    seen = (champion.name if champion else "", labels[-1].number if labels else 0)
+    if labels and seen != service.promises.seen:
+        look_at_promise(service.log, service.settings.places.models, seen[0], asked)
+        service.promises.seen = seen
+    service.promises.known = {}
+
 # %% ../../nbs/serve/02_service.ipynb #67a0c007
 def is_program(service: BotService, authorization: str) -> bool:
     """Whether a header bears the token of a program, which may ask in the name of any person."""
@@ -700,7 +753,7 @@ def prediction_for(service: BotService, data: Ask, caller: str = "", authorizati
     """
     who = bearer_of(service, authorization, time.time())
     model = service.model(data.conversation_id or "")
-    judged = _bot.judge(model, data.text, data.context, service.settings.costs)
+    judged = _bot.judge(model, data.text, data.context, service.settings.costs, ways_for(service, model.name))
     answer, process = judged.answer, service.processes().get(judged.answer.intent)
     service.metrics.decide(judged.decision)
     role, location = data.context.get("role", ""), data.context.get("location", "")

@@ -46,13 +46,13 @@ function everyDay(days) {
   return row;
 }
 
-function show({ days: told, drift, quality, alerts, model, since }) {
+function show({ days: told, drift, quality, alerts, model, since, promise = {} }) {
   const days = everyDay(told);
   byId("board").hidden = false;
   byId("alerts").className = `banner ${alerts.length ? "fail" : "pass"}`;
   byId("alerts").replaceChildren(make("strong", {}, alerts.length ? (alerts.length === 1 ? "One thing needs a look" : `${alerts.length} things need a look`) : "Nothing is out of bounds"),
     ...(alerts.length ? [make("ul", {}, ...alerts.map((words) => make("li", {}, sentence(words))))] : []));
-  byId("model").textContent = `Model ${model}; figures since ${new Date(1000 * since).toLocaleDateString("en-GB", { dateStyle: "medium" })}`;
+  byId("model").textContent = `Model ${model}; figures since ${new Date(1000 * since).toLocaleDateString("en-GB", { dateStyle: "medium" })}${promise.state === "holds" ? `. ${sentence(promise.words)}` : ""}`;
   const messages = sum(days, (day) => day.messages), useful = sum(days, (day) => day.useful), useless = sum(days, (day) => day.useless);
   const confidence = messages ? sum(days, (day) => (day.confidence ?? 0) * day.messages) / messages : null;
   byId("sums").replaceChildren(...Object.entries({ Messages: many(messages), "Chats with a person": many(sum(days, (day) => day.handoffs)),

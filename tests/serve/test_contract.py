@@ -16,6 +16,7 @@ from mlbot.bot.frames import Act
 from mlbot.bot.identity import Identity, find_secret, sign
 from mlbot.bot.translations import load_translations
 from mlbot.model.predict import load
+from mlbot.model.promised import read_promised, ways_of
 from mlbot.serve.service import places_of
 from mlbot.settings import load_settings
 
@@ -133,7 +134,9 @@ def bot(service, tmp_path):
     processes = load_catalogue(settings, model.intents)
     translations = load_translations(settings, processes)
     found = Bot(EventLog(tmp_path / "events.db"), lambda about: model, lambda: processes, settings.costs,
-                translations=lambda: translations, places=places_of(settings))
+                translations=lambda: translations, places=places_of(settings),
+                ways=lambda name: ways_of(read_promised(settings.places.models, name), settings.promise.wrong,
+                                          settings.promise.sure))
     yield found
     found.log.close()
 
