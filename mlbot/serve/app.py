@@ -12,9 +12,10 @@ __all__ = ['Given', 'MOST_WORDS', 'Parameters', 'Dimension', 'CODINGS', 'OUTPUTS
            'infer', 'v2', 'v2_live', 'v2_ready', 'model_at', 'v2_model', 'v2_model_ready', 'v2_infer',
            'conversation_start', 'conversation_read', 'act_of', 'conversation_act', 'conversation_handoff', 'Told',
            'requests', 'request_told', 'cases', 'case_of', 'handoffs', 'handoff_read', 'handoff_take', 'handoff_reply',
-           'handoff_return', 'handoff_close', 'check_intent', 'handoff_label', 'to_label', 'labels_next', 'check_item',
-           'label', 'label_undo', 'labels_export', 'monitor', 'demo_token', 'demo_identity', 'demo_agent',
-           'needs_token', 'documented', 'openapi', 'start_page', 'application', 'build_framework', 'document_alone']
+           'handoff_return', 'handoff_close', 'check_intent', 'handoff_label', 'to_label', 'shown_item', 'standing_of',
+           'labels_next', 'check_item', 'label', 'label_undo', 'labels_export', 'monitor', 'demo_token',
+           'demo_identity', 'demo_agent', 'needs_token', 'documented', 'openapi', 'start_page', 'application',
+           'build_framework', 'document_alone']
 
 # %% ../../nbs/serve/03_app.ipynb #a56e8b71
 import asyncio
@@ -44,11 +45,12 @@ from prometheus_client import generate_latest
 # %% ../../nbs/serve/03_app.ipynb #c28f81c0
 from ..bot import conversation as _bot
 from ..bot.catalogue import Process, titled
+from ..bot.draw import is_hidden
 from ..bot.events import Event, EventLog, LogError, Taken
 from ..bot.identity import DEMO, DOORS, HOUR, TOKENS, Identity, Refused, sign
-from ..bot.labelling import (ASKED, LABELS, OFFERED, agreement_of, as_jsonl, drawn_at_random, fair, items_of, labels_of,
-                                 next_items)
-from ..bot.monitor import LOOKED_AT, overview, read_profile
+from ..bot.labelling import (ASKED, LABELS, OFFERED, Item, agreement_of, as_jsonl, drawn_at_random, fair, items_of,
+                                 labels_of, next_items)
+from ..bot.monitor import LOOKED_AT, overview, read_profile, standing, tally_of
 from ..bot.frames import Act
 from ..bot.requests import REQUEST_EVENTS, requests_of
 from ..errors import InputError, MlbotError
@@ -706,11 +708,28 @@ def to_label(log: EventLog, now: float) -> list[Event]:
     others = log.read(tuple(kind for kind in OFFERED if kind != "turn"), since=since, last=MOST_MESSAGES)
     return sorted([*chats, *others, *log.read(LABELS, since=since)], key=lambda event: event.number)
 
+# %% ../../nbs/serve/03_app.ipynb #249b17eb
+def shown_item(item: Item, why: str, share: float) -> dict[str, Any]:
+    """An item for the label page; for a `share` of those drawn by weight without the model's answer."""
+    hidden = item.draw > 0 and is_hidden(item.id, share)
+    ranked = sorted(intent for intent, _ in item.alternatives) if hidden else []
+    others = [(intent, None) for intent in ranked] if hidden else item.alternatives[1:]
+    return {"id": item.id, "text": item.text, "role": item.role, "location": item.location, "why": why, "hidden": hidden,
+            "predicted": "" if hidden else item.predicted, "confidence": None if hidden else item.confidence,
+            "alternatives": [{"intent": intent, "confidence": sure} for intent, sure in others]}
+
+
+def standing_of(service: BotService, events: list[Event]) -> dict[str, Any]:
+    """What the labels of the queue say of the model that answers now."""
+    model = service.live.current.name if service.live.current else ""
+    test = read_profile(service.settings.places.models, model)["test"]
+    return standing(tally_of(events, model), test, service.settings.data.out_of_scope, service.settings.monitor)
+
 # %% ../../nbs/serve/03_app.ipynb #770e5b73
 @get("/v1/labels/next", name="labels next", sync_to_thread=True)
 def labels_next(request: Request, agent: Identity,
                 count: Annotated[int, Parameter(ge=1, le=200)] = 50) -> dict[str, Any]:
-    """The messages whose labels teach most, and some that chance has drawn."""
+    """The next messages of the queue, and what the labels so far have shown."""
     service, me = service_of(request), pseudonym(agent.person)
     service.recorder.flush()
     with one_of_few(service.heavy):
@@ -718,29 +737,31 @@ def labels_next(request: Request, agent: Identity,
     found, labels = items_of(events), labels_of(events)
     items = {item.id: item for item in fair(found.values(), MOST_MESSAGES)}
     chats = labels.keys() - labels_of(drawn_at_random(events)).keys()
-    chosen = [{"id": item.id, "text": item.text, "role": item.role, "location": item.location, "predicted": item.predicted,
-               "confidence": item.confidence, "why": why,
-               "alternatives": [{"intent": intent, "confidence": sure} for intent, sure in item.alternatives[1:]]}
+    chosen = [shown_item(item, why, service.settings.monitor.hidden)
               for item, why in next_items(items, labels, me, count, chats)]
     mine = sum(me in votes for votes in labels.values())
     left = len(items.keys() - labels.keys())
-    return {"items": chosen, "left": left, "mine": mine, "agreement": agreement_of(labels)}
+    return {"items": chosen, "left": left, "mine": mine, "agreement": agreement_of(labels),
+            "progress": standing_of(service, events)}
 
 # %% ../../nbs/serve/03_app.ipynb #fc479f1c
-def check_item(service: BotService, item: str) -> None:
-    """Raise NotFound for a message that does not exist."""
+def check_item(service: BotService, item: str) -> Event:
+    """The message that is labelled. Raises NotFound where there is none."""
     number = item[1:] if item[:1] == "e" and item[1:].isdecimal() and len(item) < 20 else "0"
-    if number == "0" or not service.log.read(ASKED, numbers=(int(number),)):
+    found = service.log.read(ASKED, numbers=(int(number),)) if number != "0" else []
+    if not found:
         raise _bot.NotFound(f"no message {item[:40]!r}", "one of /v1/labels/next", "look again")
+    return found[0]
 
 
 @post("/v1/labels", name="label", status_code=200, sync_to_thread=True)
 def label(request: Request, agent: Identity, data: Label) -> Accepted:
     """Label a message."""
     service = service_of(request)
-    check_item(service, data.id)
+    message = check_item(service, data.id)
     check_intent(service, data.intent)
-    service.log.append(Event("label", data.id, {"intent": data.intent}, pseudonym(agent.person)))
+    drawn = {"hidden": is_hidden(data.id, service.settings.monitor.hidden)} if message.body.get("draw") else {}
+    service.log.append(Event("label", data.id, {"intent": data.intent, **drawn}, pseudonym(agent.person)))
     return Accepted()
 
 
