@@ -9,9 +9,9 @@ __all__ = ['INK', 'WIDTH', 'HEIGHT', 'LEFT', 'RIGHT', 'TOP', 'BOTTOM', 'STEPS', 
            'costly_intents', 'intents_chart', 'intent_rows', 'recall_part', 'error_part', 'reliability',
            'reliability_part', 'runs_until', 'source_of', 'trend_points', 'level_lines', 'trend_part', 'context_part',
            'search_figure', 'traffic_figure', 'drift_figure', 'coverage_figure', 'coverage_chart', 'decision_part',
-           'curve_chart', 'curve_part', 'free_scores', 'score_facts', 'production_part', 'data_part', 'judged_part',
-           'family_part', 'plan_part', 'gate_rows', 'as_shown', 'open_page', 'fill_text', 'web_file', 'first_part',
-           'render_report', 'week_numbers', 'week_quality', 'render_week']
+           'curve_chart', 'growth_lines', 'curve_part', 'free_scores', 'score_facts', 'production_part', 'data_part',
+           'judged_part', 'family_part', 'plan_part', 'gate_rows', 'as_shown', 'open_page', 'fill_text', 'web_file',
+           'first_part', 'render_report', 'week_numbers', 'week_quality', 'render_week']
 
 # %% ../../nbs/run/01_report.ipynb #168169e5
 import base64
@@ -32,6 +32,7 @@ from matplotlib.figure import Figure
 from ..data.split import group_digests
 from ..data.table import Finding
 from ..errors import MlbotError, shown
+from ..stats.growth import Advice
 from ..stats.scores import Score, most_confused, recall_by_intent, share
 from ..files import write_atomic
 from ..gates.verdict import FAIL, NO_VERDICT, NOT_ASKED, PASS, TOO_CLOSE, Verdict, gravity
@@ -449,6 +450,12 @@ def curve_chart(points: list[dict]) -> dict:
                  dots=[(x.at(point["rows"]), y.at(point["value"]), 4, percent(point["value"]), "") for point in points],
                  **band(x, y, points, "rows"))
 
+# %% ../../nbs/run/01_report.ipynb #b3b51094
+def growth_lines(folder: Path) -> list[str]:
+    """Which intents ten more messages would help most, a line each; empty where a run has not measured it."""
+    file = folder / "growth.json"
+    return [str(Advice(**one)) for one in load_json(file)["advice"]] if file.exists() else []
+
 # %% ../../nbs/run/01_report.ipynb #11797bb4
 def curve_part(folder: Path) -> dict:
     """Learning curve picture of a run, empty before 2_train."""
@@ -460,7 +467,7 @@ def curve_part(folder: Path) -> dict:
     gain = points[-1]["value"] - points[-2]["value"]
     caption = (f"The last doubling of the training rows ({points[-2]['rows']:,} to {points[-1]['rows']:,}) changed "
                f"accuracy by {100 * gain:+.1f} points on {points[-1]['n']:,} held-out training rows.")
-    return {"curve_chart": curve_chart(points), "curve_caption": caption}
+    return {"curve_chart": curve_chart(points), "curve_caption": caption, "growth": growth_lines(folder)}
 
 # %% ../../nbs/run/01_report.ipynb #6ae8e3b5
 PRODUCTION = "production_accuracy"

@@ -718,7 +718,7 @@ def shown_item(item: Item, why: str, share: float) -> dict[str, Any]:
             "predicted": "" if hidden else item.predicted, "confidence": None if hidden else item.confidence,
             "alternatives": [{"intent": intent, "confidence": sure} for intent, sure in others]}
 
-
+# %% ../../nbs/serve/03_app.ipynb #3bd73074
 def standing_of(service: BotService, events: list[Event]) -> dict[str, Any]:
     """What the labels of the queue say of the model that answers now."""
     model = service.live.current.name if service.live.current else ""

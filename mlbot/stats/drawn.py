@@ -8,7 +8,7 @@ __all__ = ['HORIZONS', 'MOST', 'SPREAD', 'Pool', 'drawn_steps', 'stakes', 'money
 
 # %% ../../nbs/stats/08_drawn.ipynb #9785fcea
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,7 @@ def stakes(spread: np.ndarray, room: np.ndarray, risk: float = RISK) -> np.ndarr
     return np.minimum(best, MOST / np.maximum(room, 1e-9))
 
 # %% ../../nbs/stats/08_drawn.ipynb #fe8d3c36
-def money_of(steps: Sequence[np.ndarray], rooms: Sequence[np.ndarray], centre: np.ndarray, risk: float = RISK) -> np.ndarray:
+def money_of(steps: Iterable[np.ndarray], rooms: Iterable[np.ndarray], centre: np.ndarray, risk: float = RISK) -> np.ndarray:
     """The logarithm of a player's money against each candidate value, after all steps. It begins at 0."""
     money = np.zeros((2, len(HORIZONS), len(centre)))
     squares = np.full(len(centre), SPREAD)
