@@ -1,6 +1,7 @@
 """What labels of production are worth: the width of the estimate, and how often it holds, by how messages are drawn.
 
     python3 benchmarks/production.py [--draws 200] [--labels 50 100 200 400] [--tau 0.4 ...] [--held-out] [SOURCE ...]
+    python3 benchmarks/production.py --teach 6 [--labels 200 400] [SOURCE ...]
 
 A model is trained on the training rows of the company (or of a public set, where MLBOT_DATA_HOME holds it) and answers its
 test rows: messages in scope, with 18 % out of scope, and after a drift in which the labels of a tenth of the intents have
@@ -15,6 +16,9 @@ changed places. From these, labels are drawn again and again in four ways:
 All intervals hold after each label. `theory` is what the weights alone can save where there are many messages: the root of
 the variance of a label drawn by weight, over that of a random one. --held-out asks held-out training rows instead of the
 test, for choosing.
+
+--teach asks what labels teach: of the training rows a quarter is held out, a model has ten rows of each intent, the rest is
+production. It is trained again with the labels of each way, and asked about the held-out rows, in so many draws.
 """
 
 import argparse
@@ -29,7 +33,7 @@ from mlbot.data.source import PUBLIC, choose, load_source
 from mlbot.data.split import split
 from mlbot.model.decide import decide
 from mlbot.model.scope import in_scope_probabilities
-from mlbot.model.train import train
+from mlbot.model.train import fit_plain, train
 from mlbot.settings import load_settings
 from mlbot.stats.bounds import share_by_bets
 from mlbot.stats.drawn import Pool, share_by_draws
@@ -150,6 +154,44 @@ def line(week: Week, population: str, labels: int, draws: int) -> tuple[float, f
     return ratio, covers["by weight"]
 
 
+def chosen(way: str, weights: np.ndarray, unsure: np.ndarray, labels: int,
+           dice: np.random.Generator) -> np.ndarray:
+    """The messages that get the labels: by weight, at random, or as before, of which one in four at random."""
+    if way == "by weight":
+        return np.argsort(dice.exponential(size=len(weights)) / weights)[:labels]
+    mixed = dice.permutation(len(weights))
+    if way == "any":
+        return mixed[:labels]
+    first = mixed[:labels // 4]
+    return np.append(first, [at for at in np.argsort(-unsure) if at not in set(first)][:labels - len(first)])
+
+
+def teach(source: str, settings, options: argparse.Namespace) -> None:
+    """Print how accurate a model is with the labels of each way, less its accuracy before."""
+    _, columns = choose(settings, source, split_column="split" if source in PUBLIC else "")
+    loaded = load_source(source, columns, settings)
+    rows = split(loaded, settings.data, settings.split.test_percent, bool(columns.side)).train
+    found = {(way, labels): [] for labels in options.labels for way in WAYS if way != "any, alone"}
+    for draw in range(options.teach):
+        dice = np.random.default_rng(draw)
+        rows = rows.sample(frac=1, random_state=draw)
+        asked, rest = rows[:len(rows) // 4], rows[len(rows) // 4:]
+        first = rest.groupby("intent").cumcount() < 10
+        known, pool = rest[first], rest[~first]
+        model = fit_plain(known, list(loaded.context), settings.model)
+        sure = model.predict_proba(pool).max(axis=1)
+        weights = np.array([weight_of(one, 1.0, "execute") for one in sure])
+        before = (model.predict(asked) == asked["intent"]).mean()
+        for way, labels in found:
+            taken = pool.iloc[chosen(way, weights, 1 - sure, labels, dice)]
+            taught = fit_plain(pd.concat([known, taken]), list(loaded.context), settings.model)
+            found[way, labels].append((taught.predict(asked) == asked["intent"]).mean() - before)
+    for (way, labels), gains in found.items():
+        half = 1.96 * np.std(gains, ddof=1) / len(gains) ** 0.5
+        ends = f"{100 * (np.mean(gains) - half):+.1f} to {100 * (np.mean(gains) + half):+.1f}, {len(gains)} draws"
+        print(f"{source:<12}{labels:>5} labels, {way:<12}accuracy {100 * np.mean(gains):+.1f} points ({ends})", flush=True)
+
+
 def main() -> None:
     """Print all tables; exit 1 where an interval holds less often than 94 %, or is wider than half of that before."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -158,7 +200,12 @@ def main() -> None:
     parser.add_argument("--labels", type=int, nargs="+", default=[50, 100, 200, 400])
     parser.add_argument("--tau", type=float, nargs="+", default=[TAU])
     parser.add_argument("--held-out", action="store_true")
+    parser.add_argument("--teach", type=int, default=0, metavar="DRAWS")
     options = parser.parse_args()
+    if options.teach:
+        for source in options.sources:
+            teach(source, load_settings(), options)
+        return
     found = [pair for source in options.sources for pair in measure(source, load_settings(), options)]
     ratios, covers = np.array(found).T
     print(f"\n{len(found)} lines: width by weight over one in four {ratios.min():.2f} to {ratios.max():.2f}, "

@@ -5,30 +5,30 @@
 # %% auto #0
 __all__ = ['TAU', 'FULL', 'chances_of', 'weight_of', 'calmed', 'lot_of', 'place_of', 'is_hidden']
 
-# %% ../../nbs/bot/02_draw.ipynb #9b41440b
+# %% ../../nbs/bot/02_draw.ipynb #8881401b
 import math
 from hashlib import sha256
 
 from ..model.decide import EXECUTE, OUT_OF_SCOPE
 
-# %% ../../nbs/bot/02_draw.ipynb #4b96cbc6
+# %% ../../nbs/bot/02_draw.ipynb #d9da4436
 def chances_of(confidence: float, in_scope: float, decision: str) -> tuple[float, float, float]:
     """The probabilities that an answer is right among all messages, that it is in scope and right, that it is in scope."""
     right = in_scope * confidence
     everywhere = right * (decision != OUT_OF_SCOPE) + (1 - in_scope) * (decision != EXECUTE)
     return everywhere, right, in_scope
 
-# %% ../../nbs/bot/02_draw.ipynb #166a3837
-TAU = 0.5  # the weight of a message of which the model is quite sure; 1 is that of one of which it knows nothing
+# %% ../../nbs/bot/02_draw.ipynb #fa032c6f
+TAU = 0.3  # the weight of a message of which the model is quite sure; 1 is that of one of which it knows nothing
 
 
 def weight_of(confidence: float, in_scope: float | None, decision: str, tau: float = TAU) -> float:
     """How likely a message is drawn for a label, beside others, from `tau` to 1. `in_scope`: None where it is unknown."""
     everywhere, right, _ = chances_of(confidence, 1.0 if in_scope is None else in_scope, decision)
     open_still = max(everywhere * (1 - everywhere), right * (1 - right), 0.0)
-    return round(tau + (1 - tau) * 2 * math.sqrt(open_still), 4)
+    return round(tau + (1 - tau) * 4 * open_still, 4)
 
-# %% ../../nbs/bot/02_draw.ipynb #01a6a6ba
+# %% ../../nbs/bot/02_draw.ipynb #e6735298
 FULL = 10  # messages of one source in an hour that have their full weight
 
 
@@ -36,7 +36,7 @@ def calmed(weight: float, nth: int) -> float:
     """The weight of the message number `nth` of one source in an hour."""
     return round(weight * math.sqrt(min(1.0, FULL / nth)), 4)
 
-# %% ../../nbs/bot/02_draw.ipynb #79d5a5cf
+# %% ../../nbs/bot/02_draw.ipynb #4eba20b8
 def lot_of(name: str) -> int:
     """The number that an item has drawn: a hash of its name and nothing else."""
     return int.from_bytes(sha256(name.encode()).digest()[:8], "big")
@@ -46,7 +46,7 @@ def place_of(name: str, weight: float) -> float:
     """The place of an item in the queue: the least is asked about first."""
     return -math.log((lot_of(name) + 1) / 2**64) / weight
 
-# %% ../../nbs/bot/02_draw.ipynb #fead9ec3
+# %% ../../nbs/bot/02_draw.ipynb #1b90267a
 def is_hidden(name: str, share: float) -> bool:
     """Whether the answer of the model is hidden from the people who label this item."""
     return lot_of(f"hidden {name}") < share * 2**64

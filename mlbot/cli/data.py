@@ -523,7 +523,7 @@ def labels_show(settings) -> list[str]:
         return []
     return [f"shown:  {said}\n" for said in words]
 
-
+# %% ../../nbs/cli/03_data.ipynb #e4a49f66
 def label_grow(messages: int) -> int:
     """Print which messages to label or write for the weakest gates, from the newest run that has measured it."""
     from mlbot.bot.events import open_log

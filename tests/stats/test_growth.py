@@ -1,4 +1,4 @@
-"""Which intents gain by a few more messages: the curves find planted difficulties, and the advice goes to the weakest gates."""
+"""Which intents gain by a few more messages: curves find planted difficulties, and advice goes to the weakest gates."""
 
 import numpy as np
 import pytest
