@@ -222,12 +222,17 @@ class Bot:
 # %% ../nbs/02_settings.ipynb #e0953e2b
 @dataclass(frozen=True)
 class Monitor:
-    """When production is an alert: how far it drifts, how far quality drops, how much is handed over or found useless."""
+    """When production is an alert: how far it drifts, how far quality drops, how much is handed over or found useless.
+
+    `hidden`: the share of label items without the model's answer; `within`: how near an estimate is near enough.
+    """
     days: int = 7
     drift: float = 0.1
     drop: float = 0.05
     handoffs: float = 0.4
     useless: float = 0.3
+    hidden: float = 0.2
+    within: float = 0.03
 
 # %% ../nbs/02_settings.ipynb #e95557ce
 @dataclass(frozen=True)
@@ -624,6 +629,8 @@ def bot_rules(settings: Settings) -> list[Rule]:
         (settings.monitor.days >= 1 and settings.monitor.drift > 0, "days, drift", "1 or more; above 0"),
         (all(0 <= share <= 1 for share in (settings.monitor.drop, settings.monitor.handoffs, settings.monitor.useless)),
          "drop, handoffs, useless", "shares from 0 to 1"),
+        (0 <= settings.monitor.hidden <= 1, "hidden", "a share from 0 to 1"),
+        (0 < settings.monitor.within < 1, "within", "above 0 and below 1, such as 0.03"),
     ]
 
 # %% ../nbs/02_settings.ipynb #66d10006

@@ -398,3 +398,19 @@ def test_autointent_is_asked_about_the_published_test_rows_and_no_answer_counts_
     no_packages = [command[0], "-S", *command[1:]]
     missing = subprocess.run(no_packages, cwd=root, capture_output=True, text=True, env=alone)
     assert missing.returncode == 2 and "pip install 'autointent[sentence-transformers]'" in missing.stderr
+
+
+@pytest.mark.long
+def test_labels_drawn_by_weight_halve_the_width_of_the_production_estimate(root):
+    done = run(root, "benchmarks/production.py", "--draws", "12", "--labels", "100", "200")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert float(re.search(r"coverage at least ([\d.]+)", done.stdout)[1]) >= 0.94
+    assert float(re.search(r"one in four [\d.]+ to ([\d.]+)", done.stdout)[1]) <= 0.5
+
+
+@pytest.mark.long
+def test_intents_that_are_predicted_to_gain_most_gain_more_than_those_predicted_to_gain_least(root):
+    done = run(root, "benchmarks/growth.py", "--draws", "4", "--rows", "15")
+    least, most = (float(re.search(rf"^{name} +predicted +[-\d.]+, real +([-\d.]+)", done.stdout, re.MULTILINE)[1])
+                   for name in ("least", "most"))
+    assert done.returncode == 0 and most > least, done.stdout + done.stderr

@@ -34,6 +34,8 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "mlbot rollback --why REASON": "test_app", "mlbot waive champion --why REASON --until DAY": "test_ships",
              "mlbot promote MODEL --canary 0.1": "test_app", "mlbot data erase --person NAME": "test_monitor",
              "mlbot data erase": "test_store",
+             "python3 benchmarks/production.py": "test_benchmarks", "python3 benchmarks/growth.py": "test_benchmarks",
+             "mlbot label": "test_app", "mlbot label --grow": "test_label_grow",
              "mlbot label --to labels.csv": "test_pages", "mlbot bundle": "test_bundle", "mlbot bundle --back": "test_bundle",
              "mlbot models --push": "test_replicate", "mlbot models --pull": "test_replicate",
              "mlbot new": "test_project", "mlbot upgrade": "test_project", "mlbot judge": "test_workflows",

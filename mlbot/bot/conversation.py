@@ -24,6 +24,7 @@ from functools import partial
 
 from .asking import wait_elsewhere
 from .catalogue import Process, Value
+from .draw import weight_of
 from .events import Event, EventLog, Taken
 from .filling import fill
 from .forms import clauses_of
@@ -193,7 +194,8 @@ def facts_of(judged: Judged) -> dict:
     """The part of an answer that the log keeps, for monitoring and labelling."""
     answer = judged.answer
     return {"request": judged.request_id, "model": answer.model, "decision": judged.decision, "intent": answer.intent,
-            "confidence": answer.confidence, "in_scope": answer.in_scope, "ranking": [list(pair) for pair in answer.ranking]}
+            "confidence": answer.confidence, "in_scope": answer.in_scope, "ranking": [list(pair) for pair in answer.ranking],
+            "draw": weight_of(answer.confidence, answer.in_scope, judged.decision)}
 
 # %% ../../nbs/bot/20_conversation.ipynb #32e6c83d
 HELD = "[held]"

@@ -6,8 +6,8 @@
 __all__ = ['PROFILES', 'BANDS', 'IN_SCOPE', 'ALL_MESSAGES', 'LOOKED_AT', 'length_of', 'band_of', 'add_row', 'profile_of',
            'profile_file', 'write_profile', 'read_profile', 'Drift', 'drift_of', 'Share', 'Answered', 'rightness',
            'guesses', 'share_of', 'estimates', 'surely_below', 'Tally', 'count_day', 'count_item', 'tally_of',
-           'days_of', 'audited', 'quality_of', 'too_many', 'overview', 'look_back', 'rows_of_days', 'rows_of_drift',
-           'Trial', 'trial_of']
+           'days_of', 'weighed_labels', 'influence_in', 'beside_drawn', 'audited', 'quality_of', 'too_many', 'standing',
+           'overview', 'look_back', 'rows_of_days', 'rows_of_drift', 'Trial', 'trial_of']
 
 # %% ../../nbs/bot/22_monitor.ipynb #62c14e68
 import json
@@ -22,14 +22,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .draw import chances_of, place_of
 from .labelling import (ASKED, LABELS, OFFERED, Item, drawn_at_random, gathered, is_drawn, items_of, labels_of,
                                  settled, votes_of)
+from .progress import progress_of
+from .shown import influence_of, influence_words
+from .weighing import Drawing, Said, proportions, together
 from ..files import write_atomic
 from ..model.artefact import find_model
 from ..model.decide import DECISIONS, EXECUTE, OUT_OF_SCOPE
 from ..model.rollout import evidence
 from ..settings import Monitor, Settings
 from ..stats.bounds import share_by_bets, wilson
+from ..stats.drawn import Drawn
 from ..text.clean import context_value
 
 if TYPE_CHECKING:
@@ -150,9 +155,7 @@ def rightness(answer: Answered, truth: str, out_of_scope: str) -> tuple[float, f
 
 def guesses(answer: Answered) -> tuple[float, float, float]:
     """The same three as the model guesses them, each a probability."""
-    right = answer.in_scope * answer.confidence
-    everywhere = right * (answer.decision != OUT_OF_SCOPE) + (1 - answer.in_scope) * (answer.decision != EXECUTE)
-    return everywhere, right, answer.in_scope
+    return chances_of(answer.confidence, answer.in_scope, answer.decision)
 
 # %% ../../nbs/bot/22_monitor.ipynb #a18db5b2
 def share_of(right: float, counted: float, n: int, population: str, ends: tuple[float, float]) -> Share | None:
@@ -198,6 +201,8 @@ class Tally:
     answers: int = 0
     sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])  # of the guesses
     drawn: dict[str, Answered] = field(default_factory=dict)  # by item of the audit
+    drawing: Drawing = field(default_factory=Drawing)  # the messages with a weight; those above have none
+    weighed: dict[str, tuple[Answered, float]] = field(default_factory=dict)  # answer and weight, by item
     same: dict[str, str] = field(default_factory=dict)
     labels: list["Event"] = field(default_factory=list)
 
@@ -222,6 +227,10 @@ def count_item(tally: Tally, item: Item, offered: bool = True) -> None:
     if not offered:
         return
     answer = Answered(item.predicted, item.confidence, item.in_scope, item.decision)
+    if item.draw:
+        tally.drawing.add(item.draw, guesses(answer))
+        tally.weighed[item.id] = (answer, item.draw)
+        return
     tally.answers += 1
     tally.sums = [total + guess for total, guess in zip(tally.sums, guesses(answer), strict=True)]
     if item.drawn:
@@ -241,7 +250,7 @@ def tally_of(events: Iterable["Event"], model: str) -> Tally:
             tally.labels.append(event)
         if item and item.model == model:
             count_item(tally, item, event.kind in OFFERED)
-        elif name and not item and is_drawn(name):
+        elif name and not item and (name in tally.weighed or is_drawn(name)):
             tally.same[f"e{event.number}"] = name
     return tally
 
@@ -254,6 +263,33 @@ def days_of(tally: Tally) -> list[dict]:
         days[day]["useful"] += useful is True
         days[day]["useless"] += useful is False
     return [days[day] for day in sorted(days)]
+
+# %% ../../nbs/bot/22_monitor.ipynb #d2a4b8c7
+def weighed_labels(tally: Tally, out_of_scope: str) -> list[Said]:
+    """The labelled messages that were drawn by weight, each once, with what its labels say and the model has guessed."""
+    votes = votes_of(drawn_at_random(tally.labels), tally.same)
+    truth = {name: settled(said) for name, said in votes.items() if name in tally.weighed}
+    found = [(name, *tally.weighed[name], intent) for name, intent in truth.items() if intent]
+    return [Said(place_of(name, weight), weight, rightness(answer, intent, out_of_scope), guesses(answer))
+            for name, answer, weight, intent in found]
+
+
+def influence_in(tally: Tally) -> dict | None:
+    """Whether labellers agree more often with an answer that they see, by the labels of this model's messages."""
+    predicted = {name: answer.intent for name, (answer, _) in tally.weighed.items()}
+    return influence_of(drawn_at_random(tally.labels), predicted, tally.same)
+
+# %% ../../nbs/bot/22_monitor.ipynb #b0649375
+def beside_drawn(tally: Tally, before: dict[str, Share | None], drawn: dict[str, Drawn | None]) -> dict[str, Share | None]:
+    """The proportions of messages without a weight and with one, joined by how many messages (in scope) each kind has."""
+    found = {}
+    for name, share in before.items():
+        old = Drawn(share.value, share.low, share.high, share.n) if share else None
+        sizes = (tally.answers, tally.drawing.n) if name == "all_messages" else (tally.sums[2], tally.drawing.sums[2])
+        both = together([(sizes[0], old), (sizes[1], drawn[name])])
+        population = ALL_MESSAGES if name == "all_messages" else IN_SCOPE
+        found[name] = Share(both.value, both.low, both.high, both.n, population) if both else None
+    return found
 
 # %% ../../nbs/bot/22_monitor.ipynb #5444e261
 def audited(tally: Tally) -> list[tuple[Answered, str]]:
@@ -270,7 +306,10 @@ def quality_of(tally: Tally, test: dict | None, out_of_scope: str) -> dict[str, 
     found = estimates([total / max(tally.answers, 1) for total in tally.sums], checked, out_of_scope)
     right = [answer.intent == truth for answer, truth in checked if truth != out_of_scope]
     audit = Share(sum(right) / len(right), *wilson(sum(right), len(right)), len(right), IN_SCOPE) if right else None
-    return {"test": shown, **{name: asdict(share) if share else None for name, share in (found | {"audit": audit}).items()}}
+    found |= {"audit": audit}
+    if tally.drawing.n:
+        found = beside_drawn(tally, found, proportions(tally.drawing, weighed_labels(tally, out_of_scope)))
+    return {"test": shown, **{name: asdict(share) if share else None for name, share in found.items()}}
 
 # %% ../../nbs/bot/22_monitor.ipynb #7e9584be
 def too_many(what: str, part: int, whole: int, limit: float) -> list[str]:
@@ -278,6 +317,11 @@ def too_many(what: str, part: int, whole: int, limit: float) -> list[str]:
     if not whole or wilson(part, whole)[0] <= limit:
         return []
     return [f"{part / whole:.0%} {what} ({part:,} of {whole:,}; the limit is {limit:.0%})"]
+
+# %% ../../nbs/bot/22_monitor.ipynb #dff99ea2
+def standing(tally: Tally, test: dict | None, out_of_scope: str, rules: Monitor) -> dict:
+    """What the labels in a tally have shown, and how many more settle it (`mlbot.bot.progress`)."""
+    return progress_of(quality_of(tally, test, out_of_scope), influence_in(tally), rules)
 
 # %% ../../nbs/bot/22_monitor.ipynb #78800426
 def overview(events: Iterable["Event"], model: str, told: dict, out_of_scope: str = "oos",
@@ -292,10 +336,14 @@ def overview(events: Iterable["Event"], model: str, told: dict, out_of_scope: st
     if found and test and surely_below(found, test, rules.drop):
         alerts.append(f"the audit says {found['value']:.0%} are right in scope (at most {found['high']:.0%}), "
                       f"the test {test['value']:.0%}")
+    influence = influence_in(tally)
+    if influence and influence["low"] > 0:
+        alerts.append(influence_words(influence))
     useless = sum(day["useless"] for day in days)
     alerts += too_many("of the thumbs point down", useless, useless + sum(day["useful"] for day in days), rules.useless)
     alerts += too_many("of the conversations are handed over", len(tally.handed), len(tally.talks), rules.handoffs)
-    return {"days": days, "drift": [asdict(drift) for drift in drifts], "model": model, "alerts": alerts, "quality": quality}
+    return {"days": days, "drift": [asdict(drift) for drift in drifts], "model": model, "alerts": alerts, "quality": quality,
+            "labels": progress_of(quality, influence, rules)}
 
 # %% ../../nbs/bot/22_monitor.ipynb #ba441510
 def look_back(settings: Settings, models: Path, days: int = 0) -> dict:

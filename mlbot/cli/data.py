@@ -7,7 +7,8 @@ __all__ = ['company', 'add_company', 'print_sides', 'data_add', 'add_data_add', 
            'add_data_log', 'data_diff', 'add_data_diff', 'data_remove', 'add_data_remove', 'data_erase',
            'add_data_erase', 'print_erased', 'data_relabel', 'add_data_relabel', 'data_lock', 'add_data_lock',
            'data_show', 'add_data_show', 'data_prepare', 'add_data_prepare', 'print_exported', 'data_export',
-           'add_data_export', 'data_fetch', 'add_data_fetch', 'label', 'add_label', 'write_labels', 'add_data']
+           'add_data_export', 'data_fetch', 'add_data_fetch', 'labels_show', 'label_grow', 'label', 'add_label',
+           'write_labels', 'add_data']
 
 # %% ../../nbs/cli/03_data.ipynb #9f28c207
 import argparse
@@ -515,12 +516,39 @@ def add_data_fetch(data) -> None:
     command.add_argument("name", choices=["banking77", "clinc150"])
     command.set_defaults(call=data_fetch)
 
+# %% ../../nbs/cli/03_data.ipynb #f78e2e15
+def labels_show(settings) -> list[str]:
+    """What the labels have shown of the champion, as lines; empty where nothing was released or the log cannot be read."""
+    from mlbot.bot.events import LogError
+    from mlbot.bot.monitor import look_back
+    try:
+        words = look_back(settings, settings.places.models)["labels"]["words"]
+    except (InputError, LogError):
+        return []
+    return [f"shown:  {said}\n" for said in words]
+
+# %% ../../nbs/cli/03_data.ipynb #e4a49f66
+def label_grow(messages: int) -> int:
+    """Print which messages to label or write for the weakest gates, from the newest run that has measured it."""
+    from mlbot.bot.events import open_log
+    from mlbot.ops.growth import plan_in_log, plan_lines, read_growth
+    from mlbot.run.folder import open_run
+    from mlbot.run.training import GROWTH
+    settings = load_settings()
+    folder = open_run(settings, "latest", GROWTH)
+    print(f"run {folder.name}: {messages} more messages help the weakest gates most like this")
+    print(*plan_lines(plan_in_log(open_log(settings), read_growth(folder, messages))), sep="\n")
+    print(f"next:   put them into a file with their intents, and add it: {program()} data add FILE")
+    return 0
+
 # %% ../../nbs/cli/03_data.ipynb #6535193e
 def label(options: argparse.Namespace) -> int:
     """Write the labels that people gave in the pages to a file."""
     from mlbot.bot.events import open_log
     from mlbot.bot.labelling import as_jsonl, batch
     from mlbot.ops.label_files import read_labels
+    if options.grow:
+        return label_grow(options.grow)
     log, file, left = open_log(load_settings()), Path(options.to), {}
     if options.read:
         rows, left = read_labels(options.read, options.person)
@@ -540,6 +568,7 @@ def label(options: argparse.Namespace) -> int:
     write_labels(rows, file)
     columns = "--text text --intent intent --context role location"
     print(f"wrote:  {here(file)}, {len(rows):,} labels")
+    print(*labels_show(load_settings()), sep="", end="")
     print(f"next:   {program()} data feedback {here(file)} {columns} --person person --author author")
     return 0
 
@@ -552,6 +581,8 @@ def add_label(commands) -> None:
     command.add_argument("--read", default="", metavar="FILE",
                          help="take the labels of doccano, Prodigy or Label Studio instead")
     command.add_argument("--person", default="", metavar="NAME", help="who labelled that file, where it does not say so")
+    command.add_argument("--grow", type=int, default=0, nargs="?", const=10, metavar="N",
+                         help="say instead which N messages (10) to label or write for the weakest gates")
     command.set_defaults(call=label)
 
 # %% ../../nbs/cli/03_data.ipynb #fffc95f2

@@ -11,8 +11,8 @@ __all__ = ['Given', 'MOST_WORDS', 'Parameters', 'Dimension', 'CODINGS', 'OUTPUTS
            'binary_texts', 'flat', 'decoded', 'texts_in', 'read_infer', 'columns_in', 'as_bytes', 'wanted_outputs',
            'infer', 'v2', 'v2_live', 'v2_ready', 'model_at', 'v2_model', 'v2_model_ready', 'v2_infer',
            'conversation_start', 'conversation_read', 'act_of', 'conversation_act', 'conversation_handoff', 'Told',
-           'requests', 'request_told', 'cases', 'case_of', 'handoffs', 'canned', 'handoff_read', 'handoff_take',
-           'handoff_reply', 'handoff_return', 'handoff_close', 'check_intent', 'handoff_label', 'to_label',
+           'requests', 'request_told', 'cases', 'case_of', 'handoffs', 'handoff_read', 'handoff_take', 'handoff_reply',
+           'handoff_return', 'handoff_close', 'check_intent', 'handoff_label', 'to_label', 'shown_item', 'standing_of',
            'labels_next', 'check_item', 'label', 'label_undo', 'labels_export', 'monitor', 'demo_token',
            'demo_identity', 'demo_agent', 'needs_token', 'documented', 'openapi', 'start_page', 'application',
            'build_framework', 'document_alone']
@@ -44,24 +44,21 @@ from prometheus_client import generate_latest
 
 # %% ../../nbs/serve/03_app.ipynb #c28f81c0
 from ..bot import conversation as _bot
-from ..bot.cards import cards_of
 from ..bot.catalogue import Process, titled
+from ..bot.draw import is_hidden
 from ..bot.events import Event, EventLog, LogError, Taken
 from ..bot.identity import DEMO, DOORS, HOUR, TOKENS, Identity, Refused, sign
-from ..bot.labelling import (ASKED, LABELS, OFFERED, agreement_of, as_jsonl, drawn_at_random, fair, items_of, labels_of,
-                                 next_items)
-from ..bot.monitor import LOOKED_AT, overview, read_profile
-from ..bot.promises import promise_facts
+from ..bot.labelling import (ASKED, LABELS, OFFERED, Item, agreement_of, as_jsonl, drawn_at_random, fair, items_of,
+                                 labels_of, next_items)
+from ..bot.monitor import LOOKED_AT, overview, read_profile, standing, tally_of
 from ..bot.frames import Act
 from ..bot.requests import REQUEST_EVENTS, requests_of
-from ..bot.summary import summary_of
-from ..bot.texts import SPOKEN_LANGUAGES
 from ..errors import InputError, MlbotError
 from ..origin import own_version
 from .http import problem_of
 from .outbox import check_signed, tell_later
 from .service import (CALLER, MOST_BODY, Ask, BotService, Key, NoModel, NotReady, Prediction, TooMany, Word,
-                                 alert_of, check_ready, know_promise, may_predict, one_of_few, prediction_for, problems_of)
+                                 alert_of, check_ready, may_predict, one_of_few, prediction_for, problems_of)
 from ..settings import PACKAGE
 from ..text.clean import clean, normalise, pseudonym
 
@@ -83,9 +80,8 @@ class Accepted(msgspec.Struct):
 
 # %% ../../nbs/serve/03_app.ipynb #a9444f88
 class Said(msgspec.Struct, forbid_unknown_fields=True):
-    """One act of a person: exactly one of text, choose, confirm, person, cancel. `key` names it, so that it has one effect.
+    """One act of a person: exactly one of text, choose, confirm and person. `key` names it, so that it has one effect.
 
-    `cancel`: the id of a request of theirs, from `cards`, that the bot shall take back; it asks first.
     `question`: the number of the message whose button was pressed; a button of an older question only repeats the last one.
     """
     key: Given
@@ -94,7 +90,6 @@ class Said(msgspec.Struct, forbid_unknown_fields=True):
     confirm: bool | None = None
     person: bool = False
     question: int | None = None
-    cancel: Word = ""
 
 
 class Keyed(msgspec.Struct, forbid_unknown_fields=True):
@@ -226,22 +221,21 @@ def working(request: Request, agent: Identity) -> BotService:
     return service
 
 # %% ../../nbs/serve/03_app.ipynb #33564ade
-def shown(found: _bot.Conversation, service: BotService) -> dict:
-    """A conversation as pages get it: with what it waits for, what it has started, and a card for each process."""
+def shown(found: _bot.Conversation) -> dict:
+    """A conversation as pages get it: with what it waits for, and what it has started."""
     pending = found.state.pending
     waits = None if pending is None else {"kind": pending.kind, "intent": pending.intent, "options": list(pending.options),
                                           "slots": pending.slots}
-    cards = cards_of(found, service.bot.rules(found)) if _bot.frames_of(found.state) or found.started else ()
     return {"conversation_id": found.id, "owner": found.state.owner, "agent": found.state.agent,
             "language": found.state.language, "pending": waits, "started": [asdict(one) for one in found.started],
-            "cards": [asdict(card) for card in cards], "messages": [asdict(message) for message in found.messages]}
+            "messages": [asdict(message) for message in found.messages]}
 
 
 def shown_case(case: _bot.Case) -> dict:
     """A case as the console gets it."""
     return {"conversation_id": case.id, "since": case.state.since, "queue": case.state.queue, "reason": case.state.reason,
             "role": case.role, "location": case.location, "last": case.last, "unread": case.unread,
-            "agent": case.state.agent, "assigned": case.state.assigned, "language": case.state.language}
+            "agent": case.state.agent}
 
 # %% ../../nbs/serve/03_app.ipynb #29f123c9
 @post("/v1/predict", name="predict", status_code=200, guards=[predicts], sync_to_thread=True)
@@ -252,14 +246,13 @@ def predict(request: Request, data: Ask) -> Prediction:
 # %% ../../nbs/serve/03_app.ipynb #1de03c3d
 @get("/v1/intents", name="intents", sync_to_thread=True)
 def intents(request: Request) -> dict[str, Any]:
-    """What the bot knows: intents with their processes, values of context that the model has seen, and what is promised."""
+    """What the bot knows: intents with their processes, and the values of context that the model has seen."""
     service = service_of(request)
     model, processes = service.model(""), service.processes()
     known = [processes.get(intent) or Process(intent, titled(intent)) for intent in model.intents]
     context = {name: sorted(pair.partition("=")[2] for pair in model._of_pair if pair.startswith(f"{name}="))
                for name in model.context}
     return {"model": model.name, "context": context, "out_of_scope": service.settings.data.out_of_scope,
-            "promise": promise_facts(know_promise(service, model.name)[0], service.settings.promise),
             "intents": [{"intent": item.key, "title": item.title, "department": item.department, "confirm": item.confirm,
                          "slots": list(item.slots)} for item in known]}
 
@@ -546,28 +539,26 @@ async def v2_infer(request: Request, model: Word, version: Word = "") -> Respons
 
 # %% ../../nbs/serve/03_app.ipynb #948b07c5
 @post("/v1/conversations", name="conversation start", sync_to_thread=True)
-def conversation_start(request: Request, identity: Identity, language: Word = "") -> dict[str, Any]:
-    """Open a conversation, in a language that the bot speaks; without one, in that of the person's place."""
+def conversation_start(request: Request, identity: Identity) -> dict[str, Any]:
+    """Open a conversation."""
     service = service_of(request)
     service.limits.check(service.limits.starts, pseudonym(identity.person), "new conversations of one person")
-    spoken = language if language in SPOKEN_LANGUAGES else ""
-    return shown(service.bot.start(identity, language=spoken), service)
+    return shown(service.bot.start(identity))
 
 
 @get("/v1/conversations/{about:str}/messages", name="conversation read", sync_to_thread=True)
 def conversation_read(request: Request, identity: Identity, about: Key, after: int = 0) -> dict[str, Any]:
     """The messages after a number."""
-    service = service_of(request)
-    return shown(service.bot.read(about, identity).since(after), service)
+    return shown(service_of(request).bot.read(about, identity).since(after))
 
 # %% ../../nbs/serve/03_app.ipynb #dc3115da
 def act_of(data: Said) -> Act:
     """The act of a person. Raises InputError unless it is exactly one."""
-    given = [data.text is not None, data.choose is not None, data.confirm is not None, data.person, bool(data.cancel)]
+    given = [data.text is not None, data.choose is not None, data.confirm is not None, data.person]
     if sum(given) != 1:
-        raise InputError(f"{sum(given)} acts in one", "exactly one of text, choose, confirm, person, cancel",
+        raise InputError(f"{sum(given)} acts in one", "exactly one of text, choose, confirm, person",
                          "send one after the other")
-    return Act(data.text, data.choose, data.confirm, data.person, data.question, data.cancel)
+    return Act(data.text, data.choose, data.confirm, data.person, data.question)
 
 # %% ../../nbs/serve/03_app.ipynb #62fb0923
 @post("/v1/conversations/{about:str}/messages", name="conversation act", status_code=200, sync_to_thread=True)
@@ -575,14 +566,13 @@ def conversation_act(request: Request, identity: Identity, about: Key, data: Sai
     """Say, choose, confirm, or ask for a person."""
     service = service_of(request)
     found = service.bot.act(about, identity, act_of(data), data.key)
-    return shown(found, service)
+    return shown(found)
 
 
 @post("/v1/conversations/{about:str}/handoff", name="conversation handoff", status_code=200, sync_to_thread=True)
 def conversation_handoff(request: Request, identity: Identity, about: Key, data: Keyed) -> dict[str, Any]:
     """Ask for a person."""
-    service = service_of(request)
-    return shown(service.bot.act(about, identity, Act(person=True), data.key), service)
+    return shown(service_of(request).bot.act(about, identity, Act(person=True), data.key))
 
 
 class Told(msgspec.Struct, forbid_unknown_fields=True):
@@ -639,29 +629,23 @@ def handoffs(request: Request, agent: Identity) -> dict[str, Any]:
             "mine": [case for case in found if case["agent"] == agent.person],
             "others": [case for case in found if case["agent"] not in ("", agent.person)]}
 
-# %% ../../nbs/serve/03_app.ipynb #cf54ae19
-def canned(service: BotService, language: str, agent: str, wish: str) -> list[dict]:
-    """The canned answers of the desk, filled in, in the language of a chat."""
-    return [{"key": answer.key, "title": answer.title, "text": answer.said(language, agent, wish)}
-            for answer in service.staff.answers]
-
 
 @get("/v1/handoffs/{about:str}", name="handoff read", sync_to_thread=True)
-def handoff_read(request: Request, agent: Identity, about: Key, language: Word = "en") -> dict[str, Any]:
-    """A case with its transcript, what the model makes of it, a summary in the agent's language, and canned answers."""
+def handoff_read(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
+    """A case with its transcript, what the model makes of it, and what the person has given already."""
     service = service_of(request)
-    found, events = service.bot.read(about, agent), service.log.read(_bot.SPOKEN, about=about)
-    top = next((event.body["ranking"][:3] for event in reversed(events) if event.body.get("ranking")), [])
-    processes, rules = service.processes(), service.bot.rules(found)
+    found, top = service.bot.read(about, agent), []
+    for event in service.log.read(("turn",), about=about):
+        if event.body.get("ranking"):
+            top = event.body["ranking"][:3]
+    processes = service.processes()
     names = [{"intent": intent, "title": processes[intent].title if intent in processes else titled(intent),
               "confidence": probability} for intent, probability in top]
+    pending = _bot.with_held(found, service.log).state.pending
+    slots = pending.slots if pending else {}
     service.bot.desk.follow()
     case = service.bot.desk.cases.get(about) or _bot.Case(about, found.role, found.location, found.state)
-    summary = summary_of(found, events, rules, language)
-    wish = rules.process(summary.wish, found.state.language).title if summary.wish else summary.title
-    return {"case": shown_case(case), "conversation": shown(found, service), "top": names, "summary": asdict(summary),
-            "slots": {value.slot: value.value for value in summary.values},
-            "answers": canned(service, found.state.language, agent.person, wish or "…")}
+    return {"case": shown_case(case), "conversation": shown(found), "top": names, "slots": slots}
 
 # %% ../../nbs/serve/03_app.ipynb #aefae6c7
 @post("/v1/handoffs/{about:str}/take", name="handoff take", status_code=200, sync_to_thread=True)
@@ -675,22 +659,19 @@ def handoff_take(request: Request, agent: Identity, about: Key) -> dict[str, Any
 @post("/v1/handoffs/{about:str}/messages", name="handoff reply", status_code=200, sync_to_thread=True)
 def handoff_reply(request: Request, agent: Identity, about: Key, data: Reply) -> dict[str, Any]:
     """Write to the person."""
-    service = working(request, agent)
-    return shown(_bot.reply(service.bot, about, agent, data.text, data.key), service)
+    return shown(_bot.reply(working(request, agent).bot, about, agent, data.text, data.key))
 
-# %% ../../nbs/serve/03_app.ipynb #adfb6120
+
 @post("/v1/handoffs/{about:str}/return", name="handoff return", status_code=200, sync_to_thread=True)
 def handoff_return(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
     """Give the conversation back to the bot."""
-    service = working(request, agent)
-    return shown(_bot.give_back(service.bot, about, agent), service)
+    return shown(_bot.give_back(working(request, agent).bot, about, agent))
 
 
 @post("/v1/handoffs/{about:str}/close", name="handoff close", status_code=200, sync_to_thread=True)
 def handoff_close(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
     """Close the conversation."""
-    service = working(request, agent)
-    return shown(_bot.close(service.bot, about, agent), service)
+    return shown(_bot.close(working(request, agent).bot, about, agent))
 
 # %% ../../nbs/serve/03_app.ipynb #62dc38e4
 def check_intent(service: BotService, intent: str) -> None:
@@ -727,11 +708,28 @@ def to_label(log: EventLog, now: float) -> list[Event]:
     others = log.read(tuple(kind for kind in OFFERED if kind != "turn"), since=since, last=MOST_MESSAGES)
     return sorted([*chats, *others, *log.read(LABELS, since=since)], key=lambda event: event.number)
 
+# %% ../../nbs/serve/03_app.ipynb #249b17eb
+def shown_item(item: Item, why: str, share: float) -> dict[str, Any]:
+    """An item for the label page; for a `share` of those drawn by weight without the model's answer."""
+    hidden = item.draw > 0 and is_hidden(item.id, share)
+    ranked = sorted(intent for intent, _ in item.alternatives) if hidden else []
+    others = [(intent, None) for intent in ranked] if hidden else item.alternatives[1:]
+    return {"id": item.id, "text": item.text, "role": item.role, "location": item.location, "why": why, "hidden": hidden,
+            "predicted": "" if hidden else item.predicted, "confidence": None if hidden else item.confidence,
+            "alternatives": [{"intent": intent, "confidence": sure} for intent, sure in others]}
+
+# %% ../../nbs/serve/03_app.ipynb #3bd73074
+def standing_of(service: BotService, events: list[Event]) -> dict[str, Any]:
+    """What the labels of the queue say of the model that answers now."""
+    model = service.live.current.name if service.live.current else ""
+    test = read_profile(service.settings.places.models, model)["test"]
+    return standing(tally_of(events, model), test, service.settings.data.out_of_scope, service.settings.monitor)
+
 # %% ../../nbs/serve/03_app.ipynb #770e5b73
 @get("/v1/labels/next", name="labels next", sync_to_thread=True)
 def labels_next(request: Request, agent: Identity,
                 count: Annotated[int, Parameter(ge=1, le=200)] = 50) -> dict[str, Any]:
-    """The messages whose labels teach most, and some that chance has drawn."""
+    """The next messages of the queue, and what the labels so far have shown."""
     service, me = service_of(request), pseudonym(agent.person)
     service.recorder.flush()
     with one_of_few(service.heavy):
@@ -739,29 +737,31 @@ def labels_next(request: Request, agent: Identity,
     found, labels = items_of(events), labels_of(events)
     items = {item.id: item for item in fair(found.values(), MOST_MESSAGES)}
     chats = labels.keys() - labels_of(drawn_at_random(events)).keys()
-    chosen = [{"id": item.id, "text": item.text, "role": item.role, "location": item.location, "predicted": item.predicted,
-               "confidence": item.confidence, "why": why,
-               "alternatives": [{"intent": intent, "confidence": sure} for intent, sure in item.alternatives[1:]]}
+    chosen = [shown_item(item, why, service.settings.monitor.hidden)
               for item, why in next_items(items, labels, me, count, chats)]
     mine = sum(me in votes for votes in labels.values())
     left = len(items.keys() - labels.keys())
-    return {"items": chosen, "left": left, "mine": mine, "agreement": agreement_of(labels)}
+    return {"items": chosen, "left": left, "mine": mine, "agreement": agreement_of(labels),
+            "progress": standing_of(service, events)}
 
 # %% ../../nbs/serve/03_app.ipynb #fc479f1c
-def check_item(service: BotService, item: str) -> None:
-    """Raise NotFound for a message that does not exist."""
+def check_item(service: BotService, item: str) -> Event:
+    """The message that is labelled. Raises NotFound where there is none."""
     number = item[1:] if item[:1] == "e" and item[1:].isdecimal() and len(item) < 20 else "0"
-    if number == "0" or not service.log.read(ASKED, numbers=(int(number),)):
+    found = service.log.read(ASKED, numbers=(int(number),)) if number != "0" else []
+    if not found:
         raise _bot.NotFound(f"no message {item[:40]!r}", "one of /v1/labels/next", "look again")
+    return found[0]
 
 
 @post("/v1/labels", name="label", status_code=200, sync_to_thread=True)
 def label(request: Request, agent: Identity, data: Label) -> Accepted:
     """Label a message."""
     service = service_of(request)
-    check_item(service, data.id)
+    message = check_item(service, data.id)
     check_intent(service, data.intent)
-    service.log.append(Event("label", data.id, {"intent": data.intent}, pseudonym(agent.person)))
+    drawn = {"hidden": is_hidden(data.id, service.settings.monitor.hidden)} if message.body.get("draw") else {}
+    service.log.append(Event("label", data.id, {"intent": data.intent, **drawn}, pseudonym(agent.person)))
     return Accepted()
 
 
@@ -793,8 +793,7 @@ def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge
                         service.settings.monitor)
     with one_of_few(service.heavy):
         found = service.looks.get((model, days), look)
-    promise = promise_facts(know_promise(service, model)[0], service.settings.promise)
-    return {**found, "alerts": [*problems_of(service).values(), *found["alerts"]], "since": since, "promise": promise}
+    return {**found, "alerts": [*problems_of(service).values(), *found["alerts"]], "since": since}
 
 # %% ../../nbs/serve/03_app.ipynb #466262e4
 def demo_token(service: BotService, visitor: Identity) -> str:

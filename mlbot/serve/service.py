@@ -38,6 +38,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 # %% ../../nbs/serve/02_service.ipynb #25ff53f3
 from ..bot import conversation as _bot
 from ..bot.catalogue import Process, load_catalogue, titled
+from ..bot.draw import calmed
 from ..bot.events import Event, EventLog, LogError, batched, home_of, open_log
 from ..bot.identity import (DEMO, DOORS, SERVICE, Identity, Refused, bearer, find_secret, find_tokens, identify, is_known,
                                 webhook_secret)
@@ -763,6 +764,7 @@ def prediction_for(service: BotService, data: Ask, caller: str = "", authorizati
     kind = "asked" if vouched and not person else service.shares.kind(source)
     facts = {"text": text, "role": role, "location": location, **_bot.facts_of(judged)}
     facts |= {} if source == person else {"source": source}
+    facts["draw"] = facts["draw"] if vouched and not person else calmed(facts["draw"], service.shares.counts[source])
     beside = _bot.beside(service.bot, judged, text, role, location)
     service.recorder.put(Event(kind, judged.request_id, facts | beside, person))
     unknown = [f"the model knows no {name}" for name in data.context if name not in model.context]

@@ -1,11 +1,15 @@
-import { OUTSIDE, byId, explain, intentPicker, isAway, make, percent, signIn, signOut, trouble, untilThere } from "./pages.js";
+import { OUTSIDE, byId, explain, intentPicker, isAway, make, percent, sentence, signIn, signOut, trouble, untilThere } from "./pages.js";
 
-const WHY = { unsure: "Chosen because the model is unsure about it.", random: "Drawn at random, so that quality can be estimated fairly.",
-  "second opinion": "Somebody has labelled it already; yours is the second opinion." };
+const WHY = { drawn: "Drawn from all messages; those of which the model is unsure come more often.",
+  unsure: "Chosen because the model is unsure about it.", random: "Drawn at random, so that quality can be estimated fairly.",
+  "second opinion": "Somebody has labelled it already; yours is the second opinion.",
+  disagreement: "Two people disagree about it; your label settles it." };
+const HIDDEN = "The model’s answer is hidden for this one, so these intents are in the order of their names.";
+const PAUSE = 3000; // milliseconds between two looks at what the labels have shown
 const titles = new Map();
 const past = []; // what was done here, for undo: {item, intent}; intent null: skipped
 const seen = new Set(); // ids that were labelled or skipped here
-let client, items = [], mine = 0, left = 0, busy = false, picker, skipped = 0, all = false;
+let client, items = [], mine = 0, left = 0, busy = false, picker, skipped = 0, all = false, looking = null;
 
 async function begin() {
   client = await signIn("agent", byId("sign-in"));
@@ -41,22 +45,40 @@ async function fetchMore() {
   byId("agreement").textContent = agreed
     ? `Labellers agree on ${percent(agreed.share)} of ${agreed.pairs} messages that two of them saw${agreed.kappa == null ? "" : ` (kappa ${agreed.kappa.toFixed(2)})`}.`
     : "No message has two opinions yet.";
+  const words = told.progress?.words ?? [];
+  byId("standing").replaceChildren(...words.map((said) => make("li", {}, sentence(said))));
+  byId("standing-none").hidden = words.length > 0;
+}
+
+/** After a label, look what all labels show now; not more often than each few seconds, and without a word where that fails. */
+function follow() {
+  looking ??= setTimeout(async () => {
+    await fetchMore().catch(() => {});
+    looking = null;
+    showCounts();
+  }, PAUSE);
+}
+
+function showCounts() {
+  byId("bar").max = Math.max(1, mine + left);
+  byId("bar").value = mine;
+  byId("counts").textContent = `${mine} labelled by you, ${left} left${skipped ? `, ${skipped} skipped` : ""}.`;
 }
 
 /** 1 for what nobody has labelled before: only that is among those left. */
-const isNew = (item) => Number(item.why !== "second opinion");
+const isNew = (item) => Number(!["second opinion", "disagreement"].includes(item.why));
 
-/** The best few intents, the surest first, each once. */
+/** The best few intents, the surest first, each once; by name where the model's answer is hidden. */
 function guesses(item) {
+  const name = ({ intent }) => titles.get(intent) ?? intent;
+  if (item.hidden) return item.alternatives.toSorted((a, b) => name(a).localeCompare(name(b))).slice(0, 9);
   const all = [{ intent: item.predicted, confidence: item.confidence }, ...item.alternatives].sort((a, b) => b.confidence - a.confidence);
   return all.filter(({ intent }, at) => all.findIndex((one) => one.intent === intent) === at).slice(0, 9);
 }
 
 function show() {
   const item = items[0];
-  byId("bar").max = Math.max(1, mine + left);
-  byId("bar").value = mine;
-  byId("counts").textContent = `${mine} labelled by you, ${left} left${skipped ? `, ${skipped} skipped` : ""}.`;
+  showCounts();
   for (const name of ["undo", "back"]) byId(name).disabled = !past.length;
   byId("item").hidden = !item;
   byId("done").hidden = Boolean(item);
@@ -71,11 +93,13 @@ function show() {
   byId("context").replaceChildren(...[["Role", item.role], ["Location", item.location]].filter(([, value]) => value)
     .map(([name, value]) => make("li", {}, `${name}: ${value.replaceAll("_", " ")}`)));
   byId("context").hidden = !item.role && !item.location;
-  byId("why").textContent = WHY[item.why] ?? `Chosen: ${item.why}.`;
+  byId("why").textContent = [WHY[item.why] ?? `Chosen: ${item.why}.`, item.hidden && HIDDEN].filter(Boolean).join(" ");
+  byId("choices").classList.toggle("by-name", Boolean(item.hidden));
+  byId("choices").setAttribute("aria-label", item.hidden ? "Some intents, by name" : "What the model thinks of first");
   byId("choices").replaceChildren(...guesses(item).map(({ intent, confidence }, at) => make("li", {}, make("button", { type: "button", on: { click: () => choose(intent) } },
     make("kbd", {}, String(at + 1)), make("span", { class: "title" }, titles.get(intent) ?? intent),
-    at === 0 && make("kbd", { "aria-hidden": "true" }, "Enter"),
-    make("meter", { min: 0, max: 1, value: confidence, "aria-hidden": "true" }), make("span", { class: "share" }, percent(confidence))))));
+    ...(item.hidden ? [] : [at === 0 && make("kbd", { "aria-hidden": "true" }, "Enter"),
+      make("meter", { min: 0, max: 1, value: confidence, "aria-hidden": "true" }), make("span", { class: "share" }, percent(confidence))])))));
   byId("text").focus({ preventScroll: true }); // the next message is read out, and keys reach the page
 }
 
@@ -107,6 +131,7 @@ const choose = (intent) => act(async () => {
   mine += 1;
   left = Math.max(0, left - isNew(item));
   byId("said").textContent = `Kept: ${titles.get(intent) ?? intent}.`;
+  follow();
 });
 
 const skip = () => act(async () => {
@@ -130,6 +155,7 @@ const undo = () => act(async () => {
   seen.delete(last.item.id);
   items = [last.item, ...items.filter((item) => item.id !== last.item.id)];
   byId("said").textContent = "Taken back.";
+  follow();
 });
 
 const more = () => act(async () => {
@@ -154,7 +180,7 @@ document.addEventListener("keydown", (event) => {
   if (!byId("keys-on").checked || (at.matches?.("input, textarea, select") && at.type !== "checkbox")) return;
   const top = items[0] ? guesses(items[0]) : [];
   const does = { 0: () => choose(OUTSIDE.intent), s: skip, u: undo, "/": () => picker.input.focus() };
-  if (event.key === "Enter" && !at.closest?.("button, a, input, summary") && top.length) does.Enter = () => choose(top[0].intent);
+  if (event.key === "Enter" && !at.closest?.("button, a, input, summary") && top.length && !items[0].hidden) does.Enter = () => choose(top[0].intent);
   if (/^[1-9]$/.test(event.key) && top[event.key - 1]) does[event.key] = () => choose(top[event.key - 1].intent);
   if (!Object.hasOwn(does, event.key) || (!items.length && !["u"].includes(event.key))) return;
   event.preventDefault();

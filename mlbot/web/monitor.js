@@ -4,7 +4,7 @@ const DECISIONS = { execute: "started", confirm: "asked to confirm", clarify: "o
 const QUALITY = { test: ["Test, in scope", "on the test set, before release"],
   in_scope: ["In scope", "production, messages in scope: is the best intent right?"],
   all_messages: ["All messages", "production: what is out of scope is right if nothing was started, and what is in scope if it was not turned away"],
-  audit: ["Labels alone, in scope", "on messages drawn at random and labelled since"] };
+  audit: ["Labels alone, in scope", "on labelled messages, without what the model guesses"] };
 const LIKE_THE_TEST = ["in_scope", "audit"]; // the others are shares of something else
 let client;
 
@@ -46,7 +46,11 @@ function everyDay(days) {
   return row;
 }
 
+<<<<<<< HEAD
 function show({ days: told, drift, quality, alerts, model, since, promise = {} }) {
+=======
+function show({ days: told, drift, quality, labels, alerts, model, since }) {
+>>>>>>> mL
   const days = everyDay(told);
   byId("board").hidden = false;
   byId("alerts").className = `banner ${alerts.length ? "fail" : "pass"}`;
@@ -59,6 +63,7 @@ function show({ days: told, drift, quality, alerts, model, since, promise = {} }
     "Mean confidence": confidence == null ? "–" : confidence.toFixed(2), "Found helpful": useful + useless ? percent(useful / (useful + useless)) : "–" })
     .map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
   put("quality", showQuality(quality));
+  byId("labels").replaceChildren(...(labels?.words ?? []).map((said) => make("li", {}, sentence(said))));
   const nothing = () => make("p", { class: "soft" }, "No messages in these days.");
   put("traffic", messages ? showTraffic(days, messages) : nothing());
   put("confidence", messages ? showConfidence(days, confidence) : nothing());

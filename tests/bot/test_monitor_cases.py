@@ -334,7 +334,7 @@ def test_an_overview_compares_each_feature_of_the_profile_with_the_limit_of_the_
     quiet = overview(events, "m1", told, rules=Monitor(drift=50.0))
     assert quiet["alerts"] == [] and quiet["drift"][2]["limit"] == 50.0
     assert found["days"] == days_of(tally_of(events, "m1"))
-    assert sorted(found) == ["alerts", "days", "drift", "model", "quality"]
+    assert sorted(found) == ["alerts", "days", "drift", "labels", "model", "quality"]
 
 
 def test_an_overview_says_what_labels_thumbs_and_hand_overs_show():

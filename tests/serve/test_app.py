@@ -138,15 +138,50 @@ def test_labels_are_chosen_given_and_taken_back(service):
     for number in range(12):
         client.post("/v1/predict", json={"text": f"something about an invoice number {number}"})
     found = client.get("/v1/labels/next", headers=grace, params={"count": 5}).json()
-    assert len(found["items"]) == 5 and {item["why"] for item in found["items"]} <= {"unsure", "random", "second opinion"}
+    assert len(found["items"]) == 5
+    assert {item["why"] for item in found["items"]} <= {"drawn", "second opinion", "disagreement"}
     item, left = found["items"][0], found["left"]
-    assert client.post("/v1/labels", headers=grace, json={"id": item["id"], "intent": item["predicted"]}).status_code == 200
+    intent = client.get("/v1/intents").json()["intents"][0]["intent"]
+    assert client.post("/v1/labels", headers=grace, json={"id": item["id"], "intent": intent}).status_code == 200
     assert client.get("/v1/labels/next", headers=grace).json()["left"] == left - 1
     assert client.delete(f"/v1/labels/{item['id']}", headers=grace).status_code == 204
     assert client.get("/v1/labels/next", headers=grace).json()["left"] == left
+    from mlbot.bot.events import EventLog
+    log = EventLog(service.root / "events" / "events.db")
+    told = [event for event in log.read(("label",)) if event.about == item["id"]]
+    log.close()
+    assert [event.body for event in told] == [{"intent": intent, "hidden": item["hidden"]}]
     for wrong in ("e999999", "x", "e-1", "../e1"):
         assert client.post("/v1/labels", headers=grace, json={"id": wrong, "intent": "oos"}).status_code == 404
     assert client.get("/v1/labels/next", headers=grace, params={"count": 100000}).status_code == 422
+
+
+def test_a_share_of_the_messages_is_labelled_without_the_answer_of_the_model(service):
+    client, grace = service.client, service.grace
+    for number in range(60):
+        client.post("/v1/predict", json={"text": f"something about a badge number {number}"})
+    items = client.get("/v1/labels/next", headers=grace, params={"count": 200}).json()["items"]
+    blind, seen = ([item for item in items if item["hidden"] == hidden] for hidden in (True, False))
+    assert 0 < len(blind) < len(seen)
+    for item in blind:
+        intents = [one["intent"] for one in item["alternatives"]]
+        assert item["predicted"] == "" and item["confidence"] is None and intents == sorted(intents) and len(intents) > 1
+        assert {one["confidence"] for one in item["alternatives"]} == {None}
+    assert all(item["predicted"] and item["confidence"] is not None for item in seen)
+
+
+def test_the_queue_says_live_what_the_labels_show_and_how_many_more_settle_it(service):
+    client, grace = service.client, service.grace
+    for number in range(12):
+        client.post("/v1/predict", json={"text": f"something about a payslip number {number}"})
+    items = client.get("/v1/labels/next", headers=grace, params={"count": 12}).json()["items"]
+    before = client.get("/v1/labels/next", headers=grace).json()["progress"]
+    intent = client.get("/v1/intents").json()["intents"][0]["intent"]
+    for item in items[:3]:
+        client.post("/v1/labels", headers=grace, json={"id": item["id"], "intent": intent})
+    told = client.get("/v1/labels/next", headers=grace).json()["progress"]
+    assert told != before and "right in scope" in told["words"][0] and "right among all messages" in told["words"][1]
+    assert told["more"]["all_messages"] > 0 and client.get("/v1/monitor", headers=grace).json()["labels"]["words"]
 
 
 def test_feedback_counts_once_an_answer_and_only_for_answers(service):
