@@ -9,9 +9,9 @@ __all__ = ['SPOKEN', 'TWICE', 'HELD', 'HELD_FOR', 'REMEMBERED', 'TRIES', 'LOST',
            'known_slots', 'without_values', 'stand_ins', 'held_name', 'veiled_state', 'full_state', 'holds_any', 'Veil',
            'veil_of', 'with_held', 'in_full', 'is_stale', 'option_names', 'act_words', 'handed_over', 'transcript',
            'handed', 'process_asked', 'cancel_asked', 'Case', 'case_after', 'Desk', 'in_turns', 'language_at',
-           'rules_for', 'Bot', 'opened', 'heard_by', 'clearest', 'stepped', 'decided', 'messages_of', 'beside',
-           'turn_body', 'Turn', 'planned', 'effects', 'check_open', 'acted', 'by_desk', 'status', 'take', 'mine',
-           'reply', 'give_back', 'close', 'gone', 'still_waiting', 'tick']
+           'rules_for', 'Bot', 'opened', 'heard_by', 'clearest', 'stepped', 'decided', 'messages_of', 'alone_words',
+           'beside', 'turn_body', 'Turn', 'planned', 'effects', 'check_open', 'acted', 'by_desk', 'status', 'take',
+           'mine', 'reply', 'give_back', 'close', 'gone', 'still_waiting', 'meant_for', 'due_change', 'tick']
 
 # %% ../../nbs/bot/20_conversation.ipynb #0313854d
 import secrets
@@ -23,13 +23,16 @@ from datetime import date
 from functools import partial
 
 from .asking import wait_elsewhere
+from .assignment import able, agent_for, busy_with
 from .catalogue import Process, Value
+from .desk_file import DeskFile
 from .draw import weight_of
 from .events import Event, EventLog, Taken
 from .filling import fill
 from .forms import clauses_of
 from .frames import (AGENT, BOT, CLOSED, QUEUE, Act, Heard, Pending, Rules, State, Step, frames_of, state_from,
                               value_words)
+from .hours import closed_words, is_open
 from .identity import Identity, Refused, exact_name
 from .named import with_titles
 from .policy import language_after, repeat, texts_for_model, with_model, without_model
@@ -318,8 +321,8 @@ def option_names(found: Conversation, rules: Rules) -> tuple[str, ...]:
 def act_words(act: Act, found: Conversation, rules: Rules) -> str:
     """A button press in words, for the transcript."""
     language = rules.spoken(found.state)
-    if act.person:
-        return label(language, "person")
+    if act.person or act.cancel:
+        return label(language, "person" if act.person else "cancel_this")
     if act.confirm is not None:
         return label(language, "yes" if act.confirm else "no")
     if found.state.pending is not None and found.state.pending.kind == "slot" and act.choose in option_names(found, rules):
@@ -365,7 +368,8 @@ def cancel_asked(found: Conversation, request: Request, process: Process) -> Eve
 class Case:
     """A conversation owned by people. `last`: the person's latest words; `unread`: their messages since an agent spoke.
 
-    `told`: whether we have said that it takes long; `person`: the pseudonym of the person waiting.
+    `told`: whether we have said that it takes long; `person`: the pseudonym of the person waiting; `alone`: whether they were
+    told that nobody is there.
     """
     id: str
     role: str
@@ -375,6 +379,7 @@ class Case:
     unread: int = 0
     told: bool = False
     person: str = ""
+    alone: bool = False
 
 # %% ../../nbs/bot/20_conversation.ipynb #c3c7063f
 REMEMBERED = 30 * 86_400.0  # seconds for which a case stays on the desk
@@ -392,6 +397,7 @@ def case_after(case: Case | None, event: Event) -> Case | None:
         elif said["sender"] == "agent":
             case.unread = 0
         case.told |= is_said("waiting", said["text"])
+    case.alone = (case.alone or event.body.get("alone", False)) and not state.assigned
     case.state, case.person = state, event.person
     return case
 
@@ -443,10 +449,14 @@ class Desk:
         """Whether an agent has been seen lately."""
         return 0 <= self.log.clock() - self.seen.get(agent, -1e12) <= self.absence
 
+    def online(self) -> list[str]:
+        """The agents who have been seen lately."""
+        return [agent for agent in list(self.seen) if self.is_there(agent)]
+
     def is_anybody_there(self) -> bool:
         """Whether any agent has been seen lately."""
         self.follow()
-        return any(map(self.is_there, self.seen))
+        return bool(self.online())
 
 # %% ../../nbs/bot/20_conversation.ipynb #589ede94
 TRIES = 8
@@ -487,7 +497,8 @@ class Bot:
     `patience`: seconds after which somebody waiting is told so; `absence`: seconds without a sign of life after which an
     agent loses a conversation; `tries`: misfit slot values after which a person is offered. `other`: from the name of the
     model that answers to the one asked beside it, or None. `translations`: of the catalogue; `places`: the language of a
-    place; `language`: of every other place, until the person has said something. `ways`: what is promised for a model.
+    place; `language`: of every other place, until the person has said something; `staff`: office hours, and who knows what;
+    `ways`: what is promised for a model.
     """
     log: EventLog
     model: Callable[[str], Predictor]
@@ -500,6 +511,7 @@ class Bot:
     translations: Callable[[], Mapping[str, Mapping[str, Translation]]] = dict
     places: Mapping[str, str] = field(default_factory=dict)
     language: str = SPOKEN_LANGUAGES[0]
+    staff: Callable[[], DeskFile] = DeskFile
     ways: Callable[[str], Ways] = lambda name: Ways()
 
     def __post_init__(self):
@@ -510,9 +522,9 @@ class Bot:
         """The rules for the person of a conversation."""
         return rules_for(self, conversation)
 
-    def start(self, identity: Identity, name: str = "") -> Conversation:
-        """Open a conversation. Raises Refused for agents: the bot only talks to people who want something from it."""
-        event, = self.log.append(opened(identity, name, language_at(self, identity.location)))
+    def start(self, identity: Identity, name: str = "", language: str = "") -> Conversation:
+        """Open a conversation, in a language or in that of the place. Raises Refused for agents."""
+        event, = self.log.append(opened(identity, name, language or language_at(self, identity.location)))
         found = conversation_of([event])
         assert found is not None  # it has just been opened
         return found
@@ -611,14 +623,22 @@ def decided(bot: Bot, found: Conversation, act: Act, text: str | None, rules: Ru
     return step, judged
 
 # %% ../../nbs/bot/20_conversation.ipynb #f7a770c5
-def messages_of(words: str, step: Step, judged: Judged | None, alone: bool,
-                language: str = SPOKEN_LANGUAGES[0]) -> list[dict]:
-    """The messages of a turn, in full. `words`: of the person; `alone`: handed over while no agent is there."""
+def messages_of(words: str, step: Step, judged: Judged | None, alone: str = "") -> list[dict]:
+    """The messages of a turn, in full. `words`: of the person; `alone`: said to somebody whom nobody can answer yet."""
     said: list[dict] = [{"sender": "person", "text": words}]
     said += [{"sender": "bot", "text": line, "request_id": judged.request_id if judged else ""} for line in step.says]
     if step.buttons and step.says:
         said[-1]["buttons"] = [asdict(button) for button in step.buttons]
-    return said + [{"sender": "system", "text": say(language, "nobody")}] * alone
+    return said + [{"sender": "system", "text": alone}] * bool(alone)
+
+# %% ../../nbs/bot/20_conversation.ipynb #5080eeab
+def alone_words(bot: Bot, state: State, language: str) -> str:
+    """What somebody who is handed over is told while nobody is there who knows the topic; '' while somebody is."""
+    bot.desk.follow()
+    if able(state.queue, bot.desk.online(), bot.staff()):
+        return ""
+    hours, now = bot.staff().hours_of(state.queue), bot.log.clock()
+    return say(language, "nobody") if hours is None or is_open(hours, now) else closed_words(hours, now, language)
 
 # %% ../../nbs/bot/20_conversation.ipynb #08dc4085
 def beside(bot: Bot, judged: Judged, text: str, role: str, location: str) -> dict:
@@ -659,11 +679,10 @@ def planned(bot: Bot, found: Conversation, act: Act, text: str | None, key: str)
     rules = bot.rules(found)
     step, judged = decided(bot, found, act, text, rules)
     over = handed_over(found, step)
-    anybody = over and bot.desk.is_anybody_there()
-    said = messages_of(text if text is not None else act_words(act, found, rules), step, judged, over and not anybody,
-                       rules.spoken(step.state))
+    alone = alone_words(bot, step.state, rules.spoken(step.state)) if over else ""
+    said = messages_of(text if text is not None else act_words(act, found, rules), step, judged, alone)
     veil = veil_of(found.state, step, rules)
-    body = turn_body(bot, found, act, text, key, said, step, judged, veil)
+    body = turn_body(bot, found, act, text, key, said, step, judged, veil) | ({"alone": True} if alone else {})
     once = f"request:{judged.request_id}" if judged else None  # so that feedback finds it
     others, hold = effects(bot, found, step, veil, rules)
     for event in others:
@@ -673,7 +692,7 @@ def planned(bot: Bot, found: Conversation, act: Act, text: str | None, key: str)
         hold |= {found.id: veil.kept}
     events = [Event("turn", found.id, body, found.person, turn=found.turn + 1, once=once), *others]
     if over:
-        events.append(handed(found, step, anybody))
+        events.append(handed(found, step, not alone))
     return Turn(events, hold, [line["text"] for line in said])
 
 # %% ../../nbs/bot/20_conversation.ipynb #65784c93
@@ -749,7 +768,8 @@ def take(bot: Bot, about: str, agent: Identity) -> Conversation:
             whose = f"{found.state.agent} has it" if found.state.owner == AGENT else "nobody waits there any more"
             raise Conflict(whose, "a conversation that waits", "take another one")
         said = [{"sender": "system", "text": say(found.state.language, "agent_here", agent=agent.person)}]
-        return replace(found.state, owner=AGENT, agent=agent.person), said, [status(found, "accepted", agent.person)]
+        theirs = replace(found.state, owner=AGENT, agent=agent.person, assigned="")
+        return theirs, said, [status(found, "accepted", agent.person)]
     return by_desk(bot, about, agent, change)
 
 
@@ -803,8 +823,34 @@ def still_waiting(found: Conversation, agent: str, now: float):
         raise Conflict("it has moved on", "", "")
     return found.state, [{"sender": "system", "text": say(found.state.language, "waiting")}], []
 
+# %% ../../nbs/bot/20_conversation.ipynb #12492a55
+def meant_for(found: Conversation, agent: str, alone: bool = False):
+    """A waiting conversation is meant for an agent, or for nobody (''). `alone`: the person was told that nobody is there.
+
+    Raises Conflict if it has moved on.
+    """
+    if found.state.owner != QUEUE or found.state.assigned == agent:
+        raise Conflict("it has moved on", "", "")
+    said = [{"sender": "system", "text": say(found.state.language, "somebody_there", agent=agent)}] if alone and agent else []
+    return replace(found.state, assigned=agent), said, []
+
 # %% ../../nbs/bot/20_conversation.ipynb #d695e383
 _DESK = Identity("the desk", agent=True)
+
+
+def due_change(bot: Bot, case: Case, busy: Mapping[str, int], now: float) -> Callable | None:
+    """What the clock asks for in a case; None for nothing. `busy`: how many chats each agent has."""
+    state, staff = case.state, bot.staff()
+    if state.owner == AGENT:
+        return None if bot.desk.is_there(state.agent) else partial(gone, agent=state.agent, now=now)
+    kept = bool(state.assigned) and bot.desk.is_there(state.assigned)
+    agent = state.assigned if kept else agent_for(state.queue, state.language, bot.desk.online(), busy, staff)
+    if agent != state.assigned:
+        return partial(meant_for, agent=agent, alone=case.alone)
+    hours = staff.hours_of(state.queue)
+    rests = hours is not None and not agent and not is_open(hours, now)  # they were told when people are back
+    late = not case.told and now - state.since > bot.patience and not rests
+    return partial(still_waiting, agent="", now=now) if late else None
 
 
 def tick(bot: Bot) -> list[str]:
@@ -813,16 +859,14 @@ def tick(bot: Bot) -> list[str]:
     touched, now = [], bot.log.clock()
     bot.log.drop_held(now - HELD_FOR)
     for case in list(bot.desk.cases.values()):
-        if case.state.owner == AGENT and not bot.desk.is_there(case.state.agent):
-            change = gone
-        elif case.state.owner == QUEUE and not case.told and now - case.state.since > bot.patience:
-            change = still_waiting
-        else:
+        busy = busy_with((one.state.agent, one.state.assigned) for one in list(bot.desk.cases.values()))
+        change = due_change(bot, case, busy, now)
+        if change is None:
             continue
         try:
-            by_desk(bot, case.id, _DESK, partial(change, agent=case.state.agent, now=now))
+            by_desk(bot, case.id, _DESK, change)
             touched.append(case.id)
         except (Conflict, NotFound):
             continue  # another server was first
-    bot.desk.follow()
+        bot.desk.follow()
     return touched

@@ -39,7 +39,7 @@ from ..gates.record import as_plain, as_record, read_record
 from ..gates.release import require_green
 from ..gates.sealed import sealed_place
 from ..data.ledger import read_digests, refuse_test_texts
-from ..settings import ASKED, Settings, parse_text
+from ..settings import ASKED, CONVERSATIONS, Settings, parse_text
 from ..text.clean import digest
 from ..gates.waiver import load_waivers, refuse_endless
 from ..model.artefact import Artefact
@@ -226,7 +226,8 @@ def asked_of_model(text: str) -> dict[str, dict[str, str]] | None:
     return {name: dict(parser[name]) for name in parser.sections() if name not in JUDGING}
 
 # %% ../../nbs/run/00_folder.ipynb #19b771f1
-NO_CODE = ("tests/", "benchmarks/", ".github/", ".ci/", "waivers.ini", "constraints.txt")  # nothing here moves a number
+NO_CODE = ("tests/", "benchmarks/", ".github/", ".ci/", "nbs/explore/", "nbs/docs/", "nbs/images/", "waivers.ini",
+           "constraints.txt")  # nothing here moves a number
 
 
 def untracked_code(root: Path) -> list[Path]:
@@ -271,6 +272,7 @@ def not_asked(prepared: dict, settings: Settings | None = None) -> tuple[str, ..
     asked = {"language": prepared.get("languages_named", True), "values": ours, "small_talk": ours, "lost_wishes": ours}
     if settings is not None:
         asked |= {"promise": settings.promise.wrong > 0, "clarify": settings.clarify.holds > 0}
+        asked |= dict.fromkeys(CONVERSATIONS, settings.gates.people > 0)
     return tuple(gate for gate, is_asked in asked.items() if not is_asked)
 
 # %% ../../nbs/run/00_folder.ipynb #cbe20b81

@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['INK', 'WIDTH', 'HEIGHT', 'LEFT', 'RIGHT', 'TOP', 'BOTTOM', 'STEPS', 'INTENTS', 'ERRORS', 'LETTERS', 'TREND',
-           'PRODUCTION', 'KINDS', 'MEASURES', 'SUSPECT', 'QUALITY', 'Picture', 'as_svg', 'recall_figure',
+           'SPEAKERS', 'PRODUCTION', 'KINDS', 'MEASURES', 'SUSPECT', 'QUALITY', 'Picture', 'as_svg', 'recall_figure',
            'curve_figure', 'plan_figure', 'Axis', 'chart', 'joined', 'band', 'round_steps', 'as_base64', 'load_answers',
            'costly_intents', 'intents_chart', 'intent_rows', 'recall_part', 'error_part', 'reliability',
-           'reliability_part', 'runs_until', 'source_of', 'trend_points', 'level_lines', 'trend_part', 'context_part',
-           'search_figure', 'traffic_figure', 'drift_figure', 'coverage_figure', 'coverage_chart', 'decision_part',
-           'curve_chart', 'growth_lines', 'curve_part', 'free_scores', 'score_facts', 'production_part', 'data_part',
-           'judged_part', 'family_part', 'plan_part', 'gate_rows', 'as_shown', 'open_page', 'fill_text', 'web_file',
-           'first_part', 'render_report', 'week_numbers', 'week_quality', 'render_week']
+           'reliability_part', 'runs_until', 'source_of', 'trend_points', 'level_lines', 'trend_part', 'score_row',
+           'talk_told', 'conversation_part', 'context_part', 'search_figure', 'traffic_figure', 'drift_figure',
+           'coverage_figure', 'coverage_chart', 'decision_part', 'curve_chart', 'growth_lines', 'curve_part',
+           'free_scores', 'score_facts', 'production_part', 'data_part', 'judged_part', 'family_part', 'plan_part',
+           'gate_rows', 'as_shown', 'open_page', 'fill_text', 'web_file', 'first_part', 'render_report', 'talk_numbers',
+           'week_numbers', 'week_quality', 'render_week']
 
 # %% ../../nbs/run/01_report.ipynb #168169e5
 import base64
@@ -39,6 +40,7 @@ from ..gates.verdict import FAIL, NO_VERDICT, NOT_ASKED, PASS, TOO_CLOSE, Verdic
 from ..gates.words import counted, remarks, too_small, verdict_cells
 from mlbot.run.first_screen import (
     HELD,
+    LANGUAGES,
     asked,
     day_words,
     first_screen,
@@ -49,7 +51,7 @@ from mlbot.run.first_screen import (
     verdict_on,
     words_of,
 )
-from .folder import STAMP, data_warnings, load_json, load_judged, load_table, load_verdicts
+from .folder import STAMP, certified_of, data_warnings, load_json, load_judged, load_table, load_verdicts
 from ..settings import PACKAGE, Target
 from ..gates.target import plan
 
@@ -343,6 +345,37 @@ def trend_part(points: list[dict], target: Target) -> dict:
     return {"trend_chart": picture, "trend": [(point["run"], percent(point["value"]), percents(point["low"], point["high"]),
                                                f"{point['n']:,}") for point in points]}
 
+# %% ../../nbs/run/01_report.ipynb #c5d0dcf6
+SPEAKERS = {"person": "person", "bot": "bot", "system": "note", "agent": "agent"}
+
+
+def score_row(name: str, kept: dict) -> dict:
+    """A score of `conversations.json` as a row of a table."""
+    between = percents(kept["low"], kept["high"]) if not kept["exact"] else ""
+    return {"name": name, "value": percent(kept["value"]), "interval": between, "n": kept["n"]}
+
+
+def talk_told(kept: dict) -> dict:
+    """A conversation of `conversations.json` with what went wrong in it, in words."""
+    wrong = [f"{readable(name)} was started" for name in kept["wrong"]] + list(kept["misread"])
+    over = [f"handed over ({kept['why']})"] if kept["handed_over"] else []
+    language = LANGUAGES.get(kept["language"], kept["language"])
+    return {"title": f"{readable(kept['goal'])}, {language}" + (f", {readable(kept['role'])}" if kept["role"] else ""),
+            "what": "; ".join([*wrong, *over]) or kept["ended"],
+            "lines": [(SPEAKERS.get(who, who), text) for who, text in kept["transcript"]]}
+
+
+def conversation_part(folder: Path) -> dict:
+    """What came of the conversations of a run; empty where nobody talked."""
+    file = folder / "conversations.json"
+    if not file.exists():
+        return {}
+    kept = load_json(file)
+    return {"talks": [score_row(item["name"], item) for item in kept["measures"]], "talkers": kept["people"],
+            "talk_slices": [score_row(readable(item["metric"]), item) for item in kept["slices"]],
+            "talked": kept["said"].splitlines(),
+            "worst_talks": list(map(talk_told, kept["worst"]))}
+
 # %% ../../nbs/run/01_report.ipynb #3c9d83d4
 def context_part(folder: Path) -> dict:
     """What context is worth; empty before 3_gate and without context."""
@@ -438,7 +471,7 @@ def decision_part(folder: Path) -> dict:
     caption = (f"When people take 5 % of all messages, {100 * five['right']:.1f} % of the rest are right "
                f"(n={five['n']:,}).") if five else ""
     return {"coverage_chart": coverage_chart(found["points"]), "coverage_caption": caption,
-            "decisions": found["decisions"], "handoff": found["handoff"]}
+            "decisions": found["decisions"], "handoff": found["handoff"], "promised": certified_of(folder).get("words", [])}
 
 # %% ../../nbs/run/01_report.ipynb #31373a6f
 def curve_chart(points: list[dict]) -> dict:
@@ -558,11 +591,20 @@ MEASURES = {
     "oos_recall": "share of the rows out of scope that stay below that confidence, or seem out of scope",
     "false_alarms": "share of the rows in scope that stay below it, or seem out of scope",
     "oos_auroc": "how often a row in scope gets a larger probability to be in scope than one out of scope",
+    "promise": "share of all rows that the bot starts on its own while it keeps its promise (settings.ini [promise])",
+    "clarify": "how often the choice that the bot offers when it is torn holds the right intent (settings.ini [clarify])",
     "cost": "what a message costs with the decisions that the model leads to, in hand-offs (settings.ini [costs])",
     "language": "share of the rows with a named language (of the company: of its sentences) whose language is told",
     "values": "F1 of the values that the bot reads in messages of the company, by kind and language",
     "small_talk": "share of the company's messages of small talk whose act is recognised, by language",
     "lost_wishes": "share of test messages that want something and are taken for small talk",
+    "conversation_success": "share of simulated people who got what they wanted, once, each value right, and nothing else",
+    "wrong_process": "share of simulated people for whom a process was started that they did not want",
+    "wrong_value": "share of simulated people for whom a process got a wrong value",
+    "handed_over": "share of simulated people who were handed over, or asked for a person because it took too long",
+    "polite_over": "share of simulated people who were handed over for a greeting or thanks",
+    "conversation_slices": "success of simulated people by language and role",
+    "conversation_champion": "people who succeed now minus those who did with the champion, the same people with both",
     "latency_ratio": "time of one answer, in times of a loop of plain Python that runs beside it",
 }
 
@@ -638,11 +680,18 @@ def render_report(folder: Path, headline: str, tone: str, verdicts: list[Verdict
         **first_part(folder, verdicts, tone, headline, state, findings),
         **trend_part(trend_points(folder), accuracy.target if accuracy else Target()),
         **production_part(folder), **recall_part(answers), **error_part(answers, context), **reliability_part(answers),
-        **context_part(folder), **decision_part(folder), **curve_part(folder))
+        **context_part(folder), **conversation_part(folder), **decision_part(folder), **curve_part(folder))
     write_atomic(folder / "report.html", lambda file: file.write(html))
     return folder / "report.html"
 
 # %% ../../nbs/run/01_report.ipynb #2c9f4be8
+def talk_numbers(seen: dict) -> dict[str, str]:
+    """How conversations went in a time, by name, as words; empty for looks of before conversations were measured."""
+    talked = seen.get("talks") or {"shares": []}
+    shares = {f"conversations that {item['words']}": f"{item['value']:.0%}" for item in talked["shares"]}
+    return shares | {f"handed over: {item['reason']}": f"{item['conversations']:,}" for item in talked.get("reasons", ())}
+
+
 def week_numbers(seen: dict) -> dict[str, str]:
     """What happened in a time, by name, as words. `seen`: as `mlbot.bot.monitor.overview` gives it."""
     days = seen["days"]
@@ -655,7 +704,7 @@ def week_numbers(seen: dict) -> dict[str, str]:
     for name in days[0]["decisions"] if messages else ():
         count = sum(day["decisions"][name] for day in days)
         numbers[f"decision {name.replace('_', ' ')}"] = f"{count:,} ({count / messages:.0%})"
-    return numbers
+    return numbers | talk_numbers(seen)
 
 # %% ../../nbs/run/01_report.ipynb #dc48ec95
 QUALITY = {"test": "test, in scope", "in_scope": "production, in scope", "all_messages": "production, all messages",

@@ -11,11 +11,11 @@ __all__ = ['Given', 'MOST_WORDS', 'Parameters', 'Dimension', 'CODINGS', 'OUTPUTS
            'binary_texts', 'flat', 'decoded', 'texts_in', 'read_infer', 'columns_in', 'as_bytes', 'wanted_outputs',
            'infer', 'v2', 'v2_live', 'v2_ready', 'model_at', 'v2_model', 'v2_model_ready', 'v2_infer',
            'conversation_start', 'conversation_read', 'act_of', 'conversation_act', 'conversation_handoff', 'Told',
-           'requests', 'request_told', 'cases', 'case_of', 'handoffs', 'handoff_read', 'handoff_take', 'handoff_reply',
-           'handoff_return', 'handoff_close', 'check_intent', 'handoff_label', 'to_label', 'shown_item', 'standing_of',
-           'labels_next', 'check_item', 'label', 'label_undo', 'labels_export', 'monitor', 'demo_token',
-           'demo_identity', 'demo_agent', 'needs_token', 'documented', 'openapi', 'start_page', 'application',
-           'build_framework', 'document_alone']
+           'requests', 'request_told', 'cases', 'case_of', 'handoffs', 'canned', 'handoff_read', 'handoff_take',
+           'handoff_reply', 'handoff_return', 'handoff_close', 'check_intent', 'handoff_label', 'to_label',
+           'shown_item', 'standing_of', 'labels_next', 'check_item', 'label', 'label_undo', 'labels_export', 'monitor',
+           'demo_token', 'demo_identity', 'demo_agent', 'needs_token', 'documented', 'openapi', 'start_page',
+           'application', 'build_framework', 'document_alone']
 
 # %% ../../nbs/serve/03_app.ipynb #a56e8b71
 import asyncio
@@ -44,6 +44,7 @@ from prometheus_client import generate_latest
 
 # %% ../../nbs/serve/03_app.ipynb #c28f81c0
 from ..bot import conversation as _bot
+from ..bot.cards import cards_of
 from ..bot.catalogue import Process, titled
 from ..bot.draw import is_hidden
 from ..bot.events import Event, EventLog, LogError, Taken
@@ -51,14 +52,17 @@ from ..bot.identity import DEMO, DOORS, HOUR, TOKENS, Identity, Refused, sign
 from ..bot.labelling import (ASKED, LABELS, OFFERED, Item, agreement_of, as_jsonl, drawn_at_random, fair, items_of,
                                  labels_of, next_items)
 from ..bot.monitor import LOOKED_AT, overview, read_profile, standing, tally_of
+from ..bot.promises import promise_facts
 from ..bot.frames import Act
 from ..bot.requests import REQUEST_EVENTS, requests_of
+from ..bot.summary import summary_of
+from ..bot.texts import SPOKEN_LANGUAGES
 from ..errors import InputError, MlbotError
 from ..origin import own_version
 from .http import problem_of
 from .outbox import check_signed, tell_later
 from .service import (CALLER, MOST_BODY, Ask, BotService, Key, NoModel, NotReady, Prediction, TooMany, Word,
-                                 alert_of, check_ready, may_predict, one_of_few, prediction_for, problems_of)
+                                 alert_of, check_ready, know_promise, may_predict, one_of_few, prediction_for, problems_of)
 from ..settings import PACKAGE
 from ..text.clean import clean, normalise, pseudonym
 
@@ -80,8 +84,9 @@ class Accepted(msgspec.Struct):
 
 # %% ../../nbs/serve/03_app.ipynb #a9444f88
 class Said(msgspec.Struct, forbid_unknown_fields=True):
-    """One act of a person: exactly one of text, choose, confirm and person. `key` names it, so that it has one effect.
+    """One act of a person: exactly one of text, choose, confirm, person, cancel. `key` names it, so that it has one effect.
 
+    `cancel`: the id of a request of theirs, from `cards`, that the bot shall take back; it asks first.
     `question`: the number of the message whose button was pressed; a button of an older question only repeats the last one.
     """
     key: Given
@@ -90,6 +95,7 @@ class Said(msgspec.Struct, forbid_unknown_fields=True):
     confirm: bool | None = None
     person: bool = False
     question: int | None = None
+    cancel: Word = ""
 
 
 class Keyed(msgspec.Struct, forbid_unknown_fields=True):
@@ -221,21 +227,22 @@ def working(request: Request, agent: Identity) -> BotService:
     return service
 
 # %% ../../nbs/serve/03_app.ipynb #33564ade
-def shown(found: _bot.Conversation) -> dict:
-    """A conversation as pages get it: with what it waits for, and what it has started."""
+def shown(found: _bot.Conversation, service: BotService) -> dict:
+    """A conversation as pages get it: with what it waits for, what it has started, and a card for each process."""
     pending = found.state.pending
     waits = None if pending is None else {"kind": pending.kind, "intent": pending.intent, "options": list(pending.options),
                                           "slots": pending.slots}
+    cards = cards_of(found, service.bot.rules(found)) if _bot.frames_of(found.state) or found.started else ()
     return {"conversation_id": found.id, "owner": found.state.owner, "agent": found.state.agent,
             "language": found.state.language, "pending": waits, "started": [asdict(one) for one in found.started],
-            "messages": [asdict(message) for message in found.messages]}
+            "cards": [asdict(card) for card in cards], "messages": [asdict(message) for message in found.messages]}
 
 
 def shown_case(case: _bot.Case) -> dict:
     """A case as the console gets it."""
     return {"conversation_id": case.id, "since": case.state.since, "queue": case.state.queue, "reason": case.state.reason,
             "role": case.role, "location": case.location, "last": case.last, "unread": case.unread,
-            "agent": case.state.agent}
+            "agent": case.state.agent, "assigned": case.state.assigned, "language": case.state.language}
 
 # %% ../../nbs/serve/03_app.ipynb #29f123c9
 @post("/v1/predict", name="predict", status_code=200, guards=[predicts], sync_to_thread=True)
@@ -246,13 +253,14 @@ def predict(request: Request, data: Ask) -> Prediction:
 # %% ../../nbs/serve/03_app.ipynb #1de03c3d
 @get("/v1/intents", name="intents", sync_to_thread=True)
 def intents(request: Request) -> dict[str, Any]:
-    """What the bot knows: intents with their processes, and the values of context that the model has seen."""
+    """What the bot knows: intents with their processes, values of context that the model has seen, and what is promised."""
     service = service_of(request)
     model, processes = service.model(""), service.processes()
     known = [processes.get(intent) or Process(intent, titled(intent)) for intent in model.intents]
     context = {name: sorted(pair.partition("=")[2] for pair in model._of_pair if pair.startswith(f"{name}="))
                for name in model.context}
     return {"model": model.name, "context": context, "out_of_scope": service.settings.data.out_of_scope,
+            "promise": promise_facts(know_promise(service, model.name)[0], service.settings.promise),
             "intents": [{"intent": item.key, "title": item.title, "department": item.department, "confirm": item.confirm,
                          "slots": list(item.slots)} for item in known]}
 
@@ -539,26 +547,28 @@ async def v2_infer(request: Request, model: Word, version: Word = "") -> Respons
 
 # %% ../../nbs/serve/03_app.ipynb #948b07c5
 @post("/v1/conversations", name="conversation start", sync_to_thread=True)
-def conversation_start(request: Request, identity: Identity) -> dict[str, Any]:
-    """Open a conversation."""
+def conversation_start(request: Request, identity: Identity, language: Word = "") -> dict[str, Any]:
+    """Open a conversation, in a language that the bot speaks; without one, in that of the person's place."""
     service = service_of(request)
     service.limits.check(service.limits.starts, pseudonym(identity.person), "new conversations of one person")
-    return shown(service.bot.start(identity))
+    spoken = language if language in SPOKEN_LANGUAGES else ""
+    return shown(service.bot.start(identity, language=spoken), service)
 
 
 @get("/v1/conversations/{about:str}/messages", name="conversation read", sync_to_thread=True)
 def conversation_read(request: Request, identity: Identity, about: Key, after: int = 0) -> dict[str, Any]:
     """The messages after a number."""
-    return shown(service_of(request).bot.read(about, identity).since(after))
+    service = service_of(request)
+    return shown(service.bot.read(about, identity).since(after), service)
 
 # %% ../../nbs/serve/03_app.ipynb #dc3115da
 def act_of(data: Said) -> Act:
     """The act of a person. Raises InputError unless it is exactly one."""
-    given = [data.text is not None, data.choose is not None, data.confirm is not None, data.person]
+    given = [data.text is not None, data.choose is not None, data.confirm is not None, data.person, bool(data.cancel)]
     if sum(given) != 1:
-        raise InputError(f"{sum(given)} acts in one", "exactly one of text, choose, confirm, person",
+        raise InputError(f"{sum(given)} acts in one", "exactly one of text, choose, confirm, person, cancel",
                          "send one after the other")
-    return Act(data.text, data.choose, data.confirm, data.person, data.question)
+    return Act(data.text, data.choose, data.confirm, data.person, data.question, data.cancel)
 
 # %% ../../nbs/serve/03_app.ipynb #62fb0923
 @post("/v1/conversations/{about:str}/messages", name="conversation act", status_code=200, sync_to_thread=True)
@@ -566,13 +576,14 @@ def conversation_act(request: Request, identity: Identity, about: Key, data: Sai
     """Say, choose, confirm, or ask for a person."""
     service = service_of(request)
     found = service.bot.act(about, identity, act_of(data), data.key)
-    return shown(found)
+    return shown(found, service)
 
 
 @post("/v1/conversations/{about:str}/handoff", name="conversation handoff", status_code=200, sync_to_thread=True)
 def conversation_handoff(request: Request, identity: Identity, about: Key, data: Keyed) -> dict[str, Any]:
     """Ask for a person."""
-    return shown(service_of(request).bot.act(about, identity, Act(person=True), data.key))
+    service = service_of(request)
+    return shown(service.bot.act(about, identity, Act(person=True), data.key), service)
 
 
 class Told(msgspec.Struct, forbid_unknown_fields=True):
@@ -629,23 +640,29 @@ def handoffs(request: Request, agent: Identity) -> dict[str, Any]:
             "mine": [case for case in found if case["agent"] == agent.person],
             "others": [case for case in found if case["agent"] not in ("", agent.person)]}
 
+# %% ../../nbs/serve/03_app.ipynb #cf54ae19
+def canned(service: BotService, language: str, agent: str, wish: str) -> list[dict]:
+    """The canned answers of the desk, filled in, in the language of a chat."""
+    return [{"key": answer.key, "title": answer.title, "text": answer.said(language, agent, wish)}
+            for answer in service.staff.answers]
+
 
 @get("/v1/handoffs/{about:str}", name="handoff read", sync_to_thread=True)
-def handoff_read(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
-    """A case with its transcript, what the model makes of it, and what the person has given already."""
+def handoff_read(request: Request, agent: Identity, about: Key, language: Word = "en") -> dict[str, Any]:
+    """A case with its transcript, what the model makes of it, a summary in the agent's language, and canned answers."""
     service = service_of(request)
-    found, top = service.bot.read(about, agent), []
-    for event in service.log.read(("turn",), about=about):
-        if event.body.get("ranking"):
-            top = event.body["ranking"][:3]
-    processes = service.processes()
+    found, events = service.bot.read(about, agent), service.log.read(_bot.SPOKEN, about=about)
+    top = next((event.body["ranking"][:3] for event in reversed(events) if event.body.get("ranking")), [])
+    processes, rules = service.processes(), service.bot.rules(found)
     names = [{"intent": intent, "title": processes[intent].title if intent in processes else titled(intent),
               "confidence": probability} for intent, probability in top]
-    pending = _bot.with_held(found, service.log).state.pending
-    slots = pending.slots if pending else {}
     service.bot.desk.follow()
     case = service.bot.desk.cases.get(about) or _bot.Case(about, found.role, found.location, found.state)
-    return {"case": shown_case(case), "conversation": shown(found), "top": names, "slots": slots}
+    summary = summary_of(found, events, rules, language)
+    wish = rules.process(summary.wish, found.state.language).title if summary.wish else summary.title
+    return {"case": shown_case(case), "conversation": shown(found, service), "top": names, "summary": asdict(summary),
+            "slots": {value.slot: value.value for value in summary.values},
+            "answers": canned(service, found.state.language, agent.person, wish or "…")}
 
 # %% ../../nbs/serve/03_app.ipynb #aefae6c7
 @post("/v1/handoffs/{about:str}/take", name="handoff take", status_code=200, sync_to_thread=True)
@@ -659,19 +676,22 @@ def handoff_take(request: Request, agent: Identity, about: Key) -> dict[str, Any
 @post("/v1/handoffs/{about:str}/messages", name="handoff reply", status_code=200, sync_to_thread=True)
 def handoff_reply(request: Request, agent: Identity, about: Key, data: Reply) -> dict[str, Any]:
     """Write to the person."""
-    return shown(_bot.reply(working(request, agent).bot, about, agent, data.text, data.key))
+    service = working(request, agent)
+    return shown(_bot.reply(service.bot, about, agent, data.text, data.key), service)
 
-
+# %% ../../nbs/serve/03_app.ipynb #adfb6120
 @post("/v1/handoffs/{about:str}/return", name="handoff return", status_code=200, sync_to_thread=True)
 def handoff_return(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
     """Give the conversation back to the bot."""
-    return shown(_bot.give_back(working(request, agent).bot, about, agent))
+    service = working(request, agent)
+    return shown(_bot.give_back(service.bot, about, agent), service)
 
 
 @post("/v1/handoffs/{about:str}/close", name="handoff close", status_code=200, sync_to_thread=True)
 def handoff_close(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
     """Close the conversation."""
-    return shown(_bot.close(working(request, agent).bot, about, agent))
+    service = working(request, agent)
+    return shown(_bot.close(service.bot, about, agent), service)
 
 # %% ../../nbs/serve/03_app.ipynb #62dc38e4
 def check_intent(service: BotService, intent: str) -> None:
@@ -793,7 +813,8 @@ def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge
                         service.settings.monitor)
     with one_of_few(service.heavy):
         found = service.looks.get((model, days), look)
-    return {**found, "alerts": [*problems_of(service).values(), *found["alerts"]], "since": since}
+    promise = promise_facts(know_promise(service, model)[0], service.settings.promise)
+    return {**found, "alerts": [*problems_of(service).values(), *found["alerts"]], "since": since, "promise": promise}
 
 # %% ../../nbs/serve/03_app.ipynb #466262e4
 def demo_token(service: BotService, visitor: Identity) -> str:

@@ -7,10 +7,10 @@ __all__ = ['MOST_BODY', 'Word', 'Key', 'CALLER', 'GIVEN', 'LOOPBACK', 'ONCE', 'R
            'PREDICT', 'LONG', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Metrics', 'Buckets', 'host_in',
            'Hosts', 'caller_at', 'caller_of', 'comes_twice', 'body_problem', 'RequestLimits', 'refusal_of', 'refuse',
            'counted', 'NoModel', 'NotReady', 'TooMany', 'Kept', 'one_of_few', 'Recorder', 'LogWatch', 'Limits',
-           'Shares', 'processes_for', 'places_of', 'bot_of', 'Promises', 'know_promise', 'ways_for', 'BotService',
-           'beats_of', 'promise_alert', 'problems_of', 'alert_of', 'check_ready', 'say_alerts', 'renew_tokens',
-           'judge_canary', 'judge_promise', 'is_program', 'bearer_of', 'may_predict', 'source_of', 'prediction_for',
-           'usual_length', 'once_more', 'is_slow', 'FastPath', 'LazyApp', 'App', 'listen', 'run_server']
+           'Shares', 'processes_for', 'bot_of', 'Promises', 'know_promise', 'ways_for', 'BotService', 'beats_of',
+           'promise_alert', 'problems_of', 'alert_of', 'check_ready', 'say_alerts', 'renew_tokens', 'judge_canary',
+           'judge_promise', 'is_program', 'bearer_of', 'may_predict', 'source_of', 'prediction_for', 'usual_length',
+           'once_more', 'is_slow', 'FastPath', 'LazyApp', 'App', 'listen', 'run_server']
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c003
 import asyncio
@@ -23,7 +23,6 @@ import sqlite3
 import sys
 import threading
 import time
-import tomllib
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -38,6 +37,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 # %% ../../nbs/serve/02_service.ipynb #25ff53f3
 from ..bot import conversation as _bot
 from ..bot.catalogue import Process, load_catalogue, titled
+from ..bot.desk_file import load_desk
 from ..bot.draw import calmed
 from ..bot.events import Event, EventLog, LogError, batched, home_of, open_log
 from ..bot.identity import (DEMO, DOORS, SERVICE, Identity, Refused, bearer, find_secret, find_tokens, identify, is_known,
@@ -45,14 +45,14 @@ from ..bot.identity import (DEMO, DOORS, SERVICE, Identity, Refused, bearer, fin
 from ..bot.labelling import ASKED, LABELS
 from ..bot.monitor import trial_of
 from ..bot.promises import look_at_promise
-from ..bot.translations import load_translations
+from ..bot.translations import load_translations, places_of
 from ..errors import InputError, MlbotError
 from ..model.artefact import ENCODER, ESTIMATOR
 from ..model.promised import Promised, Ways, read_promised, ways_of, why_it_asks
 from ..model.rollout import Live, Repeated, set_canary
 from .http import SAFE, refusal, serve_until_told
 from .outbox import Outbox
-from ..settings import PACKAGE, Settings
+from ..settings import Settings
 from ..text.clean import clean, pseudonym
 
 # %% ../../nbs/serve/02_service.ipynb #b1971d5b
@@ -511,21 +511,13 @@ def processes_for(settings: Settings, intents: Sequence[str],
     return known, {**{intent: Process(intent, titled(intent)) for intent in intents}, **known}, alert
 
 # %% ../../nbs/serve/02_service.ipynb #b27b1c0d
-def places_of(settings: Settings) -> dict[str, str]:
-    """The language of each place that the settings name; those of the company where it is the source."""
-    if settings.bot.languages or settings.data.source != "company":
-        return dict(pair.rsplit("=", 1) for pair in settings.bot.languages)
-    plan = tomllib.loads((PACKAGE / "shipped" / "company" / "company.toml").read_text(encoding="utf-8"))
-    return {place: told["languages"][0] for place, told in plan["locations"].items() if told["languages"]}
-
-
 def bot_of(service: "BotService") -> _bot.Bot:
     """The bot of a service: with the models, processes and translations that the service has now."""
     settings, minutes = service.settings, 60.0
     return _bot.Bot(service.log, service.model, service.processes, settings.costs, settings.bot.patience * minutes,
                     settings.bot.absence * minutes, service.live.other_than, settings.bot.tries,
                     lambda: service.translations, places_of(settings), settings.data.languages[0],
-                    lambda name: ways_for(service, name))
+                    lambda: service.staff, lambda name: ways_for(service, name))
 
 # %% ../../nbs/serve/02_service.ipynb #fba1bb91
 class Promises:
@@ -567,7 +559,7 @@ class BotService:
         self.live = Live(settings.places.models, changed=self.know_processes)
         self.slow = False  # whether the model needs more than microseconds
         self.known = load_catalogue(settings)
-        self.translations = load_translations(settings, self.known)
+        self.translations, self.staff = load_translations(settings, self.known), load_desk(settings)
         self.all_processes: dict[str, Process] = {}
         self.bot = bot_of(self)
         self.recorder, self.watch = Recorder(self.log, self.metrics), LogWatch(self.log)

@@ -38,17 +38,11 @@ const PAUSE = 0.3; // seconds before the second try, where the service names non
  *   language: string, reason: string, also: string[], last: [string, string][]}} Summary
  * @typedef {{agent: string, waiting: Case[], mine: Case[], others: Case[]}} Handoffs
  * @typedef {{case: Case, conversation: Conversation, top: {intent: string, title: string, confidence: number}[],
-<<<<<<< HEAD
  *   slots: Object<string, string | number>, summary: Summary, answers: {key: string, title: string, text: string}[]}} Handoff
- * @typedef {{id: string, text: string, role: string, location: string, predicted: string, confidence: number,
- *   alternatives: Alternative[], why: "unsure" | "random" | "second opinion"}} LabelItem
-=======
- *   slots: Object<string, string | number>}} Handoff
  * @typedef {{id: string, text: string, role: string, location: string, predicted: string, confidence: number | null, hidden: boolean,
  *   alternatives: Alternative[], why: "drawn" | "unsure" | "random" | "second opinion" | "disagreement"}} LabelItem
  * @typedef {{value: number, low: number, high: number, shown: {value: number, n: number}, hidden: {value: number, n: number}}} Influence
  * @typedef {{words: string[], more: {in_scope: number | null, all_messages: number | null}, influence: Influence | null}} Progress
->>>>>>> mL
  * @typedef {{pairs: number, share: number, kappa: number}} Agreement
  * @typedef {{items: LabelItem[], left: number, mine: number, agreement: Agreement | null, progress: Progress}} LabelItems
  * @typedef {{day: string, messages: number, decisions: Object<string, number>, confidence: number, useful: number, useless: number,

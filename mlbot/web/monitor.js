@@ -46,11 +46,7 @@ function everyDay(days) {
   return row;
 }
 
-<<<<<<< HEAD
-function show({ days: told, drift, quality, alerts, model, since, promise = {} }) {
-=======
-function show({ days: told, drift, quality, labels, alerts, model, since }) {
->>>>>>> mL
+function show({ days: told, drift, quality, labels, alerts, model, since, promise = {} }) {
   const days = everyDay(told);
   byId("board").hidden = false;
   byId("alerts").className = `banner ${alerts.length ? "fail" : "pass"}`;
