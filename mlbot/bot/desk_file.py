@@ -123,11 +123,14 @@ def read_answer_text(key: str, table: object, place: str) -> CannedAnswer:
         raise refuse(place, f"[answers.{key}] has no text", f"a text in one of {' '.join(SPOKEN_LANGUAGES)}")
     for language, text in told.items():
         try:
-            words = {name for _, name, spec, turn in string.Formatter().parse(text) if name is not None or spec or turn}
+            words = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+            if words <= set(FILLED_IN):
+                text.format(**dict.fromkeys(FILLED_IN, ""))  # such as {wish:d}
         except ValueError as problem:
             raise refuse(place, f"[answers.{key}] {language}: {problem}", "braces around agent or wish only") from None
-        if words - set(FILLED_IN):
-            raise refuse(place, f"[answers.{key}] {language} has {{{min(words - set(FILLED_IN))}}}",
+        strangers = sorted(words - set(FILLED_IN))
+        if strangers:
+            raise refuse(place, f"[answers.{key}] {language} has {{{strangers[0]}}}",
                          " or ".join(f"{{{name}}}" for name in FILLED_IN))
     return CannedAnswer(key, title, told)
 

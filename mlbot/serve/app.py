@@ -652,7 +652,7 @@ def handoff_read(request: Request, agent: Identity, about: Key, language: Word =
     """A case with its transcript, what the model makes of it, a summary in the agent's language, and canned answers."""
     service = service_of(request)
     found, events = service.bot.read(about, agent), service.log.read(_bot.SPOKEN, about=about)
-    top = next((event.body["ranking"][:3] for event in reversed(events) if event.body.get("ranking")), [])
+    top: list = next((event.body["ranking"][:3] for event in reversed(events) if event.body.get("ranking")), [])
     processes, rules = service.processes(), service.bot.rules(found)
     names = [{"intent": intent, "title": processes[intent].title if intent in processes else titled(intent),
               "confidence": probability} for intent, probability in top]
