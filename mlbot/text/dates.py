@@ -114,6 +114,7 @@ def groups(language: str) -> dict[str, str]:
         "unit": f"(?P<unit>{one_of(folded_table(language, 'units'))})",
         "which": f"(?P<which>{ordinal_pattern(language)}|{folded_pattern(vocabulary(language)['choices']['last'])})",
         "near": f"(?P<near>{one_of(folded_table(language, 'near'))})",
+        "fixed": f"(?P<fixed>{one_of(folded_table(language, 'fixed'))})",
         "n": f"(?P<n>{number_pattern(language)})",
     }
 
@@ -165,18 +166,21 @@ def weekday_day(said: dict[str, str], around: Calendar, language: str) -> Meant:
 
 # %% ../../nbs/text/06_dates.ipynb #5547dbb5
 def shifted(said: dict[str, str], around: Calendar, language: str, sign: int = 1) -> Meant:
-    """In two weeks; three weeks from tomorrow; lundi en huit."""
+    """In two weeks; three weeks from tomorrow; two days after Christmas."""
     count = 1 if "one" in said else (value_of(said["n"], language) or (0, False))[0] if "n" in said else 0
     if count != int(count) or abs(count) > 1000:
         return None, False
     start = around.today + timedelta(days=folded_table(language, "near")[said["near"]] if "near" in said else 0)
+    if "fixed" in said:
+        month, day = map(int, folded_table(language, "fixed")[said["fixed"]].split("-"))
+        start = yearly(month, day, around) or start
     if "eight" in said:
         return start + timedelta(days=7 if said["eight"].startswith("h") else 14), False
     days = folded_table(language, "units")[said["unit"]]
     if days in (30, 365):
         return add_months(start, sign * int(count) * (1 if days == 30 else 12)), False
     fortnight = days * count == 15  # people who say fifteen days mean two weeks
-    return start + timedelta(days=sign * int(count) * days), fortnight
+    return start + timedelta(days=sign * int(count) * days), fortnight or "fixed" in said
 
 
 def ago(said: dict[str, str], around: Calendar, language: str) -> Meant:
