@@ -174,7 +174,8 @@ class Judged:
     @property
     def heard(self) -> Heard:
         """The part that the rules need."""
-        return Heard(self.decision, tuple(intent for intent, _ in self.answer.ranking[:CHOICES]))
+        ranking = tuple(self.answer.ranking)
+        return Heard(self.decision, tuple(intent for intent, _ in ranking[:CHOICES]), ranking=ranking)
 
 
 def judge(model: Predictor, text: str, context: dict[str, str], costs: Costs) -> Judged:
@@ -573,7 +574,7 @@ def clearest(bot: Bot, found: Conversation, text: str, rules: Rules) -> Heard | 
     clear = [part for part in parts if part.decision in (EXECUTE, CONFIRM) or story and part.answer.confidence >= LIKELY]
     clear = [part for part in clear if rules.may(part.answer.intent) and not rules.process(part.answer.intent).handoff]
     best = max(clear, key=lambda part: part.answer.confidence, default=None)
-    return Heard(CONFIRM, best.heard.intents) if best else None
+    return replace(best.heard, decision=CONFIRM) if best else None
 
 # %% ../../nbs/bot/20_conversation.ipynb #3d616114
 def stepped(bot: Bot, found: Conversation, act: Act, rules: Rules) -> tuple[Step, Judged | None]:

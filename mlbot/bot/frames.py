@@ -48,7 +48,8 @@ class State:
     """A conversation as the rules see it. `owner`: bot, queue, agent, closed.
 
     `denied`: how often in a row the bot erred, or a value did not fit; `language`: of the replies; `wished`: whether the
-    person asked for that language.
+    person asked for that language; `doubts`: what the wordings of a wish that was not understood may mean, with their
+    probabilities; `refused`: the intents that the person has denied meanwhile.
     """
     owner: str = BOT
     agent: str = ""
@@ -62,6 +63,8 @@ class State:
     wishes: tuple[Pending, ...] = ()
     language: str = ""
     wished: bool = False
+    doubts: tuple[tuple[str, float], ...] = ()
+    refused: tuple[str, ...] = ()
 
     def as_dict(self) -> dict:
         """The state as JSON can hold it."""
@@ -72,6 +75,7 @@ def state_from(data: Mapping) -> State:
     """The state that `as_dict` wrote, also an older or a newer one."""
     known = {name: data[name] for name in (entry.name for entry in fields(State)) if name in data}
     frames = {name: tuple(map(pending_from, data.get(name, ()))) for name in ("parked", "wishes")}
+    frames |= {"doubts": tuple(map(tuple, data.get("doubts", ()))), "refused": tuple(data.get("refused", ()))}
     return State(**{**known, **frames, "pending": pending_from(data["pending"]) if data.get("pending") else None})
 
 
@@ -95,11 +99,15 @@ class Act:
 
 @dataclass(frozen=True)
 class Heard:
-    """The model's judgement of a text: its decision, and its best intents. `parts`: of the parts of two wishes."""
+    """The model's judgement of a text: its decision, and its best intents. `parts`: of the parts of two wishes.
+
+    `ranking`: the likeliest intents with their probabilities.
+    """
     decision: str
     intents: tuple[str, ...]
     text: str = ""
     parts: tuple["Heard", ...] = ()
+    ranking: tuple[tuple[str, float], ...] = ()
 
 # %% ../../nbs/bot/15_frames.ipynb #b4aaf184
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """Whole conversations, in process, with the company's model, catalogue and translations."""
 
-import time
 import tomllib
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,10 +22,16 @@ DIALOGUES = [one for name in FILES
 PLACES = {"Berlin": "de", "Munich": "de", "Paris": "fr", "Madrid": "es"}
 
 
+def noon_on():
+    """The seconds from today's noon on, three between two looks, so that no dialogue lasts beyond midnight."""
+    noon = datetime.now().replace(hour=12, minute=0, second=0)
+    return iter(range(int(noon.timestamp()), int((noon + timedelta(hours=12)).timestamp()), 3))
+
+
 @pytest.fixture(scope="module")
 def bot(company_project, tmp_path_factory):
     settings = load_settings(company_project)
-    model, clock = load(settings.places.models), iter(range(int(time.time()), 10**12, 60))  # a minute between two looks
+    model, clock = load(settings.places.models), noon_on()
     processes = load_catalogue(settings, model.intents)
     translations = load_translations(settings, processes)
     found = Bot(EventLog(tmp_path_factory.mktemp("dialogues") / "events.db", lambda: float(next(clock))), lambda about: model,
