@@ -75,8 +75,9 @@ def state_from(data: Mapping) -> State:
     """The state that `as_dict` wrote, also an older or a newer one."""
     known = {name: data[name] for name in (entry.name for entry in fields(State)) if name in data}
     frames = {name: tuple(map(pending_from, data.get(name, ()))) for name in ("parked", "wishes")}
-    frames |= {"doubts": tuple(map(tuple, data.get("doubts", ()))), "refused": tuple(data.get("refused", ()))}
-    return State(**{**known, **frames, "pending": pending_from(data["pending"]) if data.get("pending") else None})
+    doubts = tuple((str(intent), float(chance)) for intent, chance in data.get("doubts", ()))
+    memory = {"doubts": doubts, "refused": tuple(data.get("refused", ()))}
+    return State(**{**known, **frames, **memory, "pending": pending_from(data["pending"]) if data.get("pending") else None})
 
 
 def frames_of(state: State) -> tuple[Pending, ...]:
