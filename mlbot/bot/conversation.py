@@ -8,10 +8,10 @@ __all__ = ['SPOKEN', 'TWICE', 'HELD', 'HELD_FOR', 'REMEMBERED', 'TRIES', 'LOST',
            'is_theirs', 'NotFound', 'Conflict', 'new_id', 'Judged', 'judge', 'facts_of', 'is_private', 'veiled',
            'known_slots', 'without_values', 'stand_ins', 'held_name', 'veiled_state', 'full_state', 'holds_any', 'Veil',
            'veil_of', 'with_held', 'in_full', 'is_stale', 'option_names', 'act_words', 'handed_over', 'transcript',
-           'handed', 'process_asked', 'cancel_asked', 'Case', 'case_after', 'Desk', 'in_turns', 'language_at',
-           'rules_for', 'Bot', 'opened', 'heard_by', 'clearest', 'stepped', 'decided', 'messages_of', 'beside',
-           'turn_body', 'Turn', 'planned', 'effects', 'check_open', 'acted', 'by_desk', 'status', 'take', 'mine',
-           'reply', 'give_back', 'close', 'gone', 'still_waiting', 'tick']
+           'handed', 'process_asked', 'cancel_asked', 'Case', 'case_after', 'Desk', 'in_turns', 'places_as_compared',
+           'language_at', 'rules_for', 'Bot', 'opened', 'heard_by', 'clearest', 'stepped', 'decided', 'messages_of',
+           'beside', 'turn_body', 'Turn', 'planned', 'effects', 'check_open', 'acted', 'by_desk', 'status', 'take',
+           'mine', 'reply', 'give_back', 'close', 'gone', 'still_waiting', 'tick']
 
 # %% ../../nbs/bot/20_conversation.ipynb #0313854d
 import secrets
@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
-from functools import partial
+from functools import lru_cache, partial
 
 from .asking import wait_elsewhere
 from .catalogue import Process, Value
@@ -457,10 +457,15 @@ def in_turns(attempt: Callable[[], Conversation]) -> Conversation:
     raise Conflict("others write to this conversation all the time", "a quiet moment", "try again")
 
 # %% ../../nbs/bot/20_conversation.ipynb #8db2e68d
+@lru_cache(64)
+def places_as_compared(places: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """The languages of places by their names as they are compared."""
+    return {context_value(place): language for place, language in places}
+
+
 def language_at(bot: "Bot", location: str) -> str:
     """The language that people at a place are spoken to, until they have said something."""
-    known = {context_value(place): language for place, language in bot.places.items()}
-    return known.get(context_value(location), bot.language)
+    return places_as_compared(tuple(bot.places.items())).get(context_value(location), bot.language)
 
 
 def rules_for(bot: "Bot", found: Conversation) -> Rules:

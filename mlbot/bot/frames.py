@@ -9,7 +9,7 @@ __all__ = ['BOT', 'QUEUE', 'AGENT', 'CLOSED', 'Pending', 'pending_from', 'State'
 
 # %% ../../nbs/bot/15_frames.ipynb #8ab40dff
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import date
 
 from .catalogue import Process, Slot, Value, fits, titled
@@ -35,6 +35,10 @@ class Pending:
     slots: dict[str, Value] = field(default_factory=dict)
     guessed: tuple[str, ...] = ()
     text: str = ""
+
+    def as_dict(self) -> dict:
+        """The frame as JSON can hold it. It is written with each turn, so it copies no more than it has to."""
+        return {**vars(self), "slots": dict(self.slots)}
 
 
 def pending_from(data: Mapping) -> Pending:
@@ -68,7 +72,8 @@ class State:
 
     def as_dict(self) -> dict:
         """The state as JSON can hold it."""
-        return asdict(self)
+        frames = {name: tuple(frame.as_dict() for frame in getattr(self, name)) for name in ("parked", "wishes")}
+        return {**vars(self), **frames, "pending": self.pending.as_dict() if self.pending else None}
 
 # %% ../../nbs/bot/15_frames.ipynb #846057ae
 def state_from(data: Mapping) -> State:
