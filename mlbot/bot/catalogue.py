@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['KINDS', 'Value', 'MOST_PATTERN', 'MOST_VALUE', 'EMAIL', 'Slot', 'wanted_words', 'read_number', 'month_of',
            'date_parts', 'read_date', 'compiled', 'matches', 'pattern_problem', 'read_option', 'read_value', 'within',
-           'fits', 'Process', 'misplaced', 'odd_choice', 'misfit', 'is_words', 'slot_field', 'read_slot', 'read_slots',
-           'titled', 'read_process', 'read_catalogue', 'load_catalogue']
+           'fits', 'Facet', 'Process', 'misplaced', 'odd_choice', 'misfit', 'is_words', 'slot_field', 'read_slot',
+           'read_slots', 'titled', 'read_facets', 'read_process', 'read_catalogue', 'load_catalogue']
 
 # %% ../../nbs/bot/01_catalogue.ipynb #a6b88ad2
 import math
@@ -240,11 +240,20 @@ def fits(slot: Slot, value: Value) -> bool:
 
 # %% ../../nbs/bot/01_catalogue.ipynb #6a2fe88c
 @dataclass(frozen=True)
+class Facet:
+    """A question about a process: its `answer`, and `asks`, phrases all of whose words stand in a message that asks it."""
+    name: str
+    answer: str
+    asks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Process:
     """A process of the catalogue. Empty `roles` and `locations`: everybody, everywhere. Without `url` it is only recorded.
 
     `answer`: said instead of starting anything; `handoff`: a person takes over. `slots`: what it needs to know, by name;
-    `slot`: details of some of them; `cancel`: whether the person may take a request back.
+    `slot`: details of some of them; `cancel`: whether the person may take a request back; `words`: what people call it;
+    `facet`: questions about it that the bot answers.
     """
     key: str
     title: str
@@ -259,6 +268,12 @@ class Process:
     handoff: bool = False
     cancel: bool = False
     slot: tuple[Slot, ...] = ()
+    words: tuple[str, ...] = ()
+    facet: tuple[Facet, ...] = ()
+
+    def __hash__(self) -> int:
+        """Processes are looked up for each message; the key alone is quick, and nearly tells them apart."""
+        return hash((self.key, self.title))
 
     def slot_of(self, name: str) -> Slot:
         """A slot by its name; one that takes any text where the file says nothing about it."""
@@ -369,6 +384,19 @@ def titled(key: str) -> str:
     """The name of an intent as people read it."""
     return key.replace("_", " ").replace("-", " ").strip().capitalize()
 
+# %% ../../nbs/bot/01_catalogue.ipynb #e9142a82
+def read_facets(key: str, table, place: str) -> tuple[Facet, ...]:
+    """The questions of a process that the bot answers. Raises InputError for anything that is wrong in the file."""
+    found = []
+    for name, item in (table if isinstance(table, dict) else {"": table}).items():
+        facts = item if isinstance(item, dict) else {}
+        answer, asks = facts.get("answer"), facts.get("asks")
+        if set(facts) != {"answer", "asks"} or not isinstance(answer, str) or not answer or not is_words(asks) or not asks:
+            raise InputError(f"[{key}.facet.{name}] is {item!r}", "answer, a text, and asks, a list of phrases",
+                             "correct the file", place)
+        found.append(Facet(name, answer, tuple(asks)))
+    return tuple(found)
+
 # %% ../../nbs/bot/01_catalogue.ipynb #9c3aceca
 _IGNORED = ("facets", "parent")  # what the company that ships says beside it
 
@@ -384,8 +412,9 @@ def read_process(key: str, item, place: str) -> Process:
             continue
         if name not in known:
             raise InputError(f"[{key}] has the unknown name {name!r}", nearest(name, list(known)), "correct the file", place)
-        if name == "slot":
-            values[name] = read_slots(key, value, item.get("slots"), place)
+        if name in ("slot", "facet"):
+            facets = name == "facet"
+            values[name] = read_facets(key, value, place) if facets else read_slots(key, value, item.get("slots"), place)
             continue
         listed = known[name] == tuple[str, ...]
         words = isinstance(value, list) and all(isinstance(word, str) for word in value)

@@ -8,10 +8,11 @@ __all__ = ['SPOKEN', 'TWICE', 'HELD', 'HELD_FOR', 'REMEMBERED', 'TRIES', 'LOST',
            'is_theirs', 'NotFound', 'Conflict', 'new_id', 'Judged', 'judge', 'facts_of', 'is_private', 'veiled',
            'known_slots', 'without_values', 'stand_ins', 'held_name', 'veiled_state', 'full_state', 'holds_any', 'Veil',
            'veil_of', 'with_held', 'in_full', 'is_stale', 'option_names', 'act_words', 'handed_over', 'transcript',
-           'handed', 'process_asked', 'cancel_asked', 'Case', 'case_after', 'Desk', 'in_turns', 'language_at',
-           'rules_for', 'Bot', 'opened', 'heard_by', 'clearest', 'stepped', 'decided', 'messages_of', 'alone_words',
-           'beside', 'turn_body', 'Turn', 'planned', 'effects', 'check_open', 'acted', 'by_desk', 'status', 'take',
-           'mine', 'reply', 'give_back', 'close', 'gone', 'still_waiting', 'meant_for', 'due_change', 'tick']
+           'handed', 'process_asked', 'cancel_asked', 'Case', 'case_after', 'Desk', 'in_turns', 'places_as_compared',
+           'language_at', 'rules_for', 'Bot', 'opened', 'heard_by', 'clearest', 'stepped', 'decided', 'messages_of',
+           'alone_words', 'beside', 'turn_body', 'Turn', 'planned', 'effects', 'check_open', 'acted', 'by_desk',
+           'status', 'take', 'mine', 'reply', 'give_back', 'close', 'gone', 'still_waiting', 'meant_for', 'due_change',
+           'tick']
 
 # %% ../../nbs/bot/20_conversation.ipynb #0313854d
 import secrets
@@ -20,7 +21,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
-from functools import partial
+from functools import lru_cache, partial
 
 from .asking import wait_elsewhere
 from .assignment import able, agent_for, busy_with
@@ -180,7 +181,8 @@ class Judged:
     @property
     def heard(self) -> Heard:
         """The part that the rules need."""
-        return Heard(self.decision, self.offered or tuple(intent for intent, _ in self.answer.ranking[:CHOICES]))
+        ranking = tuple(self.answer.ranking)
+        return Heard(self.decision, self.offered or tuple(intent for intent, _ in ranking[:CHOICES]), ranking=ranking)
 
 
 def judge(model: Predictor, text: str, context: dict[str, str], costs: Costs, ways: Ways = Ways()) -> Judged:  # noqa: B008
@@ -472,10 +474,15 @@ def in_turns(attempt: Callable[[], Conversation]) -> Conversation:
     raise Conflict("others write to this conversation all the time", "a quiet moment", "try again")
 
 # %% ../../nbs/bot/20_conversation.ipynb #8db2e68d
+@lru_cache(64)
+def places_as_compared(places: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """The languages of places by their names as they are compared."""
+    return {context_value(place): language for place, language in places}
+
+
 def language_at(bot: "Bot", location: str) -> str:
     """The language that people at a place are spoken to, until they have said something."""
-    known = {context_value(place): language for place, language in bot.places.items()}
-    return known.get(context_value(location), bot.language)
+    return places_as_compared(tuple(bot.places.items())).get(context_value(location), bot.language)
 
 
 def rules_for(bot: "Bot", found: Conversation) -> Rules:
@@ -594,7 +601,7 @@ def clearest(bot: Bot, found: Conversation, text: str, rules: Rules) -> Heard | 
     clear = [part for part in parts if part.decision in (EXECUTE, CONFIRM) or story and part.answer.confidence >= LIKELY]
     clear = [part for part in clear if rules.may(part.answer.intent) and not rules.process(part.answer.intent).handoff]
     best = max(clear, key=lambda part: part.answer.confidence, default=None)
-    return Heard(CONFIRM, best.heard.intents) if best else None
+    return replace(best.heard, decision=CONFIRM) if best else None
 
 # %% ../../nbs/bot/20_conversation.ipynb #3d616114
 def stepped(bot: Bot, found: Conversation, act: Act, rules: Rules) -> tuple[Step, Judged | None]:

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['ALONE', 'Filled', 'filled_by', 'read_in', 'with_values', 'first_values', 'is_read', 'with_texts', 'takes_text',
-           'text_value', 'parts_of', 'typed_values', 'fill', 'candidates', 'corrected']
+           'text_value', 'pieces', 'parts_of', 'is_only', 'said_beside', 'bare_beside', 'typed_values', 'fill',
+           'candidates', 'asks_number', 'corrected']
 
 # %% ../../nbs/bot/17_filling.ipynb #7bcbbf68
 import re
@@ -92,17 +93,60 @@ def text_value(text: str, rules: Rules, language: str) -> str:
 ALONE = ("number", "amount", "choice")  # kinds that are read beside an answer in words only when they were asked for
 
 
+def pieces(text: str) -> list[tuple[int, str]]:
+    """The parts of an answer between commas, each with its place."""
+    found, at = [], 0
+    for part in re.split(r"(, |; )", text):
+        if part not in (", ", "; ") and plain_words(part):
+            found.append((at, part))
+        at += len(part)
+    return found
+
+
 def parts_of(text: str, spans: tuple[tuple[int, int], ...]) -> list[str]:
     """The parts of an answer between commas that gave no value yet, and are no courtesy."""
-    parts, at = [], 0
-    for part in re.split(r"(, |; )", text):
-        start, at = at, at + len(part)
-        if part not in (", ", "; ") and not any(start < end and begin < at for begin, end in spans) \
-                and plain_words(part) and act_of(part) is None:
-            parts.append(part.strip())
-    return parts
+    return [part.strip() for start, part in pieces(text) if act_of(part) is None
+            and not any(begin < start + len(part) and start < end for begin, end in spans)]
+
+# %% ../../nbs/bot/17_filling.ipynb #de802a54
+def is_only(found: Found, part: str, slot: Slot, rules: Rules, language: str) -> bool:
+    """Whether a part of an answer is nothing but a value: an option, or a number with its currency or noun."""
+    named = found.value in slot.options if slot.options else not part.strip().isdecimal()
+    return named and found.end - found.start >= len(text_value(part, rules, language))
 
 
+def said_beside(text: str, frame: Pending, asked: Slot, rules: Rules, language: str) -> dict[str, Found]:
+    """The parts of an answer in words that are the value of another slot, open or known; another than known is a guess."""
+    process, parts, found = rules.process(frame.intent), pieces(text), dict[str, Found]()
+    if not takes_text(asked) or len(parts) < 2:
+        return found
+    for slot in map(process.slot_of, process.slots):
+        for start, part in parts if slot.kind in ALONE and slot.name != asked.name else ():
+            one = read_answer(slot, part, rules.today, read_in(language))
+            if one is None or len(found) + 1 == len(parts):
+                continue
+            known = frame.slots.get(slot.name)
+            if known == one.value or is_only(one, part, slot, rules, language):
+                guessed = one.guessed or known is not None and known != one.value
+                found[slot.name] = replace(one, start=start + one.start, end=start + one.end, guessed=guessed)
+    return found
+
+# %% ../../nbs/bot/17_filling.ipynb #da8d6986
+def bare_beside(
+    text: str, spans: tuple[tuple[int, int], ...], frame: Pending, asked: Slot, rules: Rules, language: str
+) -> Filled:
+    """The bare figures behind an answer, for the one number that is still open: "12 June, 2"."""
+    process = rules.process(frame.intent)
+    others = [slot for slot in map(process.slot_of, process.slots) if slot.kind in ("number", "amount")
+              and slot.name not in frame.slots and slot.name != asked.name]
+    parts = parts_of(text, spans)
+    found = read_answer(others[0], parts[0], rules.today, read_in(language)) if len(others) == len(parts) == 1 else None
+    if found is None or not parts[0].strip(" .!").isdecimal():
+        return Filled()
+    at = text.index(parts[0])
+    return filled_by({others[0].name: replace(found, start=at, end=at + len(parts[0]))})
+
+# %% ../../nbs/bot/17_filling.ipynb #de23ac3e
 def typed_values(text: str, frame: Pending, asked: Slot, rules: Rules, language: str) -> Filled:
     """The values of an answer for slots with a kind: the asked one, and others that are open, or are said once more."""
     process = rules.process(frame.intent)
@@ -116,7 +160,7 @@ def typed_values(text: str, frame: Pending, asked: Slot, rules: Rules, language:
         if own is not None:
             found = {asked.name: own, **{name: one for name, one in found.items()
                                          if one.end <= own.start or own.end <= one.start}}
-    return filled_by(found)
+    return filled_by(found | said_beside(text, frame, asked, rules, language))
 
 # %% ../../nbs/bot/17_filling.ipynb #e08eaf8c
 def fill(text: str, frame: Pending, rules: Rules, language: str) -> Filled:
@@ -124,6 +168,10 @@ def fill(text: str, frame: Pending, rules: Rules, language: str) -> Filled:
     process = rules.process(frame.intent)
     asked = process.slot_of(frame.options[0])
     filled = typed_values(text, frame, asked, rules, language)
+    if asked.name in filled.slots and not takes_text(asked):
+        bare = bare_beside(text, filled.spans, frame, asked, rules, language)
+        new = {name: value for name, value in bare.slots.items() if name not in filled.slots}
+        filled = Filled({**filled.slots, **new}, filled.guessed, (*filled.spans, *bare.spans)) if new else filled
     parts = parts_of(text, filled.spans)
     if takes_text(asked) and asked.name not in filled.slots:
         if filled.slots or len(parts) > 1:
@@ -150,6 +198,11 @@ def candidates(text: str, frame: Pending, rules: Rules, language: str, marked: b
     return [name for name in typed if not takes_text(rules.process(frame.intent).slot_of(name))] if alone else []
 
 # %% ../../nbs/bot/17_filling.ipynb #e704d890
+def asks_number(frame: Pending, rules: Rules) -> bool:
+    """Whether a number or an amount was asked for."""
+    return frame.kind == "slot" and rules.process(frame.intent).slot_of(frame.options[0]).kind in ("number", "amount")
+
+
 def corrected(text: str, frame: Pending, rules: Rules, language: str, marked: bool = False,
               alone: bool = False) -> Filled | None:
     """The values that a message corrects, perhaps to the same; None for no correction.
@@ -159,6 +212,8 @@ def corrected(text: str, frame: Pending, rules: Rules, language: str, marked: bo
     process = rules.process(frame.intent)
     for name in candidates(text, frame, rules, language, marked, alone):
         slot = process.slot_of(name)
+        if slot.kind == "date" and asks_number(frame, rules) and after_correction(text, language).strip(" .!").isdecimal():
+            continue  # "sorry, I meant 9" is no day where a number was asked for
         if slot.kind == "text":
             value = text_value(after_correction(text, language), rules, language)
             told = marked or frame.kind == "confirm" or is_correction(text, language)

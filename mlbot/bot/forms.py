@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ADDRESSED', 'LONG', 'MOST_PARTS', 'MOST_CLAUSES', 'words_of', 'holds_one', 'core', 'is_question', 'is_sentence',
-           'joints', 'wishes_in', 'clauses_of', 'is_correction', 'correction_starts', 'after_correction', 'is_form',
-           'names_it', 'ordinal_in']
+           'joints', 'wishes_in', 'clauses_of', 'denies', 'is_correction', 'correction_starts', 'after_correction',
+           'is_form', 'names_it', 'ordinal_in']
 
 # %% ../../nbs/bot/12_forms.ipynb #9034442b
 import re
@@ -14,6 +14,8 @@ from functools import cache
 
 from .small_talk import plain_words, talk_file
 from .texts import SPOKEN_LANGUAGES
+from ..text.retracted import denial_regexes
+from ..text.vocabulary import fold
 
 # %% ../../nbs/bot/12_forms.ipynb #3d31ca76
 @cache
@@ -91,6 +93,10 @@ def wishes_in(text: str, language: str) -> tuple[tuple[str, ...], bool]:
         found = [part.strip(" ,") for part in parts if part.strip()]
         if 2 <= len(found) <= MOST_PARTS and all(is_sentence(part, language) for part in found):
             return tuple(found), joined
+    for joint in joints(language).finditer(text):  # "and I also want ...": the first joint that leaves two sentences
+        halves = text[:joint.start()].strip(" ,"), text[joint.end():].strip(" ,")
+        if all(is_sentence(half, language) for half in halves):
+            return halves, True
     return (), False
 
 # %% ../../nbs/bot/12_forms.ipynb #39f3a7d3
@@ -104,9 +110,15 @@ def clauses_of(text: str) -> tuple[str, ...]:
     return tuple(found[-MOST_CLAUSES:]) if len(found) > 1 else ()
 
 # %% ../../nbs/bot/12_forms.ipynb #3c1c3795
+def denies(text: str, language: str) -> bool:
+    """Whether a text denies one value in favour of another: not the 4th but the 5th."""
+    names = (name for name in (language, SPOKEN_LANGUAGES[0]) if name in SPOKEN_LANGUAGES)
+    return any(denial_regexes(name)[0].search(fold(text).text) for name in names)
+
+
 def is_correction(text: str, language: str) -> bool:
     """Whether a text says that something said before was wrong."""
-    return holds_one(plain_words(text), words_of(language, "corrections"))
+    return holds_one(plain_words(text), words_of(language, "corrections")) or denies(text, language)
 
 
 @cache

@@ -9,7 +9,7 @@ __all__ = ['BOT', 'QUEUE', 'AGENT', 'CLOSED', 'Pending', 'pending_from', 'State'
 
 # %% ../../nbs/bot/15_frames.ipynb #8ab40dff
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import date
 
 from .catalogue import Process, Slot, Value, fits, titled
@@ -36,6 +36,10 @@ class Pending:
     guessed: tuple[str, ...] = ()
     text: str = ""
 
+    def as_dict(self) -> dict:
+        """The frame as JSON can hold it. It is written with each turn, so it copies no more than it has to."""
+        return {**vars(self), "slots": dict(self.slots)}
+
 
 def pending_from(data: Mapping) -> Pending:
     """The frame that a log holds."""
@@ -48,7 +52,9 @@ class State:
     """A conversation as the rules see it. `owner`: bot, queue, agent, closed.
 
     `denied`: how often in a row the bot erred, or a value did not fit; `language`: of the replies; `wished`: whether the
-    person asked for that language; `assigned`: the agent whom a chat in the queue is meant for.
+    person asked for that language; `assigned`: the agent whom a chat in the queue is meant for; `doubts`: what the wordings
+    of a wish that was not understood may mean, with their probabilities; `refused`: the intents that the person has denied
+    meanwhile.
     """
     owner: str = BOT
     agent: str = ""
@@ -63,17 +69,22 @@ class State:
     language: str = ""
     wished: bool = False
     assigned: str = ""
+    doubts: tuple[tuple[str, float], ...] = ()
+    refused: tuple[str, ...] = ()
 
     def as_dict(self) -> dict:
         """The state as JSON can hold it."""
-        return asdict(self)
+        frames = {name: tuple(frame.as_dict() for frame in getattr(self, name)) for name in ("parked", "wishes")}
+        return {**vars(self), **frames, "pending": self.pending.as_dict() if self.pending else None}
 
 # %% ../../nbs/bot/15_frames.ipynb #846057ae
 def state_from(data: Mapping) -> State:
     """The state that `as_dict` wrote, also an older or a newer one."""
     known = {name: data[name] for name in (entry.name for entry in fields(State)) if name in data}
     frames = {name: tuple(map(pending_from, data.get(name, ()))) for name in ("parked", "wishes")}
-    return State(**{**known, **frames, "pending": pending_from(data["pending"]) if data.get("pending") else None})
+    doubts = tuple((str(intent), float(chance)) for intent, chance in data.get("doubts", ()))
+    memory = {"doubts": doubts, "refused": tuple(data.get("refused", ()))}
+    return State(**{**known, **frames, **memory, "pending": pending_from(data["pending"]) if data.get("pending") else None})
 
 
 def frames_of(state: State) -> tuple[Pending, ...]:
@@ -98,11 +109,15 @@ class Act:
 
 @dataclass(frozen=True)
 class Heard:
-    """The model's judgement of a text: its decision, and its best intents. `parts`: of the parts of two wishes."""
+    """The model's judgement of a text: its decision, and its best intents. `parts`: of the parts of two wishes.
+
+    `ranking`: the likeliest intents with their probabilities.
+    """
     decision: str
     intents: tuple[str, ...]
     text: str = ""
     parts: tuple["Heard", ...] = ()
+    ranking: tuple[tuple[str, float], ...] = ()
 
 # %% ../../nbs/bot/15_frames.ipynb #b4aaf184
 @dataclass(frozen=True)

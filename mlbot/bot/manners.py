@@ -27,9 +27,12 @@ from ..text.clean import folded
 _ONLY = re.compile(r"\w+")
 _PERSON = re.compile(r"\b(?:human|real person|a person|an agent|live agent|operator|somebody real|someone real|mensch(?:en)?"
                      r"|mitarbeiter(?:in)?|une personne|un humain|conseiller|una persona|un agente|humano)\b")
-_BEGGING = frozenset("""a an the i want need would d like to talk speak with get me can could let please real live now instead
-ich will möchte moechte einem einen eine einer mit zu bitte sprechen reden je veux parler à a avec un une s il vous plaît svp
-quiero hablar con una por favor""".split())
+_BEGGING = frozenset("""a an the i want need would d like to talk speak with get me can could let please real live now
+instead ich will möchte moechte einem einen eine einer mit zu bitte sprechen reden je veux parler à
+avec un une s il vous plaît svp quiero hablar con una por favor passez passe moi pouvez peux tu puis
+donnez donne transférez voudrais préfère préférerais vrai vraie kann könnte hätte gern gerne lieber
+gib verbinde echten echter que te atienda ponga pon pase pásame ponme dame necesito prefiero puedo
+puedes quisiera verdad de rather prefer give put through may somebody someone""".split())
 
 
 def wants_person(text: str) -> bool:

@@ -7,10 +7,10 @@ __all__ = ['USUAL', 'MOST_READ', 'READERS', 'SENT', 'Reading', 'reading_of', 'in
            'bare_text', 'slips', 'slips_allowed', 'names_of', 'name_regex', 'find_options', 'misspelt_option',
            'place_regex', 'option_by_place', 'read_dates', 'read_months', 'read_times', 'read_numbers', 'half_behind',
            'with_half', 'read_amounts', 'with_currency', 'beside_words', 'read_choices', 'read_emails', 'read_patterns',
-           'of_span', 'timely', 'read_answer', 'base_of', 'blanked', 'sort_days', 'ends_with_until', 'later_days',
-           'find_days', 'counted_number', 'named_number', 'option_meant', 'Search', 'first_for', 'span_in',
-           'search_sent', 'search_beside', 'search_moments', 'search_rest', 'find_values', 'out_of_order', 'say_number',
-           'say_amount', 'said_back']
+           'of_span', 'timely', 'not_denied', 'as_meant', 'fitting_values', 'read_answer', 'base_of', 'blanked',
+           'sort_days', 'ends_with_until', 'later_days', 'find_days', 'counted_number', 'named_number', 'option_meant',
+           'Search', 'first_for', 'span_in', 'search_sent', 'search_beside', 'search_moments', 'search_rest',
+           'find_values', 'out_of_order', 'say_number', 'say_amount', 'said_back']
 
 # %% ../../nbs/bot/01_values.ipynb #fb256f04
 import re
@@ -20,7 +20,8 @@ from datetime import date
 from functools import cache, lru_cache
 from .catalogue import EMAIL, MOST_VALUE, Slot, Value, fits, matches
 from ..text.dates import find_dates, find_months, say_date, say_month, words_before
-from ..text.numbers import SIGNS, find_amounts, find_numbers, find_ordinals, weak_words
+from ..text.numbers import SIGNS, find_amounts, find_bare_amounts, find_numbers, find_ordinals, weak_words, word_values
+from ..text.retracted import GONE, replacement_start, without_denied
 from ..text.times import find_times
 from mlbot.text.vocabulary import (
     Found,
@@ -203,8 +204,10 @@ def read_dates(slot: Slot, reading: Reading) -> list[Found]:
 
 
 def read_months(slot: Slot, reading: Reading) -> list[Found]:
-    """Months; a lone number is one where a month was asked for."""
-    return in_languages(reading, lambda text, language: find_months(text, language, reading.today, slot.past, reading.asked))
+    """Months; a lone number is one where a month was asked for, and "nous sommes sept" is none in September."""
+    found = in_languages(reading, lambda text, language: find_months(text, language, reading.today, slot.past, reading.asked))
+    numbers = () if reading.asked or not reading.languages else word_values(reading.languages[0])[0]
+    return [it for it in found if reading.text[it.start:it.end] not in numbers]
 
 
 def read_times(slot: Slot, reading: Reading) -> list[Found]:
@@ -247,7 +250,7 @@ def read_amounts(slot: Slot, reading: Reading) -> list[Found]:
 
     def read(text: str, language: str) -> list[Found]:
         found = [with_currency(slot, it, code) for it, code in find_amounts(text, language)]
-        bare = find_numbers(text, language) if reading.asked and not found else []
+        bare = find_bare_amounts(text, language) if reading.asked and not found else []
         alone = [it for it in bare if text[it.start : it.end] not in weak_words(language)]
         return found or [with_currency(slot, it, "") for it in alone]
 
@@ -338,6 +341,27 @@ def timely(slot: Slot, found: Found, today: date) -> bool:
     value, limit = str(found.value), today.isoformat()[: len(str(found.value))]
     return value <= limit if slot.past else value >= limit
 
+# %% ../../nbs/bot/01_values.ipynb #08aace59
+def not_denied(reading: Reading) -> Reading:
+    """A text without the values that it denies."""
+    text = reading.text
+    for language in reading.languages:
+        text = without_denied(text, language)
+    return reading if text == reading.text else replace(reading, text=text)
+
+
+def as_meant(reading: Reading) -> list[Reading]:
+    """The parts of an answer that may hold the value, the likeliest first: what replaces something, then the whole."""
+    whole = not_denied(reading)
+    start = max((replacement_start(whole.text, language) for language in reading.languages), default=0)
+    return [replace(whole, text=whole.text[start:], at=whole.at[start:]), whole] if start else [whole]
+
+
+def fitting_values(slot: Slot, reading: Reading) -> list[Found]:
+    """The values of an answer that fit its slot, with their places in the text that was sent."""
+    found = [of_span(slot, it) for it in READERS[slot.kind](slot, reading)]
+    return [it for it in (found if slot.kind in SENT else map(reading.original, found)) if fits(slot, it.value)]
+
 # %% ../../nbs/bot/01_values.ipynb #8b3fc9bf
 def read_answer(
     slot: Slot, text: str, today: date, languages: Sequence[str] = USUAL, known: Mapping[str, Value] | None = None
@@ -350,10 +374,7 @@ def read_answer(
     reading = reading_of(text, today, languages, base_of(slot, known), asked=True)
     if slot.kind == "text":
         return bare_text(reading)
-    found = [of_span(slot, it) for it in READERS[slot.kind](slot, reading)]
-    if slot.kind not in SENT:
-        found = [reading.original(it) for it in found]
-    fitting = [it for it in found if fits(slot, it.value)]
+    fitting = next((found for part in as_meant(reading) if (found := fitting_values(slot, part))), [])
     if not fitting and slot.other and (said := bare_text(reading)):
         return said
     several = len({it.value for it in fitting}) > 1
@@ -374,7 +395,7 @@ def blanked(reading: Reading, spans: Iterable[Found]) -> Reading:
     """The text without the values that were read; a sign stands where they were, so that nothing grows together."""
     text = reading.text
     for found in spans:
-        text = text[: found.start] + "\u00a6" * (found.end - found.start) + text[found.end :]
+        text = text[: found.start] + GONE * (found.end - found.start) + text[found.end :]
     return replace(reading, text=text)
 
 # %% ../../nbs/bot/01_values.ipynb #e29025b0
@@ -536,7 +557,7 @@ def find_values(text: str, slots: Sequence[Slot], today: date, languages: Sequen
     """
     if all(slot.kind == "text" for slot in slots):
         return {}
-    search = Search(slots, reading_of(text, today, languages), {})
+    search = Search(slots, not_denied(reading_of(text, today, languages)), {})
     search_sent(search)
     search_beside(search)
     search_moments(search, known or {})

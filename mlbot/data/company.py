@@ -68,7 +68,7 @@ def processes() -> dict[str, Process]:
     found = {}
     for key, item in read_toml("processes.toml").items():
         facts: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in item.items()
-                                 if name != "slot"}  # how the bot asks is in mlbot.bot.catalogue
+                                 if name not in ("slot", "facet", "words")}  # how the bot talks is in mlbot.bot
         found[key] = Process(key, **facts)
     return found
 

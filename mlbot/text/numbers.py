@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['DIGITS', 'MOST_DIGITS', 'SIGNS', 'read_digits', 'as_number', 'word_values', 'word_pattern', 'add_word', 'read_words',
-           'number_pattern', 'number_regex', 'quantities', 'scales', 'parts_of', 'value_of', 'find_numbers',
-           'currencies', 'amount_regexes', 'find_amounts', 'weak_words', 'ordinals', 'ordinal_pattern', 'ordinal_regex',
-           'ordinal_ending', 'read_ordinal', 'find_ordinals']
+           'number_pattern', 'number_regex', 'quantities', 'scales', 'parts_of', 'value_of', 'several_in_words',
+           'find_numbers', 'currencies', 'amount_regexes', 'in_two_parts', 'find_bare_amounts', 'find_amounts',
+           'weak_words', 'ordinals', 'ordinal_pattern', 'ordinal_regex', 'ordinal_ending', 'read_ordinal',
+           'find_ordinals']
 
 # %% ../../nbs/text/05_numbers.ipynb #67e43eda
 import re
@@ -96,8 +97,9 @@ def number_pattern(language: str) -> str:
     half = one_of(table["half"])
     numeric = rf"(?:{DIGITS})(?: ?(?:{one_of(table['thousands'] | table['short'])})(?!\w)\.?)?"
     sign = rf"(?!(?:{folded_pattern(table['vague'])})(?!\w))(?:(?:{folded_pattern(table['minus'])}) |-)?"
-    thousands = rf"(?: ?(?:{half})(?: (?:{one_of(table['thousands'])})(?!\w))?)"
-    quantity = rf"(?:{one_of(table['quantities'])})(?: (?:{one_of(table['thousands'])})(?!\w))?"
+    scale = one_of(table["thousands"] | table["short"])
+    thousands = rf"(?: ?(?:{half})(?: (?:{scale})(?!\w))?)"
+    quantity = rf"(?:{one_of(table['quantities'])})(?: (?:{scale})(?!\w))?"
     return rf"{sign}(?:{quantity}|(?:(?:{table['article']} (?={big}))?(?:{word_pattern(language)})|{numeric}){thousands}?)"
 
 
@@ -126,9 +128,10 @@ def scales(language: str) -> dict[str, int]:
 def parts_of(language: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
     """Patterns for the sign, for a half with the thousands it counts, and for thousands behind digits."""
     table = vocabulary(language)["numbers"]
+    scale = one_of(table["thousands"] | table["short"])
     return (re.compile(f"^(?:(?:{folded_pattern(table['minus'])}) |-)"),
-            re.compile(f"(?: ?(?P<half>{one_of(table['half'])}))?(?: (?P<big>{one_of(table['thousands'])}))?$"),
-            re.compile(rf"^({DIGITS})(?: ?({one_of(table['thousands'] | table['short'])})\.?)?$"))
+            re.compile(f"(?: ?(?P<half>{one_of(table['half'])}))?(?: (?P<big>{scale}))?$"),
+            re.compile(rf"^({DIGITS})(?: ?({scale})\.?)?$"))
 
 # %% ../../nbs/text/05_numbers.ipynb #f1e5f281
 def value_of(text: str, language: str) -> tuple[int | float, bool] | None:
@@ -138,7 +141,7 @@ def value_of(text: str, language: str) -> tuple[int | float, bool] | None:
     factor: int | float = -1 if rest != text else 1
     end = half.search(rest)
     if end and (end["half"] or rest[: end.start()] in quantities(language)):
-        rest, scale = rest[: end.start()], word_values(language)[2].get(end["big"], 1)
+        rest, scale = rest[: end.start()], scales(language).get(end["big"], 1)
         extra = (
             0.5 * next((big for word, big in word_values(language)[2].items() if rest.endswith(word)), 1)
             if end["half"]
@@ -156,20 +159,30 @@ def value_of(text: str, language: str) -> tuple[int | float, bool] | None:
         known = None if words is None else (words, rest in vocabulary(language)["numbers"]["weak"].split() and not extra)
     return None if known is None else (as_number(str(factor * (known[0] + extra) * scale)), known[1])
 
+# %% ../../nbs/text/05_numbers.ipynb #8bfc109b
+def several_in_words(text: str, language: str, start: int = 0) -> list[Found]:
+    """The numbers of folded words that make no single number: ten fifteen. `start`: where the words begin."""
+    small, hundreds, thousands = word_values(language)
+    values, found, total, current = {**small, **hundreds, **thousands}, list[Found](), 0, 0
+    for match in re.finditer(one_of(values), text):
+        step = add_word(total, current, values[match[0]], False) if found else None
+        total, current = step or (0, values[match[0]])
+        begin = found.pop().start if step else start + match.start()
+        found.append(Found(total + current, begin, start + match.end()))
+    return found
+
 # %% ../../nbs/text/05_numbers.ipynb #fcaf8f54
 def find_numbers(text: str, language: str) -> list[Found]:
     """All numbers of a folded text, in its order."""
-    found = ((match, value_of(match[0], language)) for match in number_regex(language).finditer(text))
-    return [
-        Found(
-            known[0],
-            match.start(),
-            match.end(),
-            known[1] or text[match.end() : match.end() + 1] == "-" and text[match.end() + 1 :][:1].isdigit(),
-        )
-        for match, known in found
-        if known
-    ]
+    found = list[Found]()
+    for match in number_regex(language).finditer(text):
+        known, end = value_of(match[0], language), match.end()
+        if known is None:
+            found += several_in_words(match[0], language, match.start())
+        else:
+            span = text[end : end + 1] == "-" and text[end + 1 :][:1].isdigit()
+            found.append(Found(known[0], match.start(), end, known[1] or span))
+    return found
 
 # %% ../../nbs/text/05_numbers.ipynb #325e8d57
 SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "₹": "INR", "¥": "JPY", "us$": "USD"}
@@ -188,7 +201,7 @@ def amount_regexes(language: str) -> tuple[re.Pattern, ...]:
     words = one_of(name for name in currencies(language) if name not in SIGNS)
     signs = "|".join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True))
     currency = rf"(?P<currency>{signs}|(?:{words})(?![a-z]))"
-    joins = r"(?: ?(?:de |d'))?"
+    joins = r"(?:,? in| ?(?:de |d'))?"
     cents = (
         rf"(?: ?(?:(?:{table['with']}) )?(?P<cents>\d\d|{word_pattern(language)})(?: (?:{table['cents']}))?(?![\w.,]\w?))?"
     )
@@ -197,13 +210,28 @@ def amount_regexes(language: str) -> tuple[re.Pattern, ...]:
     alone = rf"(?<![\w.,/:-])(?P<n>{number}) (?P<only>{table['cents']})(?!\w)"
     return re.compile(behind), re.compile(before), re.compile(alone)
 
+# %% ../../nbs/text/05_numbers.ipynb #99902f02
+def in_two_parts(text: str, language: str) -> tuple[int | float, bool] | None:
+    """The amount of two numbers in front of a currency: forty-nine ninety-nine pounds; None for anything else."""
+    parts = several_in_words(text, language)
+    if len(parts) != 2 or not isinstance(parts[0].value, int) or not 10 <= float(parts[1].value) < 100:
+        return None
+    return as_number(f"{parts[0].value + float(parts[1].value) / 100:.2f}"), False
+
+
+def find_bare_amounts(text: str, language: str) -> list[Found]:
+    """The numbers of a folded text that may be amounts without a currency: thirty-five fifty is one, as a guess."""
+    pairs = ((match, in_two_parts(match[0], language)) for match in number_regex(language).finditer(text))
+    found = [Found(known[0], match.start(), match.end(), True) for match, known in pairs if known]
+    return found or find_numbers(text, language)
+
 # %% ../../nbs/text/05_numbers.ipynb #a45c9d18
 def find_amounts(text: str, language: str) -> list[tuple[Found, str]]:
     """All amounts of a folded text, each with the code of its currency."""
     found, taken = [], -1
     matches = [match for regex in amount_regexes(language) for match in regex.finditer(text)]
     for match in sorted(matches, key=lambda it: (it.start(), -it.end())):
-        known = value_of(match["n"], language)
+        known = value_of(match["n"], language) or in_two_parts(match["n"], language)
         if known is None or match.start() < taken:
             continue
         value, end = known[0], match.end()

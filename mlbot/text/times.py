@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['day_parts', 'figure_regex', 'spoken_regexes', 'clock', 'figures_time', 'bare_word', 'minute_steps', 'minutes_said',
-           'spoken_time', 'fixed_times', 'fixed_regex', 'find_times', 'start_of_span', 'without_overlaps']
+           'spoken_time', 'fixed_times', 'fixed_regex', 'between_regex', 'between_hours', 'find_times', 'start_of_span',
+           'without_overlaps']
 
 # %% ../../nbs/text/07_times.ipynb #b1265e2e
 import re
@@ -147,6 +148,24 @@ def fixed_regex(language: str) -> re.Pattern:
     """A pattern for noon and midnight."""
     return re.compile(rf"(?<![\w-])(?:{one_of(fixed_times(language))})(?![\w-])")
 
+# %% ../../nbs/text/07_times.ipynb #08d5c9a9
+@cache
+def between_regex(language: str) -> re.Pattern:
+    """A pattern for two bare hours that are named as a span: between 2 and 4."""
+    table = vocabulary(language)
+    between, joint = table["dates"]["between"], table["dates"]["and"]
+    ends = rf"(?: ?[,.;!?]| (?:{folded_pattern(table['numbers']['counted'])})(?!\w)|$)"
+    return re.compile(rf"(?<!\w){between} (?P<hour>{_HOUR}) {joint} (?P<last>{_HOUR})(?={ends})")
+
+
+def between_hours(text: str, language: str) -> list[Found]:
+    """The first of two hours that are named as a span, as a guess."""
+    found = []
+    for match in between_regex(language).finditer(text):
+        known = clock(int(match["hour"]), 0, {}, int(match["hour"]) > 12)
+        found += [Found(known[0], match.start(), match.end(), True)] if known else []
+    return found
+
 # %% ../../nbs/text/07_times.ipynb #8760b1c5
 def find_times(text: str, language: str, alone: bool = False) -> list[Found]:
     """All times of a folded text. `alone`: the text answers the question for a time, so that "ten" is one."""
@@ -163,7 +182,7 @@ def find_times(text: str, language: str, alone: bool = False) -> list[Found]:
         for match in regex.finditer(text):
             if known := spoken_time(match, sign, language, alone):
                 found.append(Found(known[0], match.start(), match.end(), known[1]))
-    kept = without_overlaps(found)
+    kept = without_overlaps([*found, *between_hours(text, language)])
     return [*(start for end in kept if (start := start_of_span(text, end, language))), *kept]
 
 # %% ../../nbs/text/07_times.ipynb #1634f822

@@ -1,9 +1,8 @@
 """Whole conversations, in process, with the company's model, catalogue and translations."""
 
 import json
-import time
 import tomllib
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,14 +17,22 @@ from mlbot.bot.translations import load_translations
 from mlbot.model.predict import load
 from mlbot.settings import PACKAGE, load_settings
 
-DIALOGUES = tomllib.loads(Path(__file__).with_name("dialogues.toml").read_text(encoding="utf-8"))["dialogue"]
+FILES = ("dialogues.toml", "dialogues_more.toml")
+DIALOGUES = [one for name in FILES
+             for one in tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))["dialogue"]]
 PLACES = {"Berlin": "de", "Munich": "de", "Paris": "fr", "Madrid": "es"}
+
+
+def noon_on():
+    """The seconds from today's noon on, three between two looks, so that no dialogue lasts beyond midnight."""
+    noon = datetime.now().replace(hour=12, minute=0, second=0)
+    return iter(range(int(noon.timestamp()), int((noon + timedelta(hours=12)).timestamp()), 3))
 
 
 @pytest.fixture(scope="module")
 def bot(company_project, tmp_path_factory):
     settings = load_settings(company_project)
-    model, clock = load(settings.places.models), iter(range(int(time.time()), 10**12, 60))  # a minute between two looks
+    model, clock = load(settings.places.models), noon_on()
     processes = load_catalogue(settings, model.intents)
     translations = load_translations(settings, processes)
     found = Bot(EventLog(tmp_path_factory.mktemp("dialogues") / "events.db", lambda: float(next(clock))), lambda about: model,
@@ -40,6 +47,17 @@ def waits_for(state) -> str:
     if pending is None or pending.kind == "choose" and not pending.text:  # a list of what the bot can do asks nothing
         return "nothing"
     return f"{pending.intent} {pending.options[0] if pending.kind == 'slot' else pending.kind}"
+
+
+def day_of(value, today):
+    """A value of the file; "+1" is tomorrow, and "next 06-01" the next first of June."""
+    if not isinstance(value, str):
+        return value
+    if value[:1] == "+" and value[1:].isdigit():
+        return (today + timedelta(days=int(value))).isoformat()
+    if value.startswith("next "):
+        return next(day for year in (today.year, today.year + 1) if (day := f"{year}-{value[5:]}") >= today.isoformat())
+    return value
 
 
 def meant(bot, about, who, said, wanted):
@@ -71,7 +89,8 @@ def test_a_conversation_goes_as_it_is_written(bot, dialogue):
             assert language_heard(words, turn["language"]) == turn["language"] == said.state.language, place
         new = said.started[before:]
         if "starts" in turn:
-            values = {name: value for name, value in turn["starts"].items() if name != "process"}
+            values = {name: day_of(value, date.fromtimestamp(bot.log.clock())) for name, value in turn["starts"].items()
+                      if name != "process"}
             assert [(one.process, one.slots) for one in new] == [(turn["starts"]["process"], values)], place
         else:
             assert not new, place

@@ -30,7 +30,7 @@ def test_owners_are_the_words_that_stored_conversations_hold():
     assert (BOT, QUEUE, AGENT, CLOSED) == ("bot", "queue", "agent", "closed")
     assert State().as_dict() == {"owner": "bot", "agent": "", "queue": "", "reason": "", "since": 0.0, "pending": None,
                                  "denied": 0, "label": "", "parked": (), "wishes": (), "language": "", "wished": False,
-                                 "assigned": ""}
+                                 "assigned": "", "doubts": (), "refused": ()}
     assert state_from({}) == State() and Pending("choose") == Pending("choose", "", (), {})
     stored = State("queue", "Ann", "crew", "why", 12.5, Pending("slot", "card", ("limit",), {"a": 1}), 1, "leave")
     assert state_from(stored.as_dict()) == stored
@@ -72,26 +72,45 @@ def test_a_handover_goes_to_the_queue_of_the_process_or_to_the_help_desk():
     assert call_person(State(), "why", Rules({"": Process("", "x", queue="odd")}), "unheard").state.queue == "help desk"
     asked = respond(State(), Act(person=True), None, RULES)
     assert asked.state == State(QUEUE, queue="help desk", reason="asked for a person")
-    assert respond(State(denied=1), Act("x"), Heard("handoff", ("card",)), RULES).state.reason == "the bot is not sure"
+    assert respond(State(denied=1), Act("x"), Heard("handoff", ()), RULES).state.reason == "the bot is not sure"
 
 
 def test_the_bot_errs_once_and_the_second_time_in_a_row_a_person_comes():
     """Denied or out of scope, in any order; each reason says which of them it was."""
     first = respond(MEANT, Act(confirm=False), None, RULES)
-    assert first == Step(State(denied=1), (SAYS["denied"],), (HELP,))
+    assert first == Step(State(denied=1, refused=("leave",)), (SAYS["denied"],), (HELP,))
     again = respond(replace(MEANT, denied=1), Act(confirm=False), None, RULES)
     assert again.state == State(QUEUE, queue="help desk", reason="misunderstood twice")
-    outside = respond(State(), Act("x"), Heard("out_of_scope", ("leave",)), RULES)
+    outside = respond(State(), Act("x"), Heard("out_of_scope", ()), RULES)
     assert outside == Step(State(denied=1), (SAYS["out_of_scope"],), (HELP,), wish=True)
     twice = respond(outside.state, Act("x"), Heard("out_of_scope", ()), RULES)
     assert twice.state == State(QUEUE, queue="help desk", reason="nothing the bot can do, twice")
+
+
+UNSURE = Heard("out_of_scope", ("card",), ranking=(("card", 0.2), ("leave", 0.1), ("move", 0.01)))
+
+
+def test_the_second_time_the_bot_offers_what_both_wordings_may_mean_and_the_third_time_a_person_comes():
+    """A hand-over is the last resort: two vague wordings together may say enough. What was denied is not offered again."""
+    once = respond(State(), Act("x"), UNSURE, RULES).state
+    twice = respond(once, Act("still vague words"), UNSURE, RULES)
+    assert twice.says == (SAYS["unsure"],) and twice.state.pending.options == ("card", "leave") and twice.state.denied == 2
+    assert respond(twice.state, Act(choose="leave"), None, RULES).starts == "leave"
+    none = respond(twice.state, Act(choose=""), None, RULES)
+    assert none.says == (SAYS["denied"],) and none.state.denied == 2 and none.state.refused == ("card", "leave")
+    assert respond(none.state, Act("third vague words"), UNSURE, RULES).state.owner == QUEUE
+    fine = respond(none.state, Act("third vague words"), Heard("execute", ("leave",)), RULES)
+    assert fine.starts == "leave" and fine.state == State()  # what was not understood before is forgotten
+    denied = respond(replace(MEANT, doubts=(("leave", 0.9), ("card", 0.2))), Act(confirm=False), None, RULES).state
+    again = respond(denied, Act("other vague words"), Heard("confirm", ("leave", "card")), RULES)
+    assert again.state.pending.options == ("card",)  # and not "is it about annual leave?" once more
 
 
 def test_each_question_has_the_buttons_that_answer_it():
     """Yes is yes, no is no, starting says so, a choice offers none of them, and a person is under each."""
     yes, no = Button("confirm", True, "Yes"), Button("confirm", False, "No")
     meant = respond(State(), Act("x"), Heard("confirm", ("leave",)), RULES)
-    assert meant.buttons == (yes, no, HELP) and meant.state == MEANT
+    assert meant.buttons == (yes, no, HELP) and replace(meant.state, doubts=()) == MEANT
     start = respond(State(pending=Pending("slot", "card", ("limit",))), Act("5"), None, RULES)
     assert start.buttons == (Button("confirm", True, "Yes, start it"), no, HELP) and start.state == START
     choice = respond(State(), Act("x"), Heard("clarify", ("leave", "card")), RULES)
