@@ -196,8 +196,11 @@ def add_test(commands) -> None:
 def keep_in_step(options: argparse.Namespace) -> int:
     """`mlbot export` and `mlbot lock`."""
     from mlbot.ops.checkout import export, lock
+    from mlbot.ops.guides import write_guides
     if options.task == "export":
         export(workplace(), options.outputs)
+        if is_own(workplace()):
+            write_guides(workplace())
     else:
         lock(checkout())
     print("next:   git diff --stat")
