@@ -5,8 +5,8 @@
 
 The output goes to `benchmarks/last/NAME.txt`; its first lines say how to get it again. Pages in `nbs/docs/why` that link to
 this file get the new day and machine. Their figures are yours to renew: `tests/ops/test_guides.py` names those that the
-output does not have. `python3 benchmarks/record.py` alone lists what is kept, oldest first. A benchmark that fails leaves all files
-as they were.
+output does not have. `python3 benchmarks/record.py` alone lists what is kept, oldest first. A benchmark that fails leaves all
+files as they were.
 """
 
 import os

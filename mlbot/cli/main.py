@@ -56,7 +56,7 @@ def completion(options: argparse.Namespace) -> int:
 def add_completion(commands) -> None:
     """Options of `mlbot completion`."""
     command = add_command(commands, "completion", example="mlbot completion bash", extra="project",
-                          help="completion of commands and options for your shell")
+                          help="print tab completion for your shell")
     command.add_argument("shell", choices=list(SHELLS), metavar="SHELL", help="bash, zsh or tcsh; for bash and zsh: "
                          'eval "$(mlbot completion SHELL)" in your profile')
     command.set_defaults(call=completion)

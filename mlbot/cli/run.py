@@ -257,7 +257,7 @@ def add_run(commands) -> None:
                          help="judge by the targets and waivers of another day, such as 2026-01-05, and release nothing")
     command.add_argument("--no-release", action="store_true", help="judge only, and leave the champion as it is")
     command.add_argument("--until", default="", metavar="NOTEBOOK", help="end after this notebook, such as 1_prepare")
-    command.add_argument("--force", action="store_true", help="run each notebook, even where a kept result would do")
+    command.add_argument("--force", action="store_true", help="run every notebook again, also those with a kept result")
     command.add_argument("--junit", default="", metavar="FILE.xml", help="also write the verdicts for a build server")
     command.add_argument("--why", default="", help="the reason of the release, kept in the history")
     command.add_argument("--minutes", type=minutes_of, help="time budget, instead of the one in settings.ini")
@@ -295,7 +295,7 @@ def add_judge(commands) -> None:
     command.add_argument("--data", default="", help="as for mlbot run")
     command.add_argument("--day", default="", help="as for mlbot run")
     command.add_argument("--minutes", type=minutes_of, help="time budget, instead of the one in settings.ini")
-    command.add_argument("--force", action="store_true", help="run each notebook, even where a kept result would do")
+    command.add_argument("--force", action="store_true", help="run every notebook again, also those with a kept result")
     command.set_defaults(call=judge)
 
 # %% ../../nbs/cli/01_run.ipynb #01323e14
@@ -463,6 +463,6 @@ def cache(options: argparse.Namespace) -> int:
 def add_cache(commands) -> None:
     """Options of `mlbot cache`."""
     command = add_command(commands, "cache", example="mlbot cache --clear", extra="pipeline",
-                          help="which results of notebooks are kept, to be used again")
+                          help="show which results of notebooks are kept for later runs")
     command.add_argument("--clear", action="store_true", help="remove them all")
     command.set_defaults(call=cache)

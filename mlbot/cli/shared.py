@@ -223,7 +223,7 @@ def red_verdict(gate: str, folder: Path):
     verdict = given[gate]
     if verdict.outcome == NO_VERDICT and gate != CHAMPION:
         raise InputError(f"{gate} has no verdict in run {folder.name}", "a gate that was measured and is red",
-                         "what was not measured cannot be waived: label more test rows, or mend the gate")
+                         "label more test rows, or correct the gate; a missing measurement cannot be waived")
     if not verdict.red:
         raise InputError(f"{gate} is not red in run {folder.name}: {verdict.outcome}", "a red gate", "no waiver is needed")
     return verdict
@@ -459,7 +459,7 @@ class Parser(argparse.ArgumentParser):
         choice = re.fullmatch(r"argument (\S+): invalid choice: '(.*?)' \(choose from (.*)\)", message)
         met, _, wanted = message.removeprefix("argument ").partition("; expected: ")
         if choice:
-            met = f"{choice[2]!r} is no {'command' if choice[1] == 'COMMAND' else choice[1]}"
+            met = f"unknown {'command' if choice[1] == 'COMMAND' else choice[1]}: {choice[2]!r}"
             wanted = nearest(choice[2], choice[3].replace("'", "").split(", "))
         usage = " ".join(self.format_usage().split()).removeprefix("usage: ")
         problem = InputError(met, wanted or (usage if len(usage) < 200 else ""), f"{self.prog} --help", self.prog)

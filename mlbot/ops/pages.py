@@ -42,7 +42,7 @@ def heading(text: str) -> tuple[str, str]:
 def pages_in(folder: Path, readme: str = "") -> list[Page]:
     """The pages below a folder, by kind, and within a kind in the order in which they are first mentioned."""
     texts = {path: path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.md"))}
-    told = "\n".join([readme, *texts.values()])
+    told = "\n".join([readme, *(text for _, text in sorted(texts.items(), key=lambda item: item[0].parent.name != "start"))])
     found = [Page(path, *heading(text), kind=path.parent.relative_to(folder).as_posix().replace(".", ""))
              for path, text in texts.items()]
     kinds = [*KINDS, *sorted({page.kind for page in found} - set(KINDS))]

@@ -4,8 +4,10 @@ import argparse
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
 from pages import DOCS, PAGES, ROOT
 
 from mlbot.cli.main import PAGES as PAGE_OF
@@ -129,3 +131,21 @@ def test_a_missing_heading_of_the_guides_is_named(tmp_path):
     (tmp_path / "CONTRIBUTING.md").write_text("# x\n")
     with pytest.raises(InputError, match="no section 'Rules that a test holds'"):
         guides(tmp_path)
+
+
+def test_the_workflow_that_publishes_the_site_is_pinned_and_gives_rights_to_one_job_alone():
+    """The build runs the code of a pull request, so it may write nothing; what publishes runs no code of the checkout."""
+    file = ROOT / ".github" / "workflows" / "pages.yml"
+    text = file.read_text(encoding="utf-8")
+    tools = Path(sys.executable).parent
+    schema = [tools / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", file]
+    assert subprocess.run(schema, capture_output=True).returncode == 0
+    audit = subprocess.run([tools / "zizmor", "--offline", "--no-progress", file], capture_output=True, text=True)
+    assert audit.returncode == 0, audit.stdout
+    jobs = yaml.safe_load(text)["jobs"]
+    assert all(re.fullmatch(r"[0-9a-f]{40}", pin) for pin in re.findall(r"uses: \S+@(\S+)", text))
+    assert yaml.safe_load(text)["permissions"] == {"contents": "read"} and "permissions" not in jobs["build"]
+    assert jobs["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
+    assert "github.event_name != 'pull_request'" in jobs["publish"]["if"]
+    assert not [step for step in jobs["publish"]["steps"] if "run" in step or "checkout" in step["uses"]]
+    assert "python3 -m mlbot docs --to _docs" in [step.get("run") for step in jobs["build"]["steps"]]
