@@ -15,7 +15,7 @@ extras = {name: words.split() for name, words in settings["extras"].items()}
 
 
 class BuildWithNotebooks(build_py):
-    """A wheel also carries settings.ini (the defaults) and the notebooks, which live outside the package."""
+    """A wheel also carries settings.ini (the defaults), the notebooks and the pages, which live outside the package."""
 
     def run(self):
         super().run()
@@ -27,6 +27,8 @@ class BuildWithNotebooks(build_py):
             (home / name).mkdir(exist_ok=True)
             for notebook in sorted((ROOT / "nbs" / folder).glob("*.ipynb")):
                 shutil.copy(notebook, home / name)
+        shutil.copytree(ROOT / "nbs" / "docs", home / "shipped" / "pages", dirs_exist_ok=True,
+                        ignore=lambda folder, names: [name for name in names if "." in name and not name.endswith(".md")])
 
 
 setup(
@@ -41,8 +43,8 @@ setup(
     python_requires=">=" + package["python"],
     packages=find_packages(include=["mlbot", "mlbot.*"]),
     package_data={"mlbot": ["shipped/sample/*", "shipped/company/*", "shipped/company/wordings/*",
-                            "shipped/company/values/*", "shipped/words/*", "shipped/people/*", "shipped/workflows/*",
-                            "shipped/project/*", "shipped/bot/*", "shipped/bot/*/*", "web/*", "deploy/*",
+                             "shipped/company/values/*", "shipped/words/*", "shipped/people/*", "shipped/workflows/*",
+                             "shipped/project/*", "shipped/docs/*", "shipped/bot/*", "shipped/bot/*/*", "web/*", "deploy/*",
                             "templates/*", "py.typed"]},
     install_requires=package["requirements"].split(),
     extras_require=extras,

@@ -113,9 +113,10 @@ class MlbotError(Exception):
     """Base of all errors that mlbot raises on purpose.
 
     `found` and `expected` say what is wrong, `action` is the next step, `place` the file, notebook or cell. Secrets of
-    addresses are left out. `exit_code` is the exit code of a command that ends with this error.
+    addresses are left out. `exit_code` is the exit code of a command that ends with this error, `page` the name of the page
+    that says more (`mlbot docs NAME`), '' where that depends on the command.
     """
-    exit_code = 5
+    exit_code, page = 5, ""
 
     def __init__(self, found: str, expected: str = "", action: str = "", place: str = ""):
         parts = tuple(map(without_secrets, (found, expected, action, place)))
@@ -134,7 +135,7 @@ class MlbotError(Exception):
 # %% ../nbs/00_errors.ipynb #62e12389
 class GateFailed(MlbotError):
     """A gate is red: the model does not reach a floor."""
-    exit_code = 1
+    exit_code, page = 1, "red-gate"
 
 
 class InputError(MlbotError):
@@ -144,12 +145,12 @@ class InputError(MlbotError):
 
 class NoVerdict(MlbotError):
     """Quality could not be measured: a kernel died, a gate recorded nothing, the test data is missing."""
-    exit_code = 3
+    exit_code, page = 3, "no-verdict"
 
 
 class OutOfTime(MlbotError):
     """The time budget ran out. Says nothing about quality."""
-    exit_code = 4
+    exit_code, page = 4, "time-budget"
 
 # %% ../nbs/00_errors.ipynb #0d059fcd
 def nearest(name: str, known: list[str]) -> str:

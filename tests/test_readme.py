@@ -5,7 +5,7 @@ import shlex
 import subprocess
 import sys
 
-from pages import PAGES, ROOT, TEXT
+from pages import PAGES, ROOT, TEXT, TUTORIAL
 
 from mlbot.data.table import sample_file
 
@@ -49,7 +49,16 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "python3 benchmarks/cache.py": "test_benchmarks", "python3 benchmarks/architectures.py": "test_benchmarks",
              "mlbot run --junit FILE.xml": "test_card", "mlbot track RUN": "test_tracking",
              "mlbot data feedback labels.csv --text text --intent intent --context role location --person person":
-                 "test_pages"}
+                 "test_pages",
+             "mlbot new my-bot --data utterances.csv": "test_project", "mlbot docs": "test_docs",
+             "mlbot docs http": "test_guides",
+             "mlbot ci init": "test_workflows", "mlbot ci run": "test_workflows", "mlbot run --no-release": "test_run",
+             "mlbot promote MODEL": "test_ships", "mlbot predict --explain": "test_predict", "mlbot verdict": "test_verdict",
+             'mlbot data erase --person NAME --why "her request of 3 May"': "test_monitor",
+             "mlbot data erase --again": "test_erasure", "mlbot data erase --check": "test_erasure",
+             "mlbot data remove": "test_store", "mlbot data feedback": "test_feedback", "mlbot data relabel": "test_relabel",
+             "mlbot retrain --force": "test_retrain", "mlbot run --minutes 60": "test_budget",
+             "mlbot benchmark": "test_baselines"}
 
 
 def commands():
@@ -115,10 +124,11 @@ def test_the_readme_can_be_read_in_three_minutes():
 
 
 def test_every_page_is_listed_in_the_readme_and_every_link_leads_somewhere():
-    assert set(PAGES[1:]) == set((ROOT / "nbs" / "docs").glob("*.md"))
+    told = TEXT + TUTORIAL.read_text(encoding="utf-8")
+    assert set(PAGES[1:]) == set((ROOT / "nbs" / "docs").rglob("*.md"))
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("http")]
         assert links or page != PAGES[0]
         assert [link for link in links if not (page.parent / link).exists()] == [], page
-        assert page == PAGES[0] or f"/{page.name})" in TEXT or f"]({page.name})" in TEXT
+        assert page == PAGES[0] or f"/{page.name})" in told or f"]({page.name})" in told

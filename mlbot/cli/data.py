@@ -160,7 +160,7 @@ def data_feedback(options: argparse.Namespace) -> int:
 def add_data_feedback(data) -> None:
     """Options of `mlbot data feedback`."""
     command = add_command(data, "feedback", example="mlbot data feedback labels.csv --person person", extra="store",
-                          help="let in what people say is right, and quarantine the rest")
+                          help="add labels from production; quarantine what people disagree about")
     command.add_argument("file", metavar="FILE", help="CSV, TSV, Excel, JSON, JSONL, Parquet or Rasa's nlu.yml")
     add_columns(command)
     command.add_argument("--person", default="", metavar="COLUMN", help="column that names who says so")
@@ -195,7 +195,7 @@ def data_log(options: argparse.Namespace) -> int:
 def add_data_log(data) -> None:
     """Options of `mlbot data log`."""
     command = add_command(data, "log", example="mlbot data log", extra="store",
-                          help="what was done to the store")
+                          help="list what was done to the store")
     command.set_defaults(call=data_log)
 
 # %% ../../nbs/cli/03_data.ipynb #7e25fc18
@@ -224,7 +224,7 @@ def data_diff(options: argparse.Namespace) -> int:
 def add_data_diff(data) -> None:
     """Options of `mlbot data diff`."""
     command = add_command(data, "diff", example="mlbot data diff 3 5", extra="store",
-                          help="what lies between two versions of the store")
+                          help="compare two versions of the store")
     command.add_argument("old", type=int, nargs="?", metavar="OLD", help="default: the one before the present version")
     command.add_argument("new", type=int, nargs="?", metavar="NEW", help="default: the present version")
     command.set_defaults(call=data_diff)
@@ -356,7 +356,7 @@ def data_relabel(options: argparse.Namespace) -> int:
 def add_data_relabel(data) -> None:
     """Options of `mlbot data relabel`."""
     command = add_command(data, "relabel", example="mlbot data relabel checks.csv --why \"second look\"", extra="store",
-                          help="correct labels that people have looked at")
+                          help="correct labels after a review")
     command.add_argument("file", metavar="FILE.csv", help="text, intent (as it is now) and new, as in checks.csv")
     command.add_argument("--in", dest="file_of", default="", metavar="FILE.csv", help="correct this file; default: the store")
     command.add_argument("--to", default="", metavar="NEW.csv", help="where the corrected copy of that file goes")
@@ -381,7 +381,7 @@ def data_lock(options: argparse.Namespace) -> int:
 def add_data_lock(data) -> None:
     """Options of `mlbot data lock`."""
     command = add_command(data, "lock", example="mlbot data lock", extra="dev",
-                          help="name a version for all builds of this project")
+                          help="pin the version of the data that builds use")
     command.add_argument("--version", type=int, metavar="N", help="default: the present one")
     command.set_defaults(call=data_lock)
 
@@ -408,7 +408,7 @@ def data_show(options: argparse.Namespace) -> int:
 def add_data_show(data) -> None:
     """Options of `mlbot data show`."""
     command = add_command(data, "show", example="mlbot data show utterances.csv", extra="pipeline",
-                          help="report on the data that the next run would use")
+                          help="show the data that the next run would use")
     command.add_argument("source", nargs="?", default="", help="as --data of mlbot run; default: settings.ini")
     command.add_argument("--version", type=int, metavar="N", help="a version of the store")
     add_columns(command)
@@ -597,7 +597,7 @@ def write_labels(rows, file: Path) -> None:
 # %% ../../nbs/cli/03_data.ipynb #75b2f641
 def add_data(commands) -> None:
     """`mlbot data`, with a command for each thing that is done to data."""
-    data = add_command(commands, "data", "the data and its store").add_subparsers(metavar="COMMAND", required=True)
+    data = add_command(commands, "data", "add, correct and export data").add_subparsers(metavar="COMMAND", required=True)
     for add in (add_data_add, add_data_feedback, add_data_relabel, add_data_log, add_data_diff,
                 add_data_remove, add_data_erase, add_data_lock, add_data_show, add_data_prepare,
                 add_data_export, add_data_fetch):

@@ -46,7 +46,7 @@ def add_waive(commands) -> None:
     """Options of `mlbot waive`."""
     command = add_command(commands, "waive", extra="pipeline",
                           example="mlbot waive accuracy --why \"new intents, labels follow\" --until 2026-12-31",
-                          help="let one red gate of a run ship, until a day")
+                          help="sign a waiver: let a red gate of a run ship until a day")
     command.add_argument("gate", metavar="GATE")
     command.add_argument("--who", default="", help="who answers for it; default: the login name")
     command.add_argument("--why", required=True, help="the reason, shown in every report")
@@ -91,7 +91,7 @@ def rows_planned(options: argparse.Namespace) -> dict:
     floor, asked = options.floor, options.margin if options.floor is not None else options.detect
     most = 100 * (options.discordant if floor is None else 1 - floor)
     if floor == 1:
-        raise InputError("--floor is 1", "a share below 1: no score is surely perfect", "correct the option", "mlbot plan")
+        raise InputError("--floor is 1", "a share below 1; no interval ends at it", "correct the option", "mlbot plan")
     if asked is not None and not 0 < asked < most + 1e-9:
         name, why = ("--detect", "the models differ in") if floor is None else ("--margin", "there is room for")
         raise InputError(f"{name} is {asked:g} points, and {why} {most:g}", f"more than 0, and at most {most:g}",
@@ -173,7 +173,7 @@ def power_of(word: str) -> float:
 def add_plan(commands) -> None:
     """Options of `mlbot plan`."""
     command = add_command(commands, "plan", example="mlbot plan --detect 2 --discordant 0.06", extra="pipeline",
-                          help="how many rows a decision needs; without options: what the targets ask, and when")
+                          help="say how many rows a decision needs; without options, show the targets")
     command.add_argument("--detect", type=points_of, metavar="POINTS", help="rows that show such a difference of two models")
     command.add_argument("--discordant", type=share_of, default=0.1, metavar="SHARE",
                          help="share of the answers in which the two differ; default: 0.1")
@@ -229,7 +229,7 @@ def blame(options: argparse.Namespace) -> int:
 def add_blame(commands) -> None:
     """Options of `mlbot blame`."""
     command = add_command(commands, "blame", example="mlbot blame", extra="pipeline",
-                          help="what moved quality between two runs: code, data, environment, target or noise")
+                          help="find what changed quality between two runs: code, data, target or noise")
     command.add_argument("--old", default="", metavar="RUN", help="default: the run before the new one")
     command.add_argument("--new", default="", metavar="RUN", help="default: the latest")
     command.set_defaults(call=blame)
@@ -263,7 +263,7 @@ def replay(options: argparse.Namespace) -> int:
 def add_replay(commands) -> None:
     """Options of `mlbot replay`."""
     command = add_command(commands, "replay", example="mlbot replay --weeks 5", extra="pipeline",
-                          help="live through the company's ten weeks; ends in a picture")
+                          help="replay the company's ten weeks, and draw the result")
     command.add_argument("--weeks", type=int, choices=range(1, 11), default=10, metavar="1..10", help="how many")
     command.add_argument("--folder", default="", help="where the picture and its numbers go; default: runs/replay")
     command.add_argument("--policies", action="store_true", help="what other gates would have shipped in the same weeks")
@@ -300,7 +300,7 @@ def audit(options: argparse.Namespace) -> int:
 def add_audit(commands) -> None:
     """Options of `mlbot audit`."""
     command = add_command(commands, "audit", example="mlbot audit", extra="pipeline",
-                          help="has any released model seen what is test now?")
+                          help="check that no released model was trained on today's test rows")
     command.add_argument("--run", default="latest", help="the run whose test counts; default: the latest")
     command.set_defaults(call=audit)
 
@@ -341,7 +341,7 @@ def budget(options: argparse.Namespace) -> int:
 def add_budget(commands) -> None:
     """Options of `mlbot budget`."""
     command = add_command(commands, "budget", example="mlbot budget --json", extra="pipeline",
-                          help="how many decisions the test set has served, by whom, and how many are left")
+                          help="show how many decisions the test set has carried, and how many are left")
     command.add_argument("--run", default="latest", help="the run whose test counts; default: the latest")
     command.add_argument("--json", action="store_true", help="the same for machines")
     command.set_defaults(call=budget)

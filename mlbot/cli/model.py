@@ -276,7 +276,7 @@ def benchmark(options: argparse.Namespace) -> int:
 def add_benchmark(commands) -> None:
     """Options of `mlbot benchmark`."""
     command = add_command(commands, "benchmark", example="mlbot benchmark utterances.csv", extra="train",
-                          help="the tiers beside what one would pick instead, on your own rows; recommends one")
+                          help="compare the tiers with common alternatives on your rows; recommends one")
     command.add_argument("source", nargs="?", default="", help="as --data of mlbot run; default: settings.ini")
     command.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only these, such as: majority 'mlbot light'")
     command.add_argument("--on", default="training", choices=["training", "test"],
@@ -350,7 +350,7 @@ def models(options: argparse.Namespace) -> int:
 def add_models(commands) -> None:
     """Options of `mlbot models`."""
     command = add_command(commands, "models", example="mlbot models", extra="pipeline",
-                          help="what was released, and which model answers")
+                          help="list the released models, and which one answers")
     add_carry(command)
     command.set_defaults(call=models)
 
@@ -450,7 +450,7 @@ def add_rollback(commands) -> None:
     """Options of `mlbot rollback`."""
     command = add_command(commands, "rollback", extra="pipeline",
                           example="mlbot rollback --why \"wrong answers about invoices\"",
-                          help="end a trial, or bring the champion before this one back")
+                          help="end a trial, or bring back the previous champion")
     add_unjudged(command)
     add_who(command, None)
     command.set_defaults(call=rollback)

@@ -54,7 +54,7 @@ def forecast(options: argparse.Namespace) -> int:
 def add_forecast(commands) -> None:
     """Options of `mlbot forecast`."""
     command = add_command(commands, "forecast", example="mlbot forecast", extra="pipeline",
-                          help="how long the next training takes, and when the time budget breaks")
+                          help="forecast how long training takes, and when it breaks its time budget")
     command.add_argument("--now", default="", metavar="MOMENT", help="such as 2026-01-05T02:00:00+00:00; default: this one")
     command.set_defaults(call=forecast)
 
@@ -107,7 +107,7 @@ def retrain(options: argparse.Namespace) -> int:
 def add_retrain(commands) -> None:
     """Options of `mlbot retrain`."""
     command = add_command(commands, "retrain", example="mlbot retrain --check", extra="pipeline",
-                          help="train when it is due: by a schedule, for new rows, drift, loss or gain")
+                          help="train if a model is due: by schedule, new rows, drift, loss or gain")
     command.description += (" Exit codes are those of mlbot run, and 0 when nothing was due; with --check they are as those "
                             "of grep: 0 yes, 1 no, 2 and above an error. Other options are those of mlbot run.")
     command.add_argument("--check", action="store_true", help="only say whether it is due, and why: exit code 0 is yes, 1 no")
@@ -309,7 +309,7 @@ def add_bundle(commands) -> None:
 # %% ../../nbs/cli/06_ops.ipynb #1e2b8d9f
 def add_ci(commands) -> None:
     """`mlbot ci`, with its commands."""
-    group = add_command(commands, "ci", "workflows: write them, run their steps here").add_subparsers(
+    group = add_command(commands, "ci", "write CI workflows, and run their steps on this machine").add_subparsers(
         metavar="COMMAND", required=True)
     for add in (add_ci_init, add_ci_run, add_ci_notebooks, add_ci_propose):
         add(group)

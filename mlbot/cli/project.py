@@ -49,7 +49,7 @@ def show_settings(options: argparse.Namespace) -> int:
 def add_settings(commands) -> None:
     """Options of `mlbot settings`."""
     command = add_command(commands, "settings", example="mlbot settings --changed",
-                          help="every setting, with what it means, the value that holds, and whose it is")
+                          help="show every setting: what it means, its value, and who set it")
     command.add_argument("--changed", action="store_true", help="only what your settings.ini says")
     command.set_defaults(call=show_settings)
 
@@ -96,7 +96,7 @@ def new(options: argparse.Namespace) -> int:
 def add_new(commands) -> None:
     """Options of `mlbot new`."""
     command = add_command(commands, "new", example="mlbot new my-bot --data utterances.csv", extra="project",
-                          help="begin a project of one's own from a file of utterances")
+                          help="start a project of your own from a file of utterances")
     command.add_argument("folder", metavar="FOLDER", help="such as my-bot; its name is that of the package, too")
     command.add_argument("--data", required=True, metavar="FILE",
                          help="utterances with their intents: CSV, TSV, Excel, JSON, JSONL, Parquet or Rasa's nlu.yml")
@@ -160,7 +160,7 @@ def upgrade(options: argparse.Namespace) -> int:
 def add_upgrade(commands) -> None:
     """Options of `mlbot upgrade`."""
     add_command(commands, "upgrade", example="mlbot upgrade", extra="project",
-                help="take over what a newer mlbot offers, and keep what was changed here").set_defaults(
+                help="bring a project up to a newer mlbot, and keep your changes").set_defaults(
         call=upgrade)
 
 # %% ../../nbs/cli/07_project.ipynb #6722b15f
@@ -196,8 +196,11 @@ def add_test(commands) -> None:
 def keep_in_step(options: argparse.Namespace) -> int:
     """`mlbot export` and `mlbot lock`."""
     from mlbot.ops.checkout import export, lock
+    from mlbot.ops.guides import write_guides
     if options.task == "export":
         export(workplace(), options.outputs)
+        if is_own(workplace()):
+            write_guides(workplace())
     else:
         lock(checkout())
     print("next:   git diff --stat")

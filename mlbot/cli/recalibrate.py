@@ -106,6 +106,6 @@ def recalibrate(options: argparse.Namespace) -> int:
 def add_recalibrate(commands) -> None:
     """Options of `mlbot recalibrate`."""
     command = add_command(commands, "recalibrate", example="mlbot recalibrate", extra="pipeline",
-                          help="correct how sure the champion is, from audited labels, without training")
+                          help="correct the champion's confidence from audited labels, without training")
     command.add_argument("--labels", default="", metavar="FILE", help="labelled messages, instead of the audit in the log")
     command.set_defaults(call=recalibrate)

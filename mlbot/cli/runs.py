@@ -34,7 +34,7 @@ def runs(options: argparse.Namespace) -> int:
 def add_runs(commands) -> None:
     """Options of `mlbot runs`."""
     command = add_command(commands, "runs", example="mlbot runs -n 5", extra="pipeline",
-                          help="list the last runs: data, model, gates, what became of each")
+                          help="list the latest runs: data, model, gates, outcome")
     command.add_argument("-n", type=count_of, default=20, metavar="N", help="so many, the newest last; default: 20")
     command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=runs)
@@ -57,7 +57,7 @@ def compare(options: argparse.Namespace) -> int:
 def add_compare(commands) -> None:
     """Options of `mlbot compare`."""
     command = add_command(commands, "compare", example="mlbot compare 2026-01-05_090000 latest", extra="pipeline",
-                          help="which of two runs has the better model: what broke, healed and moved")
+                          help="compare two runs: which model is better, what broke, what healed")
     command.add_argument("old", metavar="OLD", help="a run; mlbot runs lists them")
     command.add_argument("new", nargs="?", default="latest", metavar="NEW", help="default: the latest")
     command.add_argument("--rows", type=count_of, default=5, metavar="N", help="show so many rows of each kind; default: 5")
@@ -72,7 +72,7 @@ def report(options: argparse.Namespace) -> int:
     file = open_run(settings, options.run, needs="report.html") / "report.html"
     print(f"report: {here(file)}")
     if options.open and not webbrowser.open(file.resolve().as_uri()):
-        raise NoVerdict("no browser is here that could open it", "a browser on this machine",
+        raise NoVerdict("no browser was found to open it", "a browser on this machine",
                         "copy the file to a machine that has one: it needs nothing else", str(file))
     print("next:   " + (f"{program()} runs" if options.open else f"{program()} report {file.parent.name} --open"))
     return 0
@@ -81,7 +81,7 @@ def report(options: argparse.Namespace) -> int:
 def add_report(commands) -> None:
     """Options of `mlbot report`."""
     command = add_command(commands, "report", example="mlbot report --open", extra="pipeline",
-                          help="where the report of a run is; --open shows it")
+                          help="print where the report of a run is, or open it with --open")
     command.add_argument("run", nargs="?", default="latest", metavar="RUN", help="default: the latest")
     command.add_argument("--open", action="store_true", help="open it in your browser")
     command.set_defaults(call=report)

@@ -117,7 +117,7 @@ def token(options: argparse.Namespace) -> int:
 def add_token(commands) -> None:
     """Options of `mlbot token`."""
     command = add_command(commands, "token", example="mlbot token --person ann --role sales", extra="serve",
-                          help="print a token that says who somebody is")
+                          help="print a token that identifies a person or an agent")
     command.add_argument("--person", default="", metavar="NAME")
     command.add_argument("--agent", default="", metavar="NAME")
     command.add_argument("--role", default="")
@@ -175,6 +175,6 @@ def monitor(options: argparse.Namespace) -> int:
 def add_monitor(commands) -> None:
     """Options of `mlbot monitor`."""
     command = add_command(commands, "monitor", example="mlbot monitor --days 7", extra="pipeline",
-                          help="drift, quality and alerts of what the bot answers now")
+                          help="report drift, quality and alerts of the bot in production")
     command.add_argument("--days", type=count_of, default=None, help="so many days (default: settings.ini)")
     command.set_defaults(call=monitor)

@@ -223,7 +223,7 @@ def red_verdict(gate: str, folder: Path):
     verdict = given[gate]
     if verdict.outcome == NO_VERDICT and gate != CHAMPION:
         raise InputError(f"{gate} has no verdict in run {folder.name}", "a gate that was measured and is red",
-                         "what was not measured cannot be waived: label more test rows, or mend the gate")
+                         "label more test rows, or correct the gate; a missing measurement cannot be waived")
     if not verdict.red:
         raise InputError(f"{gate} is not red in run {folder.name}: {verdict.outcome}", "a red gate", "no waiver is needed")
     return verdict
@@ -358,9 +358,12 @@ def in_workplace(*command: str) -> int:
     return run_program([sys.executable, "-m", *command], cwd=workplace(), env=keeps).returncode
 
 # %% ../../nbs/cli/00_shared.ipynb #9087c6a1
-def print_error(error: MlbotError) -> None:
-    """Print an error of ours."""
+def print_error(error: MlbotError, page: str = "") -> None:
+    """Print an error of ours, with the page to read: that of its kind, of its place, or `page`, that of the command."""
     print(error, file=sys.stderr)
+    more = error.page or ("settings" if "settings.ini" in error.place else page)
+    if more:
+        print(f"  more: mlbot docs {more}", file=sys.stderr)
 
 # %% ../../nbs/cli/00_shared.ipynb #8bebf1b5
 def print_fault(problem: BaseException) -> None:
@@ -439,20 +442,29 @@ def add_who(command: argparse.ArgumentParser, why: str | None) -> None:
 
 # %% ../../nbs/cli/00_shared.ipynb #bd39c487
 class Parser(argparse.ArgumentParser):
-    """Refuses the words of a command by an InputError. What it has parsed holds the parser of the command itself."""
+    """Refuses the words of a command by an InputError. What it has parsed holds the parser of the command itself.
+
+    `page`: the page of the documentation that its help and its errors name.
+    """
+    page = ""
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
         self.set_defaults(parser=self)
 
+    def format_help(self) -> str:
+        return super().format_help() + (f"more: mlbot docs {self.page}\n" if self.page else "")
+
     def error(self, message: str):
         choice = re.fullmatch(r"argument (\S+): invalid choice: '(.*?)' \(choose from (.*)\)", message)
         met, _, wanted = message.removeprefix("argument ").partition("; expected: ")
         if choice:
-            met = f"{choice[2]!r} is no {'command' if choice[1] == 'COMMAND' else choice[1]}"
+            met = f"unknown {'command' if choice[1] == 'COMMAND' else choice[1]}: {choice[2]!r}"
             wanted = nearest(choice[2], choice[3].replace("'", "").split(", "))
         usage = " ".join(self.format_usage().split()).removeprefix("usage: ")
-        raise InputError(met, wanted or (usage if len(usage) < 200 else ""), f"look at: {self.prog} --help", self.prog)
+        problem = InputError(met, wanted or (usage if len(usage) < 200 else ""), f"{self.prog} --help", self.prog)
+        problem.page = self.page
+        raise problem
 
 # %% ../../nbs/cli/00_shared.ipynb #0312f76d
 def add_command(commands, name: str, help: str, example: str = "", extra: str = "", **how) -> argparse.ArgumentParser:

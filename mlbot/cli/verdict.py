@@ -46,11 +46,11 @@ def add_reading(command: argparse.ArgumentParser) -> None:
     command.add_argument("--group", default="", metavar="COLUMN",
                          help="column, or field, of what belongs together: a user, a document")
     command.add_argument("--tolerate", type=points_of, default=0.0, metavar="POINTS",
-                         help="so much loss is no reason to stop")
+                         help="accept a loss of so many points")
     command.add_argument("--too-close", choices=["pass", "fail"], default="pass", metavar="OUTCOME",
                          help="what too close to call counts as: pass (default) or fail")
     command.add_argument("--min-rows", type=count_of, default=MIN_ROWS, metavar="N",
-                         help=f"fewer: no verdict; default: {MIN_ROWS}")
+                         help=f"with fewer rows there is no verdict; default: {MIN_ROWS}")
 
 
 def add_showing(command: argparse.ArgumentParser) -> None:
@@ -72,7 +72,7 @@ def add_verdict(commands) -> None:
                              help=f"a metric must surely be {words} X; X alone: the first metric")
     command.add_argument("--metric", action="append", default=[], metavar="NAME",
                          help="compare by it, or read a column of this name; default: the first metric")
-    command.add_argument("--lower", action="append", default=[], metavar="NAME", help="of this metric less is better")
+    command.add_argument("--lower", action="append", default=[], metavar="NAME", help="a metric where less is better")
     add_reading(command)
     add_showing(command)
     command.set_defaults(call=verdict)

@@ -719,7 +719,7 @@ def read_table(place: str | Path, fits: Callable[[list[str]], bool] = lambda hea
     table = (sheet_table(path, sheet, fits) if kind == "sheet" else parquet_table(path) if kind == "parquet" else
              delimited_table(path) if kind == "csv" else text_table(path, kind))
     if sheet and kind != "sheet":
-        raise InputError(f"a sheet {sheet!r} of a file that is no spreadsheet", "a spreadsheet", "leave out the sheet",
+        raise InputError(f"a sheet {sheet!r} of a file that is not a spreadsheet", "a spreadsheet", "leave out the sheet",
                          str(path))
     if not table.header:
         raise InputError("the file is empty", "a header and rows", "export it again", path.name)

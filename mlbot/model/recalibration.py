@@ -76,7 +76,7 @@ def recalibrate(probabilities: np.ndarray, in_scope: np.ndarray, right: np.ndarr
     Raises NoVerdict for fewer than 100 labels in scope.
     """
     if (n := int(known.sum())) < FEWEST:
-        raise NoVerdict(f"{n:,} audited labels in scope", f"{FEWEST} or more, so that a half of them says anything",
+        raise NoVerdict(f"{n:,} audited labels in scope", f"{FEWEST} or more, as half of them are held out",
                         "label more messages: mlbot serve, /web/label.html")
     asked, hits, of = probabilities[known], right[known], groups[known]
     codes = np.unique(of, return_inverse=True)[1]

@@ -258,7 +258,7 @@ def read_pointer(models: Path) -> str:
 def load_checked(models: Path, name: str) -> Predictor:
     """A model by name, checked and warmed up. Raises InputError when it is missing, damaged or answers differently."""
     if not is_name(name):
-        raise InputError(f"{name[:40]!r} is no name of a model", "12 hex digits", "see mlbot models", str(models))
+        raise InputError(f"{name[:40]!r} is not the name of a model", "12 hex digits", "see mlbot models", str(models))
     model = predictor_of(read_artefact(models / name))
     check_golden(models, model)
     return model

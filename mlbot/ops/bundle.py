@@ -77,7 +77,7 @@ def call_pip(*words: str, env: dict[str, str] | None = None) -> None:
 
 # %% ../../nbs/ops/03_bundle.ipynb #2ee5f088
 SOURCES = ("setup.py", "settings.ini", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "mlbot", "nbs/pipeline",
-           "nbs/explore")
+           "nbs/explore", "nbs/docs")
 EPOCH = "315532800"  # the first second that a zip file can name: equal sources give equal wheels
 NOT_IN_A_WHEEL = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 

@@ -157,7 +157,7 @@ def push(models: Path, objects: Objects, again: bool = False) -> list[dict]:
             raise InputError("another machine has released at the same time", "one at a time",
                              "look at what it did, and promote again: mlbot models --pull", str(models))
     if new and objects.create(entry_name(number + len(new)), as_json(new[-1])):
-        raise InputError("this place lets two machines write the same entry", "a store that knows conditional writes",
+        raise InputError("two machines could write the same entry here", "a store with conditional writes",
                          "carry models through another store, or release on one machine only", str(models))
     return new
 
@@ -171,7 +171,7 @@ def take_judgement(models: Path, name: str, objects: Objects) -> None:
         raise NoVerdict(f"no verdict of model {name} is carried", "a model whose gates were green",
                         "mlbot models --push, where it was released", judgement_name(name))
     if key and not bears(found["mark"], key, b"judgement", as_json(without_mark(found))):
-        raise NoVerdict(f"the verdict of model {name} does not bear the mark of {KEY}", "a release under the same key",
+        raise NoVerdict(f"the verdict of model {name} is not signed with {KEY}", "a release under the same key",
                         f"set {KEY} where models are released, and release again", judgement_name(name))
     keep_judgement(models, name, found, "")
 
@@ -179,7 +179,7 @@ def take_judgement(models: Path, name: str, objects: Objects) -> None:
 def refuse_unmarked(entry: dict) -> None:
     """Raise InputError for an entry that was not written under the key of this machine, where it has one to share."""
     if shared_key() and not bears(entry.get("mark"), shared_key(), b"entry", as_json(without_mark(entry))):
-        raise InputError(f"the entry that makes {entry['model']} the champion does not bear the mark of {KEY}",
+        raise InputError(f"the entry that makes {entry['model']} the champion is not signed with {KEY}",
                          "a release under the same key", f"set {KEY} where models are released, and promote there again",
                          RELEASES)
 

@@ -141,7 +141,7 @@ def take(objects: Objects, attempt: Attempt) -> bool:
     if not objects.create(name, data):
         return bool(attempt.owner) and objects.get(name) == data
     if objects.create(name, data):
-        raise InputError("this place lets two machines take the same ticket", "a store that knows conditional writes",
+        raise InputError("two machines could take the same ticket here", "a store with conditional writes",
                          "name another one as carried in settings.ini [places]", name)
     return True
 

@@ -238,7 +238,7 @@ def invalid(file: Path) -> NoVerdict | None:
     try:
         nbformat.validate(nbformat.read(file, as_version=4))
     except nbformat.ValidationError as problem:
-        return NoVerdict(f"is no valid notebook: {str(problem).splitlines()[0]}"[:300], "a notebook as nbformat defines it",
+        return NoVerdict(f"not a valid notebook: {str(problem).splitlines()[0]}"[:300], "a notebook as nbformat defines it",
                          "open the notebook in JupyterLab and save it, or look at its metadata and outputs", file.name)
     except (OSError, ValueError, AttributeError, KeyError):
         pass  # a full disk leaves half a file: the run ends with that reason

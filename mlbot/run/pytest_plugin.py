@@ -93,7 +93,7 @@ class PipelineRun:
         """The step of a notebook; None when a notebook before it has a problem."""
         from mlbot.run.pipeline import run_or_reuse
         if path not in [notebook.path for notebook in self.notebooks]:
-            raise InputError("is no notebook of the pipeline", f"notebooks of {self.settings.places.notebooks}",
+            raise InputError("is not a notebook of the pipeline", f"notebooks of {self.settings.places.notebooks}",
                              "let mlbot_notebooks and settings.ini [places] name one folder", path.name)
         steps = self.active.steps
         for at, notebook in enumerate(self.notebooks):

@@ -126,7 +126,7 @@ def checked_flags(metric: str, flags) -> np.ndarray:
     flags = np.asarray(flags)
     if len(flags) and flags.dtype != bool:
         raise InputError(f"{metric}: the flags are of type {flags.dtype}", "True or False for each row",
-                         "compare first, and see to missing values")
+                         "pass a comparison such as truth == answers; decide first what a missing value counts as")
     return flags.astype(bool)
 
 # %% ../../nbs/stats/01_scores.ipynb #7e137152
@@ -251,7 +251,7 @@ def read_columns(columns: dict[str, Any]) -> dict[str, np.ndarray]:
         if len(rows):
             few = ", ".join(map(str, rows[:3].tolist())) + (", ..." if len(rows) > 3 else "")
             raise InputError(f"{name} is missing in {len(rows):,} of {len(column):,} rows (counted from 0: {few})",
-                             "a value in each row", "see why they are missing; leave them out only if that is no accident")
+                             "a value in each row", "find out why they are missing; leave them out only if you meant to")
     return found
 
 # %% ../../nbs/stats/01_scores.ipynb #307ab9ca

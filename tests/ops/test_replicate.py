@@ -224,7 +224,7 @@ def test_a_store_that_overwrites_where_it_was_asked_to_create_is_told(here, tmp_
 
         def __getattr__(self, what):
             return getattr(self.to, what)
-    with pytest.raises(InputError, match="lets two machines write the same entry"):
+    with pytest.raises(InputError, match="two machines could write the same entry"):
         push(here, Careless())
 
 

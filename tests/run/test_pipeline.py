@@ -108,7 +108,7 @@ def test_a_notebook_that_ran_and_is_none_is_no_verdict(notebook):
     told["cells"][1]["metadata"]["collapsed"] = "yes"
     path.write_text(json.dumps(told))
     step = run_notebook(open_notebook(path), path.parent, {}, load_settings(), time.monotonic() + 120)
-    assert step.exit_code == 3 and "is no valid notebook" in only(step)
+    assert step.exit_code == 3 and "not a valid notebook" in only(step)
 
 
 def test_all_gates_of_a_notebook_are_judged_when_one_fails(run):
