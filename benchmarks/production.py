@@ -126,7 +126,7 @@ class Week:
 
 
 def measure(source: str, settings, options: argparse.Namespace) -> list[tuple[int, float, float]]:
-    """Print the tables of a source; return labels, the width by weight over that of one in four, and the coverage, by line."""
+    """Print the tables of a source; return by line its labels, width by weight over one in four, coverage."""
     answers, found = answers_of(source, settings, options.held_out), []
     for tau in options.tau:
         for name, rows in weeks(answers, settings.data.out_of_scope, np.random.default_rng(0)):
@@ -193,7 +193,7 @@ def teach(source: str, settings, options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Print all tables; exit 1 where an interval holds less often than 94 %, or with 100 labels is wider than half of before."""
+    """Print all tables; exit 1 where fewer than 94 % of the intervals hold, or one by 100 labels is wider than half of before."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", nargs="*", metavar="SOURCE", default=["company"])
     parser.add_argument("--draws", type=int, default=200)
