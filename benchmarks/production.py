@@ -193,7 +193,7 @@ def teach(source: str, settings, options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Print all tables; exit 1 where fewer than 94 % of the intervals hold, or one by 100 labels is wider than half of before."""
+    """Print all tables; exit 1 below 94 % coverage, or where 100 labels or more leave over half of the width of before."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", nargs="*", metavar="SOURCE", default=["company"])
     parser.add_argument("--draws", type=int, default=200)
