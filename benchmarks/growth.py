@@ -1,6 +1,6 @@
 """Whether the learning curves of intents say which intents gain by ten more messages, and how much.
 
-    python3 benchmarks/growth.py [--draws 6] [--rows 15 30] [--budget 60] [SOURCE ...]
+    python3 benchmarks/growth.py [--draws 6] [--rows 10 15] [--budget 60] [SOURCE ...]
 
 Training rows only. A third of them is held out and asked. Of the rest each intent keeps at most `rows`; the others are a
 reserve. The curves are fitted on what is kept: models learn from growing parts of it, and the folds of a training ask each
@@ -114,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", nargs="*", metavar="SOURCE", default=["company"])
     parser.add_argument("--draws", type=int, default=6)
-    parser.add_argument("--rows", type=int, nargs="+", default=[15, 30])
+    parser.add_argument("--rows", type=int, nargs="+", default=[10, 15])
     parser.add_argument("--budget", type=int, default=60)
     options = parser.parse_args()
     for source in options.sources:
