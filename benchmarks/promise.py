@@ -8,6 +8,9 @@ it stand a point threshold (the loosest at which the error of the first half is 
 training certify. Then labels judge the promise of all test rows, with the error that they have and with multiples of
 the limit. The last lines are about choices: how often they hold the right intent, and how many intents that takes.
 
+The second half is a sample itself, and holds the errors that the first half lacks, so a sound threshold may seem to break
+a little more than 5 % of its promises here.
+
 The public sets need MLBOT_DATA_HOME. Without a source: the company, and those sets that are there.
 """
 

@@ -15,6 +15,7 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "mlbot run --data banking77 --split-column split": "test_public", "mlbot lab": "opens a browser",
              "mlbot docs --open": "test_docs", "python3 benchmarks/auto_intent.py --trials 8 banking77": "another package",
              "mlbot report --open": "opens a browser", "mlbot recalibrate": "test_recalibrate",
+             "mlbot promise": "test_promises", "python3 benchmarks/promise.py": "test_benchmarks",
              "mlbot data relabel checks.csv --why REASON": "test_relabel",
              "python3 benchmarks/languages.py": "needs an encoder of many languages",
              "python3 benchmarks/languages.py --identify": "takes minutes",
