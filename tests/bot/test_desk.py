@@ -219,7 +219,8 @@ def test_a_case_is_handed_over_in_the_queue_of_its_process():
 @pytest.mark.parametrize("text, says", [
     ("[[hours]]\nzone = 'Mars'\n", "time zone"), ("[[hours]]\ndays = ['Montag']\n", "mon tue"),
     ("[hours]\nzone = 'UTC'\n", "list"),
-    ("[agents.Grace]\nqueue = ['x']\n", "queues"), ("[answers.x]\nen = 'Hi {name}'\n", "{agent}"), ("[answers.x]\n", "text"), ("[answers.x]\nen = '{wish:d}'\n", "braces"),
+    ("[agents.Grace]\nqueue = ['x']\n", "queues"), ("[answers.x]\nen = 'Hi {name}'\n", "{agent}"), ("[answers.x]\n", "text"),
+    ("[answers.x]\nen = '{wish:d}'\n", "braces"),
     ("[[hours]]\nopens = 18:00:00\n", "closes after"), ("[[hours]\n", "TOML"), ("[agents]\nGrace = 1\n", "table")])
 def test_a_mistake_in_the_desk_file_stops_the_service(tmp_path, text, says):
     file = tmp_path / "desk.toml"
