@@ -209,12 +209,16 @@ class Bot:
 # %% ../nbs/02_settings.ipynb #e0953e2b
 @dataclass(frozen=True)
 class Monitor:
-    """When production is an alert: how far it drifts, how far quality drops, how much is handed over or found useless."""
+    """When production is an alert: how far it drifts, how far quality drops, how much is handed over or found useless.
+
+    `new_intent`: so many messages that nobody answers and that say the same are proposed as a new intent.
+    """
     days: int = 7
     drift: float = 0.1
     drop: float = 0.05
     handoffs: float = 0.4
     useless: float = 0.3
+    new_intent: int = 5
 
 # %% ../nbs/02_settings.ipynb #e95557ce
 @dataclass(frozen=True)
@@ -601,6 +605,7 @@ def bot_rules(settings: Settings) -> list[Rule]:
          "a place and its language (ISO 639-1), such as Berlin=de"),
         (not settings.bot.inbox or settings.bot.inbox.startswith(tuple(settings.bot.webhooks) or ("no address",)), "inbox",
          "an address at one of webhooks"),
+        (settings.monitor.new_intent >= 2, "new_intent", "2 or more"),
         (settings.monitor.days >= 1 and settings.monitor.drift > 0, "days, drift", "1 or more; above 0"),
         (all(0 <= share <= 1 for share in (settings.monitor.drop, settings.monitor.handoffs, settings.monitor.useless)),
          "drop, handoffs, useless", "shares from 0 to 1"),
