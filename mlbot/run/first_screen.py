@@ -43,6 +43,7 @@ GATES = {
     "language": GateWords("Language", "Messages whose language is identified."),
     "values": GateWords("Days, times and amounts", "Values that are read exactly; the weakest kind and language is shown."),
     "small_talk": GateWords("Small talk", "Greetings, thanks and the like that are recognised, in the weakest language."),
+    "production_gap": GateWords("Test and production", "How much less is right in production than in the test."),
     "lost_wishes": GateWords("Wishes lost", "Test messages that want something and are taken for small talk."),
     "robust": GateWords("Slips and spellings", "Answers that stay when a message is written a little differently."),
     "calibration_error": GateWords("Honest confidence", "How far confidence is from how often it is right."),

@@ -484,7 +484,12 @@ def score_facts(folder: Path) -> list[tuple[str, str]]:
 def production_part(folder: Path) -> dict:
     """How the model does on the labelled sample of production, empty where there is none."""
     scores = [score for score in free_scores(folder) if score.metric == PRODUCTION]
-    return {"production": f"{told(scores[0], 'share')} of {scores[0].n:,} messages right"} if scores else {}
+    if not scores:
+        return {}
+    words, file = f"{told(scores[0], 'share')} of {scores[0].n:,} messages right", folder / "production_mix.json"
+    mixed = load_json(file) if file.exists() else None
+    beside = f"; the test at production's mix: {told(Score(**mixed['weighed']), 'share')}" if mixed else ""
+    return {"production": words + beside}
 
 # %% ../../nbs/run/01_report.ipynb #f5d67b5e
 def data_part(folder: Path) -> tuple[list, list[Finding]]:
@@ -555,6 +560,7 @@ MEASURES = {
     "language": "share of the rows with a named language (of the company: of its sentences) whose language is told",
     "values": "F1 of the values that the bot reads in messages of the company, by kind and language",
     "small_talk": "share of the company's messages of small talk whose act is recognised, by language",
+    "production_gap": "how much less accurate the model is on labelled production than on the test",
     "lost_wishes": "share of test messages that want something and are taken for small talk",
     "latency_ratio": "time of one answer, in times of a loop of plain Python that runs beside it",
 }
