@@ -19,7 +19,8 @@ HOME = ROOT / ".venv"
 RUN = {"pipeline", "formats"}  # the main job, on any file
 EXTRAS = {**dict.fromkeys(["test", "lab", "export", "lock", "new", "upgrade", "ci", "bundle", "retrain", "forecast", "search",
                            "track", "benchmark", "completion", "replay", "docs"], {"dev"}),
-          **dict.fromkeys(["serve", "token", "monitor", "label", "promise"], RUN | {"serve"}), "data": RUN | {"store"}}
+          **dict.fromkeys(["serve", "token", "monitor", "label", "promise", "intents", "whatif"], RUN | {"serve"}),
+          "data": RUN | {"store"}}
 
 
 def extras_of(words):

@@ -231,7 +231,8 @@ class Bot:
 class Monitor:
     """When production is an alert: how far it drifts, how far quality drops, how much is handed over or found useless.
 
-    `hidden`: the share of label items without the model's answer; `within`: how near an estimate is near enough.
+    `hidden`: the share of label items without the model's answer; `within`: how near an estimate is near enough;
+    `new_intent`: so many messages that nobody answers and that say the same are proposed as a new intent.
     """
     days: int = 7
     drift: float = 0.1
@@ -240,6 +241,7 @@ class Monitor:
     useless: float = 0.3
     hidden: float = 0.2
     within: float = 0.03
+    new_intent: int = 5
 
 # %% ../nbs/02_settings.ipynb #e95557ce
 @dataclass(frozen=True)
@@ -639,6 +641,7 @@ def bot_rules(settings: Settings) -> list[Rule]:
          "a place and its language (ISO 639-1), such as Berlin=de"),
         (not settings.bot.inbox or settings.bot.inbox.startswith(tuple(settings.bot.webhooks) or ("no address",)), "inbox",
          "an address at one of webhooks"),
+        (settings.monitor.new_intent >= 2, "new_intent", "2 or more"),
         (settings.monitor.days >= 1 and settings.monitor.drift > 0, "days, drift", "1 or more; above 0"),
         (all(0 <= share <= 1 for share in (settings.monitor.drop, settings.monitor.handoffs, settings.monitor.useless)),
          "drop, handoffs, useless", "shares from 0 to 1"),

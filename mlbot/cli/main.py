@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from .data import add_company, add_data, add_label
 from .docs import add_docs
 from .gates import add_audit, add_blame, add_budget, add_plan, add_replay, add_waive
+from .intents import add_intents
 from .model import add_benchmark, add_models, add_predict, add_promote, add_rollback, add_search, take_context
 from .promise import add_promise
 from .recalibrate import add_recalibrate
@@ -24,6 +25,7 @@ from .runs import add_compare, add_report, add_runs
 from .serve import add_monitor, add_serve, add_token
 from .shared import Parser, add_command, extra_of, need, on_consoles, print_error, print_fault
 from .verdict import add_verdict
+from .whatif import add_whatif
 from ..errors import MlbotError, NoVerdict
 from ..files import any_console, in_utf8
 from ..run.forkserver import end_when_told
@@ -68,7 +70,7 @@ GROUPS = {
     "judge": (add_verdict, add_runs, add_report, add_compare, add_judge, add_waive, add_plan, add_blame, add_audit,
               add_budget, add_card, add_score, add_track, add_replay),
     "model": (add_search, add_benchmark, add_models, add_promote, add_rollback, add_recalibrate),
-    "serve": (add_token, add_monitor, add_promise, add_bundle),
+    "serve": (add_token, add_monitor, add_promise, add_intents, add_whatif, add_bundle),
     "operate": (add_retrain, add_forecast, add_ci, add_cache, add_settings, add_upgrade, add_completion),
     "contribute": (add_test, add_lab, add_export, add_docs, add_lock)}
 

@@ -167,6 +167,8 @@ def monitor(options: argparse.Namespace) -> int:
     page = render_week(folder, seen, load_json(earlier) if earlier else None, earlier.parent.name[:10] if earlier else "")
     print(*[f"right:  {name} {value} (n={n}, 95 % {interval})" for name, value, interval, n in week_quality(seen)],
           *[f"alert:  {line}" for line in alerts] or ["no alert"], sep="\n")
+    if "changed" in seen:  # an older notebook does not ask
+        print(f"change: {seen['changed']['sentence']}")
     print(f"report: {here(page)}")
     print("next:   " + (f"label messages (/web/label.html), then {program()} run" if alerts else "again in a week"))
     return 1 if alerts else 0

@@ -43,6 +43,7 @@ GATES = {
     "language": GateWords("Language", "Messages whose language is identified."),
     "values": GateWords("Days, times and amounts", "Values that are read exactly; the weakest kind and language is shown."),
     "small_talk": GateWords("Small talk", "Greetings, thanks and the like that are recognised, in the weakest language."),
+    "production_gap": GateWords("Test and production", "How much less is right in production than in the test."),
     "lost_wishes": GateWords("Wishes lost", "Test messages that want something and are taken for small talk."),
     "conversation_success": GateWords("Whole conversations", "Simulated people who got what they wanted, each value right."),
     "wrong_process": GateWords("Wrong process", "Simulated people for whom something was started that they did not want."),

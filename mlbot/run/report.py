@@ -524,7 +524,12 @@ def score_facts(folder: Path) -> list[tuple[str, str]]:
 def production_part(folder: Path) -> dict:
     """How the model does on the labelled sample of production, empty where there is none."""
     scores = [score for score in free_scores(folder) if score.metric == PRODUCTION]
-    return {"production": f"{told(scores[0], 'share')} of {scores[0].n:,} messages right"} if scores else {}
+    if not scores:
+        return {}
+    words, file = f"{told(scores[0], 'share')} of {scores[0].n:,} messages right", folder / "production_mix.json"
+    mixed = load_json(file) if file.exists() else None
+    beside = f"; the test at production's mix: {told(Score(**mixed['weighed']), 'share')}" if mixed else ""
+    return {"production": words + beside}
 
 # %% ../../nbs/run/01_report.ipynb #f5d67b5e
 def data_part(folder: Path) -> tuple[list, list[Finding]]:
@@ -597,6 +602,7 @@ MEASURES = {
     "language": "share of rows whose language is identified correctly",
     "values": "F1 of the values that the bot reads in messages of the company, by kind and language",
     "small_talk": "share of the company's messages of small talk whose act is recognised, by language",
+    "production_gap": "how much less accurate the model is on labelled production than on the test",
     "lost_wishes": "share of test messages that want something and are taken for small talk",
     "conversation_success": "share of simulated people who got what they wanted, once, each value right, and nothing else",
     "wrong_process": "share of simulated people for whom a process was started that they did not want",

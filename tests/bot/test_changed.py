@@ -1,0 +1,82 @@
+"""What changed in production is told in one sentence: mix, inputs or concept, and nothing where nothing changed."""
+
+import numpy as np
+import pytest
+
+from mlbot.bot.changed import audited_items, what_changed
+from mlbot.bot.events import Event
+from mlbot.bot.labelling import is_drawn
+from mlbot.stats.shift import Cause, Period, causes_of, e_bh, e_value, mix_of, ranked, sentence_of
+
+NAMES = [f"i{number}" for number in range(8)]
+EVEN = np.full(8, 1 / 8)
+
+
+def period(dice, shares=EVEN, n=500, labelled=200, lost=0.0, short=0.3):
+    """Rows with calibrated probabilities; `lost` of the labels mean something else, `short` of the texts are short."""
+    truth = dice.choice(8, n, p=shares)
+    said = np.where(dice.random(n) < 0.8, truth, dice.integers(0, 8, n))
+    likely = 0.8 * np.eye(8) + 0.2 / 8
+    right = np.where(dice.random(n) < lost, 0.0, said == truth)
+    right[labelled:] = np.nan
+    lengths = np.where(dice.random(n) < short, "short", "long")
+    return Period(np.column_stack([likely[said] / likely[said].sum(axis=1, keepdims=True), np.zeros(n)]), right,
+                  {"length": lengths, "role": dice.choice(["sales", "hr"], n)})
+
+
+@pytest.mark.parametrize("kind, how", [("mix", {"shares": np.array([9, 1, 1, 1, 1, 1, 1, 1]) / 16}),
+                                       ("concept", {"lost": 0.3}),
+                                       ("inputs", {"short": 0.7})])
+def test_a_planted_change_is_named_with_what_it_takes(kind, how):
+    dice, named = np.random.default_rng(1), []
+    for draw in range(3):
+        causes = causes_of(period(dice, labelled=500), period(dice, **how), [*NAMES, "out of scope"], draw)
+        named.append(ranked(causes)[0].name if ranked(causes) else "")
+        assert all(cause.low <= cause.high for cause in causes)
+    assert named.count(kind) >= 2 and "changed" in sentence_of(causes)
+
+
+def test_nothing_is_named_where_nothing_changed():
+    dice = np.random.default_rng(2)
+    alarms = sum(bool(ranked(causes_of(period(dice, labelled=500), period(dice), [*NAMES, "out of scope"], draw)))
+                 for draw in range(12))
+    assert alarms <= 1
+
+
+def test_the_mix_is_found_without_labels_and_e_values_of_unchanged_slices_are_no_discoveries():
+    dice = np.random.default_rng(3)
+    shares = np.array([5, 3, 2, 1, 1, 1, 1, 2]) / 16
+    assert np.abs(mix_of(period(dice, shares, 4_000).probabilities[:, :-1], EVEN) - shares).max() < 0.02
+    false = sum(any(e_bh([e_value(p) for p in dice.random(30)])) for _ in range(300))
+    assert false <= 25
+
+
+def test_a_change_that_nobody_labelled_says_so():
+    found = sentence_of([Cause("mix", 0.1, 0.05, 0.15, 90, True, "20 % of messages"),
+                         Cause("concept", float("nan"), 0, 0, 0, False, "")])
+    assert "costs 10.0 points (5.0 to 15.0)" in found and "nobody has labelled" in found
+
+
+class Bot:
+    """A model that believes what the first word of a text says."""
+    intents, context, name = ["card", "bill"], [], "m1"
+
+    def ask(self, rows):
+        sure = np.array([[0.9, 0.1] if text.startswith("card") else [0.1, 0.9] for text in rows["text"]])
+        return sure, np.ones(len(rows["text"]))
+
+
+def test_the_log_is_compared_with_the_days_before_and_only_labels_of_the_audit_count():
+    def asked(number, word):
+        body = {"text": f"{word} {number}", "intent": word, "confidence": 0.9, "ranking": [[word, 0.9]], "model": "m1",
+                "request": f"r{number}", "role": "sales", "location": "de"}
+        return Event("asked", f"r{number}", body, number=number, at=float(number))
+    events = [asked(number, "card" if number <= 300 and number % 2 else "bill") for number in range(1, 501)]
+    events += [Event("label", f"e{number}", {"intent": "bill"}, "p1", number=1000 + number) for number in range(1, 501)]
+    found = audited_items(events)
+    assert {bool(label) for item, label in found if is_drawn(item.id)} == {True}
+    assert not [label for item, label in found if label and not is_drawn(item.id)]
+    told = what_changed(Bot(), found[:300], found[300:])
+    assert ranked([Cause(**cause) for cause in told["causes"]])[0].name == "mix"
+    assert "the mix of intents changed" in told["sentence"]
+    assert what_changed(Bot(), found[:300], found[300:310])["causes"] == []
