@@ -62,6 +62,7 @@ def whatif(options: argparse.Namespace) -> int:
     from mlbot.bot.labelling import ASKED, LABELS
     from mlbot.bot.whatif import Rules, replayed
     from mlbot.model.predict import load
+    from mlbot.model.promised import read_promised, ways_of
     settings = load_settings()
     refuse_no_log(settings)
     champion, since = load(settings.places.models), start_of(options.since, settings)
@@ -72,9 +73,13 @@ def whatif(options: argparse.Namespace) -> int:
         raise nothing_to_look_at("no message in the log since then")
     items, labels = [item for item, _ in found], [label for _, label in found]
     print(f"log:    {len(items):,} different messages since {datetime.fromtimestamp(since, UTC):%Y-%m-%d}, "
-          f"{sum(map(bool, labels)):,} of them drawn at random and labelled")
-    print(table_of({f"now, {champion.name}": replayed(items, labels, Rules(champion, settings.costs)),
-                    f"what if, {other.name}": replayed(items, labels, Rules(other, settings.costs, options.threshold))}))
+          f"{sum(map(bool, labels)):,} of them drawn by weight and labelled")
+    promise, models = settings.promise, settings.places.models
+    starts = {model.name: ways_of(read_promised(models, model.name), promise.wrong, promise.sure).starts
+              for model in (champion, other)}
+    limit = options.threshold if options.threshold is not None else starts[other.name]
+    print(table_of({f"now, {champion.name}": replayed(items, labels, Rules(champion, settings.costs, starts[champion.name])),
+                    f"what if, {other.name}": replayed(items, labels, Rules(other, settings.costs, limit))}))
     print("        wrong: of what it starts; 95 % intervals for as many messages to come")
     print(f"next:   {what_follows(options, settings, other.name) if any(labels) else 'nobody has labelled any: '}"
           + ("" if any(labels) else f"{program()} serve, /web/label.html"))
