@@ -167,7 +167,7 @@ def shelf_of(rows: Sequence[Row]) -> Shelf:
 def other_sentences(dice: random.Random, row: Row, shelf: Shelf, process: Process,
                     values: Mapping[str, Told]) -> tuple[str, ...]:
     """Other sentences of an intent and language, for when the first is not understood. None contradicts the values."""
-    fixed = [(slot, {values[slot.name].truths[0]}) for slot in choices_of(process)]
+    fixed = [(slot, {values[slot.name].rights[0]}) for slot in choices_of(process)]
     others = [text for text in shelf.by[row.intent, row.language] if text != row.text
               and all(set(named_options(slot, text)) <= truth for slot, truth in fixed)]
     return tuple(dice.sample(others, min(len(others), MOST_SENTENCES - 1)))
@@ -189,8 +189,8 @@ def authored() -> dict[tuple[str, str, str], list[Message]]:
 def told_by_author(message: Message) -> Told:
     """An answer of the company as a value that somebody has in mind."""
     wanted = message.wanted[message.slot]
-    truths = tuple(float(one) if re.fullmatch(r"-?\d+(?:\.\d+)?", one) else one for one in wanted)
-    return Told(truths, message.text, str(wanted[0]))
+    rights = tuple(float(one) if re.fullmatch(r"-?\d+(?:\.\d+)?", one) else one for one in wanted)
+    return Told(rights, message.text, str(wanted[0]))
 
 # %% ../../nbs/bot/24_people.ipynb #7ec4970a
 def own_words(teller: Teller, process: Process, answers: Mapping) -> tuple[Teller, dict[str, Told]]:

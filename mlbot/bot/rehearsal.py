@@ -201,7 +201,7 @@ def another_value(talk: Talk, at: int, name: str) -> Told | None:
         return None
     teller = Teller(talk.dice, person.language, person.today, False)
     drawn = [tell_value(teller, slot, talk.values[at]) for _ in range(5)]
-    return next((told for told in drawn if told and told.truths != talk.values[at][name].truths), None)
+    return next((told for told in drawn if told and told.rights != talk.values[at][name].rights), None)
 
 # %% ../../nbs/bot/25_rehearsal.ipynb #0d6318e8
 def in_a_row(talk: Talk, at: int, told: Mapping[str, Told]) -> str:
@@ -353,7 +353,7 @@ def misread_of(talk: Talk, got: Sequence[tuple[str, Mapping[str, Value]]]) -> tu
     found = []
     for process, slots in got:
         own = [at for at, wish in enumerate(talk.person.wishes) if wish.intent == process]
-        found += [f"{name}: {slots.get(name)} for {told.truths[0]} ({told.said})" for at in own[:1]
+        found += [f"{name}: {slots.get(name)} for {told.rights[0]} ({told.said})" for at in own[:1]
                   for name, told in talk.values[at].items() if not is_right(talk, at, name, slots.get(name))]
     return tuple(found)
 

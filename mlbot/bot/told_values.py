@@ -52,15 +52,15 @@ def is_same(truth: Value, got: object) -> bool:
 # %% ../../nbs/bot/23_told_values.ipynb #5f5552dd
 @dataclass(frozen=True)
 class Told:
-    """A value that somebody has in mind. `truths`: what the process must get, one of them; `said`: the first words for it;
+    """A value that somebody has in mind. `rights`: what the process must get, one of them; `said`: the first words for it;
     `plain`: what is said when those were not understood."""
-    truths: tuple[Value, ...]
+    rights: tuple[Value, ...]
     said: str
     plain: str
 
     def fits(self, got: object) -> bool:
         """Whether a process got this value."""
-        return any(is_same(truth, got) for truth in self.truths)
+        return any(is_same(truth, got) for truth in self.rights)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def day_words(teller: Teller, day: date) -> str:
 def tell_day(teller: Teller, slot: Slot, known: Mapping[str, Told]) -> Told:
     """A day: in the past where the slot says so, and after the one that it must follow."""
     first = known.get(slot.after)
-    start = date.fromisoformat(str(first.truths[0])) if first else teller.today
+    start = date.fromisoformat(str(first.rights[0])) if first else teller.today
     day = start + timedelta(teller.dice.randint(-10, 0) if slot.past else teller.dice.randint(1, 12 if first else 40))
     return Told((day.isoformat(),), day_words(teller, day), day.isoformat())
 

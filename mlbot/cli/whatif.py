@@ -50,6 +50,8 @@ def what_follows(options: argparse.Namespace, settings: Settings, model: str) ->
         return f"{program()} judge --model {model}, then: {program()} promote {model}"
     if options.threshold is None:
         return f"another threshold: {program()} whatif --threshold .9"
+    if settings.promise.wrong:
+        return f"the promise decides what the bot starts: change wrong in settings.ini [promise], then: {program()} run"
     return f"to have that threshold, set wrong = {price_of(options.threshold, settings.costs):.3g} in settings.ini [costs]"
 
 # %% ../../nbs/cli/07_whatif.ipynb #c490f9f7

@@ -62,7 +62,7 @@ def test_no_wrong_answer_among_few_labels_is_no_proof_of_none():
 
 def test_the_command_replays_the_log_and_ends_in_its_next_step(company_project, tmp_path, monkeypatch, mlbot):
     shutil.copytree(company_project / "models", tmp_path / "models")
-    (tmp_path / "settings.ini").write_text("[data]\nsource = company\n")
+    (tmp_path / "settings.ini").write_text("[data]\nsource = company\n[promise]\nwrong = 0\n")
     monkeypatch.chdir(tmp_path)
     assert mlbot("whatif").returncode == 3
     (tmp_path / "events").mkdir()
@@ -78,6 +78,8 @@ def test_the_command_replays_the_log_and_ends_in_its_next_step(company_project, 
     done = mlbot("whatif", "--threshold", ".9")
     assert done.returncode == 0 and "set wrong = 8 in settings.ini [costs]" in done.stdout, done.stdout + done.stderr
     assert {line.split()[0] for line in done.stdout.splitlines()} >= {"executed", "wrong", "handed", "cost", "next:"}
+    (tmp_path / "settings.ini").write_text("[data]\nsource = company\n[promise]\nwrong = 0.05\n")
+    assert "change wrong in settings.ini [promise]" in mlbot("whatif", "--threshold", ".9").stdout
     name = (tmp_path / "models" / "champion").read_text().strip()
     assert f"judge --model {name}" in mlbot("whatif", "--model", name).stdout
     assert mlbot("whatif", "--from", "yesterday").returncode == 2 and mlbot("whatif", "--from", "2100-01-01").returncode == 3
