@@ -531,13 +531,14 @@ def labels_show(settings) -> list[str]:
 def label_grow(messages: int) -> int:
     """Print which messages to label or write for the weakest gates, from the newest run that has measured it."""
     from mlbot.bot.events import open_log
-    from mlbot.ops.growth import plan_in_log, plan_lines, read_growth
+    from mlbot.ops.growth import plan_in_log, plan_lines
+    from mlbot.run.report import growth_advice
     from mlbot.run.folder import open_run
     from mlbot.run.training import GROWTH
     settings = load_settings()
     folder = open_run(settings, "latest", GROWTH)
     print(f"run {folder.name}: {messages} more messages help the weakest gates most like this")
-    print(*plan_lines(plan_in_log(open_log(settings), read_growth(folder, messages))), sep="\n")
+    print(*plan_lines(plan_in_log(open_log(settings), growth_advice(folder, messages))), sep="\n")
     print(f"next:   put them into a file with their intents, and add it: {program()} data add FILE")
     return 0
 

@@ -9,10 +9,10 @@ __all__ = ['INK', 'WIDTH', 'HEIGHT', 'LEFT', 'RIGHT', 'TOP', 'BOTTOM', 'STEPS', 
            'costly_intents', 'intents_chart', 'intent_rows', 'recall_part', 'error_part', 'reliability',
            'reliability_part', 'runs_until', 'source_of', 'trend_points', 'level_lines', 'trend_part', 'score_row',
            'talk_told', 'conversation_part', 'context_part', 'search_figure', 'traffic_figure', 'drift_figure',
-           'coverage_figure', 'coverage_chart', 'decision_part', 'curve_chart', 'growth_lines', 'curve_part',
-           'free_scores', 'score_facts', 'production_part', 'data_part', 'judged_part', 'family_part', 'plan_part',
-           'gate_rows', 'as_shown', 'open_page', 'fill_text', 'web_file', 'first_part', 'render_report', 'talk_numbers',
-           'week_numbers', 'week_quality', 'render_week']
+           'coverage_figure', 'coverage_chart', 'decision_part', 'curve_chart', 'growth_advice', 'growth_lines',
+           'curve_part', 'free_scores', 'score_facts', 'production_part', 'data_part', 'judged_part', 'family_part',
+           'plan_part', 'gate_rows', 'as_shown', 'open_page', 'fill_text', 'web_file', 'first_part', 'render_report',
+           'talk_numbers', 'week_numbers', 'week_quality', 'render_week']
 
 # %% ../../nbs/run/01_report.ipynb #168169e5
 import base64
@@ -33,7 +33,7 @@ from matplotlib.figure import Figure
 from ..data.split import group_digests
 from ..data.table import Finding
 from ..errors import MlbotError, shown
-from ..stats.growth import Advice
+from ..stats.growth import Advice, Point, advise, fit_curves
 from ..stats.scores import Score, most_confused, recall_by_intent, share
 from ..files import write_atomic
 from ..gates.verdict import FAIL, NO_VERDICT, NOT_ASKED, PASS, TOO_CLOSE, Verdict, gravity
@@ -484,10 +484,21 @@ def curve_chart(points: list[dict]) -> dict:
                  **band(x, y, points, "rows"))
 
 # %% ../../nbs/run/01_report.ipynb #b3b51094
+def growth_advice(folder: Path, messages: int = 10) -> list[Advice]:
+    """Which intents so many more messages would help most, at the floors of that run; [] where nothing was measured."""
+    file = folder / "growth.json"
+    told = load_json(file) if file.exists() else {}
+    curves = fit_curves(Point(**point) for point in told.get("points", ()))
+    if curves is None:
+        return []
+    targets = load_json(folder / "run.json").get("targets", {}) if (folder / "run.json").exists() else {}
+    floors = {name: targets.get(f"intents.{name}", targets.get("intents", {})).get("floor") or 0.0 for name in told["rows"]}
+    return advise(replace(curves, rows=told["rows"]), floors, messages, intents=told["rows"])
+
+
 def growth_lines(folder: Path) -> list[str]:
     """Which intents ten more messages would help most, a line each; empty where a run has not measured it."""
-    file = folder / "growth.json"
-    return [str(Advice(**one)) for one in load_json(file)["advice"]] if file.exists() else []
+    return list(map(str, growth_advice(folder)))
 
 # %% ../../nbs/run/01_report.ipynb #11797bb4
 def curve_part(folder: Path) -> dict:

@@ -8,7 +8,7 @@ __all__ = ['PROMISE', 'GROWTH', 'Material', 'load_material', 'outline', 'save_mo
            'answer_by_words', 'hand_over']
 
 # %% ../../nbs/run/18_training.ipynb #808475f7
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +27,8 @@ from ..model.export import to_artefact
 from ..model.pipeline import is_ours, parts_of, usable_context
 from ..model.scope import in_scope_probabilities
 from ..model.train import answers_of_seeds, fit_plain, learning_curve
-from ..settings import Settings, Target
-from ..stats.growth import Point, advise, fit_curves, points_of
+from ..settings import Settings
+from ..stats.growth import Point, points_of
 from ..stats.scores import Score, accuracy, share
 from ..text.language import component
 from .folder import load_json, load_sealed, load_table, open_run, save_json, save_table, save_verdicts
@@ -148,19 +148,12 @@ def points_of_run(rows: pd.DataFrame, curve: list, file: Path) -> list[Point]:
     return points
 
 
-def save_growth(material: Material, settings: Settings, curve: list) -> None:
-    """Keep the learning curves of intents, and which of them ten more messages would help most, as `growth.json`."""
+def save_growth(material: Material, curve: list) -> None:
+    """Keep what the learning curves of intents are fitted to, as `growth.json`. Floors play no part in training."""
     file = material.folder / GROWTH
     points, rows = points_of_run(material.rows, curve, file), material.rows["intent"].value_counts().to_dict()
-    found = fit_curves(points)
-    if found is None:
-        return
-    every = settings.target("intents").floor or 0.0
-    floors = {name: settings.targets.get(f"intents.{name}", Target(every)).floor or 0.0 for name in rows}
-    advice = advise(replace(found, rows=rows), floors, intents=rows)
     folds = load_json(file).get("folds", []) if file.exists() else []
-    save_json({"folds": folds, "points": [asdict(point) for point in points], "floors": floors, "rows": rows,
-               "slope": found.slope, "advice": [asdict(one) for one in advice]}, file)
+    save_json({"folds": folds, "points": [asdict(point) for point in points], "rows": rows}, file)
 
 # %% ../../nbs/run/18_training.ipynb #d7599b3b
 def draw_curve(pipeline: Pipeline, material: Material, settings: Settings):
@@ -168,7 +161,7 @@ def draw_curve(pipeline: Pipeline, material: Material, settings: Settings):
     held = held_out(material.rows)
     groups = group_digests(material.rows[held])
     curve = list(learning_curve(material.rows, held, material.context, settings.model, pipeline=pipeline, done=print))
-    save_growth(material, settings, curve)
+    save_growth(material, curve)
     points = [{"rows": n, **accuracy(truth, predicted, groups).as_dict()} for n, truth, predicted in curve]
     save_json(points, material.folder / "learning_curve.json")
     return curve_figure(points) if points else "too few rows for a curve"

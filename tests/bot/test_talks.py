@@ -104,7 +104,7 @@ def test_conversations_of_one_person_count_together():
 
 def test_each_reason_that_the_bot_gives_for_a_hand_over_has_somebody_who_caused_it():
     source = "".join(map(inspect.getsource, (asking, manners, policy)))
-    given = set(re.findall(r'call_person\(\w+, f?"([^"{]+)', source))
+    given = set(re.findall(r'(?:call_person\(\w+|missed\([^"]*rules), f?"([^"{]+)', source))
     assert len(given) >= 5 and all(caused_by(reason) in ("person", "bot") for reason in given), given
 
 

@@ -72,7 +72,8 @@ def office(company_project, tmp_path_factory):
     """A project of the company with two releases and a catalogue of its own."""
     root = tmp_path_factory.mktemp("office")
     (root / "settings.ini").write_text("[data]\nsource = company\nproduction = asked.csv\n[bot]\nprocesses = mine.toml\n"
-                                       "[places]\nwaivers = ours.ini\n[service]\nper_caller = 999\n")
+                                       "[places]\nwaivers = ours.ini\n[service]\nper_caller = 999\n"
+                                       "[promise]\nwrong = 0\n")
     (root / "mine.toml").write_text('[card_order]\ntitle = "A card of ours"\n')
     shutil.copytree(company_project / "models", root / "models")
     with_other(root / "models")

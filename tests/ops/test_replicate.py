@@ -233,7 +233,8 @@ def test_servers_follow_a_promote_and_a_rollback_on_another_machine(company_proj
     office, server = (tmp_path / name for name in ("office", "server"))
     for root in (office, server):
         root.mkdir()
-        (root / "settings.ini").write_text(f"[data]\nsource = company\n[service]\nlook = 0.2\n[places]\ncarried = {s3}\n")
+        (root / "settings.ini").write_text(f"[data]\nsource = company\n[promise]\nwrong = 0\n[service]\nlook = 0.2\n"
+                                           f"[places]\ncarried = {s3}\n")
     shutil.copytree(company_project / "models", office / "models")
     champion = read_pointer(office / "models")
     with_other(office / "models")
@@ -278,7 +279,8 @@ def wait_for(service, name):
 
 def test_a_place_that_cannot_be_reached_is_said_and_the_old_champion_answers(company_project, mlbot, tmp_path, monkeypatch):
     """Promoting is done here, exit code 3 says that it was not carried, and a server goes on with an alert."""
-    (tmp_path / "settings.ini").write_text("[data]\nsource = company\n[places]\ncarried = s3://nowhere/models\n")
+    (tmp_path / "settings.ini").write_text("[data]\nsource = company\n[promise]\nwrong = 0\n"
+                                           "[places]\ncarried = s3://nowhere/models\n")
     shutil.copytree(company_project / "models", tmp_path / "models")
     with_other(tmp_path / "models")
     champion = read_pointer(tmp_path / "models")

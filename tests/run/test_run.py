@@ -299,7 +299,7 @@ def test_production_is_scored_and_never_trained_on(released, mlbot, csv_file):
     written = [path for path in scored.rglob("*") if path.is_file() and b"zyxophone" in path.read_bytes()]
     assert {path.name for path in written} == {"production.csv"}
     one, other = (json.loads((folder / "verdicts.json").read_text()) for folder in (scored, alone))
-    measured = ("latency_ratio", "training_time", "champion", "production_gap")  # times, the first champion, the sample
+    measured = ("latency_ratio", "training_time", "champion", "conversation_champion", "production_gap")  # what differs
     assert [item for item in one["verdicts"] if item["gate"] not in measured] == \
         [item for item in other["verdicts"] if item["gate"] not in measured]
     assert f"not gated: production_accuracy {score['value']:.3f} (n=41" in done.stdout

@@ -76,7 +76,7 @@ def service(company_project, tmp_path_factory, receiver, root_path):
     (folder / "processes.toml").write_text(f'{before}[printer]\nurl = "{receiver.url}/printer"\n{after}')
     (folder / "settings.ini").write_text("[data]\nsource = company\n[bot]\nprocesses = processes.toml\n"
                                          f"languages = Berlin=en\nwebhooks = {receiver.url}\n"
-                                         "[service]\nper_caller = 100000\n")
+                                         "[service]\nper_caller = 100000\n[promise]\nwrong = 0\n")
     found = Service(folder, "--demo")
     yield found
     said = found.stop()
