@@ -47,7 +47,7 @@ def audit_of(pairs: Sequence[tuple[Item, str]]) -> Audit:
     """The audit of items with their labels."""
     items = [item for item, _ in pairs]
     sure = [item.confidence * item.in_scope * (item.decision != OUT_OF_SCOPE) for item in items]
-    drawn = np.array([getattr(item, "probability", 1.0) or 1.0 for item in items], float)
+    drawn = np.array([item.draw or 1.0 for item in items], float)
     return Audit(np.array(sure, float), np.array([item.decision == EXECUTE for item in items], bool),
                  np.array([item.predicted != truth for item, truth in pairs], bool),
                  drawn.min(initial=1.0) / drawn if len(drawn) else drawn)
