@@ -3097,6 +3097,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'mlbot.run.blame.score_effects': ('run/blame.html#score_effects', 'mlbot/run/blame.py'),
                                  'mlbot.run.blame.score_test_change': ('run/blame.html#score_test_change', 'mlbot/run/blame.py'),
                                  'mlbot.run.blame.target_decided': ('run/blame.html#target_decided', 'mlbot/run/blame.py'),
+                                 'mlbot.run.blame.target_in': ('run/blame.html#target_in', 'mlbot/run/blame.py'),
                                  'mlbot.run.blame.told_apart': ('run/blame.html#told_apart', 'mlbot/run/blame.py'),
                                  'mlbot.run.blame.units': ('run/blame.html#units', 'mlbot/run/blame.py'),
                                  'mlbot.run.blame.unpacked': ('run/blame.html#unpacked', 'mlbot/run/blame.py')},

@@ -7,8 +7,8 @@ __all__ = ['CAUSES', 'Wanted', 'MOST_UNITS', 'Crossing', 'effects', 'score_effec
            'keyed', 'units', 'mostly', 'score_test_change', 'new_test_rows', 'Blame', 'points', 'rest_of_data',
            'say_cause', 'say', 'same_model', 'commit_of', 'changed_files', 'code_at', 'run_code', 'by_key', 'digest_of',
            'archive_of', 'unpacked', 'Task', 'answer', 'context_of', 'Replayer', 'common_rows', 'answered', 'cross',
-           'ended_waivers', 'differences', 'blame_units', 'target_decided', 'advice', 'blame', 'blame_figure',
-           'save_blame']
+           'ended_waivers', 'target_in', 'differences', 'blame_units', 'target_decided', 'advice', 'blame',
+           'blame_figure', 'save_blame']
 
 # %% ../../nbs/run/12_blame.ipynb #ba3110fe
 import hashlib
@@ -494,6 +494,14 @@ def ended_waivers(old: Path, new: Path) -> str:
              if verdict.waiver and verdict.gate in now and now[verdict.gate].stops]
     return ", ".join(f"that of {waiver.gate} by {waiver.who} until {waiver.until} does not hold any more" for waiver in ended)
 
+# %% ../../nbs/run/12_blame.ipynb #ddaec1c1
+def target_in(folder: Path, facts: dict) -> dict:
+    """Floor and stretch of accuracy by which a run was judged; by its settings where it was not judged."""
+    verdicts = load_verdicts(folder)[1] if (folder / "verdicts.json").exists() else []
+    judged = next((verdict.target for verdict in verdicts if verdict.gate == "accuracy"), None)
+    asked = facts.get("targets", {}).get("accuracy", {})
+    return {"floor": judged.floor if judged else asked.get("floor"), "stretch": asked.get("stretch")}
+
 # %% ../../nbs/run/12_blame.ipynb #86312f9a
 def differences(old: Path, new: Path, settings: Settings) -> tuple[tuple[dict, dict], dict[str, str]]:
     """What two runs were made from, and in words what differs: code, data, environment, target, waiver; '' for nothing.
@@ -515,7 +523,7 @@ def differences(old: Path, new: Path, settings: Settings) -> tuple[tuple[dict, d
              if places[0].get(name) != places[1].get(name)]
     columns = [name for name in load_table(old / "train.csv").columns if name not in ("line", "batch")]
     tables = [load_table(folder / "train.csv").reindex(columns=columns) for folder in (old, new)]
-    targets = [fact.get("targets", {}).get("accuracy", {}) for fact in facts]
+    targets = [target_in(folder, fact) for folder, fact in zip((old, new), facts, strict=True)]
     raised = [f"{name} {targets[0].get(name)} is now {targets[1].get(name)}" for name in ("floor", "stretch")
               if targets[0].get(name) != targets[1].get(name)]
     encoder = encoder_change(*(load_json(folder / "model" / "manifest.json") for folder in (old, new)))
@@ -561,7 +569,8 @@ def advice(cause: str, commits: list[str], old: Path, new: Path, parts: list[tup
             "environment": f"git diff {between} -- constraints.txt, and install the old versions to be sure",
             "encoder": "name the state that was better: encoder = NAME@COMMIT in settings.ini [model], or its old folder",
             "test": f"look at the new rows in {runs}/{new.name}/test.csv: are they labelled right?",
-            "target": "settings.ini [targets] says what is asked; `mlbot waive` lets a red gate ship for a time",
+            "target": "settings.ini [targets], or --target of that run, says what is asked; `mlbot waive` lets a red gate "
+                      "ship for a time",
             "waiver": "mend the gate, or have it waived again: `mlbot waive`",
             "noise": "nothing to mend; more labelled test rows would show smaller changes"}[cause]
 

@@ -26,8 +26,17 @@ from mlbot.model.train import train
 from mlbot.model.views import encoder_of
 from mlbot.run import blame as blaming
 from mlbot.run.blame import Replayer, answer, blame, common_rows, save_blame, units
-from mlbot.run.folder import code_version, day_of, environment, load_verdicts, save_json, save_table, save_verdicts
-from mlbot.settings import load_settings
+from mlbot.run.folder import (
+    code_version,
+    day_of,
+    environment,
+    load_table,
+    load_verdicts,
+    save_json,
+    save_table,
+    save_verdicts,
+)
+from mlbot.settings import Target, load_settings
 from mlbot.stats.scores import accuracy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -217,6 +226,16 @@ def test_a_raised_target_is_the_target(repository):
     found = blame(old, leave_run("new", rows, test), load_settings())
     assert found.causes == ["target"] and "floor 0.8 is now 0.99" in found.sentence
     assert "code: unchanged" in found.notes and "settings.ini [targets]" in found.advice  # a target is no code
+
+
+def test_a_floor_that_was_raised_for_one_run_is_the_target(repository):
+    """`mlbot run --target 0.99` changes no setting: the fault was that blame found nothing and said noise."""
+    rows, test = sides()
+    old, new = leave_run("old", rows, test), leave_run("new", rows, test)
+    answers = load_table(new / "predictions.csv")
+    save_verdicts([judge("accuracy", accuracy(answers["intent"], answers["predicted"]), Target(floor=0.99))], new)
+    found = blame(old, new, load_settings())
+    assert found.causes == ["target"] and "floor 0.8 is now 0.99" in found.sentence and "--target" in found.advice
 
 
 def test_a_waiver_that_ended_is_the_cause_when_the_model_stands_still(repository):
