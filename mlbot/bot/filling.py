@@ -5,11 +5,13 @@
 # %% auto #0
 __all__ = ['ALONE', 'Filled', 'filled_by', 'read_in', 'with_values', 'first_values', 'is_read', 'with_texts', 'takes_text',
            'text_value', 'pieces', 'parts_of', 'is_only', 'said_beside', 'bare_beside', 'typed_values', 'fill',
-           'candidates', 'asks_number', 'corrected']
+           'candidates', 'is_weekday', 'in_that_week', 'asks_number', 'corrected']
 
 # %% ../../nbs/bot/17_filling.ipynb #7bcbbf68
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 
 from .catalogue import Slot, Value
 from .forms import after_correction, is_correction, names_it
@@ -17,7 +19,8 @@ from .frames import Pending, Rules, slot_name
 from .small_talk import act_of, plain_words
 from .texts import SPOKEN_LANGUAGES
 from .values import find_values, read_answer
-from ..text.vocabulary import Found
+from ..text.dates import find_mentions
+from ..text.vocabulary import Found, fold
 
 # %% ../../nbs/bot/17_filling.ipynb #a1881dc0
 @dataclass(frozen=True)
@@ -197,6 +200,22 @@ def candidates(text: str, frame: Pending, rules: Rules, language: str, marked: b
         return typed
     return [name for name in typed if not takes_text(rules.process(frame.intent).slot_of(name))] if alone else []
 
+# %% ../../nbs/bot/17_filling.ipynb #c8ceb1e1
+def is_weekday(text: str, languages: Sequence[str]) -> bool:
+    """Whether a text is the name of a weekday and nothing else, in one of the languages."""
+    plain = fold(text).text
+    return any(mention.weekday is not None and (mention.start, mention.end) == (0, len(plain))
+               for language in languages for mention in find_mentions(plain, language))
+
+
+def in_that_week(text: str, found: Found, before: Value, today: date, languages: Sequence[str]) -> Found:
+    """The value that a text gives for a day, as a correction of the day `before`: a bare weekday is one of that week."""
+    if not is_weekday(text[found.start:found.end], languages) or "/" in f"{before}{found.value}":
+        return found
+    day, old = date.fromisoformat(str(found.value)), date.fromisoformat(str(before))
+    meant = old + timedelta(day.weekday() - old.weekday())
+    return replace(found, value=meant.isoformat(), guessed=True) if meant > today else found
+
 # %% ../../nbs/bot/17_filling.ipynb #e704d890
 def asks_number(frame: Pending, rules: Rules) -> bool:
     """Whether a number or an amount was asked for."""
@@ -221,6 +240,8 @@ def corrected(text: str, frame: Pending, rules: Rules, language: str, marked: bo
         else:
             found = find_values(text, [slot], rules.today, read_in(language), frame.slots).get(name)
             found = found or read_answer(slot, text, rules.today, read_in(language), frame.slots)
+            if found is not None and slot.kind == "date":
+                found = in_that_week(text, found, frame.slots[name], rules.today, read_in(language))
         if found is not None:
             return filled_by({name: found})
     return None
