@@ -127,7 +127,7 @@ def intents(options: argparse.Namespace) -> int:
 def add_intents(commands) -> None:
     """Options of `mlbot intents`."""
     command = add_command(commands, "intents", example="mlbot intents --propose", extra="pipeline",
-                          help="new intents, from messages that nobody answers")
+                          help="find new intents in messages that nobody answers")
     command.add_argument("--propose", action="store_true", help="propose new intents (the default)")
     command.add_argument("--data", default="", metavar="FILE", help="texts that nobody has labelled, instead of the log")
     command.add_argument("--days", type=count_of, default=None, help="so many days of the log (default: settings.ini)")

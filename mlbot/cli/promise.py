@@ -57,6 +57,6 @@ def promise(options: argparse.Namespace) -> int:
 def add_promise(commands) -> None:
     """Options of `mlbot promise`."""
     command = add_command(commands, "promise", example="mlbot promise", extra="pipeline",
-                          help="how often the bot may be wrong in what it starts, and whether that holds")
+                          help="say how often the bot may be wrong in what it starts, and whether that holds")
     command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=promise)

@@ -91,7 +91,7 @@ def whatif(options: argparse.Namespace) -> int:
 def add_whatif(commands) -> None:
     """Options of `mlbot whatif`."""
     command = add_command(commands, "whatif", example="mlbot whatif --threshold .9", extra="pipeline",
-                          help="the log under other thresholds or another model")
+                          help="replay the log under another threshold or another model")
     command.add_argument("--threshold", type=share_of, default=None, help="from which probability the bot starts on its own")
     command.add_argument("--model", default="", metavar="NAME", help="another released model, instead of the champion")
     command.add_argument("--from", dest="since", default="", metavar="DAY", help="such as 2026-10-01; default: settings.ini")
