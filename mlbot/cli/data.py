@@ -232,10 +232,11 @@ def add_data_diff(data) -> None:
 # %% ../../nbs/cli/03_data.ipynb #d84706dc
 def data_remove(options: argparse.Namespace) -> int:
     """Remove a batch in a new version; the old versions keep it."""
-    from mlbot.data.store import is_removed, remove_batch, write_lock
+    from mlbot.data.store import is_removed, remove_batch, tidy, write_lock
     settings = load_settings()
     url = settings.places.data
     if is_removed(url, options.batch):
+        tidy(url)
         print(f"removed: batch {options.batch} was removed before; nothing changed")
     else:
         n = remove_batch(url, options.batch, who_and_why(options))

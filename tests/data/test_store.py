@@ -269,7 +269,11 @@ def test_the_commands_of_the_store(project, mlbot, csv_file):
     assert mlbot("data", "remove", batch[:6], "--why", "wrong file").returncode == 0
     lock = (project / "data.lock").read_text()
     (project / "data.lock").write_text(lock.replace('"version": 3', '"version": 2'))  # as if it was cut off before the lock
+    begun = project / "data" / "_delta_log" / "00000000000000000009.json#1"
+    begun.touch()
+    os.utime(begun, (0, 0))
     again = mlbot("data", "remove", batch[:6], "--why", "wrong file")
+    assert not begun.exists()
     assert again.returncode == 0 and "was removed before" in again.stdout and (project / "data.lock").read_text() == lock
     assert mlbot("data", "erase", "--why", "x").returncode == 2
     done = mlbot("data", "erase", "--person", "ann", "--why", "request 7")
