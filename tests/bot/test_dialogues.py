@@ -98,6 +98,22 @@ def test_a_conversation_goes_as_it_is_written(bot, dialogue):
     assert not ran if dialogue.get("never") == "all" else dialogue.get("never") not in ran
 
 
+@pytest.mark.parametrize("words", [
+    ("Ich brauche nächsten Dienstag einen Besprechungsraum", "15 Uhr", "12 Personen", "nein, ich meinte Mittwoch"),
+    ("I need a meeting room next Tuesday", "3pm", "12 people", "no, I meant Wednesday")])
+def test_a_weekday_that_corrects_a_day_is_one_of_its_week_and_is_read_back(bot, words):
+    """The fault: it was the coming Wednesday, and the process started at once."""
+    who = Identity(words[0], "assistant", "Berlin")
+    about, seen = bot.start(who).id, []
+    for number, text in enumerate(words):
+        seen.append(meant(bot, about, who, bot.act(about, who, Act(text), str(number)), ["room_booking"]))
+    *_, before, said = seen
+    assert not said.started and said.state.pending.kind == "confirm", said
+    asked, told = (date.fromisoformat(slots["day"]) for slots in (before.state.pending.slots,
+                                                                    said.state.pending.slots))
+    assert told == asked + timedelta(days=1)
+
+
 @pytest.mark.parametrize("name, started, owner", [
     ("room", {"room_booking"}, "bot"), ("two", {"hardware_repair", "desk_booking"}, "bot"), ("person", set(), "queue")])
 def test_the_stories_of_the_start_page_end_as_they_promise(bot, name, started, owner):

@@ -11,7 +11,7 @@ import pytest
 
 from mlbot.bot.conversation import judge
 from mlbot.bot.events import Event
-from mlbot.bot.labelling import is_drawn
+from mlbot.bot.labelling import Item, is_drawn
 from mlbot.bot.promises import audit_of, look_at_promise, promise_facts
 from mlbot.gates.verdict import FAIL, NO_VERDICT, NOT_ASKED, PASS
 from mlbot.gates.verdict import judge as judge_score
@@ -165,3 +165,10 @@ def test_the_command_tells_the_promise_and_its_labels(service, tmp_path, mlbot, 
     (tmp_path / "settings.ini").write_text("[data]\nsource = sample\n")
     none = mlbot("promise")
     assert none.returncode == 2 and "set wrong = 0.02 in settings.ini [promise]" in none.stderr
+
+
+def test_a_message_that_was_drawn_more_often_counts_less_against_the_promise():
+    item = Item("e1", 0.0, "a text", "", "", "badge", 0.9, (), "m", True)
+    pairs = [(replace(item, draw=weight), "laptop") for weight in (0.3, 0.6, 1.0)]
+    assert audit_of(pairs).weights.tolist() == pytest.approx([1, 0.5, 0.3])
+    assert audit_of([(item, "laptop")] * 2).weights.tolist() == [1, 1]  # from before the queue
