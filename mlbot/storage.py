@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from .errors import InputError, MlbotError, NoVerdict, refuse_secrets
 from .origin import missing
-from .files import flush, open_beside, sweep, write_atomic
+from .files import HEX, flush, open_beside, sweep, write_atomic
 
 # %% ../nbs/04_storage.ipynb #a7dd95d2
 class Objects(Protocol):
@@ -103,7 +103,7 @@ class Folder:
     def names(self, prefix: str = "") -> list[str]:
         """The names that begin with `prefix`, in order. Files beside them that were begun and abandoned are removed."""
         above = self.root / folder_of(prefix, str(self.root))
-        sweep(above, "**/.*.????????")
+        sweep(above, f"**/.*.{HEX}")
         found = [path.relative_to(self.root).as_posix() for path in above.rglob("*") if path.is_file()]
         return sorted(name for name in found if name.startswith(prefix) and NAME.fullmatch(name))
 

@@ -133,3 +133,13 @@ def test_an_unknown_address_is_refused(tmp_path):
         with pytest.raises(InputError, match="is not known"):
             open_objects(address)
     assert open_objects(Path(tmp_path)).names() == []
+
+
+def test_only_half_written_files_are_swept_and_none_of_your_own(tmp_path):
+    """The fault: any old file whose name ended in a dot and eight letters, such as `.env.template`, was taken away."""
+    begun, yours = tmp_path / ".manifest.json.0a1b2c3d", tmp_path / ".env.template"
+    for path in (begun, yours):
+        path.write_text("something")
+        os.utime(path, (0, 0))
+    open_objects(tmp_path).names()
+    assert yours.exists() and not begun.exists()

@@ -4,15 +4,15 @@
 
 # %% auto #0
 __all__ = ['SHORTEST_WORD', 'FEWEST_WORDS', 'NUMBERS_ONLY', 'STEP', 'OVERLAP', 'MOST_UNPACKED', 'PLACES', 'BEYOND', 'KEPT',
-           'LARGE', 'ROWS', 'MOST_BLOB', 'LOOKS', 'HALF_WRITTEN', 'marks', 'any_word', 'words_in', 'Search',
-           'search_for', 'letter_of', 'unescaped', 'text_of', 'rows_of_sqlite', 'rows_of_parquet', 'members',
-           'texts_in', 'is_in', 'Place', 'Found', 'Job', 'is_here', 'walk', 'is_in_large', 'records', 'cells_of_page',
-           'look_into', 'sweep', 'in_store', 'log_files', 'in_log', 'in_results', 'run_of', 'now', 'in_runs',
-           'golden_without', 'in_model', 'in_models', 'in_carried', 'tracked_files', 'in_tracking', 'bundles_in',
-           'proofs_of', 'own_places', 'in_bundles', 'rows_without', 'take_out', 'in_files', 'in_git', 'look', 'Request',
-           'words_of_program', 'texts_of_event', 'gathered', 'joined', 'key_of', 'as_told', 'as_search', 'mark_of',
-           'noted', 'in_words', 'write_proof', 'read_proofs', 'name_of_proof', 'Erased', 'erase_rows', 'tidy_up',
-           'erase_everywhere', 'look_again']
+           'LARGE', 'ROWS', 'MOST_BLOB', 'LOOKS', 'marks', 'any_word', 'words_in', 'Search', 'search_for', 'letter_of',
+           'unescaped', 'text_of', 'rows_of_sqlite', 'rows_of_parquet', 'members', 'texts_in', 'is_in', 'Place',
+           'Found', 'Job', 'is_here', 'walk', 'is_in_large', 'records', 'cells_of_page', 'look_into', 'sweep',
+           'in_store', 'log_files', 'in_log', 'in_results', 'run_of', 'now', 'in_runs', 'golden_without', 'in_model',
+           'in_models', 'in_carried', 'tracked_files', 'in_tracking', 'bundles_in', 'proofs_of', 'own_places',
+           'in_bundles', 'rows_without', 'take_out', 'in_files', 'in_git', 'look', 'Request', 'words_of_program',
+           'texts_of_event', 'gathered', 'joined', 'key_of', 'as_told', 'as_search', 'mark_of', 'noted', 'in_words',
+           'write_proof', 'read_proofs', 'name_of_proof', 'Erased', 'erase_rows', 'tidy_up', 'erase_everywhere',
+           'look_again']
 
 # %% ../../nbs/ops/08_erasure.ipynb #7b338610
 import gzip
@@ -43,7 +43,7 @@ from ..data.table import guess_encoding
 from ..errors import InputError
 from ..bot.events import EventLog, open_log
 from ..files import sweep as sweep_begun
-from ..files import private_folder, write_atomic
+from ..files import HEX, private_folder, write_atomic
 from ..bot.identity import kept_secret
 from ..data.ledger import forget
 from ..model.rollout import GOLDEN, golden_file, read_canary, read_pointer
@@ -1029,15 +1029,12 @@ def _begun(settings: Settings, request: Request, search: Search) -> dict:
             "open": True, "looks": []}
 
 # %% ../../nbs/ops/08_erasure.ipynb #484ed0cb
-HALF_WRITTEN = ".*." + "[0-9a-f]" * 8
-
-
 def tidy_up(settings: Settings) -> None:
     """Remove what commands that were cut off have left half written, in the places of a project on this machine."""
     runs = settings.places.runs
     for folder in (proofs_of(settings), *(runs.iterdir() if runs.is_dir() else ())):
-        sweep_begun(folder, HALF_WRITTEN)
-    sweep_begun(settings.root, f".data.lock.{'[0-9a-f]' * 8}")
+        sweep_begun(folder, f".*.{HEX}")
+    sweep_begun(settings.root, f".data.lock.{HEX}")
     sweep_begun(proofs_of(settings), "..key-*")
     if not is_remote(settings.places.data):
         tidy(settings.places.data)
