@@ -29,8 +29,8 @@ from mlbot.model.predict import predictor_of
 from mlbot.model.train import train
 from mlbot.settings import Settings, load_settings
 from mlbot.stats.bounds import wilson
-from mlbot.stats.certified import WORSE, certify, money_of
-from mlbot.stats.conformal import MOST, least_probability
+from mlbot.stats.certified import WORSE, certify, wealth_of
+from mlbot.stats.conformal import MOST_OPTIONS, least_probability
 
 SURE = 0.95
 TIMES = (1.0, 2.0, 3.0, 5.0)  # how wrong production becomes, in times of the limit
@@ -136,7 +136,7 @@ def watch(name: str, found: Source, wrong: float, splits: int, dice: np.random.G
     for rate in (("as it is", usual), *((f"{times:g} x", times * wrong) for times in TIMES)):
         after = []
         for _ in range(splits):
-            over = money_of(dice.random(LONGEST) < rate[1], wrong, WORSE) >= 1 / (1 - SURE)
+            over = wealth_of(dice.random(LONGEST) < rate[1], wrong, WORSE) >= 1 / (1 - SURE)
             after.append(int(over.argmax()) if over.any() else LONGEST + 1)
         gone = np.array(after) <= LONGEST
         low, high = wilson(int(gone.sum()), splits)
@@ -160,7 +160,7 @@ def choices(name: str, found: Source, settings: Settings, splits: int, dice: np.
             for _ in range(splits):
                 first = halves_of(groups[rows], dice)
                 least = least_probability(of_truth[rows][first], holds)
-                sizes = np.clip((probabilities[rows][~first] >= least).sum(axis=1), 1, MOST)
+                sizes = np.clip((probabilities[rows][~first] >= least).sum(axis=1), 1, MOST_OPTIONS)
                 held.append((place[rows][~first] < sizes).mean())
                 size.append(sizes.mean())
                 one.append((sizes == 1).mean())

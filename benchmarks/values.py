@@ -15,18 +15,18 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from mlbot.bot.catalogue import read_catalogue
-from mlbot.bot.values_scored import COMPANY, SIDES, Message, company_messages, f1, judge, judge_all, score_values
+from mlbot.bot.values_scored import COMPANY, SIDES, ValueExample, company_messages, f1, judge_all, judge_values, score_values
 from mlbot.stats.scores import share
 
 PROCESSES = read_catalogue(COMPANY / "processes.toml")
 
 
-def kind_of(message: Message) -> str:
+def kind_of(message: ValueExample) -> str:
     """The kind of the slot that a message answers; '' for a free message."""
     return PROCESSES[message.process].slot_of(message.slot).kind if message.slot else ""
 
 
-def ask_dateparser(message: Message) -> str:
+def ask_dateparser(message: ValueExample) -> str:
     """The day or time that dateparser finds in a text."""
     from dateparser.search import search_dates
     noon = datetime.combine(message.day, datetime.min.time()) + timedelta(hours=12)
@@ -37,7 +37,7 @@ def ask_dateparser(message: Message) -> str:
     return found[0][1].date().isoformat() if kind_of(message) == "date" else f"{found[0][1]:%H:%M}"
 
 
-def ask_text2num(message: Message) -> str:
+def ask_text2num(message: ValueExample) -> str:
     """The number that text2num writes into a text in place of its words."""
     import text_to_num
     words = text_to_num.alpha2digit(message.text, message.language).replace(",", ".").split()
@@ -45,11 +45,11 @@ def ask_text2num(message: Message) -> str:
     return f"{float(numbers[0]):g}" if numbers else ""
 
 
-PEERS: dict[str, tuple[str, tuple[str, ...], Callable[[Message], str]]] = {
+PEERS: dict[str, tuple[str, tuple[str, ...], Callable[[ValueExample], str]]] = {
     "dateparser": ("dateparser", ("date", "time"), ask_dateparser), "text2num": ("text_to_num", ("number",), ask_text2num)}
 
 
-def timed(ask: Callable, messages: list[Message], times: int) -> float:
+def timed(ask: Callable, messages: list[ValueExample], times: int) -> float:
     """Milliseconds of a message in the mean, of the fastest of some rounds."""
     rounds = []
     for _ in range(times + 1):  # the first one fills the caches
@@ -60,7 +60,7 @@ def timed(ask: Callable, messages: list[Message], times: int) -> float:
     return min(rounds[1:])
 
 
-def beside(messages: list[Message], times: int) -> Iterator[str]:
+def beside(messages: list[ValueExample], times: int) -> Iterator[str]:
     """A line for each kind that a peer reads: how many answers it and mlbot read exactly."""
     for name, (module, kinds, ask) in PEERS.items():
         if importlib.util.find_spec(module) is None:
@@ -68,9 +68,9 @@ def beside(messages: list[Message], times: int) -> Iterator[str]:
             continue
         for kind in kinds:
             mine = [message for message in messages if kind_of(message) == kind]
-            ours = share("mlbot", [all(one.right for one in judge(it, PROCESSES[it.process])) for it in mine])
+            ours = share("mlbot", [all(one.right for one in judge_values(it, PROCESSES[it.process])) for it in mine])
             theirs = share(name, [ask(it) in it.wanted.get(it.slot, ("",)) for it in mine])
-            ours_ms = timed(lambda it: judge(it, PROCESSES[it.process]), mine, times)
+            ours_ms = timed(lambda it: judge_values(it, PROCESSES[it.process]), mine, times)
             yield f"{kind}: {ours}, {ours_ms:.2f} ms; {theirs}, {timed(ask, mine, 1):.2f} ms"
 
 
@@ -84,7 +84,7 @@ def main():
     judged = judge_all(messages)
     print(f"{len(messages)} messages ({', '.join(given.sides)})")
     print(*score_values(judged), f1("all", judged), sep="\n")
-    print(f"{timed(lambda it: judge(it, PROCESSES[it.process]), messages, given.times):.2f} ms of CPU a message")
+    print(f"{timed(lambda it: judge_values(it, PROCESSES[it.process]), messages, given.times):.2f} ms of CPU a message")
     print(*beside(messages, given.times), sep="\n")
 
 

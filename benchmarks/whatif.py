@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mlbot.bot.labelling import Item, is_drawn
-from mlbot.bot.whatif import Rules, replayed
+from mlbot.bot.whatif import ReplayRules, replayed
 from mlbot.data.company import draw_weeks
 from mlbot.data.source import load_source
 from mlbot.data.table import Columns
@@ -56,7 +56,7 @@ def main() -> None:
         for first in range(4, 8):
             now, then = (weeks[weeks["week"].isin((at, at + 1))] for at in (first, first + 2))
             for threshold in options.thresholds:
-                rules = Rules(model, settings.costs, threshold)
+                rules = ReplayRules(model, settings.costs, threshold)
                 told = replayed(*items_of(now, False, f"{scale}-{first}-"), rules, len(then) / len(now))
                 real = replayed(*items_of(then, True, "then"), rules)
                 for one, other in zip(told, real, strict=True):

@@ -8,7 +8,7 @@ import pytest
 
 import mlbot
 from mlbot.run.cache import READS_CATALOGUE, READS_DATA, READS_LOG
-from mlbot.run.dependencies import ASIDE, LEAVES
+from mlbot.run.dependencies import IGNORED_NAMES, LEAVES
 
 
 def test_the_sample_is_released_and_answers(released):
@@ -30,7 +30,7 @@ def test_importing_mlbot_loads_nothing():
         mlbot.lode  # noqa: B018
 
 
-@pytest.mark.parametrize("name", [*sorted(READS_DATA), READS_LOG, READS_CATALOGUE, *LEAVES, *ASIDE,
+@pytest.mark.parametrize("name", [*sorted(READS_DATA), READS_LOG, READS_CATALOGUE, *LEAVES, *IGNORED_NAMES,
                                   "mlbot.model.views.encoder_of"])
 def test_a_name_that_stands_in_a_string_is_there(name):
     """A module that moved while its name stayed would let a kept result be used after the data changed."""

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .catalogue import Slot, Value, fits, titled
-from .frames import (QUEUE, Button, Pending, Rules, State, Step, person_button, slot_name, values_words, wanted_for,
+from .frames import (QUEUE, Button, Pending, BotRules, State, Step, person_button, slot_name, values_words,
+                              wanted_for,
                               yes_or_no)
 from .texts import label, say
 from .values import out_of_order
@@ -24,19 +25,19 @@ def fresh(state: State) -> State:
     return replace(state, pending=None, denied=0, doubts=(), refused=())
 
 
-def call_person(state: State, reason: str, rules: Rules, intent: str = "") -> Step:
+def call_person(state: State, reason: str, rules: BotRules, intent: str = "") -> Step:
     """Hand over to a person, in the queue of the process."""
     queue = rules.process(intent).queue if intent in rules.processes else "help desk"
     over = State(QUEUE, queue=queue, reason=reason, language=state.language, wished=state.wished)
     return Step(over, (say(rules.spoken(state), "handoff", queue=queue),))
 
 
-def wait_elsewhere(state: State, rules: Rules) -> Step:
+def wait_elsewhere(state: State, rules: BotRules) -> Step:
     """Refuse a further hand-over to somebody who waits already; the bot goes on here."""
     return Step(fresh(state), (say(rules.spoken(state), "elsewhere"),))
 
 # %% ../../nbs/bot/16_asking.ipynb #6b5792ff
-def offer(state: State, intents: Sequence[str], rules: Rules, said: str = "clarify", before: tuple[str, ...] = (),
+def offer(state: State, intents: Sequence[str], rules: BotRules, said: str = "clarify", before: tuple[str, ...] = (),
           text: str = "") -> Step:
     """Offer a choice of intents, with "None of these" and a person. `text`: the words that the choice is about."""
     language = rules.spoken(state)
@@ -49,13 +50,13 @@ def offer(state: State, intents: Sequence[str], rules: Rules, said: str = "clari
 MOST_MISSED, MOST_OFFERED, LEAST = 3, 5, 0.04  # wordings not understood; intents offered then, and their least probability
 
 
-def likely_still(state: State, rules: Rules) -> tuple[str, ...]:
+def likely_still(state: State, rules: BotRules) -> tuple[str, ...]:
     """What all the wordings of a wish together may mean, without what was denied; the likeliest first."""
     return tuple(intent for intent, chance in state.doubts if chance >= LEAST and intent not in state.refused
                  and rules.may(intent) and not rules.process(intent).handoff)[:MOST_OFFERED]
 
 
-def missed(state: State, rules: Rules, reason: str, first: Step) -> Step:
+def missed(state: State, rules: BotRules, reason: str, first: Step) -> Step:
     """The bot did not understand one wording more: `first` for the first one, then a choice, at last a person."""
     if state.denied + 1 >= MOST_MISSED:
         return call_person(state, reason, rules)
@@ -74,7 +75,7 @@ def denied_by(state: State) -> State:
     return replace(state, pending=None, refused=tuple(dict.fromkeys((*state.refused, *gone))))
 
 
-def try_again(state: State, rules: Rules, said: str = "denied") -> Step:
+def try_again(state: State, rules: BotRules, said: str = "denied") -> Step:
     """The bot was wrong: ask for other words. A list that was offered because the bot was not sure is no further error."""
     language, pending, after = rules.spoken(state), state.pending, denied_by(state)
     words = (say(language, said),), (person_button(language),)
@@ -88,13 +89,13 @@ def slot_buttons(slot: Slot, language: str) -> tuple[Button, ...]:
     return (*(Button("choose", option, option) for option in slot.options), person_button(language))
 
 
-def question_for(frame: Pending, slot: Slot, rules: Rules, language: str) -> str:
+def question_for(frame: Pending, slot: Slot, rules: BotRules, language: str) -> str:
     """The question for a slot, as the catalogue words it."""
     title = rules.process(frame.intent, language).title
     return slot.question or say(language, "slot", title=title, slot=slot_name(rules, frame.intent, slot.name, language))
 
 
-def misfit_words(frame: Pending, slot: Slot, rules: Rules, language: str, misses: int) -> str:
+def misfit_words(frame: Pending, slot: Slot, rules: BotRules, language: str, misses: int) -> str:
     """What is said to a value that does not fit, for the `misses`-th time."""
     wanted, name = wanted_for(slot, language), slot_name(rules, frame.intent, slot.name, language)
     key = ("unfit", "unfit_again", "unfit_last")[min(misses, 3) - 1]
@@ -102,7 +103,7 @@ def misfit_words(frame: Pending, slot: Slot, rules: Rules, language: str, misses
     return f"{said} {say(language, 'help_person')}" if misses >= rules.tries else said
 
 
-def ask_slot(state: State, frame: Pending, name: str, rules: Rules, misses: int = 0, before: tuple[str, ...] = ()) -> Step:
+def ask_slot(state: State, frame: Pending, name: str, rules: BotRules, misses: int = 0, before: tuple[str, ...] = ()) -> Step:
     """Ask for the value of a slot. `misses`: how often in a row a value did not fit; `before`: said first."""
     language = rules.spoken(state)
     slot = rules.process(frame.intent, language).slot_of(name)
@@ -111,14 +112,14 @@ def ask_slot(state: State, frame: Pending, name: str, rules: Rules, misses: int 
     return Step(replace(state, pending=pending, denied=misses), (*before, said), slot_buttons(slot, language))
 
 # %% ../../nbs/bot/16_asking.ipynb #a45cffe7
-def misfit(state: State, frame: Pending, name: str, rules: Rules) -> Step:
+def misfit(state: State, frame: Pending, name: str, rules: BotRules) -> Step:
     """Respond to a value that does not fit: help, and after all help a person."""
     if state.denied >= rules.tries:
         return call_person(state, f"no value for {titled(name).lower()}", rules, frame.intent)
     return ask_slot(state, frame, name, rules, state.denied + 1)
 
 # %% ../../nbs/bot/16_asking.ipynb #f8289513
-def confirm_step(state: State, frame: Pending, about: str, rules: Rules, before: tuple[str, ...] = ()) -> Step:
+def confirm_step(state: State, frame: Pending, about: str, rules: BotRules, before: tuple[str, ...] = ()) -> Step:
     """Ask for a yes. `about`: meant, start, right, or cancel."""
     language = rules.spoken(state)
     values = values_words(rules, frame.intent, frame.slots, language)
@@ -132,7 +133,7 @@ def confirm_step(state: State, frame: Pending, about: str, rules: Rules, before:
     return Step(replace(state, pending=pending, denied=denied), said, yes_or_no(about, language))
 
 
-def known_values(frame: Pending, rules: Rules) -> Pending:
+def known_values(frame: Pending, rules: BotRules) -> Pending:
     """A frame with only those values that its process still takes."""
     process = rules.process(frame.intent)
     slots: dict[str, Value] = {name: value for name, value in frame.slots.items()
@@ -140,7 +141,7 @@ def known_values(frame: Pending, rules: Rules) -> Pending:
     return replace(frame, slots=slots, guessed=tuple(name for name in frame.guessed if name in slots))
 
 
-def start_step(state: State, frame: Pending, rules: Rules, before: tuple[str, ...]) -> Step:
+def start_step(state: State, frame: Pending, rules: BotRules, before: tuple[str, ...]) -> Step:
     """Start a process."""
     language = rules.spoken(state)
     values = values_words(rules, frame.intent, frame.slots, language)
@@ -148,7 +149,7 @@ def start_step(state: State, frame: Pending, rules: Rules, before: tuple[str, ..
     return Step(fresh(state), (*before, said), starts=frame.intent, slots=frame.slots)
 
 # %% ../../nbs/bot/16_asking.ipynb #56f62343
-def next_question(state: State, frame: Pending, agreed: bool, rules: Rules, before: tuple[str, ...]) -> Step:
+def next_question(state: State, frame: Pending, agreed: bool, rules: BotRules, before: tuple[str, ...]) -> Step:
     """The next question of a process that the person may start, or its start."""
     process = rules.process(frame.intent)
     late = out_of_order([process.slot_of(name) for name in process.slots], frame.slots)
@@ -165,7 +166,7 @@ def next_question(state: State, frame: Pending, agreed: bool, rules: Rules, befo
     return start_step(state, frame, rules, before)
 
 # %% ../../nbs/bot/16_asking.ipynb #91dd7060
-def move_on(state: State, frame: Pending, agreed: bool, rules: Rules, before: tuple[str, ...] = ()) -> Step:
+def move_on(state: State, frame: Pending, agreed: bool, rules: BotRules, before: tuple[str, ...] = ()) -> Step:
     """Move a process forward. `agreed`: the person has said yes to the values as they are; `before`: said first."""
     language = rules.spoken(state)
     process, frame = rules.process(frame.intent, language), known_values(frame, rules)
@@ -179,7 +180,7 @@ def move_on(state: State, frame: Pending, agreed: bool, rules: Rules, before: tu
     return come_back(next_question(state, frame, agreed, rules, before), rules)
 
 # %% ../../nbs/bot/16_asking.ipynb #1a36a38b
-def ask_again(state: State, frame: Pending, rules: Rules, before: tuple[str, ...] = ()) -> Step:
+def ask_again(state: State, frame: Pending, rules: BotRules, before: tuple[str, ...] = ()) -> Step:
     """Ask the question of a frame once more."""
     language = rules.spoken(state)
     if frame.kind == "choose":
@@ -193,7 +194,7 @@ def ask_again(state: State, frame: Pending, rules: Rules, before: tuple[str, ...
     return confirm_step(state, frame, frame.options[0], rules, before)
 
 
-def next_wish(state: State, rules: Rules) -> Step:
+def next_wish(state: State, rules: BotRules) -> Step:
     """Take the next wish from the queue."""
     wish, left = state.wishes[0], replace(state, wishes=state.wishes[1:])
     process = rules.process(wish.intent)
@@ -203,7 +204,7 @@ def next_wish(state: State, rules: Rules) -> Step:
     return confirm_step(left, wish, "meant", rules)
 
 # %% ../../nbs/bot/16_asking.ipynb #e7128559
-def come_back(step: Step, rules: Rules) -> Step:
+def come_back(step: Step, rules: BotRules) -> Step:
     """Go on with the next wish, or with what was put aside, where a step leaves nothing open."""
     state = step.state
     if state.owner == QUEUE or state.pending is not None or not (state.wishes or state.parked):

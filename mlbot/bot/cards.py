@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .catalogue import Value
 from .conversation import HELD, Conversation, Started
-from .frames import Pending, Rules, slot_name, value_words
+from .frames import Pending, BotRules, slot_name, value_words
 from .requests import OPEN
 from .texts import texts
 
@@ -43,7 +43,7 @@ class Card:
     cancel: bool = False
 
 # %% ../../nbs/bot/21_cards.ipynb #c2bd0ff3
-def card_values(intent: str, slots: Mapping[str, Value], rules: Rules, language: str) -> tuple[CardValue, ...]:
+def card_values(intent: str, slots: Mapping[str, Value], rules: BotRules, language: str) -> tuple[CardValue, ...]:
     """All slots of a process with their values in words; values that are held beside the log are only said to be given."""
     process, given = rules.process(intent, language), texts(language)["cards"]["given"]
     names = (*process.slots, *(name for name in slots if name not in process.slots))
@@ -52,14 +52,14 @@ def card_values(intent: str, slots: Mapping[str, Value], rules: Rules, language:
     return tuple(CardValue(name, slot_name(rules, intent, name, language), words.get(name, "")) for name in names)
 
 # %% ../../nbs/bot/21_cards.ipynb #06205657
-def open_card(frame: Pending, rules: Rules, language: str, state: str) -> Card:
+def open_card(frame: Pending, rules: BotRules, language: str, state: str) -> Card:
     """The card of a process that is not started yet."""
     asks = frame.options[0] if state == ASKING and frame.kind == "slot" else ""
     return Card("", frame.intent, rules.process(frame.intent, language).title, state, texts(language)["cards"][state],
                 card_values(frame.intent, frame.slots, rules, language), asks)
 
 
-def started_card(started: Started, rules: Rules, language: str, is_bots: bool) -> Card:
+def started_card(started: Started, rules: BotRules, language: str, is_bots: bool) -> Card:
     """The card of a process that was started. `is_bots`: whether the bot has the conversation, and so can take it back."""
     process = rules.process(started.process, language)
     title = process.title if started.process in rules.processes else started.title
@@ -71,7 +71,7 @@ def started_card(started: Started, rules: Rules, language: str, is_bots: bool) -
 SUPPOSED = ("meant", "cancel")  # questions of the bot that are not about the values of a process
 
 
-def cards_of(found: Conversation, rules: Rules) -> tuple[Card, ...]:
+def cards_of(found: Conversation, rules: BotRules) -> tuple[Card, ...]:
     """The cards of a conversation: what is being asked, what comes later, and what was started, the newest first."""
     state, language = found.state, rules.spoken(found.state)
     pending = state.pending

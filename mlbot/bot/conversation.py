@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['SPOKEN', 'TWICE', 'HELD', 'HELD_FOR', 'REMEMBERED', 'TRIES', 'LOST', 'STORY', 'LIKELY', 'MOST_OPEN', 'MOST_TURNS',
            'Message', 'Started', 'started_in', 'Conversation', 'conversation_of', 'answered_before', 'said_twice',
-           'is_theirs', 'NotFound', 'Conflict', 'new_id', 'Judged', 'judge', 'facts_of', 'is_private', 'veiled',
-           'known_slots', 'without_values', 'stand_ins', 'held_name', 'veiled_state', 'full_state', 'holds_any', 'Veil',
-           'veil_of', 'with_held', 'in_full', 'is_stale', 'option_names', 'act_words', 'handed_over', 'transcript',
-           'handed', 'process_asked', 'cancel_asked', 'Case', 'case_after', 'Desk', 'in_turns', 'places_as_compared',
-           'language_at', 'rules_for', 'Bot', 'opened', 'heard_by', 'clearest', 'stepped', 'decided', 'messages_of',
-           'alone_words', 'beside', 'turn_body', 'Turn', 'planned', 'effects', 'check_open', 'acted', 'by_desk',
-           'status', 'take', 'mine', 'reply', 'give_back', 'close', 'gone', 'still_waiting', 'meant_for', 'due_change',
-           'tick']
+           'is_theirs', 'NotFound', 'Conflict', 'new_id', 'ModelJudgement', 'judge_text', 'facts_of', 'is_private',
+           'veiled', 'known_slots', 'without_values', 'stand_ins', 'held_name', 'veiled_state', 'full_state',
+           'holds_any', 'Veil', 'veil_of', 'with_held', 'in_full', 'is_stale', 'option_names', 'act_words',
+           'handed_over', 'transcript', 'handed', 'process_asked', 'cancel_asked', 'Case', 'case_after', 'Desk',
+           'in_turns', 'places_as_compared', 'language_at', 'rules_for', 'Bot', 'opened', 'heard_by', 'clearest',
+           'stepped', 'decided', 'messages_of', 'alone_words', 'beside', 'turn_body', 'Turn', 'planned', 'effects',
+           'check_open', 'acted', 'by_desk', 'status', 'take', 'check_agent', 'reply', 'give_back', 'close', 'gone',
+           'still_waiting', 'meant_for', 'due_change', 'tick']
 
 # %% ../../nbs/bot/20_conversation.ipynb #0313854d
 import secrets
@@ -31,7 +31,7 @@ from .draw import weight_of
 from .events import Event, EventLog, Taken
 from .filling import fill
 from .forms import clauses_of
-from .frames import (AGENT, BOT, CLOSED, QUEUE, Act, Heard, Pending, Rules, State, Step, frames_of, state_from,
+from .frames import (AGENT, BOT, CLOSED, QUEUE, Act, Heard, Pending, BotRules, State, Step, frames_of, state_from,
                               value_words)
 from .hours import closed_words, is_open
 from .identity import Identity, Refused, exact_name
@@ -137,7 +137,7 @@ def answered_before(found: Conversation, key: str) -> Conversation | None:
 TWICE = 2.0  # seconds within which the same words are the same message
 
 
-def said_twice(found: Conversation, text: str | None, rules: Rules, now: float) -> Conversation | None:
+def said_twice(found: Conversation, text: str | None, rules: BotRules, now: float) -> Conversation | None:
     """The conversation with the answer to the same words a moment ago; None for a new message."""
     last = next((at for at in range(len(found.messages) - 1, -1, -1) if found.messages[at].sender == "person"), None)
     if last is None or text is None or not 0 <= now - found.messages[last].at <= TWICE or found.messages[last].text != text:
@@ -171,7 +171,7 @@ def new_id(kind: str) -> str:
 
 # %% ../../nbs/bot/20_conversation.ipynb #c1b81fe3
 @dataclass(frozen=True)
-class Judged:
+class ModelJudgement:
     """A model's answer to one text, the decision it leads to, the name of the request, and the intents of a choice."""
     request_id: str
     answer: Answer
@@ -185,17 +185,17 @@ class Judged:
         return Heard(self.decision, self.offered or tuple(intent for intent, _ in ranking[:CHOICES]), ranking=ranking)
 
 
-def judge(model: Predictor, text: str, context: dict[str, str], costs: Costs, ways: Ways = Ways()) -> Judged:  # noqa: B008
+def judge_text(model: Predictor, text: str, context: dict[str, str], costs: Costs, ways: Ways = Ways()) -> ModelJudgement:  # noqa: B008
     """Ask a model about a text. It ignores unknown context. Raises InputError for an empty or too long one."""
     known = {name: value for name, value in context.items() if name in model.context}
     answer = model.predict(text, **known)
     scope = 1.0 if answer.in_scope is None else answer.in_scope
     decision = decide_one(answer.ranking, scope, model.scope_threshold, costs, ways.starts)
     offered = ways.offer(answer.ranking, text, CHOICES) if decision == CLARIFY else ()
-    return Judged(new_id("r"), answer, CONFIRM if len(offered) == 1 else decision, offered)
+    return ModelJudgement(new_id("r"), answer, CONFIRM if len(offered) == 1 else decision, offered)
 
 # %% ../../nbs/bot/20_conversation.ipynb #92da9a12
-def facts_of(judged: Judged) -> dict:
+def facts_of(judged: ModelJudgement) -> dict:
     """The part of an answer that the log keeps, for monitoring and labelling."""
     answer = judged.answer
     return {"request": judged.request_id, "model": answer.model, "decision": judged.decision, "intent": answer.intent,
@@ -242,7 +242,7 @@ def held_name(frame: Pending, is_open: bool, slot: str) -> str:
     return slot if is_open else f"{frame.intent}/{slot}"
 
 
-def veiled_state(state: State, rules: Rules) -> tuple[State, dict[str, Value]]:
+def veiled_state(state: State, rules: BotRules) -> tuple[State, dict[str, Value]]:
     """A state as the log keeps it, and the values to hold beside it."""
     held: dict[str, Value] = {}
 
@@ -281,7 +281,7 @@ class Veil:
     hidden: dict[str, str]
 
 
-def veil_of(state: State, step: Step, rules: Rules) -> Veil:
+def veil_of(state: State, step: Step, rules: BotRules) -> Veil:
     """The veil of a step that starts from a state, whose held values are back in place."""
     after, kept = veiled_state(step.state, rules)
     sent, starting = veiled(step.slots, rules.process(step.starts))
@@ -313,14 +313,14 @@ def is_stale(found: Conversation, act: Act) -> bool:
     return not asked or act.question != asked[-1]
 
 # %% ../../nbs/bot/20_conversation.ipynb #bcb2cfeb
-def option_names(found: Conversation, rules: Rules) -> tuple[str, ...]:
+def option_names(found: Conversation, rules: BotRules) -> tuple[str, ...]:
     """The options of the slot that the bot waits for."""
     pending = found.state.pending
     assert pending is not None
     return rules.process(pending.intent).slot_of(pending.options[0]).options
 
 
-def act_words(act: Act, found: Conversation, rules: Rules) -> str:
+def act_words(act: Act, found: Conversation, rules: BotRules) -> str:
     """A button press in words, for the transcript."""
     language = rules.spoken(found.state)
     if act.person or act.cancel:
@@ -485,14 +485,14 @@ def language_at(bot: "Bot", location: str) -> str:
     return places_as_compared(tuple(bot.places.items())).get(context_value(location), bot.language)
 
 
-def rules_for(bot: "Bot", found: Conversation) -> Rules:
+def rules_for(bot: "Bot", found: Conversation) -> BotRules:
     """The rules for the person of a conversation. The log is asked for requests only when somebody asks for them."""
     last = []
     for message in reversed(found.messages):
         if message.sender == "person":
             break
         last += [message.text] if message.sender == "bot" else []
-    return Rules(bot.processes(), found.role, found.location, bot.tries, date.fromtimestamp(bot.log.clock()),
+    return BotRules(bot.processes(), found.role, found.location, bot.tries, date.fromtimestamp(bot.log.clock()),
                  language_at(bot, found.location), bot.translations(),
                  lambda: requests_of(bot.log.read(REQUEST_EVENTS, person=found.person)), tuple(reversed(last)))
 
@@ -525,7 +525,7 @@ class Bot:
         self.desk = Desk(self.log, self.absence)
         self.handing = threading.Lock()  # count and write one hand-over before the next is counted
 
-    def rules(self, conversation: Conversation) -> Rules:
+    def rules(self, conversation: Conversation) -> BotRules:
         """The rules for the person of a conversation."""
         return rules_for(self, conversation)
 
@@ -577,11 +577,12 @@ STORY, LIKELY = 15, 0.5  # words of a story; the confidence that is enough for a
 MOST_OPEN = 3  # hand-overs of one person at the same time: more would only push others back
 
 
-def heard_by(bot: Bot, found: Conversation, texts: tuple[str, ...], rules: Rules, language: str) -> tuple[Judged, Heard]:
+def heard_by(bot: Bot, found: Conversation, texts: tuple[str, ...], rules: BotRules,
+             language: str) -> tuple[ModelJudgement, Heard]:
     """The model's judgement of a text, without personal data, and that of its parts; with titles where it is not sure."""
     context = {"role": found.role, "location": found.location}
     model = bot.model(found.id)
-    judged, *parts = (judge(model, clean(text), context, bot.costs, bot.ways(model.name)) for text in texts)
+    judged, *parts = (judge_text(model, clean(text), context, bot.costs, bot.ways(model.name)) for text in texts)
     heard = tuple(replace(with_titles(part.heard, text, rules, language, alone=True), text=text)
                   for part, text in zip(parts, texts[1:], strict=True))
     whole = with_titles(judged.heard, texts[0], rules, language)
@@ -590,21 +591,22 @@ def heard_by(bot: Bot, found: Conversation, texts: tuple[str, ...], rules: Rules
     return judged, replace(whole, text=texts[0], parts=heard)
 
 
-def clearest(bot: Bot, found: Conversation, text: str, rules: Rules) -> Heard | None:
+def clearest(bot: Bot, found: Conversation, text: str, rules: BotRules) -> Heard | None:
     """What the clearest clause of a text is about, to be confirmed; None where no clause is clear.
 
     A model that has learnt from short messages takes a long story for out of scope, so there a likely intent is enough.
     """
     context, story = {"role": found.role, "location": found.location}, len(text.split()) >= STORY
     model = bot.model(found.id)
-    parts = [judge(model, part, context, bot.costs, bot.ways(model.name)) for part in map(clean, clauses_of(text)) if part]
+    parts = [judge_text(model, part, context, bot.costs, bot.ways(model.name))
+             for part in map(clean, clauses_of(text)) if part]
     clear = [part for part in parts if part.decision in (EXECUTE, CONFIRM) or story and part.answer.confidence >= LIKELY]
     clear = [part for part in clear if rules.may(part.answer.intent) and not rules.process(part.answer.intent).handoff]
     best = max(clear, key=lambda part: part.answer.confidence, default=None)
     return replace(best.heard, decision=CONFIRM) if best else None
 
 # %% ../../nbs/bot/20_conversation.ipynb #3d616114
-def stepped(bot: Bot, found: Conversation, act: Act, rules: Rules) -> tuple[Step, Judged | None]:
+def stepped(bot: Bot, found: Conversation, act: Act, rules: BotRules) -> tuple[Step, ModelJudgement | None]:
     """The step of the rules, and the model's judgement where it decided."""
     if is_stale(found, act):
         return repeat(found.state, rules), None
@@ -619,7 +621,7 @@ def stepped(bot: Bot, found: Conversation, act: Act, rules: Rules) -> tuple[Step
     return step, judged if step.wish else None
 
 
-def decided(bot: Bot, found: Conversation, act: Act, text: str | None, rules: Rules) -> tuple[Step, Judged | None]:
+def decided(bot: Bot, found: Conversation, act: Act, text: str | None, rules: BotRules) -> tuple[Step, ModelJudgement | None]:
     """The step that answers an act, and the model's judgement where it was asked. `text`: the cleaned words, or None."""
     raw = " ".join(act.text.split()) if act.text is not None and found.state.pending is not None else text
     step, judged = stepped(bot, found, replace(act, text=raw), rules)  # a process needs a value as it was typed
@@ -630,7 +632,7 @@ def decided(bot: Bot, found: Conversation, act: Act, text: str | None, rules: Ru
     return step, judged
 
 # %% ../../nbs/bot/20_conversation.ipynb #f7a770c5
-def messages_of(words: str, step: Step, judged: Judged | None, alone: str = "") -> list[dict]:
+def messages_of(words: str, step: Step, judged: ModelJudgement | None, alone: str = "") -> list[dict]:
     """The messages of a turn, in full. `words`: of the person; `alone`: said to somebody whom nobody can answer yet."""
     said: list[dict] = [{"sender": "person", "text": words}]
     said += [{"sender": "bot", "text": line, "request_id": judged.request_id if judged else ""} for line in step.says]
@@ -648,20 +650,20 @@ def alone_words(bot: Bot, state: State, language: str) -> str:
     return say(language, "nobody") if hours is None or is_open(hours, now) else closed_words(hours, now, language)
 
 # %% ../../nbs/bot/20_conversation.ipynb #08dc4085
-def beside(bot: Bot, judged: Judged, text: str, role: str, location: str) -> dict:
+def beside(bot: Bot, judged: ModelJudgement, text: str, role: str, location: str) -> dict:
     """A challenger's answer to the same text, for the log; {} without one. Its errors are logged, never raised."""
     try:
         model = bot.other(judged.answer.model)
         if model is None:
             return {}
-        answer = judge(model, text, {"role": role, "location": location}, bot.costs).answer
+        answer = judge_text(model, text, {"role": role, "location": location}, bot.costs).answer
         return {"other": {"model": answer.model, "intent": answer.intent, "confidence": answer.confidence}}
     except Exception as problem:  # of the model on trial, not of the conversation
         return {"other_failed": f"{type(problem).__name__}: {problem}"[:200]}
 
 # %% ../../nbs/bot/20_conversation.ipynb #d8669787
 def turn_body(bot: Bot, found: Conversation, act: Act, text: str | None, key: str, said: list[dict], step: Step,
-              judged: Judged | None, veil: Veil) -> dict:
+              judged: ModelJudgement | None, veil: Veil) -> dict:
     """The body of a turn's event. No private value is left in it."""
     said = [{**line, "text": without_values(line["text"], veil.hidden)} for line in said]
     text = without_values(text, veil.hidden) if text is not None else None
@@ -703,7 +705,7 @@ def planned(bot: Bot, found: Conversation, act: Act, text: str | None, key: str)
     return Turn(events, hold, [line["text"] for line in said])
 
 # %% ../../nbs/bot/20_conversation.ipynb #65784c93
-def effects(bot: Bot, found: Conversation, step: Step, veil: Veil, rules: Rules) -> tuple[list[Event], dict[str, dict]]:
+def effects(bot: Bot, found: Conversation, step: Step, veil: Veil, rules: BotRules) -> tuple[list[Event], dict[str, dict]]:
     """The events of a process that a step starts or takes back, and the values to hold for it."""
     events, hold = [], {}
     if step.starts:
@@ -780,7 +782,7 @@ def take(bot: Bot, about: str, agent: Identity) -> Conversation:
     return by_desk(bot, about, agent, change)
 
 
-def mine(found: Conversation, agent: Identity) -> None:
+def check_agent(found: Conversation, agent: Identity) -> None:
     """Raise Conflict unless the agent has the case."""
     if found.state.owner != AGENT or found.state.agent != agent.person:
         raise Conflict("this conversation is not yours", "one that you have taken", "take it first")
@@ -792,7 +794,7 @@ def reply(bot: Bot, about: str, agent: Identity, text: str, key: str = "") -> Co
     text = normalise(text)
 
     def change(found: Conversation):
-        mine(found, agent)
+        check_agent(found, agent)
         return found.state, [{"sender": "agent", "name": agent.person, "text": text}], []
     return by_desk(bot, about, agent, change, "agent", key)
 
@@ -800,7 +802,7 @@ def reply(bot: Bot, about: str, agent: Identity, text: str, key: str = "") -> Co
 def give_back(bot: Bot, about: str, agent: Identity) -> Conversation:
     """An agent gives the conversation back to the bot."""
     def change(found: Conversation):
-        mine(found, agent)
+        check_agent(found, agent)
         said = [{"sender": "system", "text": say(found.state.language, "bot_back")}]
         back = State(label=found.state.label, language=found.state.language, wished=found.state.wished)
         return back, said, [status(found, "completed", "returned to the bot")]
@@ -810,7 +812,7 @@ def give_back(bot: Bot, about: str, agent: Identity) -> Conversation:
 def close(bot: Bot, about: str, agent: Identity) -> Conversation:
     """An agent closes the conversation."""
     def change(found: Conversation):
-        mine(found, agent)
+        check_agent(found, agent)
         said = [{"sender": "system", "text": say(found.state.language, "closed")}]
         return replace(found.state, owner=CLOSED), said, [status(found, "completed", "closed")]
     return by_desk(bot, about, agent, change)

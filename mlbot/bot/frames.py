@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BOT', 'QUEUE', 'AGENT', 'CLOSED', 'Pending', 'pending_from', 'State', 'state_from', 'frames_of', 'Act', 'Heard',
-           'Button', 'Step', 'no_requests', 'Rules', 'slot_name', 'values_words', 'value_words', 'wanted_for',
+           'Button', 'Step', 'no_requests', 'BotRules', 'slot_name', 'values_words', 'value_words', 'wanted_for',
            'person_button', 'yes_or_no']
 
 # %% ../../nbs/bot/15_frames.ipynb #8ab40dff
@@ -149,7 +149,7 @@ def no_requests() -> tuple[Request, ...]:
 
 # %% ../../nbs/bot/15_frames.ipynb #61127e4c
 @dataclass(frozen=True)
-class Rules:
+class BotRules:
     """The facts beside the conversation: the processes, and the person's role and location, from the identity.
 
     `tries`: misfit values for a slot after which the bot offers a person; `language`: of the place, spoken until the person
@@ -180,13 +180,13 @@ class Rules:
         return state.language or self.language
 
 # %% ../../nbs/bot/15_frames.ipynb #1919c05c
-def slot_name(rules: Rules, intent: str, slot: str, language: str) -> str:
+def slot_name(rules: BotRules, intent: str, slot: str, language: str) -> str:
     """The name of a slot as people read it: translated, or made of its key."""
     found = rules.translations.get(language, {}).get(intent)
     return (found.names.get(slot) if found else None) or titled(slot).lower()
 
 
-def values_words(rules: Rules, intent: str, slots: Mapping[str, Value], language: str) -> str:
+def values_words(rules: BotRules, intent: str, slots: Mapping[str, Value], language: str) -> str:
     """Slots and their values in words, such as "first day: Tuesday, 8 December 2026"."""
     process = rules.process(intent, language)
     return ", ".join(f"{slot_name(rules, intent, name, language)}: {value_words(process.slot_of(name), value, language)}"

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MOST_NAME', 'SECRET', 'HOUR', 'ISSUER', 'AUDIENCE', 'SERVICE', 'DEMO', 'PERSON', 'AGENT', 'PROGRAM', 'DOORS',
            'SHORTEST', 'TOKENS', 'is_plain', 'exact_name', 'Identity', 'Refused', 'signature', 'seal', 'claims_of',
-           'sign', 'opened', 'borne_by', 'identify', 'kept_secret', 'find_secret', 'webhook_secret', 'find_tokens',
-           'bearer', 'is_known']
+           'sign', 'verified_claims', 'borne_by', 'identify', 'kept_secret', 'find_secret', 'webhook_secret',
+           'find_tokens', 'bearer', 'is_known']
 
 # %% ../../nbs/bot/03_identity.ipynb #24c0febd
 import base64
@@ -110,7 +110,7 @@ def sign(identity: Identity, secret: str, mode: str = SERVICE, audience: str = A
     return seal(claims_of(identity, mode, audience), secret)
 
 # %% ../../nbs/bot/03_identity.ipynb #9cec2bf9
-def opened(token: str, secret: str) -> dict:
+def verified_claims(token: str, secret: str) -> dict:
     """The claims of a token whose signature is right. Raises Refused for any other."""
     body, _, signed = token.partition(".")
     if not token or not hmac.compare_digest(signed.encode(), signature(body, secret).encode()):
@@ -137,7 +137,7 @@ def identify(token: str, secret: str, now: float, modes: tuple[str, ...] = (SERV
 
     `modes`: the modes of tokens to accept, such as "demo" in a demonstration. `audience`: the service that asks.
     """
-    claims = opened(token, secret)
+    claims = verified_claims(token, secret)
     for claim, right in (("issuer", (ISSUER,)), ("audience", (audience,)), ("mode", modes)):
         if claims.get(claim) not in right:
             raise Refused(f"the token is of another {claim}", f"{claim} {' or '.join(right)}",

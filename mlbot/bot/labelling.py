@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['ASKED', 'OFFERED', 'LABELS', 'RANDOM', 'SECOND', 'ERASED', 'QUEUE_WHY', 'UNSURE_WHY', 'RANDOM_WHY', 'SECOND_WHY',
-           'THIRD_WHY', 'Asked', 'Item', 'is_drawn', 'asked_in', 'sameness', 'item_of', 'gathered', 'items_of',
-           'votes_of', 'labels_of', 'settled', 'agreement_of', 'in_turns', 'fair', 'drawn_at_random', 'other_opinions',
-           'next_items', 'kinds_of_labelled', 'labelled_items', 'audited_labels', 'Labelled', 'as_told', 'batch',
-           'as_jsonl']
+           'THIRD_WHY', 'TextInContext', 'Item', 'is_drawn', 'asked_in', 'sameness', 'item_of', 'gathered', 'items_of',
+           'votes_of', 'labels_of', 'settled', 'agreement_of', 'round_robin', 'fair', 'drawn_at_random',
+           'other_opinions', 'next_items', 'kinds_of_labelled', 'labelled_items', 'audited_labels', 'Labelled',
+           'as_told', 'batch', 'as_jsonl']
 
 # %% ../../nbs/bot/21_labelling.ipynb #51eac505
 from collections import Counter, defaultdict
@@ -64,10 +64,10 @@ def is_drawn(name: str) -> bool:
     return lot_of(name) % RANDOM == 0
 
 # %% ../../nbs/bot/21_labelling.ipynb #1786ac1a
-Asked = tuple[str, str, str]  # text, role and location
+TextInContext = tuple[str, str, str]  # text, role and location
 
 
-def asked_in(event: "Event", contexts: dict[str, tuple[str, str]]) -> Asked | None:
+def asked_in(event: "Event", contexts: dict[str, tuple[str, str]]) -> TextInContext | None:
     """The question in an event that the model has answered; None for any other. Fills `contexts`, by conversation."""
     body = event.body
     if event.kind == "opened":
@@ -79,12 +79,12 @@ def asked_in(event: "Event", contexts: dict[str, tuple[str, str]]) -> Asked | No
     return None if text == ERASED else (text, role, location)
 
 # %% ../../nbs/bot/21_labelling.ipynb #0cb53296
-def sameness(asked: Asked) -> tuple[int, str, str]:
+def sameness(asked: TextInContext) -> tuple[int, str, str]:
     """A key that is equal for messages that are one item."""
     return digest(asked[0]), *asked[1:]
 
 
-def item_of(event: "Event", asked: Asked) -> Item:
+def item_of(event: "Event", asked: TextInContext) -> Item:
     """The item of a message."""
     body, name = event.body, f"e{event.number}"
     other, draw = body.get("other") or {}, body.get("draw") or 0.0
@@ -156,7 +156,7 @@ def agreement_of(labels: dict[str, dict[str, str]]) -> dict | None:
     return {"pairs": len(pairs), "share": share, "kappa": 1.0 if expected == 1 else (share - expected) / (1 - expected)}
 
 # %% ../../nbs/bot/21_labelling.ipynb #62861400
-def in_turns(items: Iterable[Item]) -> list[Item]:
+def round_robin(items: Iterable[Item]) -> list[Item]:
     """Items in rounds: the first of each source, then the second of each. Within a round they keep their order."""
     turns, seen = [], Counter[str]()
     for item in items:
@@ -167,7 +167,7 @@ def in_turns(items: Iterable[Item]) -> list[Item]:
 
 def fair(items: Iterable[Item], most: int) -> list[Item]:
     """At most `most` items, the newest of each source, in order of time. Heavy senders give way to light ones."""
-    kept = in_turns(sorted(items, key=lambda item: -item.at))[:most]
+    kept = round_robin(sorted(items, key=lambda item: -item.at))[:most]
     return sorted(kept, key=lambda item: item.at)
 
 # %% ../../nbs/bot/21_labelling.ipynb #7a9e437b
@@ -190,7 +190,7 @@ def next_items(items: dict[str, Item], labels: dict[str, dict[str, str]], labell
     fresh = [item for name, item in items.items() if name not in labels]
     queue = sorted((item for item in fresh if item.draw), key=lambda item: place_of(item.id, item.draw))
     drawn = sorted((item for item in fresh if item.drawn and not item.draw), key=lambda item: lot_of(item.id))
-    unsure = in_turns(sorted((item for item in fresh if not item.drawn), key=lambda item: item.confidence))
+    unsure = round_robin(sorted((item for item in fresh if not item.drawn), key=lambda item: item.confidence))
     others = other_opinions(items, labels, labeller)
     found: list[tuple[Item, str]] = []
     while len(found) < count and (queue or drawn or unsure or others):

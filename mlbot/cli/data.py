@@ -470,7 +470,7 @@ def data_export(options: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from mlbot.cli.shared import sides_of
-    from mlbot.data.export import FORMATS, choose_rows, export_rows, format_named, left_behind, rows_of_sides
+    from mlbot.data.export import EXPORT_FORMATS, choose_rows, export_rows, format_named, left_behind, rows_of_sides
     from mlbot.data.table import file_of
     settings, file = load_settings(), Path(options.to)
     kind = format_named(file, options.format)
@@ -479,7 +479,7 @@ def data_export(options: argparse.Namespace) -> int:
         raise InputError("the export would replace the data it is made from", "another name", "--to FILE", options.to)
     rows = choose_rows(rows_of_sides(sides, found.context), kind, options.side)
     lost = export_rows(rows, file, kind, options.force)
-    told, context = FORMATS[kind], found.context if FORMATS[kind].side else ()
+    told, context = EXPORT_FORMATS[kind], found.context if EXPORT_FORMATS[kind].side else ()
     more = (["--context", *context] if context else []) + ["--split-column", told.side] * ("side" in rows)
     print_exported(file, told.title, rows, options.side or "train", [*lost, *left_behind(sides, found.set_aside)],
                    [os.path.relpath(file, settings.root), *more])

@@ -161,9 +161,9 @@ def print_trials(points: list[dict]) -> None:
 # %% ../../nbs/cli/04_model.ipynb #17f289f5
 def propose(found, settings, write: bool) -> int:
     """Say what is better, and put it into settings.ini when asked to."""
-    from mlbot.model.search import as_line, checked_values
+    from mlbot.model.search import setting_text, checked_values
     changes = found.best.changes(settings.model)
-    lines = {name: as_line(value) for name, value in changes.items()}
+    lines = {name: setting_text(value) for name, value in changes.items()}
     print(f"better than now, on the same rows: {found.gain}")
     if not write:
         print("settings.ini, [model]:", *(f"  {name} = {value}" for name, value in lines.items()), sep="\n")
@@ -222,10 +222,10 @@ def run_contest(names: Sequence[str], parts: list, context: Sequence[str], model
 # %% ../../nbs/cli/04_model.ipynb #0409fb40
 def print_contest(found: list, advice, options: argparse.Namespace, model) -> None:
     """Print the table of a benchmark, what was skipped, and the tier to take."""
-    from mlbot.model.contest import ALLOWED, Skipped, table_of
+    from mlbot.model.contest import ALLOWED, Skipped, contest_table
     entries = [entry for entry in found if not isinstance(entry, Skipped)]
     if entries:
-        print(table_of(entries))
+        print(contest_table(entries))
         print("+ and -: rows that only this one, or only the best, gets right; p: McNemar's test; *: surely worse (95 %)\n"
               "AUROC: how well rows out of scope are told apart; refused: share of them below the score under which "
               f"{100 * ALLOWED:g} %\nof the rows in scope stay")

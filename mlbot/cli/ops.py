@@ -123,8 +123,8 @@ def look_at(settings: Settings, now, given: dict, shared):
     """What is seen of data and production; the learning curve also where the folder of its run is gone."""
     from mlbot.ops.forecast import curve_kept, read_durations
     from mlbot.model.rollout import read_pointer
-    from mlbot.ops.retrain import look
-    return look(settings, now, given, curve_kept(read_durations(shared), read_pointer(settings.places.models)))
+    from mlbot.ops.retrain import look_for_reasons
+    return look_for_reasons(settings, now, given, curve_kept(read_durations(shared), read_pointer(settings.places.models)))
 
 # %% ../../nbs/cli/06_ops.ipynb #53dd98fd
 def answer_check(decision, settings: Settings, now, shared) -> int:

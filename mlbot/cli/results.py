@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['metric_named', 'turned', 'limit_verdicts', 'Gain', 'gain_verdict', 'compared', 'gain_words', 'moved_lines',
-           'Answered', 'answered', 'counts_words', 'next_step', 'terminal_lines', 'markdown_lines', 'as_json']
+           'Answered', 'answered', 'counts_words', 'next_command', 'terminal_lines', 'markdown_lines', 'as_json']
 
 # %% ../../nbs/cli/08_results.ipynb #e452234a
 import argparse
@@ -160,7 +160,7 @@ def counts_words(results: Results) -> str:
     return f"{said} in {groups:,} groups" if groups != items else said
 
 
-def next_step(found: Answered) -> str:
+def next_command(found: Answered) -> str:
     """The command that is worth typing now."""
     file = shlex.quote(found.files[-1])
     limit = next((verdict for verdict in found.limits if verdict.outcome == TOO_CLOSE), None)
@@ -188,7 +188,7 @@ def terminal_lines(found: Answered, few: int) -> list[str]:
     unasked = "no verdict was asked for: name a floor, or a second file"
     what = {"not asked": unasked, TOO_CLOSE: close}.get(word, f"verdict: {word}")
     return [head, *said, *table, *remarks(found.verdicts), *shown, *(f"! {note}" for note in found.notes), what,
-            f"next:   {next_step(found)}"]
+            f"next:   {next_command(found)}"]
 
 
 def markdown_lines(found: Answered, few: int) -> list[str]:

@@ -62,7 +62,7 @@ def whatif(options: argparse.Namespace) -> int:
     from mlbot.bot.changed import audited_items
     from mlbot.bot.events import open_log
     from mlbot.bot.labelling import ASKED, LABELS
-    from mlbot.bot.whatif import Rules, replayed
+    from mlbot.bot.whatif import ReplayRules, replayed
     from mlbot.model.predict import load
     from mlbot.model.promised import read_promised, ways_of
     settings = load_settings()
@@ -80,8 +80,9 @@ def whatif(options: argparse.Namespace) -> int:
     starts = {model.name: ways_of(read_promised(models, model.name), promise.wrong, promise.sure).starts
               for model in (champion, other)}
     limit = options.threshold if options.threshold is not None else starts[other.name]
-    print(table_of({f"now, {champion.name}": replayed(items, labels, Rules(champion, settings.costs, starts[champion.name])),
-                    f"what if, {other.name}": replayed(items, labels, Rules(other, settings.costs, limit))}))
+    print(table_of({f"now, {champion.name}": replayed(items, labels,
+                                                      ReplayRules(champion, settings.costs, starts[champion.name])),
+                    f"what if, {other.name}": replayed(items, labels, ReplayRules(other, settings.costs, limit))}))
     print("        wrong: of what it starts; 95 % intervals for as many messages to come")
     print(f"next:   {what_follows(options, settings, other.name) if any(labels) else 'nobody has labelled any: '}"
           + ("" if any(labels) else f"{program()} serve, /web/label.html"))

@@ -7,9 +7,9 @@ __all__ = ['COMPANY', 'OOS', 'LAST_WEEK', 'NEIGHBOURS', 'TABLES', 'Process', 're
            'wordings', 'reference_sentences', 'cumulate', 'zipf', 'Draws', 'Person', 'pick', 'dealt', 'make_people',
            'slip', 'say', 'events', 'rolled_out', 'demand', 'started', 'intent_at', 'Shelf', 'shelf', 'choose_wording',
            'themes_of', 'draw_wording', 'Row', 'Truth', 'Week', 'wrong_label', 'draw_times', 'draw_rows', 'corrections',
-           'as_exported', 'Past', 'remember', 'label_week', 'send_again', 'let_happen', 'work_week', 'draw_weeks',
-           'weeks', 'known_labels', 'labelled_rows', 'production_sample', 'cells', 'write_week', 'refuse_used',
-           'render']
+           'as_exported', 'Past', 'remember_labels', 'label_week', 'send_again', 'let_happen', 'work_week',
+           'draw_weeks', 'weeks', 'known_labels', 'labelled_rows', 'production_sample', 'cells', 'write_week',
+           'refuse_used', 'render']
 
 # %% ../../nbs/data/07_company.ipynb #91eec88c
 import hashlib
@@ -419,7 +419,7 @@ class Past:
         return round(self.plan["rows"][name] * self.scale)
 
 # %% ../../nbs/data/07_company.ipynb #5b3e45e5
-def remember(past: Past, rows: list[Row], truths: list[Truth]) -> None:
+def remember_labels(past: Past, rows: list[Row], truths: list[Truth]) -> None:
     """Keep the labels that a reorganisation may correct."""
     parents = {processes()[name].parent for name in started()}
     past.labels |= {row.id: (row.intent, truth.final) for row, truth in zip(rows, truths, strict=True)
@@ -433,7 +433,7 @@ def label_week(past: Past, number: int) -> tuple[Week, list[Truth]]:
                  past.plan["sides"]["labelled"]["noise"])
     count = past.size("labelled" if number else "seed")
     rows, truths = draw_rows(past.plan, "labelled", number, count, noise, past.people["labelled"], past.seen)
-    remember(past, rows, truths)
+    remember_labels(past, rows, truths)
     return Week(number, rows, [], events=happened), truths
 
 # %% ../../nbs/data/07_company.ipynb #6daca7eb
@@ -469,7 +469,7 @@ def work_week(past: Past, week: Week) -> list[Truth]:
                                         past.people["production"], set())
     given = Draws(past.plan["seed"], "audit", week.number).some(week.production, past.size("audit"))
     past.audit = [(row.id, row.intent) for row in given]
-    remember(past, week.production, truths)
+    remember_labels(past, week.production, truths)
     week.production = [replace(row, intent="", wording="") for row in week.production]
     return truths
 

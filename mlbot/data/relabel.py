@@ -251,7 +251,7 @@ def relabelled_lines(text: str, name: str, lines: Sequence[int], labels: Sequenc
     return "\n".join(found)
 
 # %% ../../nbs/data/05_relabel.ipynb #a497701e
-_MARKS = {"utf-8-sig": (b"\xef\xbb\xbf", "utf-8"), "utf-16": (b"\xff\xfe", "utf-16-le")}
+_BYTE_ORDER_MARKS = {"utf-8-sig": (b"\xef\xbb\xbf", "utf-8"), "utf-16": (b"\xff\xfe", "utf-16-le")}
 
 
 def rewritten(path: Path, table: Table, label: int, lines: Sequence[int], labels: Sequence[str]) -> bytes:
@@ -264,7 +264,7 @@ def rewritten(path: Path, table: Table, label: int, lines: Sequence[int], labels
         raise InputError("a format in which no cell can be replaced", "CSV, TSV or JSONL", "save it as CSV UTF-8 first",
                          path.name)
     data, how = path.read_bytes(), table.delimited or find_delimited(path)
-    mark, encoding = _MARKS.get(how.encoding, (b"", how.encoding))
+    mark, encoding = _BYTE_ORDER_MARKS.get(how.encoding, (b"", how.encoding))
     if data[:2] == b"\xfe\xff":
         mark, encoding = b"\xfe\xff", "utf-16-be"
     text = data[len(mark):].decode(encoding)

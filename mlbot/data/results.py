@@ -9,9 +9,9 @@ __all__ = ['NAME', 'LOWER', 'LETTERS', 'LARGEST', 'USUAL', 'YES', 'NO', 'Rows', 
            'read_promptfoo', 'deepeval_cases', 'deepeval_answers', 'read_deepeval', 'inspect_values', 'is_inspect',
            'read_inspect', 'unpacked', 'with_zstd', 'lm_eval_rows', 'read_lm_eval', 'refuse_means', 'test_name',
            'refuse_doctype', 'junit_cases', 'read_junit', 'value_in', 'usual_columns', 'metric_columns',
-           'chosen_columns', 'measured_columns', 'refuse_cells', 'row_answers', 'read_rows', 'read_columns_and_data',
-           'read_any_table', 'read_document', 'read_results', 'decoded', 'placed', 'scale_of', 'score_of', 'Pairs',
-           'by_item', 'paired', 'gain_of', 'moved']
+           'chosen_columns', 'measured_columns', 'refuse_cells', 'row_answers', 'read_result_rows',
+           'read_columns_and_data', 'read_any_table', 'read_document', 'read_results', 'decoded', 'placed', 'scale_of',
+           'score_of', 'Pairs', 'by_item', 'paired', 'gain_of', 'moved']
 
 # %% ../../nbs/data/10_results.ipynb #a179df24
 import json
@@ -460,7 +460,8 @@ def row_answers(row: dict[str, str], item: str, found: dict[str, str], columns: 
 Rows = Iterable[tuple[int, dict[str, str]]]
 
 
-def read_rows(header: Sequence[str], rows: Rows, place: str, item: str = "", group: str = "", asked: Iterable[str] = (),
+def read_result_rows(header: Sequence[str], rows: Rows, place: str, item: str = "", group: str = "",
+                     asked: Iterable[str] = (),
               tool: str = "a table") -> Results:
     """The results in the rows of a table, each with its line. `item`, `group`, `asked`: columns that a person named."""
     found = chosen_columns(header, item, group, place)
@@ -489,7 +490,7 @@ def read_columns_and_data(found: dict, place: str, **named) -> Results:
         raise InputError(f"{len(found['data']) - len(rows):,} rows that do not fit the columns", "a value for each column",
                          "export the table again", place)
     cells = ((line, dict(zip(header, map(cell_of, row), strict=True))) for line, row in enumerate(rows, 1))
-    return read_rows(header, cells, place, **named)
+    return read_result_rows(header, cells, place, **named)
 
 # %% ../../nbs/data/10_results.ipynb #ac41bb94
 FILES = "a file of promptfoo, deepeval, inspect, lm-eval or MLflow, JUnit XML, or a table with id and right or score"
@@ -500,7 +501,7 @@ def read_any_table(path: Path, **named) -> Results:
     from mlbot.data.table import read_table
     table = read_table(path, lambda header: bool({"right", "score", "predicted"} & set(usual_columns(header))))
     rows = ((line, dict(zip(table.header, cells, strict=False))) for line, cells in table.rows())
-    return read_rows(table.header, rows, path.name, **named)
+    return read_result_rows(table.header, rows, path.name, **named)
 
 # %% ../../nbs/data/10_results.ipynb #43843cd4
 Reader = tuple[str, Callable, Callable]

@@ -6,7 +6,7 @@
 __all__ = ['ESTIMATORS', 'LOADERS', 'TRUSTED', 'SCHEMA_FILE', 'PROTOCOL', 'nodes_in', 'why_untrusted', 'read_schema',
            'refuse_untrusted', 'numbered', 'canonical', 'objects_in', 'follows', 'why_unsound', 'refuse_unsound',
            'steps_of', 'kind_of', 'refuse_silent', 'versions', 'refuse_version', 'from_bytes', 'to_bytes',
-           'takes_texts', 'table_of', 'refuse_odd', 'OwnEstimator', 'has_seed', 'copy_of', 'words_held']
+           'takes_texts', 'estimator_table', 'refuse_odd', 'OwnEstimator', 'has_seed', 'copy_of', 'words_held']
 
 # %% ../../nbs/model/03_estimator.ipynb #74d4b778
 import io
@@ -378,7 +378,7 @@ def takes_texts(estimator) -> bool:
     return isinstance(estimator, CountVectorizer | HashingVectorizer)
 
 # %% ../../nbs/model/03_estimator.ipynb #6a5c3c4b
-def table_of(rows, context: Sequence[str]):
+def estimator_table(rows, context: Sequence[str]):
     """The table that an estimator is given: `text` and the context columns of `rows`, '' where there is no value."""
     import pandas as pd
     texts = list(rows["text"])
@@ -413,7 +413,7 @@ class OwnEstimator:
 
     def given(self, rows):
         """What the estimator is given of a table."""
-        return list(rows["text"]) if self.texts else table_of(rows, self.context)
+        return list(rows["text"]) if self.texts else estimator_table(rows, self.context)
 
     def fit(self, rows) -> "OwnEstimator":
         """Fit on a table with `text`, `intent` and context columns. Raises InputError when it cannot be fitted or asked."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import InputError, nearest
 from .predict import OwnPredictor, Predictor, answer, dense_scores, scores
-from .terms import rows_of, weigh
+from .terms import cached_word_terms, weigh
 from ..text.clean import checked, context_pairs, context_value, words
 
 # %% ../../nbs/model/13_explain.ipynb #a69ca302
@@ -61,7 +61,7 @@ def origins(model: Predictor, text: str, context: dict[str, str]) -> dict[int, l
 def of_ngrams(model: Predictor, text: str, one: int, two: int) -> Iterator[tuple[tuple[str, ...], float]]:
     """What the character n-grams of each word of a folded text add for intent `one` over `two`."""
     times = Counter(text.split())
-    parts = {word: rows_of(model, word) for word in times}
+    parts = {word: cached_word_terms(model, word) for word in times}
     values = {word: np.frombuffer(part[3], np.float32) * times[word] for word, part in parts.items()}
     length = math.sqrt(sum(float(part.dot(part)) for part in values.values())) or 1
     for word, part in parts.items():

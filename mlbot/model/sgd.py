@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAMPLE', 'MOST_TERMS', 'CHECKED', 'BUCKETS', 'CHUNK', 'Chunks', 'MARGIN', 'STEP', 'BATCH', 'scrambled', 'Census',
            'take_census', 'Table', 'joined', 'numbers_of', 'Dealt', 'deal', 'passes_for', 'batches', 'descend',
-           'Fitted', 'cut_views', 'fit_many']
+           'SgdFit', 'cut_views', 'fit_many']
 
 # %% ../../nbs/model/04_sgd.ipynb #80108de1
 import tempfile
@@ -188,7 +188,7 @@ def descend(dealt: Dealt, intents: int, seed: int, done: Callable[[str], None]) 
 
 # %% ../../nbs/model/04_sgd.ipynb #462e9309
 @dataclass
-class Fitted:
+class SgdFit:
     """The result of `fit_many`: the fitted views, the model, its intents, held-out rows, and the census."""
     views: Any  # a fitted ColumnTransformer
     weights: np.ndarray
@@ -208,7 +208,7 @@ def cut_views(views):
 # %% ../../nbs/model/04_sgd.ipynb #e54c6696
 def fit_many(chunks: Chunks, views, context: list[str], terms_of: Callable, seed: int = 0,
              check: Callable[[Census], None] = lambda census: None,
-             done: Callable[[str], None] = lambda words: None) -> Fitted:
+             done: Callable[[str], None] = lambda words: None) -> SgdFit:
     """Fit the rows of all chunks: frames with `text`, `intent` and context columns, from a function that starts anew.
 
     `terms_of`: from fitted views to their `Terms` and the factor of each column. `check` may refuse the census of the first
@@ -224,4 +224,4 @@ def fit_many(chunks: Chunks, views, context: list[str], terms_of: Callable, seed
     with tempfile.TemporaryDirectory(prefix="mlbot-") as folder:
         dealt = deal(chunks, census, numbers_of(terms, context, factors), intents, len(factors), Path(folder), done)
         weights, bias = descend(dealt, len(intents), seed, done)
-    return Fitted(views, weights, bias, intents, joined(dealt.held, len(factors)), census)
+    return SgdFit(views, weights, bias, intents, joined(dealt.held, len(factors)), census)

@@ -6,13 +6,13 @@
 __all__ = ['SHORTEST_WORD', 'FEWEST_WORDS', 'NUMBERS_ONLY', 'STEP', 'OVERLAP', 'MOST_UNPACKED', 'PLACES', 'BEYOND', 'KEPT',
            'LARGE', 'ROWS', 'MOST_BLOB', 'LOOKS', 'marks', 'any_word', 'words_in', 'Search', 'search_for', 'letter_of',
            'unescaped', 'text_of', 'rows_of_sqlite', 'rows_of_parquet', 'members', 'texts_in', 'is_in', 'Place',
-           'Found', 'Job', 'is_here', 'walk', 'is_in_large', 'records', 'cells_of_page', 'look_into', 'sweep',
+           'ErasureResult', 'Job', 'is_here', 'walk', 'is_in_large', 'records', 'cells_of_page', 'look_into', 'sweep',
            'in_store', 'log_files', 'in_log', 'in_results', 'run_of', 'now', 'in_runs', 'golden_without', 'in_model',
            'in_models', 'in_carried', 'tracked_files', 'in_tracking', 'bundles_in', 'proofs_of', 'own_places',
-           'in_bundles', 'rows_without', 'take_out', 'in_files', 'in_git', 'look', 'Request', 'words_of_program',
-           'texts_of_event', 'gathered', 'joined', 'key_of', 'as_told', 'as_search', 'mark_of', 'noted', 'in_words',
-           'write_proof', 'read_proofs', 'name_of_proof', 'Erased', 'erase_rows', 'tidy_up', 'erase_everywhere',
-           'look_again']
+           'in_bundles', 'rows_without', 'take_out', 'in_files', 'in_git', 'search_places', 'Request',
+           'words_of_program', 'texts_of_event', 'gathered', 'joined', 'key_of', 'as_told', 'as_search', 'mark_of',
+           'noted', 'in_words', 'write_proof', 'read_proofs', 'name_of_proof', 'Erased', 'erase_rows', 'tidy_up',
+           'erase_everywhere', 'look_again']
 
 # %% ../../nbs/ops/08_erasure.ipynb #7b338610
 import gzip
@@ -323,7 +323,7 @@ KEPT = (
 
 # %% ../../nbs/ops/08_erasure.ipynb #d547c027
 @dataclass
-class Found:
+class ErasureResult:
     """What came of one place: how many files or rows were searched, found and destroyed, what is left, and what to do."""
     place: str
     searched: int = 0
@@ -403,7 +403,7 @@ def cells_of_page(path: Path) -> Iterator[str]:
         yield from map(unescaped, _CELL.findall(path.read_text(encoding="utf-8", errors="replace")))
 
 # %% ../../nbs/ops/08_erasure.ipynb #ceab07db
-def look_into(path: Path, job: Job, found: Found) -> bool:
+def look_into(path: Path, job: Job, found: ErasureResult) -> bool:
     """Whether a file holds anything; one that cannot be opened is left, with the reason."""
     found.searched += 1
     try:
@@ -419,8 +419,8 @@ def look_into(path: Path, job: Job, found: Found) -> bool:
         return False
 
 # %% ../../nbs/ops/08_erasure.ipynb #da11044e
-def sweep(found: Found, paths: Iterable[Path], job: Job,
-          gone: Callable[[Path], object] = lambda path: path.unlink()) -> Found:
+def sweep(found: ErasureResult, paths: Iterable[Path], job: Job,
+          gone: Callable[[Path], object] = lambda path: path.unlink()) -> ErasureResult:
     """Look into files, and destroy those that hold something."""
     for path in paths:
         if look_into(path, job, found):
@@ -433,9 +433,9 @@ def sweep(found: Found, paths: Iterable[Path], job: Job,
     return found
 
 # %% ../../nbs/ops/08_erasure.ipynb #2458b7b2
-def in_store(job: Job) -> Found:
+def in_store(job: Job) -> ErasureResult:
     """Rows of the present version: what a deletion request leaves must not hold anything."""
-    url, found = job.settings.places.data, Found("store")
+    url, found = job.settings.places.data, ErasureResult("store")
     if is_here(url) and not is_store(url):
         return found
     with suppress(InputError):
@@ -459,9 +459,9 @@ def log_files(settings: Settings) -> list[Path]:
                                         if (path := settings.root / f"{place}{end}").is_file()]
 
 # %% ../../nbs/ops/08_erasure.ipynb #e0667376
-def in_log(job: Job) -> Found:
+def in_log(job: Job) -> ErasureResult:
     """Events, and bytes of the log that an erasure could not take from the disk at once."""
-    found = Found("log")
+    found = ErasureResult("log")
     if is_here(job.settings.service.events) and not log_files(job.settings):
         return found
     with closing(open_log(job.settings)) as log:
@@ -482,9 +482,9 @@ def in_log(job: Job) -> Found:
     return found
 
 # %% ../../nbs/ops/08_erasure.ipynb #adc120ed
-def in_results(job: Job) -> Found:
+def in_results(job: Job) -> ErasureResult:
     """Kept results of notebooks. At first all go: each was made of rows of the data; later those that hold something."""
-    found = Found("kept results")
+    found = ErasureResult("kept results")
     if not job.settings.places.cache:
         return found
     objects = open_objects(job.settings.places.cache)
@@ -512,9 +512,9 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 # %% ../../nbs/ops/08_erasure.ipynb #3325b0de
-def in_runs(job: Job) -> Found:
+def in_runs(job: Job) -> ErasureResult:
     """Files of runs. What was destroyed of a run stands in its `forgotten.json`."""
-    found, runs, gone = Found("runs"), job.settings.places.runs, {}
+    found, runs, gone = ErasureResult("runs"), job.settings.places.runs, {}
 
     def destroy(path: Path) -> None:
         path.unlink()
@@ -536,7 +536,7 @@ def golden_without(data: bytes, search: Search) -> tuple[bytes, int]:
     return data, 0
 
 # %% ../../nbs/ops/08_erasure.ipynb #0f7dcb28
-def in_model(folder: Path, serves: str, job: Job, found: Found) -> None:
+def in_model(folder: Path, serves: str, job: Job, found: ErasureResult) -> None:
     """One model, or an unfinished or damaged copy of one. One that answers now is left, and said."""
     if not any(look_into(file, job, found) for file in list(walk(folder))):
         return
@@ -553,7 +553,7 @@ def in_model(folder: Path, serves: str, job: Job, found: Found) -> None:
         found.left.append(f"model {folder.name} knows words that only this person used: mlbot data erase --again")
 
 # %% ../../nbs/ops/08_erasure.ipynb #f8891c39
-def _in_golden(folder: Path, job: Job, found: Found) -> None:
+def _in_golden(folder: Path, job: Job, found: ErasureResult) -> None:
     """Golden answers: a list of texts for each model, which loses those that are searched for."""
     for file in sorted(folder.glob("*")):
         found.searched += 1
@@ -566,9 +566,9 @@ def _in_golden(folder: Path, job: Job, found: Found) -> None:
             found.left.append(f"{n} golden answers of {file.stem}: mlbot data erase --again")
 
 # %% ../../nbs/ops/08_erasure.ipynb #71e48c49
-def in_models(job: Job) -> Found:
+def in_models(job: Job) -> ErasureResult:
     """Vocabularies, golden answers and what else lies beside the models."""
-    models, found = job.settings.places.models, Found("models")
+    models, found = job.settings.places.models, ErasureResult("models")
     serving = {name: word for name, word in ((getattr(read_canary(models), "model", ""), "model on trial"),
                                              (read_pointer(models), "champion")) if name}
     for folder in sorted(path for path in models.glob("*") if path.is_dir()) if models.is_dir() else ():
@@ -592,9 +592,9 @@ def _carried_now(objects: Objects, names: Sequence[str]) -> set[str | None]:
     return serves | ({json.loads(objects.get("trial.json") or b"{}").get("model")} if "trial.json" in names else set())
 
 # %% ../../nbs/ops/08_erasure.ipynb #3f03b544
-def in_carried(job: Job) -> Found:
+def in_carried(job: Job) -> ErasureResult:
     """Objects for other servers: as the models here."""
-    found, place = Found("carried"), job.settings.places.carried
+    found, place = ErasureResult("carried"), job.settings.places.carried
     if not place:
         return found
     objects = open_objects(place)
@@ -632,9 +632,9 @@ def tracked_files(settings: Settings) -> list[Path]:
     return [file, file.parent / "mlartifacts"] if place.startswith("sqlite:///") else []
 
 # %% ../../nbs/ops/08_erasure.ipynb #40b4aed5
-def in_tracking(job: Job) -> Found:
+def in_tracking(job: Job) -> ErasureResult:
     """Reports that MLflow keeps here; those on a server are named."""
-    found, place = Found("tracking"), job.settings.tracking.mlflow
+    found, place = ErasureResult("tracking"), job.settings.tracking.mlflow
     for path in tracked_files(job.settings):
         if path.is_dir():
             sweep(found, walk(path), job)
@@ -666,9 +666,9 @@ def own_places(settings: Settings) -> list[Path]:
             *(Path(place) if Path(place).is_absolute() else settings.root / place for place in named if is_here(place))]
 
 # %% ../../nbs/ops/08_erasure.ipynb #bc318383
-def in_bundles(job: Job) -> Found:
+def in_bundles(job: Job) -> ErasureResult:
     """Bundles: with one model that knows something the whole goes, and its archive; another one is a command away."""
-    found = Found("bundles")
+    found = ErasureResult("bundles")
     for folder in bundles_in(job.root, own_places(job.settings)):
         archive = folder.with_name(f"{folder.name}.tar.gz")
         paths = [*(path for path in walk(folder) if path.suffix != ".whl"), *([archive] if archive.is_file() else [])]
@@ -711,12 +711,12 @@ def take_out(path: Path, job: Job) -> bool:
     if n:
         encoding = guess_encoding(path.read_bytes()[:1 << 16])
         write_atomic(path, lambda file: file.write(text.encode(encoding)), binary=True)
-    return not look_into(path, job, Found("files"))
+    return not look_into(path, job, ErasureResult("files"))
 
 # %% ../../nbs/ops/08_erasure.ipynb #ece5b343
-def in_files(job: Job) -> Found:
+def in_files(job: Job) -> ErasureResult:
     """All other files of the project."""
-    found = Found("files")
+    found = ErasureResult("files")
     skip = [*own_places(job.settings), *bundles_in(job.root, own_places(job.settings))]
     logs = {*log_files(job.settings), *(path.with_name(f"{path.name}.tar.gz") for path in skip)}
     for path in walk(job.root, skip):
@@ -737,9 +737,9 @@ def in_files(job: Job) -> Found:
 MOST_BLOB = 50_000_000
 
 
-def in_git(job: Job) -> Found:
+def in_git(job: Job) -> ErasureResult:
     """Objects of the repository, also of branches and commits that nothing names any more."""
-    found = Found("git")
+    found = ErasureResult("git")
     command = ["git", "cat-file", "--batch", "--batch-all-objects", "--unordered"]
     try:
         inside = subprocess.run(["git", "rev-parse", "--is-inside-work-tree"], cwd=job.root, capture_output=True, timeout=60)
@@ -764,7 +764,7 @@ def in_git(job: Job) -> Found:
 LOOKS = (in_store, in_log, in_results, in_runs, in_models, in_carried, in_bundles, in_tracking, in_files, in_git)
 
 
-def look(job: Job) -> list[Found]:
+def search_places(job: Job) -> list[ErasureResult]:
     """Look at all places, in the order of the table."""
     return [place(job) for place in LOOKS]
 
@@ -897,7 +897,7 @@ def mark_of(proof: dict, key: bytes) -> str:
     return hmac.new(key, plain.encode(), hashlib.sha256).hexdigest()
 
 # %% ../../nbs/ops/08_erasure.ipynb #aa69baf3
-def noted(proof: dict, what: str, found: Sequence[Found]) -> dict:
+def noted(proof: dict, what: str, found: Sequence[ErasureResult]) -> dict:
     """A proof with one more look."""
     left = any(place.left for place in found)
     seen = {"when": now(), "what": what, "places": [asdict(place) for place in found]}
@@ -984,7 +984,7 @@ class Erased:
     rows: int
     events: int
     ledgers: int
-    places: tuple[Found, ...]
+    places: tuple[ErasureResult, ...]
 
     @property
     def left(self) -> list[str]:
@@ -1057,7 +1057,7 @@ def erase_everywhere(settings: Settings, request: Request, files: bool = False) 
     finally:
         if log is not None:
             log.close()
-    found = look(Job(settings, search, True, files, True))
+    found = search_places(Job(settings, search, True, files, True))
     proof = noted(proof, "erase", found)
     for old in unfinished:
         write_proof(settings, {**old, "open": False, "continued": proof["id"]})
@@ -1069,7 +1069,7 @@ def look_again(settings: Settings, name: str = "", clear: bool = True, files: bo
     asked = [proof for proof in read_proofs(settings, name) if name or proof["open"] or not clear]
     done = []
     for proof in asked:
-        found = look(Job(settings, as_search(proof, key_of(settings)), clear, files))
+        found = search_places(Job(settings, as_search(proof, key_of(settings)), clear, files))
         file = proofs_of(settings) / f"{proof['id']}.json"
         if clear:
             proof = noted(proof, "again", found)

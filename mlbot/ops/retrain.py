@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['LOG', 'TICKETS', 'DONE', 'slot_of', 'start_of', 'moment_of', 'state_of', 'Attempt', 'as_line', 'as_attempt',
            'ticket_of', 'outcome_of', 'numbers_of', 'read_attempts', 'take', 'note', 'Seen', 'stored_rows',
-           'training_rows', 'production', 'curve_of', 'releases_of', 'look', 'fit_error', 'expected_gain', 'Reason',
-           'day_and_hour', 'since_forced', 'judged_at', 'by_clock', 'by_growth', 'by_gain', 'by_drift', 'by_loss',
-           'Decision', 'held_by', 'due', 'next_attempt']
+           'training_rows', 'production', 'curve_of', 'releases_of', 'look_for_reasons', 'fit_error', 'expected_gain',
+           'Reason', 'day_and_hour', 'since_forced', 'judged_at', 'by_clock', 'by_growth', 'by_gain', 'by_drift',
+           'by_loss', 'Decision', 'held_by', 'due', 'next_attempt']
 
 # %% ../../nbs/ops/04_retrain.ipynb #4d3c7a4d
 import json
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, MlbotError
-from ..bot.monitor import LOOKED_AT, overview, read_profile, surely_below
+from ..bot.monitor import MONITORED_EVENTS, overview, read_profile, surely_below
 from ..storage import Objects, open_objects, read_all
 from ..model.registry import champion, history
 from ..run.folder import load_json
@@ -205,7 +205,7 @@ def production(settings: Settings, model: str, now: datetime) -> dict:
     rules, told = settings.monitor, read_profile(settings.places.models, model)
     try:
         with closing(open_log(settings)) as log:
-            seen = overview(log.each(LOOKED_AT, since=now.timestamp() - 86_400 * rules.days), model, told,
+            seen = overview(log.each(MONITORED_EVENTS, since=now.timestamp() - 86_400 * rules.days), model, told,
                             settings.data.out_of_scope, replace(rules, drift=settings.retrain.drift))
     except MlbotError as problem:
         return {"silent": problem.found}
@@ -228,7 +228,7 @@ def releases_of(models: Path) -> tuple[tuple[datetime, str], ...]:
     return tuple((moment_of(entry["when"], "when in history.jsonl"), str(entry["run"])) for entry in entries)
 
 # %% ../../nbs/ops/04_retrain.ipynb #969b9924
-def look(settings: Settings, now: datetime, given: dict | None = None, curve: Sequence[dict] = ()) -> Seen:
+def look_for_reasons(settings: Settings, now: datetime, given: dict | None = None, curve: Sequence[dict] = ()) -> Seen:
     """Everything that a reason may rest on. `curve`: the learning curve of the champion, where its run is gone."""
     models, model = settings.places.models, None
     with suppress(InputError):  # a champion that cannot be read is none

@@ -6,8 +6,8 @@
 __all__ = ['CAUSES', 'Wanted', 'MOST_UNITS', 'Crossing', 'effects', 'score_effects', 'told_apart', 'is_sure', 'causes_of', 'Unit',
            'keyed', 'units', 'mostly', 'score_test_change', 'new_test_rows', 'Blame', 'points', 'rest_of_data',
            'say_cause', 'say', 'same_model', 'commit_of', 'changed_files', 'code_at', 'run_code', 'by_key', 'digest_of',
-           'archive_of', 'unpacked', 'Task', 'answer', 'context_of', 'Replayer', 'common_rows', 'answered', 'cross',
-           'ended_waivers', 'target_in', 'differences', 'blame_units', 'target_decided', 'advice', 'blame',
+           'archive_of', 'unpacked', 'Task', 'answer_task', 'context_of', 'Replayer', 'common_rows', 'answered',
+           'cross', 'ended_waivers', 'target_in', 'differences', 'blame_units', 'target_decided', 'advice', 'blame',
            'blame_figure', 'save_blame']
 
 # %% ../../nbs/run/12_blame.ipynb #ba3110fe
@@ -362,7 +362,7 @@ class Task:
     tables: dict[str, pd.DataFrame]
 
 # %% ../../nbs/run/12_blame.ipynb #87e85079
-def answer(task: Task, versions: dict[str, str]) -> pd.DataFrame:
+def answer_task(task: Task, versions: dict[str, str]) -> pd.DataFrame:
     """The answers of a crossing, by digest. Raises InputError on a machine whose packages are not of these versions."""
     here = environment(Path(tempfile.gettempdir()) / "no lock file")
     if other := [name for name in versions if name != "lock" and versions[name] != here.get(name)]:
@@ -432,7 +432,7 @@ class Replayer:
             if workers == "1" or not codes:
                 codes = {name: stack.enter_context(code_at(root, version)) for name, version in versions.items()}
             tasks = ((self.task(codes[digest_of(version)], train), environment(root)) for version, train, _ in wanted)
-            yield from stack.enter_context(worker_pool(workers))(answer, tasks)
+            yield from stack.enter_context(worker_pool(workers))(answer_task, tasks)
 
     def task(self, code: Path | bytes, train: pd.DataFrame) -> Task:
         """A crossing with all that it needs."""

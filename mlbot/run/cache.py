@@ -31,7 +31,7 @@ from ..model.encoder_files import encoder_identity
 from ..errors import MlbotError
 from ..files import KEY, bears, key_of, mark, shared_key
 from ..gates.record import as_plain
-from ..data.ledger import SIDES, ledger_file
+from ..data.ledger import SIDES_FILE, ledger_file
 from ..gates.sealed import open_sealed, read_sealed, sealed_place, sealed_state
 from ..gates.test_budget import decisions
 from .notebook import Notebook
@@ -134,7 +134,7 @@ def data_values(settings: Settings, parameters: dict) -> dict[str, str]:
     """What stands for the data of a run."""
     names = ("data", "text", "intent", "context", "split_column", "group")
     source, columns = choose(settings, **{name: parameters.get(name, "") for name in names})
-    memory = settings.places.models / "ledger" / SIDES
+    memory = settings.places.models / "ledger" / SIDES_FILE
     found = {"source": source, "columns": repr(columns), "sides": file_digest(memory) if memory.is_file() else ""}
     for name, file in (("production", parameters.get("production", "") or settings.data.production),
                        ("catalogue", settings.data.catalogue), ("unlabelled", settings.data.unlabelled)):

@@ -7,9 +7,9 @@ __all__ = ['BLUE', 'ORANGE', 'GREEN', 'GREY', 'QUALITY', 'canvas', 'short', 'few
            'size_curve', 'texts_figure', 'near_clusters', 'clusters_figure', 'suspects_table', 'errors_figure',
            'confused_names', 'confusion_figure', 'score_table', 'two_runs', 'gain_words', 'gain_figure',
            'changes_figure', 'changes_table', 'worth_of_run', 'worth_figure', 'column_gains', 'value_gains',
-           'gains_figure', 'Asked', 'ask_all', 'price_table', 'price_figure', 'threshold_table', 'threshold_figure',
-           'trust_figure', 'scope_figure', 'require_log', 'quality_figure', 'gap_figure', 'known_words', 'new_words',
-           'Bench', 'Paired', 'answers_held_out', 'open_bench', 'try_idea']
+           'gains_figure', 'TestPredictions', 'ask_all', 'price_table', 'price_figure', 'threshold_table',
+           'threshold_figure', 'trust_figure', 'scope_figure', 'require_log', 'quality_figure', 'gap_figure',
+           'known_words', 'new_words', 'Bench', 'Paired', 'answers_held_out', 'open_bench', 'try_idea']
 
 # %% ../../nbs/run/23_pictures.ipynb #71b0f8f5
 from collections import Counter
@@ -347,7 +347,7 @@ def gains_figure(scores: Sequence[Score], title: str = "", most: int = 12) -> Pi
 
 # %% ../../nbs/run/23_pictures.ipynb #5441fe17
 @dataclass(frozen=True)
-class Asked:
+class TestPredictions:
     """What a model says to all rows of a test, those out of scope last (their intent is never right).
 
     `probabilities`: rows x intents; `scope`: probability of being in scope, with its `threshold`; `right`, `among`: whether
@@ -366,7 +366,7 @@ class Asked:
         return self.probabilities.max(axis=1, initial=0) * self.scope
 
 
-def ask_all(model: Predictor, folder: Path) -> Asked:
+def ask_all(model: Predictor, folder: Path) -> TestPredictions:
     """Ask a model about the test rows of a run, and those out of scope on the test side."""
     test, outside = load_table(folder / "test.csv"), load_table(folder / "out_of_scope.csv")
     outside = outside[outside["side"] == "test"]
@@ -375,10 +375,10 @@ def ask_all(model: Predictor, folder: Path) -> Asked:
     truth = np.array([*test["intent"], *[""] * len(outside)], object)
     first = np.array(model.intents, object)[np.argsort(-every, axis=1, kind="stable")[:, :CHOICES]]
     hits = first == truth[:, None]
-    return Asked(every, scope, model.scope_threshold, hits[:, 0], hits.any(axis=1), truth == "")
+    return TestPredictions(every, scope, model.scope_threshold, hits[:, 0], hits.any(axis=1), truth == "")
 
 # %% ../../nbs/run/23_pictures.ipynb #44297271
-def price_table(asked: Asked, costs: Costs, times: Sequence[float] = (1.2, 2, 3, 5, 10, 20)) -> pd.DataFrame:
+def price_table(asked: TestPredictions, costs: Costs, times: Sequence[float] = (1.2, 2, 3, 5, 10, 20)) -> pd.DataFrame:
     """What the bot would do, were a wrong answer as dear as so many hand-overs: `wrong`, `cost`, shares of decisions."""
     found = []
     for wrong in sorted({*(round(costs.handoff * time, 4) for time in times), costs.wrong}):
@@ -411,7 +411,7 @@ def price_figure(priced: pd.DataFrame, now: float, unit: str = "") -> Picture:
     return figure
 
 # %% ../../nbs/run/23_pictures.ipynb #bd067d74
-def threshold_table(asked: Asked, costs: Costs, steps: int = 101) -> pd.DataFrame:
+def threshold_table(asked: TestPredictions, costs: Costs, steps: int = 101) -> pd.DataFrame:
     """One threshold instead of four decisions: `threshold`, `cost` a message, shares `handed` over and `wrong`."""
     found = []
     for threshold in np.linspace(0, 1, steps):
@@ -421,7 +421,7 @@ def threshold_table(asked: Asked, costs: Costs, steps: int = 101) -> pd.DataFram
     return pd.DataFrame(found, columns=["threshold", "cost", "handed", "wrong"])
 
 
-def threshold_figure(asked: Asked, costs: Costs) -> Picture:
+def threshold_figure(asked: TestPredictions, costs: Costs) -> Picture:
     """The cost of a message against one threshold, its best place, and the cost of the four decisions."""
     table = threshold_table(asked, costs)
     taken = decide(asked.probabilities, asked.scope, asked.threshold, costs)
@@ -458,7 +458,7 @@ def trust_figure(sure: np.ndarray, right: np.ndarray, bins: int = 10) -> Picture
     return figure
 
 # %% ../../nbs/run/23_pictures.ipynb #005873af
-def scope_figure(asked: Asked) -> Picture:
+def scope_figure(asked: TestPredictions) -> Picture:
     """Precision and recall of finding what is out of scope. NoVerdict where the test has nothing out of scope."""
     from sklearn.metrics import PrecisionRecallDisplay
     if not asked.outside.any():

@@ -4,15 +4,15 @@
 
 # %% auto #0
 __all__ = ['INK', 'WIDTH', 'HEIGHT', 'LEFT', 'RIGHT', 'TOP', 'BOTTOM', 'STEPS', 'INTENTS', 'ERRORS', 'LETTERS', 'TREND',
-           'SPEAKERS', 'PRODUCTION', 'KINDS', 'MEASURES', 'SUSPECT', 'QUALITY', 'Picture', 'as_svg', 'recall_figure',
-           'curve_figure', 'plan_figure', 'Axis', 'chart', 'joined', 'band', 'round_steps', 'as_base64', 'load_answers',
-           'costly_intents', 'intents_chart', 'intent_rows', 'recall_part', 'error_part', 'reliability',
-           'reliability_part', 'runs_until', 'source_of', 'trend_points', 'level_lines', 'trend_part', 'score_row',
-           'talk_told', 'conversation_part', 'context_part', 'search_figure', 'traffic_figure', 'drift_figure',
-           'coverage_figure', 'coverage_chart', 'decision_part', 'curve_chart', 'growth_advice', 'growth_lines',
-           'curve_part', 'free_scores', 'score_facts', 'production_part', 'data_part', 'judged_part', 'family_part',
-           'plan_part', 'gate_rows', 'as_shown', 'open_page', 'fill_text', 'web_file', 'first_part', 'render_report',
-           'talk_numbers', 'week_numbers', 'week_quality', 'render_week']
+           'SPEAKERS', 'PRODUCTION', 'OUTCOME_CLASSES', 'MEASURES', 'SUSPECT', 'QUALITY', 'Picture', 'as_svg',
+           'recall_figure', 'curve_figure', 'plan_figure', 'Axis', 'chart', 'svg_points', 'band', 'round_steps',
+           'as_base64', 'load_answers', 'costly_intents', 'intents_chart', 'intent_rows', 'recall_part', 'error_part',
+           'reliability', 'reliability_part', 'runs_until', 'source_of', 'trend_points', 'level_lines', 'trend_part',
+           'score_row', 'talk_told', 'conversation_part', 'context_part', 'search_figure', 'traffic_figure',
+           'drift_figure', 'coverage_figure', 'coverage_chart', 'decision_part', 'curve_chart', 'growth_advice',
+           'growth_lines', 'curve_part', 'free_scores', 'score_facts', 'production_part', 'data_part', 'judged_part',
+           'family_part', 'plan_part', 'gate_rows', 'as_shown', 'open_page', 'fill_text', 'web_file', 'first_part',
+           'render_report', 'talk_numbers', 'week_numbers', 'week_quality', 'render_week']
 
 # %% ../../nbs/run/01_report.ipynb #168169e5
 import base64
@@ -165,7 +165,7 @@ def chart(about: str, x: Axis, y: Axis, x_ticks: Sequence[tuple[float, str]], y_
             "y_ticks": [(y.at(value), f"{100 * value:.0f} %") for value in y_ticks], **empty, **parts}
 
 # %% ../../nbs/run/01_report.ipynb #e4003050
-def joined(x: Axis, y: Axis, points: Sequence[tuple[float, float]]) -> str:
+def svg_points(x: Axis, y: Axis, points: Sequence[tuple[float, float]]) -> str:
     """Points as SVG writes them."""
     return " ".join(f"{x.at(across)},{y.at(up)}" for across, up in points)
 
@@ -173,8 +173,8 @@ def joined(x: Axis, y: Axis, points: Sequence[tuple[float, float]]) -> str:
 def band(x: Axis, y: Axis, points: Sequence[dict], name: str) -> dict:
     """The parts of a picture for a line with its interval. `points` hold `value`, `low`, `high` and, under `name`, where."""
     there = [(point[name], point["low"]) for point in points] + [(point[name], point["high"]) for point in points[::-1]]
-    return {"bands": [joined(x, y, there)],
-            "lines": [(joined(x, y, [(point[name], point["value"]) for point in points]), "")]}
+    return {"bands": [svg_points(x, y, there)],
+            "lines": [(svg_points(x, y, [(point[name], point["value"]) for point in points]), "")]}
 
 # %% ../../nbs/run/01_report.ipynb #f0590b39
 def round_steps(low: float, high: float, most: int = 5) -> list[float]:
@@ -279,7 +279,7 @@ def reliability_part(answers: pd.DataFrame) -> dict:
     rows, x, y = reliability(answers), Axis(0, 1, LEFT, RIGHT), Axis(0, 1, BOTTOM - 18, TOP)
     picture = chart("How many answers are right, by how sure the model is; the table below holds the numbers", x, y,
                     [(tenth / 5, f"{20 * tenth} %") for tenth in range(6)], [0, 0.25, 0.5, 0.75, 1], "how sure the model is",
-                    lines=[(joined(x, y, [(0, 0), (1, 1)]), "ideal")],
+                    lines=[(svg_points(x, y, [(0, 0), (1, 1)]), "ideal")],
                     whiskers=[(x.at(row["sure"]), y.at(row["high"]), y.at(row["low"])) for row in rows],
                     dots=[(x.at(row["sure"]), y.at(row["value"]), 5, f"{percent(row['value'])} of {row['n']:,} right", "")
                           for row in rows],
@@ -454,7 +454,7 @@ def coverage_chart(points: list[dict]) -> dict:
     right = [point["right"] for point in points]
     steps, furthest = round_steps(min(right), max(right)), points[-1]["handed_over"]
     x, y = Axis(0, furthest, LEFT, RIGHT), Axis(steps[0], steps[-1], BOTTOM, TOP)
-    line = joined(x, y, [(point["handed_over"], point["right"]) for point in points])
+    line = svg_points(x, y, [(point["handed_over"], point["right"]) for point in points])
     return chart("Share of right answers among the messages that people do not take, against the share that they take", x, y,
                  [(part * furthest / 4, f"{25 * part * furthest:.0f} %") for part in range(5)], steps,
                  "messages that a person takes, the least sure first", lines=[(line, "")])
@@ -553,7 +553,7 @@ def data_part(folder: Path) -> tuple[list, list[Finding]]:
     return facts, [Finding(item["what"], item["n"], tuple(item["examples"])) for item in prepared["findings"]]
 
 # %% ../../nbs/run/01_report.ipynb #cd0ddc96
-KINDS = {PASS: "pass", FAIL: "fail", TOO_CLOSE: "none", NO_VERDICT: "none", NOT_ASKED: "soft"}
+OUTCOME_CLASSES = {PASS: "pass", FAIL: "fail", TOO_CLOSE: "none", NO_VERDICT: "none", NOT_ASKED: "soft"}
 
 
 def judged_part(folder: Path, few: int = 25) -> dict:
@@ -576,7 +576,7 @@ def family_part(verdicts: list[Verdict], few: int = 12) -> list[dict]:
                  part.score.interval,
                  "-" if not part.floor else f"{part.floor:.3f}",
                  "-" if part.stretch is None else f"{part.stretch:.3f}" + (" missed" if part.late else ""),
-                 "too few rows" if too_small(part) else part.outcome, KINDS[part.outcome])
+                 "too few rows" if too_small(part) else part.outcome, OUTCOME_CLASSES[part.outcome])
                 for part in [*(open_ or [part for part in parts if not too_small(part)])[:few], *small[:few]]]
         if parts:
             families.append({"gate": verdict.gate, "rows": rows, "of": len(parts), "open": len(open_),
@@ -631,7 +631,7 @@ def gate_rows(verdicts: Sequence[Verdict]) -> list[dict]:
     rows = []
     for item in verdicts:
         words = words_of(item.gate)
-        kind = "fail" if item.stops and item.outcome != NO_VERDICT else KINDS[item.outcome]
+        kind = "fail" if item.stops and item.outcome != NO_VERDICT else OUTCOME_CLASSES[item.outcome]
         rows.append({"title": words.title, "measures": words.measures, "told": told(item.score, words.kind),
                      "asked": asked(item) or "nothing", "cells": verdict_cells(item), "kind": kind,
                      "worst": readable(item.score.metric) if item.parts else ""})

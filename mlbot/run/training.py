@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PROMISE', 'GROWTH', 'Material', 'load_material', 'outline', 'save_model', 'describe', 'megabytes', 'Shipped',
            'compare_shipped', 'save_promise', 'points_of_run', 'save_growth', 'draw_curve', 'answer_with_seeds',
-           'answer_by_words', 'hand_over']
+           'answer_by_words', 'hand_over_model']
 
 # %% ../../nbs/run/18_training.ipynb #808475f7
 from dataclasses import asdict, dataclass
@@ -24,7 +24,7 @@ from ..model.encoder_languages import languages_words
 from ..model.estimator import takes_texts
 from ..model.predict import load
 from ..model.export import to_artefact
-from ..model.pipeline import is_ours, parts_of, usable_context
+from ..model.pipeline import is_ours, pipeline_parts, usable_context
 from ..model.scope import in_scope_probabilities
 from ..model.train import answers_of_seeds, fit_plain, learning_curve
 from ..settings import Settings
@@ -68,8 +68,8 @@ def load_material(settings: Settings, run: str) -> Material:
 
 # %% ../../nbs/run/18_training.ipynb #29bc8082
 def outline(pipeline: Pipeline) -> pd.DataFrame:
-    """The views and the classifier of a pipeline, a row each (`mlbot.model.pipeline.parts_of`)."""
-    return pd.DataFrame(parts_of(pipeline)).set_index("part")
+    """The views and the classifier of a pipeline, a row each (`mlbot.model.pipeline.pipeline_parts`)."""
+    return pd.DataFrame(pipeline_parts(pipeline)).set_index("part")
 
 # %% ../../nbs/run/18_training.ipynb #94e00f34
 def save_model(pipeline: Pipeline, material: Material, settings: Settings) -> Artefact:
@@ -195,6 +195,6 @@ def answer_by_words(pipeline: Pipeline, material: Material, settings: Settings) 
     return len(alone)
 
 # %% ../../nbs/run/18_training.ipynb #71d5128f
-def hand_over(artefact: Artefact, material: Material) -> None:
+def hand_over_model(artefact: Artefact, material: Material) -> None:
     """Write the verdicts that this notebook gave into the run, as verdicts about this model."""
     save_verdicts(verdicts(), material.folder, artefact.name)

@@ -51,7 +51,7 @@ from ..bot.events import Event, EventLog, LogError, Taken
 from ..bot.identity import DEMO, DOORS, HOUR, TOKENS, Identity, Refused, sign
 from ..bot.labelling import (ASKED, LABELS, OFFERED, Item, agreement_of, as_jsonl, drawn_at_random, fair, items_of,
                                  labels_of, next_items)
-from ..bot.monitor import LOOKED_AT, overview, read_profile, standing, tally_of
+from ..bot.monitor import MONITORED_EVENTS, overview, read_profile, standing, tally_of
 from ..bot.promises import promise_facts
 from ..bot.frames import Act
 from ..bot.requests import REQUEST_EVENTS, requests_of
@@ -809,7 +809,7 @@ def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge
 
     def look() -> dict[str, Any]:
         told = read_profile(service.settings.places.models, model)
-        return overview(service.log.each(LOOKED_AT, since=since), model, told, service.settings.data.out_of_scope,
+        return overview(service.log.each(MONITORED_EVENTS, since=since), model, told, service.settings.data.out_of_scope,
                         service.settings.monitor)
     with one_of_few(service.heavy):
         found = service.looks.get((model, days), look)

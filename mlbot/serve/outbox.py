@@ -28,7 +28,7 @@ from ..bot.conversation import (HELD, SPOKEN, TRIES, Bot, Conversation, NotFound
                                     known_slots)
 from ..bot.events import Event, EventLog, Taken
 from ..bot.frames import BOT, CLOSED, QUEUE, State, Step
-from ..bot.requests import TOLD, checked_state, state_after
+from ..bot.requests import RECEIVER_STATES, checked_state, state_after
 from ..bot.texts import say
 from ..errors import InputError
 from ..model.rollout import HANGS, Repeated
@@ -109,7 +109,7 @@ def told_in(said: bytes) -> tuple[str, str]:
     if not isinstance(found, dict):
         return "", ""
     message, state = found.get("message"), found.get("state")
-    return message[:500] if isinstance(message, str) else "", state if state in TOLD else ""
+    return message[:500] if isinstance(message, str) else "", state if state in RECEIVER_STATES else ""
 
 # %% ../../nbs/serve/00_outbox.ipynb #a1c570a2
 class _Connection(http.client.HTTPConnection):

@@ -746,7 +746,7 @@ def prediction_for(service: BotService, data: Ask, caller: str = "", authorizati
     """
     who = bearer_of(service, authorization, time.time())
     model = service.model(data.conversation_id or "")
-    judged = _bot.judge(model, data.text, data.context, service.settings.costs, ways_for(service, model.name))
+    judged = _bot.judge_text(model, data.text, data.context, service.settings.costs, ways_for(service, model.name))
     answer, process = judged.answer, service.processes().get(judged.answer.intent)
     service.metrics.decide(judged.decision)
     role, location = data.context.get("role", ""), data.context.get("location", "")

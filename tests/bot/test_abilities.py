@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mlbot.bot.catalogue import Process, Slot
-from mlbot.bot.frames import BOT, QUEUE, Act, Heard, Pending, Rules, State
+from mlbot.bot.frames import BOT, QUEUE, Act, BotRules, Heard, Pending, State
 from mlbot.bot.policy import respond, texts_for_model
 from mlbot.bot.requests import Request
 from mlbot.bot.translations import Translation
@@ -21,7 +21,7 @@ PROCESSES = {
     "hours": Process("hours", "Opening hours", answer="From 9 to 5.")}
 GERMAN = {"de": {"leave": Translation("Urlaub", names={"first_day": "erster Tag"}, questions={"first_day": "Ab wann?"})}}
 MADE = (Request("p1", "leave", "Annual leave", state="accepted"),)
-RULES = Rules(PROCESSES, "sales", "Berlin", translations=GERMAN, requests=lambda: MADE)
+RULES = BotRules(PROCESSES, "sales", "Berlin", translations=GERMAN, requests=lambda: MADE)
 FIRST = Pending("slot", "leave", ("first_day",))
 LAST = Pending("slot", "leave", ("last_day",), {"first_day": "2026-03-02"})
 LIMIT, REASON = Pending("slot", "card", ("limit",)), Pending("slot", "card", ("reason",), {"limit": 500})
@@ -169,7 +169,7 @@ def test_the_answer_to_value_or_new_decides_by_button_and_by_word():
 
 
 def test_a_guessed_value_is_read_back_before_a_start_and_asked_again_after_a_no():
-    room = Rules({"go": Process("go", "Go", slots=("day",), slot=(Slot("day", "date"),))})
+    room = BotRules({"go": Process("go", "Go", slots=("day",), slot=(Slot("day", "date"),))})
     step = respond(State(), Act("next tuesday I want to go"), heard("go"), room)
     assert not step.starts and step.state.pending.options == ("right",) and step.state.pending.guessed == ("day",)
     assert respond(step.state, Act("yes"), None, room).starts == "go"

@@ -6,7 +6,7 @@ import pytest
 from mlbot.bot.changed import audited_items, what_changed
 from mlbot.bot.events import Event
 from mlbot.bot.labelling import is_drawn
-from mlbot.stats.shift import Cause, Period, causes_of, e_bh, e_value, mix_of, ranked, sentence_of
+from mlbot.stats.shift import Cause, Period, causes_of, e_bh, e_value_from_p, mix_of, ranked_causes, sentence_of
 
 NAMES = [f"i{number}" for number in range(8)]
 EVEN = np.full(8, 1 / 8)
@@ -31,14 +31,14 @@ def test_a_planted_change_is_named_with_what_it_takes(kind, how):
     dice, named = np.random.default_rng(1), []
     for draw in range(3):
         causes = causes_of(period(dice, labelled=500), period(dice, **how), [*NAMES, "out of scope"], draw)
-        named.append(ranked(causes)[0].name if ranked(causes) else "")
+        named.append(ranked_causes(causes)[0].name if ranked_causes(causes) else "")
         assert all(cause.low <= cause.high for cause in causes)
     assert named.count(kind) >= 2 and "changed" in sentence_of(causes)
 
 
 def test_nothing_is_named_where_nothing_changed():
     dice = np.random.default_rng(2)
-    alarms = sum(bool(ranked(causes_of(period(dice, labelled=500), period(dice), [*NAMES, "out of scope"], draw)))
+    alarms = sum(bool(ranked_causes(causes_of(period(dice, labelled=500), period(dice), [*NAMES, "out of scope"], draw)))
                  for draw in range(12))
     assert alarms <= 1
 
@@ -47,7 +47,7 @@ def test_the_mix_is_found_without_labels_and_e_values_of_unchanged_slices_are_no
     dice = np.random.default_rng(3)
     shares = np.array([5, 3, 2, 1, 1, 1, 1, 2]) / 16
     assert np.abs(mix_of(period(dice, shares, 4_000).probabilities[:, :-1], EVEN) - shares).max() < 0.02
-    false = sum(any(e_bh([e_value(p) for p in dice.random(30)])) for _ in range(300))
+    false = sum(any(e_bh([e_value_from_p(p) for p in dice.random(30)])) for _ in range(300))
     assert false <= 25
 
 
@@ -77,6 +77,6 @@ def test_the_log_is_compared_with_the_days_before_and_only_labels_of_the_audit_c
     assert {bool(label) for item, label in found if is_drawn(item.id)} == {True}
     assert not [label for item, label in found if label and not is_drawn(item.id)]
     told = what_changed(Bot(), found[:300], found[300:])
-    assert ranked([Cause(**cause) for cause in told["causes"]])[0].name == "mix"
+    assert ranked_causes([Cause(**cause) for cause in told["causes"]])[0].name == "mix"
     assert "the mix of intents changed" in told["sentence"]
     assert what_changed(Bot(), found[:300], found[300:310])["causes"] == []

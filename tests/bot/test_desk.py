@@ -13,7 +13,7 @@ from mlbot.bot.catalogue import Process, Slot
 from mlbot.bot.conversation import Bot, conversation_of, give_back, take, tick
 from mlbot.bot.desk_file import Agent, DeskFile, load_desk, read_desk
 from mlbot.bot.events import EventLog
-from mlbot.bot.frames import BOT, QUEUE, Act, Pending, Rules, State
+from mlbot.bot.frames import BOT, QUEUE, Act, BotRules, Pending, State
 from mlbot.bot.hours import Hours
 from mlbot.bot.identity import Identity
 from mlbot.bot.requests import Request
@@ -140,7 +140,7 @@ OPEN = [State(), State(pending=Pending("slot", "card", ("limit",))),
 @pytest.mark.parametrize("language", SPOKEN_LANGUAGES)
 def test_a_person_who_asks_for_a_person_is_never_argued_with(language):
     """Every phrase for it, in every state: one turn, no question, and the model is not asked."""
-    rules, argued = Rules(PROCESSES, "sales", "Berlin", language=language), []
+    rules, argued = BotRules(PROCESSES, "sales", "Berlin", language=language), []
     for phrase in talk_file(language)["phrases"]["person"]:
         for state in OPEN:
             step = policy.respond(state, Act(phrase), None, rules)
@@ -192,7 +192,7 @@ def test_the_summary_tells_what_was_understood_before_the_hand_over_and_forgets_
 
 def test_a_card_can_be_taken_back_and_what_was_open_comes_back():
     made = Request("p1", "card", "Company card", state="accepted")
-    rules = Rules(PROCESSES, requests=lambda: [made, replace(made, id="p2")], language="en")
+    rules = BotRules(PROCESSES, requests=lambda: [made, replace(made, id="p2")], language="en")
     asking = State(pending=Pending("slot", "leave", ("day",)), language="en")
     asked = policy.respond(asking, Act(cancel="p1"), None, rules)
     assert asked.state.pending.options == ("cancel", "p1")  # the one that was picked, not the newest
@@ -212,7 +212,7 @@ def test_a_private_value_is_on_no_card(make_bot):
 
 
 def test_a_case_is_handed_over_in_the_queue_of_its_process():
-    step = call_person(State(pending=Pending("slot", "card", ("limit",))), "asked for a person", Rules(PROCESSES), "card")
+    step = call_person(State(pending=Pending("slot", "card", ("limit",))), "asked for a person", BotRules(PROCESSES), "card")
     assert step.state.queue == "finance-cards" and step.state.owner == QUEUE != BOT
 
 

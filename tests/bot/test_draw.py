@@ -9,7 +9,7 @@ from mlbot.bot.draw import TAU, chances_of, is_hidden, place_of, weight_of
 from mlbot.bot.events import Event, EventLog
 from mlbot.bot.labelling import audited_labels, batch, is_drawn, items_of, labels_of, next_items
 from mlbot.bot.monitor import Answered, estimates, guesses, overview, rightness, tally_of, weighed_labels
-from mlbot.bot.weighing import Drawing, Said, proportions
+from mlbot.bot.weighing import Drawing, WeighedLabel, proportions
 from mlbot.model.decide import CONFIRM, EXECUTE, OUT_OF_SCOPE
 from mlbot.stats.drawn import Pool, share_by_draws
 
@@ -52,7 +52,7 @@ def judged(answers, order):
     weights = [weight_of(answer.confidence, answer.in_scope, answer.decision) for answer, _ in answers]
     for weight, (answer, _) in zip(weights, answers, strict=True):
         drawing.add(weight, guesses(answer))
-    return drawing, [Said(float(at), weights[one], rightness(*answers[one], "oos"), guesses(answers[one][0]))
+    return drawing, [WeighedLabel(float(at), weights[one], rightness(*answers[one], "oos"), guesses(answers[one][0]))
                      for at, one in enumerate(order)]
 
 

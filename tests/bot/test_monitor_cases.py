@@ -10,7 +10,7 @@ import pytest
 from mlbot.bot.events import Event
 from mlbot.bot.labelling import ASKED, LABELS, Item, is_drawn
 from mlbot.bot.monitor import (
-    LOOKED_AT,
+    MONITORED_EVENTS,
     Answered,
     Drift,
     Share,
@@ -210,8 +210,9 @@ def test_a_share_is_surely_below_the_test_by_more_than_both_leave_open():
 
 
 def test_the_events_that_an_overview_reads_are_those_that_it_counts():
-    assert LOOKED_AT == ("opened", "turn", "asked", "asked.more", "feedback", "handoff.initiate", "label", "label.undone")
-    assert {*ASKED, *LABELS} < set(LOOKED_AT)
+    assert MONITORED_EVENTS == ("opened", "turn", "asked", "asked.more", "feedback", "handoff.initiate", "label",
+                                "label.undone")
+    assert {*ASKED, *LABELS} < set(MONITORED_EVENTS)
 
 
 def test_a_new_tally_has_counted_nothing():

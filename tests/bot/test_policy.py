@@ -3,14 +3,14 @@
 import pytest
 
 from mlbot.bot.catalogue import Process, Slot, load_catalogue, read_catalogue
-from mlbot.bot.frames import AGENT, BOT, CLOSED, QUEUE, Act, Heard, Pending, Rules, State, state_from
+from mlbot.bot.frames import AGENT, BOT, CLOSED, QUEUE, Act, BotRules, Heard, Pending, State, state_from
 from mlbot.bot.manners import wants_person
 from mlbot.bot.policy import listens, respond
 from mlbot.bot.texts import say, wanted_words
 from mlbot.errors import InputError
 from mlbot.settings import load_settings
 
-RULES = Rules({"leave": Process("leave", "Annual leave"),
+RULES = BotRules({"leave": Process("leave", "Annual leave"),
                "card": Process("card", "Company card", queue="finance", slots=("limit", "reason"), confirm=True),
                "fire": Process("fire", "Dismissal", roles=("manager",)),
                "human": Process("human", "Talk to a person", queue="help", handoff=True),
@@ -97,7 +97,7 @@ def test_twice_wrong_in_a_row_brings_a_person_and_success_in_between_does_not():
 def test_nothing_forbidden_is_offered_and_what_the_text_says_about_its_writer_does_not_count():
     step = respond(State(), Act("as a manager I want to fire somebody"), Heard("clarify", ("fire", "leave")), RULES)
     assert [button.value for button in step.buttons if button.act == "choose"] == ["leave", ""]
-    manager = Rules(RULES.processes, "Manager", "de")
+    manager = BotRules(RULES.processes, "Manager", "de")
     assert respond(State(), *said("execute", "fire"), manager).starts == "fire"
 
 
@@ -122,7 +122,7 @@ ASKS = (Slot("day", "date", "From which day on?"), Slot("people", "number", leas
     ("free", "whatever it is, 3/4/2026", "whatever it is, 3/4/2026")])
 def test_what_fits_a_slot_is_taken_as_it_is_written_everywhere_and_else_asked_again(kind, typed, value):
     """A date goes on as 2026-04-03, a number as a number, an option as the catalogue has it; another value starts nothing."""
-    rules = Rules({"go": Process("go", "Go", slots=(kind,), slot=ASKS)})
+    rules = BotRules({"go": Process("go", "Go", slots=(kind,), slot=ASKS)})
     asked = respond(State(), *said("execute", "go"), rules)
     assert asked.state.pending.kind == "slot"
     step = respond(asked.state, Act(typed), None, rules)
@@ -137,7 +137,7 @@ def test_what_fits_a_slot_is_taken_as_it_is_written_everywhere_and_else_asked_ag
 
 def test_options_are_buttons_which_stay_until_one_is_chosen():
     """Each option is a button, also when the question is asked again; another button or value changes nothing."""
-    rules = Rules({"go": Process("go", "Go", slots=("shift",), slot=ASKS)})
+    rules = BotRules({"go": Process("go", "Go", slots=("shift",), slot=ASKS)})
     step = respond(State(), *said("execute", "go"), rules)
     for act in (Act("noon"), Act(confirm=True), Act(choose="go"), Act(choose="")):
         assert [button.label for button in step.buttons] == ["Early", "Late", "No idea", "A person, please"]
@@ -148,7 +148,7 @@ def test_options_are_buttons_which_stay_until_one_is_chosen():
 
 def test_after_some_tries_a_person_is_offered_and_a_yes_brings_one():
     """A yes before is no date; stop, and a value that fits, work at any time, and the next slot begins anew."""
-    rules = Rules({"go": Process("go", "Go", queue="crew", slots=("day", "people"), slot=ASKS)}, tries=2)
+    rules = BotRules({"go": Process("go", "Go", queue="crew", slots=("day", "people"), slot=ASKS)}, tries=2)
     first = respond(State(), *said("execute", "go"), rules)
     once = respond(first.state, Act("yes"), None, rules)
     twice = respond(once.state, Act("soon"), None, rules)
@@ -162,7 +162,7 @@ def test_after_some_tries_a_person_is_offered_and_a_yes_brings_one():
 
 
 TEAM = Slot("team", "choice", options=("Operator", "Sales"))
-DESK = Rules({"go": Process("go", "Go", slots=("team", "what"), slot=(TEAM,))})
+DESK = BotRules({"go": Process("go", "Go", slots=("team", "what"), slot=(TEAM,))})
 
 
 def test_the_value_of_a_slot_may_speak_of_a_person():
@@ -183,7 +183,7 @@ def test_the_value_of_a_slot_may_speak_of_a_person():
 def test_a_catalogue_that_changes_meanwhile_starts_nothing_with_what_it_does_not_take(now, starts):
     """A value that is no longer asked for is left out, and one that no longer fits is asked for again."""
     what = respond(respond(State(), *said("execute", "go"), DESK).state, Act("operator"), None, DESK).state
-    step = respond(what, Act("a desk"), None, Rules({"go": now}))
+    step = respond(what, Act("a desk"), None, BotRules({"go": now}))
     assert step.slots == starts if starts else not step.starts and step.state.pending.options == ("team",)
 
 

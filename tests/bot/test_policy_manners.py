@@ -6,7 +6,7 @@ import pytest
 
 from mlbot.bot.asking import call_person
 from mlbot.bot.catalogue import Process, Slot
-from mlbot.bot.frames import AGENT, BOT, CLOSED, QUEUE, Act, Button, Heard, Pending, Rules, State, Step, state_from
+from mlbot.bot.frames import AGENT, BOT, CLOSED, QUEUE, Act, BotRules, Button, Heard, Pending, State, Step, state_from
 from mlbot.bot.manners import begs_person, wants_person
 from mlbot.bot.policy import listens, respond
 from mlbot.bot.small_talk import act_of
@@ -15,7 +15,7 @@ from mlbot.bot.texts import texts
 SAYS = texts("en")["says"]
 HELP = Button("person", True, "A person, please")
 TEAM = Slot("team", "choice", options=("Operator", "Sales"))
-RULES = Rules({"leave": Process("leave", "Annual leave"),
+RULES = BotRules({"leave": Process("leave", "Annual leave"),
                "card": Process("card", "Company card", queue="finance", slots=("limit",), confirm=True),
                "fire": Process("fire", "Dismissal", roles=("manager",)),
                "move": Process("move", "Moving backend", slots=("team", "day"),
@@ -69,7 +69,7 @@ def test_a_handover_goes_to_the_queue_of_the_process_or_to_the_help_desk():
     assert call_person(State(), "why", RULES) == Step(
         State(QUEUE, queue="help desk", reason="why"), (SAYS["handoff"].format(queue="help desk"),))
     assert call_person(State(), "why", RULES, "card").state.queue == "finance"
-    assert call_person(State(), "why", Rules({"": Process("", "x", queue="odd")}), "unheard").state.queue == "help desk"
+    assert call_person(State(), "why", BotRules({"": Process("", "x", queue="odd")}), "unheard").state.queue == "help desk"
     asked = respond(State(), Act(person=True), None, RULES)
     assert asked.state == State(QUEUE, queue="help desk", reason="asked for a person")
     assert respond(State(denied=1), Act("x"), Heard("handoff", ()), RULES).state.reason == "the bot is not sure"
@@ -140,7 +140,7 @@ def test_a_button_of_an_earlier_message_repeats_the_question_that_is_open():
 
 def test_what_is_risky_is_never_started_without_a_yes_of_its_own():
     """Neither a wish that is clear, nor a choice, nor "yes, that is what I meant", nor the last slot starts it."""
-    ready = Rules({"card": Process("card", "Company card", confirm=True)})
+    ready = BotRules({"card": Process("card", "Company card", confirm=True)})
     for state, act, heard in ((State(), Act("x"), Heard("execute", ("card", "leave"))),
                               (State(pending=Pending("choose", options=("card",))), Act(choose="card"), None),
                               (State(pending=Pending("confirm", "card", ("meant",))), Act(confirm=True), None)):
@@ -181,7 +181,7 @@ def test_a_slot_takes_an_option_by_text_or_button_and_other_slots_by_text_only()
 
 
 def test_stop_ends_a_question_unless_it_is_an_option():
-    stops = Rules({"go": Process("go", "Go", slots=("how", "what"),
+    stops = BotRules({"go": Process("go", "Go", slots=("how", "what"),
                                  slot=(Slot("how", "choice", options=("Stop", "Go")), Slot("what")))})
     how = respond(State(), Act("x"), Heard("execute", ("go",)), stops).state
     what = respond(how, Act("stop"), None, stops).state
@@ -209,14 +209,14 @@ def test_a_cry_for_a_person_is_heard_in_every_state_but_not_where_it_is_an_optio
     assert respond(team, Act("operator"), None, RULES).state.pending.slots == {"team": "Operator"}
     assert respond(team, Act("a human"), None, RULES).state == State(QUEUE, queue="crew", reason="asked for a person")
     assert respond(team, Act(person=True), None, RULES).state.queue == "crew"
-    free = Rules({"go": Process("go", "Go", slots=("what",))})
+    free = BotRules({"go": Process("go", "Go", slots=("what",))})
     what = respond(State(), Act("x"), Heard("execute", ("go",)), free).state
     assert respond(what, Act("human error"), None, free).slots == {"what": "human error"}
     assert not listens(what, Act("a human"), free) and respond(what, Act("a human"), None, free).state.owner == QUEUE
 
 
 def test_the_defaults_of_the_rules_are_no_role_no_place_and_three_tries():
-    assert Rules({}) == Rules({}, "", "", 3) and Rules({}).process("new_card") == Process("new_card", "New card")
+    assert BotRules({}) == BotRules({}, "", "", 3) and BotRules({}).process("new_card") == Process("new_card", "New card")
     assert Act() == Act(None, None, None, False, None) and Step(State()) == Step(State(), (), (), "", {})
-    somewhere = Rules({"go": Process("go", "Go", locations=("de",))}, location="de")
-    assert somewhere.may("go") and not Rules(somewhere.processes).may("go") and Rules({}).may("anything")
+    somewhere = BotRules({"go": Process("go", "Go", locations=("de",))}, location="de")
+    assert somewhere.may("go") and not BotRules(somewhere.processes).may("go") and BotRules({}).may("anything")

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlbot.bot.conversation import judge
+from mlbot.bot.conversation import judge_text
 from mlbot.bot.events import Event
 from mlbot.bot.labelling import Item, is_drawn
 from mlbot.bot.promises import audit_of, look_at_promise, promise_facts
@@ -41,19 +41,19 @@ class Sure:
 @pytest.mark.parametrize("ways, decision", [
     (Ways(), EXECUTE), (Ways(starts=0.9), EXECUTE), (Ways(starts=0.97), CONFIRM), (Ways(starts=math.inf), CONFIRM)])
 def test_the_bot_starts_above_the_certified_threshold_only(ways, decision):
-    assert judge(Sure(0.95, 0.03, 0.02), "a new badge", {}, Costs(), ways).decision == decision
+    assert judge_text(Sure(0.95, 0.03, 0.02), "a new badge", {}, Costs(), ways).decision == decision
 
 
 def test_a_promise_starts_what_the_costs_alone_would_ask_about():
-    assert judge(Sure(0.85, 0.1, 0.05), "a new badge", {}, Costs()).decision == CONFIRM
-    assert judge(Sure(0.85, 0.1, 0.05), "a new badge", {}, Costs(), Ways(starts=0.8)).decision == EXECUTE
+    assert judge_text(Sure(0.85, 0.1, 0.05), "a new badge", {}, Costs()).decision == CONFIRM
+    assert judge_text(Sure(0.85, 0.1, 0.05), "a new badge", {}, Costs(), Ways(starts=0.8)).decision == EXECUTE
 
 
 @pytest.mark.parametrize("limit, offered", [(0.5, 1), (0.26, 2), (0.1, 4), (0.0, 5)])
 def test_a_choice_offers_one_to_five_intents_and_asks_for_a_yes_where_one_is_enough(limit, offered):
-    found = judge(Sure(0.3, 0.28, 0.2, 0.12, 0.06, 0.04), "it is lost", {}, Costs(), Ways(limits={"": limit}))
+    found = judge_text(Sure(0.3, 0.28, 0.2, 0.12, 0.06, 0.04), "it is lost", {}, Costs(), Ways(limits={"": limit}))
     assert found.decision == (CONFIRM if offered == 1 else CLARIFY) and len(found.heard.intents) == offered
-    assert len(judge(Sure(0.3, 0.28, 0.2, 0.12, 0.06, 0.04), "it is lost", {}, Costs()).heard.intents) == 3
+    assert len(judge_text(Sure(0.3, 0.28, 0.2, 0.12, 0.06, 0.04), "it is lost", {}, Costs()).heard.intents) == 3
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mlbot.bot.catalogue import Process, Slot
-from mlbot.bot.frames import Act, Heard, Pending, Rules, State
+from mlbot.bot.frames import Act, BotRules, Heard, Pending, State
 from mlbot.bot.people import HABITS, Person, Row, Wish, authored, draw_people, names_value, usable
 from mlbot.bot.policy import with_model
 from mlbot.bot.rehearsal import rehearse
@@ -195,7 +195,7 @@ def test_somebody_who_changes_their_mind_succeeds_when_nothing_starts(project):
 def test_a_slot_that_is_called_value_is_a_slot():
     gift = Process("gift", "Gifts", slots=("value",), slot=(Slot("value"),))
     state = State(pending=Pending("slot", "gift", ("value",)))
-    step = with_model(state, Act(text="who needs that and why"), Heard(EXECUTE, ("gift",)), Rules({"gift": gift}))
+    step = with_model(state, Act(text="who needs that and why"), Heard(EXECUTE, ("gift",)), BotRules({"gift": gift}))
     assert step.state.pending.intent == "gift"
 
 

@@ -13,8 +13,8 @@ from mlbot.bot.frames import Act
 from mlbot.bot.identity import Identity
 from mlbot.bot.rehearsal import rehearsing
 from mlbot.bot.talks import (
-    LOOKED_AT,
     SHARES,
+    TALK_EVENTS,
     caused_by,
     look_at_talks,
     overview_of_talks,
@@ -72,7 +72,7 @@ def events(tmp_path_factory):
             for text in texts:
                 clock.now += 5
                 bot.act(found.id, me, Act(text=text))
-        return bot.log.read(LOOKED_AT)
+        return bot.log.read(TALK_EVENTS)
 
 
 def test_a_conversation_of_the_log_tells_its_turns_its_start_and_what_was_asked_again(events):

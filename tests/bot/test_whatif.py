@@ -10,7 +10,7 @@ import pytest
 from mlbot.bot.draw import place_of, weight_of
 from mlbot.bot.events import Event, EventLog
 from mlbot.bot.labelling import Item, is_drawn
-from mlbot.bot.whatif import Rules, reading, replayed
+from mlbot.bot.whatif import ReplayRules, reading, replayed
 from mlbot.data.company import production_sample
 from mlbot.model.decide import EXECUTE, decide
 from mlbot.settings import Costs, load_settings
@@ -40,8 +40,8 @@ def test_the_interval_holds_what_the_next_month_gives():
         (now, said), (then, truth) = month(dice, 500, f"{draw}-"), month(dice, 500, "then")
         labels = [label if item.drawn else "" for item, label in zip(now, said, strict=True)]
         for limit in (0.8, 0.95):
-            told = replayed(now, labels, Rules(BOT, Costs(), limit))
-            real = replayed(then, list(truth), Rules(BOT, Costs(), limit))
+            told = replayed(now, labels, ReplayRules(BOT, Costs(), limit))
+            real = replayed(then, list(truth), ReplayRules(BOT, Costs(), limit))
             held += sum(one.low <= other.value <= one.high for one, other in zip(told, real, strict=True))
             asked += len(told)
     assert held >= 0.93 * asked
@@ -54,16 +54,16 @@ def test_labels_that_were_drawn_by_weight_tell_of_all_messages():
     places = np.array([place_of(item.id, item.draw) for item in items])
     first = places <= np.sort(places)[299]
     labels = np.where(first, truth, "")
-    told, real = (replayed(items, list(said), Rules(BOT, Costs(), 0.0))[1] for said in (labels, truth))
+    told, real = (replayed(items, list(said), ReplayRules(BOT, Costs(), 0.0))[1] for said in (labels, truth))
     plain = np.mean(truth[first] != "card")
     assert told.low < real.value < told.high and abs(told.value - real.value) < abs(plain - real.value)
 
 
 def test_a_stricter_threshold_starts_less_and_is_wrong_less_often():
     items, truth = month(np.random.default_rng(1), 2_000, "x")
-    loose, strict = (replayed(items, list(truth), Rules(BOT, Costs(), limit)) for limit in (0.6, 0.95))
+    loose, strict = (replayed(items, list(truth), ReplayRules(BOT, Costs(), limit)) for limit in (0.6, 0.95))
     assert strict[0].value < loose[0].value and strict[1].value < loose[1].value and strict[1].n < loose[1].n
-    by_cost = replayed(items, list(truth), Rules(BOT, Costs()))
+    by_cost = replayed(items, list(truth), ReplayRules(BOT, Costs()))
     taken = decide(*ask({"text": [item.text for item in items]}), 0.0, Costs())
     assert by_cost[0].value == pytest.approx((taken == "execute").mean())
 

@@ -71,7 +71,7 @@ def company_file(tmp_path_factory):
 @pytest.mark.parametrize("chunk, exact, block", [(10**6, 10**6, 10**6), (700, 10**6, 10**6), (700, 0, 10**6), (1999, 0, 900)])
 @pytest.mark.parametrize("group", ["", "wording"])
 def test_the_tables_are_those_of_a_split_in_memory(chunk, exact, block, group, company_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(minhash, "BLOCK", block)
+    monkeypatch.setattr(minhash, "KEY_BLOCK", block)
     columns = Columns(context=("role", "location"), group=group)
     done = prepare([company_file], tmp_path / "tables", columns, LOOSE, SETTINGS.split, chunk=chunk, exact=exact)
     assert_same(done, company_file, columns, LOOSE)

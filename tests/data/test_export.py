@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlbot.data.export import FORMATS, WRITERS, choose_rows, export_rows, format_named, refuse_changed, write_workbook
+from mlbot.data.export import EXPORT_FORMATS, WRITERS, choose_rows, export_rows, format_named, refuse_changed, write_workbook
 from mlbot.data.source import choose, load_source
 from mlbot.data.table import read_table, sample_file
 from mlbot.errors import InputError
@@ -28,7 +28,7 @@ ROWS = pd.DataFrame({"text": TEXTS, "intent": [INTENTS[at % len(INTENTS)] for at
 
 
 def name_for(kind: str) -> str:
-    return "rows" + (FORMATS[kind].endings or ("",))[0]
+    return "rows" + (EXPORT_FORMATS[kind].endings or ("",))[0]
 
 
 def as_read(place, **given) -> pd.DataFrame:
@@ -36,12 +36,12 @@ def as_read(place, **given) -> pd.DataFrame:
     return load_source(*choose(SETTINGS, str(place), **given), SETTINGS).rows
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", EXPORT_FORMATS)
 def test_a_run_reads_from_each_format_the_rows_that_were_written(kind, tmp_path):
     """Formulas, quotes, marks of YAML and XML, other scripts: text, intent, context and side come back as they were."""
     rows = choose_rows(ROWS, kind)
     lost = export_rows(rows, tmp_path / name_for(kind), kind)
-    told = FORMATS[kind]
+    told = EXPORT_FORMATS[kind]
     given = {"context": 'role "job title"', "split_column": told.side} if told.side else {}
     found = as_read(tmp_path / name_for(kind), **given)
     names = ["text", "intent", *(["role", "job title", "side"] if told.side else [])]
@@ -68,7 +68,7 @@ def test_drawn_texts_come_back_or_are_refused_or_said(drawn):
 
 def test_no_format_without_sides_gets_test_rows_by_itself():
     """Where rows cannot say their side, only training rows go out, and all are refused; elsewhere the column says it."""
-    for kind, told in FORMATS.items():
+    for kind, told in EXPORT_FORMATS.items():
         rows = choose_rows(ROWS, kind)
         assert len(rows) == (len(ROWS) if told.side else (ROWS["side"] == "train").sum()), kind
         assert ("side" in rows) == bool(told.side)

@@ -23,11 +23,11 @@ from mlbot.model.contest import (
     area_under_roc,
     as_record,
     contest,
+    contest_table,
+    held_out_parts,
     measure,
-    parts_of,
     portions,
     share_refused,
-    table_of,
     usual_names,
     vectors_lent,
 )
@@ -74,13 +74,13 @@ def test_near_duplicates_are_held_out_together():
     texts = [f"{verb} the {noun} now" for verb in ("open", "lend", "find") for noun in ("badge", "room", "ledger", "window")]
     rows = SIDES.train.head(0).reindex(range(24)).assign(text=[text + end for text in texts for end in ("", "!")])
     rows["digest"] = np.arange(24, dtype=np.uint64) * 7919
-    part = parts_of(rows)
+    part = held_out_parts(rows)
     assert (part[::2] == part[1::2]).all() and set(part) <= set(range(5))
 
 
 def test_many_rows_are_asked_a_fifth_of_and_few_in_turn(monkeypatch):
     assert len(portions(SIDES)) == 5
-    monkeypatch.setattr(contests, "ENOUGH", 40)
+    monkeypatch.setattr(contests, "ENOUGH_HELD_OUT", 40)
     one, = portions(SIDES)
     assert len(one.asked) >= 40 and len(one.train) + len(one.asked) == len(SIDES.train)
 
@@ -227,7 +227,7 @@ def test_contenders_are_compared_on_the_same_rows():
     assert (found.gained, found.lost) == (0, 36) and found.worse and found.p < 0.001
     assert str(found) == "+0 -36, p < 0.001" and found.gain.value == pytest.approx(-0.09)
     assert not against(best, worse).worse and str(against(best, best)) == "+0 -0, p 0.500"
-    table = table_of([worse, best]).splitlines()
+    table = contest_table([worse, best]).splitlines()
     assert "  best" in table[1] and table[1].startswith("best") and "p < 0.001 *" in table[2]
 
 

@@ -163,7 +163,7 @@ ASKED = ["i lost my card", "please book a room", "LEAVE: 12 %!", "zzz"]
 @pytest.mark.parametrize("languages, texts", [(["en"], []), (["en", "de"], ["a new badge"])])
 def test_texts_in_the_kept_scripts_get_the_very_same_vectors(packed, monkeypatch, languages, texts):
     full = load_encoder(str(packed), [], languages=["en", "ru", "ja"])
-    monkeypatch.setattr(encoder_vocabulary, "LARGE", 10)
+    monkeypatch.setattr(encoder_vocabulary, "LARGE_VOCABULARY", 10)
     small = load_encoder(str(packed), texts, languages=languages)
     assert small.tokens.get_vocab_size() == full.tokens.get_vocab_size() - 2
     assert len(small.files[ENCODER]) < len(full.files[ENCODER])
@@ -174,7 +174,7 @@ def test_texts_in_the_kept_scripts_get_the_very_same_vectors(packed, monkeypatch
 @pytest.mark.parametrize("languages, texts, stays", [
     (["en"], [], 0), (["en", "ru"], [], 1), (["en"], ["моя карта"], 1), (["ja", "ru"], [], 2)])
 def test_the_scripts_of_languages_and_of_texts_are_kept(packed, monkeypatch, languages, texts, stays):
-    monkeypatch.setattr(encoder_vocabulary, "LARGE", 10)
+    monkeypatch.setattr(encoder_vocabulary, "LARGE_VOCABULARY", 10)
     known = load_encoder(str(packed), texts, languages=languages).tokens.get_vocab()
     assert sum(word in known for word in ("\u2581карта", "\u2581カード")) == stays
 
@@ -186,7 +186,7 @@ def test_a_vocabulary_of_word_pieces_is_cut_with_the_numbers_that_its_tokenizer_
     tokens.pre_tokenizer = pre_tokenizers.Whitespace()
     tokens.post_processor = processors.BertProcessing(("[SEP]", 4), ("[CLS]", 3))
     parts = Parts({}, {}, Recipe(), json.loads(tokens.to_str()))
-    monkeypatch.setattr(encoder_vocabulary, "LARGE", 5)
+    monkeypatch.setattr(encoder_vocabulary, "LARGE_VOCABULARY", 5)
     small, table = encoder_vocabulary.pruned(parts.tokens, np.arange(11), [], ["en"])
     cut = Tokenizer.from_str(json.dumps(small))
     for text in ("lost card", "losting", "l"):

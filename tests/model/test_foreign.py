@@ -39,7 +39,7 @@ from mlbot.model import estimator as own
 from mlbot.model.artefact import ESTIMATOR, as_json, build_own, read_artefact, write_artefact
 from mlbot.model.explain import explain
 from mlbot.model.export import to_artefact
-from mlbot.model.pipeline import parts_of
+from mlbot.model.pipeline import pipeline_parts
 from mlbot.model.predict import OwnPredictor, load, predictor_of
 from mlbot.model.registry import release
 from mlbot.model.rollout import fall_back, load_checked, previous, promote, write_golden
@@ -155,7 +155,7 @@ def test_the_other_trainings_follow():
     mine, how = KINDS["naive bayes"](), SETTINGS.model
     held = SIDES.train["digest"].to_numpy() % 5 == 0
     assert len(list(learning_curve(SIDES.train, held, CONTEXT, how, pipeline=mine))) == 4
-    assert [part["kind"] for part in parts_of(mine)] == ["CountVectorizer", "ComplementNB"]
+    assert [part["kind"] for part in pipeline_parts(mine)] == ["CountVectorizer", "ComplementNB"]
     told = []
     assert answers_of_seeds(SIDES.train, CONTEXT, how, TEST, 1, pipeline=mine, done=told.append) == {}
     assert told == ["no other seeds: this classifier has no random_state"]  # said, and not three times the same answers

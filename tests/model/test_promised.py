@@ -32,8 +32,8 @@ from mlbot.stats.certified import (
     evidence_against,
     fewest_rows,
     levels_of,
-    money_of,
     recertify,
+    wealth_of,
 )
 from mlbot.stats.conformal import ALL, least_probability, limits_of, of_intent, smallest_set
 
@@ -116,8 +116,8 @@ def test_labels_drawn_with_other_probabilities_count_as_the_messages_they_stand_
     drawn = dice.random(60_000) < chance
     weights = chance.min() / chance[drawn]
     assert evidence_against(wrong[drawn], 0.02, weights) < 20 <= evidence_against(wrong[drawn], 0.02)
-    assert (money_of([True, False], 0.02, WORSE, [1.0, 0.2])[1] > 1 > money_of([False], 0.02, WORSE)[1])
-    assert money_of([True], 0.02, BETTER)[1] < 1
+    assert (wealth_of([True, False], 0.02, WORSE, [1.0, 0.2])[1] > 1 > wealth_of([False], 0.02, WORSE)[1])
+    assert wealth_of([True], 0.02, BETTER)[1] < 1
 
 
 def test_what_the_bot_may_start_follows_from_the_record_and_the_settings():

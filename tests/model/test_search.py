@@ -15,7 +15,7 @@ from mlbot.model import search as searching
 from mlbot.model import train as modelling
 from mlbot.model.encoder import Encoder, load_encoder
 from mlbot.model.encoder_files import write_tiny_encoder
-from mlbot.model.search import CHOICES, Trial, candidates, checked_values, deal, search, try_fold, with_values
+from mlbot.model.search import SEARCH_SPACE, Trial, assign_folds, candidates, checked_values, search, try_fold, with_values
 from mlbot.model.train import answers_of_seeds, train
 from mlbot.settings import load_settings
 
@@ -54,7 +54,7 @@ def test_poor_settings_are_found_out_and_a_third_goes_on(monkeypatch):
 
 def test_rows_that_belong_together_share_a_fold():
     units = joined(ROWS)
-    folds = deal(units, 4)
+    folds = assign_folds(units, 4)
     assert pd.DataFrame({"unit": units, "fold": folds}).groupby("unit")["fold"].nunique().max() == 1
     assert set(folds) == {0, 1, 2, 3}
 
@@ -65,7 +65,7 @@ def test_luck_is_not_taken_for_a_gain():
     for seed in range(40):
         dice = np.random.default_rng(seed)
         trials = [Trial(replace(SETTINGS.model, seed=at), {0: dice.random(300) < 0.8}) for at in range(2)]
-        better += searching.Found(trials, {0: np.arange(300)}, True).better
+        better += searching.SearchResult(trials, {0: np.arange(300)}, True).better
     assert better <= 3
 
 
@@ -77,7 +77,7 @@ def test_the_best_of_many_equal_trials_is_not_taken_for_better():
         now = dice.random(1200) < 0.85
         rights = [now, *(np.where(dice.random(1200) < 0.06, dice.random(1200) < 0.85, now) for _ in range(20))]
         trials = [Trial(replace(SETTINGS.model, seed=at), {0: right}) for at, right in enumerate(rights)]
-        better += searching.Found(trials, {0: np.arange(1200)}, True).better
+        better += searching.SearchResult(trials, {0: np.arange(1200)}, True).better
     assert better <= 6
 
 
@@ -207,7 +207,7 @@ def test_the_command_shows_a_table_and_a_picture_and_writes_only_what_is_better(
     written = mlbot("search", "--tries", "6", "--folds", "3", "--write")
     assert written.returncode == 0 and "written to settings.ini" in written.stdout
     chosen = load_settings(project).model
-    assert chosen.characters in CHOICES["characters"] and "source = sample" in (project / "settings.ini").read_text()
+    assert chosen.characters in SEARCH_SPACE["characters"] and "source = sample" in (project / "settings.ini").read_text()
     again = mlbot("search", "--tries", "2", "--folds", "3", "--write")
     assert again.returncode == 0 and re.search(r"nothing is surely better|better than now", again.stdout)
     for words, code in ((("--tries", "0"), 2), (("--minutes", "0.000001"), 4), (("nowhere.csv",), 2)):

@@ -28,7 +28,7 @@ from mlbot.ops.bundle import (
     bundle_before,
     bundle_models,
     fetch_wheels,
-    fill,
+    fill_template,
     linked,
     make_bundle,
     pins,
@@ -357,7 +357,7 @@ def small(tmp_path):
     folder = tmp_path / "a bundle"
     (folder / "wheels").mkdir(parents=True)
     facts = {"MODEL": "3f2a9c01d4be", "PYTHON": "{}.{}".format(*sys.version_info), "PLATFORM": "Linux x86_64"}
-    (folder / "install.sh").write_text(fill("install.sh", facts))
+    (folder / "install.sh").write_text(fill_template("install.sh", facts))
     for name in ("pip-1-py3-none-any.whl", "mlbot-1-py3-none-any.whl"):
         (folder / "wheels" / name).write_bytes(b"wheel")
     write_sums(folder)
@@ -468,4 +468,4 @@ def test_what_only_training_needs_is_not_packed(tmp_path):
 def test_a_template_without_its_value_is_a_mistake_of_ours():
     """No `@NAME@` ever reaches a server."""
     with pytest.raises(KeyError):
-        fill("install.sh", {"MODEL": "x"})
+        fill_template("install.sh", {"MODEL": "x"})

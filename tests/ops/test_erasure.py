@@ -389,7 +389,7 @@ def test_a_request_that_dies_midway_is_taken_up_again(tmp_path, monkeypatch):
     def dies(job):
         raise KeyboardInterrupt
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(erasure, "look", dies)
+        patch.setattr(erasure, "search_places", dies)
         erase_everywhere(settings, Request("ann", who="Eve", why="request 7"))
     assert (settings.places.runs / "report.html").exists() and read_proofs(settings)[0]["open"]
     done = erase_everywhere(settings, Request("Ann", who="Eve", why="request 7, again"))

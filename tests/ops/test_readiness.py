@@ -12,7 +12,7 @@ import pytest
 from mlbot.model.artefact import build_artefact
 from mlbot.model.registry import add_history, release
 from mlbot.model.rollout import Canary, golden_file, set_canary
-from mlbot.ops.readiness import SECTIONS, judge_project, look, sums_of
+from mlbot.ops.readiness import SECTIONS, judge_project, read_project, sums_of
 from mlbot.run.folder import load_table, save_table
 from mlbot.settings import load_settings
 
@@ -23,7 +23,7 @@ NOW = datetime(2026, 6, 1)
 
 def points(project, now=NOW):
     """The points of each item that has some."""
-    return {item.name: item.points for item in judge_project(look(load_settings(project), now)) if item.points}
+    return {item.name: item.points for item in judge_project(read_project(load_settings(project), now)) if item.points}
 
 
 def run_of(project):
@@ -244,7 +244,7 @@ def test_an_attestation_that_cannot_be_read_stops(released, mlbot, name, day, wh
 
 def test_the_score_is_that_of_the_weakest_section_and_the_command_says_what_is_missing(released, mlbot):
     """Much in one section does not make up for little in another."""
-    found = judge_project(look(load_settings(released), NOW))
+    found = judge_project(read_project(load_settings(released), NOW))
     sums = sums_of(found)
     assert sums == {"data": 4.0, "model": 2.0, "infrastructure": 3.5, "monitoring": 3.0}
     best = [replace(item, points=1.0) if item.section != "model" else item for item in found]

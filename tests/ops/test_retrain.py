@@ -35,7 +35,7 @@ from mlbot.ops.retrain import (
     as_line,
     due,
     expected_gain,
-    look,
+    look_for_reasons,
     moment_of,
     next_attempt,
     note,
@@ -314,16 +314,16 @@ def test_drift_of_production_is_seen_through_its_log(sample_models, tmp_path):
     settings = load_settings(tmp_path / "p")
     model, now = read_pointer(settings.places.models), datetime.fromtimestamp(NOW, UTC) + 2 * DAY
     write_profile(settings.places.models, model, [("a card", "sales", "de", "card", 0.9)] * 500, None)
-    assert "no log of the bot" in look(settings, now).silent
+    assert "no log of the bot" in look_for_reasons(settings, now).silent
     (tmp_path / "p" / "events").mkdir(exist_ok=True)
     log = EventLog(settings.root / settings.service.events, clock=lambda: NOW)
     log.append_many([asked(number, "a card", role="hr", model=model) for number in range(200)])
     log.close()
-    seen = look(settings, now)
+    seen = look_for_reasons(settings, now)
     assert [drift["name"] for drift in seen.drifts if drift["alarm"]] == ["role"]
     tried = [done(now - DAY, champion=model, rows=10**6)]
     assert due(now, tried, seen, settings.retrain).names == ("drift",)
-    quiet = look(settings, now + 30 * DAY)  # that week nobody asked
+    quiet = look_for_reasons(settings, now + 30 * DAY)  # that week nobody asked
     assert not any(reason.yes for reason in due(now, tried, quiet, settings.retrain).reasons)
 
 

@@ -25,7 +25,7 @@ from mlbot.model.predict import load
 from mlbot.model.train import train
 from mlbot.model.views import encoder_of
 from mlbot.run import blame as blaming
-from mlbot.run.blame import Replayer, answer, blame, common_rows, save_blame, units
+from mlbot.run.blame import Replayer, answer_task, blame, common_rows, save_blame, units
 from mlbot.run.folder import (
     code_version,
     day_of,
@@ -368,7 +368,7 @@ def test_crossings_by_processes_and_by_a_cluster_without_our_files_are_the_same(
 def test_a_worker_with_other_packages_is_refused(repository):
     """Its answers would be those of another environment."""
     with pytest.raises(InputError, match="a worker has numpy"):
-        answer(None, environment(repository) | {"numpy": "1.0"})
+        answer_task(None, environment(repository) | {"numpy": "1.0"})
 
 
 def test_the_command_compares_the_last_two_runs(project, mlbot):

@@ -10,7 +10,7 @@ import pytest
 from mlbot.data.source import choose, load_source
 from mlbot.data.split import split
 from mlbot.model.export import to_artefact
-from mlbot.model.pipeline import build_pipeline, parts_of, rebuilt
+from mlbot.model.pipeline import build_pipeline, pipeline_parts, rebuilt
 from mlbot.model.train import answers_of_seeds, fit_plain, learning_curve, train
 from mlbot.run.cache import take_key
 from mlbot.run.dependencies import EVERYTHING, Project, nodes_in, reach, settings_read
@@ -83,7 +83,7 @@ def test_a_changed_pipeline_changes_each_training():
     own, model = mild(), SETTINGS.model
     fitted = train(SIDES.train, CONTEXT, model, pipeline=own)
     assert fitted.named_steps["intent"].penalty == 0.01
-    assert parts_of(fitted)[1]["parameters"].count("min_df=4") == 1
+    assert pipeline_parts(fitted)[1]["parameters"].count("min_df=4") == 1
     usual, changed = (fit_plain(SIDES.train, CONTEXT, model, pipeline=given).predict(SIDES.test) for given in (None, own))
     assert (usual != changed).any()
     held = SIDES.train["digest"].to_numpy() % 5 == 0
