@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 from mlbot.bot.catalogue import load_catalogue
-from mlbot.bot.people import Row, authored, draw_people, usable
+from mlbot.bot.people import WishMessage, authored, draw_people, usable
 from mlbot.bot.rehearsal import rehearse
 from mlbot.bot.rehearsal_scored import MEASURES, score_measure, worst_of
 from mlbot.bot.texts import SPOKEN_LANGUAGES
@@ -57,7 +57,8 @@ def writer(dice: Random, person: company.Person, local: bool) -> company.Person:
     return replace(person, location=place, languages=(language,), said=set())
 
 
-def company_row(number: int, seed: int, plan: dict, people: list[company.Person], local: bool, seen: set[str]) -> Row | None:
+def company_row(number: int, seed: int, plan: dict, people: list[company.Person], local: bool,
+                seen: set[str]) -> WishMessage | None:
     """What one person of the production side says; None where nobody has words for it in the language or unseen."""
     dice, draws = Random(f"{seed}/{number}"), company.Draws(seed, "talk", number)
     person = writer(dice, people[number % len(people)], local)
@@ -72,10 +73,10 @@ def company_row(number: int, seed: int, plan: dict, people: list[company.Person]
         return None
     said = dice.choice(fitting) if free else company.choose_wording(draws, own, person, intent, facet)
     language = said.language if said.language in SPOKEN_LANGUAGES else person.languages[-1]
-    return Row(company.say(draws, plan, person, said), intent, person.role, person.location, language)
+    return WishMessage(company.say(draws, plan, person, said), intent, person.role, person.location, language)
 
 
-def company_rows(count: int, seed: int, mix: str, seen: set[str]) -> list[Row]:
+def company_rows(count: int, seed: int, mix: str, seen: set[str]) -> list[WishMessage]:
     """So many rows of a mix."""
     plan = company.read_toml("company.toml")
     people = company.make_people({**plan, "seed": f"{plan['seed']}-{seed}"}, "production")

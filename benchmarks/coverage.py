@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlbot.bot.monitor import Answered, Share, estimates, guesses, rightness
+from mlbot.bot.monitor import LoggedAnswer, Share, estimates, guesses, rightness
 from mlbot.model.decide import CONFIRM, EXECUTE, OUT_OF_SCOPE, cost_score
 from mlbot.run.blame import Crossing, effects, score_effects
 from mlbot.stats import metrics as of
@@ -349,7 +349,7 @@ MEDIAN = float(np.median(np.exp((lambda random: random.normal(0, 0.5, 10**6) + (
 WEEKS = {"in scope": (0.0, 0.0), "18 % out of scope": (0.18, 0.0), "after drift": (0.18, 0.25)}
 
 
-def week(random: np.random.Generator, outside: float, worse: float, n: int = 2_000) -> list[tuple[Answered, str]]:
+def week(random: np.random.Generator, outside: float, worse: float, n: int = 2_000) -> list[tuple[LoggedAnswer, str]]:
     """Answers of a week and their true intents; the model knows only in part what is out of scope, and not its loss."""
     answers, known = [], random.random(n) >= outside
     sure = np.where(known, random.beta(6, 0.8, n), random.beta(2.5, 1.5, n))
@@ -358,7 +358,7 @@ def week(random: np.random.Generator, outside: float, worse: float, n: int = 2_0
     decision = np.where(scope < 0.4, OUT_OF_SCOPE, np.where(sure > 0.7, EXECUTE, CONFIRM))
     for at in range(n):
         truth = "oos" if not known[at] else "card" if right[at] else "bill"
-        answers.append((Answered("card", float(sure[at]), float(scope[at]), str(decision[at])), truth))
+        answers.append((LoggedAnswer("card", float(sure[at]), float(scope[at]), str(decision[at])), truth))
     return answers
 
 

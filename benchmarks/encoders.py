@@ -27,7 +27,7 @@ from mlbot.data.source import choose, load_source
 from mlbot.model.artefact import ENCODER
 from mlbot.model.encoder import Encoder, both_sizes, needed_parts, read_parts
 from mlbot.model.encoder_files import find_encoder
-from mlbot.model.encoder_packed import HEAD, TOKENS_HEAD, read_packed
+from mlbot.model.encoder_packed import PACKED_HEAD, TOKENS_HEAD, read_packed
 from mlbot.settings import load_settings
 
 
@@ -87,7 +87,7 @@ def characters(name: str) -> str:
     """Which characters an encoder in one file brings into another form than our tokenizer does."""
     from tokenizers import Tokenizer
     packed = read_packed(find_encoder(name))
-    head = struct.calcsize(HEAD) + struct.calcsize(TOKENS_HEAD)
+    head = struct.calcsize(PACKED_HEAD) + struct.calcsize(TOKENS_HEAD)
     at = head + 4 * (2 * len(packed.pieces) + 1) + sum(len(piece.encode()) for piece in packed.pieces)
     (count, _), at, table = struct.unpack_from("<iI", packed.data, at), at + 8, {}
     for _ in range(count):

@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from mlbot.bot.draw import TAU, weight_of
-from mlbot.bot.monitor import Answered, guesses, rightness
+from mlbot.bot.monitor import LoggedAnswer, guesses, rightness
 from mlbot.data.source import PUBLIC, choose, load_source
 from mlbot.data.split import split
 from mlbot.model.decide import decide
@@ -90,7 +90,7 @@ class Week:
 
     def __init__(self, rows: pd.DataFrame, outside: str, tau: float):
         told = rows[["intent", "confidence", "in_scope", "decision"]].itertuples(index=False)
-        answers = [Answered(*row) for row in told]
+        answers = [LoggedAnswer(*row) for row in told]
         self.says = np.array([rightness(*pair, outside) for pair in zip(answers, rows["truth"], strict=True)])
         self.guess = np.array([guesses(answer) for answer in answers])
         self.weights = np.array([weight_of(one.confidence, one.in_scope, one.decision, tau) for one in answers])

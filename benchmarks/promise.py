@@ -29,7 +29,7 @@ from mlbot.model.predict import predictor_of
 from mlbot.model.train import train
 from mlbot.settings import Settings, load_settings
 from mlbot.stats.bounds import wilson
-from mlbot.stats.certified import WORSE, certify, wealth_of
+from mlbot.stats.certified import WORSE_BETS, certify, wealth_of
 from mlbot.stats.conformal import MOST_OPTIONS, least_probability
 
 SURE = 0.95
@@ -136,7 +136,7 @@ def watch(name: str, found: Source, wrong: float, splits: int, dice: np.random.G
     for rate in (("as it is", usual), *((f"{times:g} x", times * wrong) for times in TIMES)):
         after = []
         for _ in range(splits):
-            over = wealth_of(dice.random(LONGEST) < rate[1], wrong, WORSE) >= 1 / (1 - SURE)
+            over = wealth_of(dice.random(LONGEST) < rate[1], wrong, WORSE_BETS) >= 1 / (1 - SURE)
             after.append(int(over.argmax()) if over.any() else LONGEST + 1)
         gone = np.array(after) <= LONGEST
         low, high = wilson(int(gone.sum()), splits)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ABANDONED', 'HEX', 'KEY', 'SHORTEST_KEY', 'flush', 'sweep', 'open_beside', 'folder_beside', 'write_atomic',
            'private_folder', 'private_file', 'edit_text', 'in_utf8', 'any_console', 'only_one', 'held', 'own_output',
-           'missing', 'inside', 'shared_key', 'read_key', 'key_of', 'mark', 'bears']
+           'uninstalled', 'inside', 'shared_key', 'read_key', 'key_of', 'mark', 'bears']
 
 # %% ../nbs/03_files.ipynb #b8ddbbb4
 import hmac
@@ -176,7 +176,7 @@ def own_output(environment=os.environ) -> dict[str, str]:
 
 # %% ../nbs/03_files.ipynb #2fc6ff30
 @contextmanager
-def missing(module: str) -> Iterator[None]:
+def uninstalled(module: str) -> Iterator[None]:
     """Let a module count as not installed while others are imported; one that is imported already stays."""
     if module in sys.modules:
         yield

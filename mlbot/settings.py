@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'TIERS', 'ASKED', 'CONVERSATIONS', 'KEPT_ADDRESSES',
            'LONGEST_GRAM', 'TRACKERS', 'Rule', 'RULES', 'shipped_settings', 'words_of', 'as_words', 'read_value',
-           'read_section', 'Data', 'Split', 'Model', 'Budget', 'Places', 'Tracking', 'Card', 'Gates', 'Feedback',
-           'Costs', 'Promise', 'Clarify', 'Bot', 'Monitor', 'Service', 'Ci', 'Work', 'Meter', 'Retrain', 'Target',
-           'read_share', 'read_size', 'read_step', 'read_count', 'read_day', 'read_outcome', 'read_target_line',
-           'contradiction', 'as_target', 'read_targets', 'Settings', 'find_settings', 'target_lines', 'target_name',
-           'named_targets', 'parse_text', 'parse', 'of_any_project', 'with_targets', 'merged_sections', 'data_rules',
-           'gate_rules', 'model_rules', 'bot_rules', 'service_rules', 'run_rules', 'retrain_rules', 'check_settings',
-           'load_settings', 'effective_lines']
+           'read_section', 'Data', 'Split', 'Model', 'Budget', 'Places', 'Tracking', 'Card', 'Gates',
+           'FeedbackSettings', 'Costs', 'Promise', 'Clarify', 'BotSettings', 'Monitor', 'Service', 'Ci', 'Work',
+           'Meter', 'Retrain', 'Target', 'read_share', 'read_size', 'read_step', 'read_count', 'read_day',
+           'read_outcome', 'read_target_line', 'contradiction', 'as_target', 'read_targets', 'Settings',
+           'find_settings', 'target_lines', 'target_name', 'named_targets', 'parse_text', 'parse', 'of_any_project',
+           'with_targets', 'merged_sections', 'data_rules', 'gate_rules', 'model_rules', 'bot_rules', 'service_rules',
+           'run_rules', 'retrain_rules', 'check_settings', 'load_settings', 'effective_lines']
 
 # %% ../nbs/02_settings.ipynb #0ee1ad2a
 import os
@@ -180,7 +180,7 @@ class Gates:
 
 # %% ../nbs/02_settings.ipynb #5b3597be
 @dataclass(frozen=True)
-class Feedback:
+class FeedbackSettings:
     """How many rows of one person are let in within so many days, and how many people must say the same."""
     cap: int
     days: int
@@ -211,7 +211,7 @@ class Clarify:
 
 # %% ../nbs/02_settings.ipynb #e3c1d9e6
 @dataclass(frozen=True)
-class Bot:
+class BotSettings:
     """The processes of the bot, the addresses that it may call, and how long people wait (minutes).
 
     `tries`: so many values that do not fit a slot, then a person is offered. `languages`: of places, such as Berlin=de.
@@ -436,9 +436,9 @@ class Settings:
     budget: Budget
     gates: Gates
     meter: Meter
-    feedback: Feedback
+    feedback: FeedbackSettings
     costs: Costs
-    bot: Bot
+    bot: BotSettings
     service: Service
     monitor: Monitor
     work: Work
@@ -457,7 +457,7 @@ class Settings:
 
 # %% ../nbs/02_settings.ipynb #5280fac6
 SECTIONS = {"data": Data, "split": Split, "model": Model, "budget": Budget, "gates": Gates, "meter": Meter,
-            "feedback": Feedback, "costs": Costs, "bot": Bot, "service": Service,
+            "feedback": FeedbackSettings, "costs": Costs, "bot": BotSettings, "service": Service,
             "monitor": Monitor, "work": Work, "places": Places, "ci": Ci, "retrain": Retrain, "tracking": Tracking,
             "card": Card, "promise": Promise, "clarify": Clarify}
 TIERS = ("light", "static", "encoder")

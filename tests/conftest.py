@@ -14,10 +14,10 @@ from unittest import mock
 
 import pytest
 
-from mlbot.files import missing
+from mlbot.files import uninstalled
 from mlbot.run import forkserver
 
-with missing("rfc3987_syntax"):  # see mlbot.run.kernel
+with uninstalled("rfc3987_syntax"):  # see mlbot.run.kernel
     import nbformat
     from nbformat.v4 import new_code_cell, new_notebook
 

@@ -85,8 +85,8 @@ def test_notebooks_of_a_run_are_notebooks(green_run):
 
 
 def test_notebooks_of_new_projects_are_notebooks():
-    from mlbot.ops.project import Answers, render_project
-    files = render_project(Answers("my-bot", "my_bot", "data/rows.csv", "text", "intent", "role"))
+    from mlbot.ops.project import ProjectAnswers, render_project
+    files = render_project(ProjectAnswers("my-bot", "my_bot", "data/rows.csv", "text", "intent", "role"))
     found = [text for name, text in files.items() if name.endswith(".ipynb")]
     assert len(found) == 14 and all(map(valid, found))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlbot.ops.project import Answers, render_project, requirement
+from mlbot.ops.project import ProjectAnswers, render_project, requirement
 from mlbot.origin import DISTRIBUTION, Origin, install_command, missing, packages_of, read_origin, shared_address
 
 STRANGER = re.compile("|".join([
@@ -40,7 +40,7 @@ def test_no_file_of_ours_installs_a_stranger(root):
 def test_a_project_installs_from_where_mlbot_came_from(monkeypatch, origin):
     """Each file of a project that is rendered: requirements, workflows, README."""
     monkeypatch.setattr("mlbot.ops.project.own_origin", lambda: origin)
-    files = render_project(Answers("my-bot", "my_bot", "utterances.csv", "text", "intent"))
+    files = render_project(ProjectAnswers("my-bot", "my_bot", "utterances.csv", "text", "intent"))
     assert not any(STRANGER.search(text) for text in files.values())
     line = files["requirements.txt"].strip()
     assert line == (f"{DISTRIBUTION}[project] @ git+https://example.org/mlbot.git@4f1c" if origin.git

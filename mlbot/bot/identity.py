@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['MOST_NAME', 'SECRET', 'HOUR', 'ISSUER', 'AUDIENCE', 'SERVICE', 'DEMO', 'PERSON', 'AGENT', 'PROGRAM', 'DOORS',
-           'SHORTEST', 'TOKENS', 'is_plain', 'exact_name', 'Identity', 'Refused', 'signature', 'seal', 'claims_of',
-           'sign', 'verified_claims', 'borne_by', 'identify', 'kept_secret', 'find_secret', 'webhook_secret',
-           'find_tokens', 'bearer', 'is_known']
+           'SHORTEST_SECRET', 'TOKENS', 'is_plain', 'exact_name', 'Identity', 'Refused', 'signature', 'seal',
+           'claims_of', 'sign', 'verified_claims', 'borne_by', 'identify', 'kept_secret', 'find_secret',
+           'webhook_secret', 'find_tokens', 'bearer', 'is_known']
 
 # %% ../../nbs/bot/03_identity.ipynb #24c0febd
 import base64
@@ -150,7 +150,7 @@ def identify(token: str, secret: str, now: float, modes: tuple[str, ...] = (SERV
     return found
 
 # %% ../../nbs/bot/03_identity.ipynb #f4fc3e92
-SHORTEST = 16  # characters
+SHORTEST_SECRET = 16  # characters
 
 
 def kept_secret(file: Path) -> str:
@@ -173,8 +173,8 @@ def find_secret(file: Path) -> str:
     found, place = os.environ.get(SECRET, ""), SECRET
     if not found:
         found, place = kept_secret(file), str(file)
-    if len(found) < SHORTEST:
-        raise InputError(f"the secret has {len(found)} characters", f"{SHORTEST} or more",
+    if len(found) < SHORTEST_SECRET:
+        raise InputError(f"the secret has {len(found)} characters", f"{SHORTEST_SECRET} or more",
                          f"set {SECRET}, or remove the file", place)
     return found
 
@@ -198,9 +198,9 @@ def find_tokens(file: Path) -> tuple[str, ...]:
     found = tuple(word for line in told.splitlines() for word in re.split(r"(?:^|\s)#", line)[0].split())
     if "\ufffd" in told:
         raise InputError("a token is no UTF-8", "tokens in UTF-8", "write the file again", place)
-    if not found or min(map(len, found)) < SHORTEST:
+    if not found or min(map(len, found)) < SHORTEST_SECRET:
         met = f"a token has {min(map(len, found))} characters" if found else "there is no token"
-        raise InputError(met, f"tokens of {SHORTEST} characters or more", f"set {TOKENS}, or remove the file", place)
+        raise InputError(met, f"tokens of {SHORTEST_SECRET} characters or more", f"set {TOKENS}, or remove the file", place)
     return found
 
 # %% ../../nbs/bot/03_identity.ipynb #f2e26f58

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'BANDS', 'IN_SCOPE', 'ALL_MESSAGES', 'MONITORED_EVENTS', 'length_of', 'band_of', 'add_row', 'profile_of',
-           'profile_file', 'write_profile', 'read_profile', 'Drift', 'drift_of', 'Share', 'Answered', 'rightness',
-           'guesses', 'share_of', 'estimates', 'surely_below', 'Tally', 'count_day', 'count_item', 'tally_of',
+           'profile_file', 'write_profile', 'read_profile', 'Drift', 'drift_of', 'Share', 'LoggedAnswer', 'rightness',
+           'guesses', 'share_of', 'estimates', 'surely_below', 'OverviewTally', 'count_day', 'count_item', 'tally_of',
            'days_of', 'weighed_labels', 'influence_in', 'beside_drawn', 'audited', 'quality_of', 'too_many', 'standing',
-           'overview', 'look_back', 'rows_of_days', 'rows_of_drift', 'Trial', 'trial_of']
+           'overview', 'look_back', 'rows_of_days', 'rows_of_drift', 'CanaryTrial', 'trial_of']
 
 # %% ../../nbs/bot/22_monitor.ipynb #62c14e68
 import json
@@ -134,7 +134,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Answered:
+class LoggedAnswer:
     """The bot's answer: best intent, confidence in it if in scope, probability of being in scope, decision."""
     intent: str
     confidence: float
@@ -145,7 +145,7 @@ class Answered:
 IN_SCOPE, ALL_MESSAGES = "in scope", "all messages"
 
 
-def rightness(answer: Answered, truth: str, out_of_scope: str) -> tuple[float, float, float]:
+def rightness(answer: LoggedAnswer, truth: str, out_of_scope: str) -> tuple[float, float, float]:
     """The facts in a label, each 0 or 1: right among all messages, in scope and right, in scope."""
     if truth == out_of_scope:
         return float(answer.decision != EXECUTE), 0.0, 0.0
@@ -153,7 +153,7 @@ def rightness(answer: Answered, truth: str, out_of_scope: str) -> tuple[float, f
     return right * (answer.decision != OUT_OF_SCOPE), right, 1.0
 
 
-def guesses(answer: Answered) -> tuple[float, float, float]:
+def guesses(answer: LoggedAnswer) -> tuple[float, float, float]:
     """The same three as the model guesses them, each a probability."""
     return chances_of(answer.confidence, answer.in_scope, answer.decision)
 
@@ -165,7 +165,8 @@ def share_of(right: float, counted: float, n: int, population: str, ends: tuple[
     return Share(min(ends[1], max(ends[0], float(right / max(counted, 1e-9)))), *ends, n, population)
 
 # %% ../../nbs/bot/22_monitor.ipynb #c5c17824
-def estimates(means: Sequence[float], audit: Sequence[tuple[Answered, str]], out_of_scope: str) -> dict[str, Share | None]:
+def estimates(means: Sequence[float], audit: Sequence[tuple[LoggedAnswer, str]], out_of_scope: str) -> dict[str,
+                                                                                                            Share | None]:
     """The proportion of right answers in both populations; None where no label says anything about it.
 
     `means`: of the guesses of all messages; `audit`: answers with their labels, in the order in which these came.
@@ -190,7 +191,7 @@ MONITORED_EVENTS = ("opened", *ASKED, "feedback", "handoff.initiate", *LABELS)
 
 
 @dataclass
-class Tally:
+class OverviewTally:
     """The counts of an overview of a `model`, one event at a time. It keeps no texts, because a log is longer than memory."""
     model: str
     days: dict[str, dict] = field(default_factory=dict)
@@ -200,14 +201,14 @@ class Tally:
     profile: dict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))
     answers: int = 0
     sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])  # of the guesses
-    drawn: dict[str, Answered] = field(default_factory=dict)  # by item of the audit
+    drawn: dict[str, LoggedAnswer] = field(default_factory=dict)  # by item of the audit
     drawing: Drawing = field(default_factory=Drawing)  # the messages with a weight; those above have none
-    weighed: dict[str, tuple[Answered, float]] = field(default_factory=dict)  # answer and weight, by item
+    weighed: dict[str, tuple[LoggedAnswer, float]] = field(default_factory=dict)  # answer and weight, by item
     same: dict[str, str] = field(default_factory=dict)
     labels: list["Event"] = field(default_factory=list)
 
 # %% ../../nbs/bot/22_monitor.ipynb #d03ddde3
-def count_day(tally: Tally, event: "Event") -> None:
+def count_day(tally: OverviewTally, event: "Event") -> None:
     """Count messages, decisions, confidence, thumbs and hand-overs of a day."""
     day = time.strftime("%Y-%m-%d", time.gmtime(event.at))
     row = tally.days.setdefault(day, {"day": day, "messages": 0, "decisions": dict.fromkeys(DECISIONS, 0), "confidence": 0.0,
@@ -221,12 +222,12 @@ def count_day(tally: Tally, event: "Event") -> None:
     row["handoffs"] += event.kind == "handoff.initiate"
 
 # %% ../../nbs/bot/22_monitor.ipynb #512d4b76
-def count_item(tally: Tally, item: Item, offered: bool = True) -> None:
+def count_item(tally: OverviewTally, item: Item, offered: bool = True) -> None:
     """Count an answer of the model. `offered`: whether people are asked to label it; the estimate uses only those."""
     add_row(tally.profile, item.text, item.role, item.location, item.predicted, item.confidence)
     if not offered:
         return
-    answer = Answered(item.predicted, item.confidence, item.in_scope, item.decision)
+    answer = LoggedAnswer(item.predicted, item.confidence, item.in_scope, item.decision)
     if item.draw:
         tally.drawing.add(item.draw, guesses(answer))
         tally.weighed[item.id] = (answer, item.draw)
@@ -237,9 +238,9 @@ def count_item(tally: Tally, item: Item, offered: bool = True) -> None:
         tally.drawn[item.id] = answer
 
 # %% ../../nbs/bot/22_monitor.ipynb #bea0fa32
-def tally_of(events: Iterable["Event"], model: str) -> Tally:
+def tally_of(events: Iterable["Event"], model: str) -> OverviewTally:
     """Count events."""
-    tally = Tally(model)
+    tally = OverviewTally(model)
     for event, name, item in gathered(events):
         count_day(tally, event)
         if event.kind in ("opened", "turn", "handoff.initiate"):
@@ -255,7 +256,7 @@ def tally_of(events: Iterable["Event"], model: str) -> Tally:
     return tally
 
 # %% ../../nbs/bot/22_monitor.ipynb #5d179a91
-def days_of(tally: Tally) -> list[dict]:
+def days_of(tally: OverviewTally) -> list[dict]:
     """For each day: messages, decisions, mean confidence, thumbs, hand-overs."""
     days = {day: row | {"confidence": row["confidence"] / row["messages"] if row["messages"] else None}
             for day, row in tally.days.items()}
@@ -265,7 +266,7 @@ def days_of(tally: Tally) -> list[dict]:
     return [days[day] for day in sorted(days)]
 
 # %% ../../nbs/bot/22_monitor.ipynb #d2a4b8c7
-def weighed_labels(tally: Tally, out_of_scope: str) -> list[WeighedLabel]:
+def weighed_labels(tally: OverviewTally, out_of_scope: str) -> list[WeighedLabel]:
     """The labelled messages that were drawn by weight, each once, with what its labels say and the model has guessed."""
     votes = votes_of(drawn_at_random(tally.labels), tally.same)
     truth = {name: settled(said) for name, said in votes.items() if name in tally.weighed}
@@ -274,13 +275,14 @@ def weighed_labels(tally: Tally, out_of_scope: str) -> list[WeighedLabel]:
             for name, answer, weight, intent in found]
 
 
-def influence_in(tally: Tally) -> dict | None:
+def influence_in(tally: OverviewTally) -> dict | None:
     """Whether labellers agree more often with an answer that they see, by the labels of this model's messages."""
     predicted = {name: answer.intent for name, (answer, _) in tally.weighed.items()}
     return influence_of(drawn_at_random(tally.labels), predicted, tally.same)
 
 # %% ../../nbs/bot/22_monitor.ipynb #b0649375
-def beside_drawn(tally: Tally, before: dict[str, Share | None], drawn: dict[str, Drawn | None]) -> dict[str, Share | None]:
+def beside_drawn(tally: OverviewTally, before: dict[str, Share | None], drawn: dict[str, Drawn | None]) -> dict[str,
+                                                                                                                Share | None]:
     """The proportions of messages without a weight and with one, joined by how many messages (in scope) each kind has."""
     found = {}
     for name, share in before.items():
@@ -292,14 +294,14 @@ def beside_drawn(tally: Tally, before: dict[str, Share | None], drawn: dict[str,
     return found
 
 # %% ../../nbs/bot/22_monitor.ipynb #5444e261
-def audited(tally: Tally) -> list[tuple[Answered, str]]:
+def audited(tally: OverviewTally) -> list[tuple[LoggedAnswer, str]]:
     """The labelled answers of the audit, with their labels, in the order of the first label of each."""
     votes = votes_of(drawn_at_random(tally.labels), tally.same)
     truth = {name: settled(said) for name, said in votes.items() if name in tally.drawn}
     return [(tally.drawn[name], intent) for name, intent in truth.items() if intent]
 
 
-def quality_of(tally: Tally, test: dict | None, out_of_scope: str) -> dict[str, dict | None]:
+def quality_of(tally: OverviewTally, test: dict | None, out_of_scope: str) -> dict[str, dict | None]:
     """How good the model is: in its test, in production in scope and on all messages, and by the labels in scope alone."""
     checked = audited(tally)
     shown = {name: test[name] for name in ("value", "low", "high", "n")} | {"population": IN_SCOPE} if test else None
@@ -319,7 +321,7 @@ def too_many(what: str, part: int, whole: int, limit: float) -> list[str]:
     return [f"{part / whole:.0%} {what} ({part:,} of {whole:,}; the limit is {limit:.0%})"]
 
 # %% ../../nbs/bot/22_monitor.ipynb #dff99ea2
-def standing(tally: Tally, test: dict | None, out_of_scope: str, rules: Monitor) -> dict:
+def standing(tally: OverviewTally, test: dict | None, out_of_scope: str, rules: Monitor) -> dict:
     """What the labels in a tally have shown, and how many more settle it (`mlbot.bot.progress`)."""
     return progress_of(quality_of(tally, test, out_of_scope), influence_in(tally), rules)
 
@@ -371,14 +373,14 @@ def rows_of_drift(drift: list[dict]) -> list[dict]:
 
 # %% ../../nbs/bot/22_monitor.ipynb #ec4d236c
 @dataclass(frozen=True)
-class Trial:
+class CanaryTrial:
     """How a canary does: messages that only the champion, or only the canary, got right; the evidence that it is worse."""
     champion_only: int
     canary_only: int
     evidence: float
 
 # %% ../../nbs/bot/22_monitor.ipynb #4bd77dc7
-def trial_of(events: Sequence["Event"], champion: str, canary: str, since: float) -> Trial:
+def trial_of(events: Sequence["Event"], champion: str, canary: str, since: float) -> CanaryTrial:
     """Judge a canary by labels, and by the messages they are about that both models answered."""
     items, labels, b, c = items_of(events), labels_of(events), 0, 0
     for name, votes in labels.items():
@@ -388,4 +390,4 @@ def trial_of(events: Sequence["Event"], champion: str, canary: str, since: float
         answers = {item.model: item.predicted, item.other[0]: item.other[1]}
         b += answers[champion] == truth != answers[canary]
         c += answers[canary] == truth != answers[champion]
-    return Trial(b, c, evidence(b, c))
+    return CanaryTrial(b, c, evidence(b, c))

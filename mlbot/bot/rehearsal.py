@@ -23,8 +23,8 @@ from .conversation import HELD, Bot, Conversation, known_slots
 from .events import EventLog
 from .frames import BOT, Act, Pending, slot_name
 from .identity import Identity
-from .people import MOST_TURNS, Person
-from .told_values import Teller, Told, tell_value
+from .people import LONGEST_PATIENCE, SimulatedPerson
+from .told_values import Teller, ToldValue, tell_value
 from .translations import load_translations, places_of
 from ..model.predict import Predictor
 from ..settings import Settings
@@ -59,14 +59,14 @@ def rehearsing(settings: Settings, model: Predictor) -> Iterator[tuple[Bot, Cloc
 @dataclass
 class SimulatedTalk:
     """A conversation as the person remembers it. `left`: values not told yet, by wish; `asked`: how often for what."""
-    person: Person
+    person: SimulatedPerson
     bot: Bot
     clock: Clock
     identity: Identity
     dice: random.Random
     found: Conversation
-    values: list[dict[str, Told]]
-    left: list[dict[str, Told]]
+    values: list[dict[str, ToldValue]]
+    left: list[dict[str, ToldValue]]
     lines: list[tuple[str, str]] = field(default_factory=list)
     asked: Counter = field(default_factory=Counter)
     tried: Counter = field(default_factory=Counter)
@@ -99,7 +99,7 @@ class SimulatedTalk:
         return next((at for at, wish in enumerate(self.person.wishes) if wish.intent not in self.done), 0)
 
 
-def begin(bot: Bot, clock: Clock, person: Person) -> SimulatedTalk:
+def begin(bot: Bot, clock: Clock, person: SimulatedPerson) -> SimulatedTalk:
     """Open the conversation of a person."""
     clock.now = datetime.combine(person.today, time(10)).timestamp()
     identity = Identity(f"person {person.number}", person.role, person.location)
@@ -194,7 +194,7 @@ def second_thoughts(talk: SimulatedTalk, at: int) -> bool:
     return True
 
 
-def another_value(talk: SimulatedTalk, at: int, name: str) -> Told | None:
+def another_value(talk: SimulatedTalk, at: int, name: str) -> ToldValue | None:
     """Another value for a slot; None for what can only be told in one way."""
     wish, person = talk.person.wishes[at], talk.person
     slot = talk.bot.processes()[wish.intent].slot_of(name)
@@ -205,7 +205,7 @@ def another_value(talk: SimulatedTalk, at: int, name: str) -> Told | None:
     return next((told for told in drawn if told and told.rights != talk.values[at][name].rights), None)
 
 # %% ../../nbs/bot/25_rehearsal.ipynb #0d6318e8
-def in_a_row(talk: SimulatedTalk, at: int, told: Mapping[str, Told]) -> str:
+def in_a_row(talk: SimulatedTalk, at: int, told: Mapping[str, ToldValue]) -> str:
     """Several values in one message: a day and the one that must follow it as a span, the others with commas."""
     process, said = talk.bot.processes()[talk.person.wishes[at].intent], [one.said for one in told.values()]
     names, teller = list(told), Teller(talk.dice, talk.person.language, talk.person.today, True)
@@ -306,7 +306,7 @@ def step(talk: SimulatedTalk) -> str:
     if talk.is_over:
         return "handed over"
     if talk.turns >= talk.person.patience:
-        if talk.person.patience >= MOST_TURNS:
+        if talk.person.patience >= LONGEST_PATIENCE:
             return "too long"
         talk.say("person")
         return "asked for a person"
@@ -379,7 +379,7 @@ def judged(talk: SimulatedTalk, ended: str, polite_over: bool) -> Outcome:
                    misread, tuple(talk.lines))
 
 # %% ../../nbs/bot/25_rehearsal.ipynb #b3c7a82b
-def rehearse_one(bot: Bot, clock: Clock, person: Person) -> Outcome:
+def rehearse_one(bot: Bot, clock: Clock, person: SimulatedPerson) -> Outcome:
     """The conversation of one person."""
     talk = begin(bot, clock, person)
     if "greets" in person.habits:
@@ -393,7 +393,7 @@ def rehearse_one(bot: Bot, clock: Clock, person: Person) -> Outcome:
     return judged(talk, ended, polite)
 
 # %% ../../nbs/bot/25_rehearsal.ipynb #dced23dc
-def rehearse(settings: Settings, model: Predictor, people: Sequence[Person],
+def rehearse(settings: Settings, model: Predictor, people: Sequence[SimulatedPerson],
              done: Callable[[Outcome], object] = lambda outcome: None) -> list[Outcome]:
     """The conversations of all people with the bot of a project and a model. `done` hears of each one."""
     found = []

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MEASURES', 'GATES', 'FEWEST_PEOPLE', 'CHAMPION', 'KEPT', 'goals_of', 'score_measure', 'score_slices', 'score_gain',
-           'badness', 'worst_of', 'Exam', 'rows_in', 'Rehearsed', 'people_of', 'champion_outcomes', 'as_kept',
+           'badness', 'worst_of', 'RehearsalExam', 'rows_in', 'Rehearsed', 'people_of', 'champion_outcomes', 'as_kept',
            'rehearse_exam']
 
 # %% ../../nbs/bot/26_rehearsal_scored.ipynb #97bc6634
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .catalogue import load_catalogue
-from .people import Person, Row, authored, draw_people, usable
+from .people import SimulatedPerson, WishMessage, authored, draw_people, usable
 from .rehearsal import Outcome, rehearse
 from .texts import SPOKEN_LANGUAGES, language_heard
 from ..files import write_atomic
@@ -85,7 +85,7 @@ def worst_of(outcomes: Sequence[Outcome], few: int = 5) -> list[Outcome]:
     return sorted(by_goal.values(), key=lambda one: (badness(one), one.turns, -one.number), reverse=True)[:few]
 
 # %% ../../nbs/bot/26_rehearsal_scored.ipynb #b003511d
-class Exam(Protocol):
+class RehearsalExam(Protocol):
     """What a run brings along: see `mlbot.run.examination.Exam`."""
     folder: Path
     model: Predictor
@@ -94,13 +94,13 @@ class Exam(Protocol):
     opponent: Any
 
 
-def rows_in(test: Any, default: str) -> list[Row]:
+def rows_in(test: Any, default: str) -> list[WishMessage]:
     """The rows of a test frame, each with its language: that of its column, or the one that its text is heard in."""
     roles, places, languages = (list(map(str, test[name])) if name in test else [""] * len(test)
                                 for name in ("role", "location", "language"))
     named = [own if own in SPOKEN_LANGUAGES else language_heard(text, default)
              for own, text in zip(languages, test["text"], strict=True)]
-    return [Row(*found) for found in zip(test["text"], test["intent"], roles, places, named, strict=True)]
+    return [WishMessage(*found) for found in zip(test["text"], test["intent"], roles, places, named, strict=True)]
 
 # %% ../../nbs/bot/26_rehearsal_scored.ipynb #8b83e32a
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Rehearsed:
                 f"{again:.0%} had to say something again{compared}")
 
 # %% ../../nbs/bot/26_rehearsal_scored.ipynb #471f44f0
-def people_of(exam: Exam, settings: Settings) -> list[Person]:
+def people_of(exam: RehearsalExam, settings: Settings) -> list[SimulatedPerson]:
     """The people of a run, who say what its test rows say."""
     known = load_catalogue(settings, exam.model.intents)
     rows = usable(rows_in(exam.test, settings.data.languages[0]), known, settings.data.out_of_scope)
@@ -152,7 +152,7 @@ def people_of(exam: Exam, settings: Settings) -> list[Person]:
     return draw_people(rows, known, settings.gates.people, settings.model.seed, learnt, answers)
 
 
-def champion_outcomes(exam: Exam, settings: Settings, people: Sequence[Person]) -> list[Outcome]:
+def champion_outcomes(exam: RehearsalExam, settings: Settings, people: Sequence[SimulatedPerson]) -> list[Outcome]:
     """The same people with the champion: those whose sentences neither model has learnt."""
     if exam.champion is None:
         return []
@@ -175,7 +175,7 @@ def as_kept(found: Rehearsed) -> dict:
                       for one in worst_of(found.outcomes)]}
 
 
-def rehearse_exam(exam: Exam, settings: Settings) -> Rehearsed:
+def rehearse_exam(exam: RehearsalExam, settings: Settings) -> Rehearsed:
     """Let people talk to the model of a run, and to the champion, and keep what the report shows (`conversations.json`).
 
     Nobody talks where `people = 0` in `[gates]`, or where no test row is for the bot.

@@ -9,7 +9,7 @@ __all__ = ['USUAL', 'MOST_READ', 'READERS', 'SENT', 'Reading', 'reading_of', 'in
            'with_half', 'read_amounts', 'with_currency', 'beside_words', 'read_choices', 'read_emails', 'read_patterns',
            'of_span', 'timely', 'not_denied', 'as_meant', 'fitting_values', 'read_answer', 'base_of', 'blanked',
            'sort_days', 'ends_with_until', 'later_days', 'find_days', 'counted_number', 'named_number', 'option_meant',
-           'Search', 'first_for', 'span_in', 'search_sent', 'search_beside', 'search_moments', 'search_rest',
+           'ValueSearch', 'first_for', 'span_in', 'search_sent', 'search_beside', 'search_moments', 'search_rest',
            'find_values', 'out_of_order', 'say_number', 'say_amount', 'said_back']
 
 # %% ../../nbs/bot/01_values.ipynb #fb256f04
@@ -482,7 +482,7 @@ def option_meant(slot: Slot, reading: Reading, found: list[Found]) -> Found | No
 
 # %% ../../nbs/bot/01_values.ipynb #2870f830
 @dataclass
-class Search:
+class ValueSearch:
     """What is left to read of a message, and the values that its slots have so far."""
     slots: Sequence[Slot]
     reading: Reading
@@ -512,7 +512,7 @@ def span_in(reading: Reading, found: Found) -> Found:
     return replace(found, start=inside[0], end=inside[-1] + 1) if inside else replace(found, start=0, end=0)
 
 
-def search_sent(search: Search) -> None:
+def search_sent(search: ValueSearch) -> None:
     """Addresses and patterns, of which capitals and signs count."""
     for slot in search.open_slots(*SENT):
         search.taken |= first_for(slot, READERS[slot.kind](slot, search.reading))
@@ -520,14 +520,14 @@ def search_sent(search: Search) -> None:
     search.reading = blanked(search.reading, [span_in(search.reading, it) for it in (*search.taken.values(), *addresses)])
 
 # %% ../../nbs/bot/01_values.ipynb #40e98f92
-def search_beside(search: Search) -> None:
+def search_beside(search: ValueSearch) -> None:
     """Numbers beside a word of their slot."""
     for slot in search.open_slots("number"):
         beside = [it for it in read_numbers(slot, search.reading) if beside_words(slot)(search.reading.text, it)]
         search.keep(first_for(slot, beside), beside[:1])
 
 
-def search_moments(search: Search, known: Mapping[str, Value]) -> None:
+def search_moments(search: ValueSearch, known: Mapping[str, Value]) -> None:
     """Days, months, times and amounts, also those that no slot asks for."""
     search.keep(*find_days(search.slots, search.reading, known))
     for kind in ("month", "time", "amount"):
@@ -537,7 +537,7 @@ def search_moments(search: Search, known: Mapping[str, Value]) -> None:
         search.keep({slot.name: it for slot, it in zip(slots, found, strict=False)}, found)
 
 # %% ../../nbs/bot/01_values.ipynb #0b3f8496
-def search_rest(search: Search) -> None:
+def search_rest(search: ValueSearch) -> None:
     """Options by name, and numbers that are left over."""
     for slot in search.open_slots("choice"):
         found = read_choices(slot, search.reading)
@@ -557,7 +557,7 @@ def find_values(text: str, slots: Sequence[Slot], today: date, languages: Sequen
     """
     if all(slot.kind == "text" for slot in slots):
         return {}
-    search = Search(slots, not_denied(reading_of(text, today, languages)), {})
+    search = ValueSearch(slots, not_denied(reading_of(text, today, languages)), {})
     search_sent(search)
     search_beside(search)
     search_moments(search, known or {})

@@ -257,7 +257,7 @@ def add_data_remove(data) -> None:
 # %% ../../nbs/cli/03_data.ipynb #9e7eb5a4
 def data_erase(options: argparse.Namespace) -> int:
     """Forget a person or a text in all places, or look again at what was left. Exit code 1 while something is."""
-    from mlbot.ops.erasure import Request, erase_everywhere, look_again
+    from mlbot.ops.erasure import ErasureRequest, erase_everywhere, look_again
     settings = load_settings()
     looks = [name for name in ("again", "check") if getattr(options, name) is not None]
     if len(looks) + bool(options.person) + bool(options.utterance) > 1:
@@ -273,7 +273,8 @@ def data_erase(options: argparse.Namespace) -> int:
         return int(any(item.left for item in open_))
     if not options.why and (options.person or options.utterance):
         raise InputError("nobody says why", "the reason, which is kept; without a name", "--why REASON")
-    done = erase_everywhere(settings, Request(options.person, options.utterance, **who_and_why(options)), options.files)
+    done = erase_everywhere(settings, ErasureRequest(options.person, options.utterance, **who_and_why(options)),
+                            options.files)
     print(f"erased: {done.rows:,} rows, in all versions, and from {done.ledgers} ledgers of models" if done.rows else
           "erased: the store has nothing of it")
     if kept := next(place.destroyed for place in done.places if place.place == "kept results"):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['metric_named', 'turned', 'limit_verdicts', 'Gain', 'gain_verdict', 'compared', 'gain_words', 'moved_lines',
-           'Answered', 'answered', 'counts_words', 'next_command', 'terminal_lines', 'markdown_lines', 'as_json']
+           'FileVerdict', 'answered', 'counts_words', 'next_command', 'terminal_lines', 'markdown_lines', 'as_json']
 
 # %% ../../nbs/cli/08_results.ipynb #e452234a
 import argparse
@@ -13,7 +13,7 @@ import shlex
 from dataclasses import dataclass, replace
 
 from .shared import program
-from ..data.results import Metric, Pairs, Results, gain_of, moved, paired, read_results, scale_of, score_of
+from ..data.results import ResultMetric, Pairs, Results, gain_of, moved, paired, read_results, scale_of, score_of
 from ..errors import InputError, inert, nearest
 from ..gates.verdict import NO_VERDICT, TOO_CLOSE, Verdict, judge
 from ..gates.words import remarks, verdict_markdown, verdict_table
@@ -22,7 +22,7 @@ from ..settings import Target
 from ..stats.scores import Score
 
 # %% ../../nbs/cli/08_results.ipynb #9612d4f5
-def metric_named(results: Results, name: str) -> Metric:
+def metric_named(results: Results, name: str) -> ResultMetric:
     """A metric of a file by its name, the first one for ''. Raises InputError when it is not there."""
     known = list(results.metrics)
     if name and name not in known:
@@ -30,7 +30,7 @@ def metric_named(results: Results, name: str) -> Metric:
     return results.metrics[name or known[0]]
 
 # %% ../../nbs/cli/08_results.ipynb #96e561e6
-def turned(metric: Metric, word: str, limit: float, place: str) -> Metric:
+def turned(metric: ResultMetric, word: str, limit: float, place: str) -> ResultMetric:
     """The metric with its better side, by the word of its limit. InputError for a limit that is not on its scale."""
     if metric.flags and not 0 <= limit <= 1:
         raise InputError(f"{word} of {metric.name} is {limit:g}", "a share from 0 to 1, such as 0.8", "correct the option",
@@ -111,7 +111,7 @@ def moved_lines(gain: Gain, few: int) -> list[str]:
 
 # %% ../../nbs/cli/08_results.ipynb #f03aca21
 @dataclass(frozen=True)
-class Answered:
+class FileVerdict:
     """What `mlbot verdict` found: the files, the verdicts on limits, the comparisons, scores that nobody judged, remarks."""
     files: tuple[str, ...]
     results: Results
@@ -135,7 +135,7 @@ class Answered:
         return ("no verdict", 3) if red else (TOO_CLOSE if close else "pass" if self.verdicts else "not asked", 0)
 
 # %% ../../nbs/cli/08_results.ipynb #33191fbb
-def answered(options: argparse.Namespace) -> Answered:
+def answered(options: argparse.Namespace) -> FileVerdict:
     """Read the files and judge them."""
     files = [options.file, *([options.new] if options.new else [])]
     names = [*options.metric, *(name for name, _ in (*options.floor, *options.ceiling) if name)]
@@ -148,7 +148,7 @@ def answered(options: argparse.Namespace) -> Answered:
     scores = [score_of(replace(metric, better="lower") if name in options.lower else metric)
               for name, metric in new.metrics.items() if name not in known and name in (options.metric or new.metrics)]
     notes = [f"{results.file}: {note}" for results in read for note in results.notes]
-    return Answered(tuple(files), new, tuple(limits), tuple(gains), tuple(scores), tuple(notes))
+    return FileVerdict(tuple(files), new, tuple(limits), tuple(gains), tuple(scores), tuple(notes))
 
 # %% ../../nbs/cli/08_results.ipynb #b422fc4d
 def counts_words(results: Results) -> str:
@@ -160,7 +160,7 @@ def counts_words(results: Results) -> str:
     return f"{said} in {groups:,} groups" if groups != items else said
 
 
-def next_command(found: Answered) -> str:
+def next_command(found: FileVerdict) -> str:
     """The command that is worth typing now."""
     file = shlex.quote(found.files[-1])
     limit = next((verdict for verdict in found.limits if verdict.outcome == TOO_CLOSE), None)
@@ -176,7 +176,7 @@ def next_command(found: Answered) -> str:
     return f"{program()} verdict {file} NEWER"
 
 # %% ../../nbs/cli/08_results.ipynb #ea922870
-def terminal_lines(found: Answered, few: int) -> list[str]:
+def terminal_lines(found: FileVerdict, few: int) -> list[str]:
     """The answer for people at a terminal."""
     head = f"mlbot verdict: {found.results.file} ({found.results.tool}), {counts_words(found.results)}"
     said = [line for gain in found.gains for line in (gain_words(gain, *found.files), *moved_lines(gain, few))]
@@ -191,7 +191,7 @@ def terminal_lines(found: Answered, few: int) -> list[str]:
             f"next:   {next_command(found)}"]
 
 
-def markdown_lines(found: Answered, few: int) -> list[str]:
+def markdown_lines(found: FileVerdict, few: int) -> list[str]:
     """The answer as Markdown; names from the files are escaped."""
     said = [line for gain in found.gains for line in (gain_words(gain, *found.files), *moved_lines(gain, few))]
     table = ["", verdict_markdown(found.verdicts), ""] if found.verdicts else [""]
@@ -201,7 +201,7 @@ def markdown_lines(found: Answered, few: int) -> list[str]:
     return [f"### Verdict: {found.outcome[0]}", "", head, *lines]
 
 # %% ../../nbs/cli/08_results.ipynb #aec0e3b7
-def as_json(found: Answered) -> dict:
+def as_json(found: FileVerdict) -> dict:
     """The answer as plain values."""
     word, code = found.outcome
     gains = [{"metric": gain.pairs.metric.name, "sure": gain.sure, "gain": gain.verdict.score.as_dict(),

@@ -25,7 +25,7 @@ import pandas as pd
 from .table import (LABELS, Finding, column_at, csv_rows, explained_conflicts, file_of, find_delimited, kind_of,
                         read_table, usual_column, without_apostrophe)
 from ..errors import InputError, nearest
-from ..files import missing
+from ..files import uninstalled
 from ..stats.bounds import probability_of_at_most
 from ..settings import Data
 from ..stats.slices import by_language
@@ -71,7 +71,7 @@ MENDED = "mend the cell of 1_prepare that made the table"
 
 def _load_pandera():
     """pandera, loaded without hypothesis."""
-    with missing("hypothesis"):
+    with uninstalled("hypothesis"):
         import pandera.pandas as pandera
         pandera.DataFrameSchema({}).validate(pd.DataFrame())  # loads the rest of it
     return pandera

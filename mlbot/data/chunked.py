@@ -6,8 +6,8 @@
 __all__ = ['PATIENCE', 'INSIDE', 'CHUNK', 'LONG', 'cluster', 'worker_pool', 'as_strings', 'from_strings', 'as_record',
            'from_record', 'write_records', 'read_record', 'Chunk', 'as_delimited', 'find_chunks', 'Plan', 'clean_chunk',
            'Range', 'arrange_range', 'rows_of', 'count_range', 'write_range', 'texts_between', 'sketch_block', 'Bands',
-           'block_of', 'compare_blocks', 'find_near', 'hash_block', 'hold_block', 'find_held', 'find_leaks', 'Prepared',
-           'prepare']
+           'block_of', 'compare_blocks', 'find_near', 'hash_block', 'hold_block', 'find_held', 'find_leaks',
+           'ChunkedData', 'prepare']
 
 # %% ../../nbs/data/02_chunked.ipynb #74db5fe1
 import json
@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load, save
 
-from .table import (Columns, Delimited, Finding, Place, Table, Tally, build_rows, cleaned, csv_file, examine,
+from .table import (Columns, Delimited, Finding, CsvPlace, Table, Tally, build_rows, cleaned, csv_file, examine,
                         export_csv, file_of, findings_of, harmless, masked_finding, missing_columns, open_columns,
                         read_values, refuse_hopeless, rows_in, set_aside, spellings, without_apostrophe, write_csv)
 from ..errors import InputError, NoVerdict
@@ -157,7 +157,7 @@ class Chunk:
     name: str
     how: Delimited
     at: dict[str, int]
-    begin: Place
+    begin: CsvPlace
     rows: int
 
 # %% ../../nbs/data/02_chunked.ipynb #008def9d
@@ -477,7 +477,7 @@ def _split_ranges(plan: Plan, known: list[Range], run: Callable, show: Callable,
 
 # %% ../../nbs/data/02_chunked.ipynb #2413209d
 @dataclass(frozen=True)
-class Prepared:
+class ChunkedData:
     """The result: the folder of tables, the findings about the data, and the counts of the split."""
     folder: Path
     findings: tuple[Finding, ...]
@@ -499,7 +499,7 @@ def _find_all(files: Sequence[Path], columns: Columns, size: int, work: Path,
 
 # %% ../../nbs/data/02_chunked.ipynb #3e711a84
 def prepare(files: Sequence[Path], folder: Path, columns: Columns, data: Data, split: Split, workers: str = "1",
-            chunk: int = CHUNK, exact: int = EXACT, show: Callable[..., Iterable] | None = None) -> Prepared:
+            chunk: int = CHUNK, exact: int = EXACT, show: Callable[..., Iterable] | None = None) -> ChunkedData:
     """Clean and split files into the tables train, validation, test, out_of_scope and set_aside of a new folder.
 
     Each table is a folder of CSV files whose rows, one file after the other, are those of `mlbot.data.split.split`. The disk
@@ -521,4 +521,4 @@ def prepare(files: Sequence[Path], folder: Path, columns: Columns, data: Data, s
             sides = _split_ranges(plan, known, run, step, exact)
         _write_summary(work / "tables" / "prepare.json", files, [*findings, *sides.findings()])
         (work / "tables").rename(folder)
-        return Prepared(folder, findings, sides)
+        return ChunkedData(folder, findings, sides)

@@ -6,7 +6,7 @@
 __all__ = ['PROPERTIES', 'FIXED', 'NUMBERS', 'TRIES', 'REMOVED', 'ERASED', 'EVER', 'LOCK', 'is_remote', 'is_store', 'check_place',
            'reached', 'open_table', 'create', 'to_arrow', 'read_rows', 'stored_name', 'batch_rows', 'manifest',
            'Commit', 'commits', 'version_of', 'refuse_twins', 'tidy', 'append', 'recalled', 'place_rows', 'rows_at',
-           'healed', 'as_utterances', 'read_store', 'Difference', 'difference', 'rewrite_labels', 'remove_batch',
+           'healed', 'as_utterances', 'read_store', 'VersionDifference', 'difference', 'rewrite_labels', 'remove_batch',
            'is_removed', 'rows_ever', 'is_by', 'unused_files', 'destroy_old_files', 'destroy', 'erase',
            'digest_of_rows', 'write_lock', 'read_lock', 'read_locked']
 
@@ -394,14 +394,14 @@ def read_store(url: str, columns: Columns, data: Data, version: int | None = Non
 
 # %% ../../nbs/data/04_store.ipynb #8796fded
 @dataclass(frozen=True)
-class Difference:
+class VersionDifference:
     """The difference of two versions: rows that came, rows that went, and rows with another label, by intent."""
     came: dict[str, int]
     went: dict[str, int]
     relabelled: dict[tuple[str, str], int]
 
 # %% ../../nbs/data/04_store.ipynb #de38b3cc
-def difference(old: Utterances, new: Utterances) -> Difference:
+def difference(old: Utterances, new: Utterances) -> VersionDifference:
     """The changes from `old` to `new`: rows are matched by text and context."""
     names = ["digest", *dict.fromkeys([*old.context, *new.context])]
     tables = [item.rows.reindex(columns=[*names, "intent"]).fillna("").drop_duplicates(names) for item in (old, new)]
@@ -410,7 +410,7 @@ def difference(old: Utterances, new: Utterances) -> Difference:
                   for where, column in (("right_only", "intent_new"), ("left_only", "intent_old")))
     moved = both[(both["where"] == "both") & (both["intent_old"] != both["intent_new"])]
     pairs = moved.groupby(["intent_old", "intent_new"]).size().to_dict() if len(moved) else {}
-    return Difference(came, went, pairs)
+    return VersionDifference(came, went, pairs)
 
 # %% ../../nbs/data/04_store.ipynb #3ffcdff7
 _ROW = ["batch", "line", "text", "intent", "reason"]  # what tells rows apart

@@ -4,21 +4,21 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'SEPARATORS', 'TITLES', 'SIDES', 'RESERVED', 'ALWAYS', 'TINY', 'FEW_LINES', 'Finding', 'guess_encoding',
-           'lines_in', 'locate_bad_line', 'bad_line', 'has_utf8', 'find_encoding', 'separator_of', 'Place', 'Delimited',
-           'find_delimited', 'fitted', 'rows_of_file', 'csv_file', 'csv_rows', 'harmless', 'without_apostrophe',
-           'parsed', 'json_lines', 'need_formats', 'example_words', 'example_lines', 'example_nodes', 'rasa_records',
-           'class_names', 'class_named', 'readable', 'parquet_columns', 'file_of', 'header_row', 'choose_sheet',
-           'sheet_rows', 'kind_of_zip', 'is_lines', 'kind_of', 'Table', 'table_of_records', 'names_lacking',
-           'delimited_table', 'sheet_table', 'parquet_table', 'text_table', 'side_named', 'visible', 'side_of_part',
-           'folder_kind', 'intent_records', 'folder_records', 'folder_table', 'read_table', 'Columns', 'option_of',
-           'find_columns', 'fit_columns', 'read_side', 'Utterances', 'cleaned', 'clean_field', 'masked_finding',
-           'is_header', 'open_columns', 'explained', 'rows_in', 'read_values', 'several_lines', 'read_columns',
-           'spellings', 'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated', 'conflicting',
-           'explained_conflicts', 'conflict_examples', 'as_objects', 'build_rows', 'joined_finding', 'Tally',
-           'count_intents', 'examine', 'asides', 'findings_of', 'build_utterances', 'few_words', 'refuse_hopeless',
-           'sample_file', 'missing_columns', 'so_many', 'at_lines', 'all_rows', 'broken_rows', 'broken_lines',
-           'broken_values', 'all_problems', 'read_utterances', 'rows_sha256', 'stored_columns', 'snapshot', 'write_csv',
-           'export_csv']
+           'lines_in', 'locate_bad_line', 'bad_line', 'has_utf8', 'find_encoding', 'separator_of', 'CsvPlace',
+           'Delimited', 'find_delimited', 'fitted', 'rows_of_file', 'csv_file', 'csv_rows', 'harmless',
+           'without_apostrophe', 'parsed', 'json_lines', 'need_formats', 'example_words', 'example_lines',
+           'example_nodes', 'rasa_records', 'class_names', 'class_named', 'readable', 'parquet_columns', 'file_of',
+           'header_row', 'choose_sheet', 'sheet_rows', 'kind_of_zip', 'is_lines', 'kind_of', 'Table',
+           'table_of_records', 'names_lacking', 'delimited_table', 'sheet_table', 'parquet_table', 'text_table',
+           'side_named', 'visible', 'side_of_part', 'folder_kind', 'intent_records', 'folder_records', 'folder_table',
+           'read_table', 'Columns', 'option_of', 'find_columns', 'fit_columns', 'read_side', 'Utterances', 'cleaned',
+           'clean_field', 'masked_finding', 'is_header', 'open_columns', 'explained', 'rows_in', 'read_values',
+           'several_lines', 'read_columns', 'spellings', 'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated',
+           'conflicting', 'explained_conflicts', 'conflict_examples', 'as_objects', 'build_rows', 'joined_finding',
+           'Tally', 'count_intents', 'examine', 'asides', 'findings_of', 'build_utterances', 'few_words',
+           'refuse_hopeless', 'sample_file', 'missing_columns', 'so_many', 'at_lines', 'all_rows', 'broken_rows',
+           'broken_lines', 'broken_values', 'all_problems', 'read_utterances', 'rows_sha256', 'stored_columns',
+           'snapshot', 'write_csv', 'export_csv']
 
 # %% ../../nbs/data/00_table.ipynb #8fd931b0
 import csv
@@ -147,7 +147,7 @@ def separator_of(head: str, suffix: str = "") -> str:
 
 # %% ../../nbs/data/00_table.ipynb #ee964d28
 @dataclass(frozen=True)
-class Place:
+class CsvPlace:
     """A place between two rows of a CSV file: the position in the open file (`tell`), the line, and the number of fields."""
     tell: int = 0
     line: int = 1
@@ -159,7 +159,7 @@ class Delimited:
     """How delimited text is written: its encoding, its separator, and where its header begins."""
     encoding: str
     separator: str = ","
-    begin: Place = Place()
+    begin: CsvPlace = CsvPlace()
 
 # %% ../../nbs/data/00_table.ipynb #9a2e59c5
 def find_delimited(path: Path) -> Delimited:
@@ -168,7 +168,7 @@ def find_delimited(path: Path) -> Delimited:
     with open(path, encoding=encoding, newline="") as file:
         head = file.readline()
         if told := _TOLD.fullmatch(head.rstrip("\r\n")):
-            return Delimited(encoding, told[1], Place(file.tell(), 2))
+            return Delimited(encoding, told[1], CsvPlace(file.tell(), 2))
         while head and not head.strip():
             head = file.readline()
     return Delimited(encoding, separator_of(head, path.suffix))
@@ -181,7 +181,7 @@ def fitted(fields: list[str], width: int, needed: int) -> list[str]:
     return fields + [""] * (width - len(fields)) if 0 < needed <= len(fields) else fields
 
 # %% ../../nbs/data/00_table.ipynb #ae171db1
-def rows_of_file(reader, separator: str, begin: Place, place: str, needed: int = 0):
+def rows_of_file(reader, separator: str, begin: CsvPlace, place: str, needed: int = 0):
     """Yield (line, fields) of an open CSV file from `begin` on. InputError for a broken row; `needed` as in `csv_file`."""
     start, width = begin.line, begin.width
     while True:
@@ -205,7 +205,7 @@ def rows_of_file(reader, separator: str, begin: Place, place: str, needed: int =
 
 # %% ../../nbs/data/00_table.ipynb #a0bff445
 @contextmanager
-def csv_file(path: Path, how: Delimited, begin: Place | None = None, needed: int = 0):
+def csv_file(path: Path, how: Delimited, begin: CsvPlace | None = None, needed: int = 0):
     """Open a CSV file from a place on: an iterator of (line, fields), and a function that tells the place reached.
 
     `needed`: the first so many fields must be there; others may be missing at the end of a row (0: all must be there).
@@ -219,7 +219,7 @@ def csv_file(path: Path, how: Delimited, begin: Place | None = None, needed: int
         csv.field_size_limit(1 << 30)  # an endless text is set aside later, with its reason
         reader = csv.reader(iter(file.readline, ""), delimiter=how.separator, strict=True)
         yield (rows_of_file(reader, how.separator, begin, path.name, needed),
-               lambda width: Place(file.tell(), begin.line + reader.line_num, width))
+               lambda width: CsvPlace(file.tell(), begin.line + reader.line_num, width))
 
 # %% ../../nbs/data/00_table.ipynb #228011c5
 def csv_rows(path: Path, how: Delimited, needed: int = 0):

@@ -6,7 +6,7 @@
 __all__ = ['ENOUGH_HELD_OUT', 'PARTS', 'ON', 'ALLOWED', 'TIERS_OURS', 'HEAD', 'Portion', 'held_out_parts', 'learnable',
            'portions', 'median_time', 'share_refused', 'Entry', 'answers_to', 'fit_and_ask', 'entry_of', 'measure',
            'Skipped', 'skipped', 'missing_for', 'measure_apart', 'vectors_lent', 'usual_names', 'contest', 'Against',
-           'against', 'best_of', 'Advice', 'points', 'duel_words', 'reason', 'advise', 'row_of', 'contest_table',
+           'against', 'best_of', 'TierAdvice', 'points', 'duel_words', 'reason', 'advise', 'row_of', 'contest_table',
            'as_record']
 
 # %% ../../nbs/model/16_contest.ipynb #84056b2a
@@ -311,7 +311,7 @@ TIERS_OURS = {f"mlbot {tier}": tier for tier in _settings.TIERS}
 
 
 @dataclass(frozen=True)
-class Advice:
+class TierAdvice:
     """The tier to take, why in one sentence, the best tier, and a recipe that is surely better ('' for none)."""
     tier: str
     why: str
@@ -342,7 +342,7 @@ def reason(taken: Entry, best: Entry, tiers: Sequence[Entry]) -> str:
         f"{other.name} ({duel_words(against(other, best))})" for other in cheaper)
 
 
-def advise(entries: Sequence[Entry]) -> Advice | None:
+def advise(entries: Sequence[Entry]) -> TierAdvice | None:
     """The cheapest tier that is not surely worse than the best tier; None where no tier was measured."""
     tiers = [entry for entry in entries if entry.name in TIERS_OURS]
     if not tiers:
@@ -352,7 +352,7 @@ def advise(entries: Sequence[Entry]) -> Advice | None:
     taken = min(fair, key=lambda entry: (entry.microseconds, entry.size))
     top = best_of(entries)
     beaten = top.name if against(taken, top).worse and top.name not in TIERS_OURS else ""
-    return Advice(TIERS_OURS[taken.name], reason(taken, best, tiers), best.name, beaten)
+    return TierAdvice(TIERS_OURS[taken.name], reason(taken, best, tiers), best.name, beaten)
 
 # %% ../../nbs/model/16_contest.ipynb #97373ade
 HEAD = (f"{'':<30}{'sees':<14}{'accuracy':>8}  {'95 % interval':<16}{'against the best':<25}{'AUROC':>6}  {'refused':>7}"

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SAMPLE', 'MOST_TERMS', 'CHECKED', 'BUCKETS', 'CHUNK', 'Chunks', 'MARGIN', 'STEP', 'BATCH', 'scrambled', 'Census',
-           'take_census', 'Table', 'joined', 'numbers_of', 'Dealt', 'deal', 'passes_for', 'batches', 'descend',
+           'take_census', 'CodedTable', 'joined', 'numbers_of', 'Dealt', 'deal', 'passes_for', 'batches', 'descend',
            'SgdFit', 'cut_views', 'fit_many']
 
 # %% ../../nbs/model/04_sgd.ipynb #80108de1
@@ -62,17 +62,17 @@ def take_census(chunks: Chunks, columns: list[str]) -> Census:
 
 # %% ../../nbs/model/04_sgd.ipynb #becb4385
 @dataclass
-class Table:
+class CodedTable:
     """Rows as numbers: a sparse table and, for each row, the code of the right intent."""
     terms: csr_matrix
     codes: np.ndarray
 
 
-def joined(parts: list[Table], columns: int) -> Table:
+def joined(parts: list[CodedTable], columns: int) -> CodedTable:
     """Tables one below the other."""
     if not parts:
-        return Table(csr_matrix((0, columns), dtype=np.float32), np.empty(0, int))
-    return Table(vstack([part.terms for part in parts]).tocsr(), np.concatenate([part.codes for part in parts]))
+        return CodedTable(csr_matrix((0, columns), dtype=np.float32), np.empty(0, int))
+    return CodedTable(vstack([part.terms for part in parts]).tocsr(), np.concatenate([part.codes for part in parts]))
 
 # %% ../../nbs/model/04_sgd.ipynb #47dfc578
 def numbers_of(terms: Terms, context: list[str], factors: np.ndarray) -> Callable:
@@ -94,9 +94,9 @@ class Dealt:
     folder: Path
     columns: int
     rows: int = 0
-    held: list[Table] = field(default_factory=list)
+    held: list[CodedTable] = field(default_factory=list)
 
-    def read(self, bucket: int) -> Table:
+    def read(self, bucket: int) -> CodedTable:
         """All rows of one file."""
         parts = []
         with open(self.folder / f"{bucket}.npy", "rb") as file:
@@ -104,13 +104,13 @@ class Dealt:
             file.seek(0)
             while file.tell() < size:
                 values, at, ends, codes = (np.load(file) for _ in range(4))
-                parts.append(Table(csr_matrix((values, at, ends), shape=(len(codes), self.columns)), codes))
+                parts.append(CodedTable(csr_matrix((values, at, ends), shape=(len(codes), self.columns)), codes))
         return joined(parts, self.columns)
 
-    def write(self, table: Table, mixed: np.ndarray, every: int, files: list) -> None:
+    def write(self, table: CodedTable, mixed: np.ndarray, every: int, files: list) -> None:
         """Append rows to `files` by their scrambled digests, `mixed`; one in `every` is held back."""
         bucket, back = (mixed >> np.uint64(58)).astype(int), (mixed >> np.uint64(20)) % np.uint64(every) == 0
-        self.held.append(Table(table.terms[back], table.codes[back]))
+        self.held.append(CodedTable(table.terms[back], table.codes[back]))
         for number in np.unique(bucket[~back]):
             rows = np.flatnonzero((bucket == number) & ~back)
             part = table.terms[rows]
@@ -132,7 +132,7 @@ def deal(chunks: Chunks, census: Census, numbers: Callable, intents: np.ndarray,
                 raise InputError("the second pass finds other rows than the first", "the same rows each time",
                                  "hand over a function that starts from the first row each time")
             start += len(chunk)
-            dealt.write(Table(numbers(chunk), chunk["intent"].map(place).to_numpy()), mixed, every, files)
+            dealt.write(CodedTable(numbers(chunk), chunk["intent"].map(place).to_numpy()), mixed, every, files)
             done(f"{start:,} of {len(census.digests):,} rows read")
     if start != len(census.digests):
         raise InputError(f"the second pass finds {start:,} rows", f"{len(census.digests):,}, as the first",
@@ -148,7 +148,7 @@ def passes_for(rows: int) -> int:
 MARGIN, STEP, BATCH = 4.0, 0.2, 512
 
 
-def batches(dealt: Dealt, passes: int, seed: int) -> Iterator[tuple[int, Table]]:
+def batches(dealt: Dealt, passes: int, seed: int) -> Iterator[tuple[int, CodedTable]]:
     """Batches of rows, each row once in a pass, in an order that depends on the seed."""
     dice = np.random.default_rng(seed)
     for number in range(passes):
@@ -157,7 +157,7 @@ def batches(dealt: Dealt, passes: int, seed: int) -> Iterator[tuple[int, Table]]
             order = dice.permutation(len(table.codes))
             terms, codes = table.terms[order], table.codes[order]
             for start in range(0, len(codes), BATCH):
-                yield number, Table(terms[start:start + BATCH], codes[start:start + BATCH])
+                yield number, CodedTable(terms[start:start + BATCH], codes[start:start + BATCH])
 
 # %% ../../nbs/model/04_sgd.ipynb #8e5bb641
 def descend(dealt: Dealt, intents: int, seed: int, done: Callable[[str], None]) -> tuple[np.ndarray, np.ndarray]:
@@ -194,7 +194,7 @@ class SgdFit:
     weights: np.ndarray
     bias: np.ndarray
     intents: np.ndarray
-    held: Table
+    held: CodedTable
     census: Census
 
 # %% ../../nbs/model/04_sgd.ipynb #d5ce1357

@@ -9,7 +9,7 @@ __all__ = ['SHORTEST_WORD', 'FEWEST_WORDS', 'NUMBERS_ONLY', 'STEP', 'OVERLAP', '
            'ErasureResult', 'Job', 'is_here', 'walk', 'is_in_large', 'records', 'cells_of_page', 'look_into', 'sweep',
            'in_store', 'log_files', 'in_log', 'in_results', 'run_of', 'now', 'in_runs', 'golden_without', 'in_model',
            'in_models', 'in_carried', 'tracked_files', 'in_tracking', 'bundles_in', 'proofs_of', 'own_places',
-           'in_bundles', 'rows_without', 'take_out', 'in_files', 'in_git', 'search_places', 'Request',
+           'in_bundles', 'rows_without', 'take_out', 'in_files', 'in_git', 'search_places', 'ErasureRequest',
            'words_of_program', 'texts_of_event', 'gathered', 'joined', 'key_of', 'as_told', 'as_search', 'mark_of',
            'noted', 'in_words', 'write_proof', 'read_proofs', 'name_of_proof', 'Erased', 'erase_rows', 'tidy_up',
            'erase_everywhere', 'look_again']
@@ -770,7 +770,7 @@ def search_places(job: Job) -> list[ErasureResult]:
 
 # %% ../../nbs/ops/08_erasure.ipynb #366feaac
 @dataclass(frozen=True)
-class Request:
+class ErasureRequest:
     """What is asked: to forget a person, or a text. `who` carries it out, and `why`."""
     person: str = ""
     utterance: str = ""
@@ -825,7 +825,7 @@ def texts_of_event(body, key: str = "") -> Iterator[str]:
         yield body
 
 # %% ../../nbs/ops/08_erasure.ipynb #73f21ebf
-def _rows_of(settings: Settings, request: Request) -> tuple[set[str], list[str], bool]:
+def _rows_of(settings: Settings, request: ErasureRequest) -> tuple[set[str], list[str], bool]:
     """What `gathered` returns, of the store alone, in all its versions."""
     hers, others, url, known = set[str](), list[str](), settings.places.data, False
     with suppress(InputError):
@@ -839,7 +839,7 @@ def _rows_of(settings: Settings, request: Request) -> tuple[set[str], list[str],
     return hers, others, known
 
 # %% ../../nbs/ops/08_erasure.ipynb #b0545505
-def _events_of(log: EventLog, request: Request) -> tuple[set[str], list[str], bool]:
+def _events_of(log: EventLog, request: ErasureRequest) -> tuple[set[str], list[str], bool]:
     """What `gathered` returns, of the log alone."""
     own, others = log.events_of(request.person), list[str]()
     asked = digest(clean(request.utterance)) if request.utterance else None
@@ -857,7 +857,7 @@ def _events_of(log: EventLog, request: Request) -> tuple[set[str], list[str], bo
     return hers, others, known
 
 # %% ../../nbs/ops/08_erasure.ipynb #71d72cf1
-def gathered(settings: Settings, request: Request, log: EventLog | None) -> tuple[set[str], list[str], bool]:
+def gathered(settings: Settings, request: ErasureRequest, log: EventLog | None) -> tuple[set[str], list[str], bool]:
     """The texts of a request, and those of everybody else, of the store and of the log; and whether either knows of it."""
     hers, others, known = _rows_of(settings, request)
     said = _events_of(log, request) if log is not None else (set[str](), list[str](), False)
@@ -992,7 +992,7 @@ class Erased:
         return [line for place in self.places for line in place.left]
 
 # %% ../../nbs/ops/08_erasure.ipynb #8d729fb3
-def erase_rows(settings: Settings, request: Request, forget: Callable) -> int:
+def erase_rows(settings: Settings, request: ErasureRequest, forget: Callable) -> int:
     """Erase the rows of a request from the store, where it has some; how many."""
     url = settings.places.data
     if is_here(url) and not is_store(url):
@@ -1006,7 +1006,7 @@ def erase_rows(settings: Settings, request: Request, forget: Callable) -> int:
     return n
 
 # %% ../../nbs/ops/08_erasure.ipynb #660dea12
-def _search_of(settings: Settings, request: Request, log: EventLog | None) -> tuple[Search, list[dict]]:
+def _search_of(settings: Settings, request: ErasureRequest, log: EventLog | None) -> tuple[Search, list[dict]]:
     """The search of a request, joined with that of its open proofs, and these. InputError when nobody knows of it."""
     hers, others, told = gathered(settings, request, log)
     secret = key_of(settings)
@@ -1022,7 +1022,7 @@ def _search_of(settings: Settings, request: Request, log: EventLog | None) -> tu
     return search, unfinished
 
 # %% ../../nbs/ops/08_erasure.ipynb #154bf525
-def _begun(settings: Settings, request: Request, search: Search) -> dict:
+def _begun(settings: Settings, request: ErasureRequest, search: Search) -> dict:
     """A proof that nothing was done for yet."""
     return {"id": name_of_proof(settings), "when": now(), "who": request.who, "why": request.why,
             "asked": "person" if request.person else "text", "subject": search.subject, "search": as_told(search),
@@ -1040,7 +1040,7 @@ def tidy_up(settings: Settings) -> None:
         tidy(settings.places.data)
 
 # %% ../../nbs/ops/08_erasure.ipynb #90326071
-def erase_everywhere(settings: Settings, request: Request, files: bool = False) -> Erased:
+def erase_everywhere(settings: Settings, request: ErasureRequest, files: bool = False) -> Erased:
     """Carry out a request in all places. Raises InputError, and changes nothing, when nobody knows the person or the text."""
     request.check()
     tidy_up(settings)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CONTEXTS', 'LOOKED_AT', 'OUTSIDE', 'PROJECT_TEMPLATES', 'TEMPLATE_PLACES', 'USUAL_IMPORT', 'USUAL_CALL',
-           'TEMPLATE_ARCHIVE', 'MOST_BYTES', 'Answers', 'find_column', 'published_split', 'package_name',
+           'TEMPLATE_ARCHIVE', 'MOST_BYTES', 'ProjectAnswers', 'find_column', 'published_split', 'package_name',
            'label_outside', 'look_at', 'answers_for', 'requirement', 'notebook_from', 'with_own_slices',
            'notebooks_to_explore', 'check_answers', 'render_project', 'installed', 'begin_at', 'keep_template',
            'kept_template', 'carry_wheel', 'export_package', 'write_project', 'Upgraded', 'merge', 'is_sound',
@@ -49,7 +49,7 @@ CONTEXTS = ("role", "location")
 
 
 @dataclass(frozen=True)
-class Answers:
+class ProjectAnswers:
     """What a project is rendered from; kept in the project, so that a later mlbot renders the same one."""
     name: str
     package: str
@@ -123,7 +123,7 @@ def label_outside(counts: Counter[str], given: str, file: Path) -> tuple[str, li
 
 # %% ../../nbs/ops/07_project.ipynb #23460f59
 def look_at(folder: str, place: str | Path, text: str = "", intent: str = "",
-            context: Iterable[str] = (), outside: str = "") -> tuple[Answers, list[str]]:
+            context: Iterable[str] = (), outside: str = "") -> tuple[ProjectAnswers, list[str]]:
     """What a project for a file is rendered from, and what is to be said about the file.
 
     Columns with usual names are found, and a published split is kept. `outside`: the label of what is out of scope.
@@ -147,11 +147,12 @@ def look_at(folder: str, place: str | Path, text: str = "", intent: str = "",
     outside, asked = label_outside(Counter(normalise(cells[at[label]]) for cells in rows), outside, file)
     ending = "" if file.is_dir() else file.suffix.lower() or ".csv"
     source = f"utterances{ending}" + f"#{sheet}" * bool(sheet)
-    answers = Answers(folder, package_name(folder), source, body, label, as_words(found), side, outside)
+    answers = ProjectAnswers(folder, package_name(folder), source, body, label, as_words(found), side, outside)
     return answers, [*(note.what for note in (*table.notes, *said) if note.n), *filter(None, [why]), *asked]
 
 # %% ../../nbs/ops/07_project.ipynb #af16e694
-def answers_for(folder: str, place: str | Path, text: str = "", intent: str = "", context: Iterable[str] = ()) -> Answers:
+def answers_for(folder: str, place: str | Path, text: str = "", intent: str = "",
+                context: Iterable[str] = ()) -> ProjectAnswers:
     """As `look_at`, without what is to be said."""
     return look_at(folder, place, text, intent, context)[0]
 
@@ -199,7 +200,7 @@ def notebooks_to_explore() -> Path:
 TEMPLATE_ARCHIVE = ".mlbot-template.zip"
 
 
-def check_answers(answers: Answers) -> None:
+def check_answers(answers: ProjectAnswers) -> None:
     """Raise InputError for answers that would end a line, a text or a path where they are filled in."""
     texts = [str(value) for value in (*vars(answers).values(), *answers.targets)]
     plain = all(isinstance(value, str) and value.isprintable() for name, value in vars(answers).items() if name != "targets")
@@ -211,7 +212,7 @@ def check_answers(answers: Answers) -> None:
                          f"restore {TEMPLATE_ARCHIVE} from git")
 
 # %% ../../nbs/ops/07_project.ipynb #0a8022ae
-def render_project(answers: Answers) -> dict[str, str]:
+def render_project(answers: ProjectAnswers) -> dict[str, str]:
     """All files of a project that mlbot writes, by their path in it."""
     check_answers(answers)
     environment = templates(PROJECT_TEMPLATES)
@@ -275,7 +276,7 @@ def begin_at(given: list[Verdict]) -> tuple[str, ...]:
 MOST_BYTES = 20_000_000  # bytes of all files of a template
 
 
-def keep_template(root: Path, files: dict[str, str], answers: Answers) -> None:
+def keep_template(root: Path, files: dict[str, str], answers: ProjectAnswers) -> None:
     """Write down what was rendered, so that an upgrade knows what she has changed."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -285,7 +286,7 @@ def keep_template(root: Path, files: dict[str, str], answers: Answers) -> None:
     write_atomic(root / TEMPLATE_ARCHIVE, lambda handle: handle.write(buffer.getvalue()), binary=True)
 
 # %% ../../nbs/ops/07_project.ipynb #73850a52
-def kept_template(root: Path) -> tuple[dict[str, str], Answers]:
+def kept_template(root: Path) -> tuple[dict[str, str], ProjectAnswers]:
     """What was rendered for a project, and from what. InputError where nothing is kept."""
     try:
         with zipfile.ZipFile(root / TEMPLATE_ARCHIVE) as archive:
@@ -294,7 +295,7 @@ def kept_template(root: Path) -> tuple[dict[str, str], Answers]:
             answers = json.loads(archive.read("answers.json"))
             files = {name.removeprefix("files/"): archive.read(name).decode() for name in archive.namelist()
                      if name.startswith("files/")}
-        found = Answers(**{**answers, "targets": tuple(answers["targets"])})
+        found = ProjectAnswers(**{**answers, "targets": tuple(answers["targets"])})
         check_answers(found)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, zipfile.BadZipFile) as problem:
         raise InputError(f"{TEMPLATE_ARCHIVE} cannot be read ({problem})", "a project that `mlbot new` began", "mlbot new",
@@ -326,7 +327,7 @@ def export_package(root: Path) -> None:
     tool(root, "nbdev-export")
 
 # %% ../../nbs/ops/07_project.ipynb #a7439d1e
-def write_project(root: Path, answers: Answers, data: Path) -> None:
+def write_project(root: Path, answers: ProjectAnswers, data: Path) -> None:
     """Write a new project. InputError when there is one already."""
     if root.exists() and any(root.iterdir()):
         raise InputError("is not empty", "a folder that is not there yet", "choose another name", str(root))

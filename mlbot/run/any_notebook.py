@@ -24,7 +24,7 @@ from ..gates.record import read_record
 from ..gates.verdict import TOO_CLOSE, Verdict
 from ..gates.words import error_of
 from ..origin import missing
-from .judge import UNREACHED, Step, as_error, error_outputs, only_first_unreached, records_of
+from .judge import UNREACHED, NotebookStep, as_error, error_outputs, only_first_unreached, records_of
 from mlbot.run.notebook import (
     PARAMETERS,
     RAISES,
@@ -349,17 +349,17 @@ def run_gated(notebook: GatedNotebook, folder: Path, parameters: Mapping[str, ob
     return judge_gated(notebook, ran, death, too_close), time.monotonic() - started
 
 # %% ../../nbs/run/24_any_notebook.ipynb #b9434f80
-def step_of(name: str, seconds: float, results: Sequence[GateResult]) -> Step:
+def step_of(name: str, seconds: float, results: Sequence[GateResult]) -> NotebookStep:
     """The results of a notebook as one step."""
     verdicts: dict[int, tuple[Verdict, ...]] = {}
     for result in results:
         for cell, verdict in result.verdicts:
             verdicts[cell] = (*verdicts.get(cell, ()), verdict)
     problems = [problem for result in results for problem in result.problems]
-    return Step(name, seconds, verdicts, tuple(problems))
+    return NotebookStep(name, seconds, verdicts, tuple(problems))
 
 # %% ../../nbs/run/24_any_notebook.ipynb #f210d872
-def labelled(steps: Sequence[Step]) -> list[Verdict]:
+def labelled(steps: Sequence[NotebookStep]) -> list[Verdict]:
     """All verdicts; with several notebooks, each gate bears the name of its notebook."""
     if len(steps) == 1:
         return steps[0].given
@@ -370,7 +370,7 @@ def labelled(steps: Sequence[Step]) -> list[Verdict]:
             for verdict in step.given]
 
 # %% ../../nbs/run/24_any_notebook.ipynb #d3674bb6
-def headline_of_gates(steps: Sequence[Step]) -> str:
+def headline_of_gates(steps: Sequence[NotebookStep]) -> str:
     """The answer in one line, and what it rests on."""
     verdicts = [verdict for step in steps for verdict in step.given]
     red = sum(verdict.stops for verdict in verdicts)

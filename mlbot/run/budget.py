@@ -21,7 +21,7 @@ from ..data.split import side_numbers
 from ..data.table import Columns, build_utterances, cleaned
 from ..errors import InputError, MlbotError
 from ..gates.sealed import open_book, open_sealed, sealed_budget, sealed_line, sealed_place
-from ..gates.test_budget import Reading, Trail, as_budget, note_decision, read_meter, read_trail, reading_line
+from ..gates.test_budget import MeterReading, Trail, as_budget, note_decision, read_meter, read_trail, reading_line
 from ..model.registry import JUDGEMENTS, stored_judgement
 from .folder import asker, load_json
 from ..settings import Settings
@@ -56,7 +56,7 @@ def trail_of(models: Path, settings: Settings) -> Trail:
 
 # %% ../../nbs/run/01_budget.ipynb #bb22f3e9
 def count_decision(models: Path, model: str, test: pd.DataFrame, settings: Settings, outcomes: dict[str, str] | None = None
-                   ) -> Reading:
+                   ) -> MeterReading:
     """Count that a model is judged on these test rows, once for each model, and read the meter.
 
     Raises NoVerdict for an actor whose kind has had its decisions on them.
@@ -66,7 +66,7 @@ def count_decision(models: Path, model: str, test: pd.DataFrame, settings: Setti
                          asker(settings.root), test["digest"], proved, witnesses)
 
 
-def read_budget(models: Path, test: pd.DataFrame, settings: Settings) -> Reading:
+def read_budget(models: Path, test: pd.DataFrame, settings: Settings) -> MeterReading:
     """Read the meter for these test rows; nothing is counted."""
     return read_meter(trail_of(models, settings), side_numbers(test), settings.meter, settings.target("accuracy").floor,
                       test["digest"])
@@ -83,13 +83,13 @@ def sealed_record(settings: Settings) -> dict:
         return {}
 
 
-def budget_record(reading: Reading, models: Path, settings: Settings) -> dict:
+def budget_record(reading: MeterReading, models: Path, settings: Settings) -> dict:
     """A reading as a record, with who asks (`actor`) and what is left of sealed rows (`sealed`)."""
     return {**as_budget(reading, settings.meter, trail_of(models, settings)), "actor": str(asker(settings.root)),
             "sealed": sealed_record(settings)}
 
 
-def budget_line(reading: Reading, settings: Settings) -> str:
+def budget_line(reading: MeterReading, settings: Settings) -> str:
     """A reading in one line, that of sealed rows first."""
     sealed = sealed_record(settings)
     return "; ".join(filter(None, [sealed_line(sealed) if sealed else "", reading_line(reading, settings.meter)]))

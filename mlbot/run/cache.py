@@ -7,7 +7,7 @@ __all__ = ['FOR_PEOPLE', 'REMARKS', 'READS_DATA', 'READS_LOG', 'READS_CATALOGUE'
            'file_digest', 'shipped_files', 'named_files', 'setting_values', 'target_values', 'store_state',
            'data_values', 'handed_over', 'package_versions', 'model_of', 'state_of', 'state_outside', 'catalogue_files',
            'log_values', 'take_key', 'changed_items', 'parts_changed', 'say_items', 'why', 'note_key', 'last_parts',
-           'stamps', 'pack', 'sign', 'signed', 'unpack', 'prune', 'Results', 'doubts', 'results_of']
+           'stamps', 'pack', 'sign', 'signed', 'unpack', 'prune', 'KeptResults', 'doubts', 'results_of']
 
 # %% ../../nbs/run/06_cache.ipynb #6922fd1a
 import hashlib
@@ -36,7 +36,7 @@ from ..gates.sealed import open_sealed, read_sealed, sealed_place, sealed_state
 from ..gates.test_budget import decisions
 from .notebook import Notebook
 from ..storage import open_objects
-from .dependencies import EVERYTHING, Project, Reached, cell_digest, reach, short_digest
+from .dependencies import EVERYTHING, ProjectCode, Reached, cell_digest, reach, short_digest
 from ..model.registry import challenged, pointed_at
 from .folder import SEAL, STAMP, day_of, environment, load_json, save_json
 from ..settings import PACKAGE, SECTIONS, Settings
@@ -225,13 +225,14 @@ def log_values(settings: Settings) -> dict[str, str]:
     return {"log": " ".join(f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats)}
 
 # %% ../../nbs/run/06_cache.ipynb #68cd82b9
-def take_key(notebook: Notebook, folder: Path, parameters: dict, settings: Settings, project: Project | None = None) -> Key:
+def take_key(notebook: Notebook, folder: Path, parameters: dict, settings: Settings,
+             project: ProjectCode | None = None) -> Key:
     """The key of a notebook that is about to run in `folder` with those of `parameters` that it has.
 
     `project`: the code as it was read for an earlier key.
     """
     cells = [cell for cell in notebook.content.cells if cell.cell_type == "code"]
-    reached = reach([cell.source for cell in cells], project or Project(settings.root))
+    reached = reach([cell.source for cell in cells], project or ProjectCode(settings.root))
     own, gates = notebook.parameters, set(notebook.gates)
     everyone = "" in gates or bool({"targets", "target", EVERYTHING} & {name.partition(".")[0] for name in reached.settings})
     digests = [(cell.metadata["cell"], cell_digest(cell.source)) for cell in cells]
@@ -407,7 +408,7 @@ def prune(folder: Path, megabytes: float) -> list[Path]:
     return gone
 
 # %% ../../nbs/run/06_cache.ipynb #a15c726f
-class Results:
+class KeptResults:
     """The results that are kept at an address, a folder or a storage account; none at all when it is ''.
 
     `believes()` is the key whose marks are believed; by default one that nobody else has. A place that does not answer costs
@@ -458,7 +459,7 @@ class Results:
             self.trouble = f"no results are kept or used again: {str(problem).splitlines()[0]}"
 
 # %% ../../nbs/run/06_cache.ipynb #9ee6c423
-def doubts(results: Results) -> str:
+def doubts(results: KeptResults) -> str:
     """What a person should know of results that were there and were not believed, in words; '' when all were."""
     if not results.doubted:
         return ""
@@ -467,6 +468,6 @@ def doubts(results: Results) -> str:
             f"mark of this project{more}")
 
 # %% ../../nbs/run/06_cache.ipynb #36f1d75a
-def results_of(settings: Settings) -> Results:
+def results_of(settings: Settings) -> KeptResults:
     """The results that the settings name."""
-    return Results(settings.places.cache, settings.budget.cache, lambda: key_of(settings.places.models))
+    return KeptResults(settings.places.cache, settings.budget.cache, lambda: key_of(settings.places.models))

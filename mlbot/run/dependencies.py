@@ -6,7 +6,7 @@
 __all__ = ['DOCUMENTED', 'EVERYTHING', 'NOT_READ', 'LEAVES', 'IGNORED_NAMES', 'nodes_in', 'without_docstrings', 'short_digest',
            'cell_digest', 'Module', 'absolute', 'imports_of', 'names_bound', 'read_module', 'find_module',
            'load_module', 'holders', 'first_name', 'settings_read', 'Reached', 'words_in', 'dotted', 'references',
-           'Piece', 'Look', 'look_at', 'Project', 'reach']
+           'Piece', 'Look', 'look_at', 'ProjectCode', 'reach']
 
 # %% ../../nbs/run/05_dependencies.ipynb #16caecaf
 import ast
@@ -274,7 +274,7 @@ def look_at(parts: list[ast.stmt], module: Module) -> Look:
 
 # %% ../../nbs/run/05_dependencies.ipynb #a9f096ab
 @dataclass
-class Project:
+class ProjectCode:
     """The code of a project in `root`, and of mlbot: modules and pieces that were looked at are remembered."""
     root: Path
     modules: dict[str, Module | None] = field(default_factory=dict)
@@ -302,7 +302,7 @@ class Project:
         return self.pieces[name, symbol]
 
 # %% ../../nbs/run/05_dependencies.ipynb #3bbe86cb
-def reach(cells: list[str], project: Project) -> Reached:
+def reach(cells: list[str], project: ProjectCode) -> Reached:
     """All code of a project that cells reach.
 
     The digests are of syntax trees without docstrings; a name of `Reached.code` is such as `mlbot.text.clean.words`.

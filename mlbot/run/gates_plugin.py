@@ -6,7 +6,7 @@
 __all__ = ['NAME', 'pytest_addoption', 'gated_folders', 'pytest_configure', 'GatedFile', 'GatedItem', 'properties_told',
            'outcome_told', 'as_told', 'from_told', 'steps_told', 'comment_of', 'publish_gates', 'summary_lines',
            'left_alone', 'checked_parameters', 'seen_from', 'keep_as_it_ran', 'scheduler_of', 'run_for', 'gated_file',
-           'told_by', 'Gates']
+           'told_by', 'GateHooks']
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #b7905e3c
 import argparse
@@ -55,7 +55,7 @@ def pytest_configure(config):
     """Register the hooks of gates, if they are asked for."""
     folders = gated_folders(config)
     if folders is not None and not config.pluginmanager.has_plugin(NAME):
-        config.pluginmanager.register(Gates(config, folders), NAME)
+        config.pluginmanager.register(GateHooks(config, folders), NAME)
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #ff892aed
 class GatedFile(pytest.File):
@@ -265,7 +265,7 @@ def told_by(item: GatedItem, error: BaseException | None):
     return item.told or GateResult(None, (), (error,) if isinstance(error, MlbotError) else ())
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #af29b71e
-class Gates:
+class GateHooks:
     """The hooks of a session with gates, and what its items share."""
 
     def __init__(self, config, folders: list[Path]):

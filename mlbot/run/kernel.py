@@ -25,10 +25,10 @@ import psutil
 from traitlets.config import Config
 
 from ..errors import MlbotError, NoVerdict, OutOfTime
-from ..files import missing
+from ..files import uninstalled
 from .forkserver import SECONDS, Shadowed, fork_server
 
-with missing("rfc3987_syntax"):
+with uninstalled("rfc3987_syntax"):
     import nbformat
     import papermill
     from jupyter_client.provisioning import LocalProvisioner

@@ -7,7 +7,7 @@ __all__ = ['Given', 'MOST_WORDS', 'Parameters', 'Dimension', 'CODINGS', 'OUTPUTS
            'OPEN', 'THEIRS', 'AGENTS', 'Feedback', 'Accepted', 'Said', 'Keyed', 'Reply', 'Chosen', 'Label', 'Visitor',
            'Token', 'problem', 'status_of', 'on_our_error', 'on_http_error', 'on_depth', 'on_bytes', 'on_fault',
            'service_of', 'identity_of', 'agent_of', 'predicts', 'working', 'shown', 'shown_case', 'predict', 'intents',
-           'feedback', 'livez', 'readyz', 'metrics', 'Tensor', 'Wanted', 'Infer', 'refuse_tensor', 'as_text',
+           'feedback', 'livez', 'readyz', 'metrics', 'Tensor', 'WantedOutput', 'Infer', 'refuse_tensor', 'as_text',
            'binary_texts', 'flat', 'decoded', 'texts_in', 'read_infer', 'columns_in', 'as_bytes', 'wanted_outputs',
            'infer', 'v2', 'v2_live', 'v2_ready', 'model_at', 'v2_model', 'v2_model_ready', 'v2_infer',
            'conversation_start', 'conversation_read', 'act_of', 'conversation_act', 'conversation_handoff', 'Told',
@@ -61,7 +61,8 @@ from ..errors import InputError, MlbotError
 from ..origin import own_version
 from .http import problem_of
 from .outbox import check_signed, tell_later
-from .service import (CALLER, MOST_BODY, Ask, BotService, Key, NoModel, NotReady, Prediction, TooMany, Word,
+from .service import (CALLER, MOST_BODY, Ask, BotService, ShortKey, NoModel, NotReady, Prediction, TooManyRequests,
+                                 Word,
                                  alert_of, check_ready, know_promise, may_predict, one_of_few, prediction_for, problems_of)
 from ..settings import PACKAGE
 from ..text.clean import clean, normalise, pseudonym
@@ -72,7 +73,7 @@ Given = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
 
 class Feedback(msgspec.Struct, forbid_unknown_fields=True):
     """Whether an answer was useful, and what would have been right."""
-    request_id: Key
+    request_id: ShortKey
     useful: bool | None = None
     intent: Word | None = None
     comment: Annotated[str, msgspec.Meta(max_length=2000)] = ""
@@ -106,7 +107,7 @@ class Keyed(msgspec.Struct, forbid_unknown_fields=True):
 class Reply(msgspec.Struct, forbid_unknown_fields=True):
     """What an agent writes."""
     text: str
-    key: Key = ""
+    key: ShortKey = ""
 
 
 class Chosen(msgspec.Struct, forbid_unknown_fields=True):
@@ -116,7 +117,7 @@ class Chosen(msgspec.Struct, forbid_unknown_fields=True):
 
 class Label(msgspec.Struct, forbid_unknown_fields=True):
     """What a message is about."""
-    id: Key
+    id: ShortKey
     intent: Word
 
 
@@ -143,7 +144,8 @@ def status_of(error: MlbotError, path: str = "") -> int:
     if isinstance(error, Refused):
         return error.status
     wrong = 400 if path.startswith("/v2") else 422  # the Open Inference Protocol knows no 422
-    kinds = ((_bot.NotFound, 404), (_bot.Conflict, 409), (LogError, 503), (NoModel, 503), (NotReady, 503), (TooMany, 429),
+    kinds = ((_bot.NotFound, 404), (_bot.Conflict, 409), (LogError, 503), (NoModel, 503), (NotReady, 503),
+             (TooManyRequests, 429),
              (InputError, wrong))
     return next((status for kind, status in kinds if isinstance(error, kind)), 500)
 
@@ -329,7 +331,7 @@ class Tensor(msgspec.Struct):
     parameters: Parameters | None = None
 
 
-class Wanted(msgspec.Struct):
+class WantedOutput(msgspec.Struct):
     """An output that is asked for."""
     name: Word
     parameters: Parameters | None = None
@@ -338,9 +340,9 @@ class Wanted(msgspec.Struct):
 class Infer(msgspec.Struct):
     """Texts as the tensor `text`; context as tensors of its name."""
     inputs: Annotated[list[Tensor], msgspec.Meta(min_length=1, max_length=16)]
-    id: Key | None = None
+    id: ShortKey | None = None
     parameters: Parameters | None = None
-    outputs: Annotated[list[Wanted], msgspec.Meta(max_length=16)] | None = None
+    outputs: Annotated[list[WantedOutput], msgspec.Meta(max_length=16)] | None = None
 
 # %% ../../nbs/serve/03_app.ipynb #9464505a
 def refuse_tensor(name: str, found: str, expected: str) -> InputError:
@@ -463,7 +465,7 @@ def wanted_outputs(asked: Infer) -> dict[str, bool]:
     """The outputs asked for, and whether each shall be binary. Raises InputError for an unknown one."""
     usual = bool((asked.parameters or {}).get("binary_data_output"))
     found = {}
-    for output in asked.outputs if asked.outputs else map(Wanted, OUTPUTS):
+    for output in asked.outputs if asked.outputs else map(WantedOutput, OUTPUTS):
         told = output.parameters or {}
         if output.name not in OUTPUTS or output.name in found or told.get("classification"):
             raise InputError(f"no output {output.name[:40]!r}, or it is asked for twice or as a classification",
@@ -556,7 +558,7 @@ def conversation_start(request: Request, identity: Identity, language: Word = ""
 
 
 @get("/v1/conversations/{about:str}/messages", name="conversation read", sync_to_thread=True)
-def conversation_read(request: Request, identity: Identity, about: Key, after: int = 0) -> dict[str, Any]:
+def conversation_read(request: Request, identity: Identity, about: ShortKey, after: int = 0) -> dict[str, Any]:
     """The messages after a number."""
     service = service_of(request)
     return shown(service.bot.read(about, identity).since(after), service)
@@ -572,7 +574,7 @@ def act_of(data: Said) -> Act:
 
 # %% ../../nbs/serve/03_app.ipynb #62fb0923
 @post("/v1/conversations/{about:str}/messages", name="conversation act", status_code=200, sync_to_thread=True)
-def conversation_act(request: Request, identity: Identity, about: Key, data: Said) -> dict[str, Any]:
+def conversation_act(request: Request, identity: Identity, about: ShortKey, data: Said) -> dict[str, Any]:
     """Say, choose, confirm, or ask for a person."""
     service = service_of(request)
     found = service.bot.act(about, identity, act_of(data), data.key)
@@ -580,7 +582,7 @@ def conversation_act(request: Request, identity: Identity, about: Key, data: Sai
 
 
 @post("/v1/conversations/{about:str}/handoff", name="conversation handoff", status_code=200, sync_to_thread=True)
-def conversation_handoff(request: Request, identity: Identity, about: Key, data: Keyed) -> dict[str, Any]:
+def conversation_handoff(request: Request, identity: Identity, about: ShortKey, data: Keyed) -> dict[str, Any]:
     """Ask for a person."""
     service = service_of(request)
     return shown(service.bot.act(about, identity, Act(person=True), data.key), service)
@@ -600,7 +602,7 @@ def requests(request: Request, identity: Identity) -> dict[str, Any]:
 
 # %% ../../nbs/serve/03_app.ipynb #9aa69928
 @post("/v1/requests/{name:str}", name="request told", status_code=202)
-async def request_told(request: Request, name: Key) -> Accepted:
+async def request_told(request: Request, name: ShortKey) -> Accepted:
     """A receiver says what became of a request, in a call that is signed as ours are."""
     service, body, headers = service_of(request), await request.body(), request.headers
     key, at, signature = (headers.get(f"webhook-{part}", "") for part in ("id", "timestamp", "signature"))
@@ -648,7 +650,7 @@ def canned(service: BotService, language: str, agent: str, wish: str) -> list[di
 
 
 @get("/v1/handoffs/{about:str}", name="handoff read", sync_to_thread=True)
-def handoff_read(request: Request, agent: Identity, about: Key, language: Word = "en") -> dict[str, Any]:
+def handoff_read(request: Request, agent: Identity, about: ShortKey, language: Word = "en") -> dict[str, Any]:
     """A case with its transcript, what the model makes of it, a summary in the agent's language, and canned answers."""
     service = service_of(request)
     found, events = service.bot.read(about, agent), service.log.read(_bot.SPOKEN, about=about)
@@ -666,7 +668,7 @@ def handoff_read(request: Request, agent: Identity, about: Key, language: Word =
 
 # %% ../../nbs/serve/03_app.ipynb #aefae6c7
 @post("/v1/handoffs/{about:str}/take", name="handoff take", status_code=200, sync_to_thread=True)
-def handoff_take(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
+def handoff_take(request: Request, agent: Identity, about: ShortKey) -> dict[str, Any]:
     """Take a case."""
     service = working(request, agent)
     _bot.take(service.bot, about, agent)
@@ -674,21 +676,21 @@ def handoff_take(request: Request, agent: Identity, about: Key) -> dict[str, Any
 
 
 @post("/v1/handoffs/{about:str}/messages", name="handoff reply", status_code=200, sync_to_thread=True)
-def handoff_reply(request: Request, agent: Identity, about: Key, data: Reply) -> dict[str, Any]:
+def handoff_reply(request: Request, agent: Identity, about: ShortKey, data: Reply) -> dict[str, Any]:
     """Write to the person."""
     service = working(request, agent)
     return shown(_bot.reply(service.bot, about, agent, data.text, data.key), service)
 
 # %% ../../nbs/serve/03_app.ipynb #adfb6120
 @post("/v1/handoffs/{about:str}/return", name="handoff return", status_code=200, sync_to_thread=True)
-def handoff_return(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
+def handoff_return(request: Request, agent: Identity, about: ShortKey) -> dict[str, Any]:
     """Give the conversation back to the bot."""
     service = working(request, agent)
     return shown(_bot.give_back(service.bot, about, agent), service)
 
 
 @post("/v1/handoffs/{about:str}/close", name="handoff close", status_code=200, sync_to_thread=True)
-def handoff_close(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
+def handoff_close(request: Request, agent: Identity, about: ShortKey) -> dict[str, Any]:
     """Close the conversation."""
     service = working(request, agent)
     return shown(_bot.close(service.bot, about, agent), service)
@@ -702,7 +704,7 @@ def check_intent(service: BotService, intent: str) -> None:
 
 
 @post("/v1/handoffs/{about:str}/label", name="handoff label", status_code=200, sync_to_thread=True)
-def handoff_label(request: Request, agent: Identity, about: Key, data: Chosen) -> Accepted:
+def handoff_label(request: Request, agent: Identity, about: ShortKey, data: Chosen) -> Accepted:
     """Say what the conversation was about: the label of the last message that the model has answered in it."""
     service = service_of(request)
     service.bot.read(about, agent)
@@ -786,7 +788,7 @@ def label(request: Request, agent: Identity, data: Label) -> Accepted:
 
 
 @delete("/v1/labels/{item:str}", name="label undo", sync_to_thread=True)
-def label_undo(request: Request, agent: Identity, item: Key) -> None:
+def label_undo(request: Request, agent: Identity, item: ShortKey) -> None:
     """Take back one's last word on a message."""
     service = service_of(request)
     check_item(service, item)

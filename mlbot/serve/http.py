@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TITLES', 'SAFE', 'FETCH_SECONDS', 'HEADER_SECONDS', 'BODY_SECONDS', 'LEAVE_SECONDS', 'MOST_WAITING', 'MOST_HEADER',
-           'MOST_CONNECTIONS', 'OTHER_FILES', 'ENDING_SECONDS', 'problem_of', 'refusal', 'Ending', 'Waiting', 'Reading',
-           'Connection', 'room_for_connections', 'HttpServer', 'no_op', 'serve_until_told']
+           'MOST_CONNECTIONS', 'OTHER_FILES', 'ENDING_SECONDS', 'problem_of', 'refusal', 'Ending', 'Waiting',
+           'ReadingConnection', 'Connection', 'room_for_connections', 'HttpServer', 'no_op', 'serve_until_told']
 
 # %% ../../nbs/serve/01_http.ipynb #66a0c003
 import asyncio
@@ -159,7 +159,7 @@ class Waiting(Ending):
 MOST_WAITING = 64  # requests of a connection that were sent before the one ahead of them was answered
 
 
-class Reading(Waiting):
+class ReadingConnection(Waiting):
     """A connection that follows the parser through a request."""
     parser: httptools.HttpRequestParser  # these three are uvicorn's
     headers: list[tuple[bytes, bytes]]
@@ -206,7 +206,7 @@ class Reading(Waiting):
 MOST_HEADER = 65_536  # bytes, and the same between two parts of a body
 
 
-class Connection(Reading):
+class Connection(ReadingConnection):
     """One connection of a client: it counts bytes and feeds the parser."""
 
     def connection_made(self, transport) -> None:

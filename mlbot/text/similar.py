@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PERCENT', 'BITMAP_WORDS', 'PART_AT', 'DEEPEST', 'BLOCK', 'MOST', 'LEAST_WORDS', 'LEAST_CHARACTERS', 'HELD_STEP',
            'TooMany', 'gram_codes', 'mixed', 'spans', 'Index', 'near_pairs', 'near_pairs_between', 'components',
-           'split_words', 'Words', 'whole_hashes', 'Wholes', 'held_in', 'held']
+           'split_words', 'WordCodes', 'whole_hashes', 'Wholes', 'held_in', 'held']
 
 # %% ../../nbs/text/01_similar.ipynb #6a01c0e0
 import re
@@ -344,14 +344,14 @@ def split_words(text: str) -> tuple[list[str], int]:
 
 # %% ../../nbs/text/01_similar.ipynb #3fd1a0e2
 @dataclass(frozen=True)
-class Words:
+class WordCodes:
     """The words of n texts as numbers of 64 bits, one text after the other, and where each text begins (n + 1 edges)."""
     codes: np.ndarray
     edges: np.ndarray
     long_enough: np.ndarray  # (n,) whether a text can be found in others
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> "Words":
+    def of(cls, texts: Sequence[str]) -> "WordCodes":
         """The words of these texts. A number depends on the word alone."""
         known: dict[str, int] = {}
         codes, counts, long_enough = [], [], []
@@ -368,7 +368,7 @@ _FACTOR = np.uint64(0xD6E8FEB86659FD93)
 _INVERSE = np.uint64(pow(int(_FACTOR), -1, 2**64))
 
 
-def _running_sums(words: Words) -> tuple[np.ndarray, np.ndarray]:
+def _running_sums(words: WordCodes) -> tuple[np.ndarray, np.ndarray]:
     """Running sums of words times powers of a factor, and the inverse powers: the hash of a run is (b - a) / power."""
     n = len(words.codes)
     power, inverse = np.full(n, _FACTOR), np.full(n + 1, _INVERSE)
@@ -378,7 +378,7 @@ def _running_sums(words: Words) -> tuple[np.ndarray, np.ndarray]:
 # %% ../../nbs/text/01_similar.ipynb #3fd1a0e3
 def whole_hashes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """The hash of each text as a whole, and how many words it has: 0 for one that is too short to be looked for."""
-    words = Words.of(texts)
+    words = WordCodes.of(texts)
     total, inverse = _running_sums(words)
     first, last = words.edges[:-1], words.edges[1:]
     return (total[last] - total[first]) * inverse[first], np.where(words.long_enough, last - first, 0)
@@ -417,7 +417,7 @@ def held_in(wholes: Wholes, outer: Sequence[str]) -> np.ndarray:
     """Pairs (place among the wholes, place in `outer`): the first occurs whole in the second, which is longer. Sorted."""
     found = [np.zeros(0, np.int64)]
     for start in range(0, len(outer), HELD_STEP):
-        words = Words.of(outer[start:start + HELD_STEP])
+        words = WordCodes.of(outer[start:start + HELD_STEP])
         total, inverse = _running_sums(words)
         count = np.diff(words.edges)
         text = np.repeat(np.arange(len(count)), count)

@@ -8,7 +8,7 @@ import pytest
 from mlbot.bot.draw import TAU, chances_of, is_hidden, place_of, weight_of
 from mlbot.bot.events import Event, EventLog
 from mlbot.bot.labelling import audited_labels, batch, is_drawn, items_of, labels_of, next_items
-from mlbot.bot.monitor import Answered, estimates, guesses, overview, rightness, tally_of, weighed_labels
+from mlbot.bot.monitor import LoggedAnswer, estimates, guesses, overview, rightness, tally_of, weighed_labels
 from mlbot.bot.weighing import Drawing, WeighedLabel, proportions
 from mlbot.model.decide import CONFIRM, EXECUTE, OUT_OF_SCOPE
 from mlbot.stats.drawn import Pool, share_by_draws
@@ -42,7 +42,7 @@ def week(dice, n=800, outside=0.18, too_sure=0.0):
     scope = np.clip(dice.normal(np.where(known, 0.93, 0.5), 0.1), 0, 1)
     decision = np.where(scope < 0.4, OUT_OF_SCOPE, np.where(sure > 0.7, EXECUTE, CONFIRM))
     truth = np.where(known, np.where(dice.random(n) < sure - too_sure, "card", "bill"), "oos")
-    return [(Answered("card", float(one), float(two), str(three)), str(four))
+    return [(LoggedAnswer("card", float(one), float(two), str(three)), str(four))
             for one, two, three, four in zip(sure, scope, decision, truth, strict=True)]
 
 
@@ -110,9 +110,9 @@ def test_an_old_log_keeps_its_audit_its_estimate_and_its_queue():
     events = [before(number, confidence=0.5 + number % 50 / 100) for number in range(1, 401)]
     said = [label(number, "card" if number % 5 else "bill") for number in range(1, 401)]
     items, quality = items_of(events), overview([*events, *said], "m1", NOTHING)["quality"]
-    audit = [(Answered("card", item.confidence), "card" if int(name[1:]) % 5 else "bill") for name, item in items.items()
+    audit = [(LoggedAnswer("card", item.confidence), "card" if int(name[1:]) % 5 else "bill") for name, item in items.items()
              if is_drawn(name)]
-    means = np.mean([guesses(Answered("card", item.confidence)) for item in items.values()], axis=0)
+    means = np.mean([guesses(LoggedAnswer("card", item.confidence)) for item in items.values()], axis=0)
     wanted = estimates(means, audit, "oos")
     assert quality["in_scope"]["n"] == len(audit) < 140
     for name in ("in_scope", "all_messages"):

@@ -11,7 +11,7 @@ from mlbot.bot.events import Event, EventLog
 from mlbot.bot.identity import Identity
 from mlbot.bot.labelling import agreement_of, batch, is_drawn, items_of, labels_of, lot_of, next_items
 from mlbot.bot.monitor import (
-    Answered,
+    LoggedAnswer,
     drift_of,
     estimates,
     guesses,
@@ -64,7 +64,7 @@ def week(dice, n=2_000, outside=0.18, too_sure=0.15):
         scope = float(np.clip(dice.normal(0.9 if known else 0.5, 0.15), 0, 1))
         decision = OUT_OF_SCOPE if scope < 0.4 else EXECUTE if sure > 0.7 else CONFIRM
         truth = "oos" if not known else "card" if luck < sure - too_sure else "bill"
-        answers.append((Answered("card", float(sure), scope, decision), truth))
+        answers.append((LoggedAnswer("card", float(sure), scope, decision), truth))
     return answers
 
 
@@ -99,7 +99,7 @@ def test_the_production_estimate_may_be_looked_at_after_each_label():
 
 def test_a_message_out_of_scope_is_right_when_nothing_was_started_and_one_in_scope_when_it_was_not_turned_away():
     for decision, outside, inside in ((EXECUTE, 0, 1), (CONFIRM, 1, 1), (HANDOFF, 1, 1), (OUT_OF_SCOPE, 1, 0)):
-        answer = Answered("card", 0.8, 0.6, decision)
+        answer = LoggedAnswer("card", 0.8, 0.6, decision)
         assert rightness(answer, "oos", "oos") == (outside, 0, 0)
         assert rightness(answer, "card", "oos") == (inside, 1, 1) and rightness(answer, "bill", "oos") == (0, 0, 1)
         assert guesses(answer) == pytest.approx((inside * 0.48 + outside * 0.4, 0.48, 0.6))

@@ -11,11 +11,11 @@ from mlbot.bot.events import Event
 from mlbot.bot.labelling import ASKED, LABELS, Item, is_drawn
 from mlbot.bot.monitor import (
     MONITORED_EVENTS,
-    Answered,
+    CanaryTrial,
     Drift,
+    LoggedAnswer,
+    OverviewTally,
     Share,
-    Tally,
-    Trial,
     add_row,
     audited,
     band_of,
@@ -154,25 +154,25 @@ def test_without_rows_on_one_side_nothing_has_drifted():
 
 def test_a_share_and_an_answer_have_usual_values():
     assert Share(0.5, 0.4, 0.6, 10).population == ""
-    assert Answered("card", 0.8) == Answered("card", 0.8, 1.0, EXECUTE)
+    assert LoggedAnswer("card", 0.8) == LoggedAnswer("card", 0.8, 1.0, EXECUTE)
 
 
 @pytest.mark.parametrize("decision, everywhere", [
     (EXECUTE, 0.4), (CONFIRM, 0.6), (HANDOFF, 0.6), (OUT_OF_SCOPE, 0.2)])
 def test_the_guess_of_an_answer_is_its_chance_to_be_right(decision, everywhere):
-    assert guesses(Answered("card", 0.5, 0.8, decision)) == pytest.approx((everywhere, 0.4, 0.8))
+    assert guesses(LoggedAnswer("card", 0.5, 0.8, decision)) == pytest.approx((everywhere, 0.4, 0.8))
 
 
 def test_a_label_says_right_or_wrong_in_three_ways():
-    assert rightness(Answered("card", 0.5), "oos", "oos") == (0, 0, 0)
-    assert rightness(Answered("card", 0.5, 1.0, CONFIRM), "oos", "oos") == (1, 0, 0)
-    assert rightness(Answered("card", 0.5), "card", "oos") == (1, 1, 1)
-    assert rightness(Answered("card", 0.5), "bill", "oos") == (0, 0, 1)
-    assert rightness(Answered("card", 0.5, 1.0, OUT_OF_SCOPE), "card", "oos") == (0, 1, 1)
+    assert rightness(LoggedAnswer("card", 0.5), "oos", "oos") == (0, 0, 0)
+    assert rightness(LoggedAnswer("card", 0.5, 1.0, CONFIRM), "oos", "oos") == (1, 0, 0)
+    assert rightness(LoggedAnswer("card", 0.5), "card", "oos") == (1, 1, 1)
+    assert rightness(LoggedAnswer("card", 0.5), "bill", "oos") == (0, 0, 1)
+    assert rightness(LoggedAnswer("card", 0.5, 1.0, OUT_OF_SCOPE), "card", "oos") == (0, 1, 1)
 
 
-AUDIT = [(Answered("card", 0.8, 0.5), "card"), (Answered("card", 0.5, 0.8, CONFIRM), "oos"),
-         (Answered("bill", 0.5, 0.4, OUT_OF_SCOPE), "bill"), (Answered("bill", 1.0, 1.0), "card")]
+AUDIT = [(LoggedAnswer("card", 0.8, 0.5), "card"), (LoggedAnswer("card", 0.5, 0.8, CONFIRM), "oos"),
+         (LoggedAnswer("bill", 0.5, 0.4, OUT_OF_SCOPE), "bill"), (LoggedAnswer("bill", 1.0, 1.0), "card")]
 
 
 def test_labels_correct_what_the_model_guesses_of_both_populations():
@@ -216,7 +216,7 @@ def test_the_events_that_an_overview_reads_are_those_that_it_counts():
 
 
 def test_a_new_tally_has_counted_nothing():
-    tally = Tally("m1")
+    tally = OverviewTally("m1")
     assert (tally.answers, tally.sums, tally.model) == (0, [0.0, 0.0, 0.0], "m1")
     assert (tally.days, tally.words, tally.handed, tally.talks, tally.drawn, tally.same, tally.labels) == (
         {}, {}, set(), set(), {}, {}, [])
@@ -243,12 +243,12 @@ def test_each_day_has_its_messages_decisions_confidence_thumbs_and_hand_overs():
 
 def test_an_answer_is_counted_in_the_profile_and_where_it_is_offered_in_the_estimate():
     item = Item("e4", 0.0, "a card", "", "", "card", 0.5, (), "m1", True, decision=CONFIRM, in_scope=0.75)
-    tally = Tally("m1")
+    tally = OverviewTally("m1")
     count_item(tally, item, False)
     assert (tally.answers, tally.drawn, tally.sums) == (0, {}, [0.0] * 3) and tally.profile["role"] == {"none": 1}
     count_item(tally, item)
     count_item(tally, item, True)
-    assert tally.answers == 2 and tally.drawn == {"e4": Answered("card", 0.5, 0.75, CONFIRM)}
+    assert tally.answers == 2 and tally.drawn == {"e4": LoggedAnswer("card", 0.5, 0.75, CONFIRM)}
     assert tally.sums == pytest.approx([1.25, 0.75, 1.5]) and tally.profile["role"] == {"none": 3}
     count_item(tally, Item("e1", 0.0, "a card", "", "", "card", 0.5, (), "m1", False))
     assert list(tally.drawn) == ["e4"] and tally.answers == 3
@@ -284,12 +284,12 @@ def test_the_audit_has_drawn_answers_with_a_settled_label_in_the_order_of_their_
     events = [*(asked(number, confidence=number / 100) for number in (*DRAWN, *PLAIN)), label(8, "bill"), label(4, "card"),
               label(8, "card", "p2"), label(8, "bill", "p3"), label(7, "card"), label(7, "bill", "p2"), label(1, "card"),
               label(11, "card", chat=True), label(12, "card"), Event("label.undone", "e12", {}, "p1"), label(999, "card")]
-    assert audited(tally_of(events, "m1")) == [(Answered("card", 0.08), "bill"), (Answered("card", 0.04), "card")]
+    assert audited(tally_of(events, "m1")) == [(LoggedAnswer("card", 0.08), "bill"), (LoggedAnswer("card", 0.04), "card")]
 
 
 def test_a_label_of_a_text_that_came_again_is_about_its_first_answer():
     events = [asked(4, "a card", confidence=0.25), asked(1, "a card", confidence=0.75), label(1, "bill")]
-    assert audited(tally_of(events, "m1")) == [(Answered("card", 0.25), "bill")]
+    assert audited(tally_of(events, "m1")) == [(LoggedAnswer("card", 0.25), "bill")]
 
 
 def test_quality_is_told_by_test_by_labels_and_by_labels_in_scope_alone():
@@ -310,7 +310,7 @@ def test_of_a_single_answer_its_label_says_all():
     assert found["all_messages"]["value"] == found["in_scope"]["value"] == found["audit"]["value"] == 1.0
     outside = quality_of(tally_of([asked(4), label(4, "nothing of ours")], "m1"), None, "nothing of ours")
     assert outside["audit"] is outside["in_scope"] is None and outside["all_messages"]["value"] == 0.0
-    nothing = quality_of(Tally("m1"), None, "oos")
+    nothing = quality_of(OverviewTally("m1"), None, "oos")
     assert nothing == dict.fromkeys(("test", "in_scope", "all_messages", "audit"))
 
 
@@ -371,20 +371,20 @@ def test_a_trial_counts_the_messages_that_only_one_of_both_got_right():
               both(4, "card", "card"), both(5, "bill", "bill"), both(6, "bill", "taxi"), both(7, "card", "bill"),
               *(label(number, "card") for number in (1, 2, 3, 4, 5, 6, 99))]
     found = trial_of(events, "m1", "m2", 10.0)
-    assert found == Trial(2, 1, pytest.approx(11 / 12))
-    assert trial_of(events, "m2", "m1", 10.0) == Trial(1, 2, pytest.approx(5 / 12))
-    assert trial_of([], "m1", "m2", 0.0) == Trial(0, 0, 1.0)
+    assert found == CanaryTrial(2, 1, pytest.approx(11 / 12))
+    assert trial_of(events, "m2", "m1", 10.0) == CanaryTrial(1, 2, pytest.approx(5 / 12))
+    assert trial_of([], "m1", "m2", 0.0) == CanaryTrial(0, 0, 1.0)
 
 
 def test_what_came_before_a_trial_or_from_another_pair_of_models_is_no_part_of_it():
     events = [both(1, "card", "bill", at=9.0), both(2, "card", "bill", models=("m1", "m3")),
               both(3, "card", "bill", models=("m3", "m2")), asked(5, at=10.0), both(6, "card", "bill"),
               *(label(number, "card") for number in (1, 2, 3, 5, 6))]
-    assert trial_of(events, "m1", "m2", 10.0) == Trial(1, 0, pytest.approx(1.5))
-    assert trial_of(events, "m1", "m2", 10.1) == Trial(0, 0, 1.0)
+    assert trial_of(events, "m1", "m2", 10.0) == CanaryTrial(1, 0, pytest.approx(1.5))
+    assert trial_of(events, "m1", "m2", 10.1) == CanaryTrial(0, 0, 1.0)
 
 
 def test_a_draw_of_labels_is_no_truth_even_where_a_model_has_said_nothing():
     event = asked(1, at=10.0, other={"model": "m2"})
-    assert trial_of([event, label(1, "card"), label(1, "bill", "p2")], "m1", "m2", 0.0) == Trial(0, 0, 1.0)
+    assert trial_of([event, label(1, "card"), label(1, "bill", "p2")], "m1", "m2", 0.0) == CanaryTrial(0, 0, 1.0)
     assert trial_of([event, label(1, "card")], "m1", "m2", 0.0).champion_only == 1

@@ -17,7 +17,7 @@ from mlbot.gates.verdict import FAIL, NO_VERDICT, NOT_ASKED, PASS
 from mlbot.gates.verdict import judge as judge_score
 from mlbot.model.decide import CLARIFY, CONFIRM, EXECUTE
 from mlbot.model.predict import Answer
-from mlbot.model.promised import HOLDS, WITHDRAWN, Promised, Ways, keep_promised, promise_file, read_promised
+from mlbot.model.promised import PROMISE_HOLDS, WITHDRAWN, Promised, Ways, keep_promised, promise_file, read_promised
 from mlbot.run.certifying import pledge
 from mlbot.run.folder import not_asked
 from mlbot.settings import Costs, Promise, Target, load_settings
@@ -90,7 +90,7 @@ def test_labels_withdraw_a_promise_and_give_it_again(service):
     assert before.decision == EXECUTE and threshold < 1 and "promise_not_held" not in problems_of(service)
     production(service, 200, wrong=0.0)
     judge_promise(service)
-    assert read_promised(models, model).state == HOLDS and not service.log.read(("promise.withdrawn",))
+    assert read_promised(models, model).state == PROMISE_HOLDS and not service.log.read(("promise.withdrawn",))
     production(service, 400, wrong=0.5, start=200)
     judge_promise(service)
     gone = read_promised(models, model)
@@ -102,7 +102,7 @@ def test_labels_withdraw_a_promise_and_give_it_again(service):
     production(service, 2_000, wrong=0.0, start=1_000)
     judge_promise(service)
     back = read_promised(models, model)
-    assert back.state == HOLDS and back.source == "audit" and len(service.log.read(("promise.renewed",))) == 1
+    assert back.state == PROMISE_HOLDS and back.source == "audit" and len(service.log.read(("promise.renewed",))) == 1
     assert "promise_not_held" not in problems_of(service)
 
 
@@ -126,7 +126,8 @@ def test_two_servers_that_see_the_same_labels_withdraw_it_once(service):
 def test_settings_without_a_promise_change_nothing(service, tmp_path):
     production(service, 400, wrong=0.5)
     models, model = service.settings.places.models, service.live.current.name
-    assert look_at_promise(service.log, models, model, Promise()) is None and read_promised(models, model).state == HOLDS
+    assert look_at_promise(service.log, models, model, Promise()) is None
+    assert read_promised(models, model).state == PROMISE_HOLDS
     (tmp_path / "settings.ini").write_text("[data]\nsource = sample\n")
     assert load_settings(tmp_path).promise.wrong == 0 and len(audit_of([])) == 0
     (tmp_path / "settings.ini").write_text("[data]\nsource = sample\n[promise]\nwrong = 0.02\n")

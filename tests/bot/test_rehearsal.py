@@ -10,7 +10,7 @@ import pytest
 
 from mlbot.bot.catalogue import Process, Slot
 from mlbot.bot.frames import Act, BotRules, Heard, Pending, State
-from mlbot.bot.people import HABITS, Person, Row, Wish, authored, draw_people, names_value, usable
+from mlbot.bot.people import HABITS, SimulatedPerson, Wish, WishMessage, authored, draw_people, names_value, usable
 from mlbot.bot.policy import with_model
 from mlbot.bot.rehearsal import rehearse
 from mlbot.bot.rehearsal_scored import (
@@ -24,7 +24,7 @@ from mlbot.bot.rehearsal_scored import (
     score_slices,
     worst_of,
 )
-from mlbot.bot.told_values import Told, is_same
+from mlbot.bot.told_values import ToldValue, is_same
 from mlbot.errors import InputError
 from mlbot.gates.gating import judged
 from mlbot.gates.verdict import FAIL, NOT_ASKED, PASS
@@ -60,7 +60,7 @@ roles = ["manager"]
 """
 WORDS = {"leave": ("holiday", "vacation", "time off"), "badge": ("badge", "key card"), "raise": ("salary",),
          "person": ("human",)}
-ROWS = [Row(f"{start} {word}", intent, "sales") for start in ("I need a", "please, my", "where is my", "sort out the")
+ROWS = [WishMessage(f"{start} {word}", intent, "sales") for start in ("I need a", "please, my", "where is my", "sort out the")
         for intent, words in WORDS.items() for word in words]
 
 
@@ -101,12 +101,12 @@ def outcomes(project):
 
 def someone(*wishes, habits=(), language="en"):
     """A person with some wishes and habits."""
-    return Person(0, "sales", "", language, date(2026, 5, 4), frozenset(habits), 16, tuple(wishes))
+    return SimulatedPerson(0, "sales", "", language, date(2026, 5, 4), frozenset(habits), 16, tuple(wishes))
 
 
-LEAVE = Wish("leave", ("I need a holiday",), {"first_day": Told(("2026-05-08",), "May 8", "2026-05-08"),
-                                              "last_day": Told(("2026-05-12",), "May 12", "2026-05-12")})
-BADGE = Wish("badge", ("my badge",), {"site": Told(("Berlin",), "Berlin", "Berlin")})
+LEAVE = Wish("leave", ("I need a holiday",), {"first_day": ToldValue(("2026-05-08",), "May 8", "2026-05-08"),
+                                              "last_day": ToldValue(("2026-05-12",), "May 12", "2026-05-12")})
+BADGE = Wish("badge", ("my badge",), {"site": ToldValue(("Berlin",), "Berlin", "Berlin")})
 
 
 def test_nobody_says_a_sentence_that_training_has_seen(project):
@@ -172,7 +172,7 @@ def test_a_process_that_nobody_wanted_is_a_wrong_process(project):
 
 
 def test_a_value_that_the_process_gets_wrong_is_told_with_both_values(project):
-    truth = {**LEAVE.values, "last_day": Told(("2026-06-01",), "May 12", "May 12")}
+    truth = {**LEAVE.values, "last_day": ToldValue(("2026-06-01",), "May 12", "May 12")}
     one, = rehearse(project.settings, Keywords(), [someone(replace(LEAVE, values=truth))])
     assert one.wrong_value and not one.success and one.misread == ("last_day: 2026-05-12 for 2026-06-01 (May 12)",)
 

@@ -238,7 +238,7 @@ def test_a_field_of_a_tools_rows_can_be_the_group():
 
 def test_all_answers_to_an_item_are_in_the_group_of_its_first():
     """Else repeats of one item would count as rows that have nothing to do with each other."""
-    rows = [results.Answer("m", "q", True, {"user": user}) for user in ("ann", "bob")]
+    rows = [results.ResultAnswer("m", "q", True, {"user": user}) for user in ("ann", "bob")]
     assert metric_of("m", rows, "user").groups.tolist() == ["ann", "ann"]
 
 
@@ -289,7 +289,7 @@ def test_any_json_is_a_result_file_or_ends_in_an_error_of_ours(tmp_path, content
 def flags_of(right, name: str = "accuracy", items=None):
     """A metric of flags, with items q0, q1 and so on."""
     names = np.array([f"q{at}" for at in range(len(right))] if items is None else items, object)
-    return results.Metric(name, names, names, np.array(right))
+    return results.ResultMetric(name, names, names, np.array(right))
 
 
 def test_two_files_are_compared_by_item_whatever_their_order():

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binom
 
 from mlbot.gates.test_budget import (
-    Reading,
+    MeterReading,
     decisions,
     decisions_carried,
     log_models,
@@ -85,15 +85,15 @@ def test_a_sketch_is_the_128_smallest_digests_and_tells_how_much_two_test_sets_s
 
 
 def test_the_line_of_the_meter_ends_in_what_to_do_when_nothing_is_left():
-    assert reading_line(Reading(1882, 1002, 2005), SEEN) == (
+    assert reading_line(MeterReading(1882, 1002, 2005), SEEN) == (
         "test set: 1,882 different texts can judge 2,005 models within 0.050, 99 % reliable (each outcome seen); "
         "1,002 were judged, 1,003 left")
-    assert reading_line(Reading(882, 4, 5), HIDDEN).endswith("(no outcome seen); 4 were judged, 1 left")
-    retiring = reading_line(Reading(882, 7, 5), Meter(0.05, 0.999, "full", 2))
+    assert reading_line(MeterReading(882, 4, 5), HIDDEN).endswith("(no outcome seen); 4 were judged, 1 left")
+    retiring = reading_line(MeterReading(882, 7, 5), Meter(0.05, 0.999, "full", 2))
     assert "99.9 % reliable (each outcome seen, retired after 2 passes); 7 were judged, 0 left; the test set is used up: " \
         "label more test rows, ask for less (settings.ini [meter]), or seal a part (sealed_percent)" in retiring
-    assert "retired" not in reading_line(Reading(882, 4, 5), Meter(0.05, 0.99, "none", 2))
-    assert reading_line(Reading(9, 1, 0), SEEN) == (
+    assert "retired" not in reading_line(MeterReading(882, 4, 5), Meter(0.05, 0.99, "none", 2))
+    assert reading_line(MeterReading(9, 1, 0), SEEN) == (
         "test set: 9 different texts are too few to judge even one model within 0.050, 99 % reliable (each outcome seen): "
         "label more test rows, or ask for less (settings.ini [meter])")
 
@@ -121,7 +121,7 @@ def test_a_decision_counts_for_a_test_set_that_shares_more_than_half_of_its_rows
 
 def test_a_model_is_noted_once_with_its_outcomes_and_a_line_that_was_cut_is_ended(tmp_path):
     models = tmp_path / "new" / "models"
-    assert note_decision(models, "m1", [], {}, SEEN, 0.8) == Reading(0, 1, 0) and not models.exists()
+    assert note_decision(models, "m1", [], {}, SEEN, 0.8) == MeterReading(0, 1, 0) and not models.exists()
     rows = [30, 10, 20, 10]
     assert note_decision(models, "m1", rows, {"macro_f1": "pass", "accuracy": "fail"}, HIDDEN, None).texts == 3
     file = models / "decisions.jsonl"

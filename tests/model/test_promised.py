@@ -9,8 +9,8 @@ import pytest
 
 from mlbot.errors import InputError
 from mlbot.model.promised import (
-    HOLDS,
     NONE,
+    PROMISE_HOLDS,
     WITHDRAWN,
     Promised,
     Ways,
@@ -25,8 +25,8 @@ from mlbot.model.promised import (
 )
 from mlbot.stats.bounds import probability_of_at_most
 from mlbot.stats.certified import (
-    BETTER,
-    WORSE,
+    BETTER_BETS,
+    WORSE_BETS,
     Certified,
     certify,
     evidence_against,
@@ -116,8 +116,8 @@ def test_labels_drawn_with_other_probabilities_count_as_the_messages_they_stand_
     drawn = dice.random(60_000) < chance
     weights = chance.min() / chance[drawn]
     assert evidence_against(wrong[drawn], 0.02, weights) < 20 <= evidence_against(wrong[drawn], 0.02)
-    assert (wealth_of([True, False], 0.02, WORSE, [1.0, 0.2])[1] > 1 > wealth_of([False], 0.02, WORSE)[1])
-    assert wealth_of([True], 0.02, BETTER)[1] < 1
+    assert (wealth_of([True, False], 0.02, WORSE_BETS, [1.0, 0.2])[1] > 1 > wealth_of([False], 0.02, WORSE_BETS)[1])
+    assert wealth_of([True], 0.02, BETTER_BETS)[1] < 1
 
 
 def test_what_the_bot_may_start_follows_from_the_record_and_the_settings():
@@ -139,7 +139,7 @@ def test_versions_follow_each_other_and_only_one_server_writes_the_next(tmp_path
     back = renew(gone, replace(GIVEN, threshold=0.95, levels=()), 3.0)
     keep_promised(tmp_path, back, expected=2)
     found = read_promised(tmp_path, NAME)
-    assert found == back and [told["state"] for told in found.before] == [HOLDS, WITHDRAWN] and found.certified.levels
+    assert found == back and [told["state"] for told in found.before] == [PROMISE_HOLDS, WITHDRAWN] and found.certified.levels
     assert promise_at_release(tmp_path, replace(PROMISED, holds=0.8)).certified.threshold == 0.95  # production knows more
 
 

@@ -24,8 +24,8 @@ from mlbot.errors import InputError
 from mlbot.ops.bundle import bundle_models, pack
 from mlbot.ops.erasure import (
     PLACES,
+    ErasureRequest,
     Job,
-    Request,
     Search,
     erase_everywhere,
     in_files,
@@ -289,7 +289,7 @@ def test_models_that_know_her_words_go_and_the_champion_stays_until_the_next(tmp
     (models / ".damaged-000000000002-5").mkdir()
     (models / ".damaged-000000000002-5" / "vocabulary.json").write_text('{"words": ["zylophant"]')
     (models / "champion").write_text("000000000001\n")
-    done = erase_everywhere(settings, Request("ann", who="Eve", why="request 7"))
+    done = erase_everywhere(settings, ErasureRequest("ann", who="Eve", why="request 7"))
     assert {path.name for path in models.glob("[.0]*")} == {"000000000001", "000000000003"}
     assert [told["text"] for told in json.loads((models / "golden" / "000000000001.json").read_text())] == [golden[1]["text"]]
     assert done.left == ["the champion 000000000001 knows words that only this person used: release one that does not "
@@ -312,7 +312,7 @@ def test_runs_lose_what_holds_something_and_keep_their_numbers(tmp_path):
     (run / "model" / "vocabulary.json").write_text('{"words": ["zylophant"], "char_ngrams": []}')
     for name in ("run.json", "verdicts.json"):
         (run / name).write_text('{"accuracy": 0.9}')
-    done = erase_everywhere(settings, Request("ann", who="Eve", why="request 7"))
+    done = erase_everywhere(settings, ErasureRequest("ann", who="Eve", why="request 7"))
     assert names(run) == {"run.json", "verdicts.json", "validation.csv", "forgotten.json"} and not done.left
     assert json.loads((run / "forgotten.json").read_text())["files"] == [
         "2_train.ipynb", "model/vocabulary.json", "report.html", "test.csv", "train.csv"]
@@ -326,7 +326,7 @@ def test_files_of_people_are_named_and_lose_rows_only_when_asked(tmp_path):
     (tmp_path / "picture.html").write_text(f"<p>{TEXT}")
     (tmp_path / ".mine.csv.abcd1234").write_text(TEXT)
     (tmp_path / "notes.md").write_text("nothing of it")
-    done = erase_everywhere(settings, Request("ann", who="Eve", why="request 7"))
+    done = erase_everywhere(settings, ErasureRequest("ann", who="Eve", why="request 7"))
     assert len(done.left) == 3 and "mine.csv holds something: mlbot data erase --again --files takes it out" in done.left[1]
     assert not (tmp_path / ".mine.csv.abcd1234").exists()  # an unfinished copy is nobody's
     again, = look_again(settings, files=True)
@@ -351,7 +351,7 @@ def test_carried_models_golden_answers_and_bundles_go_too(tmp_path):
     for name in ("bundle.json", "install.sh"):
         (bundle / name).write_text("{}")
     pack(bundle, bundle.with_name(f"{bundle.name}.tar.gz"))
-    done = erase_everywhere(settings, Request("ann", who="Eve", why="request 7"))
+    done = erase_everywhere(settings, ErasureRequest("ann", who="Eve", why="request 7"))
     assert not done.left and not list((tmp_path / "out").iterdir())
     assert names(carried) == {"models/000000000002/vocabulary.json", "golden/000000000002.json", "releases/00000001.json",
                               "releases/00000002.json"}
@@ -362,7 +362,7 @@ def test_a_text_is_forgotten_in_store_log_and_files_whoever_said_it(tmp_path):
     settings = quick(tmp_path, (TEXT, "Ann"))
     log = EventLog(tmp_path / "events" / "events.db")
     log.append(Event("asked", "r1", {"text": f"{TEXT}?"}), Event("asked", "r2", {"text": "a card"}))
-    done = erase_everywhere(settings, Request(utterance=TEXT, who="Eve", why="request 8"))
+    done = erase_everywhere(settings, ErasureRequest(utterance=TEXT, who="Eve", why="request 8"))
     assert done.rows == 1 and done.events == 1 and not done.left
     assert [event.body["text"] for event in log.read(("asked",))] == ["[erased]", "a card"]
     log.close()
@@ -375,7 +375,7 @@ def test_what_git_keeps_is_named(tmp_path):
     for words in (["init", "-q"], ["add", "mine.csv"], ["commit", "-qm", "data"]):
         subprocess.run([*git, *words], check=True, capture_output=True)
     (tmp_path / "mine.csv").unlink()
-    done = erase_everywhere(settings, Request("ann", who="Eve", why="request 7"))
+    done = erase_everywhere(settings, ErasureRequest("ann", who="Eve", why="request 7"))
     assert done.left == ["1 objects of the git repository: git filter-repo, then push with force; clones keep theirs"]
 
 
@@ -390,20 +390,20 @@ def test_a_request_that_dies_midway_is_taken_up_again(tmp_path, monkeypatch):
         raise KeyboardInterrupt
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(erasure, "search_places", dies)
-        erase_everywhere(settings, Request("ann", who="Eve", why="request 7"))
+        erase_everywhere(settings, ErasureRequest("ann", who="Eve", why="request 7"))
     assert (settings.places.runs / "report.html").exists() and read_proofs(settings)[0]["open"]
-    done = erase_everywhere(settings, Request("Ann", who="Eve", why="request 7, again"))
+    done = erase_everywhere(settings, ErasureRequest("Ann", who="Eve", why="request 7, again"))
     assert not done.left and not (settings.places.runs / "report.html").exists()
     assert [proof["open"] for proof in read_proofs(settings)] == [False, False]
     with pytest.raises(InputError, match="no version has a row of that person"):
-        erase_everywhere(settings, Request("Ann", who="Eve", why="request 8"))
+        erase_everywhere(settings, ErasureRequest("Ann", who="Eve", why="request 8"))
 
 
 def test_a_proof_says_no_word_is_private_and_shows_a_change(tmp_path):
     settings = quick(tmp_path, (TEXT, "Ann Zylander"))
     with pytest.raises(InputError, match="the reason says what is to be forgotten"):
-        erase_everywhere(settings, Request("Ann Zylander", why="Mrs. ZYLANDER asked"))
-    done = erase_everywhere(settings, Request("Ann Zylander", who="Eve", why="request 7"))
+        erase_everywhere(settings, ErasureRequest("Ann Zylander", why="Mrs. ZYLANDER asked"))
+    done = erase_everywhere(settings, ErasureRequest("Ann Zylander", who="Eve", why="request 7"))
     folder = tmp_path / "erased"
     for path in folder.iterdir():
         words = ("wobbling", "zylophant", "zylander", pseudonym("Ann Zylander"))

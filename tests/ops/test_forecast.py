@@ -12,7 +12,7 @@ import pytest
 
 from mlbot.ops.forecast import (
     DURATIONS,
-    LOG,
+    DURATIONS_LOG,
     Duration,
     add_duration,
     advice,
@@ -29,7 +29,7 @@ from mlbot.ops.forecast import (
     warning_of,
 )
 from mlbot.ops.retrain import state_of
-from mlbot.run.judge import Step
+from mlbot.run.judge import NotebookStep
 from mlbot.run.pipeline import RunResult
 from mlbot.run.request import RunRequest
 from mlbot.settings import load_settings
@@ -130,7 +130,7 @@ def test_what_is_damaged_is_left_out_and_the_log_of_earlier_versions_counts(tmp_
     """Cut objects and cut lines are no durations; the rest comes in the order of time, of many the newest."""
     shared = Folder(tmp_path)
     line = json.dumps(asdict(grown(2)) | {"at": grown(2).at.isoformat()})
-    (tmp_path / LOG).write_text('{"at": "2026-01-05T02:00:00+00:00", "rows": 7}\n' + line + '\n{"at": "2026-01-')
+    (tmp_path / DURATIONS_LOG).write_text('{"at": "2026-01-05T02:00:00+00:00", "rows": 7}\n' + line + '\n{"at": "2026-01-')
     add_duration(shared, grown(1))
     shared.put(f"{DURATIONS}/cut.json", b'{"at": "2026-01-')
     add_duration(shared, grown(0))
@@ -156,7 +156,7 @@ def test_advice_fits_what_ran():
 
 
 def result(folder, steps, *problems, missing=()):
-    made = tuple(Step(name, seconds, {}, ()) for name, seconds in steps)
+    made = tuple(NotebookStep(name, seconds, {}, ()) for name, seconds in steps)
     return RunResult(folder, RunRequest(), made, tuple(missing), tuple(problems))
 
 
@@ -172,7 +172,7 @@ def test_a_run_that_did_not_get_far_says_no_more_than_it_knows(tmp_path):
     early = duration_of(result(tmp_path, two, GateFailed("red"), missing=["3_gate.ipynb"]), settings, "sample", MONDAY, 2, 1)
     assert early.whole is None
     late = OutOfTime("out of time")
-    stopped = RunResult(tmp_path, RunRequest(), (Step("2_train.ipynb", 9.0, {}, (late,)),), (), (late,))
+    stopped = RunResult(tmp_path, RunRequest(), (NotebookStep("2_train.ipynb", 9.0, {}, (late,)),), (), (late,))
     told = duration_of(stopped, settings, "sample", MONDAY, 2, 1)
     assert told.seconds is None and told.whole is None and told.stopped
 

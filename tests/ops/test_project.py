@@ -18,7 +18,7 @@ from mlbot.gates.verdict import judge
 from mlbot.ops import project
 from mlbot.ops.bundle import make_wheel
 from mlbot.ops.project import (
-    Answers,
+    ProjectAnswers,
     answers_for,
     begin_at,
     kept_template,
@@ -213,7 +213,8 @@ def test_targets_out_of_reach_begin_where_the_first_model_is():
 
 def test_lines_for_targets_are_read_as_settings(tmp_path):
     """What a project begins with holds."""
-    answers = Answers("my-bot", "my_bot", "utterances.csv", "text", "intent", targets=("# why", "accuracy.floor = 0.60"))
+    answers = ProjectAnswers("my-bot", "my_bot", "utterances.csv", "text", "intent",
+                             targets=("# why", "accuracy.floor = 0.60"))
     (tmp_path / "settings.ini").write_text(render_project(answers)["settings.ini"])
     assert load_settings(tmp_path).target("accuracy").floor == 0.60
 

@@ -12,7 +12,7 @@ import pytest
 import mlbot.run.kernel  # noqa: F401  before pytester remembers which modules there were: numpy cannot be imported twice
 import mlbot.run.publish  # noqa: F401
 from mlbot.errors import InputError
-from mlbot.files import missing
+from mlbot.files import uninstalled
 from mlbot.gates.verdict import FAIL, PASS, TOO_CLOSE
 from mlbot.run.any_notebook import execute_gated, open_gated, run_gated, verdicts_in
 
@@ -217,7 +217,7 @@ def test_a_missing_package_names_the_extra_that_brings_it(tmp_path, monkeypatch)
     write(tmp_path / "quality.ipynb", IMPORTS + call("auc", 90))
     monkeypatch.delitem(sys.modules, "mlbot.run.kernel")
     monkeypatch.delitem(sys.modules, "papermill")
-    with missing("papermill"), pytest.raises(InputError, match="papermill is not installed") as problem:
+    with uninstalled("papermill"), pytest.raises(InputError, match="papermill is not installed") as problem:
         execute_gated(open_gated(tmp_path / "quality.ipynb"), tmp_path, {}, 1)
     assert "extra 'gates'" in problem.value.expected
 

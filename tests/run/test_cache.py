@@ -14,8 +14,8 @@ import pytest
 from mlbot.gates.verdict import Waiver
 from mlbot.gates.waiver import save_waiver
 from mlbot.model.registry import history
-from mlbot.run.cache import Key, Results, take_key, unpack, why
-from mlbot.run.dependencies import Project, reach
+from mlbot.run.cache import KeptResults, Key, take_key, unpack, why
+from mlbot.run.dependencies import ProjectCode, reach
 from mlbot.run.folder import new_run
 from mlbot.run.notebook import open_notebook
 from mlbot.run.pipeline import run_pipeline
@@ -181,7 +181,7 @@ def test_colleagues_and_ci_share_results_through_a_storage_account(small, s3, tm
     shutil.copytree(small, other, ignore=shutil.ignore_patterns("runs", "models"))
     assert run(other) == {}
     lost = f"s3://bucket-that-is-not/{free_port()}"
-    results = Results(lost)
+    results = KeptResults(lost)
     settings = replace(load_settings(other), places=replace(load_settings(other).places, cache=lost))
     result = run_pipeline(RunRequest(), settings, new_run(settings.places.runs), results=results)
     assert result.exit_code == 0 and results.trouble.startswith("no results are kept or used again")
@@ -277,7 +277,8 @@ def test_a_reason_says_what_changed_and_what_did_not():
 ])
 def test_code_is_found_however_it_is_imported(small, cell, wanted):
     """Each way to import a function leads to it, and to what it calls."""
-    assert set(reach([cell], Project(small)).code) >= wanted and set(reach([cell], Project(small)).code) <= wanted | {"shop"}
+    assert set(reach([cell], ProjectCode(small)).code) >= wanted
+    assert set(reach([cell], ProjectCode(small)).code) <= wanted | {"shop"}
 
 
 def test_a_notebook_that_reads_a_log_a_store_or_a_file_beside_its_code_runs_when_they_change(small):
@@ -313,6 +314,6 @@ def test_a_notebook_that_reads_a_log_a_store_or_a_file_beside_its_code_runs_when
 def test_registered_code_counts_with_its_module(small):
     """A statement that runs when a module is imported may change what the module does."""
     (small / "shop" / "tax.py").write_text("RATES = {}\n\ndef rate():\n    return 2\n\nRATES.update(a=1)\n")
-    before = reach(["from shop.tax import rate\nrate()"], Project(small)).code
+    before = reach(["from shop.tax import rate\nrate()"], ProjectCode(small)).code
     edit(small / "shop" / "tax.py", "a=1", "a=2")
-    assert reach(["from shop.tax import rate\nrate()"], Project(small)).code != before
+    assert reach(["from shop.tax import rate\nrate()"], ProjectCode(small)).code != before

@@ -12,7 +12,7 @@ import pytest
 
 from mlbot.data.table import sample_file
 from mlbot.errors import NoVerdict
-from mlbot.ops.project import Answers, render_project
+from mlbot.ops.project import ProjectAnswers, render_project
 from mlbot.run.folder import load_outcome
 from mlbot.run.kernel import Watch, execute
 from mlbot.run.pictures import confusion_figure, errors_figure, forest, intents_figure, near_clusters, two_runs
@@ -111,7 +111,7 @@ def test_two_runs_name_the_rows_that_broke(explored, shown):
 
 def test_a_project_has_the_notebooks_to_explore_and_they_find_its_run(explored, shown, tmp_path):
     """They are rendered with the project, stand where its pipeline stands, and read its settings."""
-    files = render_project(Answers("my-bot", "my_bot", "utterances.csv", "text", "intent", "role location"))
+    files = render_project(ProjectAnswers("my-bot", "my_bot", "utterances.csv", "text", "intent", "role location"))
     assert {f"nbs/explore/{name}.ipynb" for name in PICTURES} | {"nbs/tutorial.ipynb"} <= files.keys()
     hers = tmp_path / "my-bot"
     shutil.copytree(explored / "runs", hers / "runs")

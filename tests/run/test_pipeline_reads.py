@@ -13,7 +13,7 @@ from mlbot.model.export import to_artefact
 from mlbot.model.pipeline import build_pipeline, pipeline_parts, rebuilt
 from mlbot.model.train import answers_of_seeds, fit_plain, learning_curve, train
 from mlbot.run.cache import take_key
-from mlbot.run.dependencies import EVERYTHING, Project, nodes_in, reach, settings_read
+from mlbot.run.dependencies import EVERYTHING, ProjectCode, nodes_in, reach, settings_read
 from mlbot.run.notebook import open_notebook, parse_cell
 from mlbot.settings import SECTIONS, load_settings
 
@@ -112,7 +112,7 @@ def test_other_numbers_reach_each_part_that_has_them():
     ("3_gate", {"service", "budget"}), ("4_release", {"model", "data", "costs"})])
 def test_a_call_through_a_module_is_followed_and_reads_no_more_settings_than_it_does(step, without):
     """`training.save_model(settings)` hands all settings on; what it reads of them is found in it."""
-    reached = reach(code(ROOT / "nbs" / "pipeline" / f"{step}.ipynb"), Project(ROOT))
+    reached = reach(code(ROOT / "nbs" / "pipeline" / f"{step}.ipynb"), ProjectCode(ROOT))
     assert EVERYTHING not in reached.settings
     assert not without & {name.partition(".")[0] for name in reached.settings} and without <= set(SECTIONS)
     module = {"1_prepare": "preparation.hand_over", "2_train": "training.save_model", "3_gate": "examination.end_exam",

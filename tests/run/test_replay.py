@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from mlbot.gates.verdict import Rules, judge
-from mlbot.run.replay import POLICIES, Build, Point, numbers_of, replay_figure, replay_table, save_replay
+from mlbot.run.replay import POLICIES, Build, ReplayedWeek, numbers_of, replay_figure, replay_table, save_replay
 from mlbot.settings import Target
 from mlbot.stats.scores import Score, gain, share
 
@@ -21,7 +21,7 @@ PICTURE = "nbs/images/replay.svg"
 def point(week, value, floor=0.8, stretch=0.85, events=(), n=100):
     score = Score("accuracy", value, n, value - 0.05, min(value + 0.05, 1.0))
     verdict = judge("accuracy", score, Target(floor, stretch))
-    return Point(week, 10, 2, score, score, score if week else None, verdict, tuple(events))
+    return ReplayedWeek(week, 10, 2, score, score, score if week else None, verdict, tuple(events))
 
 
 def live(folder):
@@ -88,7 +88,7 @@ def test_a_red_week_a_passed_one_and_one_on_target_look_different():
 
 def test_a_week_without_a_score_is_no_pass():
     nothing = Score("accuracy", float("nan"), 0, 0.0, 1.0)
-    lost = Point(0, 0, 0, nothing, nothing, None, judge("accuracy", nothing, Target(0.8, 0.9)), ())
+    lost = ReplayedWeek(0, 0, 0, nothing, nothing, None, judge("accuracy", nothing, Target(0.8, 0.9)), ())
     assert numbers_of(lost)["outcome"] == "no verdict" and "no verdict" in replay_table([lost])
 
 

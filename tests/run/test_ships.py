@@ -31,7 +31,7 @@ from mlbot.model.registry import (
 )
 from mlbot.model.rollout import promote, read_canary
 from mlbot.ops.replicate import settle
-from mlbot.run.cache import Key, Results, doubts, pack, sign, stamps
+from mlbot.run.cache import KeptResults, Key, doubts, pack, sign, stamps
 from mlbot.run.folder import (
     SEAL,
     check_release,
@@ -260,7 +260,7 @@ FACTS = {"run": "one", "seconds": 1.0, "model": "", "champion": ""}
 @pytest.fixture
 def kept(tmp_path):
     """A place of kept results with one in it, under a key of this project."""
-    made, results = tmp_path / "made", Results(str(tmp_path / "kept"), believes=lambda: b"the key of this project")
+    made, results = tmp_path / "made", KeptResults(str(tmp_path / "kept"), believes=lambda: b"the key of this project")
     made.mkdir()
     (made / "verdicts.csv").write_text("0.923")
     key = Key("3_gate", {"cells": {"0": "a"}})
@@ -318,10 +318,10 @@ def test_results_of_a_shared_place_are_believed_only_under_a_key_that_is_shared(
     _, key, file = kept
     monkeypatch.delenv("MLBOT_KEY")
     one, two = tmp_path / "one", tmp_path / "two"
-    mine = Results(str(tmp_path / "kept"), believes=lambda: key_of(one))
+    mine = KeptResults(str(tmp_path / "kept"), believes=lambda: key_of(one))
     mine.keep(key, pack(tmp_path / "made", ["verdicts.csv"], FACTS))
     assert mine.fetch(key, tmp_path / "run") and (one / ".key").stat().st_mode & 0o777 == 0o600
-    theirs = Results(str(tmp_path / "kept"), believes=lambda: key_of(two))
+    theirs = KeptResults(str(tmp_path / "kept"), believes=lambda: key_of(two))
     assert theirs.fetch(key, tmp_path / "run") is None and "need the same MLBOT_KEY" in doubts(theirs)
     monkeypatch.setenv("MLBOT_KEY", "a key that both of them know")
     mine.keep(key, pack(tmp_path / "made", ["verdicts.csv"], FACTS))

@@ -21,7 +21,7 @@ from mlbot.gates.verdict import Waiver, judge
 from mlbot.gates.words import error_of
 from mlbot.origin import install_command
 from mlbot.run.folder import day_of, load_verdicts
-from mlbot.run.judge import Step
+from mlbot.run.judge import NotebookStep
 from mlbot.run.publish import build_junit
 from mlbot.run.tracking import address_of, connect, track
 from mlbot.settings import Target, load_settings
@@ -212,7 +212,7 @@ def a_step():
     waived = judge("waived", low, Target(floor=0.8))
     verdicts.append(type(waived)(**{**vars(waived), "waiver": waiver}))
     problems = [error_of(item) for item in verdicts if item.stops] + [InputError("the cell \x1b hid", "a cell", "mend it")]
-    return Step("3_gate.ipynb", 2.0, {4: tuple(verdicts)}, tuple(problems))
+    return NotebookStep("3_gate.ipynb", 2.0, {4: tuple(verdicts)}, tuple(problems))
 
 
 def test_a_build_server_reads_each_gate_as_a_test_case():

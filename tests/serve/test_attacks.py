@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from mlbot.bot.catalogue import Slot, compiled, read_catalogue, read_value
-from mlbot.bot.conversation import MOST_OPEN, Bot
+from mlbot.bot.conversation import MOST_OPEN_CASES, Bot
 from mlbot.bot.events import Event, EventLog, LogError
 from mlbot.bot.frames import Act
 from mlbot.bot.identity import DEMO, DOORS, Identity, Refused, claims_of, exact_name, identify, seal, sign
@@ -676,10 +676,10 @@ def test_names_of_the_service_come_from_the_settings(root):
 def test_one_person_opens_a_few_handovers_and_no_more(inside):
     """It was 250 a second. Whoever waits is told so, the bot goes on, and others are handed over."""
     ada, talks = inside.bears("greedy"), []
-    for number in range(2 * MOST_OPEN):
+    for number in range(2 * MOST_OPEN_CASES):
         talk = inside.ask("POST", "/v1/conversations", headers=ada).json()["conversation_id"]
         talks.append(inside.ask("POST", f"/v1/conversations/{talk}/handoff", headers=ada, json={"key": str(number)}).json())
-    assert [talk["owner"] for talk in talks] == ["queue"] * MOST_OPEN + ["bot"] * MOST_OPEN
+    assert [talk["owner"] for talk in talks] == ["queue"] * MOST_OPEN_CASES + ["bot"] * MOST_OPEN_CASES
     assert "other conversations" in talks[-1]["messages"][-1]["text"]
     bob = inside.bears("bob")
     talk = inside.ask("POST", "/v1/conversations", headers=bob).json()["conversation_id"]
@@ -696,13 +696,13 @@ def test_handovers_that_are_asked_for_at_the_same_time_are_counted_too(inside, t
     model = inside.backend.live.current
     bot = Bot(EventLog(tmp_path / "events.db"), lambda about: model, dict, inside.backend.settings.costs)
     ada = Identity("ada")
-    talks = [bot.start(ada).id for _ in range(3 * MOST_OPEN)]
+    talks = [bot.start(ada).id for _ in range(3 * MOST_OPEN_CASES)]
     threads = [threading.Thread(target=bot.act, args=(talk, ada, Act(person=True), "1")) for talk in talks]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(bot.read(talk, ada).state.owner == "queue" for talk in talks) == MOST_OPEN
+    assert sum(bot.read(talk, ada).state.owner == "queue" for talk in talks) == MOST_OPEN_CASES
     bot.log.close()
 
 
