@@ -73,7 +73,7 @@ def company_row(number: int, seed: int, plan: dict, people: list[company.Person]
         return None
     said = dice.choice(fitting) if free else company.choose_wording(draws, own, person, intent, facet)
     language = said.language if said.language in SPOKEN_LANGUAGES else person.languages[-1]
-    return WishMessage(company.say(draws, plan, person, said), intent, person.role, person.location, language)
+    return WishMessage(company.typed_by(draws, plan, person, said), intent, person.role, person.location, language)
 
 
 def company_rows(count: int, seed: int, mix: str, seen: set[str]) -> list[WishMessage]:

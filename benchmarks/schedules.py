@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from mlbot.ops.retrain import Seen, due, next_attempt, note, read_attempts, slot_of, take, ticket_of
+from mlbot.ops.retrain import Seen, due, next_attempt, note, read_attempts, slot_of, take_ticket, ticket_of
 from mlbot.settings import Retrain
 from mlbot.storage import Folder, Objects
 
@@ -101,7 +101,7 @@ def ask_mlbot(at: datetime, who: list[Scheduler], shared: Objects, known: list, 
         if not decision.yes and not force:
             continue
         attempt = next_attempt(now, known, decision, CHAMPION, LEASE, force)
-        if take(shared, attempt):
+        if take_ticket(shared, attempt):
             code = outcome(luck)
             count.note(slot_of(now, 7, 2), code, force)
             if code is not None:

@@ -22,7 +22,7 @@ from mlbot.model.predict import Predictor
 from mlbot.model.train import train
 from mlbot.settings import load_settings
 from mlbot.stats.bounds import wilson
-from mlbot.stats.shift import Period, causes_of, ranked_causes
+from mlbot.stats.shift import Period, accuracy_causes, ranked_causes
 
 KINDS = ("none", "mix", "inputs", "concept")
 
@@ -68,7 +68,7 @@ def measure(name: str, settings, options) -> None:
             half = min(len(asked) // 2, options.rows)
             before = period_of(model, asked.iloc[order[:half]], half)
             now, moved = planted(kind, asked.iloc[order[half:]], min(half, len(asked) - half), dice)
-            causes = causes_of(before, period_of(model, now, options.labels, moved), names, draw)
+            causes = accuracy_causes(before, period_of(model, now, options.labels, moved), names, draw)
             sure = ranked_causes(causes)
             first[sure[0].name if sure else "none"] += 1
         low, high = wilson(first[kind], options.draws)

@@ -15,7 +15,16 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from mlbot.bot.catalogue import read_catalogue
-from mlbot.bot.values_scored import COMPANY, SIDES, ValueExample, company_messages, f1, judge_all, judge_values, score_values
+from mlbot.bot.values_scored import (
+    COMPANY,
+    SIDES,
+    ValueExample,
+    company_messages,
+    judge_all,
+    judge_values,
+    score_values,
+    values_f1,
+)
 from mlbot.stats.scores import share
 
 PROCESSES = read_catalogue(COMPANY / "processes.toml")
@@ -83,7 +92,7 @@ def main():
     messages = company_messages(*given.sides)
     judged = judge_all(messages)
     print(f"{len(messages)} messages ({', '.join(given.sides)})")
-    print(*score_values(judged), f1("all", judged), sep="\n")
+    print(*score_values(judged), values_f1("all", judged), sep="\n")
     print(f"{timed(lambda it: judge_values(it, PROCESSES[it.process]), messages, given.times):.2f} ms of CPU a message")
     print(*beside(messages, given.times), sep="\n")
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ABANDONED', 'HEX', 'KEY', 'SHORTEST_KEY', 'flush', 'sweep', 'open_beside', 'folder_beside', 'write_atomic',
-           'private_folder', 'private_file', 'edit_text', 'in_utf8', 'any_console', 'only_one', 'held', 'own_output',
+           'private_folder', 'private_file', 'edit_text', 'in_utf8', 'any_console', 'only_one', 'locked', 'own_output',
            'uninstalled', 'inside', 'shared_key', 'read_key', 'key_of', 'mark', 'bears']
 
 # %% ../nbs/03_files.ipynb #b8ddbbb4
@@ -144,7 +144,7 @@ def only_one(folder: Path) -> Iterator[None]:
 
 # %% ../nbs/03_files.ipynb #fa496f8f
 @contextmanager
-def held(file: Path, seconds: float, wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+def locked(file: Path, seconds: float, wait: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold a file for oneself. While others do, `wait()` is called once, and after so many seconds OutOfTime raised.
 
     The system lets go of it when the process ends, however it ends. Where it knows no such locks (Windows), nobody waits.

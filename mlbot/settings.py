@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'TIERS', 'ASKED', 'CONVERSATIONS', 'KEPT_ADDRESSES',
-           'LONGEST_GRAM', 'TRACKERS', 'Rule', 'RULES', 'shipped_settings', 'words_of', 'as_words', 'read_value',
+           'LONGEST_GRAM', 'TRACKERS', 'Rule', 'RULES', 'shipped_settings', 'words_of', 'as_words', 'read_setting',
            'read_section', 'Data', 'Split', 'Model', 'Budget', 'Places', 'Tracking', 'Card', 'Gates',
            'FeedbackSettings', 'Costs', 'Promise', 'Clarify', 'BotSettings', 'Monitor', 'Service', 'Ci', 'Work',
            'Meter', 'Retrain', 'Target', 'read_share', 'read_size', 'read_step', 'read_count', 'read_day',
@@ -49,7 +49,7 @@ def as_words(words: Iterable[str]) -> str:
     return " ".join('"' + word.replace('"', '""') + '"' if re.search(r'[\s"]', word) or not word else word for word in words)
 
 # %% ../nbs/02_settings.ipynb #7ec841cd
-def read_value(kind, value: str):
+def read_setting(kind, value: str):
     """Turn the text of a setting into `kind`: int, float, str, Path or a tuple of words or ints."""
     if kind == tuple[int, ...]:
         return tuple(int(word) for word in value.split())
@@ -67,7 +67,7 @@ def read_section(kind, section, place: str):
     values = {}
     for item in fields(kind):
         try:
-            values[item.name] = read_value(item.type, section[item.name])
+            values[item.name] = read_setting(item.type, section[item.name])
         except ValueError as problem:
             raise InputError(f"{item.name} = {section[item.name]!r} cannot be read ({problem})",
                              f"{getattr(item.type, '__name__', item.type)}", "correct the line", place) from None

@@ -9,9 +9,9 @@ __all__ = ['FORM', 'QuestionPhrases', 'BRIEF', 'phrase_words', 'holds_words', 'a
 from dataclasses import replace
 from functools import lru_cache
 
-from .asking import ask_again, fresh, offer
+from .asking import ask_again, nothing_open, offer
 from .catalogue import Facet
-from .forms import is_form, is_question, words_of
+from .forms import is_form, is_question, word_list
 from .frames import Heard, BotRules, State, Step
 from .named import of_catalogue
 from .small_talk import plain_words
@@ -63,7 +63,7 @@ BRIEF = 5  # words of a message that may be a mere phrase
 def asks_for(text: str, heard: Heard, rules: BotRules, language: str) -> tuple[str, Facet] | None:
     """The question of the catalogue that a message asks, unless the model is sure of something else."""
     words = plain_words(text)
-    if not (len(words) <= BRIEF or words_of(language, "asks") & set(words) or is_question(text, language)):
+    if not (len(words) <= BRIEF or word_list(language, "asks") & set(words) or is_question(text, language)):
         return None
     found = facet_in(text, rules, language)
     return None if found is None or heard.decision == EXECUTE and found[0] not in heard.intents else found
@@ -78,6 +78,6 @@ def answered(state: State, heard: Heard, text: str, rules: BotRules) -> Step | N
     intent, facet = found
     if state.pending is not None:
         return ask_again(state, state.pending, rules, (facet.answer,))
-    shown = offer(fresh(state), (intent,), rules)
+    shown = offer(nothing_open(state), (intent,), rules)
     also = say(language, "answered_also", title=rules.process(intent, language).title)
     return replace(shown, says=(facet.answer, also), wish=True)

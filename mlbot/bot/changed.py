@@ -18,7 +18,7 @@ import numpy as np
 from .labelling import ASKED, LABELS, Item, drawn_at_random, gathered, settled, votes_of
 from .monitor import length_of
 from ..settings import Settings
-from ..stats.shift import Period, causes_of, sentence_of
+from ..stats.shift import Period, accuracy_causes, sentence_of
 from ..text.clean import context_value
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def what_changed(model, before: Sequence[tuple[Item, str]], now: Sequence[tuple[
                 "causes": []}
     periods = [period_of(model, [{"text": item.text, "role": item.role, "location": item.location} for item, _ in part],
                          [label for _, label in part]) for part in (before, now)]
-    causes = causes_of(periods[0], periods[1], [*model.intents, "out of scope"])
+    causes = accuracy_causes(periods[0], periods[1], [*model.intents, "out of scope"])
     return {"sentence": sentence_of(causes), "causes": list(map(asdict, causes))}
 
 # %% ../../nbs/bot/27_changed.ipynb #481cd536

@@ -10,9 +10,9 @@ __all__ = ['SPOKEN', 'TWICE', 'HELD', 'HELD_FOR', 'REMEMBERED', 'TRIES', 'LOST',
            'full_state', 'holds_any', 'Veil', 'veil_of', 'with_held', 'in_full', 'is_stale', 'option_names',
            'act_words', 'handed_over', 'transcript', 'handed', 'process_asked', 'cancel_asked', 'Case', 'case_after',
            'Desk', 'in_turns', 'places_as_compared', 'language_at', 'rules_for', 'Bot', 'opened', 'heard_by',
-           'clearest', 'stepped', 'decided', 'messages_of', 'alone_words', 'beside', 'turn_body', 'Turn', 'planned',
-           'effects', 'check_open', 'acted', 'by_desk', 'status', 'take', 'check_agent', 'reply', 'give_back', 'close',
-           'gone', 'still_waiting', 'meant_for', 'due_change', 'tick']
+           'clearest', 'stepped', 'decided', 'messages_of', 'alone_words', 'challenger_answer', 'turn_body', 'Turn',
+           'planned', 'process_events', 'check_open', 'acted', 'by_desk', 'status', 'take', 'check_agent', 'reply',
+           'give_back', 'close', 'gone', 'still_waiting', 'meant_for', 'due_change', 'tick']
 
 # %% ../../nbs/bot/20_conversation.ipynb #0313854d
 import secrets
@@ -38,7 +38,7 @@ from .identity import Identity, Refused, exact_name
 from .named import with_titles
 from .policy import language_after, repeat, texts_for_model, with_model, without_model
 from .requests import REQUEST_EVENTS, Request, requests_of
-from .texts import SPOKEN_LANGUAGES, is_said, label, say
+from .texts import SPOKEN_LANGUAGES, is_said, button_label, say
 from .translations import Translation
 from ..errors import MlbotError
 from ..model.decide import CHOICES, CLARIFY, CONFIRM, EXECUTE, HANDOFF, OUT_OF_SCOPE, decide_one
@@ -324,12 +324,12 @@ def act_words(act: Act, found: Conversation, rules: BotRules) -> str:
     """A button press in words, for the transcript."""
     language = rules.spoken(found.state)
     if act.person or act.cancel:
-        return label(language, "person" if act.person else "cancel_this")
+        return button_label(language, "person" if act.person else "cancel_this")
     if act.confirm is not None:
-        return label(language, "yes" if act.confirm else "no")
+        return button_label(language, "yes" if act.confirm else "no")
     if found.state.pending is not None and found.state.pending.kind == "slot" and act.choose in option_names(found, rules):
         return act.choose
-    return rules.process(act.choose, language).title if act.choose else label(language, "none")
+    return rules.process(act.choose, language).title if act.choose else button_label(language, "none")
 
 # %% ../../nbs/bot/20_conversation.ipynb #8a8d6a41
 def handed_over(found: Conversation, step: Step) -> bool:
@@ -650,7 +650,7 @@ def alone_words(bot: Bot, state: State, language: str) -> str:
     return say(language, "nobody") if hours is None or is_open(hours, now) else closed_words(hours, now, language)
 
 # %% ../../nbs/bot/20_conversation.ipynb #08dc4085
-def beside(bot: Bot, judged: ModelJudgement, text: str, role: str, location: str) -> dict:
+def challenger_answer(bot: Bot, judged: ModelJudgement, text: str, role: str, location: str) -> dict:
     """A challenger's answer to the same text, for the log; {} without one. Its errors are logged, never raised."""
     try:
         model = bot.other(judged.answer.model)
@@ -671,7 +671,7 @@ def turn_body(bot: Bot, found: Conversation, act: Act, text: str | None, key: st
     if handed_over(found, step):
         body |= {"role": found.role, "location": found.location}
     if judged and text is not None:
-        body |= {**facts_of(judged), **beside(bot, judged, text, found.role, found.location)}
+        body |= {**facts_of(judged), **challenger_answer(bot, judged, text, found.role, found.location)}
     return body
 
 
@@ -693,7 +693,7 @@ def planned(bot: Bot, found: Conversation, act: Act, text: str | None, key: str)
     veil = veil_of(found.state, step, rules)
     body = turn_body(bot, found, act, text, key, said, step, judged, veil) | ({"alone": True} if alone else {})
     once = f"request:{judged.request_id}" if judged else None  # so that feedback finds it
-    others, hold = effects(bot, found, step, veil, rules)
+    others, hold = process_events(bot, found, step, veil, rules)
     for event in others:
         if event.kind == "process.asked":
             body["started"] = {"id": event.about, **{name: event.body[name] for name in ("process", "title", "slots")}}
@@ -705,7 +705,8 @@ def planned(bot: Bot, found: Conversation, act: Act, text: str | None, key: str)
     return Turn(events, hold, [line["text"] for line in said])
 
 # %% ../../nbs/bot/20_conversation.ipynb #65784c93
-def effects(bot: Bot, found: Conversation, step: Step, veil: Veil, rules: BotRules) -> tuple[list[Event], dict[str, dict]]:
+def process_events(bot: Bot, found: Conversation, step: Step, veil: Veil,
+                   rules: BotRules) -> tuple[list[Event], dict[str, dict]]:
     """The events of a process that a step starts or takes back, and the values to hold for it."""
     events, hold = [], {}
     if step.starts:

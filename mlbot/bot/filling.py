@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ALONE', 'Filled', 'filled_by', 'read_in', 'with_values', 'first_values', 'is_read', 'with_texts', 'takes_text',
            'text_value', 'pieces', 'parts_of', 'is_only', 'said_beside', 'bare_beside', 'typed_values', 'fill',
-           'candidates', 'is_weekday', 'in_that_week', 'asks_number', 'corrected']
+           'correctable_slots', 'is_weekday', 'in_that_week', 'asks_number', 'corrected']
 
 # %% ../../nbs/bot/17_filling.ipynb #7bcbbf68
 import re
@@ -188,7 +188,7 @@ def fill(text: str, frame: Pending, rules: BotRules, language: str) -> Filled:
     return with_texts(filled, parts, frame, rules, language) if asked.name in filled.slots and filled.spans else filled
 
 # %% ../../nbs/bot/17_filling.ipynb #a3cc04f0
-def candidates(text: str, frame: Pending, rules: BotRules, language: str, marked: bool, alone: bool) -> list[str]:
+def correctable_slots(text: str, frame: Pending, rules: BotRules, language: str, marked: bool, alone: bool) -> list[str]:
     """The known slots that a message may correct, the likeliest first; [] for a message that corrects nothing."""
     latest = list(reversed(frame.slots))
     named = [name for name in latest
@@ -229,7 +229,7 @@ def corrected(text: str, frame: Pending, rules: BotRules, language: str, marked:
     `alone`: a few words where only a yes was asked for.
     """
     process = rules.process(frame.intent)
-    for name in candidates(text, frame, rules, language, marked, alone):
+    for name in correctable_slots(text, frame, rules, language, marked, alone):
         slot = process.slot_of(name)
         if slot.kind == "date" and asks_number(frame, rules) and after_correction(text, language).strip(" .!").isdecimal():
             continue  # "sorry, I meant 9" is no day where a number was asked for

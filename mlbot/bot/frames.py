@@ -14,7 +14,7 @@ from datetime import date
 
 from .catalogue import Process, Slot, Value, fits, titled
 from .requests import Request
-from .texts import SPOKEN_LANGUAGES, label, wanted_words
+from .texts import SPOKEN_LANGUAGES, button_label, wanted_words
 from .translations import Translation, in_language
 from .values import said_back
 
@@ -205,11 +205,11 @@ def wanted_for(slot: Slot, language: str) -> str:
 # %% ../../nbs/bot/15_frames.ipynb #92fc8e37
 def person_button(language: str) -> Button:
     """The button for a person."""
-    return Button("person", True, label(language, "person"))
+    return Button("person", True, button_label(language, "person"))
 
 
 def yes_or_no(about: str, language: str) -> tuple[Button, ...]:
     """The buttons under a yes-or-no question. `about`: meant, start, right, value or cancel."""
-    yes = label(language, about if about in ("start", "cancel", "value") else "yes")
-    no = label(language, "new" if about == "value" else "no")
+    yes = button_label(language, about if about in ("start", "cancel", "value") else "yes")
+    no = button_label(language, "new" if about == "value" else "no")
     return Button("confirm", True, yes), Button("confirm", False, no), person_button(language)

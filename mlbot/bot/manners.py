@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['WISHED', 'MOST_PROCESSES', 'MOST_TOLD', 'SAID', 'STEERING', 'ORDER', 'wants_person', 'begs_person', 'spoken_there',
            'speaking', 'offered_to', 'tell_help', 'request_line', 'tell_requests', 'ask_to_cancel', 'cancel_this',
-           'stop', 'take_back', 'start_over', 'say_again', 'courtesy', 'calm', 'not_known', 'slot_help', 'no_value',
+           'drop_open', 'undo', 'start_over', 'say_again', 'courtesy', 'calm', 'not_known', 'slot_help', 'no_value',
            'open_intent', 'steered']
 
 # %% ../../nbs/bot/18_manners.ipynb #e2dfd752
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from .asking import (ask_again, ask_slot, call_person, come_back, fresh, misfit, move_on, offer,
+from .asking import (ask_again, ask_slot, call_person, come_back, nothing_open, misfit, move_on, offer,
                               slot_buttons)
 from .forms import is_sentence
 from .frames import Pending, BotRules, State, Step, person_button, slot_name, wanted_for, yes_or_no
@@ -144,15 +144,15 @@ def cancel_this(state: State, about: str, rules: BotRules) -> Step:
     return step if step.state.pending is not pending else replace(step, state=state)
 
 # %% ../../nbs/bot/18_manners.ipynb #2454ad7a
-def stop(state: State, rules: BotRules) -> Step:
+def drop_open(state: State, rules: BotRules) -> Step:
     """Drop what is open, and come back to what was put aside."""
     language = rules.spoken(state)
     if state.pending is None:
-        return Step(fresh(state), (say(language, "nothing_open" if not state.denied else "no_problem"),))
-    return come_back(Step(fresh(state), (say(language, "stopped"),)), rules)
+        return Step(nothing_open(state), (say(language, "nothing_open" if not state.denied else "no_problem"),))
+    return come_back(Step(nothing_open(state), (say(language, "stopped"),)), rules)
 
 
-def take_back(state: State, rules: BotRules) -> Step:
+def undo(state: State, rules: BotRules) -> Step:
     """Undo: ask again for the value that was given last, or ask whether to cancel the last request."""
     pending = state.pending
     if pending is None or not pending.slots or pending.kind == "choose":
@@ -168,7 +168,7 @@ def start_over(state: State, rules: BotRules) -> Step:
     """Begin the open process again without its values."""
     language, pending = rules.spoken(state), state.pending
     if pending is None or pending.kind == "choose":
-        return Step(replace(fresh(state), parked=(), wishes=()), (say(language, "restarted"), say(language, "fine")))
+        return Step(replace(nothing_open(state), parked=(), wishes=()), (say(language, "restarted"), say(language, "fine")))
     return move_on(state, Pending("slot", pending.intent), False, rules, (say(language, "restarted"),))
 
 # %% ../../nbs/bot/18_manners.ipynb #7442e9aa
@@ -230,7 +230,7 @@ def no_value(state: State, rules: BotRules) -> Step:
     pending, language = state.pending, rules.spoken(state)
     if pending is not None and pending.kind == "slot":
         return misfit(state, pending, pending.options[0], rules)
-    return Step(fresh(state), (say(language, "no_problem"),))
+    return Step(nothing_open(state), (say(language, "no_problem"),))
 
 
 def open_intent(state: State) -> str:
@@ -240,7 +240,7 @@ def open_intent(state: State) -> str:
 
 STEERING: dict[str, Callable[[State, BotRules], Step | None]] = {
     "person": lambda state, rules: call_person(state, "asked for a person", rules, open_intent(state)),
-    "frustrated": calm, "cancel": stop, "restart": start_over, "undo": take_back, "requests": tell_requests,
+    "frustrated": calm, "cancel": drop_open, "restart": start_over, "undo": undo, "requests": tell_requests,
     "unknown": not_known, "help": tell_help, "repeat": say_again}
 ORDER = (*STEERING, "none", "no", "yes", *WISHED, "who", "privacy", "chat", "goodbye", "thanks", "how_are_you", "greeting",
          "wait")

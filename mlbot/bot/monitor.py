@@ -165,8 +165,8 @@ def share_of(right: float, counted: float, n: int, population: str, ends: tuple[
     return Share(min(ends[1], max(ends[0], float(right / max(counted, 1e-9)))), *ends, n, population)
 
 # %% ../../nbs/bot/22_monitor.ipynb #c5c17824
-def estimates(means: Sequence[float], audit: Sequence[tuple[LoggedAnswer, str]], out_of_scope: str) -> dict[str,
-                                                                                                            Share | None]:
+def estimates(means: Sequence[float], audit: Sequence[tuple[LoggedAnswer, str]],
+              out_of_scope: str) -> dict[str, Share | None]:
     """The proportion of right answers in both populations; None where no label says anything about it.
 
     `means`: of the guesses of all messages; `audit`: answers with their labels, in the order in which these came.
@@ -281,8 +281,8 @@ def influence_in(tally: OverviewTally) -> dict | None:
     return influence_of(drawn_at_random(tally.labels), predicted, tally.same)
 
 # %% ../../nbs/bot/22_monitor.ipynb #b0649375
-def beside_drawn(tally: OverviewTally, before: dict[str, Share | None], drawn: dict[str, Drawn | None]) -> dict[str,
-                                                                                                                Share | None]:
+def beside_drawn(tally: OverviewTally, before: dict[str, Share | None],
+                 drawn: dict[str, Drawn | None]) -> dict[str, Share | None]:
     """The proportions of messages without a weight and with one, joined by how many messages (in scope) each kind has."""
     found = {}
     for name, share in before.items():

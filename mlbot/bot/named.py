@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SHORTEST', 'STEM', 'ENOUGH_LETTERS', 'LITTLE', 'MOST_WORDS_READ', 'Entries', 'MOST_CATALOGUES', 'Made', 'MOST_NAMED',
            'is_same_word', 'title_weights', 'named_in', 'word_parts', 'is_mentioned', 'by_beginning', 'worded_in',
-           'of_catalogue', 'words_in', 'titles_in', 'likeliest', 'with_titles']
+           'of_catalogue', 'catalogue_words', 'titles_in', 'likeliest', 'with_titles']
 
 # %% ../../nbs/bot/16_named.ipynb #b10ec9b9
 import math
@@ -106,7 +106,7 @@ def of_catalogue(rules: BotRules, language: str, kind: str, make: Callable[[], M
     return kept[2]
 
 
-def words_in(rules: BotRules, language: str) -> Entries:
+def catalogue_words(rules: BotRules, language: str) -> Entries:
     """The words of all processes in a language, by their beginning."""
     shown = (rules.process(key, language) for key, process in rules.processes.items() if not process.handoff)
     return of_catalogue(rules, language, "words", lambda: by_beginning({it.key: it.words for it in shown if it.words}))
@@ -140,7 +140,8 @@ def with_titles(heard: Heard, text: str, rules: BotRules, language: str, alone: 
     """
     if heard.decision == EXECUTE:
         return heard
-    found = likeliest(named_in(text, titles_in(rules, language)), worded_in(text, words_in(rules, language), rules.may))
+    found = likeliest(named_in(text, titles_in(rules, language)),
+                      worded_in(text, catalogue_words(rules, language), rules.may))
     found = found[:MOST_NAMED]
     best = heard.intents[0] if heard.decision == CONFIRM else ""
     least = 0.0 if not best else 0.99 if best in dict(found) else ENOUGH_LETTERS

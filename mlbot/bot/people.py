@@ -204,8 +204,8 @@ def own_words(teller: Teller, process: Process, answers: Mapping) -> tuple[Telle
     return replace(teller, today=message.day), {name: told_by_author(message)}
 
 
-def draw_values(teller: Teller, process: Process, sentence: str, chosen: Mapping[str, ToldValue]) -> dict[str,
-                                                                                                          ToldValue] | None:
+def draw_values(teller: Teller, process: Process, sentence: str,
+                chosen: Mapping[str, ToldValue]) -> dict[str, ToldValue] | None:
     """A value for each slot; None where nobody can say one. What the first sentence names stays as it is."""
     known: dict[str, ToldValue] = {}
     for name in process.slots:

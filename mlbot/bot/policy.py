@@ -6,22 +6,23 @@
 __all__ = ['ALMOST', 'MOST_DOUBTS', 'MOST_PARKED', 'LONG_VALUE', 'FEWEST_TO_ASK', 'MOST_YES', 'MOST_ALONE', 'owner_only',
            'calls_person', 'heard_in', 'is_option', 'begun', 'noted', 'starts_unasked', 'execute', 'not_sure',
            'remembered', 'without_intents', 'forbidden', 'hear', 'two_wishes', 'hear_all', 'interrupt', 'is_other_wish',
-           'sentence_for_slot', 'value_or_new', 'with_answer', 'answer_slot', 'agreement', 'agreed_to',
-           'answer_confirm', 'choose', 'answer_choice', 'repeat', 'answer_button', 'steer', 'without_model',
+           'sentence_for_slot', 'value_or_new', 'with_answer', 'answer_slot', 'yes_or_no_of', 'agreed_to',
+           'answer_confirm', 'answer_offer', 'answer_choice', 'repeat', 'answer_button', 'steer', 'without_model',
            'doubts_value', 'wish_text', 'language_after', 'texts_for_model', 'with_model', 'listens', 'respond']
 
 # %% ../../nbs/bot/19_policy.ipynb #2aae303e
 from dataclasses import replace
 
 from .answers import answered
-from .asking import (ask_again, ask_slot, call_person, come_back, confirm_step, fresh, misfit, missed, move_on,
+from .asking import (ask_again, ask_slot, call_person, come_back, confirm_step, nothing_open, misfit, missed,
+                              move_on,
                               offer, try_again)
 from .catalogue import read_option
 from .filling import Filled, corrected, fill, first_values, takes_text, with_values
-from .forms import is_question, is_sentence, names_it, ordinal_in, wishes_in, words_of
+from .forms import is_question, is_sentence, names_it, ordinal_in, wishes_in, word_list
 from .frames import BOT, QUEUE, Act, Heard, Pending, BotRules, State, Step, person_button, values_words
 from .manners import begs_person, calm, cancel_this, slot_help, speaking, steered, wants_person
-from .small_talk import NEARER, SmallTalk, act_of, listen, plain_words
+from .small_talk import NEARER, SmallTalk, act_of, hear_small_talk, plain_words
 from .texts import say
 from .values import read_answer
 from ..model.decide import CLARIFY, CONFIRM, EXECUTE, OUT_OF_SCOPE
@@ -30,7 +31,7 @@ from ..text.clean import clean, normalise
 # %% ../../nbs/bot/19_policy.ipynb #e1b7574b
 def owner_only(state: State, act: Act, rules: BotRules) -> Step:
     """While a person owns the conversation the bot is silent. Somebody who waits may come back with "never mind"."""
-    if state.owner == QUEUE and act.text and "cancel" in listen(act.text).acts:
+    if state.owner == QUEUE and act.text and "cancel" in hear_small_talk(act.text).acts:
         back = State(language=state.language, wished=state.wished, label=state.label)
         return Step(back, (say(rules.spoken(state), "bot_again"),))
     return Step(state)
@@ -58,7 +59,7 @@ ALMOST = 0.75  # likeness to a cry for a person that counts where any text is an
 # %% ../../nbs/bot/19_policy.ipynb #0167540a
 def heard_in(state: State, text: str, rules: BotRules) -> SmallTalk:
     """The small talk of a message. Where a value was asked for, only what is nearly a phrase counts: "a lot" is no thanks."""
-    said, pending = listen(text), state.pending
+    said, pending = hear_small_talk(text), state.pending
     whole = act_of(text)
     if pending is None or pending.kind != "slot" or whole is None:
         return said
@@ -109,7 +110,7 @@ def execute(state: State, intent: str, text: str, rules: BotRules) -> Step:
     frame = begun(intent, text, rules, state)
     if starts_unasked(frame, rules) and is_question(text, language):
         return confirm_step(state, frame, "meant", rules)
-    return move_on(fresh(state), frame, False, rules, noted(frame, rules, language))
+    return move_on(nothing_open(state), frame, False, rules, noted(frame, rules, language))
 
 
 def not_sure(state: State, intents: tuple[str, ...], rules: BotRules) -> Step:
@@ -150,7 +151,7 @@ def forbidden(state: State, intent: str, rules: BotRules) -> Step:
     """Say that a process is not open to this person, and offer a person."""
     language = rules.spoken(state)
     title = rules.process(intent, language).title
-    return come_back(Step(fresh(state), (say(language, "forbidden", title=title),), (person_button(language),)), rules)
+    return come_back(Step(nothing_open(state), (say(language, "forbidden", title=title),), (person_button(language),)), rules)
 
 
 def hear(state: State, heard: Heard, text: str, rules: BotRules) -> Step:
@@ -207,7 +208,7 @@ def interrupt(state: State, heard: Heard, text: str, rules: BotRules, drop: bool
         replace(pending, text=said) if pending.kind == "slot" else pending,)
     parked = tuple(frame for frame in (*kept, *state.parked) if frame.intent != best)[:MOST_PARKED]
     language = rules.spoken(state)
-    after = hear_all(replace(fresh(state), parked=parked), heard, text, rules)
+    after = hear_all(replace(nothing_open(state), parked=parked), heard, text, rules)
     if not kept or after.state.owner != BOT or kept[0] not in after.state.parked:
         return after
     title = rules.process(pending.intent, language).title
@@ -290,13 +291,13 @@ def answer_slot(state: State, said: SmallTalk, text: str, rules: BotRules) -> St
 MOST_YES = 5  # words beside a yes that still leave it one
 
 
-def agreement(said: SmallTalk, language: str) -> bool | None:
+def yes_or_no_of(said: SmallTalk, language: str) -> bool | None:
     """Whether a message says yes or no to a question; None where it says neither, or more than that."""
     if {"no", "none", "cancel"} & set(said.acts):
         return False if not said.rest else None
     if "yes" in said.acts or "thanks" in said.acts and not said.rest:
         words = plain_words(said.rest)
-        return True if len(words) <= MOST_YES and not words_of(language, "contrast") & set(words) else None
+        return True if len(words) <= MOST_YES and not word_list(language, "contrast") & set(words) else None
     return None
 
 # %% ../../nbs/bot/19_policy.ipynb #25ee8bba
@@ -308,12 +309,13 @@ def agreed_to(state: State, agreed: bool, rules: BotRules) -> Step:
     if about == "cancel":
         title = rules.process(pending.intent, language).title
         if not agreed:
-            return come_back(Step(fresh(state), (say(language, "no_problem"),)), rules)
-        return come_back(Step(fresh(state), (say(language, "cancelling", title=title),), cancels=pending.options[1]), rules)
+            return come_back(Step(nothing_open(state), (say(language, "no_problem"),)), rules)
+        return come_back(Step(nothing_open(state), (say(language, "cancelling", title=title),), cancels=pending.options[1]),
+                         rules)
     if agreed:
         return move_on(state, replace(pending, kind="slot", text=""), about in ("start", "right"), rules)
     if about == "start":
-        return come_back(Step(fresh(state), (say(language, "stopped"),)), rules)
+        return come_back(Step(nothing_open(state), (say(language, "stopped"),)), rules)
     if about == "right":
         kept = {name: value for name, value in pending.slots.items() if name not in pending.guessed}
         frame = replace(pending, slots=kept, guessed=())
@@ -325,7 +327,7 @@ def answer_confirm(state: State, said: SmallTalk, text: str, rules: BotRules) ->
     """Respond to an answer to a yes-or-no question; None where the model has to hear it."""
     pending, language = state.pending, rules.spoken(state)
     assert pending is not None
-    agreed = agreement(said, language)
+    agreed = yes_or_no_of(said, language)
     if pending.options[0] == "value":
         if agreed is None or agreed:
             asked = replace(pending, kind="slot", options=(pending.options[1],), text="")
@@ -334,7 +336,7 @@ def answer_confirm(state: State, said: SmallTalk, text: str, rules: BotRules) ->
     return None if agreed is None else agreed_to(state, agreed, rules)
 
 # %% ../../nbs/bot/19_policy.ipynb #89fe4429
-def choose(state: State, intent: str, rules: BotRules) -> Step:
+def answer_offer(state: State, intent: str, rules: BotRules) -> Step:
     """Respond to a choice; '' for none of them."""
     pending = state.pending
     assert pending is not None
@@ -354,9 +356,9 @@ def answer_choice(state: State, said: SmallTalk, text: str, rules: BotRules) -> 
         return try_again(state, rules)
     at = ordinal_in(text, language)
     if 1 <= at <= len(pending.options):
-        return choose(state, pending.options[at - 1], rules)
+        return answer_offer(state, pending.options[at - 1], rules)
     named = [intent for intent in pending.options if names_it(text, rules.process(intent, language).title)]
-    return choose(state, named[0], rules) if len(named) == 1 else None
+    return answer_offer(state, named[0], rules) if len(named) == 1 else None
 
 # %% ../../nbs/bot/19_policy.ipynb #dd44c7d1
 def repeat(state: State, rules: BotRules) -> Step:
@@ -380,7 +382,7 @@ def answer_button(state: State, act: Act, rules: BotRules) -> Step | None:
             return with_answer(replace(state, pending=asked), pending.text, rules) if act.confirm else None
         return agreed_to(state, act.confirm, rules)
     if pending.kind == "choose" and (act.choose is not None or act.confirm is False):
-        return choose(state, act.choose or "", rules)
+        return answer_offer(state, act.choose or "", rules)
     if pending.kind == "slot" and act.choose:
         slot = rules.process(pending.intent).slot_of(pending.options[0])
         return with_answer(state, act.choose, rules) if slot.options else repeat(state, rules)
@@ -403,7 +405,7 @@ def steer(state: State, said: SmallTalk, text: str, rules: BotRules) -> Step | N
         return None
     marked = bool({"no", "wait", "cancel"} & set(said.acts)) and bool(said.rest)
     words = plain_words(text)
-    alone = pending.kind == "confirm" and len(words) <= MOST_ALONE and not words_of(language, "contrast") & set(words)
+    alone = pending.kind == "confirm" and len(words) <= MOST_ALONE and not word_list(language, "contrast") & set(words)
     changed = corrected(said.rest or text, pending, rules, language, marked, alone)
     if changed is None:
         return None
@@ -441,16 +443,16 @@ def doubts_value(pending: Pending | None) -> bool:
 def wish_text(state: State, act: Act) -> str:
     """The words that hold a wish: of the message without small talk, or those that the bot asked about."""
     if state.pending is not None and doubts_value(state.pending) and (
-            act.confirm is False or act.text and agreement(listen(act.text), "") is False):
+            act.confirm is False or act.text and yes_or_no_of(hear_small_talk(act.text), "") is False):
         return state.pending.text
-    said = listen(act.text or "")
+    said = hear_small_talk(act.text or "")
     return said.rest or act.text or ""
 
 
 def language_after(state: State, act: Act, rules: BotRules) -> str:
     """The language of the conversation after an act."""
     text = act.text or wish_text(state, act)
-    return rules.spoken(speaking(state, text, listen(text), rules))
+    return rules.spoken(speaking(state, text, hear_small_talk(text), rules))
 
 
 def texts_for_model(state: State, act: Act, rules: BotRules) -> tuple[str, ...]:
@@ -462,7 +464,7 @@ def texts_for_model(state: State, act: Act, rules: BotRules) -> tuple[str, ...]:
 def with_model(state: State, act: Act, heard: Heard, rules: BotRules) -> Step:
     """The step that an act leads to, once the model has judged its text."""
     text = wish_text(state, act)
-    said = listen(act.text) if act.text else SmallTalk()
+    said = hear_small_talk(act.text) if act.text else SmallTalk()
     state = speaking(state, act.text, said, rules) if act.text else state
     pending = state.pending
     if step := answered(state, heard, text, rules):
@@ -472,7 +474,7 @@ def with_model(state: State, act: Act, heard: Heard, rules: BotRules) -> Step:
     dropped = "cancel" in said.acts or doubts_value(pending)
     if doubts_value(pending):
         state = replace(state, pending=replace(pending, kind="slot", options=(pending.options[1],), text=""))
-        return interrupt(state, heard, text, rules, drop=False) if heard.intents else not_sure(fresh(state), (), rules)
+        return interrupt(state, heard, text, rules, drop=False) if heard.intents else not_sure(nothing_open(state), (), rules)
     if pending.kind == "slot" and not dropped:
         return sentence_for_slot(state, heard, text, rules)
     if pending.kind == "confirm" and pending.options[0] in ("start", "right", "cancel") and not dropped:

@@ -6,7 +6,7 @@
 __all__ = ['PAUSE', 'MOST_OF_SENTENCE', 'MOST_ASKED', 'AT_ONCE', 'FEWEST_TRIES', 'Clock', 'rehearsing', 'SimulatedTalk', 'begin',
            'open_wish', 'confirm', 'wrong_slots', 'is_right', 'correct', 'on_confirm', 'on_choose', 'second_thoughts',
            'another_value', 'in_a_row', 'is_misled', 'on_slot', 'first_words', 'on_nothing', 'note_done', 'step',
-           'Outcome', 'got_of', 'misread_of', 'unwanted', 'judged', 'rehearse_one', 'rehearse']
+           'Outcome', 'got_of', 'misread_of', 'unwanted', 'talk_outcome', 'rehearse_one', 'rehearse']
 
 # %% ../../nbs/bot/25_rehearsal.ipynb #6b640d6a
 import random
@@ -366,7 +366,7 @@ def unwanted(talk: SimulatedTalk, got: Sequence[tuple[str, Mapping[str, Value]]]
     return tuple(name for at, name in enumerate(names) if name not in wanted or name in names[:at])
 
 # %% ../../nbs/bot/25_rehearsal.ipynb #3b473c7a
-def judged(talk: SimulatedTalk, ended: str, polite_over: bool) -> Outcome:
+def talk_outcome(talk: SimulatedTalk, ended: str, polite_over: bool) -> Outcome:
     """What came of a conversation that has ended."""
     person, got = talk.person, got_of(talk)
     wrong, misread, over = unwanted(talk, got), misread_of(talk, got), talk.is_over
@@ -390,7 +390,7 @@ def rehearse_one(bot: Bot, clock: Clock, person: SimulatedPerson) -> Outcome:
     if ended == "done" and "thanks" in person.habits and not talk.is_over:
         talk.say("thanks")
         polite = polite or talk.is_over
-    return judged(talk, ended, polite)
+    return talk_outcome(talk, ended, polite)
 
 # %% ../../nbs/bot/25_rehearsal.ipynb #dced23dc
 def rehearse(settings: Settings, model: Predictor, people: Sequence[SimulatedPerson],

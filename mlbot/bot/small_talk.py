@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TALK', 'OTHER_ACT', 'NEAR', 'NEARER', 'ALMOST_SAME', 'MOST_WORDS', 'COMMON', 'MOST_ENDS', 'SAYS_MORE', 'plain_words',
-           'talk_file', 'phrases', 'pieces_of', 'Recognised', 'Recogniser', 'recogniser', 'needed', 'act_of',
-           'SmallTalk', 'listen', 'recognised']
+           'talk_file', 'small_talk_phrases', 'word_pieces', 'Recognised', 'Recogniser', 'recogniser', 'needed',
+           'act_of', 'SmallTalk', 'hear_small_talk', 'recognised']
 
 # %% ../../nbs/bot/11_small_talk.ipynb #1f80f566
 import math
@@ -41,13 +41,13 @@ def talk_file(language: str) -> dict[str, dict[str, list[str]]]:
     return tomllib.loads((TALK / f"{language}.toml").read_text(encoding="utf-8"))
 
 
-def phrases() -> list[tuple[str, str, str]]:
+def small_talk_phrases() -> list[tuple[str, str, str]]:
     """All phrases with their act and language."""
     return [(phrase, act, language) for language in SPOKEN_LANGUAGES
             for act, found in talk_file(language)["phrases"].items() for phrase in found]
 
 # %% ../../nbs/bot/11_small_talk.ipynb #1101ee4c
-def pieces_of(words: Sequence[str]) -> dict[str, float]:
+def word_pieces(words: Sequence[str]) -> dict[str, float]:
     """What a text is compared by: words, pairs of neighbours, and pieces of three and four letters, which forgive slips."""
     found: defaultdict[str, float] = defaultdict(float)
     for word in words:
@@ -74,7 +74,7 @@ class Recogniser:
 
     def __init__(self, known: Iterable[tuple[str, str, str]]):
         self.known = list(known)
-        counted = [pieces_of(plain_words(phrase)) for phrase, _, _ in self.known]
+        counted = [word_pieces(plain_words(phrase)) for phrase, _, _ in self.known]
         n, seen = len(counted), Counter(piece for pieces in counted for piece in pieces)
         self.weights = {piece: math.log((n + 1) / (count + 0.5)) for piece, count in seen.items()}
         self.unknown = math.log(2 * (n + 1))
@@ -96,7 +96,7 @@ class Recogniser:
     def likenesses(self, words: Sequence[str]) -> np.ndarray:
         """How like each phrase a text is, from 0 to 1."""
         total, length = np.zeros(len(self.known)), 0.0
-        for piece, count in pieces_of(words).items():
+        for piece, count in word_pieces(words).items():
             weight = count * self.weights.get(piece, self.unknown)
             length += weight * weight
             if piece in self.postings:
@@ -113,7 +113,7 @@ _NEGATIONS = frozenset("not no nope nicht nein kein keine pas non ne ni jamais n
 @cache
 def recogniser() -> Recogniser:
     """The component that ships, built once (a tenth of a second)."""
-    return Recogniser(phrases())
+    return Recogniser(small_talk_phrases())
 
 
 def needed(words: Sequence[str], model: Recogniser, act: str = "") -> float:
@@ -156,7 +156,7 @@ class SmallTalk:
 
 # %% ../../nbs/bot/11_small_talk.ipynb #0bb2b158
 @lru_cache(1_000)
-def listen(text: str) -> SmallTalk:
+def hear_small_talk(text: str) -> SmallTalk:
     """Tell small talk from the rest of a message."""
     whole = act_of(text)
     spans = [found.span() for found in _PART.finditer(text) if plain_words(found[0])]

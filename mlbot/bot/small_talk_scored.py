@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .small_talk import act_of, listen, recognised
+from .small_talk import act_of, hear_small_talk, recognised
 from .texts import SPOKEN_LANGUAGES
 from ..settings import PACKAGE
 from ..stats.scores import Score, share
@@ -43,7 +43,7 @@ def judge_small_talk() -> list[Talked]:
 def judge_wishes(texts: Sequence[str], intents: Sequence[str]) -> list[Talked]:
     """Messages that want something, judged: right is what is not taken for small talk as a whole."""
     wishes = [text for text, intent in zip(texts, intents, strict=True) if intent != PERSON_INTENT]
-    return [Talked("", text, "", not (said := listen(text)).acts or bool(said.rest)) for text in wishes]
+    return [Talked("", text, "", not (said := hear_small_talk(text)).acts or bool(said.rest)) for text in wishes]
 
 
 def judge_talk(source: str, texts: Sequence[str], intents: Sequence[str]) -> list[Talked]:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PERSON_CAUSE', 'BOT_CAUSE', 'PROCESS_CAUSE', 'REASONS', 'NO_VALUE', 'TALK_EVENTS', 'SHARES', 'caused_by', 'Talk',
-           'open_question', 'take_turn', 'talks_of', 'holds', 'score_talks', 'reasons_of', 'turns_to_start',
+           'open_question', 'take_turn', 'talks_of', 'holds', 'score_talks', 'handover_reasons', 'turns_to_start',
            'overview_of_talks', 'rows_of_talks', 'look_at_talks']
 
 # %% ../../nbs/bot/27_talks.ipynb #b6cc7762
@@ -108,7 +108,7 @@ def score_talks(name: str, talks: Sequence[Talk]) -> Score:
     return share(name, np.array([holds(talk, name) for talk in talks], bool), people, better)
 
 # %% ../../nbs/bot/27_talks.ipynb #f7a77812
-def reasons_of(talks: Sequence[Talk]) -> list[dict]:
+def handover_reasons(talks: Sequence[Talk]) -> list[dict]:
     """Why conversations were handed over, the most frequent reason first, and who caused it."""
     found = Counter(talk.reason for talk in talks if talk.handed_over)
     return [{"reason": reason, "caused by": caused_by(reason), "conversations": count}
@@ -127,7 +127,7 @@ def overview_of_talks(events: Iterable["Event"]) -> dict:
     languages = sorted({talk.language for talk in talks} - {""})
     by = {name: score_talks("contained", [talk for talk in talks if talk.language == name]) for name in languages}
     shares = [{"words": words, **score_talks(name, talks).as_dict()} for name, words in SHARES.items()] if talks else []
-    return {"conversations": len(talks), "turns_to_start": turns_to_start(talks), "reasons": reasons_of(talks),
+    return {"conversations": len(talks), "turns_to_start": turns_to_start(talks), "reasons": handover_reasons(talks),
             "shares": shares, "languages": [{"language": name, **score.as_dict()} for name, score in by.items()]}
 
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MOST_MORE', 'AMOUNTS', 'SYNONYM', 'TELLERS', 'people_words', 'free_texts', 'is_same', 'ToldValue', 'Teller',
-           'day_words', 'tell_day', 'tell_month', 'tell_time', 'tell_number', 'tell_amount', 'tell_choice', 'bare',
-           'named_options', 'tell_text', 'tell_email', 'tell_pattern', 'tell_value']
+           'day_words', 'tell_day', 'tell_month', 'tell_time', 'tell_number', 'tell_amount', 'tell_choice',
+           'bare_words', 'named_options', 'tell_text', 'tell_email', 'tell_pattern', 'tell_value']
 
 # %% ../../nbs/bot/23_told_values.ipynb #75c2ac0f
 import random
@@ -153,7 +153,7 @@ def tell_choice(teller: Teller, slot: Slot, known: Mapping[str, ToldValue]) -> T
     return ToldValue((option,), teller.dice.choice(others) if by_other else option, option)
 
 
-def bare(text: str) -> str:
+def bare_words(text: str) -> str:
     """The letters and digits of a text without accents, words apart by one space, and one on both ends."""
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", folded(text)) if not unicodedata.combining(letter))
     return f" {' '.join(''.join(letter if letter.isalnum() else ' ' for letter in plain).split())} "
@@ -161,9 +161,9 @@ def bare(text: str) -> str:
 
 def named_options(slot: Slot, sentence: str) -> list[str]:
     """The options of a choice that a sentence names already."""
-    words, synonyms = bare(sentence), dict(slot.synonyms)
+    words, synonyms = bare_words(sentence), dict(slot.synonyms)
     return [option for option in slot.options
-            if any(bare(name) in words for name in (option, *synonyms.get(option, ())))]
+            if any(bare_words(name) in words for name in (option, *synonyms.get(option, ())))]
 
 
 def tell_text(teller: Teller, slot: Slot, known: Mapping[str, ToldValue]) -> ToldValue:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['USUAL', 'MOST_READ', 'READERS', 'SENT', 'Reading', 'reading_of', 'in_languages', 'wrappers', 'without_wrappers',
-           'bare_text', 'slips', 'slips_allowed', 'names_of', 'name_regex', 'find_options', 'misspelt_option',
+           'bare_text', 'slips', 'slips_allowed', 'names_of_options', 'name_regex', 'find_options', 'misspelt_option',
            'place_regex', 'option_by_place', 'read_dates', 'read_months', 'read_times', 'read_numbers', 'half_behind',
            'with_half', 'read_amounts', 'with_currency', 'beside_words', 'read_choices', 'read_emails', 'read_patterns',
            'of_span', 'timely', 'not_denied', 'as_meant', 'fitting_values', 'read_answer', 'base_of', 'blanked',
@@ -29,7 +29,7 @@ from mlbot.text.vocabulary import (
     folded_pattern,
     likely_order,
     one_of,
-    telling_words,
+    language_words,
     vocabulary,
     written_languages,
 )
@@ -135,7 +135,7 @@ _ENDING = "(?:s|es|e|en|er|n|'s)?"
 
 
 @cache
-def names_of(slot: Slot) -> dict[str, str]:
+def names_of_options(slot: Slot) -> dict[str, str]:
     """The options of a slot by each of their folded names."""
     synonyms = dict(slot.synonyms)
     return {fold(name).text: option for option in slot.options for name in (option, *synonyms.get(option, ()))}
@@ -144,21 +144,22 @@ def names_of(slot: Slot) -> dict[str, str]:
 @cache
 def name_regex(slot: Slot) -> re.Pattern:
     """A pattern for any name of an option, perhaps with an ending, as in "Londoner"."""
-    return re.compile(rf"(?<!\w)(?P<name>{one_of(names_of(slot))}){_ENDING}(?!\w)")
+    return re.compile(rf"(?<!\w)(?P<name>{one_of(names_of_options(slot))}){_ENDING}(?!\w)")
 
 
 def find_options(slot: Slot, text: str) -> list[Found]:
     """The options that a folded text names."""
-    return [Found(names_of(slot)[match["name"]], match.start(), match.end()) for match in name_regex(slot).finditer(text)]
+    return [Found(names_of_options(slot)[match["name"]], match.start(), match.end())
+            for match in name_regex(slot).finditer(text)]
 
 # %% ../../nbs/bot/01_values.ipynb #e5e579dd
 def misspelt_option(slot: Slot, text: str, languages: Sequence[str] = USUAL) -> Found | None:
     """The option that a word of a folded text nearly names; None for none, for two as near, and for words of a language."""
     near: dict[str, tuple[int, Found]] = {}
     for match in re.finditer(r"[^\W\d_]+", text):
-        if any(match[0] in telling_words(language) for language in languages):
+        if any(match[0] in language_words(language) for language in languages):
             continue
-        for name, option in names_of(slot).items():
+        for name, option in names_of_options(slot).items():
             allowed = slips_allowed(name)
             if not allowed or match[0][:1] != name[:1] and sorted(match[0][:2]) != sorted(name[:2]):
                 continue

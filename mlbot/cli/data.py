@@ -28,7 +28,7 @@ from mlbot.cli.shared import (
     here_or_there,
     now_of,
     program,
-    rows_of,
+    rows_option,
     terminal,
     tiny_words,
     who_and_why,
@@ -60,7 +60,7 @@ def add_company(commands) -> None:
     command = add_command(commands, "company", example="mlbot company company-files", extra="pipeline",
                           help="write the company's ten weeks as files")
     command.add_argument("folder", metavar="FOLDER")
-    command.add_argument("--rows", type=rows_of, help="about so many rows in all, such as 1000000; default: 7650")
+    command.add_argument("--rows", type=rows_option, help="about so many rows in all, such as 1000000; default: 7650")
     command.add_argument("--truth", default="", metavar="FOLDER", help="also write what is hidden, to another folder")
     command.set_defaults(call=company)
 
@@ -202,7 +202,7 @@ def add_data_log(data) -> None:
 def data_diff(options: argparse.Namespace) -> int:
     """What lies between two versions of the store."""
     from mlbot.data.table import Columns
-    from mlbot.data.store import FIXED, NUMBERS, as_utterances, difference, rows_at
+    from mlbot.data.store import FIXED, NUMBERS, as_utterances, version_difference, rows_at
     settings = load_settings()
     url, read = settings.places.data, []
     before = rows_at(url)[1] - 1 if options.old is None else options.old
@@ -211,7 +211,7 @@ def data_diff(options: argparse.Namespace) -> int:
         context = tuple(name for name in rows if name not in (*FIXED, *NUMBERS))
         read.append((as_utterances(rows, Columns(context=context), settings.data, url), at))
     (old, a), (new, b) = read
-    found = difference(old, new)
+    found = version_difference(old, new)
     print(f"version {a}: {len(old.rows):,} rows; version {b}: {len(new.rows):,} rows")
     for word, counts in (("came", found.came), ("went", found.went)):
         print(*(f"  {word:<10} {n:>7,}  {intent}" for intent, n in counts.items()), sep="\n", end="\n" * bool(counts))
@@ -232,11 +232,11 @@ def add_data_diff(data) -> None:
 # %% ../../nbs/cli/03_data.ipynb #d84706dc
 def data_remove(options: argparse.Namespace) -> int:
     """Remove a batch in a new version; the old versions keep it."""
-    from mlbot.data.store import is_removed, remove_batch, tidy, write_lock
+    from mlbot.data.store import is_removed, remove_batch, tidy_store, write_lock
     settings = load_settings()
     url = settings.places.data
     if is_removed(url, options.batch):
-        tidy(url)
+        tidy_store(url)
         print(f"removed: batch {options.batch} was removed before; nothing changed")
     else:
         n = remove_batch(url, options.batch, who_and_why(options))

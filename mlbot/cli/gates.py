@@ -13,7 +13,7 @@ import json
 import sys
 from pathlib import Path
 
-from .shared import add_command, count_of, here, points_of, program, red_verdict, share_of, terminal
+from .shared import add_command, count_of, here, points_option, program, red_verdict, share_option, terminal
 from ..errors import InputError, MlbotError, NoVerdict, shown, without_secrets
 from ..settings import Settings, load_settings
 
@@ -164,7 +164,7 @@ def plan(options: argparse.Namespace) -> int:
 # %% ../../nbs/cli/02_gates.ipynb #eb6623e8
 def power_of(word: str) -> float:
     """How often a difference is to be seen: above a half, below 1."""
-    power = share_of(word)
+    power = share_option(word)
     if not 0.5 <= power <= 0.999:
         raise argparse.ArgumentTypeError(f"{word!r}; expected: a share from 0.5 to 0.999, such as 0.8")
     return power
@@ -174,11 +174,12 @@ def add_plan(commands) -> None:
     """Options of `mlbot plan`."""
     command = add_command(commands, "plan", example="mlbot plan --detect 2 --discordant 0.06", extra="pipeline",
                           help="say how many rows a decision needs; without options, show the targets")
-    command.add_argument("--detect", type=points_of, metavar="POINTS", help="rows that show such a difference of two models")
-    command.add_argument("--discordant", type=share_of, default=0.1, metavar="SHARE",
+    command.add_argument("--detect", type=points_option, metavar="POINTS",
+                         help="rows that show such a difference of two models")
+    command.add_argument("--discordant", type=share_option, default=0.1, metavar="SHARE",
                          help="share of the answers in which the two differ; default: 0.1")
-    command.add_argument("--floor", type=share_of, metavar="SHARE", help="rows that show a score on its side of a floor")
-    command.add_argument("--margin", type=points_of, metavar="POINTS", help="how far above the floor the score truly is")
+    command.add_argument("--floor", type=share_option, metavar="SHARE", help="rows that show a score on its side of a floor")
+    command.add_argument("--margin", type=points_option, metavar="POINTS", help="how far above the floor the score truly is")
     command.add_argument("--rows", type=count_of, default=0, metavar="N", help="what so many rows can show")
     command.add_argument("--power", type=power_of, default=0.8, metavar="SHARE", help="how often it is seen; default: 0.8")
     command.add_argument("--json", action="store_true", help="as JSON, for programs")

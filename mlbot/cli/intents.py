@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from .serve import refuse_no_log
-from .shared import add_command, count_of, here, program, share_of
+from .shared import add_command, count_of, here, program, share_option
 from ..errors import InputError, NoVerdict, nearest
 from ..files import edit_text, write_atomic
 from ..settings import Settings, load_settings
@@ -83,7 +83,7 @@ def after_batch(settings: Settings, file: Path) -> str:
 # %% ../../nbs/cli/06_intents.ipynb #a6298ed2
 def adopt(options: argparse.Namespace, settings: Settings) -> int:
     """Make an intent of a proposal: catalogue, batch and floor."""
-    from mlbot.bot.adopted import NewIntent, add_entry, lines_of, name_of, refuse_taken
+    from mlbot.bot.adopted import NewIntent, add_entry, lines_of, intent_name, refuse_taken
     from mlbot.model.predict import load
     from mlbot.model.search import checked_values
     one = kept_proposal(settings, options.adopt)
@@ -91,7 +91,7 @@ def adopt(options: argparse.Namespace, settings: Settings) -> int:
         raise InputError(f"proposal {one['id']} without a title or an owner", "both: people read the title, the owner gets "
                          "its hand-overs", f"{program()} intents --adopt {one['id']} --title TITLE --owner WHO")
     floor = options.floor or settings.target("intents").floor or 0.5
-    intent = NewIntent(options.name or name_of(options.title), options.title, options.owner, floor)
+    intent = NewIntent(options.name or intent_name(options.title), options.title, options.owner, floor)
     refuse_taken(intent.name, load(settings.places.models).intents)
     catalogue, batch = add_entry(settings, intent), write_batch(settings, intent.name, one["rows"])
     for part, values in lines_of(settings, intent).items():
@@ -136,5 +136,5 @@ def add_intents(commands) -> None:
     command.add_argument("--title", default="", help="what people call it, such as 'Office shuttle'")
     command.add_argument("--owner", default="", metavar="WHO", help="the department that runs it, and gets its hand-overs")
     command.add_argument("--name", default="", metavar="INTENT", help="its name in the data; default: from the title")
-    command.add_argument("--floor", type=share_of, default=None, help="floor of its gate; default: that of all intents")
+    command.add_argument("--floor", type=share_option, default=None, help="floor of its gate; default: that of all intents")
     command.set_defaults(call=intents)

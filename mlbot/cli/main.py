@@ -16,7 +16,7 @@ from .docs import add_docs
 from .gates import add_audit, add_blame, add_budget, add_plan, add_replay, add_waive
 from .intents import add_intents
 from .model import add_benchmark, add_models, add_predict, add_promote, add_rollback, add_search, take_context
-from .promise import add_promise
+from .promise import add_promise_command
 from .recalibrate import add_recalibrate
 from .ops import add_bundle, add_ci, add_forecast, add_retrain
 from .project import add_export, add_lab, add_lock, add_new, add_settings, add_test, add_upgrade
@@ -70,7 +70,7 @@ GROUPS = {
     "judge": (add_verdict, add_runs, add_report, add_compare, add_judge, add_waive, add_plan, add_blame, add_audit,
               add_budget, add_card, add_score, add_track, add_replay),
     "model": (add_search, add_benchmark, add_models, add_promote, add_rollback, add_recalibrate),
-    "serve": (add_token, add_monitor, add_promise, add_intents, add_whatif, add_bundle),
+    "serve": (add_token, add_monitor, add_promise_command, add_intents, add_whatif, add_bundle),
     "operate": (add_retrain, add_forecast, add_ci, add_cache, add_settings, add_upgrade, add_completion),
     "contribute": (add_test, add_lab, add_export, add_docs, add_lock)}
 

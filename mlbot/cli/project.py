@@ -67,10 +67,10 @@ def new(options: argparse.Namespace) -> int:
     """Begin a project from a file of utterances, and judge its first model."""
     from dataclasses import replace
 
-    from mlbot.ops.project import begin_at, look_at, write_project
+    from mlbot.ops.project import begin_at, inspect_file, write_project
     from mlbot.ops.workflows import write_workflows
     root, data = Path(options.folder).resolve(), Path(options.data)
-    answers, said = look_at(root.name, data, options.text, options.intent, options.context, options.out_of_scope)
+    answers, said = inspect_file(root.name, data, options.text, options.intent, options.context, options.out_of_scope)
     answers = replace(answers, ci=options.ci)
     print(*(f"note: {line}\n" for line in said), sep="", end="")
     print(f"text: {answers.text}, intent: {answers.intent}, context: {answers.context or 'none'}"

@@ -10,7 +10,7 @@ import argparse
 import json
 import math
 
-from .shared import add_command, count_of, points_of
+from .shared import add_command, count_of, points_option
 
 # %% ../../nbs/cli/10_verdict.ipynb #b146fcc4
 MIN_ROWS = 20  # as in [gates] of settings.ini: with fewer there is no verdict
@@ -30,10 +30,10 @@ def limit_in(word: str) -> tuple[str, float]:
 # %% ../../nbs/cli/10_verdict.ipynb #989034ca
 def verdict(options: argparse.Namespace) -> int:
     """Judge a result file by its limits, or compare two. Exit code 1: a limit is missed, or the newer is surely worse."""
-    from mlbot.cli.results import answered, as_json, markdown_lines, terminal_lines
-    found = answered(options)
+    from mlbot.cli.results import judge_files, verdict_json, markdown_lines, terminal_lines
+    found = judge_files(options)
     if options.json:
-        print(json.dumps(as_json(found), indent=1))
+        print(json.dumps(verdict_json(found), indent=1))
     else:
         lines = markdown_lines if options.markdown else terminal_lines
         print(*lines(found, options.rows), sep="\n")
@@ -45,7 +45,7 @@ def add_reading(command: argparse.ArgumentParser) -> None:
     command.add_argument("--id", default="", metavar="COLUMN", help="column that names the items; rows of one are repeats")
     command.add_argument("--group", default="", metavar="COLUMN",
                          help="column, or field, of what belongs together: a user, a document")
-    command.add_argument("--tolerate", type=points_of, default=0.0, metavar="POINTS",
+    command.add_argument("--tolerate", type=points_option, default=0.0, metavar="POINTS",
                          help="accept a loss of so many points")
     command.add_argument("--too-close", choices=["pass", "fail"], default="pass", metavar="OUTCOME",
                          help="what too close to call counts as: pass (default) or fail")

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['BLOCK', 'WARN', 'NOTE', 'LISTED', 'MENDED', 'CORRECTED', 'ADDED', 'NONE_OF_THESE', 'BROKEN', 'SIGNED', 'ENDS',
            'TELLING', 'ODD', 'Check', 'listed', 'named', 'check_schema', 'taken_back', 'check_conflicts',
-           'check_catalogue', 'plain_names', 'is_plain', 'read_catalogue', 'check_intents', 'means_none', 'check_none',
-           'check_coverage', 'ending', 'signed', 'check_texts', 'check_context', 'probability_of_at_least',
-           'check_newest', 'check_rows', 'as_table']
+           'check_catalogue', 'plain_names', 'is_name_list', 'catalogue_intents', 'check_intents', 'means_none',
+           'check_none', 'check_coverage', 'ending', 'signed', 'check_texts', 'check_context',
+           'probability_of_at_least', 'check_newest', 'check_rows', 'as_table']
 
 # %% ../../nbs/data/09_checks.ipynb #9d01c0e0
 import csv
@@ -170,7 +170,7 @@ def plain_names(path: Path) -> list[str]:
     return names[1:] if names and normalise(names[0]).casefold() in LABELS else names
 
 # %% ../../nbs/data/09_checks.ipynb #2ddfbb0e
-def is_plain(path: Path) -> bool:
+def is_name_list(path: Path) -> bool:
     """Whether a file is a plain list of names, not a table with a column of intents."""
     if kind_of(path) != "csv" or not path.stat().st_size:
         return False
@@ -182,7 +182,7 @@ def is_plain(path: Path) -> bool:
     return not usual_column(header, LABELS) or len(header) == 1 and not table
 
 # %% ../../nbs/data/09_checks.ipynb #6cbeb0c2
-def read_catalogue(file: Path | None) -> list[str]:
+def catalogue_intents(file: Path | None) -> list[str]:
     """The intents of a catalogue: its column of intents, or the names of a plain list.
 
     Raises InputError for a file that is not there, and for a table without a column of intents.
@@ -193,7 +193,7 @@ def read_catalogue(file: Path | None) -> list[str]:
     if not path.is_file():
         raise InputError("no such catalogue", "a file with an intent a line", "correct catalogue in settings.ini [data]",
                          str(file))
-    if is_plain(path):
+    if is_name_list(path):
         names = plain_names(path)
     else:
         table = read_table(file, lambda header: bool(usual_column(header, LABELS)))

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['COMPANY', 'OOS', 'LAST_WEEK', 'NEIGHBOURS', 'TABLES', 'CompanyProcess', 'read_toml', 'processes', 'Wording',
            'read_voice', 'wordings', 'reference_sentences', 'cumulate', 'zipf', 'Draws', 'Person', 'pick', 'dealt',
-           'make_people', 'slip', 'say', 'events', 'rolled_out', 'demand', 'started', 'intent_at', 'Shelf', 'shelf',
-           'choose_wording', 'themes_of', 'draw_wording', 'Row', 'Truth', 'Week', 'wrong_label', 'draw_times',
+           'make_people', 'slip', 'typed_by', 'events', 'rolled_out', 'demand', 'started', 'intent_at', 'Shelf',
+           'shelf', 'choose_wording', 'themes_of', 'draw_wording', 'Row', 'Truth', 'Week', 'wrong_label', 'draw_times',
            'draw_rows', 'corrections', 'as_exported', 'Past', 'remember_labels', 'label_week', 'send_again',
            'let_happen', 'work_week', 'draw_weeks', 'weeks', 'known_labels', 'labelled_rows', 'production_sample',
            'cells', 'write_week', 'refuse_used', 'render']
@@ -205,7 +205,7 @@ def slip(draws: Draws, text: str) -> str:
     return text[:at] + draws.one(slips) + text[at + 2:]
 
 # %% ../../nbs/data/07_company.ipynb #6041e598
-def say(draws: Draws, plan: dict, person: Person, wording: Wording) -> str:
+def typed_by(draws: Draws, plan: dict, person: Person, wording: Wording) -> str:
     """The wording as that person types it."""
     text, style = wording.text, person.style
     if draws.chance(style["shorthand"]):
@@ -378,7 +378,7 @@ def draw_rows(plan: dict, side: str, week: int, count: int, noise: float, people
         if (person.role, person.location) not in cached:
             cached[person.role, person.location] = demand(plan, side, person.role, person.location, week)
         wording, final = draw_wording(draws, plan, side, person, week, cached[person.role, person.location])
-        text = say(draws, plan, person, wording)
+        text = typed_by(draws, plan, person, wording)
         if text in seen and not draws.chance(plan["sides"][side]["again"]):
             continue
         seen.add(text)

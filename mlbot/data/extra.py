@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .checks import is_plain
+from .checks import is_name_list
 from .ledger import digests_of
 from .split import IS_HOLDING, IS_NEAR, touching
 from .table import LABELS, TEXTS, Finding, cleaned, column_at, file_of, find_encoding, read_table, usual_column
@@ -34,7 +34,7 @@ def sentences(text: str) -> list[str]:
 def read_descriptions(file: Path | None, intents: Sequence[str]) -> pd.DataFrame:
     """What a catalogue says of these intents, a row (`text`, `intent`) for each sentence; empty for a plain list of names."""
     rows: list[tuple[str, str]] = []
-    if file is not None and file_of(file)[0].is_file() and not is_plain(file_of(file)[0]):
+    if file is not None and file_of(file)[0].is_file() and not is_name_list(file_of(file)[0]):
         table = read_table(file, lambda header: bool(usual_column(header, LABELS)))
         header, spelt = [normalise(name) for name in table.header], {name.casefold(): name for name in intents}
         at = column_at(header, usual_column(header, LABELS), str(file))

@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['NAME', 'LOWER', 'LETTERS', 'LARGEST', 'USUAL', 'YES', 'NO', 'TableRows', 'FILES', 'Reader', 'READERS', 'ResultAnswer',
-           'item_name', 'ResultMetric', 'way_of', 'metric_of', 'Results', 'is_number', 'checked_group', 'gathered',
-           'at', 'dicts_of', 'load_json_text', 'promptfoo_rows', 'promptfoo_item', 'as_fields', 'promptfoo_answers',
-           'read_promptfoo', 'deepeval_cases', 'deepeval_answers', 'read_deepeval', 'inspect_values', 'is_inspect',
-           'read_inspect', 'unpacked', 'with_zstd', 'lm_eval_rows', 'read_lm_eval', 'refuse_means', 'test_name',
-           'refuse_doctype', 'junit_cases', 'read_junit', 'value_in', 'usual_columns', 'metric_columns',
-           'chosen_columns', 'measured_columns', 'refuse_cells', 'row_answers', 'read_result_rows',
+           'item_name', 'ResultMetric', 'way_of', 'result_metric', 'Results', 'is_number', 'checked_group',
+           'gather_results', 'at', 'dicts_of', 'load_json_text', 'promptfoo_rows', 'promptfoo_item', 'as_fields',
+           'promptfoo_answers', 'read_promptfoo', 'deepeval_cases', 'deepeval_answers', 'read_deepeval',
+           'inspect_values', 'is_inspect', 'read_inspect', 'unpacked_log', 'with_zstd', 'lm_eval_rows', 'read_lm_eval',
+           'refuse_means', 'test_name', 'refuse_doctype', 'junit_cases', 'read_junit', 'value_in', 'usual_columns',
+           'metric_columns', 'chosen_columns', 'measured_columns', 'refuse_cells', 'row_answers', 'read_result_rows',
            'read_columns_and_data', 'read_any_table', 'read_document', 'read_results', 'decoded', 'placed', 'scale_of',
-           'score_of', 'Pairs', 'by_item', 'paired', 'gain_of', 'moved']
+           'score_of', 'Pairs', 'by_item', 'paired', 'file_gain', 'moved_items']
 
 # %% ../../nbs/data/10_results.ipynb #a179df24
 import json
@@ -84,7 +84,7 @@ def way_of(name: str) -> str:
     return "lower" if LOWER & set(words) else "higher"
 
 # %% ../../nbs/data/10_results.ipynb #7824b3b9
-def metric_of(name: str, answers: Sequence[ResultAnswer], group: str = "") -> ResultMetric:
+def result_metric(name: str, answers: Sequence[ResultAnswer], group: str = "") -> ResultMetric:
     """The metric of some answers. `group`: a field of `about` that says what belongs together; '': the item itself."""
     first: dict[str, str] = {}
     for answer in answers:
@@ -125,7 +125,7 @@ def checked_group(answers: Sequence[ResultAnswer], group: str, place: str) -> No
                          "name another one, or leave out --group", place)
 
 # %% ../../nbs/data/10_results.ipynb #240baa57
-def gathered(tool: str, file: str, answers: Iterable[ResultAnswer], notes: Iterable[str] = (), group: str = "",
+def gather_results(tool: str, file: str, answers: Iterable[ResultAnswer], notes: Iterable[str] = (), group: str = "",
              named: bool = True) -> Results:
     """The results from the answers of a reader. Raises NoVerdict when none of them has a value."""
     by_metric: dict[str, list[ResultAnswer]] = defaultdict(list)
@@ -141,7 +141,7 @@ def gathered(tool: str, file: str, answers: Iterable[ResultAnswer], notes: Itera
                         f"look at what {tool} says of this run, and run it again", file)
     checked_group([answer for rows in by_metric.values() for answer in rows], group, file)
     left = [f"{n:,} answers of {name} have no number and are left out" for name, n in lost.items()]
-    metrics = {name: metric_of(name, rows, group) for name, rows in by_metric.items()}
+    metrics = {name: result_metric(name, rows, group) for name, rows in by_metric.items()}
     return Results(tool, file, metrics, (*notes, *left), named)
 
 # %% ../../nbs/data/10_results.ipynb #7675fe26
@@ -275,7 +275,7 @@ def read_inspect(found) -> tuple[list[ResultAnswer], list[str]]:
 LARGEST = 1 << 30  # bytes of an unpacked archive
 
 
-def unpacked(path: Path) -> dict:
+def unpacked_log(path: Path) -> dict:
     """The log in an `.eval` archive of inspect, as its JSON would hold it. Raises InputError for another archive."""
     convert = f"inspect log convert {path.name} --to json --output-dir json"
     try:
@@ -478,7 +478,7 @@ def read_result_rows(header: Sequence[str], rows: TableRows, place: str, item: s
                 bad.append((line, column, row[column]))
     refuse_cells(bad, place)
     notes = [] if "item" in found else ["no column names the items: each row counts as one of its own"]
-    return gathered(tool, place, answers, notes, group or found.get("group", ""), named="item" in found)
+    return gather_results(tool, place, answers, notes, group or found.get("group", ""), named="item" in found)
 
 # %% ../../nbs/data/10_results.ipynb #5c5e7f54
 def read_columns_and_data(found: dict, place: str, **named) -> Results:
@@ -515,7 +515,7 @@ def read_document(found, path: Path, item: str = "", group: str = "", asked: Ite
     tool, read = next(((name, read) for name, fits, read in READERS if fits(found)), ("", None))
     if read:
         answers, notes = read(found)
-        return gathered(tool, path.name, answers, notes, group)
+        return gather_results(tool, path.name, answers, notes, group)
     if isinstance(at(found, "columns"), list) and isinstance(at(found, "data"), list):
         return read_columns_and_data(found, path.name, item=item, group=group, asked=asked)
     try:
@@ -540,10 +540,10 @@ def read_results(place: str | Path, item: str = "", group: str = "", asked: Iter
     try:
         if head.startswith(b"PK") and (path.suffix == ".eval" or "header.json" in zipfile.ZipFile(path).namelist()):
             with_zstd()
-            return read_document(unpacked(path), path, item, group, asked)
+            return read_document(unpacked_log(path), path, item, group, asked)
         if head.startswith(b"<"):
             answers, notes = read_junit(path.read_bytes())
-            return gathered("JUnit", path.name, answers, notes, group)
+            return gather_results("JUnit", path.name, answers, notes, group)
         if head[:1] in (b"{", b"[") or path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
             return read_document(load_json_text(decoded(path), path.name), path, item, group, asked)
     except (zipfile.BadZipFile, MlbotError) as problem:
@@ -627,7 +627,7 @@ def paired(old: ResultMetric, new: ResultMetric, files: tuple[str, str]) -> Pair
     return Pairs(kept, one, other, len(before) - len(both), len(after) - len(both))
 
 # %% ../../nbs/data/10_results.ipynb #fe17ffc8
-def gain_of(pairs: Pairs) -> Score:
+def file_gain(pairs: Pairs) -> Score:
     """How much better the new file is, as a gain: negative is worse. Each of its two bounds is wrong in 2.5 % of the cases.
 
     Right and wrong: McNemar's exact test; numbers: the mean difference over draws of whole groups.
@@ -642,7 +642,7 @@ def gain_of(pairs: Pairs) -> Score:
     return replace(found, at_least=found.low, at_most=found.high, unit="gain")
 
 # %% ../../nbs/data/10_results.ipynb #5799887c
-def moved(pairs: Pairs) -> tuple[list[str], list[str]]:
+def moved_items(pairs: Pairs) -> tuple[list[str], list[str]]:
     """The names of the items that became worse and of those that became better, the largest step first."""
     steps, items = pairs.steps, pairs.metric.items.tolist()
     order = sorted(range(len(items)), key=lambda at: (-abs(steps[at]), items[at]))

@@ -7,7 +7,7 @@ __all__ = ['KEPT', 'Recall', 'LEAKED', 'NEARLY', 'HOLDS', 'HELD', 'IS_NEAR', 'IS
            'QUARANTINE', 'FEW_AGAIN', 'USUAL_HELD', 'side_of', 'side_numbers', 'group_digests', 'kept_side',
            'taught_once', 'assign_sides', 'leaked', 'texts_of', 'touching', 'leaks_of', 'near_test', 'apart',
            'reasons_of_sides', 'count_training', 'too_few', 'Sides', 'part', 'Counted', 'count_sides', 'split',
-           'sides_of_known', 'Touch', 'group_families', 'shortest_held', 'follow', 'decide', 'clashes', 'place',
+           'sides_of_known', 'Touch', 'group_families', 'shortest_held', 'follow', 'decide_sides', 'clashes', 'place',
            'brought_back', 'held_by_those_set_aside', 'holding_again', 'sent_again', 'shares', 'joined', 'held_out',
            'is_sealed']
 
@@ -409,7 +409,7 @@ def _cluster_sides(family: np.ndarray, touch: Touch, train: np.ndarray, test: np
     return np.where(decided, family, np.where(known, nearest[first], own)), side, both
 
 # %% ../../nbs/data/01_split.ipynb #fcb45334
-def decide(texts: pd.DataFrame, touch: Touch, rows: pd.DataFrame, grouped: pd.DataFrame,
+def decide_sides(texts: pd.DataFrame, touch: Touch, rows: pd.DataFrame, grouped: pd.DataFrame,
            test_percent: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the cluster number and the side of each new row, before clashes are looked for.
 
@@ -463,7 +463,7 @@ def place(rows: pd.DataFrame, known: pd.DataFrame, test_percent: int = 25, near_
     touch = Touch.of(list(map(bare, there["text"])), list(map(bare, fresh["text"])), near_percent)
     asked = rows[good].assign(side=rows.loc[good, "side"] if "side" in rows else "")
     grouped = group_families(asked, known)
-    family, life = decide(texts, touch, asked, grouped, test_percent)
+    family, life = decide_sides(texts, touch, asked, grouped, test_percent)
     clash = clashes(texts, touch, asked, life)
     placed = rows.assign(family=np.uint64(0), life="")
     placed.loc[good, "family"] = family

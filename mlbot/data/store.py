@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['PROPERTIES', 'FIXED', 'NUMBERS', 'TRIES', 'REMOVED', 'ERASED', 'EVER', 'LOCK', 'is_remote', 'is_store', 'check_place',
            'reached', 'open_table', 'create', 'to_arrow', 'read_rows', 'stored_name', 'batch_rows', 'manifest',
-           'Commit', 'commits', 'version_of', 'refuse_twins', 'tidy', 'append', 'recalled', 'place_rows', 'rows_at',
-           'healed', 'as_utterances', 'read_store', 'VersionDifference', 'difference', 'rewrite_labels', 'remove_batch',
-           'is_removed', 'rows_ever', 'is_by', 'unused_files', 'destroy_old_files', 'destroy', 'erase',
-           'digest_of_rows', 'write_lock', 'read_lock', 'read_locked']
+           'Commit', 'commits', 'version_of', 'refuse_twins', 'tidy_store', 'append', 'recalled', 'place_rows',
+           'rows_at', 'healed', 'as_utterances', 'read_store', 'VersionDifference', 'version_difference',
+           'rewrite_labels', 'remove_batch', 'is_removed', 'rows_ever', 'is_by', 'unused_files', 'destroy_old_files',
+           'destroy', 'erase_utterances', 'digest_of_rows', 'write_lock', 'read_lock', 'read_locked']
 
 # %% ../../nbs/data/04_store.ipynb #7a01c0e0
 import json
@@ -261,7 +261,7 @@ def _prepare_commit(rows: pd.DataFrame, table, facts: dict[str, str], place) -> 
     return placed, _note(table, manifest("add", good, name, **facts), times)
 
 # %% ../../nbs/data/04_store.ipynb #dffb5ddc
-def tidy(url: str) -> None:
+def tidy_store(url: str) -> None:
     """Remove what killed writers have left in a store on this machine. A store in an account tidies itself."""
     if not is_remote(url):
         sweep(Path(url), "**/*#[0-9]*")
@@ -278,7 +278,7 @@ def append(rows: pd.DataFrame, url: str, facts: dict[str, str], place=None, trie
     if not len(rows):
         raise InputError("a batch without a row", "one row or more", "add another file", str(url))
     name = rows["batch"].iloc[0]
-    tidy(url)
+    tidy_store(url)
     for attempt in range(tries):
         table = create(url)
         with reached(url):
@@ -401,7 +401,7 @@ class VersionDifference:
     relabelled: dict[tuple[str, str], int]
 
 # %% ../../nbs/data/04_store.ipynb #de38b3cc
-def difference(old: Utterances, new: Utterances) -> VersionDifference:
+def version_difference(old: Utterances, new: Utterances) -> VersionDifference:
     """The changes from `old` to `new`: rows are matched by text and context."""
     names = ["digest", *dict.fromkeys([*old.context, *new.context])]
     tables = [item.rows.reindex(columns=[*names, "intent"]).fillna("").drop_duplicates(names) for item in (old, new)]
@@ -423,7 +423,7 @@ def rewrite_labels(url: str, decide: Callable[[pd.DataFrame], pd.Series], facts:
     `decide` is asked again when another writer was faster. Without a change there is no commit.
     """
     from deltalake.exceptions import CommitFailedError
-    tidy(url)
+    tidy_store(url)
     for _ in range(TRIES):
         rows, version = rows_at(url)
         new = decide(rows)
@@ -457,7 +457,7 @@ def _one_batch(table, batch: str, url: str) -> str:
 def remove_batch(url: str, batch: str, facts: dict[str, str]) -> int:
     """Remove the rows of a batch; older versions keep them. Returns how many. InputError when it is not there."""
     from deltalake.exceptions import CommitFailedError
-    tidy(url)
+    tidy_store(url)
     table = open_table(url)
     name = _one_batch(table, batch, url)
     for _ in range(TRIES):
@@ -561,12 +561,13 @@ def destroy_old_files(url: str, lost: set[str] | frozenset[str] = frozenset()) -
 def destroy(url: str, facts: dict, who: str, texts: Sequence[str]) -> None:
     """Delete rows in a new version, and destroy the files of all others.
 
-    `facts` as for `erase`, with the number of `rows`. `who`: a pseudonym, '' to erase by `texts`. NoVerdict when other
+    `facts` as for `erase_utterances`, with the number of `rows`. `who`: a pseudonym, '' to erase by `texts`.
+    NoVerdict when other
     writers are always faster.
     """
     from deltalake import write_deltalake
     from deltalake.exceptions import CommitFailedError
-    tidy(url)
+    tidy_store(url)
     for _ in range(TRIES):
         with reached(url):
             try:
@@ -591,7 +592,7 @@ def _orphans(rows: pd.DataFrame, hit: pd.Series) -> np.ndarray:
     return digests[~np.isin(digests, np.append(others["digest"], side_numbers(others)))]
 
 # %% ../../nbs/data/04_store.ipynb #e997433a
-def erase(url: str, facts: dict[str, str], person: str = "", digests: Sequence[int] = (),
+def erase_utterances(url: str, facts: dict[str, str], person: str = "", digests: Sequence[int] = (),
           forget: Callable[[np.ndarray], object] = lambda digests: None) -> tuple[int, np.ndarray]:
     """Destroy the rows of a person, or of texts by their digests, in all versions. Returns how many, and their digests.
 

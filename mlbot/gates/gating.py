@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LAST_GREEN', 'FEW', 'is_share', 'checked_limit', 'checked_scores', 'SealedBit', 'sealed_outcome', 'Before',
-           'run_before', 'refuse_foreign', 'rows_of', 'compared', 'moved_lines', 'begin_again', 'accept', 'take_back',
-           'record', 'judged', 'gate', 'verdicts']
+           'run_before', 'refuse_foreign', 'sample_rows', 'compared', 'moved_lines', 'begin_again', 'accept',
+           'take_back', 'record', 'judged', 'gate', 'verdicts']
 
 # %% ../../nbs/gates/05_gating.ipynb #b20c0e6a
 import math
@@ -22,7 +22,7 @@ from ..settings import Target
 from ..stats.paired import Difference, difference
 from ..stats.scores import Sample, Score
 from ..storage import Objects
-from .kept import Kept, as_parquet, file_name, from_parquet, place_of, read_ids, storable_sample, this_notebook
+from .kept import Kept, as_parquet, file_name, from_parquet, kept_place, read_ids, storable_sample, this_notebook
 from .record import Shown, show
 from .verdict import FAIL, PASS, TOO_CLOSE, Rules, Verdict, judge, judge_family, outcome_of, stricter
 from .words import error_of
@@ -98,7 +98,7 @@ class Before:
 def run_before(gate: str, against: str | Path, place: str | Path = "") -> Before:
     """The run before of a gate: the last green one, or that of a file. Raises InputError for a file that is not there."""
     last = against == LAST_GREEN
-    objects, address = place_of(place) if last else place_of(str(against).rpartition("/")[0] or ".")
+    objects, address = kept_place(place) if last else kept_place(str(against).rpartition("/")[0] or ".")
     name = file_name(gate) if last else str(against).rpartition("/")[2]
     data = objects.get(name)
     if data is None and not last:
@@ -117,7 +117,7 @@ def refuse_foreign(gate: str, before: Before) -> None:
                          before.address)
 
 # %% ../../nbs/gates/05_gating.ipynb #bbbe1a33
-def rows_of(gate: str, score: Score | Sequence[Score]) -> Sample:
+def sample_rows(gate: str, score: Score | Sequence[Score]) -> Sample:
     """The rows of a score. Raises InputError for a score that has none."""
     sample = getattr(score, "sample", None)
     if sample is None:
@@ -132,7 +132,7 @@ def compared(gate: str, score: Score | Sequence[Score], before: Kept, ids, targe
 
     Raises InputError for a score without rows, and for another metric than the one that is kept.
     """
-    found = difference(before.sample, storable_sample(rows_of(gate, score)), before.ids, ids)
+    found = difference(before.sample, storable_sample(sample_rows(gate, score)), before.ids, ids)
     return judge(f"{gate} against {name}", replace(found.score, metric=f"{gate} against {name}"), target), found
 
 # %% ../../nbs/gates/05_gating.ipynb #0538310c
@@ -165,7 +165,7 @@ def begin_again(gate: str) -> None:
 def accept(gate: str, score: Score | Sequence[Score], ids: np.ndarray, before: Before) -> None:
     """Keep the rows of a green gate in place of those of the run before."""
     was = before.objects.get(before.name)
-    rows = Kept(rows_of(gate, score), ids, str(score), this_notebook())
+    rows = Kept(sample_rows(gate, score), ids, str(score), this_notebook())
     before.objects.put(before.name, as_parquet(rows))
     _replaced[gate] = before, was
 
@@ -223,7 +223,7 @@ def gate(name: str, score: Score | Sequence[Score], rules: Rules | None = None, 
     before = run_before(name, against, kept) if against else None
     if before:  # asked before anything is shown: the call itself may be wrong
         refuse_foreign(name, before)
-        named = read_ids(name, ids, rows_of(name, score))
+        named = read_ids(name, ids, sample_rows(name, score))
         loss = checked_limit(name, "margin", margin, checked_scores(name, score)) or 0.0
     begin_again(name)
     given, moved = [record(verdict)], list[str]()

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NOTEBOOK', 'PLACE', 'Kept', 'storable', 'storable_sample', 'read_ids', 'as_parquet', 'put_together', 'from_parquet',
-           'this_notebook', 'place_of', 'file_name']
+           'this_notebook', 'kept_place', 'file_name']
 
 # %% ../../nbs/gates/04_kept.ipynb #f68e69b6
 import json
@@ -125,7 +125,7 @@ def this_notebook() -> str:
     return Path(os.environ.get(NOTEBOOK) or os.environ.get("JPY_SESSION_NAME") or "").stem
 
 
-def place_of(kept: str | Path = "") -> tuple[Objects, str]:
+def kept_place(kept: str | Path = "") -> tuple[Objects, str]:
     """The folder or account in which rows are kept, and its name. Raises InputError for an address that is not known."""
     beside = Path(os.environ[NOTEBOOK]).parent if os.environ.get(NOTEBOOK) else Path()
     place = kept or os.environ.get(PLACE) or beside / ".gates"

@@ -21,7 +21,7 @@ from ..errors import InputError, NoVerdict
 from .actor import NOBODY, Actor
 from .verdict import FAIL, PASS
 from .gating import SealedBit, sealed_outcome
-from .test_budget import same_rows, sketch
+from .test_budget import same_test_rows, smallest_digests
 from ..settings import Settings, Target
 from ..stats.scores import Score
 from ..storage import Objects, open_objects
@@ -110,7 +110,7 @@ def open_book(objects: Objects) -> Book:
 # %% ../../nbs/gates/10_sealed.ipynb #9921a4f3
 def for_rows(book: Book, state: str, test: list[int]) -> Book:
     """The book as it holds for these rows: rows that are new for the most part start without questions."""
-    if not same_rows(test, list(book.test)):
+    if not same_test_rows(test, list(book.test)):
         return Book(number=book.number, state=state, test=tuple(test))
     return replace(book, anchor=book.anchor if state == book.state else {}, state=state, test=tuple(test))
 
@@ -155,7 +155,7 @@ def ask(objects: Objects, place: str, model: str, digests, right: np.ndarray, sc
     `digests`: of the rows; `right`: row by row; `score`: their accuracy; `state`: see `sealed_state`; `most`: questions in
     all, 0 for no limit. Raises NoVerdict where there are none left.
     """
-    test, name = sketch(digests), f"{model} {target.floor} {target.too_close}"
+    test, name = smallest_digests(digests), f"{model} {target.floor} {target.too_close}"
     while True:
         book = for_rows(open_book(objects), state, test)
         if name in book.answers:

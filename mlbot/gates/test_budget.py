@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['KEPT', 'LEDGER', 'LEDGER_HEAD', 'log_models', 'rows_for_value', 'rows_for_difference', 'rows_for_known_discordance',
-           'tail', 'rows_for_limit', 'decisions_carried', 'sketch', 'shared', 'same_rows', 'MeterReading',
-           'promise_words', 'by_words', 'reading_line', 'written_lines', 'as_decision', 'decisions', 'line_digest',
-           'line_mark', 'is_marked', 'Trail', 'split_marked', 'read_head', 'read_trail', 'served_by', 'served',
-           'read_meter', 'refuse_used_up', 'add_decision', 'note_decision', 'as_budget']
+           'tail', 'rows_for_limit', 'decisions_carried', 'smallest_digests', 'shared', 'same_test_rows',
+           'MeterReading', 'promise_words', 'by_words', 'reading_line', 'written_lines', 'as_decision', 'decisions',
+           'line_digest', 'line_mark', 'is_marked', 'Trail', 'split_marked', 'read_head', 'read_trail', 'served_by',
+           'served', 'read_meter', 'refuse_used_up', 'add_decision', 'note_decision', 'as_budget']
 
 # %% ../../nbs/gates/09_test_budget.ipynb #f0d5be0b
 import json
@@ -88,7 +88,7 @@ def decisions_carried(n: int, meter: Meter, limit: float, most: int = 10_000) ->
 KEPT = 128
 
 
-def sketch(digests) -> list[int]:
+def smallest_digests(digests) -> list[int]:
     """The smallest distinct digests of a test set."""
     return sorted({int(item) for item in digests})[:KEPT]
 
@@ -105,7 +105,7 @@ def shared(today: list[int], then: list[int]) -> float:
     return len(set(asked) & set(then)) / len(asked) if asked else 0.0
 
 
-def same_rows(today: list[int], then: list[int]) -> bool:
+def same_test_rows(today: list[int], then: list[int]) -> bool:
     """Whether two test sets are the same rows for the meter: more than half of either is in the other, or nobody can tell."""
     if not (today and then):
         return False
@@ -259,7 +259,7 @@ def served_by(trail: Trail, test: list[int], former: list[int] | None = None) ->
     found: dict[str, str] = {}
     for item in trail.good:
         today = test if "number" in item or former is None else former
-        if same_rows(today, item["test"]):
+        if same_test_rows(today, item["test"]):
             found.setdefault(item["model"], str(item.get("actor", UNKNOWN)))
     return found
 
@@ -273,8 +273,8 @@ def read_meter(trail: Trail, digests, meter: Meter, limit: float | None, former=
                ) -> MeterReading:
     """Read the meter for test rows with these digests. `beside`: models that are judged now, with their actor."""
     digests = np.unique(np.asarray(digests, np.uint64))
-    test = sketch(digests)
-    known = {**(beside or {}), **served_by(trail, test, None if former is None else sketch(former))}
+    test = smallest_digests(digests)
+    known = {**(beside or {}), **served_by(trail, test, None if former is None else smallest_digests(former))}
     counted = {**known, **{item["model"]: UNKNOWN for item in trail.doubtful if item["model"] not in known}}
     lost = trail.missing + sum(item["model"] in known for item in trail.doubtful)
     who = Counter([*counted.values(), *[UNKNOWN] * lost])
@@ -320,8 +320,8 @@ def note_decision(models: Path, model: str, digests, outcomes: dict[str, str], m
     for an actor whose kind has had its decisions.
     """
     digests = np.unique(np.asarray(digests, np.uint64))
-    test, beside = sketch(digests), {model: str(actor)}
-    old = None if former is None else sketch(former)
+    test, beside = smallest_digests(digests), {model: str(actor)}
+    old = None if former is None else smallest_digests(former)
     if not test:
         return read_meter(read_trail(models, proved, witnesses - {model}), digests, meter, limit, former, beside)
     with only_one(models):

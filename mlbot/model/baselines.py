@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['CONTEXT_WEIGHT', 'CHOOSE_ON', 'CONTENDERS', 'ENCODED', 'NEEDS', 'FittedContender', 'size_of', 'majority',
-           'context_features', 'scores_of', 'answered', 'size_in_joblib', 'by_terms', 'tfidf_and_logistic_regression',
-           'tfidf_and_svm', 'fasttext_line', 'fasttext', 'LentVectors', 'by_vectors', 'heads', 'encoder_and',
-           'choose_head', 'encoder_and_best_head', 'ours', 'text_alone']
+           'context_features', 'scores_of', 'answer_with', 'size_in_joblib', 'by_terms',
+           'tfidf_and_logistic_regression', 'tfidf_and_svm', 'fasttext_line', 'fasttext', 'LentVectors', 'by_vectors',
+           'heads', 'encoder_and', 'choose_head', 'encoder_and_best_head', 'ours', 'text_alone']
 
 # %% ../../nbs/model/15_baselines.ipynb #6dd95fcf
 import tempfile
@@ -81,7 +81,7 @@ def scores_of(classifier, features) -> np.ndarray:
     return np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
 
 
-def answered(classifier, features_of: Callable) -> Callable:
+def answer_with(classifier, features_of: Callable) -> Callable:
     """The `answer` of a fitted classifier of scikit-learn."""
     def answer(texts, contexts):
         scores = scores_of(classifier, features_of(texts, contexts))
@@ -101,7 +101,7 @@ def by_terms(vectoriser, classifier, train: pd.DataFrame, context: Sequence[str]
     vectoriser.fit(train["text"])
     features_of = context_features(vectoriser.transform, train, context)
     classifier.fit(features_of(list(train["text"]), train.to_dict("records")), train["intent"].to_numpy(dtype=str))
-    return FittedContender(answered(classifier, features_of), size_in_joblib(vectoriser, classifier),
+    return FittedContender(answer_with(classifier, features_of), size_in_joblib(vectoriser, classifier),
                   sees="text, context" if context else "text")
 
 # %% ../../nbs/model/15_baselines.ipynb #e70c71c0
@@ -170,8 +170,8 @@ def by_vectors(head, train: pd.DataFrame, context: Sequence[str], settings: _set
     at_hand, when_served = (context_features(source.vectors, train, context) for source in (encoder, served))
     head.fit(at_hand(list(train["text"]), train.to_dict("records")), train["intent"].to_numpy(dtype=str))
     size = size_in_joblib(head) + sum(map(len, encoder.files.values())) / 1e6
-    return FittedContender(answered(head, at_hand), size, sees="text, context" if context else "text",
-                  alone=answered(head, when_served))
+    return FittedContender(answer_with(head, at_hand), size, sees="text, context" if context else "text",
+                  alone=answer_with(head, when_served))
 
 # %% ../../nbs/model/15_baselines.ipynb #74cc471a
 def heads(seed: int, few: int = 0) -> dict[str, Callable]:

@@ -6,8 +6,8 @@
 __all__ = ['ENOUGH_HELD_OUT', 'PARTS', 'ON', 'ALLOWED', 'TIERS_OURS', 'HEAD', 'Portion', 'held_out_parts', 'learnable',
            'portions', 'median_time', 'share_refused', 'Entry', 'answers_to', 'fit_and_ask', 'entry_of', 'measure',
            'Skipped', 'skipped', 'missing_for', 'measure_apart', 'vectors_lent', 'usual_names', 'contest', 'Against',
-           'against', 'best_of', 'TierAdvice', 'points', 'duel_words', 'reason', 'advise', 'row_of', 'contest_table',
-           'as_record']
+           'compare_entries', 'best_of', 'TierAdvice', 'points', 'duel_words', 'reason', 'advise_tier', 'entry_line',
+           'contest_table', 'entry_record']
 
 # %% ../../nbs/model/16_contest.ipynb #84056b2a
 import importlib.util
@@ -296,7 +296,7 @@ class Against:
         return f"+{self.gained:,} -{self.lost:,}, {self.chance}"
 
 
-def against(entry: Entry, other: Entry) -> Against:
+def compare_entries(entry: Entry, other: Entry) -> Against:
     """Compare two contenders that were asked about the same rows."""
     score, steps = gain(entry.name, other.right, entry.right, entry.groups), entry.right.astype(float) - other.right
     return Against(other.name, score, int((steps > 0).sum()), int((steps < 0).sum()), loss_p_value(score, steps))
@@ -334,24 +334,24 @@ def reason(taken: Entry, best: Entry, tiers: Sequence[Entry]) -> str:
     """Why a tier is recommended, in one sentence."""
     if taken is not best:
         return (f"it answers in {taken.microseconds:,.0f} us, {best.name} in {best.microseconds:,.0f} us, and it is "
-                f"not surely worse ({duel_words(against(taken, best))})")
+                f"not surely worse ({duel_words(compare_entries(taken, best))})")
     cheaper = [other for other in tiers if other.microseconds < best.microseconds]
     if not cheaper:
         return "it is the most accurate tier, and the quickest" if len(tiers) > 1 else "no other tier was measured"
     return "it is surely better than what is cheaper: " + "; ".join(
-        f"{other.name} ({duel_words(against(other, best))})" for other in cheaper)
+        f"{other.name} ({duel_words(compare_entries(other, best))})" for other in cheaper)
 
 
-def advise(entries: Sequence[Entry]) -> TierAdvice | None:
+def advise_tier(entries: Sequence[Entry]) -> TierAdvice | None:
     """The cheapest tier that is not surely worse than the best tier; None where no tier was measured."""
     tiers = [entry for entry in entries if entry.name in TIERS_OURS]
     if not tiers:
         return None
     best = best_of(tiers)
-    fair = [entry for entry in tiers if not against(entry, best).worse]
+    fair = [entry for entry in tiers if not compare_entries(entry, best).worse]
     taken = min(fair, key=lambda entry: (entry.microseconds, entry.size))
     top = best_of(entries)
-    beaten = top.name if against(taken, top).worse and top.name not in TIERS_OURS else ""
+    beaten = top.name if compare_entries(taken, top).worse and top.name not in TIERS_OURS else ""
     return TierAdvice(TIERS_OURS[taken.name], reason(taken, best, tiers), best.name, beaten)
 
 # %% ../../nbs/model/16_contest.ipynb #97373ade
@@ -359,12 +359,12 @@ HEAD = (f"{'':<30}{'sees':<14}{'accuracy':>8}  {'95 % interval':<16}{'against th
         f"{'training':>11}{'one text':>12}{'size':>11}")
 
 
-def row_of(entry: Entry, best: Entry) -> str:
+def entry_line(entry: Entry, best: Entry) -> str:
     """An entry as a line of the table, compared with the best one."""
     interval = f"{entry.accuracy.low:.3f} to {entry.accuracy.high:.3f}"
     auroc, refused = (f"{share:>{width}.3f}" if share == share else f"{'-':>{width}}"
                       for share, width in ((entry.auroc, 6), (entry.refused, 7)))
-    told = "best" if entry is best else str(against(entry, best)) + " *" * against(entry, best).worse
+    told = "best" if entry is best else str(compare_entries(entry, best)) + " *" * compare_entries(entry, best).worse
     return (f"{entry.name:<30}{entry.sees:<14}{entry.accuracy.value:>8.3f}  {interval:<16}{told:<25}{auroc}  {refused}"
             f"{entry.seconds:>9.1f} s{entry.microseconds:>9,.0f} us{entry.size:>8.1f} MB")
 
@@ -373,12 +373,12 @@ def contest_table(entries: Sequence[Entry]) -> str:
     """All entries, the most accurate first."""
     best = best_of(entries)
     ranked = sorted(entries, key=lambda entry: (-entry.accuracy.value, entry.microseconds))
-    return "\n".join([HEAD, *(row_of(entry, best) for entry in ranked)])
+    return "\n".join([HEAD, *(entry_line(entry, best) for entry in ranked)])
 
 # %% ../../nbs/model/16_contest.ipynb #a1c823c6
-def as_record(entry: Entry, best: Entry) -> dict:
+def entry_record(entry: Entry, best: Entry) -> dict:
     """An entry as JSON writes it; a share without a meaning is None."""
-    found = against(entry, best)
+    found = compare_entries(entry, best)
     numbers = {name: getattr(entry, name) for name in ("auroc", "refused", "seconds", "microseconds", "memory", "size")}
     return {"name": entry.name, "sees": entry.sees, "accuracy": entry.accuracy.as_dict(), "macro_f1": entry.macro_f1.value,
             **{name: float(value) if math.isfinite(value) else None for name, value in numbers.items()}, "score": entry.score,

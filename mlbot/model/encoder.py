@@ -19,8 +19,8 @@ from .artefact import ENCODER, TOKENS
 from .encoder_centre import EVERYDAY, centre_of, centred
 from .encoder_files import (E5, EXPORTED, FAMILY, LONGEST, Recipe, buildable, find_encoder, is_packed, origin_of,
                                        read_json, read_recipe)
-from .encoder_graph import bert, exported, first_place
-from .encoder_languages import known_languages
+from .encoder_graph import bert, single_text_graph, first_place
+from .encoder_languages import languages_of_encoder
 from .encoder_packed import packed_arrays, packed_config, packed_tokenizer, read_packed
 from .encoder_vocabulary import left_languages, pruned
 from .encoder_weights import in_bytes
@@ -175,7 +175,7 @@ def both_sizes(parts: Parts, place: Path) -> tuple[dict[str, bytes], dict[str, b
     if parts.arrays:
         graph = bert(parts.config, parts.arrays, parts.recipe)
     else:
-        graph = exported(onnx.load(place / EXPORTED), parts.recipe)
+        graph = single_text_graph(onnx.load(place / EXPORTED), parts.recipe)
     tokenizer = {TOKENS: tokenizer_file(parts)}
     whole = graph.SerializeToString()
     centre = centre_of(understood(Encoder({ENCODER: whole, **tokenizer}), EVERYDAY))
@@ -235,7 +235,7 @@ def load_encoder(name: str, texts: Iterable[str], root: Path = Path(), languages
     place = find_encoder(name, root).absolute()
     texts = list(texts)
     files, weights = build_encoder(place, texts, languages)
-    known = " ".join(left_languages(known_languages(place), texts, languages))
+    known = " ".join(left_languages(languages_of_encoder(place), texts, languages))
     return Encoder(files, origin={**origin_of(place), "weights": weights, "languages": known})
 
 # %% ../../nbs/model/01_encoder.ipynb #5a4ed002

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from .. import settings as _settings
 from ..errors import InputError
 from .artefact import Artefact, build_artefact, build_own, STATIC
-from .estimator import kind_of, OwnEstimator, to_bytes, versions
+from .estimator import estimator_kind, OwnEstimator, to_bytes, versions
 from .pipeline import is_ours, view_terms
 from .scope import Scope
 from .views import EncodedView
@@ -106,7 +106,7 @@ def _own_artefact(fitted, settings: _settings.Model, facts: dict) -> Artefact:
     if not isinstance(own, OwnEstimator):
         own = OwnEstimator(fitted, [name for name in getattr(fitted, "feature_names_in_", ()) if name != "text"])
     data = to_bytes(own.estimator)
-    model = {"threshold": settings.threshold, "seed": settings.seed, "estimator": kind_of(own.estimator)}
+    model = {"threshold": settings.threshold, "seed": settings.seed, "estimator": estimator_kind(own.estimator)}
     components = {**facts.get("components", {}), "intent": hashlib.sha256(data).hexdigest()[:12]}
     told = {**facts, "model": model, "versions": versions(), "components": components, "texts": own.texts}
     return build_own(own_intents(own.classes_), own.context, data, told)

@@ -20,7 +20,7 @@ import numpy as np
 from .artefact import ESTIMATOR, STATIC, Artefact, find_model, read_artefact
 from ..errors import InputError, nearest
 from ..settings import load_settings
-from .terms import WORDS_KEPT, Terms, interaction_rows, gram_rows, keep, known_rows, rows_in
+from .terms import WORDS_KEPT, Terms, interaction_rows, gram_rows, keep, known_rows, word_terms
 from ..text.clean import checked, context_value, words
 
 # %% ../../nbs/model/12_predict.ipynb #05395670
@@ -124,7 +124,7 @@ def sums_of(model: LinearModel, word: str) -> WordSums:
 
     The sums, float32, are first those of the words and then those of the n-grams, before either is divided by its length.
     """
-    found, ones, ngrams, weighed = rows_in(model, word)
+    found, ones, ngrams, weighed = word_terms(model, word)
     at, values = np.frombuffer(ones, np.int64), np.frombuffer(weighed, np.float32)
     alone = model._idf[at]
     added = [alone.dot(model._weights[at]), values.dot(model._weights[np.frombuffer(ngrams, np.int64)])]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SAMPLE', 'MOST_TERMS', 'CHECKED', 'BUCKETS', 'CHUNK', 'Chunks', 'MARGIN', 'STEP', 'BATCH', 'scrambled', 'Census',
-           'take_census', 'CodedTable', 'joined', 'numbers_of', 'Dealt', 'deal', 'passes_for', 'batches', 'descend',
+           'take_census', 'CodedTable', 'stacked', 'numbers_of', 'Dealt', 'deal', 'passes_for', 'batches', 'descend',
            'SgdFit', 'cut_views', 'fit_many']
 
 # %% ../../nbs/model/04_sgd.ipynb #80108de1
@@ -68,7 +68,7 @@ class CodedTable:
     codes: np.ndarray
 
 
-def joined(parts: list[CodedTable], columns: int) -> CodedTable:
+def stacked(parts: list[CodedTable], columns: int) -> CodedTable:
     """Tables one below the other."""
     if not parts:
         return CodedTable(csr_matrix((0, columns), dtype=np.float32), np.empty(0, int))
@@ -105,7 +105,7 @@ class Dealt:
             while file.tell() < size:
                 values, at, ends, codes = (np.load(file) for _ in range(4))
                 parts.append(CodedTable(csr_matrix((values, at, ends), shape=(len(codes), self.columns)), codes))
-        return joined(parts, self.columns)
+        return stacked(parts, self.columns)
 
     def write(self, table: CodedTable, mixed: np.ndarray, every: int, files: list) -> None:
         """Append rows to `files` by their scrambled digests, `mixed`; one in `every` is held back."""
@@ -224,4 +224,4 @@ def fit_many(chunks: Chunks, views, context: list[str], terms_of: Callable, seed
     with tempfile.TemporaryDirectory(prefix="mlbot-") as folder:
         dealt = deal(chunks, census, numbers_of(terms, context, factors), intents, len(factors), Path(folder), done)
         weights, bias = descend(dealt, len(intents), seed, done)
-    return SgdFit(views, weights, bias, intents, joined(dealt.held, len(factors)), census)
+    return SgdFit(views, weights, bias, intents, stacked(dealt.held, len(factors)), census)

@@ -6,13 +6,13 @@
 __all__ = ['SHORTEST_WORD', 'FEWEST_WORDS', 'NUMBERS_ONLY', 'STEP', 'OVERLAP', 'MOST_UNPACKED', 'PLACES', 'BEYOND', 'KEPT',
            'LARGE', 'ROWS', 'MOST_BLOB', 'LOOKS', 'marks', 'any_word', 'words_in', 'Search', 'search_for', 'letter_of',
            'unescaped', 'text_of', 'rows_of_sqlite', 'rows_of_parquet', 'members', 'texts_in', 'is_in', 'Place',
-           'ErasureResult', 'Job', 'is_here', 'walk', 'is_in_large', 'records', 'cells_of_page', 'look_into', 'sweep',
-           'in_store', 'log_files', 'in_log', 'in_results', 'run_of', 'now', 'in_runs', 'golden_without', 'in_model',
-           'in_models', 'in_carried', 'tracked_files', 'in_tracking', 'bundles_in', 'proofs_of', 'own_places',
-           'in_bundles', 'rows_without', 'take_out', 'in_files', 'in_git', 'search_places', 'ErasureRequest',
-           'words_of_program', 'texts_of_event', 'gathered', 'joined', 'key_of', 'as_told', 'as_search', 'mark_of',
-           'noted', 'in_words', 'write_proof', 'read_proofs', 'name_of_proof', 'Erased', 'erase_rows', 'tidy_up',
-           'erase_everywhere', 'look_again']
+           'ErasureResult', 'Job', 'is_here', 'walk', 'is_in_large', 'records', 'cells_of_page', 'look_into',
+           'sweep_files', 'in_store', 'log_files', 'in_log', 'in_results', 'run_of', 'now', 'in_runs', 'golden_without',
+           'in_model', 'in_models', 'in_carried', 'tracked_files', 'in_tracking', 'bundles_in', 'proofs_of',
+           'own_places', 'in_bundles', 'rows_without', 'take_out', 'in_files', 'in_git', 'search_places',
+           'ErasureRequest', 'words_of_program', 'texts_of_event', 'texts_to_erase', 'merged_search', 'proof_key',
+           'search_record', 'as_search', 'mark_of', 'add_look', 'in_words', 'write_proof', 'read_proofs',
+           'name_of_proof', 'Erased', 'erase_rows', 'tidy_up', 'erase_everywhere', 'look_again']
 
 # %% ../../nbs/ops/08_erasure.ipynb #7b338610
 import gzip
@@ -37,7 +37,7 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from ..model.artefact import ESTIMATOR, VOCABULARY, is_name
+from ..model.artefact import ESTIMATOR, VOCABULARY, is_model_name
 from ..model.estimator import words_held
 from ..data.table import guess_encoding
 from ..errors import InputError
@@ -49,7 +49,7 @@ from ..data.ledger import forget
 from ..model.rollout import GOLDEN, golden_file, read_canary, read_pointer
 from ..storage import Objects, open_objects
 from ..settings import PACKAGE, Settings
-from ..data.store import erase, is_by, is_remote, is_store, rows_at, rows_ever, tidy, write_lock
+from ..data.store import erase_utterances, is_by, is_remote, is_store, rows_at, rows_ever, tidy_store, write_lock
 from ..text.clean import clean, digest, key, normalise, pseudonym
 
 # %% ../../nbs/ops/08_erasure.ipynb #b43f4bde
@@ -419,7 +419,7 @@ def look_into(path: Path, job: Job, found: ErasureResult) -> bool:
         return False
 
 # %% ../../nbs/ops/08_erasure.ipynb #da11044e
-def sweep(found: ErasureResult, paths: Iterable[Path], job: Job,
+def sweep_files(found: ErasureResult, paths: Iterable[Path], job: Job,
           gone: Callable[[Path], object] = lambda path: path.unlink()) -> ErasureResult:
     """Look into files, and destroy those that hold something."""
     for path in paths:
@@ -520,7 +520,7 @@ def in_runs(job: Job) -> ErasureResult:
         path.unlink()
         gone.setdefault(run_of(path, runs), []).append(path)
     cache = Path(job.settings.places.cache) if is_here(job.settings.places.cache) else runs / ".cache"
-    sweep(found, walk(runs, [cache]), job, destroy)
+    sweep_files(found, walk(runs, [cache]), job, destroy)
     for folder, paths in gone.items():
         note = {"when": now(), "files": sorted(path.relative_to(folder).as_posix() for path in paths)}
         write_atomic(folder / "forgotten.json", lambda file, note=note: json.dump(note, file, indent=1))
@@ -577,7 +577,7 @@ def in_models(job: Job) -> ErasureResult:
         elif (folder / VOCABULARY).is_file() or (folder / ESTIMATOR).is_file():
             in_model(folder, serving.get(folder.name, ""), job, found)
         else:
-            sweep(found, walk(folder), job)
+            sweep_files(found, walk(folder), job)
     for file in sorted(path for path in models.glob("*") if path.is_file()):
         if look_into(file, job, found):
             found.found += 1
@@ -616,7 +616,7 @@ def in_carried(job: Job) -> ErasureResult:
         if name in serves:
             found.left.append(f"the champion {name} that is carried knows words that only this person used: release one that "
                               "does not and carry it (mlbot run; mlbot models --push), then: mlbot data erase --again")
-        elif job.clear and is_name(name):
+        elif job.clear and is_model_name(name):
             for item in [item for item in names if item.startswith(f"models/{name}/") or Path(item).stem == name]:
                 objects.delete(item)
             found.destroyed += 1
@@ -637,7 +637,7 @@ def in_tracking(job: Job) -> ErasureResult:
     found, place = ErasureResult("tracking"), job.settings.tracking.mlflow
     for path in tracked_files(job.settings):
         if path.is_dir():
-            sweep(found, walk(path), job)
+            sweep_files(found, walk(path), job)
         elif path.is_file() and look_into(path, job, found):
             found.found += 1
             found.left.append(f"{job.shown(path)} holds something in a tag or parameter: mlflow gc, or delete the run there")
@@ -826,7 +826,7 @@ def texts_of_event(body, key: str = "") -> Iterator[str]:
 
 # %% ../../nbs/ops/08_erasure.ipynb #73f21ebf
 def _rows_of(settings: Settings, request: ErasureRequest) -> tuple[set[str], list[str], bool]:
-    """What `gathered` returns, of the store alone, in all its versions."""
+    """What `texts_to_erase` returns, of the store alone, in all its versions."""
     hers, others, url, known = set[str](), list[str](), settings.places.data, False
     with suppress(InputError):
         rows = rows_ever(url) if is_remote(url) or is_store(url) else None
@@ -840,7 +840,7 @@ def _rows_of(settings: Settings, request: ErasureRequest) -> tuple[set[str], lis
 
 # %% ../../nbs/ops/08_erasure.ipynb #b0545505
 def _events_of(log: EventLog, request: ErasureRequest) -> tuple[set[str], list[str], bool]:
-    """What `gathered` returns, of the log alone."""
+    """What `texts_to_erase` returns, of the log alone."""
     own, others = log.events_of(request.person), list[str]()
     asked = digest(clean(request.utterance)) if request.utterance else None
     said = {text for event in own for text in texts_of_event(event.body)}
@@ -857,27 +857,27 @@ def _events_of(log: EventLog, request: ErasureRequest) -> tuple[set[str], list[s
     return hers, others, known
 
 # %% ../../nbs/ops/08_erasure.ipynb #71d72cf1
-def gathered(settings: Settings, request: ErasureRequest, log: EventLog | None) -> tuple[set[str], list[str], bool]:
+def texts_to_erase(settings: Settings, request: ErasureRequest, log: EventLog | None) -> tuple[set[str], list[str], bool]:
     """The texts of a request, and those of everybody else, of the store and of the log; and whether either knows of it."""
     hers, others, known = _rows_of(settings, request)
     said = _events_of(log, request) if log is not None else (set[str](), list[str](), False)
     return ({request.utterance} - {""}) | hers | said[0], others + said[1], known or said[2]
 
 # %% ../../nbs/ops/08_erasure.ipynb #07cdeb08
-def joined(one: Search, other: Search) -> Search:
+def merged_search(one: Search, other: Search) -> Search:
     """Two searches under one key as one."""
     lengths = {n: one.texts.get(n, frozenset()) | other.texts.get(n, frozenset()) for n in {*one.texts, *other.texts}}
     return Search(one.key, one.subject, lengths, one.firsts | other.firsts, one.words | other.words, one.exact | other.exact,
                   max(one.common, other.common))
 
 # %% ../../nbs/ops/08_erasure.ipynb #554fedf3
-def key_of(settings: Settings) -> bytes:
+def proof_key(settings: Settings) -> bytes:
     """The key of all digests in proofs, which is made with the first of them. Without it no proof can be checked again."""
     private_folder(proofs_of(settings))
     return kept_secret(proofs_of(settings) / ".key").encode()[:64]
 
 # %% ../../nbs/ops/08_erasure.ipynb #c91c4742
-def as_told(search: Search) -> dict:
+def search_record(search: Search) -> dict:
     """A search as a proof keeps it."""
     return {"texts": {str(n): sorted(found) for n, found in sorted(search.texts.items())}, "common": search.common,
             **{name: sorted(getattr(search, name)) for name in ("firsts", "words", "exact")}}
@@ -897,7 +897,7 @@ def mark_of(proof: dict, key: bytes) -> str:
     return hmac.new(key, plain.encode(), hashlib.sha256).hexdigest()
 
 # %% ../../nbs/ops/08_erasure.ipynb #aa69baf3
-def noted(proof: dict, what: str, found: Sequence[ErasureResult]) -> dict:
+def add_look(proof: dict, what: str, found: Sequence[ErasureResult]) -> dict:
     """A proof with one more look."""
     left = any(place.left for place in found)
     seen = {"when": now(), "what": what, "places": [asdict(place) for place in found]}
@@ -941,7 +941,7 @@ def in_words(proof: dict) -> str:
 # %% ../../nbs/ops/08_erasure.ipynb #1cbfd601
 def write_proof(settings: Settings, proof: dict) -> Path:
     """Write a proof, as JSON and to read. Only its owner can read either."""
-    proof["mark"] = mark_of(proof, key_of(settings))
+    proof["mark"] = mark_of(proof, proof_key(settings))
     file = proofs_of(settings) / f"{proof['id']}.json"
     write_atomic(file, lambda handle: json.dump(proof, handle, ensure_ascii=False, indent=1), private=True)
     write_atomic(file.with_suffix(".md"), lambda handle: handle.write(in_words(proof)), private=True)
@@ -956,7 +956,7 @@ def read_proofs(settings: Settings, name: str = "") -> list[dict]:
             continue
         try:
             proof = json.loads(file.read_text(encoding="utf-8"))
-            whole = hmac.compare_digest(proof["mark"], mark_of(proof, key_of(settings)))
+            whole = hmac.compare_digest(proof["mark"], mark_of(proof, proof_key(settings)))
         except (ValueError, KeyError, TypeError):
             whole = False
         if not whole:
@@ -999,7 +999,7 @@ def erase_rows(settings: Settings, request: ErasureRequest, forget: Callable) ->
         return 0
     try:
         digests = [digest(clean(request.utterance))] if request.utterance else []
-        n, _ = erase(url, {"who": request.who, "why": request.why}, request.person, digests, forget)
+        n, _ = erase_utterances(url, {"who": request.who, "why": request.why}, request.person, digests, forget)
     except InputError:  # who has only talked to the bot stands in no table
         return 0
     write_lock(settings.root, url)
@@ -1008,12 +1008,12 @@ def erase_rows(settings: Settings, request: ErasureRequest, forget: Callable) ->
 # %% ../../nbs/ops/08_erasure.ipynb #660dea12
 def _search_of(settings: Settings, request: ErasureRequest, log: EventLog | None) -> tuple[Search, list[dict]]:
     """The search of a request, joined with that of its open proofs, and these. InputError when nobody knows of it."""
-    hers, others, told = gathered(settings, request, log)
-    secret = key_of(settings)
+    hers, others, told = texts_to_erase(settings, request, log)
+    secret = proof_key(settings)
     search = search_for(hers, others, secret, request.subject, words_of_program(settings))
     unfinished = [proof for proof in read_proofs(settings) if proof["open"] and proof["subject"] == search.subject]
     for proof in unfinished:
-        search = joined(search, as_search(proof, secret))
+        search = merged_search(search, as_search(proof, secret))
     if not (told or unfinished):
         what = "a row of that person" if request.person else "that text"
         raise InputError(f"no version has {what}, and the log knows nothing of it",
@@ -1025,7 +1025,7 @@ def _search_of(settings: Settings, request: ErasureRequest, log: EventLog | None
 def _begun(settings: Settings, request: ErasureRequest, search: Search) -> dict:
     """A proof that nothing was done for yet."""
     return {"id": name_of_proof(settings), "when": now(), "who": request.who, "why": request.why,
-            "asked": "person" if request.person else "text", "subject": search.subject, "search": as_told(search),
+            "asked": "person" if request.person else "text", "subject": search.subject, "search": search_record(search),
             "open": True, "looks": []}
 
 # %% ../../nbs/ops/08_erasure.ipynb #484ed0cb
@@ -1037,7 +1037,7 @@ def tidy_up(settings: Settings) -> None:
     sweep_begun(settings.root, f".data.lock.{HEX}")
     sweep_begun(proofs_of(settings), "..key-*")
     if not is_remote(settings.places.data):
-        tidy(settings.places.data)
+        tidy_store(settings.places.data)
 
 # %% ../../nbs/ops/08_erasure.ipynb #90326071
 def erase_everywhere(settings: Settings, request: ErasureRequest, files: bool = False) -> Erased:
@@ -1058,7 +1058,7 @@ def erase_everywhere(settings: Settings, request: ErasureRequest, files: bool = 
         if log is not None:
             log.close()
     found = search_places(Job(settings, search, True, files, True))
-    proof = noted(proof, "erase", found)
+    proof = add_look(proof, "erase", found)
     for old in unfinished:
         write_proof(settings, {**old, "open": False, "continued": proof["id"]})
     return Erased(proof, write_proof(settings, proof), rows, events, sum(ledgers), tuple(found))
@@ -1069,10 +1069,10 @@ def look_again(settings: Settings, name: str = "", clear: bool = True, files: bo
     asked = [proof for proof in read_proofs(settings, name) if name or proof["open"] or not clear]
     done = []
     for proof in asked:
-        found = search_places(Job(settings, as_search(proof, key_of(settings)), clear, files))
+        found = search_places(Job(settings, as_search(proof, proof_key(settings)), clear, files))
         file = proofs_of(settings) / f"{proof['id']}.json"
         if clear:
-            proof = noted(proof, "again", found)
+            proof = add_look(proof, "again", found)
             write_proof(settings, proof)
         done.append(Erased(proof, file, 0, 0, 0, tuple(found)))
     return done

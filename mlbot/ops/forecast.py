@@ -6,8 +6,8 @@
 __all__ = ['DURATIONS_LOG', 'DURATIONS', 'MOST', 'MACHINES', 'HALF_LIFE', 'RATE', 'WEEKLY', 'POWER', 'NOISE', 'OLD', 'OUTLYING',
            'FEWEST', 'WEEKS', 'SOON', 'Duration', 'as_duration', 'add_duration', 'read_durations', 'curve_kept',
            'reference_ms', 'seconds_of_training', 'slim_curve', 'duration_of', 'comparable', 'Growth', 'fit_growth',
-           'Power', 'fit_power', 'student', 'seconds_at', 'Forecast', 'forecast', 'clock', 'in_weeks', 'sentence',
-           'warning_of', 'both_forecasts', 'forecast_lines', 'growth_line', 'advice', 'forecast_figure']
+           'Power', 'fit_power', 'student', 'seconds_at', 'Forecast', 'forecast', 'duration_words', 'weeks_word',
+           'sentence', 'warning_of', 'both_forecasts', 'forecast_lines', 'growth_line', 'advice', 'forecast_figure']
 
 # %% ../../nbs/ops/05_forecast.ipynb #226690af
 import json
@@ -281,7 +281,7 @@ def forecast(durations: Sequence[Duration], budget: float, now: datetime, every:
     return Forecast(budget, min(coming, len(ahead) - 1), ahead, *seconds_at(since + ahead, growth, power), growth, power)
 
 # %% ../../nbs/ops/05_forecast.ipynb #2dcb4f80
-def clock(seconds: float) -> str:
+def duration_words(seconds: float) -> str:
     """A time as a person says it: 5 h 40, 12 min, 45 s, 0.4 s."""
     if seconds < 90:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
@@ -293,7 +293,7 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60} h" + (f" {minutes % 60:02}" if minutes % 60 else "")
 
 # %% ../../nbs/ops/05_forecast.ipynb #377926f3
-def in_weeks(weeks: float | None) -> str:
+def weeks_word(weeks: float | None) -> str:
     """So many weeks as a word."""
     return f"over {WEEKS}" if weeks is None else f"{round(weeks)}"
 
@@ -301,15 +301,17 @@ def in_weeks(weeks: float | None) -> str:
 def sentence(told: Forecast) -> str:
     """The next training, its budget, and when the budget breaks."""
     at = told.next
-    words = f"next {clock(told.middle[at])} ({clock(told.low[at])} to {clock(told.high[at])}) of {clock(told.budget)}"
+    middle, low, high, budget = map(duration_words, (told.middle[at], told.low[at], told.high[at], told.budget))
+    words = f"next {middle} ({low} to {high}) of {budget}"
     if told.earliest is None:
         return f"{words}; within budget for two years"
     if told.middle[at] > told.budget:
         return f"{words}; over budget at the next training"
-    between = f"{in_weeks(told.earliest)} to {in_weeks(told.latest)}"
+    between = f"{weeks_word(told.earliest)} to {weeks_word(told.latest)}"
     if told.breaks is None:
-        return f"{words}; within budget for two years most likely, over it in {in_weeks(told.earliest)} weeks at the earliest"
-    return f"{words}; over budget in {in_weeks(told.breaks)} weeks ({between})"
+        return (f"{words}; within budget for two years most likely, "
+                f"over it in {weeks_word(told.earliest)} weeks at the earliest")
+    return f"{words}; over budget in {weeks_word(told.breaks)} weeks ({between})"
 
 # %% ../../nbs/ops/05_forecast.ipynb #ba1af01f
 SOON = 4.0  # weeks
@@ -320,8 +322,9 @@ def warning_of(told: Forecast | None, what: str) -> list[str]:
     if told is None or told.earliest is None or told.earliest > SOON:
         return []
     at = min(len(told.ahead) - 1, max(told.next, round(7 * SOON)))
-    return [f"warning: {what} may need {clock(told.high[at])} of its {clock(told.budget)} within {SOON:g} weeks "
-            f"(most likely {clock(told.middle[at])}); see: mlbot forecast"]
+    return [f"warning: {what} may need {duration_words(told.high[at])} of its {duration_words(told.budget)} "
+            f"within {SOON:g} weeks "
+            f"(most likely {duration_words(told.middle[at])}); see: mlbot forecast"]
 
 # %% ../../nbs/ops/05_forecast.ipynb #a8d249bc
 def both_forecasts(like: Sequence[Duration], settings: Settings, now: datetime,

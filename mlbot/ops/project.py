@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CONTEXTS', 'LOOKED_AT', 'OUTSIDE', 'PROJECT_TEMPLATES', 'TEMPLATE_PLACES', 'USUAL_IMPORT', 'USUAL_CALL',
            'TEMPLATE_ARCHIVE', 'MOST_BYTES', 'ProjectAnswers', 'find_column', 'published_split', 'package_name',
-           'label_outside', 'look_at', 'answers_for', 'requirement', 'notebook_from', 'with_own_slices',
+           'label_outside', 'inspect_file', 'answers_for', 'requirement', 'notebook_from', 'with_own_slices',
            'notebooks_to_explore', 'check_answers', 'render_project', 'installed', 'begin_at', 'keep_template',
            'kept_template', 'carry_wheel', 'export_package', 'write_project', 'Upgraded', 'merge', 'is_sound',
            'upgrade']
@@ -122,7 +122,7 @@ def label_outside(counts: Counter[str], given: str, file: Path) -> tuple[str, li
                                         f"--out-of-scope {shlex.quote(name)}" for name, n in others]
 
 # %% ../../nbs/ops/07_project.ipynb #23460f59
-def look_at(folder: str, place: str | Path, text: str = "", intent: str = "",
+def inspect_file(folder: str, place: str | Path, text: str = "", intent: str = "",
             context: Iterable[str] = (), outside: str = "") -> tuple[ProjectAnswers, list[str]]:
     """What a project for a file is rendered from, and what is to be said about the file.
 
@@ -153,8 +153,8 @@ def look_at(folder: str, place: str | Path, text: str = "", intent: str = "",
 # %% ../../nbs/ops/07_project.ipynb #af16e694
 def answers_for(folder: str, place: str | Path, text: str = "", intent: str = "",
                 context: Iterable[str] = ()) -> ProjectAnswers:
-    """As `look_at`, without what is to be said."""
-    return look_at(folder, place, text, intent, context)[0]
+    """As `inspect_file`, without what is to be said."""
+    return inspect_file(folder, place, text, intent, context)[0]
 
 # %% ../../nbs/ops/07_project.ipynb #02bca846
 def requirement(origin: Origin | None = None) -> str:

@@ -8,9 +8,9 @@ __all__ = ['SCHEDULE_FILES', 'Evidence', 'NOTHING', 'BY_HAND', 'BY_ITSELF', 'REV
            'Project', 'read_machines', 'who_runs', 'read_monitored', 'read_project', 'limit_words', 'gated',
            'useful_features', 'feature_rules', 'privacy', 'feature_tests', 'only_people', 'reviewed_spec',
            'offline_online', 'tuned', 'staleness', 'simpler_model', 'slices', 'inclusion', 'reproducible', 'spec_tests',
-           'integration', 'validated', 'read_model', 'debuggable', 'canary', 'rollback', 'dependencies', 'watched',
+           'integration', 'validated', 'read_model', 'debuggable', 'canary', 'can_roll_back', 'dependencies', 'watched',
            'input_invariants', 'quality', 'skew', 'fresh', 'stable', 'ReadinessItem', 'Attested', 'read_attested',
-           'ItemScore', 'judge_item', 'judge_project', 'sums_of', 'meaning_of', 'next_thing', 'item_lines',
+           'ItemScore', 'judge_item', 'judge_project', 'section_points', 'meaning_of', 'next_thing', 'item_lines',
            'score_lines']
 
 # %% ../../nbs/ops/01_readiness.ipynb #888d7e77
@@ -23,7 +23,7 @@ from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from ..model.artefact import MANIFEST, is_name, parse_json, read_artefact
+from ..model.artefact import MANIFEST, is_model_name, parse_json, read_artefact
 from ..errors import InputError, nearest
 from ..model.explain import explain
 from ..gates.verdict import FAIL, PASS, TOO_CLOSE, Verdict
@@ -280,7 +280,7 @@ def validated(project: Project) -> Evidence:
 def read_model(models: Path, name: str) -> Predictor | None:
     """A stored model by name; None when there is none, or it is damaged."""
     try:
-        return predictor_of(read_artefact(models / name)) if is_name(name) else None
+        return predictor_of(read_artefact(models / name)) if is_model_name(name) else None
     except InputError:
         return None
 
@@ -301,7 +301,7 @@ def canary(project: Project) -> Evidence:
     return NOTHING if found is None else (BY_ITSELF, f"model {found.model} answers {found.share:.0%} of the conversations")
 
 # %% ../../nbs/ops/01_readiness.ipynb #4a7f805d
-def rollback(project: Project) -> Evidence:
+def can_roll_back(project: Project) -> Evidence:
     """The champion before this one is whole and would answer; a whole point where somebody has gone back before."""
     try:
         name = previous(project.models)
@@ -434,7 +434,8 @@ INFRASTRUCTURE = tuple(ReadinessItem(name, "infrastructure", question, check, do
      "mlbot run, then: mlbot predict TEXT --explain"),
     ("canary", "Is a model tried on a few people first?", canary,
      f"mlbot promote MODEL --canary 0.1, or afterwards {ATTEST}"),
-    ("rollback", "Can the model before be brought back?", rollback, "release a second model; try it out: mlbot rollback")))
+    ("rollback", "Can the model before be brought back?", can_roll_back,
+     "release a second model; try it out: mlbot rollback")))
 MONITORING = tuple(ReadinessItem(name, "monitoring", question, check, do) for name, question, check, do in (
     ("dependencies", "Does somebody hear of it when a dependency changes?", dependencies,
      "keep a lock in constraints.txt and let Renovate or Dependabot watch it"),
@@ -519,7 +520,7 @@ MEANINGS = ((5, "exceptional automated testing and monitoring"),
             (0, "not untested, but expect serious holes"))
 
 
-def sums_of(found: list[ItemScore]) -> dict[str, float]:
+def section_points(found: list[ItemScore]) -> dict[str, float]:
     """The points of each section."""
     return {section: sum(item.points for item in found if item.section == section) for section in SECTIONS}
 
@@ -532,7 +533,7 @@ def meaning_of(score: float) -> str:
 # %% ../../nbs/ops/01_readiness.ipynb #df2f6763
 def next_thing(found: list[ItemScore]) -> str:
     """What to do first: about the weakest section, an item that has nothing; '' when all items have something."""
-    sums = sums_of(found)
+    sums = section_points(found)
     missing = sorted((item for item in found if not item.points), key=lambda item: sums[item.section])
     return f"{missing[0].name}: {missing[0].do}" if missing else ""
 
@@ -545,7 +546,7 @@ def item_lines(item: ItemScore) -> list[str]:
 # %% ../../nbs/ops/01_readiness.ipynb #9ae1811f
 def score_lines(found: list[ItemScore], short: bool = False) -> list[str]:
     """The table for a terminal; `short`: without the items that have a whole point."""
-    sums, lines = sums_of(found), []
+    sums, lines = section_points(found), []
     for section in SECTIONS:
         lines.append(f"{section}: {sums[section]:g} of 7")
         lines += [line for item in found if item.section == section and not (short and item.points == 1)

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['WORKFLOW_TEMPLATES', 'INSIDE', 'SERVICE', 'GITLAB', 'KEYS', 'DIGEST', 'Lookup', 'PIPELINE_SOURCES', 'TOLD',
-           'is_checkout', 'secrets_of', 'facts', 'text_digest', 'is_ours', 'templates', 'render_workflow', 'Written',
-           'workflow_file', 'wanted_workflows', 'write_client', 'write_workflows', 'evaluate', 'fill_expressions',
-           'gitlab_variables', 'Shell', 'Done', 'why_not', 'run_script', 'run_step', 'uncommitted', 'whole_job',
-           'asked_by_rules', 'gitlab_workflow', 'read_workflow', 'clone', 'run_workflow']
+           'is_checkout', 'secrets_of', 'facts', 'text_digest', 'is_unchanged', 'templates', 'render_workflow',
+           'Written', 'workflow_file', 'wanted_workflows', 'write_client', 'write_workflows', 'evaluate',
+           'fill_expressions', 'gitlab_variables', 'Shell', 'Done', 'why_not', 'run_script', 'run_workflow_step',
+           'uncommitted', 'whole_job', 'asked_by_rules', 'gitlab_workflow', 'read_workflow', 'clone', 'run_workflow']
 
 # %% ../../nbs/ops/06_workflows.ipynb #a4fc87ef
 import ast
@@ -71,7 +71,7 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(DIGEST.sub("digest: ", text).encode()).hexdigest()[:12]
 
 # %% ../../nbs/ops/06_workflows.ipynb #0b58f213
-def is_ours(text: str) -> bool:
+def is_unchanged(text: str) -> bool:
     """Whether a workflow is as `mlbot ci init` wrote it."""
     found = DIGEST.search(text)
     return found is not None and found[1] == text_digest(text)
@@ -128,7 +128,7 @@ def write_workflows(settings: Settings, force: bool = False) -> Written:
         file = workflow_file(settings.root, name)
         there = file.read_text(encoding="utf-8") if file.exists() else ""
         asked = name in wanted or DIGEST.search(there)
-        if there and not is_ours(there) and not (force and asked):
+        if there and not is_unchanged(there) and not (force and asked):
             kept += [file.name] * bool(asked)
         elif name in wanted:
             text = render_workflow(name, settings)
@@ -258,7 +258,7 @@ def run_script(command: str, own: dict[str, str], folder: Path, outputs: Path,
             end_family(done)
 
 # %% ../../nbs/ops/06_workflows.ipynb #5ce8ac54
-def run_step(job: str, step: dict, environment: dict[str, str], shell: Shell, show: Callable[[str], None]) -> Done:
+def run_workflow_step(job: str, step: dict, environment: dict[str, str], shell: Shell, show: Callable[[str], None]) -> Done:
     """Run one step as the other machine would."""
     name = step.get("name") or step.get("uses", "step")
     if reason := why_not(step, shell):
@@ -373,4 +373,4 @@ def run_workflow(root: Path, name: str, event: str = "push", only: str = "", inp
             clone(root, shell.folder)
             for step in jobs[key]["steps"]:
                 environment = {**workflow.get("env", {}), **jobs[key].get("env", {})}
-                yield run_step(key, step, {name: str(value) for name, value in environment.items()}, shell, show)
+                yield run_workflow_step(key, step, {name: str(value) for name, value in environment.items()}, shell, show)

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['LOOPS', 'FUNCTIONS', 'OUTPUT', 'names_of_gate', 'is_gate_name', 'GateCall', 'literal_name', 'calls_in', 'GatePromise',
-           'asked_in', 'python_of', 'refuse_hollow', 'GatedNotebook', 'packages_in', 'open_gated', 'told_to_kernel',
+           'promises_in', 'cell_tree', 'refuse_hollow', 'GatedNotebook', 'packages_in', 'open_gated', 'told_to_kernel',
            'without_settings', 'execute_gated', 'GateResult', 'recorded_in', 'verdicts_in', 'promise_of', 'problems_in',
-           'red_error', 'judge_promise', 'judge_gated', 'run_gated', 'step_of', 'labelled', 'headline_of_gates']
+           'red_error', 'judge_gate_promise', 'judge_gated', 'run_gated', 'step_of', 'labelled', 'headline_of_gates']
 
 # %% ../../nbs/run/24_any_notebook.ipynb #d1947bd6
 import ast
@@ -105,14 +105,14 @@ class GatePromise:
     open: bool = False
 
 
-def asked_in(cell: int, calls: Sequence[GateCall]) -> list[GatePromise]:
+def promises_in(cell: int, calls: Sequence[GateCall]) -> list[GatePromise]:
     """What the calls of a cell promise. `cell` is its number, from 1 on."""
     if all(call.gate for call in calls):
         return [GatePromise(call.gate, call.gate, cell, call.line) for call in calls]
     return [GatePromise(f"cell {cell}", "", cell, calls[0].line, any(call.open for call in calls))]
 
 # %% ../../nbs/run/24_any_notebook.ipynb #6528e29a
-def python_of(source: str, place: str) -> ast.AST:
+def cell_tree(source: str, place: str) -> ast.AST:
     """The syntax tree of a cell, an empty one for another language. Raises InputError for a syntax error."""
     tree = parse_cell(source)
     if tree is not None or source.lstrip().startswith("%%"):
@@ -169,10 +169,10 @@ def open_gated(path: Path) -> GatedNotebook | None:
     text = "\n".join(cell.source for cell in cells)
     if "mlbot" not in text or "gate" not in text:
         return None
-    trees = [python_of(cell.source, f"{path.name}, cell {cell.metadata['cell']}") for cell in cells]
+    trees = [cell_tree(cell.source, f"{path.name}, cell {cell.metadata['cell']}") for cell in cells]
     names = names_of_gate(trees)
     calls = [(cell.metadata["cell"], list(calls_in(tree, *names))) for cell, tree in zip(cells, trees, strict=True)]
-    asked = [item for number, found in calls if found for item in asked_in(number, found)]
+    asked = [item for number, found in calls if found for item in promises_in(number, found)]
     if not asked:
         return None
     refuse_hollow(content, path.name, asked)
@@ -212,7 +212,7 @@ def execute_gated(notebook: GatedNotebook, folder: Path, parameters: Mapping[str
                   minutes: float) -> tuple[Node, MlbotError | None]:
     """Run a copy of a notebook into `folder`. Returns it as it ran, and why its kernel ended early, if it did."""
     try:
-        from mlbot.run.kernel import Watch, execute
+        from mlbot.run.kernel import Watch, execute_notebook
     except ImportError as problem:
         raise missing(str(problem.name), "gates", notebook.path.name) from None
     content = copy.deepcopy(notebook.content)
@@ -223,7 +223,7 @@ def execute_gated(notebook: GatedNotebook, folder: Path, parameters: Mapping[str
     own = {name: value for name, value in parameters.items() if name in notebook.parameters}
     watch = Watch(time.monotonic() + 60 * minutes, OUTPUT, packages=notebook.packages)
     with told_to_kernel(notebook.path):
-        death = execute(content, folder / notebook.path.name, own, notebook.path.absolute().parent, watch)
+        death = execute_notebook(content, folder / notebook.path.name, own, notebook.path.absolute().parent, watch)
     try:
         return parse_notebook((folder / notebook.path.name).read_text(encoding="utf-8")), death
     except (OSError, ValueError):  # the kernel did not start, or the disk is full
@@ -300,7 +300,7 @@ def red_error(verdict: Verdict, place: str) -> MlbotError:
     return error
 
 
-def judge_promise(item: GatePromise, mine: Sequence[tuple[int, Verdict]], problems: Sequence[MlbotError],
+def judge_gate_promise(item: GatePromise, mine: Sequence[tuple[int, Verdict]], problems: Sequence[MlbotError],
                   name: str) -> GateResult:
     """The result of one promise. `mine` are its verdicts, `problems` those of its cell."""
     place = f"{name}, cell {item.cell}"
@@ -327,7 +327,7 @@ def judge_gated(notebook: GatedNotebook, ran: Node, death: MlbotError | None, to
             place = f"{name}, cell {number}" if number else f"{name}, parameters"
             problems[number] = problems_in(cell, place, number in gated, known)
     kept = [(promise_of(cell, verdict.gate, notebook.asked), cell, verdict) for cell, verdict in verdicts]
-    results = [judge_promise(item, [(cell, verdict) for owner, cell, verdict in kept if owner is item],
+    results = [judge_gate_promise(item, [(cell, verdict) for owner, cell, verdict in kept if owner is item],
                              problems.get(item.cell, []), name) for item in notebook.asked]
     loose = [(cell, verdict) for owner, cell, verdict in kept if owner is None]
     own = [red_error(verdict, f"{name}, cell {cell}") for cell, verdict in loose if verdict.stops]

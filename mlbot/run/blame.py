@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['CAUSES', 'Wanted', 'MOST_UNITS', 'Crossing', 'effects', 'score_effects', 'told_apart', 'is_sure', 'causes_of', 'Unit',
-           'keyed', 'units', 'mostly', 'score_test_change', 'new_test_rows', 'Blame', 'points', 'rest_of_data',
-           'say_cause', 'say', 'same_model', 'commit_of', 'changed_files', 'code_at', 'run_code', 'by_key', 'digest_of',
-           'archive_of', 'unpacked', 'Task', 'answer_task', 'context_of', 'Replayer', 'common_rows', 'answered',
-           'cross', 'ended_waivers', 'target_in', 'differences', 'blame_units', 'target_decided', 'advice', 'blame',
-           'blame_figure', 'save_blame']
+           'with_keys', 'units', 'mostly', 'score_test_change', 'new_test_rows', 'Blame', 'effect_in_points',
+           'rest_of_data', 'say_cause', 'say_causes', 'same_model', 'commit_of', 'changed_files', 'code_at', 'run_code',
+           'by_key', 'digest_of', 'archive_of', 'unpacked_code', 'Task', 'answer_task', 'context_of', 'Replayer',
+           'common_rows', 'rows_right', 'cross', 'ended_waivers', 'target_in', 'differences', 'blame_units',
+           'target_decided', 'advice_for', 'blame', 'blame_figure', 'save_blame']
 
 # %% ../../nbs/run/12_blame.ipynb #ba3110fe
 import hashlib
@@ -48,7 +48,7 @@ from mlbot.run.folder import (
     load_json,
     load_table,
     load_verdicts,
-    names_of,
+    git_paths,
     save_json,
     save_table,
     untracked_code,
@@ -115,7 +115,7 @@ class Unit:
     undone: pd.DataFrame
 
 # %% ../../nbs/run/12_blame.ipynb #052f9549
-def keyed(table: pd.DataFrame, context: Sequence[str]) -> pd.DataFrame:
+def with_keys(table: pd.DataFrame, context: Sequence[str]) -> pd.DataFrame:
     """The table with a column `key`: the digest of the text and the context, because one text may mean two things."""
     known = [name for name in context if name in table]
     keys = table["digest"].astype(str)
@@ -126,7 +126,7 @@ def keyed(table: pd.DataFrame, context: Sequence[str]) -> pd.DataFrame:
 # %% ../../nbs/run/12_blame.ipynb #4a797d34
 def units(old: pd.DataFrame, new: pd.DataFrame, context: Sequence[str] = ()) -> list[Unit]:
     """The parts in which two training tables differ; those that came, by batch."""
-    old, new = keyed(old, context), keyed(new, context)
+    old, new = with_keys(old, context), with_keys(new, context)
     named = new["batch"] if "batch" in new else pd.Series("", index=new.index)
     came = ~new["key"].isin(old["key"])
     found = [Unit(name or "the new rows", new[came & (named == name)], new[~(came & (named == name))])
@@ -192,7 +192,7 @@ class Blame:
     advice: str = ""
 
 # %% ../../nbs/run/12_blame.ipynb #632f9343
-def points(score: Score) -> str:
+def effect_in_points(score: Score) -> str:
     """An effect in points, as a cost or a gain, with its interval."""
     word, sign = ("cost", -1) if score.value < 0 else ("brought", 1)
     low, high = sorted((sign * score.low * 100, sign * score.high * 100))
@@ -203,8 +203,8 @@ def rest_of_data(whole: Score, found: list[tuple[str, int, Score]]) -> str:
     """What the first part of the data leaves unsaid: the next part, and the effect of all changes when it is far larger."""
     if not found or abs(whole.value) <= 1.5 * abs(found[0][2].value):
         return ""
-    after = f", {found[1][0]} {points(found[1][2])}" if len(found) > 1 else ""
-    return f"{after}, of all changes in the data, which {points(whole)}"
+    after = f", {found[1][0]} {effect_in_points(found[1][2])}" if len(found) > 1 else ""
+    return f"{after}, of all changes in the data, which {effect_in_points(whole)}"
 
 # %% ../../nbs/run/12_blame.ipynb #ef0559c6
 def say_cause(cause: str, scores: dict[str, Score], found: list[tuple[str, int, Score]], intent: str,
@@ -214,23 +214,23 @@ def say_cause(cause: str, scores: dict[str, Score], found: list[tuple[str, int, 
         kind = f", mostly `{intent}`," if intent else ""
         name, n, score = found[0] if found else ("all that changed", 0, scores["data"])
         whose = name if not n or name.startswith("the ") else f"{name}'s {n} rows"
-        return f"data: {whose}{kind} {points(score)}{rest_of_data(scores['data'], found)}"
+        return f"data: {whose}{kind} {effect_in_points(score)}{rest_of_data(scores['data'], found)}"
     if cause == "test":
-        return f"test set: {notes['test']} {points(scores['test'])}"
+        return f"test set: {notes['test']} {effect_in_points(scores['test'])}"
     if cause in ("target", "waiver"):
-        return f"{cause}: {notes[cause]}; the model itself {points(scores['total'])}, which chance alone explains"
+        return f"{cause}: {notes[cause]}; the model itself {effect_in_points(scores['total'])}, which chance alone explains"
     if cause == "noise":
-        return f"noise: the model {points(scores['total'])} on the same rows, which chance alone explains"
+        return f"noise: the model {effect_in_points(scores['total'])} on the same rows, which chance alone explains"
     both = f", and {notes['encoder']}," if cause == "environment" and notes.get("encoder") else ""
-    return f"{cause}: {notes.get(cause) or 'a change'}{both} {points(scores[cause])}"
+    return f"{cause}: {notes.get(cause) or 'a change'}{both} {effect_in_points(scores[cause])}"
 
 # %% ../../nbs/run/12_blame.ipynb #22f97f19
-def say(causes: list[str], scores: dict[str, Score], found: list[tuple[str, int, Score]], intent: str,
+def say_causes(causes: list[str], scores: dict[str, Score], found: list[tuple[str, int, Score]], intent: str,
         notes: dict[str, str]) -> str:
     """The answer: each cause, and what did not change."""
     said = [say_cause(cause, scores, found, intent, notes) for cause in causes]
     if causes == ["test"]:
-        said.append(f"the model itself {points(scores['total'])} on the same rows, which chance alone explains")
+        said.append(f"the model itself {effect_in_points(scores['total'])} on the same rows, which chance alone explains")
     same = [f"{name} unchanged" for name in CAUSES if name not in causes and notes.get(name) == ""]
     return "; ".join([*said, *same])
 
@@ -260,7 +260,7 @@ def changed_files(root: Path, old: dict, new: dict) -> list[str] | None:
                  *([] if here else [after_it]), "--")
     if listed is None:
         return None
-    names = [name for name in names_of(listed) if not name.endswith((".md", ".lock"))
+    names = [name for name in git_paths(listed) if not name.endswith((".md", ".lock"))
              and not name.startswith(NO_CODE)]
     if "settings.ini" in names:
         before, now = (git(root, "show", "--end-of-options", f"{commit}:./settings.ini") or b""
@@ -337,13 +337,13 @@ def archive_of(root: Path, version: dict) -> bytes | None:
     if listed is None:
         return None
     with tarfile.open(fileobj=body, mode="w") as archive:
-        for name in sorted({name for name in names_of(listed) if (root / name).is_file()}):
+        for name in sorted({name for name in git_paths(listed) if (root / name).is_file()}):
             archive.add(root / name, name)
     return body.getvalue()
 
 # %% ../../nbs/run/12_blame.ipynb #7c1305cd
 @contextmanager
-def unpacked(code: Path | bytes) -> Iterator[Path]:
+def unpacked_code(code: Path | bytes) -> Iterator[Path]:
     """A folder with that code: itself, or the files of an archive until the end of the block."""
     if isinstance(code, Path):
         yield code
@@ -368,7 +368,7 @@ def answer_task(task: Task, versions: dict[str, str]) -> pd.DataFrame:
     if other := [name for name in versions if name != "lock" and versions[name] != here.get(name)]:
         raise InputError(f"a worker has {', '.join(f'{name} {here.get(name)}' for name in other)}",
                          ", ".join(f"{name} {versions[name]}" for name in other), "install what constraints.txt says there")
-    with unpacked(task.code) as code, tempfile.TemporaryDirectory() as place:
+    with unpacked_code(task.code) as code, tempfile.TemporaryDirectory() as place:
         folder, scripts = Path(place) / "run", []
         folder.mkdir()
         (folder / "prepare.json").write_bytes(task.prepared)
@@ -447,7 +447,7 @@ class Replayer:
 # %% ../../nbs/run/12_blame.ipynb #e59537d6
 def common_rows(old: Path, new: Path) -> pd.DataFrame:
     """Rows of the new run's test that stand in no training table of the two. Raises InputError when there are none."""
-    rows = keyed(load_table(new / "test.csv"), context_of(new)).drop_duplicates("key")
+    rows = with_keys(load_table(new / "test.csv"), context_of(new)).drop_duplicates("key")
     rows = rows[~rows["digest"].isin(load_table(old / "train.csv")["digest"])].reset_index(drop=True)
     if not len(rows):
         raise InputError("no test row is new to both models", "runs on data that grows, with a split that stays",
@@ -455,12 +455,12 @@ def common_rows(old: Path, new: Path) -> pd.DataFrame:
     return rows
 
 # %% ../../nbs/run/12_blame.ipynb #7afd1b64
-def answered(folder: Path, rows: pd.DataFrame) -> np.ndarray:
+def rows_right(folder: Path, rows: pd.DataFrame) -> np.ndarray:
     """Whether a run answers each row right: as its 3_gate wrote down where that had the row, else its model answers now."""
     truth, file = rows["intent"].to_numpy(str), folder / "predictions.csv"
     if file.exists():
         known = load_table(file)
-        known = keyed(known, context_of(folder)) if "digest" in known else known
+        known = with_keys(known, context_of(folder)) if "digest" in known else known
         if "key" in known and rows["key"].isin(known["key"]).all():
             return by_key(known, rows) == truth
     return load(folder / "model").answers(rows)[0] == truth
@@ -470,7 +470,7 @@ def cross(old: Path, new: Path, replay: Replayer, facts: tuple[dict, dict], note
     """All crossings of two runs. What did not change is not tried."""
     before, after = load_table(old / "train.csv"), load_table(new / "train.csv")
     versions = [{name: fact[name] for name in ("commit", "changed")} for fact in facts]
-    now = answered(new, replay.rows)
+    now = rows_right(new, replay.rows)
     same_code, same_data = (notes[name] == "" for name in ("code", "data"))
     same_place = not notes["environment"] and not notes.get("encoder")
     replayed = not same_code or not same_place
@@ -478,8 +478,8 @@ def cross(old: Path, new: Path, replay: Replayer, facts: tuple[dict, dict], note
     wanted = [(versions[0], before, "old code, old data")] * replayed
     wanted += [(versions[0], after, "old code, new data"), (versions[1], before, "new code, old data")] * crossed
     found = replay.rights(wanted)
-    old_old = found[0] if replayed else answered(old, replay.rows)
-    then = old_old if same_place else answered(old, replay.rows)
+    old_old = found[0] if replayed else rows_right(old, replay.rows)
+    then = old_old if same_place else rows_right(old, replay.rows)
     if same_code:
         return Crossing(then, old_old, now, old_old, now)
     if same_data:
@@ -540,7 +540,7 @@ MOST_UNITS = 8
 def blame_units(old: Path, new: Path, replay: Replayer, version: dict, sign: float,
                 groups: np.ndarray) -> list[tuple[str, int, Score]]:
     """The largest parts of what changed in the data, and what each did: sure ones in the direction `sign`, largest first."""
-    now, found = answered(new, replay.rows).astype(float), []
+    now, found = rows_right(new, replay.rows).astype(float), []
     parts = units(load_table(old / "train.csv"), load_table(new / "train.csv"), context_of(new))
     changed = sorted(parts, key=lambda unit: -len(unit.rows))[:MOST_UNITS]
     rights = replay.rights([(version, unit.undone, f"without {unit.name}") for unit in changed])
@@ -559,7 +559,7 @@ def target_decided(old: Path, new: Path) -> bool:
     return outcomes[0] != outcomes[1]
 
 # %% ../../nbs/run/12_blame.ipynb #2d372715
-def advice(cause: str, commits: list[str], old: Path, new: Path, parts: list[tuple[str, int, Score]]) -> str:
+def advice_for(cause: str, commits: list[str], old: Path, new: Path, parts: list[tuple[str, int, Score]]) -> str:
     """What to do about a cause; `parts` are the parts of the data that are to blame."""
     between, runs = " ".join(commits), new.parent.name
     if cause == "data" and parts and parts[0][0] == "the removed rows":
@@ -584,9 +584,9 @@ def blame(old: Path, new: Path, settings: Settings, done: Callable[[str], None] 
     replay = Replayer(settings, common_rows(old, new), new, settings.places.runs / "blame", done)
     groups = group_digests(replay.rows)
     crossing = cross(old, new, replay, facts, notes)
-    old_test = keyed(load_table(old / "test.csv"), context_of(new))
+    old_test = with_keys(load_table(old / "test.csv"), context_of(new))
     scores = told_apart(score_effects(crossing, groups), notes)
-    scores["test"] = score_test_change(replay.rows, crossing.then, old_test, answered(old, old_test), groups)
+    scores["test"] = score_test_change(replay.rows, crossing.then, old_test, rows_right(old, old_test), groups)
     notes["test"] = new_test_rows(replay.rows, crossing.then, old_test)
     causes = causes_of(scores, bool(notes["target"]) and target_decided(old, new), bool(notes["waiver"]))
     found, intent = [], ""
@@ -595,8 +595,8 @@ def blame(old: Path, new: Path, settings: Settings, done: Callable[[str], None] 
         found = blame_units(old, new, replay, version, float(np.sign(scores["data"].value)), groups)
         intent, _ = mostly(replay.rows["intent"], effects(crossing)["data"])
     told = [f"{name}: {text or 'unchanged'}" for name, text in notes.items() if name != "test"]
-    return Blame(say(causes, scores, found, intent, notes), causes, scores, found, intent, told,
-                 advice(causes[0], [fact.get("commit", "")[:10] for fact in facts], old, new, found))
+    return Blame(say_causes(causes, scores, found, intent, notes), causes, scores, found, intent, told,
+                 advice_for(causes[0], [fact.get("commit", "")[:10] for fact in facts], old, new, found))
 
 # %% ../../nbs/run/12_blame.ipynb #eac1306a
 def blame_figure(found: Blame) -> Picture:

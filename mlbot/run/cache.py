@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['FOR_PEOPLE', 'REMARKS', 'READS_DATA', 'READS_LOG', 'READS_CATALOGUE', 'ENTRY', 'OWN_FILES', 'HEAD', 'FACTS', 'Key',
            'file_digest', 'shipped_files', 'named_files', 'setting_values', 'target_values', 'store_state',
-           'data_values', 'handed_over', 'package_versions', 'model_of', 'state_of', 'state_outside', 'catalogue_files',
-           'log_values', 'take_key', 'changed_items', 'parts_changed', 'say_items', 'why', 'note_key', 'last_parts',
-           'stamps', 'pack', 'sign', 'signed', 'unpack', 'prune', 'KeptResults', 'doubts', 'results_of']
+           'data_values', 'files_to_read', 'package_versions', 'model_of', 'state_of', 'state_outside',
+           'catalogue_files', 'log_values', 'take_key', 'changed_items', 'parts_changed', 'say_items', 'why',
+           'note_key', 'last_parts', 'stamps', 'pack_result', 'sign_result', 'checked_result', 'unpack_result', 'prune',
+           'KeptResults', 'doubts', 'results_of']
 
 # %% ../../nbs/run/06_cache.ipynb #6922fd1a
 import hashlib
@@ -153,7 +154,7 @@ FOR_PEOPLE = ("checks.csv", "set_aside.csv", "run.json", "verdicts.json", "keys.
 REMARKS = {"prepare.json": ("findings",), "judged.json": ("meter", "budget")}  # parts of a file that only people read
 
 
-def handed_over(folder: Path) -> dict[str, str]:
+def files_to_read(folder: Path) -> dict[str, str]:
     """The files in a run folder that a next notebook may read, with their digests."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     names = {path: path.relative_to(folder).as_posix() for path in files}
@@ -243,7 +244,7 @@ def take_key(notebook: Notebook, folder: Path, parameters: dict, settings: Setti
         "targets": target_values(settings, gates, parameters.get("day", ""), everyone),
         "parameters": {name: repr(value) for name, value in parameters.items()
                        if name in own and name not in ("run", "models", "day")},
-        "inputs": handed_over(folder),
+        "inputs": files_to_read(folder),
         "files": shipped_files(reached.words) | named_files(reached, settings.root),
         "environment": {**environment(settings.root), "machine": f"{platform.system()} {platform.machine()}",
                         **package_versions(reached.packages)},
@@ -348,7 +349,7 @@ def stamps(folder: Path) -> dict[str, tuple[int, int]]:
     return found
 
 # %% ../../nbs/run/06_cache.ipynb #63f395e4
-def pack(folder: Path, names: Iterable[str], facts: dict) -> bytes:
+def pack_result(folder: Path, names: Iterable[str], facts: dict) -> bytes:
     """Files of a run folder and facts about them, as the bytes of an archive."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -361,12 +362,12 @@ def pack(folder: Path, names: Iterable[str], facts: dict) -> bytes:
 HEAD = b"mlbot result 2 "
 
 
-def sign(data: bytes, name: str, key: bytes) -> bytes:
+def sign_result(data: bytes, name: str, key: bytes) -> bytes:
     """A packed result, marked as made by this project for that name."""
     return HEAD + mark(key, name.encode(), data).encode() + b"\n" + data
 
 # %% ../../nbs/run/06_cache.ipynb #b3403fd1
-def signed(kept: bytes, name: str, key: bytes) -> bytes | None:
+def checked_result(kept: bytes, name: str, key: bytes) -> bytes | None:
     """The packed result in what is kept under a name; None when it does not bear the mark of this project."""
     head, _, data = kept.partition(b"\n")
     given = head.removeprefix(HEAD).decode("ascii", "replace")
@@ -376,7 +377,7 @@ def signed(kept: bytes, name: str, key: bytes) -> bytes | None:
 FACTS = {"run": str, "seconds": int | float, "model": str, "champion": str}
 
 
-def unpack(data: bytes, folder: Path) -> dict:
+def unpack_result(data: bytes, folder: Path) -> dict:
     """Write the files of an archive into a folder, and return its facts. ValueError for one that is odd or leaves it."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -425,7 +426,7 @@ class KeptResults:
         """Put a kept result into a run folder and return its facts; None when there is none that can be believed."""
         data = self._believed(key)
         try:
-            return None if data is None else unpack(data, folder)
+            return None if data is None else unpack_result(data, folder)
         except ValueError:
             self.doubted.add(key.name)
         return None
@@ -437,7 +438,7 @@ class KeptResults:
     def _believed(self, key: Key) -> bytes | None:
         with self._asking():
             kept = self.objects.get(key.name) if self.objects is not None and not self.trouble else None
-            data = None if kept is None else signed(kept, key.name, self.believes())
+            data = None if kept is None else checked_result(kept, key.name, self.believes())
             if kept is not None and data is None:
                 self.doubted.add(key.name)
             return data
@@ -447,7 +448,7 @@ class KeptResults:
         """Keep a packed result for a key. The oldest results of a folder that grew too large go."""
         with self._asking():
             if self.objects is not None and not self.trouble:
-                self.objects.put(key.name, sign(data, key.name, self.believes()))
+                self.objects.put(key.name, sign_result(data, key.name, self.believes()))
                 if "://" not in self.address:
                     prune(Path(self.address), self.megabytes)
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Pledge', 'pledge', 'price_of', 'price_words', 'rows_of_choice', 'Choice', 'choice', 'keep_certified', 'promised_by',
-           'sentences']
+           'certified_sentences']
 
 # %% ../../nbs/run/18_certifying.ipynb #03596072
 from collections.abc import Sequence
@@ -117,7 +117,7 @@ def promised_by(folder: Path, model: str, now: float) -> Promised | None:
                         "holds": told.get("holds", 0.0), "limits": told.get("limits", {})}) if "certified" in told else None
 
 # %% ../../nbs/run/18_certifying.ipynb #794ed3df
-def sentences(pledged: Pledge, price: Score | None = None, offered: Choice | None = None) -> list[str]:
+def certified_sentences(pledged: Pledge, price: Score | None = None, offered: Choice | None = None) -> list[str]:
     """What a run certifies, in sentences: the promise, its price, the choice."""
     said = [str(pledged) if pledged.certified.wrong else "", price_words(price) if price else "",
             str(offered) if offered and offered.held.n else ""]

@@ -17,7 +17,7 @@ import pandas as pd
 from ..gates.verdict import CHAMPION, PASS, Verdict, judge
 from ..gates.record import as_plain
 from ..model.predict import load
-from .blame import by_key, common_rows, context_of, keyed
+from .blame import by_key, common_rows, context_of, with_keys
 from .folder import STAMP, facts_of_run, load_json, load_outcome, load_rules, load_table, load_verdicts
 from ..settings import Settings, Target
 from ..stats.changes import Change, change_lines, changes
@@ -73,7 +73,7 @@ def answers_of(folder: Path, rows: pd.DataFrame) -> np.ndarray:
     """The intent that the model of a run gives to each row: as its run wrote down, or else as it answers now."""
     file = folder / "predictions.csv"
     if file.exists() and "digest" in (known := load_table(file)):
-        known = keyed(known, context_of(folder))
+        known = with_keys(known, context_of(folder))
         if rows["key"].isin(known["key"]).all():
             return np.asarray(by_key(known, rows), object)
     return np.asarray(load(folder / "model").answers(rows)[0], object)

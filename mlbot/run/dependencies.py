@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DOCUMENTED', 'EVERYTHING', 'NOT_READ', 'LEAVES', 'IGNORED_NAMES', 'nodes_in', 'without_docstrings', 'short_digest',
            'cell_digest', 'Module', 'absolute', 'imports_of', 'names_bound', 'read_module', 'find_module',
-           'load_module', 'holders', 'first_name', 'settings_read', 'Reached', 'words_in', 'dotted', 'references',
+           'load_module', 'holders', 'first_name', 'settings_read', 'Reached', 'short_strings', 'dotted', 'references',
            'Piece', 'Look', 'look_at', 'ProjectCode', 'reach']
 
 # %% ../../nbs/run/05_dependencies.ipynb #16caecaf
@@ -203,7 +203,7 @@ class Reached:
     packages: frozenset[str] = frozenset()
 
 # %% ../../nbs/run/05_dependencies.ipynb #41886b0b
-def words_in(nodes: list[ast.AST]) -> set[str]:
+def short_strings(nodes: list[ast.AST]) -> set[str]:
     """The short strings in a piece of code: names of files stand among them."""
     return {node.value for node in nodes
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < 200}
@@ -270,7 +270,8 @@ class Look:
 def look_at(parts: list[ast.stmt], module: Module) -> Look:
     """What stands in a piece of code of a module."""
     nodes = nodes_in(parts)
-    return Look(short_digest("".join(map(ast.dump, parts))), references(nodes, module), frozenset(words_in(nodes)), nodes)
+    return Look(short_digest("".join(map(ast.dump, parts))), references(nodes, module), frozenset(short_strings(nodes)),
+                nodes)
 
 # %% ../../nbs/run/05_dependencies.ipynb #a9f096ab
 @dataclass

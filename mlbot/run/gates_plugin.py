@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['NAME', 'pytest_addoption', 'gated_folders', 'pytest_configure', 'GatedFile', 'GatedItem', 'properties_told',
-           'outcome_told', 'as_told', 'from_told', 'steps_told', 'comment_of', 'publish_gates', 'summary_lines',
+           'outcome_told', 'result_record', 'from_told', 'steps_told', 'comment_of', 'publish_gates', 'summary_lines',
            'left_alone', 'checked_parameters', 'seen_from', 'keep_as_it_ran', 'scheduler_of', 'run_for', 'gated_file',
-           'told_by', 'GateHooks']
+           'result_of_item', 'GateHooks']
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #b7905e3c
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ..errors import GateFailed, InputError, MlbotError, NoVerdict, OutOfTime, nearest, shown
-from .pytest_plugin import GateWarning, missed, properties_of
+from .pytest_plugin import GateWarning, misses_stretch, properties_of
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #31222830
 def pytest_addoption(parser):
@@ -108,12 +108,12 @@ def outcome_told(result) -> None:
     for verdict in given:
         if verdict.outcome == TOO_CLOSE or verdict.waiver:
             warnings.warn(GateWarning(shown(verdict_line(verdict))), stacklevel=1)
-    late = [verdict_line(verdict) for verdict in given if missed(verdict)]
+    late = [verdict_line(verdict) for verdict in given if misses_stretch(verdict)]
     if late:
         pytest.xfail(shown("; ".join(late)))
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #3619205e
-def as_told(file: str, result, seconds: float) -> dict:
+def result_record(file: str, result, seconds: float) -> dict:
     """A result as plain values, which a report can carry. `file`: the notebook, as seen from the top folder of pytest."""
     from mlbot.gates.record import as_record
     problems = [[type(problem).__name__, problem.found, problem.expected, problem.action, problem.place]
@@ -259,7 +259,7 @@ def gated_file(path: Path, parent) -> GatedFile | None:
     return file
 
 
-def told_by(item: GatedItem, error: BaseException | None):
+def result_of_item(item: GatedItem, error: BaseException | None):
     """The result of an item; where it has none, the error that kept it from one."""
     from mlbot.run.any_notebook import GateResult
     return item.told or GateResult(None, (), (error,) if isinstance(error, MlbotError) else ())
@@ -305,8 +305,8 @@ class GateHooks:
         report = yield
         if isinstance(item, GatedItem) and call.when == "call":
             seconds = self.done.get(item.path, ((), 0.0))[1]
-            result = told_by(item, getattr(call.excinfo, "value", None))
-            report.mlbot_gates = as_told(seen_from(item.path, self.config.rootpath), result, seconds)
+            result = result_of_item(item, getattr(call.excinfo, "value", None))
+            report.mlbot_gates = result_record(seen_from(item.path, self.config.rootpath), result, seconds)
         return report
 
     def pytest_runtest_logreport(self, report):

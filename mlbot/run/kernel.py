@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SAVE_SECONDS', 'family', 'resident', 'Watch', 'output_texts', 'sockets', 'at_most_every', 'WatchedEngine',
-           'explain_death', 'quiet_libraries', 'invalid', 'execute']
+           'explain_death', 'quiet_libraries', 'invalid', 'execute_notebook']
 
 # %% ../../nbs/run/08_kernel.ipynb #ecde82e7
 import logging
@@ -245,7 +245,7 @@ def invalid(file: Path) -> NoVerdict | None:
     return None
 
 # %% ../../nbs/run/08_kernel.ipynb #817de832
-def execute(notebook, out: Path, parameters: dict, root: Path, watch: Watch,
+def execute_notebook(notebook, out: Path, parameters: dict, root: Path, watch: Watch,
             on_cell: Callable = lambda cell: None) -> MlbotError | None:
     """Run a notebook through papermill, with `root` as working folder, into the file `out`; `on_cell(cell)` after each cell.
 

@@ -33,7 +33,7 @@ from mlbot.run.cache import (
     last_parts,
     model_of,
     note_key,
-    pack,
+    pack_result,
     results_of,
     stamps,
     state_of,
@@ -94,7 +94,7 @@ def run_notebook(notebook: Notebook, folder: Path, parameters: dict, settings: S
 
     `deadline` is in seconds of time.monotonic; `packages`: what the notebook will import, as far as that is known.
     """
-    from mlbot.run.kernel import Watch, execute
+    from mlbot.run.kernel import Watch, execute_notebook
     started, content = time.monotonic(), notebook.copy()
     own = {name: value for name, value in parameters.items() if name in notebook.parameters}
     gates = [cell for cell in content.cells if is_gate(cell)]
@@ -102,7 +102,7 @@ def run_notebook(notebook: Notebook, folder: Path, parameters: dict, settings: S
         tag(cell, RAISES)
     watch = Watch(deadline, settings.budget.output * 1e6, progress.tick, packages)
     write_log(folder, f"{notebook.name} starts with {own}")
-    death = execute(content, folder / notebook.name, own, settings.root, watch, progress.cell)
+    death = execute_notebook(content, folder / notebook.name, own, settings.root, watch, progress.cell)
     verdicts, problems = judge_notebook(as_it_ran(folder / notebook.name, notebook), notebook.name,
                                         rules_of(folder, parameters, settings))
     problems = [death] if death is not None else problems
@@ -234,7 +234,7 @@ def pack_new(run: ActiveRun, key: Key, step: NotebookStep, there: dict) -> bytes
     model = load_json(folder / "verdicts.json")["model"] if (folder / "verdicts.json").exists() else ""
     facts = {"run": folder.name, "seconds": step.seconds, "model": model,
              "champion": key.parts.get("state", {}).get("champion", "")}
-    return pack(folder, [name for name, stamp in stamps(folder).items() if there.get(name) != stamp], facts)
+    return pack_result(folder, [name for name, stamp in stamps(folder).items() if there.get(name) != stamp], facts)
 
 # %% ../../nbs/run/11_pipeline.ipynb #0409f050
 def run_anew(run: ActiveRun, notebook: Notebook, key: Key, reason: str) -> tuple[NotebookStep, Key, bytes]:

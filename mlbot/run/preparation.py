@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TINY_RULES', 'begin_run', 'check_targets', 'split_rows', 'ProductionSample', 'sample_production', 'check_sides',
-           'count_blocking', 'keep_apart', 'Extra', 'read_extra', 'Prepared', 'tables_of', 'split_words',
+           'count_blocking', 'keep_apart', 'Extra', 'read_extra', 'Prepared', 'tables_of', 'split_description',
            'facts_of_data', 'hand_over']
 
 # %% ../../nbs/run/17_preparation.ipynb #016c4e3e
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..data.checks import BLOCK, Check, as_table, read_catalogue
+from ..data.checks import BLOCK, Check, as_table, catalogue_intents
 from ..data.extra import read_descriptions, read_unlabelled, without_test
 from ..data.ledger import recall_of
 from ..data.source import compare_production, is_company, load_production
@@ -88,7 +88,7 @@ def sample_production(source: str, production: str, utterances: Utterances, colu
 # %% ../../nbs/run/17_preparation.ipynb #b56236cb
 def check_sides(sides: Sides, utterances: Utterances, settings: Settings) -> list[Check]:
     """All that is wrong with the rows of the sides, by the checks of `mlbot.data.checks` and the suspicion of labels."""
-    catalogue = read_catalogue(settings.root / settings.data.catalogue if settings.data.catalogue else None)
+    catalogue = catalogue_intents(settings.root / settings.data.catalogue if settings.data.catalogue else None)
     return check_data(sides, utterances.context, utterances.newest, settings.data, settings.model, catalogue,
                       settings.data.catalogue)
 
@@ -150,7 +150,7 @@ def tables_of(sides: Sides, sealed_percent: int = 0) -> dict[str, pd.DataFrame]:
     return tables | ({"sealed": sides.test[sealed]} if sealed.any() else {})
 
 # %% ../../nbs/run/17_preparation.ipynb #d1202328
-def split_words(columns: Columns, utterances: Utterances, settings: Settings) -> str:
+def split_description(columns: Columns, utterances: Utterances, settings: Settings) -> str:
     """How the sides were chosen, in words."""
     if columns.side:
         return f"column {columns.side}"
@@ -166,7 +166,7 @@ def facts_of_data(prepared: Prepared, settings: Settings) -> dict:
                 *(check.finding for check in prepared.checks)]
     named = is_company(prepared.source) or "language" in sides.test  # or they are only told
     return as_plain({"source": prepared.source, "snapshot": snapshot(rows),
-                     "split": split_words(prepared.columns, rows, settings), "context": rows.context,
+                     "split": split_description(prepared.columns, rows, settings), "context": rows.context,
                      "languages": languages_of(sides.train, settings.data.languages), "languages_named": named,
                      "findings": [vars(finding) for finding in findings]})
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['pytest_plugins', 'RUN', 'pytest_addoption', 'pytest_configure', 'pytest_collect_file', 'pytest_xdist_make_scheduler',
            'copy_champion', 'PipelineRun', 'pipeline_run', 'PipelineNotebook', 'NotebookItem', 'NotebookRuns',
-           'cell_of', 'GateWarning', 'GateCell', 'properties_of', 'about', 'missed']
+           'problem_cell', 'GateWarning', 'GateCell', 'properties_of', 'about', 'misses_stretch']
 
 # %% ../../nbs/run/16_pytest_plugin.ipynb #7a62e1e0
 import re
@@ -166,11 +166,11 @@ class NotebookRuns(NotebookItem):
         step = self.step()
         self.user_properties.append(("mlbot.seconds", f"{step.seconds:.1f}"))
         for problem in step.problems:
-            if cell_of(problem) not in step.gate_cells:
+            if problem_cell(problem) not in step.gate_cells:
                 raise problem
 
 # %% ../../nbs/run/16_pytest_plugin.ipynb #2c31cd69
-def cell_of(problem: MlbotError) -> int | None:
+def problem_cell(problem: MlbotError) -> int | None:
     """The number of the cell that a problem is about, None when it is about the whole notebook."""
     found = re.search(r", cell (\d+)(,|$)", problem.place)
     return int(found[1]) if found else None
@@ -196,7 +196,7 @@ class GateCell(NotebookItem):
         for verdict in mine:
             self.user_properties += properties_of(verdict)
         for problem in step.problems:
-            if cell_of(problem) == self.cell and about(problem, self.gates):
+            if problem_cell(problem) == self.cell and about(problem, self.gates):
                 raise problem
         if not mine:
             raise NoVerdict("the gate was not reached", "a record of this cell", "see the item 'runs' of this notebook",
@@ -204,7 +204,7 @@ class GateCell(NotebookItem):
         for verdict in mine:
             if verdict.outcome == TOO_CLOSE or verdict.waiver:
                 warnings.warn(GateWarning(shown(verdict_line(verdict))), stacklevel=1)
-        late = [verdict_line(verdict) for verdict in mine if missed(verdict)]
+        late = [verdict_line(verdict) for verdict in mine if misses_stretch(verdict)]
         if late:
             pytest.xfail(shown("; ".join(late)))
 
@@ -226,7 +226,7 @@ def about(problem: MlbotError, gates: list[str]) -> bool:
     return not gates or not problem.found.startswith(("gate: ", "gate ")) or silent or problem.found.startswith(tuple(mine))
 
 # %% ../../nbs/run/16_pytest_plugin.ipynb #6a138a33
-def missed(verdict) -> bool:
+def misses_stretch(verdict) -> bool:
     """Whether a gate that stops nothing surely misses its stretch."""
     from mlbot.gates.verdict import FAIL, stretch_of
     return not verdict.stops and stretch_of(verdict) == FAIL

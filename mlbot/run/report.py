@@ -42,14 +42,14 @@ from mlbot.run.first_screen import (
     HELD,
     LANGUAGES,
     asked,
-    day_words,
+    written_day,
     first_screen,
     percent,
     percents,
-    readable,
+    readable_name,
     told,
     verdict_on,
-    words_of,
+    gate_words,
 )
 from .folder import STAMP, certified_of, data_warnings, load_json, load_judged, load_table, load_verdicts
 from ..settings import PACKAGE, Target
@@ -237,7 +237,7 @@ def recall_part(answers: pd.DataFrame) -> dict:
         return {}
     scores = recall_by_intent(answers["intent"], answers["predicted"], answers["group"])
     return {"intents_chart": intents_chart(scores), "intents": intent_rows(scores), "n_intents": len(scores),
-            "costly": [f"{readable(score.metric)}: {round((1 - score.value) * score.n):,} of {score.n:,} wrong"
+            "costly": [f"{readable_name(score.metric)}: {round((1 - score.value) * score.n):,} of {score.n:,} wrong"
                        for score in costly_intents(scores)],
             "confusions": most_confused(answers["intent"], answers["predicted"], answers["text"])}
 
@@ -357,10 +357,11 @@ def score_row(name: str, kept: dict) -> dict:
 
 def talk_told(kept: dict) -> dict:
     """A conversation of `conversations.json` with what went wrong in it, in words."""
-    wrong = [f"{readable(name)} was started" for name in kept["wrong"]] + list(kept["misread"])
+    wrong = [f"{readable_name(name)} was started" for name in kept["wrong"]] + list(kept["misread"])
     over = [f"handed over ({kept['why']})"] if kept["handed_over"] else []
     language = LANGUAGES.get(kept["language"], kept["language"])
-    return {"title": f"{readable(kept['goal'])}, {language}" + (f", {readable(kept['role'])}" if kept["role"] else ""),
+    return {"title": f"{readable_name(kept['goal'])}, {language}" + (f", {readable_name(kept['role'])}"
+                                                                     if kept["role"] else ""),
             "what": "; ".join([*wrong, *over]) or kept["ended"],
             "lines": [(SPEAKERS.get(who, who), text) for who, text in kept["transcript"]]}
 
@@ -372,7 +373,7 @@ def conversation_part(folder: Path) -> dict:
         return {}
     kept = load_json(file)
     return {"talks": [score_row(item["name"], item) for item in kept["measures"]], "talkers": kept["people"],
-            "talk_slices": [score_row(readable(item["metric"]), item) for item in kept["slices"]],
+            "talk_slices": [score_row(readable_name(item["metric"]), item) for item in kept["slices"]],
             "talked": kept["said"].splitlines(),
             "worst_talks": list(map(talk_told, kept["worst"]))}
 
@@ -630,11 +631,11 @@ def gate_rows(verdicts: Sequence[Verdict]) -> list[dict]:
     """The table of all checks: title and question of each, its number in words, its verdict, the cells of `verdict_cells`."""
     rows = []
     for item in verdicts:
-        words = words_of(item.gate)
+        words = gate_words(item.gate)
         kind = "fail" if item.stops and item.outcome != NO_VERDICT else OUTCOME_CLASSES[item.outcome]
         rows.append({"title": words.title, "measures": words.measures, "told": told(item.score, words.kind),
                      "asked": asked(item) or "nothing", "cells": verdict_cells(item), "kind": kind,
-                     "worst": readable(item.score.metric) if item.parts else ""})
+                     "worst": readable_name(item.score.metric) if item.parts else ""})
     return rows
 
 # %% ../../nbs/run/01_report.ipynb #b62ab099
@@ -689,7 +690,7 @@ def render_report(folder: Path, headline: str, tone: str, verdicts: list[Verdict
     context = load_json(folder / "prepare.json")["context"] if (folder / "prepare.json").exists() else ()
     html = open_page("report.html").render(
         headline=headline, tone=tone, error=error, run=folder.name, facts=[*data_facts, *facts], findings=findings,
-        name=name, day=day_words(day) if day else "", source=source_of(folder), gates=gate_rows(verdicts),
+        name=name, day=written_day(day) if day else "", source=source_of(folder), gates=gate_rows(verdicts),
         families=family_part(verdicts), css=css, style=style, script=script, code=code,
         remarks=[*remarks([replace(item, waiver=None) for item in verdicts]), *data_warnings(folder)],
         measures=[(item.gate, MEASURES[item.gate]) for item in verdicts if item.gate in MEASURES],

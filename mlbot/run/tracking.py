@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LONGEST_VALUE', 'FILES', 'LARGEST', 'SQLITE', 'QUIET', 'STATUS', 'TrackedRun', 'params_of', 'tags_of', 'started_at',
-           'entry_of', 'address_of', 'connect', 'find_experiment', 'find_entry', 'write_entry', 'mark_champion',
-           'reason_of', 'track']
+           'tracked_run', 'tracking_address', 'connect', 'find_experiment', 'find_entry', 'write_entry',
+           'mark_champion', 'reason_of', 'track']
 
 # %% ../../nbs/run/14_tracking.ipynb #bca2f2c6
 import logging
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ..model.artefact import is_name
+from ..model.artefact import is_model_name
 from ..errors import NoVerdict, without_secrets
 from ..model.rollout import read_pointer
 from .folder import STAMP, facts_of_run, load_json, load_outcome
@@ -70,7 +70,7 @@ def started_at(name: str) -> int:
     return int(datetime.strptime(name[:17], "%Y-%m-%d_%H%M%S").timestamp() * 1000)
 
 # %% ../../nbs/run/14_tracking.ipynb #d2aef83c
-def entry_of(folder: Path, champion: str = "") -> TrackedRun:
+def tracked_run(folder: Path, champion: str = "") -> TrackedRun:
     """What is logged of the run in a folder. `champion`: the name of the model that answers now."""
     metrics = load_json(folder / "metrics.json") if (folder / "metrics.json").exists() else {}
     files = [folder / name for name in FILES if (folder / name).is_file()]
@@ -84,7 +84,7 @@ def entry_of(folder: Path, champion: str = "") -> TrackedRun:
 SQLITE = "sqlite:///"
 
 
-def address_of(mlflow: str, root: Path) -> tuple[str, str]:
+def tracking_address(mlflow: str, root: Path) -> tuple[str, str]:
     """The address for MLflow, and where the files of runs go: beside a SQLite file; '' lets the server decide."""
     if not mlflow.startswith(SQLITE):
         return mlflow.rstrip("/"), ""
@@ -144,7 +144,7 @@ def mark_champion(client, experiment: str, champion: str) -> None:
     for run in client.search_runs([experiment], "tags.champion = 'yes'"):
         if run.data.tags.get("model") != champion:
             client.set_tag(run.info.run_id, "champion", "no")
-    for run in client.search_runs([experiment], f"tags.model = '{champion}'") if is_name(champion) else []:
+    for run in client.search_runs([experiment], f"tags.model = '{champion}'") if is_model_name(champion) else []:
         if run.data.tags.get("champion") != "yes":
             client.set_tag(run.info.run_id, "champion", "yes")
 
@@ -159,9 +159,9 @@ def reason_of(problem: Exception) -> str:
 # %% ../../nbs/run/14_tracking.ipynb #d48f7bb7
 def track(folder: Path, settings: Settings) -> str:
     """Log the run in a folder; where to look at it. Raises NoVerdict when MLflow does not take it, ImportError without it."""
-    address, files = address_of(settings.tracking.mlflow, settings.root)
+    address, files = tracking_address(settings.tracking.mlflow, settings.root)
     champion = read_pointer(settings.places.models)
-    entry = entry_of(folder, champion)
+    entry = tracked_run(folder, champion)
     try:
         client = connect(address)
         experiment = find_experiment(client, settings.root.name or "mlbot", files)

@@ -6,16 +6,16 @@
 __all__ = ['Given', 'MOST_WORDS', 'Parameters', 'Dimension', 'CODINGS', 'OUTPUTS', 'MOST_MESSAGES', 'THEIR_PATHS', 'MODEL_PATHS',
            'OPEN', 'THEIRS', 'AGENTS', 'Feedback', 'Accepted', 'Said', 'Keyed', 'Reply', 'Chosen', 'Label', 'Visitor',
            'Token', 'problem', 'status_of', 'on_our_error', 'on_http_error', 'on_depth', 'on_bytes', 'on_fault',
-           'service_of', 'identity_of', 'agent_of', 'predicts', 'working', 'shown', 'shown_case', 'predict', 'intents',
-           'feedback', 'livez', 'readyz', 'metrics', 'Tensor', 'WantedOutput', 'Infer', 'refuse_tensor', 'as_text',
-           'binary_texts', 'flat', 'decoded', 'texts_in', 'read_infer', 'columns_in', 'as_bytes', 'wanted_outputs',
-           'infer', 'v2', 'v2_live', 'v2_ready', 'model_at', 'v2_model', 'v2_model_ready', 'v2_infer',
-           'conversation_start', 'conversation_read', 'act_of', 'conversation_act', 'conversation_handoff', 'Told',
-           'requests', 'request_told', 'cases', 'case_of', 'handoffs', 'canned', 'handoff_read', 'handoff_take',
-           'handoff_reply', 'handoff_return', 'handoff_close', 'check_intent', 'handoff_label', 'to_label',
-           'shown_item', 'standing_of', 'labels_next', 'check_item', 'label', 'label_undo', 'labels_export', 'monitor',
-           'demo_token', 'demo_identity', 'demo_agent', 'needs_token', 'documented', 'openapi', 'start_page',
-           'application', 'build_framework', 'document_alone']
+           'service_of', 'identity_of', 'agent_of', 'predicts', 'working', 'conversation_view', 'shown_case', 'predict',
+           'intents', 'feedback', 'livez', 'readyz', 'metrics', 'Tensor', 'WantedOutput', 'Infer', 'refuse_tensor',
+           'as_text', 'binary_texts', 'flat_values', 'text_from_base64', 'tensor_texts', 'read_infer', 'columns_in',
+           'as_bytes', 'wanted_outputs', 'infer', 'v2', 'v2_live', 'v2_ready', 'model_at', 'v2_model', 'v2_model_ready',
+           'v2_infer', 'conversation_start', 'conversation_read', 'act_from', 'conversation_act',
+           'conversation_handoff', 'Told', 'requests', 'request_told', 'cases', 'case_of', 'handoffs', 'canned',
+           'handoff_read', 'handoff_take', 'handoff_reply', 'handoff_return', 'handoff_close', 'check_intent',
+           'handoff_label', 'to_label', 'shown_item', 'standing_of', 'labels_next', 'check_item', 'label', 'label_undo',
+           'labels_export', 'monitor', 'demo_token', 'demo_identity', 'demo_agent', 'needs_token', 'documented',
+           'openapi', 'start_page', 'application', 'build_framework', 'document_alone']
 
 # %% ../../nbs/serve/03_app.ipynb #a56e8b71
 import asyncio
@@ -229,7 +229,7 @@ def working(request: Request, agent: Identity) -> BotService:
     return service
 
 # %% ../../nbs/serve/03_app.ipynb #33564ade
-def shown(found: _bot.Conversation, service: BotService) -> dict:
+def conversation_view(found: _bot.Conversation, service: BotService) -> dict:
     """A conversation as pages get it: with what it waits for, what it has started, and a card for each process."""
     pending = found.state.pending
     waits = None if pending is None else {"kind": pending.kind, "intent": pending.intent, "options": list(pending.options),
@@ -371,7 +371,7 @@ def binary_texts(name: str, data: bytes) -> list[str]:
     return texts
 
 # %% ../../nbs/serve/03_app.ipynb #47770f99
-def flat(name: str, data: list, shape: list[int]) -> list:
+def flat_values(name: str, data: list, shape: list[int]) -> list:
     """The values of `data`, which is flat, or nested as the shape says."""
     if not any(isinstance(value, list) for value in data):
         return data
@@ -385,7 +385,7 @@ def flat(name: str, data: list, shape: list[int]) -> list:
 CODINGS = (None, "", "str", "base64")  # of `content_type` in the parameters of a tensor
 
 
-def decoded(name: str, value: str) -> str:
+def text_from_base64(name: str, value: str) -> str:
     """The text that a base64 value encodes."""
     try:
         return as_text(name, base64.b64decode(value, validate=True))
@@ -393,7 +393,7 @@ def decoded(name: str, value: str) -> str:
         raise refuse_tensor(name, "a value is no base64", "base64 of UTF-8, as its content_type says") from None
 
 # %% ../../nbs/serve/03_app.ipynb #ece39b6e
-def texts_in(tensor: Tensor, binary: bytes | None) -> list[str]:
+def tensor_texts(tensor: Tensor, binary: bytes | None) -> list[str]:
     """The values of an input. `binary`: its bytes, if it came as bytes. Raises InputError unless they are a row of texts."""
     name, shape, coding = tensor.name, tensor.shape, (tensor.parameters or {}).get("content_type")
     if tensor.datatype != "BYTES":
@@ -404,12 +404,12 @@ def texts_in(tensor: Tensor, binary: bytes | None) -> list[str]:
         raise refuse_tensor(name, "its content_type is unknown", "str or base64")
     if (binary is None) == (tensor.data is None):
         raise refuse_tensor(name, "it has no data, or two", "data, or binary_data_size and bytes behind the JSON")
-    values = binary_texts(name, binary) if binary is not None else flat(name, tensor.data or [], shape)
+    values = binary_texts(name, binary) if binary is not None else flat_values(name, tensor.data or [], shape)
     if not all(isinstance(value, str) for value in values):
         raise refuse_tensor(name, "data holds values that are no texts", "strings")
     if len(values) != shape[0]:
         raise refuse_tensor(name, f"{len(values)} values for the shape {shape}", "as many values as the shape says")
-    return [decoded(name, value) for value in values] if coding == "base64" else values
+    return [text_from_base64(name, value) for value in values] if coding == "base64" else values
 
 # %% ../../nbs/serve/03_app.ipynb #be06d5d2
 def read_infer(body: bytes, header: str) -> tuple[Infer, dict[str, bytes]]:
@@ -443,7 +443,7 @@ def columns_in(asked: Infer, binary: dict[str, bytes], context: Sequence[str]) -
         if name not in ("text", *context) or names.count(name) > 1:
             raise refuse_tensor(name, "the model does not know it, or it comes twice",
                                 f"one of: {', '.join(('text', *context))}")
-    columns = {tensor.name: texts_in(tensor, binary.get(tensor.name)) for tensor in asked.inputs}
+    columns = {tensor.name: tensor_texts(tensor, binary.get(tensor.name)) for tensor in asked.inputs}
     if not 1 <= len(columns.get("text", ())) <= 100 or len({len(values) for values in columns.values()}) > 1:
         raise InputError("no tensor text, or tensors of different lengths", "1 to 100 texts, and as many values of context",
                          "correct inputs")
@@ -554,17 +554,17 @@ def conversation_start(request: Request, identity: Identity, language: Word = ""
     service = service_of(request)
     service.limits.check(service.limits.starts, pseudonym(identity.person), "new conversations of one person")
     spoken = language if language in SPOKEN_LANGUAGES else ""
-    return shown(service.bot.start(identity, language=spoken), service)
+    return conversation_view(service.bot.start(identity, language=spoken), service)
 
 
 @get("/v1/conversations/{about:str}/messages", name="conversation read", sync_to_thread=True)
 def conversation_read(request: Request, identity: Identity, about: ShortKey, after: int = 0) -> dict[str, Any]:
     """The messages after a number."""
     service = service_of(request)
-    return shown(service.bot.read(about, identity).since(after), service)
+    return conversation_view(service.bot.read(about, identity).since(after), service)
 
 # %% ../../nbs/serve/03_app.ipynb #dc3115da
-def act_of(data: Said) -> Act:
+def act_from(data: Said) -> Act:
     """The act of a person. Raises InputError unless it is exactly one."""
     given = [data.text is not None, data.choose is not None, data.confirm is not None, data.person, bool(data.cancel)]
     if sum(given) != 1:
@@ -577,15 +577,15 @@ def act_of(data: Said) -> Act:
 def conversation_act(request: Request, identity: Identity, about: ShortKey, data: Said) -> dict[str, Any]:
     """Say, choose, confirm, or ask for a person."""
     service = service_of(request)
-    found = service.bot.act(about, identity, act_of(data), data.key)
-    return shown(found, service)
+    found = service.bot.act(about, identity, act_from(data), data.key)
+    return conversation_view(found, service)
 
 
 @post("/v1/conversations/{about:str}/handoff", name="conversation handoff", status_code=200, sync_to_thread=True)
 def conversation_handoff(request: Request, identity: Identity, about: ShortKey, data: Keyed) -> dict[str, Any]:
     """Ask for a person."""
     service = service_of(request)
-    return shown(service.bot.act(about, identity, Act(person=True), data.key), service)
+    return conversation_view(service.bot.act(about, identity, Act(person=True), data.key), service)
 
 
 class Told(msgspec.Struct, forbid_unknown_fields=True):
@@ -662,7 +662,8 @@ def handoff_read(request: Request, agent: Identity, about: ShortKey, language: W
     case = service.bot.desk.cases.get(about) or _bot.Case(about, found.role, found.location, found.state)
     summary = summary_of(found, events, rules, language)
     wish = rules.process(summary.wish, found.state.language).title if summary.wish else summary.title
-    return {"case": shown_case(case), "conversation": shown(found, service), "top": names, "summary": asdict(summary),
+    return {"case": shown_case(case), "conversation": conversation_view(found, service), "top": names,
+            "summary": asdict(summary),
             "slots": {value.slot: value.value for value in summary.values},
             "answers": canned(service, found.state.language, agent.person, wish or "…")}
 
@@ -679,21 +680,21 @@ def handoff_take(request: Request, agent: Identity, about: ShortKey) -> dict[str
 def handoff_reply(request: Request, agent: Identity, about: ShortKey, data: Reply) -> dict[str, Any]:
     """Write to the person."""
     service = working(request, agent)
-    return shown(_bot.reply(service.bot, about, agent, data.text, data.key), service)
+    return conversation_view(_bot.reply(service.bot, about, agent, data.text, data.key), service)
 
 # %% ../../nbs/serve/03_app.ipynb #adfb6120
 @post("/v1/handoffs/{about:str}/return", name="handoff return", status_code=200, sync_to_thread=True)
 def handoff_return(request: Request, agent: Identity, about: ShortKey) -> dict[str, Any]:
     """Give the conversation back to the bot."""
     service = working(request, agent)
-    return shown(_bot.give_back(service.bot, about, agent), service)
+    return conversation_view(_bot.give_back(service.bot, about, agent), service)
 
 
 @post("/v1/handoffs/{about:str}/close", name="handoff close", status_code=200, sync_to_thread=True)
 def handoff_close(request: Request, agent: Identity, about: ShortKey) -> dict[str, Any]:
     """Close the conversation."""
     service = working(request, agent)
-    return shown(_bot.close(service.bot, about, agent), service)
+    return conversation_view(_bot.close(service.bot, about, agent), service)
 
 # %% ../../nbs/serve/03_app.ipynb #62dc38e4
 def check_intent(service: BotService, intent: str) -> None:

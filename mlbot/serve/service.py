@@ -6,12 +6,12 @@
 __all__ = ['MOST_BODY', 'Word', 'ShortKey', 'CALLER', 'GIVEN', 'LOOPBACK', 'ONCE', 'READ_NOT', 'ENDS_NOT', 'PROBES',
            'OFFERED_AN_HOUR', 'PREDICT', 'LONG', 'Ask', 'Alternative', 'ProcessName', 'Prediction', 'Metrics',
            'Buckets', 'host_in', 'Hosts', 'caller_at', 'caller_of', 'comes_twice', 'body_problem', 'RequestLimits',
-           'refusal_of', 'refuse', 'counted', 'NoModel', 'NotReady', 'TooManyRequests', 'SlowResults', 'one_of_few',
-           'Recorder', 'LogWatch', 'Limits', 'Shares', 'processes_for', 'bot_of', 'Promises', 'know_promise',
-           'ways_for', 'BotService', 'beats_of', 'promise_alert', 'problems_of', 'alert_of', 'check_ready',
-           'say_alerts', 'renew_tokens', 'judge_canary', 'judge_promise', 'is_program', 'bearer_of', 'may_predict',
-           'source_of', 'prediction_for', 'usual_length', 'once_more', 'is_slow', 'FastPath', 'LazyApp', 'App',
-           'listen', 'run_server']
+           'refusal_of', 'refuse', 'count_request', 'NoModel', 'NotReady', 'TooManyRequests', 'SlowResults',
+           'one_of_few', 'Recorder', 'LogWatch', 'Limits', 'Shares', 'processes_for', 'bot_of', 'Promises',
+           'know_promise', 'ways_for', 'BotService', 'beats_of', 'promise_alert', 'problems_of', 'alert_of',
+           'check_ready', 'say_alerts', 'renew_tokens', 'judge_canary', 'judge_promise', 'is_program', 'bearer_of',
+           'may_predict', 'caller_digest', 'prediction_for', 'usual_length', 'once_more', 'is_slow', 'FastPath',
+           'LazyApp', 'App', 'listen', 'run_server']
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c003
 import asyncio
@@ -265,7 +265,7 @@ class RequestLimits:
         scope[CALLER], scope[GIVEN] = caller, given
         if scope.get("method") == "HEAD":  # the server below, which has the scope as it was, leaves the body out
             scope = {**scope, "method": "GET"}
-        await counted(self, scope, receive, send, caller)
+        await count_request(self, scope, receive, send, caller)
 
 # %% ../../nbs/serve/02_service.ipynb #fb15731d
 def refusal_of(limits: RequestLimits, scope, given: dict[bytes, bytes], caller: str) -> tuple[int, str, str, str] | None:
@@ -299,7 +299,7 @@ async def refuse(limits: RequestLimits, scope, send, status: int, found: str, ex
     limits.metrics.count("refused", status, 0.0)
 
 # %% ../../nbs/serve/02_service.ipynb #45a9c309
-async def counted(limits: RequestLimits, scope, receive, send, caller: str) -> None:
+async def count_request(limits: RequestLimits, scope, receive, send, caller: str) -> None:
     """Pass a request on, and count it."""
     started, status, gone = limits.clock(), 499, False  # 499: the client has left
 
@@ -734,7 +734,7 @@ def may_predict(service: BotService, authorization: str, now: float) -> bool:
 
 # %% ../../nbs/serve/02_service.ipynb #8e9f0b4f
 @lru_cache(10_000)
-def source_of(secret: str, caller: str) -> str:
+def caller_digest(secret: str, caller: str) -> str:
     """An address as the log keeps it: a digest that only the secret of the service leads to."""
     return "a" + hmac.new(secret.encode(), b"caller:" + caller.encode(), sha256).hexdigest()[:15] if caller else ""
 
@@ -753,12 +753,12 @@ def prediction_for(service: BotService, data: Ask, caller: str = "", authorizati
     role, location = data.context.get("role", ""), data.context.get("location", "")
     text, known = clean(data.text), pseudonym(who.person) if who else ""
     vouched, person = not known and is_program(service, authorization), known or pseudonym(data.person)
-    source = person if known or (vouched and person) else source_of(service.secret, caller)
+    source = person if known or (vouched and person) else caller_digest(service.secret, caller)
     kind = "asked" if vouched and not person else service.shares.kind(source)
     facts = {"text": text, "role": role, "location": location, **_bot.facts_of(judged)}
     facts |= {} if source == person else {"source": source}
     facts["draw"] = facts["draw"] if vouched and not person else calmed(facts["draw"], service.shares.counts[source])
-    beside = _bot.beside(service.bot, judged, text, role, location)
+    beside = _bot.challenger_answer(service.bot, judged, text, role, location)
     service.recorder.put(Event(kind, judged.request_id, facts | beside, person))
     unknown = [f"the model knows no {name}" for name in data.context if name not in model.context]
     return Prediction(judged.request_id, answer.model, judged.decision, answer.intent,

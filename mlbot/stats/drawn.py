@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HORIZONS', 'LARGEST_STAKE', 'SPREAD', 'Pool', 'drawn_steps', 'stakes', 'log_wealth', 'Drawn', 'share_by_draws',
-           'labels_to_go', 'joined']
+           'labels_to_go', 'combined']
 
 # %% ../../nbs/stats/08_drawn.ipynb #9785fcea
 import math
@@ -106,7 +106,7 @@ def labels_to_go(share: Drawn, limit: float | None = None, within: float = 0.03)
     return max(1, math.ceil(share.n * ((side / gap) ** 2 - 1))) if gap > 1e-3 else None
 
 # %% ../../nbs/stats/08_drawn.ipynb #cab25378
-def joined(parts: Sequence[tuple[float, Drawn]]) -> Drawn:
+def combined(parts: Sequence[tuple[float, Drawn]]) -> Drawn:
     """The proportion of all, from those of parts that exclude each other, each with its share of the whole."""
     shares = [share / sum(share for share, _ in parts) for share, _ in parts]
     found = [part for _, part in parts]

@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'ABOUT', 'DRAWS', 'SEED', 'LEAST_ERROR', 'UNBOUNDED_ROWS', 'Rows', 'Whole', 'Metric', 'metric', 'numbers',
-           'sample_of', 'as_json', 'known_metric', 'computed', 'own_weights', 'statistic_of', 'drawn_ends',
+           'sample_of', 'option_json', 'known_metric', 'computed', 'own_weights', 'statistic_of', 'drawn_ends',
            'studentised_ends', 'mean_and_error', 'group_codes', 'plain_kind', 'open_score', 'mean_score_of',
            'value_and_error', 'whole_score', 'shaped', 'metric_from', 'positive_of', 'labels_sample', 'of_class',
            'precision', 'recall', 'f1', 'class_codes', 'mean_of_shares', 'part_share', 'mean_score_of_parts',
-           'macro_recall_score', 'balanced_accuracy', 'macro_recall', 'matthews_of', 'matthews_corrcoef', 'read_labels',
-           'score_sample', 'counts_by_score', 'sides_of', 'roc_auc', 'precision_and_recall', 'average_precision',
+           'macro_recall_score', 'balanced_accuracy', 'macro_recall', 'matthews_of', 'matthews_corrcoef', 'label_array',
+           'score_sample', 'counts_by_score', 'positive_rows', 'roc_auc', 'precision_and_recall', 'average_precision',
            'precision_at_recall', 'recall_at_precision', 'checked_classes', 'probability_sample',
            'probability_of_truth', 'log_loss', 'brier_score', 'top_k_accuracy', 'indicator_sample', 'subset_accuracy',
            'hamming_loss', 'macro_f1_score', 'multilabel_f1', 'number_sample', 'errors', 'mean_absolute_error',
-           'root_mean_squared_error', 'r2', 'quantile_loss', 'interval_coverage', 'folded', 'bias_score', 'bias',
+           'root_mean_squared_error', 'r2', 'quantile_loss', 'interval_coverage', 'folded_score', 'bias_score', 'bias',
            'mean_of', 'quantile_of', 'weighted_quantile', 'place_below', 'quantile_ends', 'sizes_of',
            'percentile_score', 'percentile_of', 'median_of', 'median_absolute_error', 'by_query', 'ranked', 'dcg',
            'ndcg', 'mean_reciprocal_rank', 'recall_at_k', 'precision_at_k', 'weighted_call', 'metric_of']
@@ -39,10 +39,10 @@ from mlbot.stats.scores import (
     checked_weights,
     corrected_levels,
     drawn_again,
-    kind_of,
+    column_kind,
     macro_f1,
     names_of,
-    read_columns,
+    checked_columns,
     share,
     wider_levels,
 )
@@ -101,9 +101,9 @@ def metric(name: str, **about) -> Callable:
 # %% ../../nbs/stats/06_metrics.ipynb #3e5e79ef
 def numbers(name: str, column: np.ndarray) -> np.ndarray:
     """A column as finite floats. Raises InputError for texts, and for an infinite number."""
-    kinds = set(kind_of(column.ravel()).split(" and ")) if column.size else set()
+    kinds = set(column_kind(column.ravel()).split(" and ")) if column.size else set()
     if not kinds <= {"number", "flag"}:
-        raise InputError(f"{name} holds {kind_of(column.ravel())}", "a number in each row", "convert it first")
+        raise InputError(f"{name} holds {column_kind(column.ravel())}", "a number in each row", "convert it first")
     found = column.astype(float)
     if not np.isfinite(found).all():
         rows = np.flatnonzero(~np.isfinite(found if found.ndim == 1 else found.sum(axis=1)))
@@ -114,18 +114,18 @@ def numbers(name: str, column: np.ndarray) -> np.ndarray:
 # %% ../../nbs/stats/06_metrics.ipynb #0d906eaa
 def sample_of(kind: dict[str, Any], columns: dict[str, Any], groups=None, weights=None, labels: Sequence[str] = ()) -> Sample:
     """Columns as a sample for a metric. All but `labels` must hold numbers; `groups` and `weights` are columns too."""
-    found = read_columns({**columns, "groups": groups, "weight": weights})
+    found = checked_columns({**columns, "groups": groups, "weight": weights})
     n, of_row = len(next(iter(found.values()))), found.pop("groups", None)
     found = {name: column if name in labels else numbers(name, column) for name, column in found.items()}
     if weights is not None:
         found["weight"] = checked_weights(found["weight"], n)
-    return Sample({name: as_json(option) for name, option in kind.items()}, found, of_row)
+    return Sample({name: option_json(option) for name, option in kind.items()}, found, of_row)
 
 
-def as_json(option):
+def option_json(option):
     """An option of a metric as JSON has it: a numpy number as a number, a tuple as a list."""
     if isinstance(option, list | tuple | np.ndarray):
-        return [as_json(item) for item in option]
+        return [option_json(item) for item in option]
     return option.item() if isinstance(option, np.generic) else option
 
 # %% ../../nbs/stats/06_metrics.ipynb #9cf755e8
@@ -349,7 +349,7 @@ def positive_of(truth: np.ndarray, positive=None):
 # %% ../../nbs/stats/06_metrics.ipynb #ed5b67a8
 def labels_sample(name: str, truth, predicted, groups, weights, **options) -> Sample:
     """The sample of a metric that compares labels."""
-    read = read_columns({"truth": truth, "predicted": predicted, "groups": groups, "weight": weights})  # also their order
+    read = checked_columns({"truth": truth, "predicted": predicted, "groups": groups, "weight": weights})  # also their order
     truth, predicted = names_of(read["truth"], read["predicted"])
     if "positive" in options:
         options["positive"] = positive_of(np.concatenate([truth, predicted]), options["positive"])
@@ -483,15 +483,15 @@ def matthews_corrcoef(truth, predicted, positive=None, groups=None, weights=None
     return metric_from(labels_sample("matthews_corrcoef", truth, predicted, groups, weights, positive=positive))
 
 # %% ../../nbs/stats/06_metrics.ipynb #936cdafe
-def read_labels(column) -> np.ndarray:
+def label_array(column) -> np.ndarray:
     """One column of labels as an array: texts, numbers or flags."""
     return names_of(column, column)[0]
 
 
 def score_sample(name: str, truth, score, positive, groups, weights, **options) -> Sample:
     """The sample of a metric that compares scores with labels of two classes. The columns are read once, in their order."""
-    read = read_columns({"truth": truth, "score": score, "groups": groups, "weight": weights})
-    labels = read_labels(read["truth"])
+    read = checked_columns({"truth": truth, "score": score, "groups": groups, "weight": weights})
+    labels = label_array(read["truth"])
     return sample_of({"metric": name, "positive": positive_of(labels, positive), **options},
                      {"truth": labels, "score": read["score"]}, groups, weights, labels=("truth",))
 
@@ -507,7 +507,7 @@ def counts_by_score(columns, positive) -> Callable[[np.ndarray], tuple[np.ndarra
     return counts
 
 
-def sides_of(columns, positive) -> tuple[np.ndarray, np.ndarray]:
+def positive_rows(columns, positive) -> tuple[np.ndarray, np.ndarray]:
     """Which rows are positive, and which are not."""
     return columns["truth"] == positive, columns["truth"] != positive
 
@@ -521,7 +521,7 @@ def _roc_auc(columns, positive) -> Whole:
         pairs = hits.sum() * others.sum()
         above = np.cumsum(hits) - hits / 2  # ties count half
         return float(others @ above / pairs) if pairs > 0 else math.nan
-    return Whole(of, sides_of(columns, positive))
+    return Whole(of, positive_rows(columns, positive))
 
 
 def roc_auc(truth, score, positive=None, groups=None, weights=None) -> Score:
@@ -542,7 +542,7 @@ def _average_precision(columns, positive) -> Whole:
     def of(weights: np.ndarray) -> float:
         hits, others = counts(weights)
         return float(hits @ precision_and_recall(hits, others)[0] / hits.sum()) if hits.any() else math.nan
-    return Whole(of, sides_of(columns, positive))
+    return Whole(of, positive_rows(columns, positive))
 
 
 def average_precision(truth, score, positive=None, groups=None, weights=None) -> Score:
@@ -560,7 +560,7 @@ def _precision_at_recall(columns, positive, recall) -> Whole:
             return math.nan
         precise, found = precision_and_recall(hits, others)
         return float(precise[found >= recall - 1e-12].max())
-    return Whole(of, sides_of(columns, positive))
+    return Whole(of, positive_rows(columns, positive))
 
 
 def precision_at_recall(truth, score, recall: float, positive=None, groups=None, weights=None) -> Score:
@@ -578,7 +578,7 @@ def _recall_at_precision(columns, positive, precision) -> Whole:
             return math.nan
         precise, found = precision_and_recall(hits, others)
         return float(found[(precise >= precision - 1e-12) & (found > 0)].max(initial=0.0))
-    return Whole(of, sides_of(columns, positive))
+    return Whole(of, positive_rows(columns, positive))
 
 
 def recall_at_precision(truth, score, precision: float, positive=None, groups=None, weights=None) -> Score:
@@ -588,7 +588,7 @@ def recall_at_precision(truth, score, precision: float, positive=None, groups=No
 # %% ../../nbs/stats/06_metrics.ipynb #e702fd22
 def checked_classes(labels: np.ndarray, found: np.ndarray, classes) -> list:
     """The names of the columns of a matrix. Raises InputError where they do not fit it, or lack a label."""
-    names = [] if classes is None else read_labels(classes).tolist()
+    names = [] if classes is None else label_array(classes).tolist()
     if found.ndim != 2 or found.shape[1] != len(names) or len(set(names)) < len(names):
         raise InputError(f"a matrix of shape {found.shape} and {len(names)} classes", "a column for each class",
                          "pass classes=[...] in the order of the columns, such as model.classes_")
@@ -601,8 +601,8 @@ def checked_classes(labels: np.ndarray, found: np.ndarray, classes) -> list:
 # %% ../../nbs/stats/06_metrics.ipynb #e9a0d552
 def probability_sample(name: str, truth, probability, classes, positive, groups, weights, **options) -> Sample:
     """The sample of a metric of probabilities, of one class or of all."""
-    read = read_columns({"truth": truth, "score": probability, "groups": groups, "weight": weights})
-    labels, found = read_labels(read["truth"]), numbers("probability", read["score"])
+    read = checked_columns({"truth": truth, "score": probability, "groups": groups, "weight": weights})
+    labels, found = label_array(read["truth"]), numbers("probability", read["score"])
     if found.ndim == 1 and classes is None:
         options["positive"] = positive_of(labels, positive)
     else:
@@ -822,7 +822,7 @@ def interval_coverage(truth, low, high, groups=None, weights=None) -> Score:
     return metric_from(sample_of({"metric": "interval_coverage"}, columns, groups, weights))
 
 # %% ../../nbs/stats/06_metrics.ipynb #2229df45
-def folded(score: Score) -> Score:
+def folded_score(score: Score) -> Score:
     """The score of the distance from 0 of a mean that may have either sign. The ends of 2.5 % decide where both may hold."""
     least = max(score.low, -score.high, 0.0)
     most = max(abs(score.at_least), abs(score.at_most))
@@ -832,7 +832,7 @@ def folded(score: Score) -> Score:
 
 def bias_score(sample: Sample) -> Score:
     """The score of a mean error without its sign."""
-    return folded(mean_score_of(sample, _bias(sample.columns)))
+    return folded_score(mean_score_of(sample, _bias(sample.columns)))
 
 
 @metric("bias", better="lower", within=(-math.inf, math.inf), enough=10, shape=abs, score=bias_score)

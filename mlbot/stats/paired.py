@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GAIN_GROUPS', 'WORSE', 'BETTER', 'UNSURE', 'UNKNOWN', 'Pairing', 'paired_by_id', 'same_metric', 'paired_samples',
-           'gain_score', 'drawn_gain', 'gain_of_means', 'gain_of_wholes', 'same_rows', 'gain_of', 'Moved', 'steps_of',
+           'gain_score', 'drawn_gain', 'gain_of_means', 'gain_of_wholes', 'same_rows', 'gain_of', 'Moved', 'row_steps',
            'moved', 'Difference', 'loss_p_value', 'ids_of', 'difference']
 
 # %% ../../nbs/stats/07_paired.ipynb #8f7fc0e6
@@ -21,7 +21,7 @@ from mlbot.stats.metrics import (
     SEED,
     Rows,
     Whole,
-    as_json,
+    option_json,
     computed,
     errors,
     group_codes,
@@ -30,7 +30,7 @@ from mlbot.stats.metrics import (
     plain_kind,
     statistic_of,
 )
-from .scores import Sample, Score, corrected_levels, drawn_again, gain, kind_of, read_columns, wider_levels
+from .scores import Sample, Score, corrected_levels, drawn_again, gain, column_kind, checked_columns, wider_levels
 
 # %% ../../nbs/stats/07_paired.ipynb #830dcec1
 @dataclass(frozen=True, eq=False)
@@ -46,8 +46,8 @@ class Pairing:
 
 def paired_by_id(ids_before, ids_after) -> Pairing:
     """Pair rows by id. Raises InputError for missing ids, and for ids of two kinds, such as numbers and texts."""
-    sides = [read_columns({name: ids})[name] for name, ids in (("ids_before", ids_before), ("ids_after", ids_after))]
-    kinds = [kind_of(ids) for ids in sides if len(ids)]
+    sides = [checked_columns({name: ids})[name] for name, ids in (("ids_before", ids_before), ("ids_after", ids_after))]
+    kinds = [column_kind(ids) for ids in sides if len(ids)]
     if len(set(kinds)) > 1 or " and " in "".join(kinds):
         raise InputError(f"ids before are of the kind {kinds[0]}, after of the kind {kinds[-1]}", "ids of one kind",
                          "convert one of them: as numbers and as texts they never pair")
@@ -62,7 +62,7 @@ def paired_by_id(ids_before, ids_after) -> Pairing:
 # %% ../../nbs/stats/07_paired.ipynb #abd4e185
 def same_metric(before: Sample, after: Sample) -> None:
     """Raise InputError unless both samples are of one metric, with the same options."""
-    plain = [as_json(sorted((name, str(option)) for name, option in sample.kind.items() if name not in ("name", "unit")))
+    plain = [option_json(sorted((name, str(option)) for name, option in sample.kind.items() if name not in ("name", "unit")))
              for sample in (before, after)]
     if plain[0] != plain[1] or set(before.columns) - {"weight"} != set(after.columns) - {"weight"}:
         raise InputError(f"before is {before.kind}, after is {after.kind}", "one metric, with the same options",
@@ -180,7 +180,7 @@ class Moved:
     by: float
 
 
-def steps_of(before: Sample, after: Sample) -> np.ndarray:
+def row_steps(before: Sample, after: Sample) -> np.ndarray:
     """How far each row moved for the better; zeros where a metric does not say."""
     one, two = before.columns, after.columns
     if not len(after):
@@ -205,7 +205,7 @@ def steps_of(before: Sample, after: Sample) -> np.ndarray:
 def moved(ids: np.ndarray, steps: np.ndarray) -> tuple[tuple[Moved, ...], tuple[Moved, ...]]:
     """The rows that got worse, and those that got better; the farthest first."""
     order = np.argsort(steps, kind="stable")
-    rows = [Moved(as_json(ids[at]), float(steps[at])) for at in order if steps[at]]
+    rows = [Moved(option_json(ids[at]), float(steps[at])) for at in order if steps[at]]
     worse = tuple(row for row in rows if row.by < 0)
     return worse, tuple(row for row in reversed(rows) if row.by > 0)
 
@@ -272,7 +272,7 @@ def difference(before: Sample, after: Sample, ids_before=None, ids_after=None) -
     same_metric(before, after)
     pairing = paired_by_id(ids_of(before, ids_before, "before"), ids_of(after, ids_after, "after"))
     one, two, relabelled = paired_samples(before, after, pairing)
-    score, steps = gain_of(one, two), steps_of(one, two)
+    score, steps = gain_of(one, two), row_steps(one, two)
     worse, better = moved(pairing.ids, steps)
     return Difference(score, pairing.only_before, pairing.only_after, pairing.repeated, relabelled, worse, better,
                       loss_p_value(score, steps))

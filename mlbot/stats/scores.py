@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LEVELS', 'F1_ROWS', 'SIGN', 'CALIBRATION_ROWS', 'Sample', 'Score', 'checked_flags', 'weighted_rows',
            'checked_weights', 'weighted', 'share', 'census', 'reading', 'as_column', 'is_missing', 'missing_rows',
-           'same_order', 'read_columns', 'kind_of', 'is_fraction', 'names_of', 'accuracy', 'recall_by_intent',
+           'same_order', 'checked_columns', 'column_kind', 'is_fraction', 'names_of', 'accuracy', 'recall_by_intent',
            'wider_levels', 'corrected_levels', 'drawn_again', 'never_seen', 'bounded', 'bootstrap', 'mean_score',
            'macro_f1', 'error_ends', 'calibration_error', 'confidence_gap', 'silently_wrong', 'out_of_scope_recall',
            'false_alarms', 'area_under_roc', 'oos_auroc', 'reference_loop', 'median_order', 'median_score',
@@ -234,7 +234,7 @@ def same_order(columns: dict[str, Any]) -> None:
                              f"by index: pass {name}.loc[{indexed[0][0]}.index]; by place: pass .to_numpy() of both")
 
 # %% ../../nbs/stats/01_scores.ipynb #87147b1f
-def read_columns(columns: dict[str, Any]) -> dict[str, np.ndarray]:
+def checked_columns(columns: dict[str, Any]) -> dict[str, np.ndarray]:
     """Columns as arrays of one length, without those that are None.
 
     Raises InputError for columns that differ in length, for rows in another order, and for missing values.
@@ -255,7 +255,7 @@ def read_columns(columns: dict[str, Any]) -> dict[str, np.ndarray]:
     return found
 
 # %% ../../nbs/stats/01_scores.ipynb #307ab9ca
-def kind_of(column: np.ndarray) -> str:
+def column_kind(column: np.ndarray) -> str:
     """The kind of the values of a column: text, number, flag, or the name of their type; several are joined by 'and'."""
     plain = {"U": "text", "b": "flag", "i": "number", "u": "number", "f": "number"}.get(column.dtype.kind)
     if plain or column.dtype != object:
@@ -268,7 +268,7 @@ def kind_of(column: np.ndarray) -> str:
 # %% ../../nbs/stats/01_scores.ipynb #4d18cf56
 def is_fraction(column: np.ndarray) -> bool:
     """Whether a column holds numbers that are not whole."""
-    if column.dtype.kind not in "fO" or kind_of(column) != "number":
+    if column.dtype.kind not in "fO" or column_kind(column) != "number":
         return False
     found = column.astype(float)
     return bool((found != np.round(found)).any())
@@ -277,10 +277,10 @@ def is_fraction(column: np.ndarray) -> bool:
 def names_of(truth, predicted) -> tuple[np.ndarray, np.ndarray]:
     """Two columns of labels as arrays that can be compared. Flags are compared with the numbers 0 and 1.
 
-    Raises InputError for what `read_columns` refuses, and for labels of two kinds.
+    Raises InputError for what `checked_columns` refuses, and for labels of two kinds.
     """
-    found = read_columns({"truth": truth, "predicted": predicted})
-    kinds = {name: kind_of(column) for name, column in found.items() if len(column)}
+    found = checked_columns({"truth": truth, "predicted": predicted})
+    kinds = {name: column_kind(column) for name, column in found.items() if len(column)}
     flags = set(kinds.values()) == {"flag", "number"} and all(np.isin(column.astype(float), (0, 1)).all()
                                                               for column in found.values())
     if (len(set(kinds.values())) > 1 and not flags) or " and " in "".join(kinds.values()):

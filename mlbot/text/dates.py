@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['Meant', 'Rule', 'KINDS', 'SHORT', 'Calendar', 'add_months', 'real_day', 'yearly', 'monthly', 'weekly', 'numbered',
-           'folded_table', 'long_weekdays', 'clear_weekdays', 'groups', 'phrases', 'named', 'day_number', 'dated',
-           'only_day', 'weekday_of', 'weekday_day', 'shifted', 'ago', 'coming', 'next_one', 'last_one', 'after_next',
-           'before_last', 'next_week', 'in_weeks', 'nth', 'Mention', 'ruled', 'phrase_mentions', 'days_ahead',
-           'each_year', 'word_regexes', 'word_mentions', 'figures_meant', 'figure_mentions', 'part_regex',
+           'folded_table', 'long_weekdays', 'clear_weekdays', 'groups', 'phrases', 'named_groups', 'day_number',
+           'dated', 'only_day', 'weekday_of', 'weekday_day', 'shifted', 'ago', 'coming', 'next_one', 'last_one',
+           'after_next', 'before_last', 'next_week', 'in_weeks', 'nth', 'Mention', 'ruled', 'phrase_mentions',
+           'days_ahead', 'each_year', 'word_regexes', 'word_mentions', 'figures_meant', 'figure_mentions', 'part_regex',
            'part_of_month', 'part_of_week', 'part_meant', 'part_mentions', 'weekday_before', 'longest', 'with_weekday',
            'find_mentions', 'with_year', 'year_behind', 'span_regexes', 'bare_start', 'start_of', 'joined_by_and',
            'find_pairs', 'lasting', 'read_pair', 'words_before', 'find_dates', 'month_regex', 'month_meant',
@@ -129,7 +129,7 @@ def phrases(language: str, name: str) -> re.Pattern:
     return re.compile(rf"(?<![\w.,/:@])(?:{'|'.join(parts)})(?!\w)")
 
 # %% ../../nbs/text/06_dates.ipynb #9ae35bcd
-def named(match: re.Match) -> dict[str, str]:
+def named_groups(match: re.Match) -> dict[str, str]:
     """The groups of a match of `phrases`, by their plain names."""
     return {name.rpartition("_")[0]: text for name, text in match.groupdict().items() if text is not None}
 
@@ -274,7 +274,7 @@ def phrase_mentions(text: str, language: str, alone: bool = True) -> list[Mentio
     found = []
     for name, rule in KINDS.items():
         for match in phrases(language, name).finditer(text):
-            said = named(match)
+            said = named_groups(match)
             if name == "ahead" and not alone and "one" in said and folded_table(language, "units")[said["unit"]] == 365:
                 continue  # "how much in a year"
             if name == "only_day" and not alone and not said["day"][0].isdigit():
@@ -564,7 +564,7 @@ def lasting(text: str, start: date, language: str) -> date | None:
     if match is None:
         return None
     end, _ = shifted(
-        {name: words for name, words in named(match).items() if name != "near"}, Calendar(start, start), language
+        {name: words for name, words in named_groups(match).items() if name != "near"}, Calendar(start, start), language
     )
     return end - timedelta(days=1) if end else None
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['EXACT', 'BANDS', 'ROWS', 'ROWS_BELOW', 'BESIDE', 'KEY_BLOCK', 'STEP', 'PAIRS', 'gram_numbers', 'similar', 'Sketch',
-           'sketch', 'candidates', 'compare', 'blocks', 'sketched', 'minhash_pairs', 'linked', 'linked_between',
-           'rest_across', 'near_across']
+           'sketch', 'candidate_pairs', 'compare_sketches', 'blocks', 'sketched', 'minhash_pairs', 'linked',
+           'linked_between', 'rest_across', 'near_across']
 
 # %% ../../nbs/text/02_minhash.ipynb #d81f3ba2
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -91,7 +91,7 @@ def sketch(texts: Sequence[str], percent: int = PERCENT) -> Sketch:
     return Sketch(keys, bits, size)
 
 # %% ../../nbs/text/02_minhash.ipynb #ae0c73f5
-def candidates(one: np.ndarray, other: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def candidate_pairs(one: np.ndarray, other: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Places of texts that share a key: of each in `one` up to BESIDE in `other`, both sorted.
 
     Where there are more, `turn` (a number of each text of `one`) says where to begin.
@@ -118,7 +118,7 @@ def _may_be_near(a: Sketch, one: np.ndarray, b: Sketch, other: np.ndarray, perce
 # %% ../../nbs/text/02_minhash.ipynb #e5b7a165
 @dataclass
 class _Search:
-    """Pairs that wait for their grams to be compared, and the near ones so far. `wanted`: see `compare`.
+    """Pairs that wait for their grams to be compared, and the near ones so far. `wanted`: see `compare_sketches`.
 
     `near_a` and `near_b` say which texts are known to have a near one, or are not asked about.
     """
@@ -159,7 +159,8 @@ def _settle(search: _Search) -> None:
         search.found.append(some)
 
 # %% ../../nbs/text/02_minhash.ipynb #04cd52d3
-def compare(a: Sketch, texts_a: Callable, b: Sketch, texts_b: Callable, percent: int = PERCENT, wanted: str = "pairs",
+def compare_sketches(a: Sketch, texts_a: Callable, b: Sketch, texts_b: Callable, percent: int = PERCENT,
+                     wanted: str = "pairs",
             known: np.ndarray | None = None) -> np.ndarray:
     """Near pairs (places in a, places in b); `texts_a(places)` are the texts of some places.
 
@@ -173,7 +174,7 @@ def compare(a: Sketch, texts_a: Callable, b: Sketch, texts_b: Callable, percent:
     for keys_a, keys_b in zip(a.keys, b.keys, strict=True):
         asked = keys_a[~near_a[(keys_a & low).astype(np.int64)]] if wanted == "first" else keys_a
         for start in range(0, len(asked), PAIRS // BESIDE):
-            one, other = candidates(asked[start:start + PAIRS // BESIDE], keys_b, turn)
+            one, other = candidate_pairs(asked[start:start + PAIRS // BESIDE], keys_b, turn)
             if a is b:
                 one, other = one[one < other], other[one < other]
             search.add(*_may_be_near(a, one, b, other, percent))
@@ -204,7 +205,7 @@ def minhash_pairs(texts: Sequence[str], percent: int = PERCENT) -> np.ndarray:
     found, all_blocks = [np.zeros((0, 2), np.int64)], list(sketched(texts, percent))
     for at, (start, one, of_one) in enumerate(all_blocks):
         for first, other, of_other in all_blocks[at:]:
-            found.append(compare(one, of_one, other, of_other, percent) + [start, first])
+            found.append(compare_sketches(one, of_one, other, of_other, percent) + [start, first])
     pairs = np.concatenate(found)
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
@@ -250,7 +251,7 @@ def near_across(train: Sequence[str], test: Sequence[str], percent: int = PERCEN
     for start, one, of_one in sketched(train, percent):
         mine = near_train[start:start + len(one.size)]
         for first, other, of_other in of_test:
-            pairs = compare(one, of_one, other, of_other, percent, wanted, mine)
+            pairs = compare_sketches(one, of_one, other, of_other, percent, wanted, mine)
             mine[pairs[:, 0]] = near_test[first + pairs[:, 1]] = True
     if len(train) + len(test) <= exact:
         asked = [(~near_train, np.ones(len(test), bool))] + [(near_train.copy(), ~near_test)] * (wanted == "both")

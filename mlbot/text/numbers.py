@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DIGITS', 'MOST_DIGITS', 'SIGNS', 'read_digits', 'as_number', 'word_values', 'word_pattern', 'add_word', 'read_words',
-           'number_pattern', 'number_regex', 'quantities', 'scales', 'parts_of', 'value_of', 'several_in_words',
+           'number_pattern', 'number_regex', 'quantities', 'scales', 'number_patterns', 'value_of', 'several_in_words',
            'find_numbers', 'currencies', 'amount_regexes', 'in_two_parts', 'find_bare_amounts', 'find_amounts',
            'weak_words', 'ordinals', 'ordinal_pattern', 'ordinal_regex', 'ordinal_ending', 'read_ordinal',
            'find_ordinals']
@@ -125,7 +125,7 @@ def scales(language: str) -> dict[str, int]:
 
 
 @cache
-def parts_of(language: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
+def number_patterns(language: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
     """Patterns for the sign, for a half with the thousands it counts, and for thousands behind digits."""
     table = vocabulary(language)["numbers"]
     scale = one_of(table["thousands"] | table["short"])
@@ -136,7 +136,7 @@ def parts_of(language: str) -> tuple[re.Pattern, re.Pattern, re.Pattern]:
 # %% ../../nbs/text/05_numbers.ipynb #f1e5f281
 def value_of(text: str, language: str) -> tuple[int | float, bool] | None:
     """The value of a folded text that `number_pattern` matched, and whether it is guessed."""
-    sign, half, numeric = parts_of(language)
+    sign, half, numeric = number_patterns(language)
     rest, extra, scale = sign.sub("", text), 0.0, 1
     factor: int | float = -1 if rest != text else 1
     end = half.search(rest)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WORDS', 'CLEAR', 'Folded', 'bare_letters', 'fold', 'written_languages', 'vocabulary', 'one_of', 'folded_pattern',
-           'whole', 'Found', 'telling_words', 'known_languages', 'likely_order']
+           'whole', 'Found', 'language_words', 'known_languages', 'likely_order']
 
 # %% ../../nbs/text/04_vocabulary.ipynb #73405b38
 import re
@@ -110,11 +110,11 @@ class Found:
     guessed: bool = False
 
 # %% ../../nbs/text/04_vocabulary.ipynb #4a1ace3d
-_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_LETTER_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
 
 @cache
-def telling_words(language: str) -> frozenset[str]:
+def language_words(language: str) -> frozenset[str]:
     """The folded words that speak for a language: its frequent ones, and those of numbers, months, days and quantities."""
     table = vocabulary(language)
     lists = [table["common"], *table["dates"]["months"], *table["dates"]["weekdays"]]
@@ -125,7 +125,7 @@ def telling_words(language: str) -> frozenset[str]:
         *table["times"]["vague"],
         *table["amounts"]["currencies"],
     ]
-    return frozenset(_WORD.findall(fold(" ".join(lists)).text))
+    return frozenset(_LETTER_WORD.findall(fold(" ".join(lists)).text))
 
 
 @cache
@@ -142,8 +142,8 @@ def likely_order(text: str, languages: Sequence[str]) -> tuple[list[str], int]:
 
     A language that is not likely, and of which the text has no word, is left out.
     """
-    said = set(_WORD.findall(text))
-    counts = {language: len(said & telling_words(language)) for language in languages if language in known_languages()}
+    said = set(_LETTER_WORD.findall(text))
+    counts = {language: len(said & language_words(language)) for language in languages if language in known_languages()}
     order = sorted(counts, key=lambda language: -counts[language])
     likely = sum(counts[language] > counts[order[0]] - CLEAR for language in order)
     return [language for place, language in enumerate(order) if place < likely or counts[language]], likely

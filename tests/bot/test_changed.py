@@ -6,7 +6,7 @@ import pytest
 from mlbot.bot.changed import audited_items, what_changed
 from mlbot.bot.events import Event
 from mlbot.bot.labelling import is_drawn
-from mlbot.stats.shift import Cause, Period, causes_of, e_bh, e_value_from_p, mix_of, ranked_causes, sentence_of
+from mlbot.stats.shift import Cause, Period, accuracy_causes, e_bh, e_value_from_p, mix_of, ranked_causes, sentence_of
 
 NAMES = [f"i{number}" for number in range(8)]
 EVEN = np.full(8, 1 / 8)
@@ -30,7 +30,7 @@ def period(dice, shares=EVEN, n=500, labelled=200, lost=0.0, short=0.3):
 def test_a_planted_change_is_named_with_what_it_takes(kind, how):
     dice, named = np.random.default_rng(1), []
     for draw in range(3):
-        causes = causes_of(period(dice, labelled=500), period(dice, **how), [*NAMES, "out of scope"], draw)
+        causes = accuracy_causes(period(dice, labelled=500), period(dice, **how), [*NAMES, "out of scope"], draw)
         named.append(ranked_causes(causes)[0].name if ranked_causes(causes) else "")
         assert all(cause.low <= cause.high for cause in causes)
     assert named.count(kind) >= 2 and "changed" in sentence_of(causes)
@@ -38,7 +38,8 @@ def test_a_planted_change_is_named_with_what_it_takes(kind, how):
 
 def test_nothing_is_named_where_nothing_changed():
     dice = np.random.default_rng(2)
-    alarms = sum(bool(ranked_causes(causes_of(period(dice, labelled=500), period(dice), [*NAMES, "out of scope"], draw)))
+    alarms = sum(bool(ranked_causes(accuracy_causes(period(dice, labelled=500), period(dice), [*NAMES, "out of scope"],
+                                                    draw)))
                  for draw in range(12))
     assert alarms <= 1
 

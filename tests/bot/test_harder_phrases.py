@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlbot.bot.catalogue import read_catalogue
-from mlbot.bot.values_scored import COMPANY, SIDES, f1, judge_all, misread, read_messages, side_of
+from mlbot.bot.values_scored import COMPANY, SIDES, example_side, judge_all, misread, read_messages, values_f1
 
 PHRASES = [message for path in sorted((Path(__file__).parent / "harder").glob("*.txt")) for message in read_messages(path)]
 
@@ -18,8 +18,8 @@ def processes():
 @pytest.mark.parametrize("side", SIDES)
 def test_harder_phrases_are_read_exactly(processes, side):
     """One half was looked at while the reader was built, the other was not."""
-    judged = judge_all([message for message in PHRASES if side_of(message) == side], processes)
-    assert f1(side, judged).value >= 0.95, misread(judged)
+    judged = judge_all([message for message in PHRASES if example_side(message) == side], processes)
+    assert values_f1(side, judged).value >= 0.95, misread(judged)
 
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "es"])

@@ -21,7 +21,7 @@ from mlbot.bot.rehearsal_scored import (
     rehearse_exam,
     score_gain,
     score_measure,
-    score_slices,
+    score_people,
     worst_of,
 )
 from mlbot.bot.told_values import ToldValue, is_same
@@ -137,9 +137,9 @@ def test_a_sentence_that_names_a_value_is_recognised(text, language):
 
 
 def test_authored_answers_are_those_on_which_the_reader_was_not_built():
-    from mlbot.bot.values_scored import SIDES, side_of
+    from mlbot.bot.values_scored import SIDES, example_side
     held_out = [message for messages in authored().values() for message in messages]
-    assert len(held_out) > 100 and {side_of(message) for message in held_out} == {SIDES[1]}
+    assert len(held_out) > 100 and {example_side(message) for message in held_out} == {SIDES[1]}
 
 
 def test_a_value_is_right_in_any_spelling_of_it_and_wrong_with_more_words():
@@ -225,9 +225,9 @@ def test_each_gate_is_green_where_all_goes_well_and_red_where_it_does_not(outcom
 def test_the_gate_of_slices_is_red_where_a_project_asks_more_of_a_language_than_it_gets(outcomes):
     told = [replace(one, language="de" if number % 3 else "en", success=number % 3 == 0 or number % 2 == 0)
             for number, one in enumerate(fared(outcomes))]
-    assert outcome("conversation_slices", score_slices(told)).outcome != FAIL
+    assert outcome("conversation_slices", score_people(told)).outcome != FAIL
     by_hand = {"floor": 0.8, "ceiling": None, "stretch": None}
-    verdict = judged("conversation_slices", score_slices(told), GateRules(date(2026, 1, 5)), by_hand, 300, None, ())
+    verdict = judged("conversation_slices", score_people(told), GateRules(date(2026, 1, 5)), by_hand, 300, None, ())
     assert verdict.outcome == FAIL and verdict.score.metric == "language/de"
 
 

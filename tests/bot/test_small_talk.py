@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from mlbot.bot.small_talk import act_of, listen, phrases, plain_words, recognised, talk_file
+from mlbot.bot.small_talk import act_of, hear_small_talk, plain_words, recognised, small_talk_phrases, talk_file
 from mlbot.bot.small_talk_scored import judge_small_talk, judge_talk, judge_wishes, score_lost, score_talk
 from mlbot.bot.texts import SPOKEN_LANGUAGES, texts
 from mlbot.bot.values import written_languages
@@ -35,7 +35,7 @@ def test_each_language_has_the_same_texts_phrases_and_lists(language):
 
 
 def test_no_judged_message_teaches():
-    taught = {" ".join(plain_words(phrase)) for phrase, _, _ in phrases()}
+    taught = {" ".join(plain_words(phrase)) for phrase, _, _ in small_talk_phrases()}
     judged = [" ".join(plain_words(text)) for found in JUDGED.values() for said in found.values() for text in said]
     assert len(judged) > 200 and not taught & set(judged)
 
@@ -43,7 +43,8 @@ def test_no_judged_message_teaches():
 def test_a_wish_is_no_small_talk_and_small_talk_around_a_wish_goes():
     assert recognised([(text, "") for text in WISHES]).all()
     for text in WISHES:
-        said = listen(f"Hello, {text} Thank you very much!" if text[-1] in ".?!" else f"Hello! {text}. Thank you very much!")
+        said = hear_small_talk(f"Hello, {text} Thank you very much!"
+                               if text[-1] in ".?!" else f"Hello! {text}. Thank you very much!")
         assert said.acts == ("greeting", "thanks") and said.rest.strip(". ") == text.strip(". ")
 
 

@@ -16,9 +16,9 @@ from mlbot.bot.talks import (
     SHARES,
     TALK_EVENTS,
     caused_by,
+    handover_reasons,
     look_at_talks,
     overview_of_talks,
-    reasons_of,
     rows_of_talks,
     score_talks,
     talks_of,
@@ -123,4 +123,4 @@ def test_the_look_back_reads_the_log_of_the_project_and_the_week_shows_it(events
 def test_without_conversations_nothing_is_claimed():
     seen = overview_of_talks([])
     assert (seen["conversations"], seen["shares"], rows_of_talks(seen)) == (0, [], [])
-    assert reasons_of([]) == [] and turns_to_start([]) is None
+    assert handover_reasons([]) == [] and turns_to_start([]) is None

@@ -8,7 +8,7 @@ import pytest
 
 from mlbot.bot.catalogue import Slot, read_catalogue
 from mlbot.bot.values import USUAL, find_values, out_of_order, read_answer, said_back
-from mlbot.bot.values_scored import COMPANY, company_messages, f1, judge_held_out, misread, read_messages, score_values
+from mlbot.bot.values_scored import COMPANY, company_messages, judge_held_out, misread, read_messages, score_values, values_f1
 from mlbot.errors import InputError
 from mlbot.gates.gating import judged
 from mlbot.gates.verdict import FAIL, NOT_ASKED, PASS, Rules
@@ -239,7 +239,7 @@ def test_values_are_read_exactly_in_each_language(held_out):
     for kind in ("date", "number", "amount", "choice"):
         for language in USUAL:
             mine = [one for one in held_out if one.kind == kind and one.message.language == language]
-            assert f1(kind, mine).value >= 0.95, misread(mine)
+            assert values_f1(kind, mine).value >= 0.95, misread(mine)
 
 
 def test_the_gate_is_green_on_the_company_and_red_where_a_language_is_read_badly(held_out):

@@ -10,7 +10,7 @@ import pytest
 from mlbot.bot.draw import place_of, weight_of
 from mlbot.bot.events import Event, EventLog
 from mlbot.bot.labelling import Item, is_drawn
-from mlbot.bot.whatif import ReplayRules, reading, replayed
+from mlbot.bot.whatif import ReplayRules, replayed, whatif_figure
 from mlbot.data.company import production_sample
 from mlbot.model.decide import EXECUTE, decide
 from mlbot.settings import Costs, load_settings
@@ -69,9 +69,9 @@ def test_a_stricter_threshold_starts_less_and_is_wrong_less_often():
 
 
 def test_no_wrong_answer_among_few_labels_is_no_proof_of_none():
-    one = reading("wrong", np.zeros(10), np.ones(10), np.arange(10), 10)
+    one = whatif_figure("wrong", np.zeros(10), np.ones(10), np.arange(10), 10)
     assert one.value == 0 and one.high > 0.2
-    assert reading("wrong", np.zeros(0), np.zeros(0), np.zeros(0), 0).high == 1
+    assert whatif_figure("wrong", np.zeros(0), np.zeros(0), np.zeros(0), 0).high == 1
 
 
 def test_the_command_replays_the_log_and_ends_in_its_next_step(company_project, tmp_path, monkeypatch, mlbot):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pages import TEXT
 
-from mlbot.data.checks import BLOCK, NOTE, WARN, as_table, check_texts, read_catalogue
+from mlbot.data.checks import BLOCK, NOTE, WARN, as_table, catalogue_intents, check_texts
 from mlbot.data.source import choose, load_source
 from mlbot.data.split import split
 from mlbot.data.table import Columns, read_utterances, sample_file
@@ -179,12 +179,12 @@ def test_an_intent_that_is_no_process_stops_the_run_and_its_rows_are_listed(proj
     page = (folder / "report.html").read_text()
     assert "block: processes of the catalogue have no example" in page and "teleport" in page
     (project / "processes.csv").write_text("\n".join(["# all of them", *known]))
-    assert read_catalogue(project / "processes.csv") == known
+    assert catalogue_intents(project / "processes.csv") == known
     (project / "processes.csv").unlink()
     lost = mlbot("run")
     assert lost.returncode == 2 and "no such catalogue" in lost.stderr
     with pytest.raises(InputError):
-        read_catalogue(project / "none.csv")
+        catalogue_intents(project / "none.csv")
 
 
 def test_the_week_in_which_test_rows_are_sent_again_is_red_for_that_and_for_nothing_else(project, mlbot):

@@ -254,13 +254,13 @@ def test_thousands_of_texts_of_one_template_are_no_quadratic_work(monkeypatch):
     templated = [f"please reset the password of account {at}" for at in range(6000)]
     compared, similar = [], minhash.similar
     monkeypatch.setattr(minhash, "similar", lambda one, *more: compared.append(len(one)) or similar(one, *more))
-    beside, candidates = [], minhash.candidates
+    beside, candidates = [], minhash.candidate_pairs
 
     def counted(*words):
         found = candidates(*words)
         beside.append(np.bincount(found[0]).max(initial=0))
         return found
-    monkeypatch.setattr(minhash, "candidates", counted)
+    monkeypatch.setattr(minhash, "candidate_pairs", counted)
     assert minhash.near_across(templated[1500:], templated[:1500])[0].all()
     assert max(beside) == 32  # of 1,500, for each key
     assert sum(compared) < 4500 * 1500 / 4

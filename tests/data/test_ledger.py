@@ -10,7 +10,7 @@ import pytest
 
 from mlbot.data.ledger import audit_model, digests_of, forget, ledger_file, read_digests, write_digests
 from mlbot.data.split import QUARANTINE, apart, sent_again, side_of, split
-from mlbot.data.store import append, batch_rows, erase, place_rows, read_locked, read_store, remove_batch, rows_at
+from mlbot.data.store import append, batch_rows, erase_utterances, place_rows, read_locked, read_store, remove_batch, rows_at
 from mlbot.data.table import Columns, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.model.export import to_artefact
@@ -166,7 +166,7 @@ def test_who_is_forgotten_is_in_no_next_model(tmp_path):
         terms = [term for view in to_artefact(model, SETTINGS.model, {}).vocabulary.values() for term in view]
         return np.isin(digests_of(said), model.trained_on).any(), any("zyzzyva" in term for term in terms)
     assert model_of_today() == (True, True)
-    erase(url, {"why": "request"}, "Ann")
+    erase_utterances(url, {"why": "request"}, "Ann")
     assert model_of_today() == (False, False)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mlbot.data.checks import WARN, check_none, means_none
 from mlbot.errors import InputError
-from mlbot.ops.project import label_outside, look_at
+from mlbot.ops.project import inspect_file, label_outside
 
 
 @pytest.mark.parametrize("label", ["oos", "Out-Of-Scope", "NO_NODES_DETECTED", "nlu_fallback", "DefaultFallbackIntent",
@@ -37,10 +37,10 @@ def test_a_new_project_says_what_it_keeps_apart_and_asks_about_the_rest(tmp_path
     labels = ("badge", "leave", "oos", "Sonstiges")
     rows = [f"please help with {label} {at},{label}" for label in labels for at in range(4)]
     file.write_text("text,intent\n" + "\n".join(rows) + "\n")
-    answers, said = look_at("my-bot", file)
+    answers, said = inspect_file("my-bot", file)
     assert answers.out_of_scope == "oos" and any("4 rows of label 'oos' are kept apart" in line for line in said)
     assert any("'Sonstiges' (4 rows)" in line and "--out-of-scope Sonstiges" in line for line in said)
-    answers, said = look_at("my-bot", file, outside="Sonstiges")
+    answers, said = inspect_file("my-bot", file, outside="Sonstiges")
     assert answers.out_of_scope == "Sonstiges" and any("--out-of-scope oos" in line for line in said)
 
 

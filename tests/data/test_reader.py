@@ -17,14 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlbot.data.checks import check_catalogue, read_catalogue
+from mlbot.data.checks import catalogue_intents, check_catalogue
 from mlbot.data.chunked import prepare
 from mlbot.data.relabel import Correction, read_corrections, relabel_file
 from mlbot.data.source import choose, load_production, load_source
 from mlbot.data.table import Columns, export_csv, harmless, read_table, read_utterances, side_named, without_apostrophe
 from mlbot.errors import InputError
 from mlbot.ops.label_files import read_labels
-from mlbot.ops.project import answers_for, look_at, write_project
+from mlbot.ops.project import answers_for, inspect_file, write_project
 from mlbot.run.folder import load_table, save_table
 from mlbot.settings import as_words, load_settings, parse_text, words_of
 
@@ -136,7 +136,7 @@ def by_relabel(file: Path):
 
 
 def by_catalogue(file: Path):
-    return sorted(read_catalogue(file))
+    return sorted(catalogue_intents(file))
 
 
 def by_label(file: Path):
@@ -329,7 +329,7 @@ LISTS = {
 
 @pytest.mark.parametrize("name", LISTS)
 def test_a_catalogue_is_read_and_normalised_as_labels_are(csv_file, name):
-    known = read_catalogue(csv_file(LISTS[name], name))
+    known = catalogue_intents(csv_file(LISTS[name], name))
     assert [word.casefold() for word in known] == NAMES
     assert check_catalogue(NAMES, known) == []
 
@@ -351,7 +351,7 @@ def test_mlbot_new_sees_says_and_keeps_a_published_split(project, mlbot, csv_fil
                                          (["train", ""], "it holds ''")])
 def test_mlbot_new_says_why_a_split_cannot_be_used(csv_file, values, why):
     file = csv_file("text,intent,split\n" + "".join(f"t{n},i,{value}\n" for n, value in enumerate(values)))
-    found, said = look_at("my-bot", file)
+    found, said = inspect_file("my-bot", file)
     assert found.split_column == "" and any(why in line for line in said)
 
 
@@ -442,7 +442,7 @@ def test_a_project_keeps_a_file_in_its_own_format(tmp_path, csv_file, monkeypatc
     monkeypatch.setattr("mlbot.ops.project.export_package", lambda root: None)
     monkeypatch.setattr("mlbot.ops.project.carry_wheel", lambda root: None)
     file = csv_file(FILES["book.xlsx"], "Meine Daten.XLSX")
-    answers, said = look_at("my-bot", file)
+    answers, said = inspect_file("my-bot", file)
     write_project(tmp_path / "my-bot", answers, file)
     settings = load_settings(tmp_path / "my-bot")
     assert settings.data.source == "utterances.xlsx"
@@ -562,12 +562,13 @@ def test_a_text_that_is_opened_without_an_encoding_is_found(tmp_path):
 
 
 def test_a_run_folder_may_hold_braces_and_anything_else(notebook, tmp_path):
-    from mlbot.run.kernel import Watch, execute
+    from mlbot.run.kernel import Watch, execute_notebook
     from mlbot.run.notebook import parse_notebook, read_notebook
     out = tmp_path / "{a} b%20[c]'q#\u00fc{}"
     out.mkdir()
     watch = Watch(deadline=1e12, output_limit=1e7)
-    assert execute(read_notebook(notebook("print(1)")), out / "1_gate.ipynb", {"run": str(out)}, tmp_path, watch) is None
+    assert execute_notebook(read_notebook(notebook("print(1)")), out / "1_gate.ipynb", {"run": str(out)}, tmp_path,
+                            watch) is None
     cells = parse_notebook((out / "1_gate.ipynb").read_text(encoding="utf-8")).cells
     assert any("print(1)" in cell.source and cell.outputs for cell in cells)
 

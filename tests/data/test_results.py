@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mlbot.data import results
-from mlbot.data.results import gain_of, junit_cases, metric_of, moved, paired, read_results, score_of
+from mlbot.data.results import file_gain, junit_cases, moved_items, paired, read_results, result_metric, score_of
 from mlbot.errors import InputError, MlbotError, NoVerdict
 
 FILES = Path(__file__).parent / "results"
@@ -64,7 +64,7 @@ def test_repeats_count_as_one_cluster_however_often_an_item_is_asked():
     log = json.loads((FILES / "inspect.json").read_text())
     once = {**log, "samples": [sample for sample in log["samples"] if sample["epoch"] == 1]}
     many = {**log, "samples": once["samples"] * 20}
-    few, lots = (score_of(results.gathered("inspect", "x", results.read_inspect(part)[0]).metrics["match"])
+    few, lots = (score_of(results.gather_results("inspect", "x", results.read_inspect(part)[0]).metrics["match"])
                  for part in (once, many))
     assert lots.n == 20 * few.n and lots.value == few.value
     assert lots.high - lots.low > 0.9 * (few.high - few.low)
@@ -239,7 +239,7 @@ def test_a_field_of_a_tools_rows_can_be_the_group():
 def test_all_answers_to_an_item_are_in_the_group_of_its_first():
     """Else repeats of one item would count as rows that have nothing to do with each other."""
     rows = [results.ResultAnswer("m", "q", True, {"user": user}) for user in ("ann", "bob")]
-    assert metric_of("m", rows, "user").groups.tolist() == ["ann", "ann"]
+    assert result_metric("m", rows, "user").groups.tolist() == ["ann", "ann"]
 
 
 @pytest.mark.parametrize("text", [
@@ -298,7 +298,7 @@ def test_two_files_are_compared_by_item_whatever_their_order():
     order = np.random.default_rng(0).permutation(60)
     shuffled = flags_of(right[order], items=[f"q{at}" for at in order])
     pairs = paired(flags_of(right), shuffled, ("a", "b"))
-    assert not pairs.steps.any() and gain_of(pairs).value == 0 and moved(pairs) == ([], [])
+    assert not pairs.steps.any() and file_gain(pairs).value == 0 and moved_items(pairs) == ([], [])
 
 
 def test_items_of_one_file_only_are_counted_and_none_in_common_is_an_error():
@@ -314,7 +314,7 @@ def test_a_gain_is_positive_for_the_better_side_of_flags_and_of_numbers(better, 
     """Less latency is a gain, and fewer alarms are."""
     for before, after in ((np.zeros(50, bool), np.ones(50, bool)), (np.full(50, 2.0), np.full(50, 3.0) + np.arange(50) / 50)):
         old, new = (results.replace(flags_of(values), better=better) for values in (before, after))
-        found = gain_of(paired(old, new, ("a", "b")))
+        found = file_gain(paired(old, new, ("a", "b")))
         assert math.copysign(1, found.value) == sign and found.unit == "gain"
         assert found.at_least > 0 if sign > 0 else found.at_most < 0
 
@@ -325,5 +325,5 @@ def test_a_loss_of_numbers_that_is_none_is_called_sure_in_one_of_forty_cases_at_
     dice, sure = np.random.default_rng(0), 0
     for _ in range(120):
         before, after = dice.beta(4, 2, (2, 60))
-        sure += gain_of(paired(flags_of(before), flags_of(after), ("a", "b"))).at_most < 0
+        sure += file_gain(paired(flags_of(before), flags_of(after), ("a", "b"))).at_most < 0
     assert sure <= 8  # of 120: more has a probability of one in a hundred at 2.5 %

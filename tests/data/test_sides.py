@@ -24,7 +24,7 @@ from mlbot.data.store import (
     REMOVED,
     append,
     batch_rows,
-    erase,
+    erase_utterances,
     open_table,
     place_rows,
     read_locked,
@@ -168,7 +168,7 @@ class StoreMachine(Sides):
         texts = sorted(self.texts_now())
         if texts:
             text = texts[which % len(texts)]
-            erase(self.url, {}, digests=[digest(text)])
+            erase_utterances(self.url, {}, digests=[digest(text)])
             assert digest(text) not in set(map(digest, self.texts_now()))
             assert {digest(item) for item in texts} - {digest(text)} == set(map(digest, self.texts_now()))
 
@@ -176,7 +176,7 @@ class StoreMachine(Sides):
     @rule(person=st.sampled_from(["ann", "bob"]))
     def erase_a_person(self, person):
         if (read_rows(open_table(self.url), ["person"])["person"] == pseudonym(person)).any():
-            erase(self.url, {}, person)
+            erase_utterances(self.url, {}, person)
 
     @precondition(lambda self: self.life)
     @rule(test_percent=st.sampled_from([10, 25, 50]), near_percent=st.sampled_from([0, 70, 85]), grouped=st.booleans(),
@@ -314,12 +314,12 @@ def test_erasing_a_text_of_an_old_store_destroys_no_other_and_its_side_stays(old
     """The two had one digest when they were stored."""
     url = str(old / "store")
     forgotten = []
-    n, gone = erase(url, {}, digests=[digest("दान की रसीद चाहिए")], forget=forgotten.append)
+    n, gone = erase_utterances(url, {}, digests=[digest("दान की रसीद चाहिए")], forget=forgotten.append)
     texts = set(read_rows(open_table(url))["text"])
     assert n == 1 and "दिन की रसीद चाहिए" in texts and "दान की रसीद चाहिए" not in texts
     assert gone.tolist() == [digest("दान की रसीद चाहिए")] == forgotten[0].tolist()
-    erase(url, {}, digests=[digest("C++ course for beginners")])
-    erase(url, {}, digests=[digest("thanks 👍")])
+    erase_utterances(url, {}, digests=[digest("C++ course for beginners")])
+    erase_utterances(url, {}, digests=[digest("thanks 👍")])
     assert {"C# course for beginners", "C course for beginners", "thanks 👎"} <= set(read_rows(open_table(url))["text"])
 
 
@@ -372,7 +372,7 @@ def test_an_erased_text_that_comes_back_has_its_old_side_and_cannot_be_read_from
     texts = ["zyzzyva alpha bravo", "quokka charlie delta", "wombat echo foxtrot", "numbat golf hotel"]
     sides = ["test", "train", "test", "train"]
     append(rows_for(texts, "1", side=sides, person=[pseudonym("ann")] * 4), url, {}, placed)
-    erase(url, {}, person="ann")
+    erase_utterances(url, {}, person="ann")
     left = read_rows(open_table(url))
     assert set(left["reason"]) == {ERASED} and not left[["text", "intent", "person", "batch", "side"]].to_numpy(bool).any()
     plain = {number for text in texts for number in (digest(text), bare_digest(text))}

@@ -28,7 +28,7 @@ from mlbot.data.split import (
     clashes,
     count_sides,
     count_training,
-    decide,
+    decide_sides,
     follow,
     group_digests,
     group_families,
@@ -557,19 +557,19 @@ def test_families_and_sides_are_decided_by_what_is_near():
             (([0, 2], [2, 3]), [101, 101], ["train", "train"]), (([0, 2], [1, 3]), [101, 50], ["train", "test"]),
             (([0, 2], [1, 2]), [50, 30], ["test", "train"]), (([0, 2], [0, 3], [1, 3]), [101, 50], ["train", "test"])):
         touch = Touch(pairs(*near_ones), pairs(), 2)
-        found = decide(TWO, touch, asked(3, 4), NO_GROUPS, 25)
+        found = decide_sides(TWO, touch, asked(3, 4), NO_GROUPS, 25)
         assert (found[0].tolist(), found[1].tolist()) == (family, life), near_ones
     touch = Touch(pairs(), pairs(), 2)
-    assert decide(TWO, touch, asked(3, 4), NO_GROUPS, 31)[1].tolist() == ["test", "test"]
-    assert decide(TWO, touch, asked(3, 4), NO_GROUPS, 30)[1].tolist() == ["test", "train"]
-    assert decide(TWO, touch, asked(3, 4), NO_GROUPS, 10)[1].tolist() == ["train", "train"]
+    assert decide_sides(TWO, touch, asked(3, 4), NO_GROUPS, 31)[1].tolist() == ["test", "test"]
+    assert decide_sides(TWO, touch, asked(3, 4), NO_GROUPS, 30)[1].tolist() == ["test", "train"]
+    assert decide_sides(TWO, touch, asked(3, 4), NO_GROUPS, 10)[1].tolist() == ["train", "train"]
 
 
 def test_groups_are_decided_by_the_last_two_digits_of_their_number():
     groups = pd.DataFrame({"family": np.array([124, 225, 399, 400], np.uint64), "life": ["", "", "test", "train"]},
                           index=list("abcd"))
     rows = asked(3, 4, 3, 4, group=list("abcd"))
-    family, life = decide(TWO, Touch(pairs(), pairs(), 2), rows, groups, 25)
+    family, life = decide_sides(TWO, Touch(pairs(), pairs(), 2), rows, groups, 25)
     assert family.tolist() == [124, 225, 399, 400] and life.tolist() == ["test", "train", "test", "train"]
 
 
@@ -578,13 +578,13 @@ def test_a_text_that_its_group_has_decided_joins_nobody():
     texts = pd.concat([TWO, TWO[3:].assign(digest=np.uint64(5), family=np.uint64(77))], ignore_index=True)
     groups = pd.DataFrame({"family": np.array([160], np.uint64), "life": [""]}, index=["a"])
     touch = Touch(pairs([1, 3], [2, 4], [3, 4]), pairs(), 2)
-    family, life = decide(texts, touch, asked(3, 4, 5, group=["", "", "a"]), groups, 25)
+    family, life = decide_sides(texts, touch, asked(3, 4, 5, group=["", "", "a"]), groups, 25)
     assert family.tolist() == [77, 50, 160] and life.tolist() == ["train", "test", "train"]
 
 
 def test_a_text_that_holds_new_ones_of_both_sides_has_none():
     texts = pd.concat([TWO, TWO[3:].assign(digest=np.uint64(5), family=np.uint64(177))], ignore_index=True)
-    family, life = decide(texts, Touch(pairs(), pairs([2, 4], [3, 4]), 2), asked(3, 4, 5), NO_GROUPS, 25)
+    family, life = decide_sides(texts, Touch(pairs(), pairs([2, 4], [3, 4]), 2), asked(3, 4, 5), NO_GROUPS, 25)
     assert life.tolist() == ["test", "train", ""] and family.tolist() == [110, 30, 177]
 
 

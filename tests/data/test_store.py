@@ -25,7 +25,7 @@ from mlbot.data.store import (
     append,
     batch_rows,
     commits,
-    erase,
+    erase_utterances,
     is_store,
     open_table,
     place_rows,
@@ -134,7 +134,7 @@ def test_batches_versions_history_removal_and_erasure_work_wherever_the_store_is
     assert (rows_at(url, history[0].version)[0]["reason"] == "").sum() == len(whole)
     append(rows_of(["my name is nobody", "i live nowhere"], "p" * 16, person=[pseudonym("Ann Smith")] * 2), url, {}, placed)
     held = open_table(url).version()
-    n, gone = erase(url, {"who": "Eve", "why": "request 7"}, person="ANN  SMITH")
+    n, gone = erase_utterances(url, {"who": "Eve", "why": "request 7"}, person="ANN  SMITH")
     assert n == 2 and set(gone) == {digest("my name is nobody"), digest("i live nowhere")}
     assert "my name is nobody" not in set(rows_at(url)[0]["text"]) and commits(open_table(url))[0].what == "erase"
     intents = rows_at(url)[0]["intent"]
@@ -158,7 +158,7 @@ def test_what_was_erased_is_in_no_file_any_more(tmp_path):
         texts = [f"batch {at} says {word}" for word in ("one", "two", "three")] + (["aaa SECRET of ann"] if at == 1 else [])
         append(rows_of(texts, f"{at}" * 16, person=["", "", ""] + ([pseudonym("ann")] if at == 1 else [])), url, {}, placed)
     open_table(url).create_checkpoint()
-    erase(url, {"why": "request"}, person="ann")
+    erase_utterances(url, {"why": "request"}, person="ann")
     open_table(url).create_checkpoint()
     for path in Path(url).rglob("*"):
         if path.is_file():
@@ -343,13 +343,13 @@ def test_erasing_destroys_what_is_asked_and_nothing_else(tmp_path):
     held = open_table(url).version()
     for person in (" ", "\u200b", "anne"):
         with pytest.raises(InputError):
-            erase(url, {}, person, forget=forgotten.append)
+            erase_utterances(url, {}, person, forget=forgotten.append)
     assert open_table(url).version() == held and len(rows_at(url, 1)[0]) == 3 and not forgotten
-    n, gone = erase(url, {}, "Ann", forget=forgotten.append)
+    n, gone = erase_utterances(url, {}, "Ann", forget=forgotten.append)
     assert n == 3 and set(gone) == set(forgotten[0]) == {digest("only ann"), digest("more of ann")}  # and bob said one
     assert sorted(rows_at(url)[0]["text"]) == ["ann and bob", "nobody said this"]
     with pytest.raises(InputError, match="no version has"):
-        erase(str(tmp_path / "nothing"), {}, "ann")
+        erase_utterances(str(tmp_path / "nothing"), {}, "ann")
     assert not (tmp_path / "nothing").exists()
 
 

@@ -16,10 +16,10 @@ from mlbot.gates.test_budget import (
     reading_line,
     rows_for_limit,
     rows_for_value,
-    same_rows,
+    same_test_rows,
     served,
     shared,
-    sketch,
+    smallest_digests,
     tail,
 )
 from mlbot.settings import Meter
@@ -75,13 +75,14 @@ def test_no_rows_carry_no_decision_and_many_rows_at_most_what_is_asked():
 
 def test_a_sketch_is_the_128_smallest_digests_and_tells_how_much_two_test_sets_share():
     """Small sets are compared as they are; of large ones only what both sketches reach."""
-    assert sketch([5, 3, 3, np.uint64(1)]) == [1, 3, 5] and sketch(range(1000, 0, -1)) == list(range(1, 129))
+    assert smallest_digests([5, 3, 3, np.uint64(1)]) == [1, 3, 5]
+    assert smallest_digests(range(1000, 0, -1)) == list(range(1, 129))
     assert shared([], [1]) == shared([], []) == shared([1, 2], []) == 0.0
     assert shared([1, 2, 3, 9], [1, 2, 3]) == 0.75 and shared([1, 2], [1, 2, 3, 9]) == 1.0
     full, wide = list(range(128)), list(range(0, 256, 2))
     assert shared(full, wide) == 64 / 128 and shared(wide, full) == 64 / 64  # above 127 the other sketch says nothing
     assert shared(full, full[:64]) == 0.5 and shared([*range(100), 500], full) == 1.0  # above 127 it says nothing
-    assert math.isnan(shared([500, 501], full)) and same_rows([500, 501], full)  # nobody can tell, so it counts
+    assert math.isnan(shared([500, 501], full)) and same_test_rows([500, 501], full)  # nobody can tell, so it counts
 
 
 def test_the_line_of_the_meter_ends_in_what_to_do_when_nothing_is_left():

@@ -18,12 +18,12 @@ from mlbot.model.baselines import CONTENDERS, ENCODED, LentVectors, choose_head
 from mlbot.model.contest import (
     Entry,
     Skipped,
-    advise,
-    against,
+    advise_tier,
     area_under_roc,
-    as_record,
+    compare_entries,
     contest,
     contest_table,
+    entry_record,
     held_out_parts,
     measure,
     portions,
@@ -223,10 +223,10 @@ def test_each_contender_with_an_encoder_runs_on_lent_vectors(tmp_path):
 
 def test_contenders_are_compared_on_the_same_rows():
     best, worse = made_up("best", missed(100)), made_up("worse", missed(10))
-    found = against(worse, best)
+    found = compare_entries(worse, best)
     assert (found.gained, found.lost) == (0, 36) and found.worse and found.p < 0.001
     assert str(found) == "+0 -36, p < 0.001" and found.gain.value == pytest.approx(-0.09)
-    assert not against(best, worse).worse and str(against(best, best)) == "+0 -0, p 0.500"
+    assert not compare_entries(best, worse).worse and str(compare_entries(best, best)) == "+0 -0, p 0.500"
     table = contest_table([worse, best]).splitlines()
     assert "  best" in table[1] and table[1].startswith("best") and "p < 0.001 *" in table[2]
 
@@ -240,19 +240,19 @@ def test_contenders_are_compared_on_the_same_rows():
 def test_the_cheapest_tier_that_is_not_surely_worse_is_recommended(wrong, times, taken):
     entries = [made_up(f"mlbot {tier}", missed(every), time, size) for tier, every, time, size in
                zip(("light", "static", "encoder"), wrong, times, (1.0, 10.0, 30.0), strict=True)]
-    advice = advise([made_up("majority", missed(2)), *entries])
+    advice = advise_tier([made_up("majority", missed(2)), *entries])
     assert advice.tier == taken and not advice.beaten_by
     assert {"encoder": "surely better than what is cheaper", "static": "not surely worse"}.get(taken, "it ") in advice.why
 
 
 def test_a_recipe_that_beats_every_tier_is_named_and_no_recipe_is_recommended():
-    advice = advise([made_up("mlbot light", missed(8)), made_up("TF-IDF + linear SVM", missed(300))])
+    advice = advise_tier([made_up("mlbot light", missed(8)), made_up("TF-IDF + linear SVM", missed(300))])
     assert advice.tier == "light" and advice.beaten_by == "TF-IDF + linear SVM"
-    assert advise([made_up("TF-IDF + linear SVM", missed(300))]) is None
+    assert advise_tier([made_up("TF-IDF + linear SVM", missed(300))]) is None
 
 
 def test_a_record_has_numbers_or_nothing():
-    record = json.loads(json.dumps(as_record(measured("majority"), measured("TF-IDF + linear SVM")), allow_nan=False))
+    record = json.loads(json.dumps(entry_record(measured("majority"), measured("TF-IDF + linear SVM")), allow_nan=False))
     assert record["auroc"] is None and record["against_best"]["surely_worse"] and record["against_best"]["lost"] > 10
     assert "mlbot light, text alone" in usual_names(CONTEXT) and "mlbot light, text alone" not in usual_names([])
 

@@ -25,7 +25,7 @@ from mlbot.errors import InputError
 from mlbot.model.artefact import ENCODER, TOKENS, build_artefact, read_artefact, write_artefact
 from mlbot.model.encoder import Encoder, choose_weights, load_encoder, share_vectors
 from mlbot.model.encoder_files import Recipe, find_encoder, origin_of, read_recipe, write_tiny_encoder
-from mlbot.model.encoder_graph import bert, exported
+from mlbot.model.encoder_graph import bert, single_text_graph
 from mlbot.model.encoder_weights import in_bytes
 from mlbot.model.explain import explain
 from mlbot.model.export import to_artefact
@@ -116,12 +116,12 @@ def test_a_graph_that_its_makers_exported_is_fed_with_one_text(opset, inputs):
         [numpy_helper.from_array(table, "table"), numpy_helper.from_array(np.array([2]), "two")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     for way, wanted in (("mean", table[[1, 3]].mean(axis=0)), ("first", table[1])):
-        ours = exported(model, Recipe(way, False))
+        ours = single_text_graph(model, Recipe(way, False))
         assert np.allclose(vector_of(ours, [1, 3]), wanted)
         assert len(in_bytes(ours)) > 0
     with pytest.raises(InputError, match="opset"):
         del model.graph.output[:]
-        exported(model, Recipe())
+        single_text_graph(model, Recipe())
 
 
 def edit_config(folder: Path, **changes) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mlbot.errors import InputError
-from mlbot.model.artefact import build_artefact, find_model, is_name, read_artefact
+from mlbot.model.artefact import build_artefact, find_model, is_model_name, read_artefact
 from mlbot.model.registry import champion, history, release
 
 KILLS = 200
@@ -56,7 +56,7 @@ def test_kill_9_at_any_moment_leaves_a_complete_champion(tmp_path):
         assert isinstance(history(models), list)
     assert len(seen) > KILLS // 40 and first in {path.name for path in models.iterdir()}
     for folder in models.iterdir():  # no folder with a model's name is half a model
-        if is_name(folder.name):
+        if is_model_name(folder.name):
             assert read_artefact(folder).name == folder.name
 
 

@@ -15,7 +15,7 @@ from mlbot.model import search as searching
 from mlbot.model import train as modelling
 from mlbot.model.encoder import Encoder, load_encoder
 from mlbot.model.encoder_files import write_tiny_encoder
-from mlbot.model.search import SEARCH_SPACE, Trial, assign_folds, candidates, checked_values, search, try_fold, with_values
+from mlbot.model.search import SEARCH_SPACE, Trial, assign_folds, candidates, checked_values, search, try_fold, with_settings
 from mlbot.model.train import answers_of_seeds, train
 from mlbot.settings import load_settings
 
@@ -192,7 +192,7 @@ def test_too_few_rows_for_the_folds_are_refused():
     ("", "[model]\npenalty = 4\n"),
 ])
 def test_settings_are_written_into_their_place_and_nothing_else_changes(before, after):
-    assert with_values(before, "model", {"penalty": 4.0}) == after
+    assert with_settings(before, "model", {"penalty": 4.0}) == after
 
 
 def test_the_command_shows_a_table_and_a_picture_and_writes_only_what_is_better(project, mlbot):

@@ -29,7 +29,7 @@ from mlbot.ops.bundle import (
     bundle_models,
     fetch_wheels,
     fill_template,
-    linked,
+    link_target,
     make_bundle,
     pins,
     requirements_of,
@@ -171,16 +171,17 @@ def test_a_second_time_changes_nothing(installed):
     """What is installed is not installed again, and serves on."""
     there, target = installed
     done = target / "current" / ".done"
-    before, serves = done.stat().st_mtime_ns, linked(target / "current")
+    before, serves = done.stat().st_mtime_ns, link_target(target / "current")
     again = without_network("sh", there / "install.sh", target)
     assert again.returncode == 0, again.stderr
-    assert done.stat().st_mtime_ns == before and linked(target / "current") == serves and not linked(target / "previous")
+    assert done.stat().st_mtime_ns == before and link_target(target / "current") == serves
+    assert not link_target(target / "previous")
 
 
 def test_back_to_the_bundle_before_is_one_command(installed, mlbot):
     """Program, settings and champion go back together, and forth again."""
     there, target = installed
-    first = Path(linked(target / "current")).name
+    first = Path(link_target(target / "current")).name
     with pytest.raises(InputError, match="no bundle served here before"):
         bundle_before(target)
     second = target / "releases" / "second"
@@ -202,7 +203,7 @@ def test_back_to_the_bundle_before_is_one_command(installed, mlbot):
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     done = mlbot("bundle", "--back", cwd=target)
     assert done.returncode == 2 and "damaged" in done.stderr
-    assert Path(linked(target / "current")).name == first and read_pointer(target / "models") == entry["model"]
+    assert Path(link_target(target / "current")).name == first and read_pointer(target / "models") == entry["model"]
     shutil.rmtree(second)
 
 

@@ -431,20 +431,20 @@ def test_files_of_writers_that_lost_a_race_go_at_once_and_those_of_others_stay(t
         shutil.copy(lost, later)  # another writer begins after the erasure was decided
         inner(url, gone)
     monkeypatch.setattr(store, "destroy_old_files", slowly)
-    store.erase(settings.places.data, {"why": "request"}, "Ann")
+    store.erase_utterances(settings.places.data, {"why": "request"}, "Ann")
     assert not lost.exists() and later.exists() and open_table(settings.places.data).version() > 1
 
 
 def test_a_writer_that_had_begun_before_an_erasure_begins_again(tmp_path):
     """So that its file, which the erasure destroys, is never part of a version."""
-    from mlbot.data.store import append, erase, rows_at
+    from mlbot.data.store import append, erase_utterances, rows_at
     settings = quick(tmp_path, (TEXT, "Ann"))
     rows = rows_at(settings.places.data)[0].head(1).assign(batch="9" * 16, text="a late card", person="", reason="")
     times = []
 
     def place(rows, table):
         if not times:
-            erase(settings.places.data, {"why": "request"}, "Ann")
+            erase_utterances(settings.places.data, {"why": "request"}, "Ann")
         times.append(table.version())
         return rows
     append(rows, settings.places.data, {"source": "late.csv"}, place)
@@ -457,7 +457,7 @@ def test_rows_from_chats_keep_whose_text_it_is_beside_who_labels(tmp_path):
     The author takes the text along; a labeller who goes leaves it, and nobody stands behind the label any more.
     """
     from mlbot.bot.labelling import batch
-    from mlbot.data.store import append, batch_rows, erase, rows_at
+    from mlbot.data.store import append, batch_rows, erase_utterances, rows_at
     log = EventLog(tmp_path / "events.db")
     body = {"intent": "card", "confidence": 0.5, "ranking": [["card", 0.5]], "model": "m", "request": "r"}
     log.append(Event("asked", "r1", {"text": "my zylophant", **body}, pseudonym("Ann")),
@@ -479,8 +479,8 @@ def test_rows_from_chats_keep_whose_text_it_is_beside_who_labels(tmp_path):
     rows = rows_at(url)[0].set_index("text")
     assert rows["author"].to_dict() == {"my zylophant": pseudonym("Ann"), "your card": pseudonym("Bo")}
     assert set(rows["person"]) == {pseudonym("Grace")}
-    assert erase(url, {"why": "x"}, "Ann")[0] == 1 and set(rows_at(url)[0]["text"]) == {"your card"}
-    assert erase(url, {"why": "x"}, "Grace")[0] == 0
+    assert erase_utterances(url, {"why": "x"}, "Ann")[0] == 1 and set(rows_at(url)[0]["text"]) == {"your card"}
+    assert erase_utterances(url, {"why": "x"}, "Grace")[0] == 0
     assert rows_at(url)[0][["text", "person", "author"]].to_numpy().tolist() == [["your card", "", pseudonym("Bo")]]
 
 

@@ -17,9 +17,9 @@ from mlbot.ops.forecast import (
     add_duration,
     advice,
     both_forecasts,
-    clock,
     comparable,
     duration_of,
+    duration_words,
     fit_growth,
     fit_power,
     forecast,
@@ -28,7 +28,7 @@ from mlbot.ops.forecast import (
     sentence,
     warning_of,
 )
-from mlbot.ops.retrain import state_of
+from mlbot.ops.retrain import shared_objects
 from mlbot.run.judge import NotebookStep
 from mlbot.run.pipeline import RunResult
 from mlbot.run.request import RunRequest
@@ -141,7 +141,7 @@ def test_what_is_damaged_is_left_out_and_the_log_of_earlier_versions_counts(tmp_
 
 
 def test_times_read_as_people_say_them():
-    assert [clock(seconds) for seconds in (0.04, 8.96, 9.96, 89, 5400, 20_400, 400 * HOUR)] == \
+    assert [duration_words(seconds) for seconds in (0.04, 8.96, 9.96, 89, 5400, 20_400, 400 * HOUR)] == \
         ["0.0 s", "9.0 s", "10 s", "89 s", "1 h 30", "5 h 40", "400 h"]
 
 
@@ -196,7 +196,7 @@ def test_a_forecast_rests_on_the_runs_of_all_machines(tmp_path, mlbot, s3):  # n
         (tmp_path / name).mkdir()
         (tmp_path / name / "settings.ini").write_text(f"[data]\nsource = sample\n[places]\ncarried = {s3}\n")
     for week in range(4):
-        add_duration(state_of(load_settings(tmp_path / ("first", "second")[week % 2])), grown(week))
+        add_duration(shared_objects(load_settings(tmp_path / ("first", "second")[week % 2])), grown(week))
     told = mlbot("forecast", "--now", grown(3).at.isoformat(), cwd=tmp_path / "fresh")
     assert told.returncode == 0 and "4 runs like the last one" in told.stdout, told.stdout + told.stderr
 

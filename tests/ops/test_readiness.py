@@ -12,7 +12,7 @@ import pytest
 from mlbot.model.artefact import build_artefact
 from mlbot.model.registry import add_history, release
 from mlbot.model.rollout import Canary, golden_file, set_canary
-from mlbot.ops.readiness import SECTIONS, judge_project, read_project, sums_of
+from mlbot.ops.readiness import SECTIONS, judge_project, read_project, section_points
 from mlbot.run.folder import load_table, save_table
 from mlbot.settings import load_settings
 
@@ -245,10 +245,10 @@ def test_an_attestation_that_cannot_be_read_stops(released, mlbot, name, day, wh
 def test_the_score_is_that_of_the_weakest_section_and_the_command_says_what_is_missing(released, mlbot):
     """Much in one section does not make up for little in another."""
     found = judge_project(read_project(load_settings(released), NOW))
-    sums = sums_of(found)
+    sums = section_points(found)
     assert sums == {"data": 4.0, "model": 2.0, "infrastructure": 3.5, "monitoring": 3.0}
     best = [replace(item, points=1.0) if item.section != "model" else item for item in found]
-    assert sums_of(best) == dict.fromkeys(SECTIONS, 7.0) | {"model": 2.0}
+    assert section_points(best) == dict.fromkeys(SECTIONS, 7.0) | {"model": 2.0}
     done = mlbot("score")
     assert done.returncode == 0 and "ML Test Score: 2, the least of data 4, model 2," in done.stdout
     assert "a first pass at production" in done.stdout and done.stdout.count(" do: ") == 28 - len(GREEN) - 1

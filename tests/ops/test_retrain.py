@@ -39,11 +39,11 @@ from mlbot.ops.retrain import (
     moment_of,
     next_attempt,
     note,
-    outcome_of,
+    outcome_object,
     read_attempts,
     slot_of,
     stored_rows,
-    take,
+    take_ticket,
     ticket_of,
     training_rows,
 )
@@ -117,7 +117,7 @@ def test_a_clock_years_ahead_is_said_and_ended_by_force(tmp_path):
     assert not decision.yes and reason.alarm and "days ahead of now" in reason.words and "--force" in reason.words
     forced = next_attempt(MONDAY + 8 * DAY, [ahead], decision, SEEN, 35, forced=True)
     shared = Folder(tmp_path)
-    assert take(shared, forced)
+    assert take_ticket(shared, forced)
     note(shared, forced, 0)
     begun = [ahead, *read_attempts(shared)]
     assert not due(MONDAY + 9 * DAY, begun, SEEN, WEEKLY).yes and due(MONDAY + 14 * DAY, begun, SEEN, WEEKLY).yes
@@ -155,7 +155,7 @@ def address(request, tmp_path):
 def race(arguments):
     """One of many schedulers that have read the same."""
     address, number, owner = arguments
-    return take(open_objects(address), Attempt(number, MONDAY, 35, owner=owner))
+    return take_ticket(open_objects(address), Attempt(number, MONDAY, 35, owner=owner))
 
 
 def test_of_many_schedulers_one_gets_the_ticket(address):
@@ -173,7 +173,7 @@ def test_a_ticket_whose_answer_was_lost_is_known_again_by_its_owner(tmp_path):
             super().create(name, data)
             return False
     mine, others = (Attempt(1, MONDAY, 35, owner=owner) for owner in ("a", "b"))
-    assert take(Lossy(tmp_path), mine) and not take(Lossy(tmp_path), others)
+    assert take_ticket(Lossy(tmp_path), mine) and not take_ticket(Lossy(tmp_path), others)
 
 
 def test_a_place_that_cannot_keep_machines_apart_is_refused(tmp_path):
@@ -183,7 +183,7 @@ def test_a_place_that_cannot_keep_machines_apart_is_refused(tmp_path):
             self.put(name, data)
             return True
     with pytest.raises(InputError, match="two machines could take the same ticket"):
-        take(Careless(tmp_path), Attempt(1, MONDAY, 35, owner="a"))
+        take_ticket(Careless(tmp_path), Attempt(1, MONDAY, 35, owner="a"))
 
 
 def test_who_read_before_a_training_and_comes_after_it_gets_no_ticket(tmp_path):
@@ -192,32 +192,32 @@ def test_who_read_before_a_training_and_comes_after_it_gets_no_ticket(tmp_path):
     before = read_attempts(shared)
     decision = due(MONDAY, before, SEEN, WEEKLY)
     first, slow = (next_attempt(MONDAY, before, decision, SEEN, 35) for _ in range(2))
-    assert take(shared, first)
+    assert take_ticket(shared, first)
     note(shared, first, 0)
-    assert decision.yes and not take(shared, slow)
+    assert decision.yes and not take_ticket(shared, slow)
 
 
 def test_a_dead_scheduler_holds_others_off_as_long_as_a_run_may_take(tmp_path):
     shared = Folder(tmp_path)
-    assert take(shared, Attempt(1, MONDAY, 2_000, champion="m1"))
+    assert take_ticket(shared, Attempt(1, MONDAY, 2_000, champion="m1"))
     read = read_attempts(shared)
     assert "runs since" in due(MONDAY + timedelta(minutes=1_990), read, SEEN, WEEKLY).held
     decision = due(MONDAY + timedelta(minutes=2_010), read, SEEN, WEEKLY)
-    assert decision.yes and take(shared, next_attempt(MONDAY + 2 * DAY, read, decision, SEEN, 35))
+    assert decision.yes and take_ticket(shared, next_attempt(MONDAY + 2 * DAY, read, decision, SEEN, 35))
 
 
 def test_what_is_damaged_is_left_out_and_holds_nobody_off(tmp_path):
     """A ticket or an outcome that cannot be read keeps its number, and the next training is taken."""
     shared = Folder(tmp_path)
     for number in (1, 2):
-        take(shared, Attempt(number, MONDAY, 35))
+        take_ticket(shared, Attempt(number, MONDAY, 35))
         note(shared, Attempt(number, MONDAY, 35), 0)
-    shared.put(outcome_of(2), b'{"number": 2, "at": "20')
+    shared.put(outcome_object(2), b'{"number": 2, "at": "20')
     shared.put(ticket_of(3), b"\x00\x01")
     read = read_attempts(shared)
     assert [(attempt.number, attempt.code) for attempt in read] == [(1, 0), (2, None), (3, None)]
     decision = due(MONDAY + 7 * DAY, read, SEEN, WEEKLY)
-    assert decision.yes and take(shared, next_attempt(MONDAY + 7 * DAY, read, decision, SEEN, 35))
+    assert decision.yes and take_ticket(shared, next_attempt(MONDAY + 7 * DAY, read, decision, SEEN, 35))
 
 
 def test_the_log_of_earlier_versions_still_counts(tmp_path):
@@ -226,7 +226,7 @@ def test_the_log_of_earlier_versions_still_counts(tmp_path):
     (tmp_path / LOG).write_text("\n".join(lines) + "\n")
     shared = Folder(tmp_path)
     for number in (1, 2):
-        take(shared, Attempt(number, MONDAY, 35))
+        take_ticket(shared, Attempt(number, MONDAY, 35))
     read = read_attempts(shared)
     assert [(attempt.number, attempt.code) for attempt in read] == [(1, 0), (2, 1)]
     assert not due(MONDAY + DAY, read, SEEN, WEEKLY).yes
@@ -423,7 +423,7 @@ def test_a_stopped_training_is_noted_too(quick, mlbot, monkeypatch):
 
 def test_a_training_that_runs_holds_off_even_force(quick, mlbot):
     project, _, calls = quick
-    take(Folder(project / "models"), Attempt(1, MONDAY, 35, champion="m1"))
+    take_ticket(Folder(project / "models"), Attempt(1, MONDAY, 35, champion="m1"))
     soon = (MONDAY + timedelta(minutes=3)).isoformat()
     assert mlbot("retrain", "--now", soon).returncode == 0
     said = mlbot("retrain", "--now", soon, "--force")
@@ -479,7 +479,7 @@ def test_a_red_training_is_not_repeated_by_another_fresh_checkout(machine):
 
 def test_a_training_of_another_machine_holds_off_even_force(machine, address):
     """One that runs elsewhere is waited for, one that died is not; afterwards a fresh checkout trains."""
-    assert take(open_objects(address), Attempt(1, MONDAY, 35, owner="elsewhere"))
+    assert take_ticket(open_objects(address), Attempt(1, MONDAY, 35, owner="elsewhere"))
     here = machine("here")
     said = here("retrain", "--force", "--now", (MONDAY + timedelta(minutes=9)).isoformat())
     assert said.returncode == 3 and "training 1 has started and not ended" in said.stderr and not machine.trained

@@ -13,7 +13,7 @@ import yaml
 
 from mlbot.errors import InputError
 from mlbot.model.registry import history
-from mlbot.ops.workflows import Shell, evaluate, gitlab_workflow, is_ours, render_workflow, run_workflow, write_workflows
+from mlbot.ops.workflows import Shell, evaluate, gitlab_workflow, is_unchanged, render_workflow, run_workflow, write_workflows
 from mlbot.origin import DISTRIBUTION
 from mlbot.settings import load_settings
 
@@ -82,7 +82,7 @@ def asked(text: str, event: str, **inputs: str) -> set[str]:
 def test_the_file_for_gitlab_runs_the_same_commands(tmp_path, architecture, promote):
     """Each command of the workflows for GitHub, in the job that its event asks for."""
     text = gitlab(tmp_path, architecture, promote).read_text()
-    assert is_ours(text)
+    assert is_unchanged(text)
     service = architecture == "service"
     always = {"code", "notebooks", "data", "quality"}
     assert asked(text, "pull_request") == always | ({"bot"} if service else set())
@@ -156,7 +156,7 @@ def test_workflows_follow_the_host_and_a_file_of_somebody_else_stays(tmp_path, m
     settings.write_text("[data]\nsource = sample\n[ci]\nhost = gitlab\n")
     said = mlbot("ci", "init").stdout
     assert "left, because somebody changed it: .gitlab-ci.yml" in said and "removed: ci.yml" in said
-    assert "git add .gitlab-ci.yml settings.ini" in mlbot("ci", "init", "--force").stdout and is_ours(file.read_text())
+    assert "git add .gitlab-ci.yml settings.ini" in mlbot("ci", "init", "--force").stdout and is_unchanged(file.read_text())
     settings.write_text("[data]\nsource = sample\n[ci]\nhost = both\n")
     assert "wrote: ci.yml" in mlbot("ci", "init").stdout and file.exists()
     settings.write_text("[data]\nsource = sample\n[ci]\nhost = github\n")
@@ -282,7 +282,7 @@ def test_one_line_switches_the_architecture_and_leaves_what_somebody_changed(tmp
     assert "removed: retrain.yml" in said and "removed: bot.yml" in said
     assert "left, because somebody changed it: deploy.yml" in said
     assert {path.stem for path in folder.glob("*.yml")} == {"ci", "comment", "deploy"}
-    assert all(is_ours(path.read_text()) for path in folder.glob("c*.yml"))
+    assert all(is_unchanged(path.read_text()) for path in folder.glob("c*.yml"))
     settings.write_text(settings.read_text().replace("inside", "services"))
     assert mlbot("ci", "init").returncode == 2
     settings.write_text(settings.read_text().replace("services", "inside"))

@@ -14,7 +14,7 @@ import pytest
 from mlbot.gates.verdict import Waiver
 from mlbot.gates.waiver import save_waiver
 from mlbot.model.registry import history
-from mlbot.run.cache import KeptResults, Key, take_key, unpack, why
+from mlbot.run.cache import KeptResults, Key, take_key, unpack_result, why
 from mlbot.run.dependencies import ProjectCode, reach
 from mlbot.run.folder import new_run
 from mlbot.run.notebook import open_notebook
@@ -169,7 +169,7 @@ def test_a_result_that_would_leave_the_folder_is_refused(tmp_path):
         archive.writestr("files/../../evil.txt", "x")
     (tmp_path / "run").mkdir()
     with pytest.raises(ValueError):
-        unpack(buffer.getvalue(), tmp_path / "run")
+        unpack_result(buffer.getvalue(), tmp_path / "run")
     assert not (tmp_path / "evil.txt").exists() and not (tmp_path / "run" / "good.txt").exists()
 
 

@@ -14,7 +14,7 @@ from mlbot.data.table import sample_file
 from mlbot.errors import NoVerdict
 from mlbot.ops.project import ProjectAnswers, render_project
 from mlbot.run.folder import load_outcome
-from mlbot.run.kernel import Watch, execute
+from mlbot.run.kernel import Watch, execute_notebook
 from mlbot.run.pictures import confusion_figure, errors_figure, forest, intents_figure, near_clusters, two_runs
 from mlbot.settings import load_settings
 
@@ -72,7 +72,7 @@ def shown(tmp_path):
         watch = Watch(time.monotonic() + 120, 1e7, packages=("mlbot", "pandas", "sklearn", "matplotlib"))
         folder = root / "nbs" / "explore"
         notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
-        assert execute(notebook, tmp_path / f"{name}.ipynb", parameters, folder, watch) is None
+        assert execute_notebook(notebook, tmp_path / f"{name}.ipynb", parameters, folder, watch) is None
         return nbformat.read(tmp_path / f"{name}.ipynb", as_version=4)
     return run
 

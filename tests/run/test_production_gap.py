@@ -28,7 +28,7 @@ def exam(company_project, tmp_path):
     asked = {name: [getattr(row, name) for row in sample] for name in ("text", "intent", "role", "location")}
     asked["intent"][::3] = ["card_block"] * len(asked["intent"][::3])
     save_table(test.head(200).assign(**asked), tmp_path / "production.csv")
-    return exam, examination.answer_test(exam.model, test, tmp_path), settings
+    return exam, examination.answer(exam.model, test, tmp_path), settings
 
 
 def test_a_model_that_is_good_in_test_and_not_in_production_is_red_where_a_ceiling_is_set_and_told_where_not(exam):

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from mlbot.gates.verdict import Rules, judge
-from mlbot.run.replay import POLICIES, Build, ReplayedWeek, numbers_of, replay_figure, replay_table, save_replay
+from mlbot.run.replay import POLICIES, Build, ReplayedWeek, replay_figure, replay_table, save_replay, week_record
 from mlbot.settings import Target
 from mlbot.stats.scores import Score, gain, share
 
@@ -63,7 +63,8 @@ def test_production_is_asked_of_the_model_that_served(monkeypatch):
     asked = []
     monkeypatch.setattr(replay, "train_week", lambda week, group, settings: (
         SimpleNamespace(intents=["a"], name=(week, group)), f"test {week} {group}", 10))
-    monkeypatch.setattr(replay, "ask", lambda model, rows: asked.append((model.name, str(rows)[:12])) or point(1, 0.9).new)
+    monkeypatch.setattr(replay, "weekly_accuracy", lambda model, rows: asked.append((model.name, str(rows)[:12]))
+                        or point(1, 0.9).new)
     monkeypatch.setattr(replay, "production_of", lambda week: f"production {week}" if 0 < week < 10 else None)
     list(replay.replay(load_settings(), last=10))
     served = [(name, rows) for name, rows in asked if rows.startswith("production")]
@@ -89,7 +90,7 @@ def test_a_red_week_a_passed_one_and_one_on_target_look_different():
 def test_a_week_without_a_score_is_no_pass():
     nothing = Score("accuracy", float("nan"), 0, 0.0, 1.0)
     lost = ReplayedWeek(0, 0, 0, nothing, nothing, None, judge("accuracy", nothing, Target(0.8, 0.9)), ())
-    assert numbers_of(lost)["outcome"] == "no verdict" and "no verdict" in replay_table([lost])
+    assert week_record(lost)["outcome"] == "no verdict" and "no verdict" in replay_table([lost])
 
 
 def test_without_a_stretch_there_is_no_staircase():

@@ -115,7 +115,7 @@ def test_each_gate_that_ships_has_a_title_and_a_sentence_for_clients():
     assert len(asked) > 15 and not asked - set(words.GATES)
     titles = [item.title for item in words.GATES.values()]
     assert len(set(titles)) == len(titles) and all(item.measures.endswith(".") for item in words.GATES.values())
-    assert callable(gate) and words.words_of("opening_hours").title == "Opening hours"
+    assert callable(gate) and words.gate_words("opening_hours").title == "Opening hours"
 
 
 def write_run(folder, texts, predicted=None, context=("manager",), source="company"):

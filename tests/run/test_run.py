@@ -335,16 +335,16 @@ def test_two_first_runs_at_once_follow_one_another_and_the_second_says_that_it_w
     monkeypatch.setattr(cli, "run_now", run_now)
     monkeypatch.setattr(cli, "say_waits", waits.set)
     usual, waiting, settings = RunRequest(minutes=1.0), RunRequest(minutes=1.0, rows=1), load_settings()
-    first = threading.Thread(target=cli.execute, args=[waiting, settings])
+    first = threading.Thread(target=cli.execute_request, args=[waiting, settings])
     first.start()
-    assert began.wait(20) and cli.execute(usual, settings) == 0
+    assert began.wait(20) and cli.execute_request(usual, settings) == 0
     first.join()
     assert waits.is_set() and said == [1, 1]
-    first = threading.Thread(target=cli.execute, args=[waiting, settings])
+    first = threading.Thread(target=cli.execute_request, args=[waiting, settings])
     waits.clear()
     began.clear()
     first.start()
-    assert began.wait(20) and cli.execute(replace(usual, release=False), settings) == 0
+    assert began.wait(20) and cli.execute_request(replace(usual, release=False), settings) == 0
     waits.set()
     first.join()
     assert said[2:] == [1, 2]
@@ -352,8 +352,8 @@ def test_two_first_runs_at_once_follow_one_another_and_the_second_says_that_it_w
 
 def test_a_run_that_waits_for_too_long_is_out_of_time(project, mlbot):
     """Exit code 4, what holds it, and no run is begun."""
-    from mlbot.files import held
-    with held(project / "models" / ".run", 0):
+    from mlbot.files import locked
+    with locked(project / "models" / ".run", 0):
         done = mlbot("run", "--minutes", "0.001")
         assert done.returncode == 4 and "another process held this" in done.stderr and "waits:" in done.stdout
         assert not (project / "runs").exists() or not list((project / "runs").glob("2*"))

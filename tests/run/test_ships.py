@@ -31,7 +31,7 @@ from mlbot.model.registry import (
 )
 from mlbot.model.rollout import promote, read_canary
 from mlbot.ops.replicate import settle
-from mlbot.run.cache import KeptResults, Key, doubts, pack, sign, stamps
+from mlbot.run.cache import KeptResults, Key, doubts, pack_result, sign_result, stamps
 from mlbot.run.folder import (
     SEAL,
     check_release,
@@ -264,7 +264,7 @@ def kept(tmp_path):
     made.mkdir()
     (made / "verdicts.csv").write_text("0.923")
     key = Key("3_gate", {"cells": {"0": "a"}})
-    results.keep(key, pack(made, stamps(made), FACTS))
+    results.keep(key, pack_result(made, stamps(made), FACTS))
     return results, key, tmp_path / "kept" / key.name
 
 
@@ -277,12 +277,12 @@ def forge(file: Path) -> None:
     folder = file.parent / "forged"
     folder.mkdir()
     (folder / "verdicts.csv").write_text("1.000")
-    file.write_bytes(sign(pack(folder, stamps(folder), FACTS), "3_gate/" + file.name, b"another key"))
+    file.write_bytes(sign_result(pack_result(folder, stamps(folder), FACTS), "3_gate/" + file.name, b"another key"))
 
 
 def odd_facts(facts):
     def write(file: Path) -> None:
-        file.write_bytes(sign(pack(file.parent, [], facts), "3_gate/" + file.name, b"the key of this project"))
+        file.write_bytes(sign_result(pack_result(file.parent, [], facts), "3_gate/" + file.name, b"the key of this project"))
     return write
 
 
@@ -301,7 +301,7 @@ def test_a_forged_damaged_or_odd_kept_result_is_a_miss_and_never_an_error(kept, 
     DAMAGES[damage](file)
     assert results.fetch(key, tmp_path / "run") is None and not (tmp_path / "run").exists()
     assert "1 kept results in" in doubts(results)
-    results.keep(key, pack(tmp_path / "made", ["verdicts.csv"], FACTS))  # what was run again takes its place
+    results.keep(key, pack_result(tmp_path / "made", ["verdicts.csv"], FACTS))  # what was run again takes its place
     assert results.fetch(key, tmp_path / "run") == FACTS
 
 
@@ -319,12 +319,12 @@ def test_results_of_a_shared_place_are_believed_only_under_a_key_that_is_shared(
     monkeypatch.delenv("MLBOT_KEY")
     one, two = tmp_path / "one", tmp_path / "two"
     mine = KeptResults(str(tmp_path / "kept"), believes=lambda: key_of(one))
-    mine.keep(key, pack(tmp_path / "made", ["verdicts.csv"], FACTS))
+    mine.keep(key, pack_result(tmp_path / "made", ["verdicts.csv"], FACTS))
     assert mine.fetch(key, tmp_path / "run") and (one / ".key").stat().st_mode & 0o777 == 0o600
     theirs = KeptResults(str(tmp_path / "kept"), believes=lambda: key_of(two))
     assert theirs.fetch(key, tmp_path / "run") is None and "need the same MLBOT_KEY" in doubts(theirs)
     monkeypatch.setenv("MLBOT_KEY", "a key that both of them know")
-    mine.keep(key, pack(tmp_path / "made", ["verdicts.csv"], FACTS))
+    mine.keep(key, pack_result(tmp_path / "made", ["verdicts.csv"], FACTS))
     assert theirs.fetch(key, tmp_path / "run") == FACTS
     monkeypatch.setenv("MLBOT_KEY", "short")
     with pytest.raises(InputError, match="16 or more"):

@@ -23,7 +23,7 @@ from mlbot.origin import install_command
 from mlbot.run.folder import day_of, load_verdicts
 from mlbot.run.judge import NotebookStep
 from mlbot.run.publish import build_junit
-from mlbot.run.tracking import address_of, connect, track
+from mlbot.run.tracking import connect, track, tracking_address
 from mlbot.settings import Target, load_settings
 from mlbot.stats.scores import Score
 
@@ -42,7 +42,7 @@ def set_mlflow(write_settings):
 
 def logged(settings):
     """The client, and all runs of the project."""
-    client = connect(address_of(settings.tracking.mlflow, settings.root)[0])
+    client = connect(tracking_address(settings.tracking.mlflow, settings.root)[0])
     return client, client.search_runs([client.get_experiment_by_name(settings.root.name).experiment_id])
 
 

@@ -14,7 +14,7 @@ from mlbot.gates.test_budget import decisions
 from mlbot.gates.verdict import Waiver, judge, judge_family
 from mlbot.gates.waiver import load_waivers, save_waiver
 from mlbot.run import kernel, pipeline  # noqa: F401  before pytester remembers which modules there were
-from mlbot.run.first_screen import day_words
+from mlbot.run.first_screen import written_day
 from mlbot.run.folder import load_rules, load_verdicts, today
 from mlbot.run.publish import build_markdown, cell_line, metrics_of
 from mlbot.settings import Target, load_settings, parse, shipped_settings
@@ -86,7 +86,7 @@ def test_a_waiver_lets_its_gate_ship_and_ends_with_its_day(project, strict, mlbo
     assert "fail (waived)" in done.stdout and (project / "models" / "champion").exists()
     assert f"waived by Ann until {end}" in summary.read_text() and "<wants>" not in summary.read_text()
     report = (last_run(project) / "report.html").read_text()
-    day = day_words(date.fromisoformat(end))
+    day = written_day(date.fromisoformat(end))
     assert f"Ann lets it ship until {day}: the client &lt;wants&gt; it" in report and "1 red and waived" in report
     history = json.loads((project / "models" / "history.jsonl").read_text().splitlines()[-1])
     assert history["waived"] == {"accuracy": {"who": "Ann", "why": "the client <wants> it", "until": end}}

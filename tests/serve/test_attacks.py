@@ -19,7 +19,7 @@ from mlbot.bot.catalogue import Slot, compiled, read_catalogue, read_value
 from mlbot.bot.conversation import MOST_OPEN_CASES, Bot
 from mlbot.bot.events import Event, EventLog, LogError
 from mlbot.bot.frames import Act
-from mlbot.bot.identity import DEMO, DOORS, Identity, Refused, claims_of, exact_name, identify, seal, sign
+from mlbot.bot.identity import DEMO, DOORS, Identity, Refused, claims_of, encode_claims, exact_name, identify, sign
 from mlbot.errors import InputError
 from mlbot.serve.app import AGENTS, OPEN, THEIRS, build_framework, demo_agent, demo_identity
 from mlbot.serve.service import (
@@ -116,12 +116,12 @@ def inside(root):
 def test_a_token_is_refused_unless_each_of_its_claims_is_right(claim, value):
     """Mode, audience, issuer, kind, names and expiry are all signed, and all checked."""
     ada = Identity("ada", "sales", "de", expires=100.0)
-    assert identify(seal(claims_of(ada), SECRET), SECRET, 50.0) == ada
+    assert identify(encode_claims(claims_of(ada), SECRET), SECRET, 50.0) == ada
     with pytest.raises(Refused):
-        identify(seal({**claims_of(ada), claim: value}, SECRET), SECRET, 50.0)
+        identify(encode_claims({**claims_of(ada), claim: value}, SECRET), SECRET, 50.0)
     short = {name: told for name, told in claims_of(ada).items() if name != claim}
     with pytest.raises(Refused):
-        identify(seal(short, SECRET), SECRET, 50.0)
+        identify(encode_claims(short, SECRET), SECRET, 50.0)
 
 
 def test_a_token_of_the_demo_is_worth_nothing_in_the_real_service(root, tmp_path):
@@ -226,7 +226,7 @@ def test_a_name_in_another_spelling_that_looks_the_same_is_refused_at_the_door(n
         sign(Identity("ann", role=name, expires=100.0), SECRET)
     for claim in ("person", "role", "location"):
         with pytest.raises(Refused):
-            identify(seal({**claims_of(Identity("ann", expires=100.0)), claim: name}, SECRET), SECRET, 50.0)
+            identify(encode_claims({**claims_of(Identity("ann", expires=100.0)), claim: name}, SECRET), SECRET, 50.0)
 
 
 def test_ann_and_ANN_are_two_people_and_neither_reads_the_other(inside):
@@ -349,10 +349,10 @@ def test_our_own_regular_expressions_run_in_linear_time(part):
     """Measured by how the time grows, of texts and of values of slots, which have 200 characters at most."""
     from mlbot.bot.forms import clauses_of, is_sentence, wishes_in
     from mlbot.bot.manners import begs_person, wants_person
-    from mlbot.bot.small_talk import listen
+    from mlbot.bot.small_talk import hear_small_talk
     from mlbot.text.clean import clean, key
 
-    for work in (clean, key, wants_person, begs_person, listen, clauses_of, lambda text: is_sentence(text, "fr"),
+    for work in (clean, key, wants_person, begs_person, hear_small_talk, clauses_of, lambda text: is_sentence(text, "fr"),
                  lambda text: wishes_in(text, "de")):
         assert grows_no_faster(work, lambda size: (part * size)[: size // 4]), work
     for kind in ("number", "date", "email", "choice"):

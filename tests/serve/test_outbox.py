@@ -20,7 +20,7 @@ from mlbot.bot.requests import REQUEST_EVENTS, requests_of
 from mlbot.bot.texts import texts
 from mlbot.errors import InputError
 from mlbot.serve import outbox
-from mlbot.serve.outbox import WAITS, Outbox, call, check_signed, due, sign_call, tell_inbox, tell_later, work
+from mlbot.serve.outbox import WAITS, Outbox, call, calls_due, check_signed, sign_call, tell_inbox, tell_later, work
 from mlbot.settings import load_settings
 from mlbot.text.clean import pseudonym
 
@@ -139,7 +139,7 @@ def test_after_the_last_try_a_person_takes_over_and_is_told_that_nobody_knows(bo
         work(bot, SECRET, [receiver.url])
         bot.log.clock.now += 60
     assert len(receiver.got) == len(WAITS)
-    assert last(bot, about) == (FAILED.format(title="Annual leave"), QUEUE) and due(bot.log) == []
+    assert last(bot, about) == (FAILED.format(title="Annual leave"), QUEUE) and calls_due(bot.log) == []
     assert bot.read(about, ADA).state.queue == "hr"
 
 
@@ -155,10 +155,10 @@ def test_a_refusal_is_final_and_a_redirect_is_never_followed(bot, receiver, stat
 
 def test_a_try_that_died_is_followed_by_the_next_one_and_two_servers_make_one_call(bot, receiver, tmp_path):
     started(bot)
-    item, = due(bot.log)
+    item, = calls_due(bot.log)
     tried = Event("process.tried", item.event.about, {"attempt": 1}, once=f"try:{item.event.about}:1")
     bot.log.append(tried)  # and then it died
-    assert due(bot.log) == []
+    assert calls_due(bot.log) == []
     bot.log.clock.now += 60
     other = Bot(EventLog(tmp_path / "events.db", bot.log.clock), bot.model, bot.processes, bot.costs)
     threads = [threading.Thread(target=work, args=(server, SECRET, [receiver.url])) for server in (bot, other, bot, other)]
