@@ -201,7 +201,7 @@ def service_of(request: Request) -> BotService:
 
 
 def identity_of(request: Request) -> Identity:
-    """The bearer of a request's token. Raises Refused for nobody, TooMany for one who asks too often."""
+    """The bearer of a request's token. Raises Refused for nobody, TooManyRequests for one who asks too often."""
     service = service_of(request)
     found = service.identify(request.headers.get("authorization", ""), time.time())
     service.limits.check(service.limits.people, pseudonym(found.person), "requests of one person")

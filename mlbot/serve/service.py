@@ -478,7 +478,7 @@ class Limits:
         self.starts = Buckets(per_caller / 1_000, max(10.0, per_caller / 500), clock)
 
     def check(self, buckets: Buckets, name: str, what: str) -> None:
-        """Raise TooMany when a name has used its bucket up."""
+        """Raise TooManyRequests when a name has used its bucket up."""
         if buckets.is_empty(name):
             raise TooManyRequests(f"too many {what}", f"{buckets.rate:g} a second", "try again in a while")
 

@@ -131,7 +131,7 @@ def test_a_release_needs_to_know_what_was_trained_on(project, mlbot):
     path = project / "nbs" / "pipeline" / "2_train.ipynb"
     notebook = json.loads(path.read_text())
     for cell in notebook["cells"]:
-        if any("training.hand_over(" in line for line in cell["source"]):
+        if any("training.hand_over_model(" in line for line in cell["source"]):
             cell["source"] += ['\n(material.folder / "trained.npy").unlink()']
     path.write_text(json.dumps(notebook))
     done = mlbot("run")

@@ -350,7 +350,7 @@ def quick(project, sample_models, monkeypatch):
             raise calls[0]
         return run.code
     run.code = 0
-    monkeypatch.setattr(cli, "execute", run)
+    monkeypatch.setattr(cli, "execute_request", run)
     shutil.copytree(sample_models, project / "models")
     return project, run, calls
 
@@ -417,7 +417,7 @@ def test_a_stopped_training_is_noted_too(quick, mlbot, monkeypatch):
 
     def stopped(request, settings, junit):
         raise SystemExit(143)
-    monkeypatch.setattr(cli, "execute", stopped)
+    monkeypatch.setattr(cli, "execute_request", stopped)
     assert mlbot("retrain", "--force").returncode == 143 and line_of(project)["code"] == 143
 
 
@@ -460,7 +460,7 @@ def machine(address, tmp_path, monkeypatch, mlbot):
         (tmp_path / name / "settings.ini").write_text(f"[data]\nsource = sample\n[places]\ncarried = {address}\n")
         return lambda *words: mlbot(*words, cwd=tmp_path / name)
     machine.code, machine.trained = 1, trained
-    monkeypatch.setattr(cli, "execute", run)
+    monkeypatch.setattr(cli, "execute_request", run)
     return machine
 
 
