@@ -164,7 +164,7 @@ def concept_p(parts: np.ndarray, again: np.ndarray) -> float:
 
 
 def causes_of(before: Period, now: Period, names: Sequence[str], seed: int = 0) -> list[Cause]:
-    """Mix, inputs and concept: how much accuracy each costs, and whether it surely changed. `names`: the intent of each column."""
+    """Mix, inputs and concept: the accuracy that each costs, and whether it surely changed. `names`: the columns."""
     dice, prior = np.random.default_rng(seed), before.probabilities.mean(axis=0)
     mix, (*moved, p_mix) = mix_of(now.probabilities, prior), mix_change(before.probabilities, now.probabilities, DRAWS, seed)
     parts, again = gap_parts(before, now, prior, mix), []
