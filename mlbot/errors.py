@@ -27,7 +27,7 @@ _AT, _COLON = re.compile(r"@|%(?:25)*40", re.IGNORECASE), re.compile(r":|%(?:25)
 
 
 def user_span(scheme: str, rest: str) -> tuple[int, int] | None:
-    """Where the secret of the user information is in an address, after its `scheme://`; None where it has none."""
+    """Start and end, in `rest`, of the secret in the user information of `scheme://rest`; None when there is none."""
     ends = [found.start() for found in _AT.finditer(rest)]
     host = re.match(r"[^/?#]*", rest)[0]
     colon = _COLON.search(host) if not host.startswith("[") else None
@@ -45,7 +45,7 @@ _BEHIND = "\"'`),.]}>"  # what may follow an address in a sentence
 
 
 def secret_spans(text: str) -> list[tuple[int, int]]:
-    """Where the secrets of addresses and connection strings are in a text."""
+    """Start and end of each secret of an address or a connection string in a text, sorted; spans may overlap."""
     whole = re.match(r"([A-Za-z][\w+.-]*)://", text)  # an address alone: its password may even hold spaces
     found = [(whole[1], text[whole.end():], whole.end())] if whole and "\n" not in text else []
     found += [(item[1], item[2], item.start(2)) for item in _ADDRESS.finditer(text)]
@@ -59,7 +59,7 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
 
 # %% ../nbs/00_errors.ipynb #7ddd79af
 def without_secrets(text: str) -> str:
-    """A text with `***` for each secret of an address in it."""
+    """The text with `***` in place of each secret of an address. What is no string comes back unchanged."""
     if not isinstance(text, str) or not ("=" in text or "://" in text or "%3" in text):
         return text
     parts, at = [], 0
@@ -71,7 +71,7 @@ def without_secrets(text: str) -> str:
 
 # %% ../nbs/00_errors.ipynb #3774995b
 def secrets_in(address: str) -> list[str]:
-    """The secrets of an address, as they stand there and decoded."""
+    """The secrets of an address, each as it is written and percent-decoded."""
     found = [address[start:end] for start, end in secret_spans(address)]
     return list(dict.fromkeys([*found, *map(unquote, found)]))
 
@@ -82,13 +82,13 @@ _COMMAND = re.compile(r"(^[^\S\n]*:)(?=:)|(##(?:vso|teamcity)?)(?=\[)", re.MULTI
 
 
 def by_number(found: re.Match) -> str:
-    """A character as JSON escapes it, so that JSON stays JSON."""
+    """The matched character as a JSON escape such as \\u202e, so that escaping a JSON text leaves it valid JSON."""
     data = found[0].encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{data[at]:02x}{data[at + 1]:02x}" for at in range(0, len(data), 2))
 
 # %% ../nbs/00_errors.ipynb #0bed2bf5
 def shown(text: str, before: str = "") -> str:
-    """A text that a terminal or a build log shows and does not obey. `before`: what its line begins with already."""
+    """The text, safe to print in a terminal or a build log. `before`: what was printed on the same line already."""
     safe = before + _UNSEEN.sub(by_number, str(text).replace("\r\n", "\n"))
     return _COMMAND.sub(r"\1\2 ", safe)[len(before):]
 
@@ -99,7 +99,7 @@ _REFERS = "@#!$~&%:-."  # with a word behind it, a forge may see a mention, an i
 
 
 def inert(text: str, longest: int = 200) -> str:
-    """A text that Markdown and HTML show as it is: on one line, without markup, mentions or links."""
+    """The text on one line, escaped so that Markdown and HTML show it literally; cut after `longest` characters."""
     line = shown(without_secrets(" ".join(str(text).split())))
     line = line if len(line) <= longest else line[:longest] + "\N{HORIZONTAL ELLIPSIS}"
 
@@ -112,9 +112,9 @@ def inert(text: str, longest: int = 200) -> str:
 class MlbotError(Exception):
     """Base of all errors that mlbot raises on purpose.
 
-    `found` and `expected` say what is wrong, `action` is the next step, `place` the file, notebook or cell. Secrets of
-    addresses are left out. `exit_code` is the exit code of a command that ends with this error, `page` the name of the page
-    that says more (`mlbot docs NAME`), '' where that depends on the command.
+    `found` and `expected` say what is wrong, `action` is the next step, `place` the file, notebook or cell. Secrets in
+    addresses are masked. `exit_code` is what the command ends with; `page` names the page of the docs that explains more
+    (`mlbot docs NAME`), '' when the command decides that.
     """
     exit_code, page = 5, ""
 
@@ -129,7 +129,7 @@ class MlbotError(Exception):
         return "\n".join([head] + [f"  {name}: {value}" for name, value in tail if value])
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows instead of forty lines of traceback."""
+        """The lines that a notebook shows in place of a traceback."""
         return [shown(f"{type(self).__name__}: {self}")]
 
 # %% ../nbs/00_errors.ipynb #62e12389
@@ -154,7 +154,7 @@ class OutOfTime(MlbotError):
 
 # %% ../nbs/00_errors.ipynb #0d059fcd
 def nearest(name: str, known: list[str]) -> str:
-    """A phrase that lists `known` and, when one is close to `name`, offers it."""
+    """The phrase "one of: ..." with all of `known`, and "(did you mean ...?)" when one of them is close to `name`."""
     from difflib import get_close_matches
     close = get_close_matches(name, known, n=1)
     return f"one of: {', '.join(known)}" + (f" (did you mean {close[0]}?)" if close else "")
@@ -164,4 +164,4 @@ def refuse_secrets(address: str, name: str) -> None:
     """Raise InputError for an address that holds a secret: it would be written into runs, locks and reports."""
     if secrets_in(address):
         raise InputError(f"{name} holds a password or a key", "an address without one",
-                         "put it where the library of the account looks for it: into the environment", address)
+                         "put the secret into the environment, where the library of the account looks for it", address)

@@ -25,7 +25,7 @@ from .errors import InputError, OutOfTime
 
 # %% ../nbs/03_files.ipynb #7879aeeb
 def flush(path: Path) -> None:
-    """Force a file or folder to the disk."""
+    """Flush a file or folder to the disk (fsync)."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -33,24 +33,24 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 # %% ../nbs/03_files.ipynb #a1eea830
-ABANDONED = 3600.0  # seconds after which nobody is writing a file any more
+ABANDONED = 3600.0  # seconds after which we take a half-written file for abandoned
 
 
 HEX = "[0-9a-f]" * 8  # how the name of a half-written file ends; ".env.template" of yours does not
 
 
 def sweep(folder: Path, pattern: str) -> None:
-    """Remove files and folders below `folder` that a program began, and left without their name when it was killed."""
+    """Remove half-written files and folders below `folder` that match `pattern` and are older than `ABANDONED`."""
     for path in folder.glob(pattern):
-        with suppress(OSError):  # another process may be sweeping, too
+        with suppress(OSError):  # another process may be removing it, too
             if time.time() - path.stat().st_mtime > ABANDONED:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 # %% ../nbs/03_files.ipynb #525b42cb
 def open_beside(path: Path, **how):
-    """Open a new file beside `path`, to be renamed to it: with the rights of the file that is there, else of the umask.
+    """Open a new file beside `path`, which you rename to `path` when it is complete. `how`: arguments of `open`.
 
-    Files that were begun for `path` and abandoned are removed.
+    It has the permissions of the file at `path`, or of the umask. Abandoned files for the same `path` are removed.
     """
     sweep(path.parent, f".{escape(path.name[:40])}.{HEX}")
     file = open(path.parent / f".{path.name[:40]}.{secrets.token_hex(4)}", **how)
@@ -60,7 +60,7 @@ def open_beside(path: Path, **how):
 
 # %% ../nbs/03_files.ipynb #17e1865f
 def folder_beside(path: Path) -> Path:
-    """Make a new folder beside `path`, to be renamed to it, with the rights that the umask leaves."""
+    """Make a new folder beside `path`, which you rename to `path` when it is complete. Permissions are those of the umask."""
     sweep(path.parent, ".new-*")
     new = path.parent / f".new-{secrets.token_hex(6)}"
     new.mkdir()
@@ -68,9 +68,9 @@ def folder_beside(path: Path) -> Path:
 
 # %% ../nbs/03_files.ipynb #f2565c08
 def write_atomic(path: Path, write, binary: bool = False, private: bool = False) -> None:
-    """Call `write(file)` on a new file, of text in UTF-8 or of bytes, and put it at `path` in one step.
+    """Call `write(file)` on a new file (UTF-8 text, or bytes with `binary`) and move it to `path` in one step.
 
-    `private`: only its owner can read it (mode 0600), whatever stood there before.
+    `private`: only the owner can read it (mode 0600), whatever the permissions of an older file were.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     how = {"mode": "xb"} if binary else {"mode": "x", "encoding": "utf-8", "newline": "", "errors": "backslashreplace"}
@@ -89,23 +89,23 @@ def write_atomic(path: Path, write, binary: bool = False, private: bool = False)
 
 # %% ../nbs/03_files.ipynb #89bdebf2
 def private_folder(path: Path) -> None:
-    """Make a folder that only its owner can look into (mode 0700), unless it is there."""
+    """Make a folder that only its owner can read (mode 0700). An existing folder is left as it is."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir(mode=0o700, exist_ok=True)
 
 # %% ../nbs/03_files.ipynb #cc7e6c20
 def private_file(path: Path) -> None:
-    """Make a file that only its owner can read (mode 0600), or take from one that is there the rights of all others."""
+    """Make a file that only its owner can read (mode 0600). An existing file loses the permissions of everybody else."""
     private_folder(path.parent)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     if path.stat().st_mode & 0o077:
-        with suppress(PermissionError):  # it belongs to somebody else, who decides
+        with suppress(PermissionError):  # the file belongs to somebody else
             path.chmod(path.stat().st_mode & 0o700)
 
 # %% ../nbs/03_files.ipynb #28d56179
 def edit_text(path: Path, change: Callable[[str], str]) -> None:
-    """Write a text file with `change(text)`, which sees lines that end in LF; the file keeps its own line ends and mark."""
+    """Replace the text of a file by `change(text)`. `change` sees LF only; the file keeps its line endings and its BOM."""
     data = path.read_bytes() if path.exists() else b""
     mark, crlf = data.startswith(b"\xef\xbb\xbf"), b"\r\n" in data
     text = change(data.decode("utf-8-sig").replace("\r\n", "\n"))
@@ -114,9 +114,9 @@ def edit_text(path: Path, change: Callable[[str], str]) -> None:
 
 # %% ../nbs/03_files.ipynb #351da8cd
 def in_utf8() -> None:
-    """Begin this program again in Python's UTF-8 mode where the locale knows no letters beyond ASCII in names of files.
+    """Restart this program in Python's UTF-8 mode, if the locale limits file names to ASCII.
 
-    What it prints stays in the encoding of the console.
+    Output stays in the encoding of the console.
     """
     if sys.getfilesystemencoding() != "ascii" or sys.flags.utf8_mode:
         return
@@ -126,7 +126,7 @@ def in_utf8() -> None:
 
 # %% ../nbs/03_files.ipynb #f33369de
 def any_console() -> None:
-    """Let everything be printed on any console: what its encoding lacks is shown as an escape, such as \\xe9."""
+    """Make printing safe on any console: a character that its encoding lacks is printed as an escape, such as \\xe9."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -134,7 +134,7 @@ def any_console() -> None:
 # %% ../nbs/03_files.ipynb #1cd47b5a
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold a folder for oneself; others who ask wait. Where the system knows no such locks (Windows), nobody waits."""
+    """Hold an exclusive lock on a folder; other processes that ask for it wait. Without effect on Windows (no `fcntl`)."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "ab") as file:
         with suppress(ImportError):
@@ -145,9 +145,9 @@ def only_one(folder: Path) -> Iterator[None]:
 # %% ../nbs/03_files.ipynb #fa496f8f
 @contextmanager
 def locked(file: Path, seconds: float, wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold a file for oneself. While others do, `wait()` is called once, and after so many seconds OutOfTime raised.
+    """Hold an exclusive lock on a file. If it is taken, call `wait()` once, and raise OutOfTime after `seconds`.
 
-    The system lets go of it when the process ends, however it ends. Where it knows no such locks (Windows), nobody waits.
+    The system releases the lock when the process ends, even after a crash. Without effect on Windows (no `fcntl`).
     """
     try:
         import fcntl
@@ -155,29 +155,29 @@ def locked(file: Path, seconds: float, wait: Callable[[], None] = lambda: None) 
         yield
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    until, told = time.monotonic() + seconds, False
+    until, announced = time.monotonic() + seconds, False
     with open(file, "ab") as handle:
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                told = told or (wait() or True)
+                announced = announced or (wait() or True)
                 if time.monotonic() >= until:
                     raise OutOfTime(f"out of time: another process held this for {seconds / 60:g} minutes", "one at a time",
-                                    "wait for it, or end it; then the same command again", str(file)) from None
+                                    "wait for it, or end it; then run the command again", str(file)) from None
                 time.sleep(min(0.2, seconds))
         yield
 
 # %% ../nbs/03_files.ipynb #0b6c8d12
 def own_output(environment=os.environ) -> dict[str, str]:
-    """An environment in which a Python program writes UTF-8, whatever this console does: for output that we read."""
+    """A copy of the environment in which a Python program writes UTF-8; pass it to a subprocess whose output you read."""
     return {**environment, "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
 
 # %% ../nbs/03_files.ipynb #2fc6ff30
 @contextmanager
 def uninstalled(module: str) -> Iterator[None]:
-    """Let a module count as not installed while others are imported; one that is imported already stays."""
+    """Make `import module` fail inside the block, as if it were not installed. Has no effect if it is imported already."""
     if module in sys.modules:
         yield
         return
@@ -189,7 +189,7 @@ def uninstalled(module: str) -> Iterator[None]:
 
 # %% ../nbs/03_files.ipynb #d49071ec
 def inside(folder: Path, name: str) -> Path:
-    """The path of a name in a folder. Raises InputError for a name that leads out of it."""
+    """The path of a name in a folder. Raises InputError for a name that points outside of it."""
     parts = PurePosixPath(name).parts
     strange = not parts or name.startswith("/") or ".." in parts or ":" in parts[0] or "\\" in name or not name.isprintable()
     path = folder / name
@@ -203,7 +203,7 @@ KEY, SHORTEST_KEY = "MLBOT_KEY", 16
 
 
 def shared_key() -> bytes:
-    """The key that the machines of a project share, from `MLBOT_KEY` in the environment; b'' where it is not set.
+    """The key that the machines of a project share, from `MLBOT_KEY` in the environment; b'' when it is not set.
 
     Raises InputError for a key that is too short.
     """
@@ -215,7 +215,7 @@ def shared_key() -> bytes:
 
 # %% ../nbs/03_files.ipynb #4967b97d
 def read_key(file: Path) -> bytes:
-    """The key in a file; b'' where there is none, or one that is too short or that others can read."""
+    """The key in a file; b'' when there is none, when it is too short, or when other users can read it."""
     try:
         found, mode = file.read_bytes().strip(), file.stat().st_mode
     except FileNotFoundError:
@@ -224,9 +224,9 @@ def read_key(file: Path) -> bytes:
 
 # %% ../nbs/03_files.ipynb #cb4f637f
 def key_of(models: Path) -> bytes:
-    """The key of a project: the shared one, or its own in `models/.key`, which is made when it is missing.
+    """The key of a project: the shared one, or its own in `models/.key`, which is created when it is missing.
 
-    A key that others can read, or that is too short, is replaced; what it has marked is then no longer believed.
+    A key that is too short, or that other users can read, is replaced; marks made with it are then no longer valid.
     """
     file = Path(models) / ".key"
     if found := shared_key() or read_key(file):
@@ -239,7 +239,7 @@ def key_of(models: Path) -> bytes:
     if file.exists() and not read_key(file):
         os.replace(new.name, file)
     else:
-        with suppress(FileExistsError):  # another process was first: its key counts
+        with suppress(FileExistsError):  # another process was first, so its key is used
             os.link(new.name, file)
         os.unlink(new.name)
     flush(file.parent)
@@ -247,10 +247,10 @@ def key_of(models: Path) -> bytes:
 
 # %% ../nbs/03_files.ipynb #6c55e61c
 def mark(key: bytes, *parts: bytes) -> str:
-    """An HMAC over parts, each with its length, so that no part can pass for a piece of another."""
+    """The HMAC-SHA256 of the parts, in hex. Each part is hashed with its length, so moving a boundary changes it."""
     return hmac.new(key, b"".join(len(part).to_bytes(8, "big") + part for part in parts), sha256).hexdigest()
 
 # %% ../nbs/03_files.ipynb #4ad842b1
 def bears(found: object, key: bytes, *parts: bytes) -> bool:
-    """Whether `found` is the mark of these parts under a key."""
+    """Whether `found` is the mark of these parts with this key. False for anything that is not a string."""
     return isinstance(found, str) and hmac.compare_digest(found.encode(), mark(key, *parts).encode())

@@ -27,30 +27,30 @@ class Origin:
     """Where an installed mlbot came from. All fields are empty when it came from an index."""
     git: str = ""            # such as git+https://example.org/mlbot.git@COMMIT
     folder: str = ""         # a path
-    editable: bool = False   # the folder is imported itself, no copy of it
-    archive: str = ""        # the path or the address of a wheel or of an archive of sources
+    editable: bool = False   # the folder itself is imported, not a copy of it
+    archive: str = ""        # path or address of a wheel or a source archive
 
 # %% ../nbs/01_origin.ipynb #66eb5887
 def read_origin(record: str | None) -> Origin:
-    """Read a `direct_url.json`. Returns an empty Origin for None, and for a record that cannot be read."""
+    """Read the text of a `direct_url.json`. Returns an empty Origin for None, and for a text that cannot be read."""
     try:
-        told = json.loads(record or "{}")
-        url = str(told.get("url", ""))
+        values = json.loads(record or "{}")
+        url = str(values.get("url", ""))
         path = url2pathname(urlparse(url).path) if url.startswith("file:") else ""
-        if "vcs_info" in told:
-            version = told["vcs_info"]
-            below = f"#subdirectory={told['subdirectory']}" if told.get("subdirectory") else ""
+        if "vcs_info" in values:
+            version = values["vcs_info"]
+            below = f"#subdirectory={values['subdirectory']}" if values.get("subdirectory") else ""
             return Origin(git=f"{version['vcs']}+{url}@{version['commit_id']}{below}")
-        if "dir_info" in told:
-            return Origin(folder=path, editable=bool(told["dir_info"].get("editable")))
+        if "dir_info" in values:
+            return Origin(folder=path, editable=bool(values["dir_info"].get("editable")))
         return Origin(archive=path or url)
     except (ValueError, KeyError, TypeError, AttributeError):
         return Origin()
 
 # %% ../nbs/01_origin.ipynb #7730c16a
 def own_origin() -> Origin:
-    """The origin of this mlbot."""
-    from importlib import metadata  # it costs more than all else here together
+    """The origin of the mlbot that runs."""
+    from importlib import metadata  # imported late: it takes longer than the rest of this module together
 
     import mlbot
     notes = [found.read_text("direct_url.json") for found in metadata.distributions(name=DISTRIBUTION)]
@@ -62,7 +62,7 @@ def own_origin() -> Origin:
 # %% ../nbs/01_origin.ipynb #59d1bc9d
 @lru_cache(1)
 def own_version() -> str:
-    """The version of this mlbot; '' when it was never installed."""
+    """The version of the mlbot that runs; '' when it was never installed."""
     from importlib import metadata
     try:
         return metadata.version(DISTRIBUTION)
@@ -71,7 +71,7 @@ def own_version() -> str:
 
 # %% ../nbs/01_origin.ipynb #d4730d40
 def wheel_name() -> str:
-    """The name of the file of our wheel, which fits any system."""
+    """The file name of our wheel, which is the same for every system."""
     return f"{DISTRIBUTION.replace('-', '_')}-{own_version()}-py3-none-any.whl"
 
 # %% ../nbs/01_origin.ipynb #16540f0e
@@ -79,7 +79,7 @@ _EXTRA_NEEDED = re.compile(r"(.+?)\s*;.*\bextra\s*==\s*[\"']([\w.-]+)[\"']")
 
 
 def packages_of(extra: str, lines: list[str] | None = None) -> list[str]:
-    """The requirements of an extra and of the extras that it names, in order. `lines`: instead of those of this mlbot."""
+    """The requirements of an extra and of the extras that it includes, in order. `lines`: read these, not our metadata."""
     from importlib import metadata
     if lines is None:
         try:
@@ -94,12 +94,12 @@ def packages_of(extra: str, lines: list[str] | None = None) -> list[str]:
 
 # %% ../nbs/01_origin.ipynb #3c6f46f6
 def quoted(word: str) -> str:
-    """A word as a shell takes it: in double quotes, which all shells know, where they suffice."""
+    """A word quoted for a shell: in double quotes, which every shell knows, unless it needs more."""
     return shlex.quote(word) if re.search(r'["$`!]', word) else f'"{word}"'
 
 # %% ../nbs/01_origin.ipynb #6811ff75
 def install_command(extra: str, origin: Origin | None = None) -> str:
-    """The command that installs an extra of mlbot from where mlbot came from. `origin`: instead of that of this mlbot."""
+    """The pip command that installs an extra from where mlbot came from. `origin`: assume this one instead of our own."""
     origin = own_origin() if origin is None else origin
     place = origin.folder or origin.archive
     if origin.git or "://" in place:
@@ -114,13 +114,13 @@ def install_command(extra: str, origin: Origin | None = None) -> str:
 
 # %% ../nbs/01_origin.ipynb #4406af89
 def missing(package: str, extra: str, place: str = "", also: str = "") -> InputError:
-    """Make the error for a package that is not installed. `also`: another way out, in a few words."""
+    """The error for a package that is not installed; you raise it. `also`: an alternative to installing, in a few words."""
     return InputError(f"{package} is not installed", f"mlbot with its extra {extra!r}",
                       install_command(extra) + (f"; or {also}" if also else ""), place)
 
 # %% ../nbs/01_origin.ipynb #659b9e76
 def shared_address(origin: Origin) -> str:
-    """The address under which others find the same mlbot, or '' when there is none that can be passed on."""
+    """The address from which others can install the same mlbot; '' when there is none, or when it holds a secret."""
     place = origin.git or (origin.archive if "://" in origin.archive else "")
     local = re.match(r"(\w+\+)?file:", place)
     return "" if local or secrets_in(place) else place

@@ -27,7 +27,7 @@ from . import errors
 from .errors import InputError, nearest, refuse_secrets
 
 # %% ../nbs/02_settings.ipynb #c1e6a8d3
-PACKAGE = Path(errors.__file__).parent  # the folder of the installed package; a folder mlbot beside the caller is none
+PACKAGE = Path(errors.__file__).parent  # of the package that is imported, not of a folder `mlbot` in the working folder
 
 
 def shipped_settings() -> Path:
@@ -40,17 +40,17 @@ _WORD = re.compile(r'"((?:[^"]|"")*)"(?!\S)|(\S+)')
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """The words of a list: separated by spaces, in double quotes where they hold some (and then with quotes doubled)."""
+    """Split a list at its spaces. A word in double quotes may contain spaces, and a quote in it is written twice."""
     return tuple(found[2] or found[1].replace('""', '"') for found in _WORD.finditer(text))
 
 # %% ../nbs/02_settings.ipynb #c4325d54
 def as_words(words: Iterable[str]) -> str:
-    """Words as one line, which `words_of` reads."""
+    """Words as one line, the inverse of `words_of`."""
     return " ".join('"' + word.replace('"', '""') + '"' if re.search(r'[\s"]', word) or not word else word for word in words)
 
 # %% ../nbs/02_settings.ipynb #7ec841cd
 def read_setting(kind, value: str):
-    """Turn the text of a setting into `kind`: int, float, str, Path or a tuple of words or ints."""
+    """Convert the text of a setting to `kind`: int, float, str, Path, or a tuple of str or int. Raises ValueError."""
     if kind == tuple[int, ...]:
         return tuple(int(word) for word in value.split())
     if kind == tuple[str, ...]:
@@ -59,7 +59,7 @@ def read_setting(kind, value: str):
 
 # %% ../nbs/02_settings.ipynb #7d6186a1
 def read_section(kind, section, place: str):
-    """Fill the dataclass `kind` from one section; unknown or unreadable settings raise InputError."""
+    """An instance of the dataclass `kind`, filled from one section. Raises InputError for unknown or unreadable settings."""
     known = [item.name for item in fields(kind)]
     for name in section:
         if name not in known:
@@ -76,7 +76,7 @@ def read_section(kind, section, place: str):
 # %% ../nbs/02_settings.ipynb #b14e8d78
 @dataclass(frozen=True)
 class Data:
-    """Where the utterances are and which columns hold what."""
+    """Where the utterances come from, and which columns hold text, label and context."""
     source: str
     production: str
     text: str
@@ -97,9 +97,9 @@ class Data:
 # %% ../nbs/02_settings.ipynb #0e45c3d2
 @dataclass(frozen=True)
 class Split:
-    """Shares in per cent: of groups for testing, of the sealed part of those, and of what near texts have in common.
+    """Percentages: groups that go to the test side, the sealed part of those, and the similarity of near-duplicates.
 
-    `column` and `group` name the columns of side and group.
+    `column` and `group` name the columns that hold side and group, if your file has them.
     """
     test_percent: int
     sealed_percent: int
@@ -110,7 +110,7 @@ class Split:
 # %% ../nbs/02_settings.ipynb #4a1b2d80
 @dataclass(frozen=True)
 class Model:
-    """How the model sees text (lengths of word and character n-grams, an encoder or none) and how it is fitted."""
+    """The features of the model (lengths of word and character n-grams, an encoder or none) and how it is fitted."""
     tier: str
     encoder: str
     encoder_languages: tuple[str, ...]
@@ -130,7 +130,7 @@ class Model:
 # %% ../nbs/02_settings.ipynb #f6c9aba3
 @dataclass(frozen=True)
 class Budget:
-    """Minutes a run, and the training in it, may take; megabytes a notebook may print, and a folder of results may hold."""
+    """Limits: minutes for a run and for its training; megabytes that a notebook may print and the cache may hold."""
     run: float
     train: float
     output: float
@@ -139,9 +139,11 @@ class Budget:
 # %% ../nbs/02_settings.ipynb #0046fc5d
 @dataclass(frozen=True)
 class Places:
-    """Folders for runs, models and notebooks, files that people sign; the store of the data, what carries models to other
-    servers ('': nothing does), the kept results of notebooks, and sealed rows outside the checkout ('': none), each a folder
-    or an address."""
+    """Folders of runs, models and notebooks, and files that people sign (waivers, attested).
+
+    Folders or addresses: the store of the data, `carried` (copies models to other servers; '' for none), the cache of
+    notebook results, and `sealed` (sealed rows outside the checkout; '' for none).
+    """
     runs: Path
     models: Path
     carried: str
@@ -155,13 +157,13 @@ class Places:
 # %% ../nbs/02_settings.ipynb #9a14ce2b
 @dataclass(frozen=True)
 class Tracking:
-    """Where MLflow keeps the runs: a SQLite file, the address of a server, or nowhere."""
+    """Where MLflow logs the runs: a SQLite file, the address of a server, or '' for nowhere."""
     mlflow: str = ""
 
 # %% ../nbs/02_settings.ipynb #448706fe
 @dataclass(frozen=True)
 class Card:
-    """What a model card says that no file of a run can know: the licence, and what the model is for and not for."""
+    """What you have to tell the model card: the licence, and what the model is for and not for."""
     license: str = ""
     use: str = ""
     not_for: str = ""
@@ -169,9 +171,9 @@ class Card:
 # %% ../nbs/02_settings.ipynb #110a9fcb
 @dataclass(frozen=True)
 class Gates:
-    """What holds for all gates: what too close to call means, on how many rows one rests, how many seeds are tried.
+    """Rules for all gates: what too close to call means, the fewest rows of a verdict, how many seeds are tried.
 
-    `people`: so many simulated people talk to the bot.
+    `people`: the number of simulated people who talk to the bot.
     """
     too_close: str
     min_n: int
@@ -181,7 +183,7 @@ class Gates:
 # %% ../nbs/02_settings.ipynb #5b3597be
 @dataclass(frozen=True)
 class FeedbackSettings:
-    """How many rows of one person are let in within so many days, and how many people must say the same."""
+    """At most `cap` rows of one person within `days` days, and a label counts once `labellers` people agree on it."""
     cap: int
     days: int
     labellers: int
@@ -189,7 +191,7 @@ class FeedbackSettings:
 # %% ../nbs/02_settings.ipynb #d179ef7e
 @dataclass(frozen=True)
 class Costs:
-    """What an answer may cost, in one unit, and which share of what people ask is out of scope."""
+    """Cost of each outcome of a message, in one unit; `outside` is the proportion of messages that are out of scope."""
     wrong: float = 10.0
     handoff: float = 3.0
     confirm: float = 0.5
@@ -199,14 +201,14 @@ class Costs:
 # %% ../nbs/02_settings.ipynb #89deecac
 @dataclass(frozen=True)
 class Promise:
-    """The most that may be wrong of what the bot starts on its own (0: no promise), and how sure that is."""
+    """The highest error rate among processes that the bot starts on its own (0: no promise), and the confidence in it."""
     wrong: float = 0.0
     sure: float = 0.95
 
 
 @dataclass(frozen=True)
 class Clarify:
-    """How often the choice that the bot offers holds the right intent; 0: three intents, whatever they hold."""
+    """How often the offered choice contains the right intent; 0: the bot always offers three intents."""
     holds: float = 0.0
 
 # %% ../nbs/02_settings.ipynb #e3c1d9e6
@@ -214,8 +216,8 @@ class Clarify:
 class BotSettings:
     """The processes of the bot, the addresses that it may call, and how long people wait (minutes).
 
-    `tries`: so many values that do not fit a slot, then a person is offered. `languages`: of places, such as Berlin=de.
-    `desk`: a file of office hours, topics of agents and canned answers.
+    `tries`: after this many values that do not fit a slot, the bot offers a person. `languages`: the language of each
+    place, such as Berlin=de. `desk`: a file with office hours, topics of agents and canned answers.
     """
     processes: str
     webhooks: tuple[str, ...]
@@ -229,10 +231,10 @@ class BotSettings:
 # %% ../nbs/02_settings.ipynb #e0953e2b
 @dataclass(frozen=True)
 class Monitor:
-    """When production is an alert: how far it drifts, how far quality drops, how much is handed over or found useless.
+    """Alert limits in production: drift, drop in quality, and the proportions of hand-overs and of useless answers.
 
-    `hidden`: the share of label items without the model's answer; `within`: how near an estimate is near enough;
-    `new_intent`: so many messages that nobody answers and that say the same are proposed as a new intent.
+    `hidden`: the proportion of label items that do not show the model's answer; `within`: the half-width at which an
+    estimate is precise enough; `new_intent`: this many similar messages without an answer are proposed as a new intent.
     """
     days: int = 7
     drift: float = 0.1
@@ -246,9 +248,9 @@ class Monitor:
 # %% ../nbs/02_settings.ipynb #e95557ce
 @dataclass(frozen=True)
 class Service:
-    """Where the service listens and under which names, where its log is, how much it takes on, and who may ask it.
+    """Where the service listens, the host names it answers to, where its log is, its load limits, and who may ask it.
 
-    `proxies`: addresses whose `X-Forwarded-For` is believed; `audience`: the service for which tokens are made.
+    `proxies`: addresses whose `X-Forwarded-For` is trusted; `audience`: the audience that a token must name.
     """
     host: str
     port: int
@@ -264,8 +266,8 @@ class Service:
 # %% ../nbs/02_settings.ipynb #8e263f85
 @dataclass(frozen=True)
 class Ci:
-    """How builds are made: all of ML `inside`, or as a `service` of its own; by which `host`; rows a push judges; first
-    share of a canary."""
+    """How builds work. `architecture`: train `inside` the build or in a `service`; `host`: github, gitlab or both;
+    `rows`: how many rows a push judges; `canary`: the first proportion of conversations that a canary gets."""
     architecture: str
     host: str
     rows: int
@@ -274,15 +276,16 @@ class Ci:
 # %% ../nbs/02_settings.ipynb #5baf6466
 @dataclass(frozen=True)
 class Work:
-    """Who does long work: a number of processes, or the address of a Dask scheduler."""
+    """Where long work runs: a number of local processes, or the address of a Dask scheduler."""
     workers: str
 
 # %% ../nbs/02_settings.ipynb #1e88f0c6
 @dataclass(frozen=True)
 class Meter:
-    """What the test set promises: no value is wrong by more than `tolerance`, with this `reliability`, over all decisions.
+    """The test budget: with probability `reliability`, no test score is wrong by more than `tolerance`, over all decisions.
 
-    Ceilings of decisions for each kind of actor, and of questions to sealed rows outside the checkout; 0: none.
+    `*_decisions` and `sealed_questions` cap the decisions of each kind of actor, and the questions to sealed rows outside
+    the checkout; 0: no cap.
     """
     tolerance: float
     reliability: float
@@ -296,7 +299,7 @@ class Meter:
 # %% ../nbs/02_settings.ipynb #ce7a2ccf
 @dataclass(frozen=True)
 class Retrain:
-    """When a model is trained anew by itself: every so many days, or earlier for a reason that the data gives (0: never)."""
+    """When retraining starts by itself: after `every` days (0: never), or earlier for a reason that the data gives."""
     every: int = 7
     hour: int = 2
     growth: float = 0.1
@@ -308,11 +311,11 @@ class Retrain:
 # %% ../nbs/02_settings.ipynb #0b0212b7
 @dataclass(frozen=True)
 class Target:
-    """What a gate asks, in the units of its score; None: not asked.
+    """The target of a gate, in the units of its score; None: not set.
 
-    `floor` or `ceiling` stops a release, `stretch` is only reported, and climbs from `start` by `step` each `every` days,
-    `count` times, to `cap`. With fewer than `min_n` rows there is no verdict. `too_close` is 'pass', 'fail' or '' (as for
-    all gates).
+    `floor` or `ceiling` stops a release. `stretch` is only reported, and climbs from the day `start` by `step` every
+    `every` days, `count` times, up to `cap`. With fewer than `min_n` rows there is no verdict. `too_close` is 'pass',
+    'fail' or '' (as for all gates).
     """
     floor: float | None = None
     stretch: float | None = None
@@ -327,35 +330,35 @@ class Target:
 
 # %% ../nbs/02_settings.ipynb #628db928
 def read_share(word: str) -> float:
-    """A number from 0 to 1."""
+    """A number from 0 to 1. Raises ValueError."""
     if not 0 <= float(word) <= 1:
         raise ValueError("a share from 0 to 1, such as 0.80")
     return float(word)
 
 # %% ../nbs/02_settings.ipynb #26e87386
 def read_size(word: str) -> float:
-    """A finite number from 0 on."""
+    """A finite number, 0 or more. Raises ValueError."""
     if not 0 <= float(word) < float("inf"):
-        raise ValueError("a number from 0 on")
+        raise ValueError("a number, 0 or more")
     return float(word)
 
 # %% ../nbs/02_settings.ipynb #297eda07
 def read_step(word: str) -> float:
-    """A finite number that is not 0."""
+    """A finite number that is not 0. Raises ValueError."""
     if not 0 < abs(float(word)) < float("inf"):
         raise ValueError("a number from above or below 0, such as 0.01")
     return float(word)
 
 # %% ../nbs/02_settings.ipynb #88abbf7d
 def read_count(word: str) -> int:
-    """A whole number from 1 on."""
+    """A whole number, 1 or more. Raises ValueError."""
     if not word.isdecimal() or int(word) < 1:
-        raise ValueError("a whole number from 1 on")
+        raise ValueError("a whole number, 1 or more")
     return int(word)
 
 # %% ../nbs/02_settings.ipynb #8a750024
 def read_day(word: str) -> date:
-    """A day such as 2026-01-05."""
+    """A day in ISO format, such as 2026-01-05. Raises ValueError."""
     try:
         return date.fromisoformat(word)
     except ValueError:
@@ -363,7 +366,7 @@ def read_day(word: str) -> date:
 
 # %% ../nbs/02_settings.ipynb #ce851804
 def read_outcome(word: str) -> str:
-    """'pass' or 'fail'."""
+    """'pass' or 'fail'. Raises ValueError for anything else."""
     if word not in ("pass", "fail"):
         raise ValueError("pass or fail")
     return word
@@ -377,7 +380,7 @@ LIMITS = ("floor", "ceiling", "margin")
 
 
 def read_target_line(name: str, value: str, place: str) -> tuple[str, str, object]:
-    """Gate, part and value of a line such as `accuracy.floor = 0.80`."""
+    """Gate, part and value of a line such as `accuracy.floor = 0.80`; the value is None when it is empty."""
     gate, _, part = name.rpartition(".")
     if not gate or part not in PARTS:
         raise InputError(f"unknown target {name!r}", f"GATE.PART, PART {nearest(part, list(PARTS))}", "correct the line",
@@ -385,12 +388,12 @@ def read_target_line(name: str, value: str, place: str) -> tuple[str, str, objec
     try:
         return gate, part, PARTS[part](value.strip()) if value.strip() else None
     except ValueError as problem:
-        wanted = str(problem) if "from" in str(problem) or " " in str(problem) and "convert" not in str(problem) else ""
-        raise InputError(f"{name} = {value!r}", wanted or "a number", "correct the line", place) from None
+        expected = "a number" if "could not convert" in str(problem) else str(problem)
+        raise InputError(f"{name} = {value!r}", expected, "correct the line", place) from None
 
 # %% ../nbs/02_settings.ipynb #edc83797
 def contradiction(parts: dict) -> str:
-    """What the parts of a target should be when they contradict each other; '' when they fit together."""
+    """What is expected instead, when the parts of a target contradict each other; '' when they fit together."""
     steps = [name for name in ("start", "step", "count") if name in parts]
     rules = [
         (len([name for name in ("floor", "ceiling", "margin") if name in parts]) <= 1, "one of floor, ceiling and margin"),
@@ -406,17 +409,17 @@ def contradiction(parts: dict) -> str:
 def as_target(gate: str, parts: dict, place: str) -> Target:
     """The target of a gate from its parts. Raises InputError when they contradict each other."""
     member = "." in gate and not set(parts) <= {"floor", "stretch"}
-    expected = contradiction(parts) or "floor and stretch only, for a member of a family" * member
+    expected = contradiction(parts) or "floor and stretch only, for one member of a gate" * member
     if expected:
         raise InputError(f"the target of {gate} has {', '.join(f'{name} = {value}' for name, value in parts.items())}",
                          expected, "correct the lines", place)
     if "margin" in parts:
-        parts = {**parts, "floor": 0.0 - parts["margin"]}  # and not -0.0
+        parts = {**parts, "floor": 0.0 - parts["margin"]}  # a minus sign would turn 0.0 into -0.0
     return Target(**{name: value for name, value in parts.items() if name != "margin"})
 
 # %% ../nbs/02_settings.ipynb #d7d3edaf
 def read_targets(section, place: str) -> dict[str, Target]:
-    """Targets by gate, from lines such as `accuracy.floor = 0.80`."""
+    """Targets by gate, from lines such as `accuracy.floor = 0.80`. Raises InputError."""
     found: dict[str, dict] = {}
     for line in section.items():
         gate, part, value = read_target_line(*line, place)
@@ -427,7 +430,7 @@ def read_targets(section, place: str) -> dict[str, Target]:
 # %% ../nbs/02_settings.ipynb #b5836026
 @dataclass(frozen=True)
 class Settings:
-    """All settings of a project, read once. `file` is where they came from, `root` the folder of that file."""
+    """All settings of a project. `file` is where they came from, `root` the folder that its relative paths start from."""
     root: Path
     file: Path
     data: Data
@@ -452,7 +455,7 @@ class Settings:
     clarify: Clarify = Clarify()
 
     def target(self, gate: str) -> Target:
-        """The target of the named gate; a gate without one has no floor and no stretch."""
+        """The target of a gate; an empty `Target()` when the settings have none."""
         return self.targets.get(gate, Target())
 
 # %% ../nbs/02_settings.ipynb #5280fac6
@@ -465,7 +468,7 @@ ASKED = ("targets", *(f"targets {tier}" for tier in TIERS))  # the sections of t
 
 
 def find_settings(start: Path) -> Path | None:
-    """The nearest `settings.ini` with a section of ours in `start` or a folder above it, or None."""
+    """The nearest `settings.ini` with one of our sections, in `start` or a folder above it; None when there is none."""
     for folder in [start, *start.parents]:
         file = folder / "settings.ini"
         if file.is_file() and any(f"[{name}]" in file.read_text(encoding="utf-8-sig", errors="replace")
@@ -475,7 +478,7 @@ def find_settings(start: Path) -> Path | None:
 
 # %% ../nbs/02_settings.ipynb #fc74cf09
 def target_lines(text: str) -> tuple[str, dict[str, list[tuple[int, str]]]]:
-    """The text of an ini file with the lines of targets emptied, and those lines by their section, each with its number."""
+    """The text of an ini file with its target sections blanked, and their lines, with line numbers, by section."""
     section, rest, found = "", [], dict[str, list[tuple[int, str]]]()
     for number, line in enumerate(text.split("\n"), 1):
         head = re.match(r"\[(.+)\]", line.strip())
@@ -488,12 +491,12 @@ def target_lines(text: str) -> tuple[str, dict[str, list[tuple[int, str]]]]:
 
 # %% ../nbs/02_settings.ipynb #32237471
 def target_name(word: str) -> str:
-    """The name of a target as it is compared."""
+    """The form of a target's name that is compared: NFKC, single spaces, lower case."""
     return " ".join(unicodedata.normalize("NFKC", word).split()).lower()
 
 # %% ../nbs/02_settings.ipynb #2f15d094
 def named_targets(lines: list[tuple[int, str]], place: str) -> dict[str, str]:
-    """Values by the name of their target, from the numbered lines of [targets]; each name once."""
+    """Values by target name, from the numbered lines of [targets]. Raises InputError for a name twice, or without value."""
     found: dict[str, str] = {}
     for number, line in lines:
         parts = re.fullmatch(r"(.*\S)\s*[=:](.*)", line)
@@ -506,7 +509,7 @@ def named_targets(lines: list[tuple[int, str]], place: str) -> dict[str, str]:
 
 # %% ../nbs/02_settings.ipynb #44c9a72b
 def parse_text(text: str, place: str) -> ConfigParser:
-    """An ini file as sections of text; a text that is none raises InputError."""
+    """Parse the text of an ini file; all values stay text. Raises InputError when it is not an ini file."""
     parser = ConfigParser(interpolation=None)
     rest, targets = target_lines(text.removeprefix("\ufeff").replace("\r\n", "\n"))
     try:
@@ -518,7 +521,7 @@ def parse_text(text: str, place: str) -> ConfigParser:
 
 # %% ../nbs/02_settings.ipynb #faa4714b
 def parse(file: Path) -> ConfigParser:
-    """The file as sections of text; a file that is no ini file raises InputError."""
+    """Parse an ini file; all values stay text. Raises InputError when it is not an ini file in UTF-8."""
     try:
         return parse_text(file.read_text(encoding="utf-8-sig"), str(file))
     except UnicodeDecodeError as problem:
@@ -529,8 +532,11 @@ CONVERSATIONS = ("conversation_success", "wrong_process", "wrong_value", "handed
 
 
 def of_any_project(targets: dict[str, str]) -> dict[str, str]:
-    """The shipped targets without those that fit the company alone: stretches that climb, members of families, and limits
-    of whole conversations, for which another catalogue asks other things."""
+    """The shipped targets without those that only fit the example company.
+
+    Left out are stretches that climb, targets of single members, and limits of whole conversations, which depend on the
+    catalogue.
+    """
     gates = {name: name.rpartition(".")[::2] for name in targets}
     climbing = {gate for gate, part in gates.values() if part == "start"}
     return {name: value for name, value in targets.items() if "." not in gates[name][0]
@@ -539,7 +545,7 @@ def of_any_project(targets: dict[str, str]) -> dict[str, str]:
 
 # %% ../nbs/02_settings.ipynb #f9526464
 def with_targets(targets: dict[str, str], more: dict[str, str]) -> dict[str, str]:
-    """Targets, overridden by `more`. A stretch, or a part of its climb, replaces the old one whole, and so does a limit."""
+    """Targets, overridden by `more`. Any part of a stretch replaces the whole old stretch, and any limit the old limit."""
     dropped = set()
     for gate, _, part in (name.rpartition(".") for name in more):
         whole = next((parts for parts in (SCHEDULE, LIMITS) if part in parts), ())
@@ -548,9 +554,9 @@ def with_targets(targets: dict[str, str], more: dict[str, str]) -> dict[str, str
 
 # %% ../nbs/02_settings.ipynb #7a0de18a
 def merged_sections(own: ConfigParser, shipped: ConfigParser) -> dict[str, dict[str, str]]:
-    """Each section of ours: the shipped lines, overridden by the project's own; under `targets` those of its tier.
+    """Our sections with the shipped values, overridden by the project's own; `targets` includes those of its tier.
 
-    A project with a source of its own does not take over what fits the shipped company alone (`of_any_project`), nor its
+    A project with a source of its own inherits neither the targets of the example company (see `of_any_project`) nor its
     promise.
     """
     merged = {name: dict(shipped[name]) if name in shipped else {} for name in (*SECTIONS, *ASKED)}
@@ -568,14 +574,14 @@ def merged_sections(own: ConfigParser, shipped: ConfigParser) -> dict[str, dict[
 # %% ../nbs/02_settings.ipynb #d731c331
 KEPT_ADDRESSES = (("data", "source"), ("data", "production"), ("data", "unlabelled"), ("places", "data"),
                   ("places", "carried"), ("places", "cache"), ("places", "sealed"),
-                  ("model", "encoder"), ("work", "workers"))  # they go into runs, locks, models and reports
-LONGEST_GRAM = 20  # words, or characters, of an n-gram
+                  ("model", "encoder"), ("work", "workers"))  # they are written into runs, locks, models and reports
+LONGEST_GRAM = 20  # words or characters in an n-gram
 TRACKERS = ("sqlite:///", "http://", "https://")
 Rule = tuple[bool, str, str]  # whether it holds, the settings it is about, and what they should be
 
 # %% ../nbs/02_settings.ipynb #6f9e6e40
 def data_rules(settings: Settings) -> list[Rule]:
-    """What holds for data, split and feedback."""
+    """The rules for [data], [split] and [feedback]."""
     return [
         (0 < settings.split.test_percent < 100, "test_percent", "from 1 to 99"),
         (0 <= settings.split.sealed_percent < 100, "sealed_percent", "from 0 to 99"),
@@ -592,7 +598,7 @@ def data_rules(settings: Settings) -> list[Rule]:
 
 # %% ../nbs/02_settings.ipynb #acdd1fa4
 def gate_rules(settings: Settings) -> list[Rule]:
-    """What holds for gates, meter, costs, promise and clarify."""
+    """The rules for [gates], [meter], [costs], [promise] and [clarify]."""
     return [
         (settings.gates.too_close in ("pass", "fail"), "too_close", "pass or fail"),
         (settings.gates.min_n >= 1 and settings.gates.seeds >= 1, "min_n, seeds", "1 or more"),
@@ -614,7 +620,7 @@ def gate_rules(settings: Settings) -> list[Rule]:
 
 # %% ../nbs/02_settings.ipynb #ec395fe4
 def model_rules(settings: Settings) -> list[Rule]:
-    """What holds for model."""
+    """The rules for [model]."""
     model = settings.model
     return [
         (0 <= model.threshold <= 1, "threshold", "from 0 to 1"),
@@ -632,7 +638,7 @@ def model_rules(settings: Settings) -> list[Rule]:
 
 # %% ../nbs/02_settings.ipynb #fc0da0f7
 def bot_rules(settings: Settings) -> list[Rule]:
-    """What holds for bot and monitor."""
+    """The rules for [bot] and [monitor]."""
     return [
         (0 < settings.bot.patience < float("inf") and 0 < settings.bot.absence < float("inf"), "patience, absence",
          "minutes above 0"),
@@ -651,7 +657,7 @@ def bot_rules(settings: Settings) -> list[Rule]:
 
 # %% ../nbs/02_settings.ipynb #66d10006
 def service_rules(settings: Settings) -> list[Rule]:
-    """What holds for service."""
+    """The rules for [service]."""
     service = settings.service
     return [
         (0 <= service.port < 65536 and min(service.per_caller, service.at_once) > 0, "port, per_caller, at_once",
@@ -663,7 +669,7 @@ def service_rules(settings: Settings) -> list[Rule]:
 
 # %% ../nbs/02_settings.ipynb #a020cf87
 def run_rules(settings: Settings) -> list[Rule]:
-    """What holds for budget, work, places, tracking and ci."""
+    """The rules for [budget], [work], [places], [tracking] and [ci]."""
     return [
         (min(settings.budget.run, settings.budget.train, settings.budget.output, settings.budget.cache) > 0,
          "run, train, output, cache", "above 0"),
@@ -679,7 +685,7 @@ def run_rules(settings: Settings) -> list[Rule]:
 
 # %% ../nbs/02_settings.ipynb #f583301c
 def retrain_rules(settings: Settings) -> list[Rule]:
-    """What holds for retrain."""
+    """The rules for [retrain]."""
     retrain = settings.retrain
     return [
         (retrain.every >= 0 and 0 <= retrain.hour < 24, "every, hour", "0 or more days; an hour, 0 to 23"),
@@ -693,7 +699,7 @@ RULES = (data_rules, gate_rules, model_rules, bot_rules, service_rules, run_rule
 
 
 def check_settings(settings: Settings, place: str) -> None:
-    """Raise InputError for values that fit their type and make no sense, and for passwords in addresses that are kept."""
+    """Raise InputError for values that make no sense, and for passwords in addresses."""
     for section, name in KEPT_ADDRESSES:
         refuse_secrets(getattr(getattr(settings, section), name), name)
     for holds, name, expected in (rule for rules in RULES for rule in rules(settings)):
@@ -702,9 +708,9 @@ def check_settings(settings: Settings, place: str) -> None:
 
 # %% ../nbs/02_settings.ipynb #37afe866
 def load_settings(start: str | Path | None = None) -> Settings:
-    """Read the settings that hold in `start` (default: the working folder).
+    """Read the settings that apply in the folder `start` (default: the working folder).
 
-    Raises InputError for an unknown section or setting, or a value of the wrong type.
+    Raises InputError for an unknown section or setting, a value of the wrong type, or one that makes no sense.
     """
     start = Path(start or os.getcwd()).resolve()
     shipped = shipped_settings()
@@ -733,18 +739,18 @@ _LINE = re.compile(r"([\w.:/-]+) *=(.*)")
 
 
 def effective_lines(own: ConfigParser, shipped: str) -> list[str]:
-    """The lines of the shipped settings, from [data] on, with the values that hold; those of your own file are marked."""
+    """The lines of the shipped settings, from [data] on, with the values in effect; those of your own file are marked."""
     ours = ConfigParser(interpolation=None)
     ours.read_string(shipped)
     merged, section = merged_sections(own, ours), ""
     lines: list[str] = []
-    told: set[str] = set()
+    listed: set[str] = set()
     text = "[data]\n" + shipped.partition("\n[data]\n")[2]
     for line in [*text.rstrip("\n").split("\n"), "[end]"]:
         if line.startswith("["):
-            rest = [name for name in merged.get(section, ()) if name not in told]
+            rest = [name for name in merged.get(section, ()) if name not in listed]
             lines += [f"{name} = {merged[section][name]}    # yours" for name in rest]
-            section, told = line.strip("[]"), set()
+            section, listed = line.strip("[]"), set()
             lines += [line] if section != "end" else []
             continue
         found = _LINE.fullmatch(line)
@@ -752,7 +758,7 @@ def effective_lines(own: ConfigParser, shipped: str) -> list[str]:
             lines.append(line)
             continue
         name, usual = found[1].lower(), found[2].strip()
-        told.add(name)
+        listed.add(name)
         value = merged.get(section, {}).get(name)
         if value is None:
             lines.append(f"# {line}    # not for data of your own")

@@ -23,25 +23,25 @@ from .files import HEX, flush, open_beside, sweep, write_atomic
 
 # %% ../nbs/04_storage.ipynb #a7dd95d2
 class Objects(Protocol):
-    """Named bytes. A name is words with slashes between them, such as `models/3f2a9c01d4be/manifest.json`."""
+    """Named bytes. A name is a relative path with slashes, such as `models/3f2a9c01d4be/manifest.json`."""
 
     def get(self, name: str) -> bytes | None:
-        """What is stored under a name, None where there is nothing."""
+        """The bytes stored under a name; None when there are none."""
 
     def put(self, name: str, data: bytes) -> None:
-        """Store in one step; what was there before is replaced."""
+        """Store the data in one step, replacing what was there before."""
 
     def create(self, name: str, data: bytes) -> bool:
-        """Store in one step, unless there is something already. Whether it was stored.
+        """Store the data in one step, unless the name is taken. Returns whether it was stored.
 
-        After NoVerdict it is open whether it was: ask with `get`.
+        After NoVerdict you do not know whether it was stored: find out with `get`.
         """
 
     def names(self, prefix: str = "") -> list[str]:
-        """The names that begin with `prefix`, in order."""
+        """The names that begin with `prefix`, sorted."""
 
     def delete(self, name: str) -> None:
-        """Remove it, if it is there."""
+        """Remove a name, if it exists."""
 
 # %% ../nbs/04_storage.ipynb #68b7adef
 NAME = re.compile(r"[\w=-][\w.=-]*(/[\w=-][\w.=-]*)*", re.ASCII)
@@ -49,7 +49,7 @@ MOST_NAME = 500  # characters
 
 
 def check_name(name: str, place: str) -> str:
-    """The name itself. Raises InputError for one that could leave the place or that some place cannot keep."""
+    """Return the name unchanged. Raises InputError when it could point outside the place, or not every place can store it."""
     if len(name) > MOST_NAME or not NAME.fullmatch(name):
         raise InputError(f"{name[:80]!r} cannot be the name of an object",
                          "words of letters, digits and . _ = -, none beginning with a dot, and slashes between them",
@@ -58,13 +58,13 @@ def check_name(name: str, place: str) -> str:
 
 # %% ../nbs/04_storage.ipynb #dab77477
 def folder_of(prefix: str, place: str) -> str:
-    """The part of a prefix before its last slash, '' without one. Raises InputError when it could leave the place."""
+    """The part of a prefix before its last slash; '' when it has none. Raises InputError when it could leave the place."""
     folder = prefix.rpartition("/")[0]
     return check_name(folder, place) if "/" in prefix else ""
 
 # %% ../nbs/04_storage.ipynb #17fa6c70
 def create_file(path: Path, data: bytes) -> bool:
-    """Write a whole new file, unless there is one of its name. Whether it was written."""
+    """Write a new file completely, unless the name is taken. Returns whether it was written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open_beside(path, mode="xb") as file:
         try:
@@ -82,33 +82,33 @@ def create_file(path: Path, data: bytes) -> bool:
 # %% ../nbs/04_storage.ipynb #71c014d0
 @dataclass(frozen=True)
 class Folder:
-    """Objects as the files of a folder."""
+    """Objects stored as files in a folder."""
     root: Path
 
     def get(self, name: str) -> bytes | None:
-        """What is stored under a name, None where there is nothing."""
+        """The bytes stored under a name; None when there are none."""
         try:
             return self._path(name).read_bytes()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
 
     def put(self, name: str, data: bytes) -> None:
-        """Store in one step; what was there before is replaced."""
+        """Store the data in one step, replacing what was there before."""
         write_atomic(self._path(name), lambda file: file.write(data), binary=True)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Store in one step, unless there is something already. Whether it was stored."""
+        """Store the data in one step, unless the name is taken. Returns whether it was stored."""
         return create_file(self._path(name), data)
 
     def names(self, prefix: str = "") -> list[str]:
-        """The names that begin with `prefix`, in order. Files beside them that were begun and abandoned are removed."""
+        """The names that begin with `prefix`, sorted. Abandoned half-written files beside them are removed."""
         above = self.root / folder_of(prefix, str(self.root))
         sweep(above, f"**/.*.{HEX}")
         found = [path.relative_to(self.root).as_posix() for path in above.rglob("*") if path.is_file()]
         return sorted(name for name in found if name.startswith(prefix) and NAME.fullmatch(name))
 
     def delete(self, name: str) -> None:
-        """Remove it, if it is there."""
+        """Remove a name, if it exists."""
         self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
@@ -121,7 +121,7 @@ NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
 
 @contextmanager
 def answering(url: str) -> Iterator[None]:
-    """Turn what the account throws into errors of ours."""
+    """Turn the exceptions of an account into NoVerdict."""
     from obstore.exceptions import BaseError
     try:
         yield
@@ -134,18 +134,18 @@ def answering(url: str) -> Iterator[None]:
 
 # %% ../nbs/04_storage.ipynb #14d6b42f
 def is_absent(problem: Exception) -> bool:
-    """Whether one object is not there, and not the whole bucket."""
+    """Whether a FileNotFoundError means that one object is missing, and not the whole bucket."""
     return not any(word in str(problem) for word in NO_BUCKET)
 
 # %% ../nbs/04_storage.ipynb #df213048
 @dataclass(frozen=True)
 class Account:
-    """Objects of a storage account, below an address."""
+    """Objects stored in a storage account, below an address."""
     url: str
     store: Any = field(repr=False)
 
     def get(self, name: str) -> bytes | None:
-        """What is stored under a name, None where there is nothing."""
+        """The bytes stored under a name; None when there are none."""
         import obstore
         with answering(self.url):
             try:
@@ -156,13 +156,13 @@ class Account:
                 raise
 
     def put(self, name: str, data: bytes) -> None:
-        """Store in one step; what was there before is replaced."""
+        """Store the data in one step, replacing what was there before."""
         import obstore
         with answering(self.url):
             obstore.put(self.store, check_name(name, self.url), data)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Store in one step, unless there is something already. Whether it was stored."""
+        """Store the data in one step, unless the name is taken. Returns whether it was stored."""
         import obstore
         from obstore.exceptions import AlreadyExistsError
         with answering(self.url):
@@ -173,14 +173,14 @@ class Account:
                 return False
 
     def names(self, prefix: str = "") -> list[str]:
-        """The names that begin with `prefix`, in order."""
+        """The names that begin with `prefix`, sorted."""
         import obstore
         with answering(self.url):
             pages = obstore.list(self.store, folder_of(prefix, self.url) or None)
             return sorted(item["path"] for page in pages for item in page if item["path"].startswith(prefix))
 
     def delete(self, name: str) -> None:
-        """Remove it, if it is there."""
+        """Remove a name, if it exists."""
         import obstore
         with answering(self.url):
             try:
@@ -194,7 +194,7 @@ SCHEMES = ("s3", "abfss", "az", "gs")
 
 
 def open_objects(address: str | Path) -> Objects:
-    """The objects of a folder, or of an account such as `s3://bucket/folder`. Raises InputError for an unknown address."""
+    """Open a folder, or an account such as `s3://bucket/folder`. Raises InputError for an unknown scheme, or a secret."""
     refuse_secrets(str(address), "the address")
     scheme, remote, _ = str(address).partition("://")
     if not remote:
@@ -214,7 +214,7 @@ AT_ONCE = 16
 
 
 def read_all(objects: Objects, names: Sequence[str]) -> list[bytes | None]:
-    """What is stored under each name, in their order."""
+    """The bytes stored under each name, in the order of `names`; None for a name without any."""
     if len(names) < 2:
         return [objects.get(name) for name in names]
     with ThreadPoolExecutor(min(AT_ONCE, len(names))) as pool:

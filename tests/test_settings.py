@@ -77,7 +77,7 @@ def test_without_a_file_the_working_folder_is_the_root(tmp_path):
     ("[targets]\naccuracy.stretch = 0.8\naccuracy.step = 0.01\n", "together"),
     ("[targets]\nx.stretch = 0.8\nx.start = 5.1.26\nx.step = 0.1\nx.count = 2\n", "a day such as"),
     ("[targets]\naccuracy.floor = 0.8\naccuracy.ceiling = 0.9\n", "one of floor, ceiling and margin"),
-    ("[targets]\naccuracy.min_n = 0\n", "a whole number from 1"),
+    ("[targets]\naccuracy.min_n = 0\n", "a whole number, 1 or more"),
     ("[targets]\naccuracy.too_close = maybe\n", "pass or fail"),
     ("[targets]\naccuracy.cap = 0.9\n", "stretch, start, step and count beside"),
     ("[targets]\naccuracy.every = 7\n", "stretch, start, step and count beside"),

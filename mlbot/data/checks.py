@@ -35,12 +35,12 @@ from ..text.clean import clean, context_value, digest, normalise
 
 # %% ../../nbs/data/09_checks.ipynb #e6cea334
 BLOCK, WARN, NOTE = "block", "warn", "note"
-LISTED = ["text", "intent", "batch", "line"]  # columns of the rows of a check, where they are
+LISTED = ["text", "intent", "batch", "line"]  # the columns of the rows of a check; batch and line say where a row is
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that is wrong: its severity, a sentence about it, its rows (with a column `detail`), and what mends it."""
+    """One finding: its severity, a sentence about it, its rows (with a column `detail`), and how to correct it."""
     severity: str
     what: str
     rows: pd.DataFrame
@@ -48,7 +48,7 @@ class Check:
 
     @property
     def finding(self) -> Finding:
-        """The same in one line."""
+        """The check as a one-line Finding."""
         shown = [f"{text!r} ({detail})" if detail else repr(text)
                  for text, detail in zip(self.rows["text"].head(3), self.rows["detail"].head(3), strict=True)]
         return Finding(f"{self.severity}: {self.what}; {self.fix}", len(self.rows), tuple(shown))

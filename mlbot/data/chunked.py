@@ -42,7 +42,7 @@ from ..text.clean import bare
 
 # %% ../../nbs/data/02_chunked.ipynb #71a161d5
 PATIENCE = 20  # seconds that a scheduler may take to answer
-INSIDE = "MLBOT_INSIDE_WORK"  # set in the environment of work that is itself one of many pieces: it uses one process
+INSIDE = "MLBOT_INSIDE_WORK"  # set in the environment of a task that is one of many: it then uses one process
 
 
 def cluster(address: str):
@@ -486,8 +486,8 @@ class ChunkedData:
 # %% ../../nbs/data/02_chunked.ipynb #2f378e03
 def _write_summary(file: Path, files: Sequence[Path], findings: Iterable[Finding]) -> None:
     """Write what was read and found beside the tables."""
-    said = {"files": [file.name for file in files], "findings": [vars(finding) for finding in findings]}
-    write_atomic(file, lambda handle: handle.write(json.dumps(said, indent=1) + "\n"))
+    summary = {"files": [file.name for file in files], "findings": [vars(finding) for finding in findings]}
+    write_atomic(file, lambda handle: handle.write(json.dumps(summary, indent=1) + "\n"))
 
 
 def _find_all(files: Sequence[Path], columns: Columns, size: int, work: Path,

@@ -39,7 +39,7 @@ OOS, LAST_WEEK = "oos", 10
 
 @dataclass(frozen=True)
 class CompanyProcess:
-    """A process that the bot can start: who owns it, what it asks for, whether it asks before it starts, and for whom."""
+    """A process that the bot can start: its owner, its slots, whether it asks to confirm, and for whom it exists."""
     key: str
     title: str
     department: str
@@ -163,7 +163,7 @@ class Person:
     languages: tuple[str, ...]
     voice: str
     style: dict[str, float]
-    said: set[str] = field(default_factory=set, compare=False)  # ids of wordings, so that nothing is said twice
+    said: set[str] = field(default_factory=set, compare=False)  # ids of used wordings, so that none is repeated
 
 # %% ../../nbs/data/07_company.ipynb #bb291623
 def pick(draws: Draws, shares: dict[str, float]) -> str:

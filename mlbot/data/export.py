@@ -82,19 +82,20 @@ EVERY = "all"
 
 
 def choose_rows(rows: pd.DataFrame, kind: str, side: str = "") -> pd.DataFrame:
-    """The rows of one side, or of all. `side` '': all where the format says the side of each row, else those to train on.
+    """The rows of one side, or of all. `side` '': all if the format has a column for sides, otherwise training rows.
 
-    A column `side` stays only where it says something. Raises InputError where all are asked for and the format cannot say
-    which is which, and where no row is left.
+    The column `side` is dropped if all its values are equal. Raises InputError if all sides are asked for and the format has
+    no column for them, and if no row is left.
     """
-    told = EXPORT_FORMATS[kind]
-    wanted = side or (EVERY if told.side else "train")
-    if wanted == EVERY and not told.side:
-        raise InputError(f"{told.title} cannot say which rows are test rows", "one side a file, so that nobody trains "
-                         "on test rows", "--side train, and --side test into another file")
-    found = rows if wanted == EVERY else rows[rows["side"] == wanted].drop(columns="side")
+    chosen_format = EXPORT_FORMATS[kind]
+    chosen = side or (EVERY if chosen_format.side else "train")
+    if chosen == EVERY and not chosen_format.side:
+        raise InputError(f"{chosen_format.title} cannot say which rows are test rows",
+                         "one side a file, so that nobody trains on test rows",
+                         "--side train, and --side test into another file")
+    found = rows if chosen == EVERY else rows[rows["side"] == chosen].drop(columns="side")
     if not len(found):
-        raise InputError(f"no row of the side {wanted!r}", f"one of: {', '.join(rows['side'].unique())}", "--side SIDE")
+        raise InputError(f"no row of the side {chosen!r}", f"one of: {', '.join(rows['side'].unique())}", "--side SIDE")
     return found.reset_index(drop=True)
 
 # %% ../../nbs/data/12_export.ipynb #e2b8e985

@@ -76,9 +76,9 @@ MOST = 5_000  # more texts cost time and bring little
 
 
 def without_test(texts: Sequence[str], test: Sequence[str], percent: int, known=()) -> tuple[list[str], list[Finding]]:
-    """The texts that training may learn from, and what was left out. `test`: texts of the test; `known`: digests of training.
+    """The texts that training may use, and findings about the others. `test`: test texts; `known`: digests of training texts.
 
-    `percent`: how much near texts have in common (0: only equal ones are left out).
+    `percent`: the similarity of near texts, in per cent (0: only equal texts are removed).
     """
     numbers = np.fromiter(map(digest, texts), np.uint64, len(texts))
     equal = np.isin(numbers, digests_of(test))

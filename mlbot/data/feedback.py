@@ -25,11 +25,11 @@ NEW = "a label that the data does not have"
 UNSURE, FLOOD = "one person says two things", "a flood from one person"
 DISAGREE, OUTVOTED, WAITS = "labellers disagree", "two thirds of the labellers say otherwise", "waits for another labeller"
 CURATED = "the data"
-FLOODED = 10  # times the cap: more is a flood, and nothing of it is let in
+FLOODED = 10  # more than this many times the cap is a flood, of which nothing is accepted
 
 
-FEEDBACK = "feedback "  # how the source of such a batch begins
-HEARD = ("", WAITS, DISAGREE, OUTVOTED, QUARANTINE)  # such a row has used one of its author's turns
+FEEDBACK = "feedback "  # how the source of a feedback batch begins
+HEARD = ("", WAITS, DISAGREE, OUTVOTED, QUARANTINE)  # a row with such a reason counts towards its author's cap
 
 # %% ../../nbs/data/06_feedback.ipynb #4f2c4924
 def opinions(rows: pd.DataFrame, context: Sequence[str]) -> pd.Series:
@@ -47,7 +47,7 @@ def give(reasons: pd.Series, where, reason: str) -> None:
 # %% ../../nbs/data/06_feedback.ipynb #9bd37b5f
 def reasons_of_person(rows: pd.DataFrame, about: pd.Series, said: set[tuple[str, str, str]], cap: int,
                       before: pd.DataFrame) -> pd.Series:
-    """The reason why each row is not let in for what its own author did; '' for a good one.
+    """The reason, if any, why each row is not accepted because of its own author; '' for a good row.
 
     `said`: (subject, person, intent) of rows that count already. `before`: what people have sent lately (`sent_lately`).
     """
@@ -71,7 +71,7 @@ def reasons_of_person(rows: pd.DataFrame, about: pd.Series, said: set[tuple[str,
 # %% ../../nbs/data/06_feedback.ipynb #641e5e47
 def reasons_of_others(rows: pd.DataFrame, about: pd.Series, reasons: pd.Series, waiting: pd.DataFrame,
                       labellers: int) -> pd.Series:
-    """The reason why each row is not let in for what others say; '' for a good one.
+    """The reason, if any, why each row is not accepted because of other people's labels; '' for a good row.
 
     `waiting`: earlier rows that count, with `about`, `person` and `intent`.
     """
@@ -149,10 +149,10 @@ def agreement(rows: pd.DataFrame, about: pd.Series) -> Agreement:
 # %% ../../nbs/data/06_feedback.ipynb #6bb06221
 def admit(rows: pd.DataFrame, known: pd.DataFrame, context: Sequence[str], cap: int = 50, labellers: int = 1,
           recent: Collection[str] = ()) -> tuple[pd.DataFrame, Agreement]:
-    """The rows of feedback with a `reason` for each that is not let in, and how well people agree.
+    """The rows of feedback with a `reason` for each that is not accepted, and how well people agree.
 
-    `rows` as `mlbot.data.store.batch_rows` gives them; `known`: the rows of the store. `cap`: how many rows of one person
-    are let in, those of the batches named in `recent` among them (`lately`). `labellers`: how many people must agree.
+    `rows`: as returned by `mlbot.data.store.batch_rows`; `known`: the rows of the store. `cap`: the most rows of one person,
+    including those of the batches named in `recent` (`lately`). `labellers`: how many people must agree.
     """
     rows = rows.assign(person=rows["person"] if "person" in rows else "")
     about, before = opinions(rows, context), opinions(known, context)

@@ -19,13 +19,13 @@ from ..text.clean import normalise
 
 # %% ../../nbs/data/00_guess.ipynb #3b1de788
 def column_at(header: Sequence[str], name: str, place: str = "") -> int | None:
-    """The position of a column in a normalised header: by its name, else by its name in another case; None for nowhere.
+    """The position of a column in a normalised header, by its exact name or else ignoring case; None if it is not there.
 
     Raises InputError for a name that occurs twice.
     """
-    wanted = normalise(name)
-    found = [at for at, other in enumerate(header) if other == wanted] or [
-        at for at, other in enumerate(header) if other.casefold() == wanted.casefold()]
+    name_asked = normalise(name)
+    found = [at for at, other in enumerate(header) if other == name_asked] or [
+        at for at, other in enumerate(header) if other.casefold() == name_asked.casefold()]
     if len(found) > 1:
         raise InputError(f"column {name!r} occurs {len(found)} times in the header", "each column that is used once",
                          "rename or remove one", place)
@@ -40,7 +40,7 @@ LABELS = ("intent", "label", "labels", "category", "class", "target", "topic", "
           "klasse", "thema", "anliegen", "categorie", "classe", "etiquette", "sujet", "intencion", "categoria", "etiqueta",
           "clase", "tema", "intencao", "rotulo", "assunto", "intento", "etichetta", "intentie", "onderwerp", "kategoria",
           "intencja", "temat")
-PUBLISHED = ("split", "side", "fold", "set", "partition", "subset")  # columns that may say train or test
+PUBLISHED = ("split", "side", "fold", "set", "partition", "subset")  # columns that may name the side
 
 # %% ../../nbs/data/00_guess.ipynb #e0c58b1c
 def name_words(name: str) -> list[str]:
@@ -51,9 +51,9 @@ def name_words(name: str) -> list[str]:
 
 # %% ../../nbs/data/00_guess.ipynb #33aab798
 def usual_column(header: Sequence[str], usual: Iterable[str]) -> str:
-    """The first column with one of some usual names, as the header writes it; '' for none.
+    """The column with a usual name, as the header writes it; '' if there is none.
 
-    A column whose name is a usual one goes before a column whose name holds one; of several such there must be one only.
+    A column whose whole name is usual wins; otherwise exactly one column must contain a usual word.
     """
     usual = list(usual)
     words = {normalise(name): name_words(name) for name in reversed(header) if normalise(name)}
@@ -71,14 +71,14 @@ def is_prose(values: Sequence[str]) -> bool:
 
 
 def is_category(values: Sequence[str]) -> bool:
-    """Whether a column has between two values and one for each second row, which are words rather than dates or amounts."""
+    """Whether a column has at least two values, which repeat twice on average and are words, not dates or amounts."""
     kinds = Counter(value for value in values if value.strip())
     named = sum(n for value, n in kinds.items() if re.search(r"[^\W\d_]{2,}", value))
     return 1 < len(kinds) <= kinds.total() / 2 and named > kinds.total() / 2 and max(map(len, kinds)) <= 80
 
 # %% ../../nbs/data/00_guess.ipynb #397a7f65
 def told_by(texts: Sequence[str], values: Sequence[str]) -> float:
-    """How far the words of texts tell the values, from 0 (not at all) to 1: naive Bayes, tried on the half not seen."""
+    """How well the words of texts predict the values, from 0 (not at all) to 1: naive Bayes with two-fold validation."""
     words = [set(re.findall(r"\w+", text.casefold())) for text in texts]
     kinds, codes = np.unique(np.asarray(values, object).astype(str), return_inverse=True)
     known = {word: at for at, word in enumerate(sorted({word for found in words for word in found}))}
@@ -100,12 +100,12 @@ LOOKED_AT = 2_000  # rows that decide which column is which
 
 
 def evenly(rows: Sequence, most: int = LOOKED_AT) -> list:
-    """At most so many of some rows, evenly spread: a file may be sorted by its intents."""
+    """At most `most` of the rows, evenly spread."""
     return [rows[at] for at in np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
 
 # %% ../../nbs/data/00_guess.ipynb #b79430b6
 def guess_text(header: Sequence[str], values: dict[int, list[str]]) -> int | None:
-    """The position of the column of texts: by its name, or the longest of those that read as texts. None for none."""
+    """The position of the text column: by its name, or else the longest column that reads like texts; or None."""
     if name := usual_column(header, TEXTS):
         return column_at([normalise(column) for column in header], name)
     long = {at: sum(map(len, column)) for at, column in values.items() if is_prose(column)}
@@ -113,7 +113,7 @@ def guess_text(header: Sequence[str], values: dict[int, list[str]]) -> int | Non
 
 # %% ../../nbs/data/00_guess.ipynb #9c17c0d6
 def spelled_out(header: Sequence[str], values: dict[int, list[str]], at: int | None) -> int | None:
-    """The column that spells out the numbers of a column of labels, one name for each number; else the column itself."""
+    """The column that spells out a numeric label column, one name per number; otherwise the column itself."""
     numbers = values.get(at, []) if at is not None else []
     if not numbers or not all(value.isdigit() for value in numbers):
         return at
@@ -123,24 +123,24 @@ def spelled_out(header: Sequence[str], values: dict[int, list[str]], at: int | N
 
 # %% ../../nbs/data/00_guess.ipynb #4fa74d26
 def guess_intent(header: Sequence[str], values: dict[int, list[str]], text: int | None) -> int | None:
-    """The position of the column of intents: by its name, or the one that the words of the text tell best. None for none."""
+    """The position of the intent column: by its name, or else the one that the text predicts best. None if there is none."""
     if name := usual_column(header, LABELS):
         return spelled_out(header, values, column_at([normalise(column) for column in header], name))
     if text is None or text not in values:
         return None
     texts = values[text]
-    told = {at: told_by(texts, column) for at, column in values.items() if at != text and is_category(column)}
-    best = max(told, key=told.__getitem__, default=None)
-    return best if len(told) == 1 or best is not None and told[best] > 0 else None
+    scores = {at: told_by(texts, column) for at, column in values.items() if at != text and is_category(column)}
+    best = max(scores, key=scores.__getitem__, default=None)
+    return best if len(scores) == 1 or best is not None and scores[best] > 0 else None
 
 # %% ../../nbs/data/00_guess.ipynb #dbad84ee
 def has_names(header: Sequence[str]) -> bool:
-    """Whether a cell of a first row is a usual name of a column, so that the row is a header."""
+    """Whether a first row contains a usual column name, and so is a header."""
     return any(" ".join(name_words(cell)) in {*TEXTS, *LABELS, *PUBLISHED} for cell in header)
 
 
 def headless(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Names for the columns of a file whose first row is no header: text, intent and others; [] where it is one.
+    """Column names for a file whose first row is no header: text, intent and others; [] if the first row is a header.
 
     `rows`: the first rows of the file, from its first line on, all of one width.
     """

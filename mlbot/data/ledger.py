@@ -27,7 +27,7 @@ from ..text.clean import bare, digest
 
 # %% ../../nbs/data/03_ledger.ipynb #ae0c78a4
 def digests_of(texts) -> np.ndarray:
-    """The digests of texts, sorted, each once."""
+    """The sorted distinct digests of texts (uint64)."""
     return np.unique(np.fromiter(map(digest, texts), np.uint64))
 
 # %% ../../nbs/data/03_ledger.ipynb #27dc78c1
@@ -148,19 +148,19 @@ SIDES_FILE = "sides.npz"
 
 @dataclass(frozen=True)
 class Memory:
-    """The texts that a model here was trained or validated on, and those that one was tested on, as keyed digests."""
+    """The texts that models of a project were trained (or validated) on, and tested on, as keyed digests."""
     secret: bytes
     train: np.ndarray
     test: np.ndarray
 
     def recall(self, digests: np.ndarray) -> np.ndarray:
-        """The side of each text for life: 'train', 'test', or '' for one that no model has met."""
+        """The remembered side of each text: 'train', 'test', or '' for one that no model has used."""
         numbers = keyed(digests, self.secret)
         known = np.where(np.isin(numbers, self.train), "train", "")
         return np.where(np.isin(numbers, self.test), "test", known).astype(object)
 
     def extended(self, train: np.ndarray, test: np.ndarray) -> "Memory":
-        """With more texts. One that is known keeps its side; one that comes on both is for testing."""
+        """A memory with more texts. A known text keeps its side; a new text on both sides is remembered as test."""
         tested = keyed(np.unique(test), self.secret)
         taught = keyed(np.unique(train), self.secret)
         tested = np.union1d(self.test, tested[~np.isin(tested, self.train)])

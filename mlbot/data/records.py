@@ -16,7 +16,7 @@ from ..errors import InputError
 
 # %% ../../nbs/data/00_records.ipynb #6a56c597
 class Several(str):
-    """A cell that held several values, none of which can be chosen for you; as a string, the list in JSON."""
+    """A cell that held several values; as a string, the list in JSON."""
 
 # %% ../../nbs/data/00_records.ipynb #3fc03361
 def cell_of(value) -> str:
@@ -47,7 +47,7 @@ def flat(record: dict) -> dict[str, str]:
     return found
 
 # %% ../../nbs/data/00_records.ipynb #20f2f920
-LEFT = "left out"  # the name under which a record says why it was left out
+LEFT = "left out"  # the column with the reason why a row is left out
 SAID = {"reject": "rejected by the labeller", "ignore": "skipped by the labeller"}
 
 
@@ -56,10 +56,10 @@ def labelled_task(data: dict, done: dict) -> dict[str, str]:
     parts = [part for part in done.get("result") or () if isinstance(part, dict) and part.get("type") == "choices"]
     asked = {str(part.get("from_name", "label")): (part.get("value") or {}).get("choices") or [] for part in parts}
     who = done.get("completed_by", "")
-    said = {**{name: cell_of(choices) for name, choices in asked.items()},
-            "annotator": cell_of(who.get("email", who.get("id")) if isinstance(who, dict) else who)}
-    said["label"] = next(iter(said.values())) if len(asked) == 1 else Several(json.dumps(asked)) if asked else ""
-    return {**flat(data), **said, **({LEFT: SAID["ignore"]} if done.get("was_cancelled") else {})}
+    cells = {**{name: cell_of(choices) for name, choices in asked.items()},
+             "annotator": cell_of(who.get("email", who.get("id")) if isinstance(who, dict) else who)}
+    cells["label"] = next(iter(cells.values())) if len(asked) == 1 else Several(json.dumps(asked)) if asked else ""
+    return {**flat(data), **cells, **({LEFT: SAID["ignore"]} if done.get("was_cancelled") else {})}
 
 # %% ../../nbs/data/00_records.ipynb #23a46078
 def names_scored(scores: dict) -> list[str]:
@@ -71,11 +71,11 @@ _PEOPLE, _MODELS = ("user", "human", "person"), ("assistant", "gpt", "model", "b
 
 
 def chat_pair(turns: list) -> dict[str, str]:
-    """The last text of a person and the last answer of the model as text and intent; empty where one is missing."""
-    said = [(str(turn.get("role", turn.get("from"))), turn.get("content", turn.get("value")))
-            for turn in turns if isinstance(turn, dict)]
-    texts = [words for who, words in said if who in _PEOPLE and isinstance(words, str)]
-    answers = [words for who, words in said if who in _MODELS and isinstance(words, str)]
+    """The last message of the person and the last answer of the model, as text and intent; {} if one is missing."""
+    messages = [(str(turn.get("role", turn.get("from"))), turn.get("content", turn.get("value")))
+                for turn in turns if isinstance(turn, dict)]
+    texts = [words for who, words in messages if who in _PEOPLE and isinstance(words, str)]
+    answers = [words for who, words in messages if who in _MODELS and isinstance(words, str)]
     if not texts or not answers:
         return {}
     try:
@@ -87,7 +87,7 @@ def chat_pair(turns: list) -> dict[str, str]:
 
 # %% ../../nbs/data/00_records.ipynb #0bd8a7b2
 def rows_of_record(record: dict) -> list[dict[str, str]]:
-    """The rows of a record: one as it is, or one for each labeller where a label tool wrote it."""
+    """The rows of a record: one, or one per labeller if it comes from Label Studio."""
     given = record.get("annotations", record.get("completions"))
     if isinstance(record.get("data"), dict) and isinstance(given, list):  # Label Studio
         return [labelled_task(record["data"], done) for done in given or [{}] if isinstance(done, dict)]

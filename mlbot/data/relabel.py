@@ -112,7 +112,7 @@ def new_names(corrections: Sequence[Correction], labels: pd.Series, other: bool)
 # %% ../../nbs/data/05_relabel.ipynb #9059fbc4
 @dataclass(frozen=True)
 class Relabelled:
-    """The decision about corrections: a new label for each row ('' to keep it), and how many lines hold or were done already.
+    """What corrections do: a new label for each row ('' to keep it), and how many lines apply or were done before.
 
     `problems`: why the other lines are not applied.
     """
@@ -146,13 +146,13 @@ def relabel(rows: pd.DataFrame, corrections: Sequence[Correction], other: bool =
     """Decide what corrections do to rows (`digest`, `intent`, and context). `other`: new intents may be unknown ones."""
     at, intents = rows.groupby("digest").indices, rows["intent"]
     now, names = [same(label) for label in intents], new_names(corrections, intents, other)
-    labels, said = np.full(len(rows), "", object), dict[int, Correction]()
+    labels, corrected = np.full(len(rows), "", object), dict[int, Correction]()
     held, already, problems = 0, 0, []
     for asked in corrections:
         there = [row for row in at.get(digest(asked.text), ())
                  if all(name not in rows or rows[name].iat[row] == value for name, value in asked.context)]
         hit = [row for row in there if now[row] == same(asked.old)]
-        against = [said[row] for row in hit if row in said and same(said[row].new) != same(asked.new)]
+        against = [corrected[row] for row in hit if row in corrected and same(corrected[row].new) != same(asked.new)]
         why = _why_not(asked, there, hit, now, intents, names, against)
         if why == _ALREADY:
             already += 1
@@ -161,7 +161,7 @@ def relabel(rows: pd.DataFrame, corrections: Sequence[Correction], other: bool =
         else:
             held += 1
             labels[hit] = names[same(asked.new)]
-            said |= dict.fromkeys(hit, asked)
+            corrected |= dict.fromkeys(hit, asked)
     return Relabelled(pd.Series(labels, rows.index), held, already, tuple(problems))
 
 # %% ../../nbs/data/05_relabel.ipynb #1e6c48b4

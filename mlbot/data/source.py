@@ -67,13 +67,13 @@ def download(url: str, timeout: float = 60.0) -> str:
     try:
         with urllib.request.urlopen(url, timeout=timeout) as answer:
             data = answer.read()
-            wanted = answer.headers.get("Content-Length")
+            promised = answer.headers.get("Content-Length")
     except (OSError, ValueError, EOFError) as problem:
         raise InputError(f"cannot fetch {url} ({problem})", "a connection to its home", "try again later") from None
-    except Exception as problem:  # http.client raises its own kind when a body ends early
+    except Exception as problem:  # http.client has its own exception for a body that ends early
         raise InputError(f"{url} ended early ({problem})", "the whole file", "try again") from None
-    if wanted and int(wanted) != len(data):
-        raise InputError(f"{url} ended after {len(data):,} bytes", f"{int(wanted):,} bytes", "try again")
+    if promised and int(promised) != len(data):
+        raise InputError(f"{url} ended after {len(data):,} bytes", f"{int(promised):,} bytes", "try again")
     return data.decode("utf-8")
 
 # %% ../../nbs/data/08_source.ipynb #ee734a8f
@@ -102,7 +102,7 @@ def is_company(source: str) -> bool:
 
 # %% ../../nbs/data/08_source.ipynb #4ffc0914
 def names_context(settings: Settings) -> bool:
-    """Whether the project's own settings.ini names columns of context; those that ship are only a proposal."""
+    """Whether the project's own settings.ini names context columns; the shipped ones are only a suggestion."""
     return (settings.root / "settings.ini").is_file() and parse(settings.file).has_option("data", "context")
 
 # %% ../../nbs/data/08_source.ipynb #3b95f90b

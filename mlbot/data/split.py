@@ -32,7 +32,7 @@ def side_of(group: str, test_percent: int = 25) -> str:
 
 # %% ../../nbs/data/01_split.ipynb #84eb23d6
 def side_numbers(rows: pd.DataFrame) -> np.ndarray:
-    """Return the number that decides the side of each text: the digest of `text.clean.bare`, without marks and signs."""
+    """Return the number that decides the side of each text: the digest of its bare form, without marks and symbols."""
     own = rows["digest"].to_numpy(dtype=np.uint64)
     odd = [at for at, text in enumerate(rows["text"]) if not is_plain(text)] if "text" in rows else []
     if odd:
@@ -57,17 +57,17 @@ def group_digests(rows: pd.DataFrame) -> np.ndarray:
 
 # %% ../../nbs/data/01_split.ipynb #96312ee3
 KEPT = " kept"  # no column of a file has a name that begins with a space
-Recall = Callable[[np.ndarray], np.ndarray]  # for digests of texts the side that each has for life, '' for a new one
+Recall = Callable[[np.ndarray], np.ndarray]  # from digests of texts to their sides for life, '' for a new text
 
 
 def kept_side(side: pd.Series, before: np.ndarray) -> pd.Series:
-    """Return the sides, replaced by those for life. A validation row may have been a training row before."""
+    """Return the sides, replaced by the remembered ones (`before`). A former training row may become a validation row."""
     stays = (before == "") | (side == before) | ((before == "train") & (side == "validation"))
     return side.where(stays, before)
 
 
 def taught_once(rows: pd.DataFrame) -> pd.Series:
-    """Return the sides, where a text that a split column names for training and for validation is for training alone."""
+    """Return the sides, with a text that is in training and in validation in training only."""
     if not (rows["side"] == "validation").any():
         return rows["side"]
     taught = rows["digest"].isin(rows.loc[rows["side"] == "train", "digest"])
@@ -77,10 +77,10 @@ def taught_once(rows: pd.DataFrame) -> pd.Series:
 def assign_sides(rows: pd.DataFrame, test_percent: int, given: bool, recall: Recall | None = None) -> pd.DataFrame:
     """Return the rows with a column `side` and without `person`, in an order that depends on their content only.
 
-    `given`: the column `side` is there and is kept. `recall` knows the sides of texts that a model was trained or tested on
-    before; nothing moves them. Those that the split would have moved are True in a column KEPT.
+    `given`: keep the column `side` that is there. `recall`: returns the sides of texts that a model was trained or tested on
+    before; these never move. With it, a column KEPT flags the rows that the split would have moved.
     """
-    rows = rows.drop(columns="person", errors="ignore")  # no table of a split has a use for it
+    rows = rows.drop(columns="person", errors="ignore")  # a split needs no names
     if "life" in rows:
         rows = rows.assign(side=rows["life"])
     elif not given:
@@ -93,7 +93,7 @@ def assign_sides(rows: pd.DataFrame, test_percent: int, given: bool, recall: Rec
     content = [name for name in rows.columns if name not in ("line", "batch")]
     again = repeated(rows).sort_values(content, kind="stable").index
     once = np.delete(np.arange(len(rows)), again)
-    order = np.concatenate([once, again])  # equal texts keep the order of their content
+    order = np.concatenate([once, again])  # equal texts are sorted by the rest of their content
     order = order[np.argsort(rows["digest"].to_numpy()[order], kind="stable")]
     return rows.iloc[order].reset_index(drop=True)
 
@@ -122,9 +122,9 @@ def texts_of(rows: pd.DataFrame) -> tuple[np.ndarray, list[str], list[str]]:
 
 # %% ../../nbs/data/01_split.ipynb #726c2bab
 def touching(train: list[str], test: list[str], percent: int = PERCENT, whole: bool = True, exact: int = EXACT) -> np.ndarray:
-    """Return what each training text (`bare`) has to do with test texts, as bits: near one, holds one, is held by one.
+    """Return for each training text (in its `bare` form) whether it is near a test text, holds one, or is held by one: bits.
 
-    For 0 per cent, only whether it holds one; without `whole`, only whether it is near one.
+    With `percent` 0 only holding is checked; without `whole`, only nearness.
     """
     found = np.zeros(len(train), np.uint8)
     if percent:
@@ -151,7 +151,7 @@ def near_test(rows: pd.DataFrame, percent: int = PERCENT) -> pd.Series:
 def apart(train: pd.DataFrame, test: pd.DataFrame, percent: int = PERCENT, whole: bool = True) -> np.ndarray:
     """Return for each test row whether no training text equals it, is near it, holds it, or is held by it.
 
-    For 0 per cent, only equal and holding texts count; without `whole`, holding is not asked.
+    With `percent` 0 only equal and holding texts count; without `whole`, holding is not checked.
     """
     good = ~test["digest"].isin(train["digest"]).to_numpy()
     digests, known, asked = texts_of(pd.concat([train.assign(side="train"), test.assign(side="test")])[["digest", "text",
@@ -554,7 +554,7 @@ def held_out(rows: pd.DataFrame, percent: int = 20) -> np.ndarray:
     """
     chosen = shares(joined(rows), percent)
     return chosen if 0.01 < chosen.mean() < 0.6 else shares(group_digests(rows),
-                                                            percent)  # all hangs together: by group alone
+                                                            percent)  # nearly everything is one unit: cut by group alone
 
 # %% ../../nbs/data/01_split.ipynb #5a3141b3
 def is_sealed(rows: pd.DataFrame, percent: int) -> np.ndarray:

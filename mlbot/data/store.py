@@ -59,10 +59,7 @@ def check_place(url: str) -> None:
 # %% ../../nbs/data/04_store.ipynb #ba9284e8
 @contextmanager
 def reached(url: str) -> Iterator[None]:
-    """Turn what the storage throws into errors of ours.
-
-    NoVerdict for a store that does not answer; InputError for a version whose files were destroyed.
-    """
+    """Turn exceptions of the storage into NoVerdict, or InputError for a version whose files were destroyed."""
     from deltalake.exceptions import DeltaError
     try:
         yield
@@ -146,14 +143,14 @@ def read_rows(table, columns: Sequence[str] | None = None) -> pd.DataFrame:
     from deltalake import QueryBuilder
     known = [field.name for field in table.schema().fields]
     asked = [name for name in known if columns is None or name in columns]
-    wanted = [name for name in known if name in asked or name == "text" and "digest" in asked]
-    listed = ", ".join('"{}"'.format(name.replace('"', '""')) for name in wanted)
+    needed = [name for name in known if name in asked or name == "text" and "digest" in asked]
+    listed = ", ".join('"{}"'.format(name.replace('"', '""')) for name in needed)
     with reached(table.table_uri):
         try:
             found = Table.from_arrow(QueryBuilder().register("t", table).execute(f"select {listed} from t"))
-        except Exception as problem:  # the Arrow bridge knows one kind only
+        except Exception as problem:  # the Arrow bridge only raises plain Exception
             raise (FileNotFoundError if "not found" in str(problem) else OSError)(str(problem)) from None
-    parts = {name: _column_values(name, found.column(name).to_pylist()) for name in wanted}
+    parts = {name: _column_values(name, found.column(name).to_pylist()) for name in needed}
     if "digest" in parts:
         parts["digest"] = np.array([digest(clean(text)) if text else number
                                     for text, number in zip(parts["text"], parts["digest"], strict=True)], np.uint64)

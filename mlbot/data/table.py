@@ -122,7 +122,7 @@ FORMATS = "CSV, TSV, Excel, JSON, JSONL, Parquet, Rasa's nlu.yml"
 
 
 def find_encoding(path: Path) -> str:
-    """The encoding in which the whole file reads; InputError with the line number when there is none."""
+    """The encoding of the whole file. Raises InputError, with the line number, if there is none."""
     with open(path, "rb") as file:
         encoding = guess_encoding(file.read(1 << 16))
     line = bad_line(path, encoding)
@@ -135,7 +135,7 @@ def find_encoding(path: Path) -> str:
 
 # %% ../../nbs/data/00_table.ipynb #d98afbec
 SEPARATORS = ",;\t|"
-_TOLD = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # the line with which Excel says what it separates by
+_TOLD = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # the line in which Excel declares its separator
 _QUOTED = re.compile(r'"(?:[^"]|"")*"?')
 
 
@@ -175,7 +175,7 @@ def find_delimited(path: Path) -> Delimited:
 
 # %% ../../nbs/data/00_table.ipynb #6cf73e04
 def fitted(fields: list[str], width: int, needed: int) -> list[str]:
-    """The fields of a row without empty ones beyond the header, and filled up where the first `needed` are there."""
+    """The fields of a row: empty ones beyond the header removed, missing ones added if the first `needed` exist."""
     if len(fields) > width and not any(fields[width:]):
         return fields[:width]
     return fields + [""] * (width - len(fields)) if 0 < needed <= len(fields) else fields
@@ -206,9 +206,9 @@ def rows_of_file(reader, separator: str, begin: CsvPlace, place: str, needed: in
 # %% ../../nbs/data/00_table.ipynb #a0bff445
 @contextmanager
 def csv_file(path: Path, how: Delimited, begin: CsvPlace | None = None, needed: int = 0):
-    """Open a CSV file from a place on: an iterator of (line, fields), and a function that tells the place reached.
+    """Open a CSV file at a place. Yields an iterator of (line, fields), and a function that returns the place reached.
 
-    `needed`: the first so many fields must be there; others may be missing at the end of a row (0: all must be there).
+    `needed`: the number of leading fields that every row must have; later ones may be missing (0: none may be missing).
     Raises InputError for a broken row.
     """
     begin = begin or how.begin
@@ -216,7 +216,7 @@ def csv_file(path: Path, how: Delimited, begin: CsvPlace | None = None, needed: 
         if how.encoding in ("utf-16", "utf-8-sig"):
             file.readline()  # past the mark
         file.seek(begin.tell)
-        csv.field_size_limit(1 << 30)  # an endless text is set aside later, with its reason
+        csv.field_size_limit(1 << 30)  # a text that is too long is set aside later, with a reason
         reader = csv.reader(iter(file.readline, ""), delimiter=how.separator, strict=True)
         yield (rows_of_file(reader, how.separator, begin, path.name, needed),
                lambda width: CsvPlace(file.tell(), begin.line + reader.line_num, width))
@@ -302,9 +302,9 @@ def example_nodes(node) -> Iterator[tuple[int, str]]:
         yield from ((first + line, text) for line, text in example_lines(node.value))
         return
     for item in node.value if node.id == "sequence" else ():
-        said = {key.value: value for key, value in item.value}.get("text") if item.id == "mapping" else item
-        if said is not None and said.id == "scalar":
-            yield said.start_mark.line + (2 if said.style in ("|", ">") else 1), re.sub(r"^\s*-\s", "", said.value).strip()
+        text = {key.value: value for key, value in item.value}.get("text") if item.id == "mapping" else item
+        if text is not None and text.id == "scalar":
+            yield text.start_mark.line + (2 if text.style in ("|", ">") else 1), re.sub(r"^\s*-\s", "", text.value).strip()
 
 # %% ../../nbs/data/00_table.ipynb #1a6924e4
 def rasa_records(path: Path, encoding: str) -> tuple[list[tuple[int, dict]], list[str]]:
@@ -352,9 +352,9 @@ def class_named(value, names: Sequence[str], place: str):
 # %% ../../nbs/data/00_table.ipynb #27a64fc1
 @contextmanager
 def readable(path: Path, whole: bool = True) -> Iterator[None]:
-    """Turn anything that the Parquet reader throws, panics included, into an InputError.
+    """Turn anything that the Parquet reader raises, including panics, into an InputError.
 
-    `whole`: both ends of the file are there; if not, nothing is tried.
+    `whole`: whether both ends of the file are intact; if not, the block is not run.
     """
     try:
         if not whole:
@@ -362,7 +362,7 @@ def readable(path: Path, whole: bool = True) -> Iterator[None]:
         yield
     except (MlbotError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except BaseException as problem:  # a panic is no Exception
+    except BaseException as problem:  # a panic is not a subclass of Exception
         raise InputError(f"a Parquet file that cannot be read ({type(problem).__name__})", "a whole one", "export it again",
                          path.name) from None
 
@@ -378,7 +378,7 @@ def parquet_columns(path: Path) -> tuple[list[str], Callable]:
     with readable(path, whole):
         schema = read_parquet(path).schema
     names, classes = schema.names, {}
-    with suppress(ValueError, KeyError, TypeError):  # told by somebody else, in another shape
+    with suppress(ValueError, KeyError, TypeError):  # metadata of another writer, in another shape
         classes = class_names(json.loads(schema.metadata_str["huggingface"])["info"]["features"])
 
     def rows(needed: int = 0):
@@ -496,11 +496,11 @@ def kind_of(path: Path) -> str:
 # %% ../../nbs/data/00_table.ipynb #e10a4357
 @dataclass(frozen=True)
 class Table:
-    """A file that somebody handed over: the names of its columns, its rows, and notes about the file.
+    """A file that was read: the names of its columns, its rows, and findings about the file.
 
-    `rows(needed)` yields (line, cells): the line of the file, or the number of the record where a file has no lines; `needed`
-    is as in `csv_file`. `delimited`: how it is written where it is delimited text. `left`: rows have one cell more than the
-    header, which says why a row is left out ('' for a good one), and cells may be `Several`.
+    `rows(needed)` yields (line, cells), with the number of the record if a file has no lines; for `needed` see `csv_file`.
+    `delimited`: the format of delimited text. `left`: each row has one cell more than the header, with the reason why it is
+    left out ('' for a good row), and cells may be `Several`.
     """
     header: list[str]
     rows: Callable
@@ -525,10 +525,10 @@ _CHOICES = '{"choices"'
 
 
 def names_lacking(path: Path, how: Delimited, header: list[str]) -> list[str]:
-    """Names for the columns of delimited text that begins with a row instead of a header; [] where it has a header."""
+    """Column names for delimited text without a header; [] if it has one."""
     if not header or has_names(header):
         return []
-    with suppress(InputError):  # a broken row is told where it is read
+    with suppress(InputError):  # a broken row is reported when the rows are read
         return headless([fields for _, fields in islice(csv_rows(path, how), 10 * LOOKED_AT)])
     return []
 
@@ -538,9 +538,9 @@ def delimited_table(path: Path) -> Table:
     how = find_delimited(path)
     header = next(csv_rows(path, how), (0, list[str]()))[1]
     lacking = names_lacking(path, how, header)
-    said = [how.encoding] * (not how.encoding.startswith("utf-8"))
-    said += [f"separated by {how.separator!r}"] * (how.separator != ",")
-    notes: tuple[Finding, ...] = (Finding(f"file read as {', '.join(said)}", 1),) if said else ()
+    unusual = [how.encoding] * (not how.encoding.startswith("utf-8"))
+    unusual += [f"separated by {how.separator!r}"] * (how.separator != ",")
+    notes: tuple[Finding, ...] = (Finding(f"file read as {', '.join(unusual)}", 1),) if unusual else ()
     notes += (Finding("file without a header; its columns are read as " + ", ".join(lacking), 1),) if lacking else ()
     studio = set(header) >= _STUDIO
 
@@ -615,7 +615,7 @@ _TEXT_FILES = (".txt", ".text", ".md", "")
 
 
 def visible(folder: Path) -> list[Path]:
-    """What a folder holds, by name, without hidden files and what tells about the others."""
+    """The contents of a folder, by name, without hidden files and files about the data."""
     aside = ("readme", "license", "licence", "thumbs.db", "desktop.ini")
     return [path for path in sorted(folder.iterdir()) if path.name[0] not in "._" and not path.name.lower().startswith(aside)]
 
@@ -624,12 +624,12 @@ _SHARD = re.compile(r"-\d+-of-\d+$")  # the hub cuts a side into train-00000-of-
 
 
 def side_of_part(path: Path) -> str:
-    """The side that a part of a folder is called by; '' for none."""
+    """The side that the name of a part of a folder means; '' if it means none."""
     return side_named(_SHARD.sub("", path.stem))
 
 
 def folder_kind(folder: Path) -> str:
-    """Return 'dataset', 'sides', 'intents' or '' for a folder that holds none of them."""
+    """Return 'dataset', 'sides' or 'intents'; '' for a folder of another shape."""
     if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
         return "dataset"
     found = visible(folder)
@@ -658,8 +658,8 @@ def _dataset_records(folder: Path) -> Iterator[tuple[int, dict]]:
         from arro3.io import read_ipc_stream
     except ImportError:
         raise need_formats("arro3-io", folder.name) from None
-    told = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8")).get("features") or {}
-    names = class_names(told)
+    features = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8")).get("features") or {}
+    names = class_names(features)
     number = 0
     for file in sorted(folder.glob("*.arrow")):
         with readable(file):
@@ -705,10 +705,10 @@ def folder_table(folder: Path) -> Table:
 
 # %% ../../nbs/data/00_table.ipynb #51f1222c
 def read_table(place: str | Path, fits: Callable[[list[str]], bool] = lambda header: True) -> Table:
-    """Read any file, or folder of data, that people hand over, as rows of text.
+    """Read any supported file, or folder of data, as rows of text.
 
-    `fits`: whether a header is the one you look for, to choose a sheet. Raises InputError for a file that is not there, is
-    empty or cannot be read, with the line where there is one.
+    `fits`: a function that recognises the header you look for, used to choose a sheet. Raises InputError, with the line if
+    there is one, for a file that does not exist, is empty or cannot be read.
     """
     path, sheet = file_of(place)
     if path.is_dir():
@@ -765,14 +765,14 @@ def option_of(name: str) -> str:
 def find_columns(columns: Columns, header: list[str], place: str) -> dict[str, int]:
     """The position of each wanted column in the header, by its canonical name. Raises InputError when one is missing."""
     header = [normalise(name) for name in header]
-    wanted = {"text": columns.text, "intent": columns.label, **({"side": columns.side} if columns.side else {})}
-    wanted |= {name: name for name in columns.context}
-    wanted |= {name: given for name, given in (("group", columns.group), ("person", columns.person)) if given}
-    found = {name: column_at(header, column, place) for name, column in wanted.items()}
+    asked = {"text": columns.text, "intent": columns.label, **({"side": columns.side} if columns.side else {})}
+    asked |= {name: name for name in columns.context}
+    asked |= {name: given for name, given in (("group", columns.group), ("person", columns.person)) if given}
+    found = {name: column_at(header, column, place) for name, column in asked.items()}
     free = (*columns.context * (not columns.strict), *["group"] * (not columns.need_group))
     missing = [name for name, at in found.items() if at is None and name not in free]
     if missing:
-        names = " and ".join(f'"{wanted[name]}"' for name in missing)
+        names = " and ".join(f'"{asked[name]}"' for name in missing)
         options = dict.fromkeys(map(option_of, missing))
         raise InputError(f"column {names} not found; found: {', '.join(header)}", "",
                          f"name the column: {' '.join(options)}", place)
@@ -854,11 +854,11 @@ def is_header(header: Sequence[str], columns: Columns) -> bool:
 def open_columns(place: str | Path, columns: Columns) -> tuple[Table, dict[str, int], list[Finding]]:
     """Open a file: its table, the position of each wanted column, and findings about the file itself."""
     table, name = read_table(place, lambda header: is_header(header, columns)), file_of(place)[0].name
-    columns, said = fit_columns(columns, table, name)
+    columns, guesses = fit_columns(columns, table, name)
     at = find_columns(columns, table.header, name)
     unused = [normalise(column) or "(no name)" for position, column in enumerate(table.header) if position not in at.values()]
     split = () if columns.side or columns.group else tuple(column for column in unused if column.casefold() in PUBLISHED[:2])
-    notes = [*table.notes, *said, Finding("columns not used", len(unused), tuple(unused[:5])),
+    notes = [*table.notes, *guesses, Finding("columns not used", len(unused), tuple(unused[:5])),
              Finding("a published split, not used without --split-column", len(split), split)]
     return table, {**at, **({"left": len(table.header)} if table.left else {})}, notes
 
@@ -1088,9 +1088,9 @@ def few_words(counts: pd.Series, most: int = 5) -> str:
 
 
 def refuse_hopeless(counts: pd.Series, data: Data, place: str, rows: str = "rows", learn: bool = True) -> None:
-    """Raise InputError for an intent with too few rows unless these are set aside, and for fewer than two with enough.
+    """Raise InputError if an intent has too few rows and `tiny` refuses that, or if fewer than two intents have enough.
 
-    The latter only where there is something to `learn`, or nothing is set aside.
+    The latter is only checked if a model is to be trained (`learn`), or if `tiny` refuses small intents.
     """
     if len(counts) == 1:
         raise InputError(f"one intent only: {counts.index[0]}", "two intents or more", "add another intent", place)
@@ -1133,7 +1133,7 @@ def at_lines(lines: Sequence[int]) -> str:
 
 # %% ../../nbs/data/00_table.ipynb #8ddfc761
 def all_rows(path: Path, how: Delimited, found: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line, fields) of delimited text, also of rows that do not fit; `found` gets the error that ends it early."""
+    """Yield (line, fields) of delimited text, including rows that do not fit. An error that ends it is added to `found`."""
     line = how.begin.line
     with open(path, encoding=how.encoding, newline="") as file:
         for _ in range(how.begin.line - 1):
@@ -1148,7 +1148,7 @@ def all_rows(path: Path, how: Delimited, found: list[str]) -> Iterator[tuple[int
 
 
 def broken_rows(path: Path, how: Delimited, sound: list[tuple[int, list[str]]]) -> list[str]:
-    """What is wrong with the rows of delimited text. `sound` gets those that have as many fields as the header."""
+    """The problems of the rows of delimited text. Rows with as many fields as the header are added to `sound`."""
     found: list[str] = []
     wrong, width = [], 0
     for line, fields in all_rows(path, how, found):
@@ -1177,7 +1177,7 @@ def broken_lines(path: Path) -> list[str]:
 
 # %% ../../nbs/data/00_table.ipynb #14c17809
 def broken_values(rows: Iterable[tuple[int, list[str]]], at: dict[str, int], data: Data) -> list[str]:
-    """What is wrong with the values of the rows that fit: sides that are none, intents with too few of these rows."""
+    """The problems of the values in good rows: values that name no side, intents with too few of these rows."""
     sides: dict[str, list[int]] = {}
     intents: Counter = Counter()
     for line, cells in rows:
@@ -1195,7 +1195,7 @@ def broken_values(rows: Iterable[tuple[int, list[str]]], at: dict[str, int], dat
 
 # %% ../../nbs/data/00_table.ipynb #9d5d1384
 def all_problems(first: InputError, place: str | Path, columns: Columns, data: Data) -> InputError:
-    """The error for a file that was refused, with everything else that is wrong with it. `first`: why it was refused."""
+    """One error with all problems of a refused file. `first`: the error with which it was refused."""
     path = file_of(place)[0]
     found: list[str] = []
     sound: list[tuple[int, list[str]]] = []
@@ -1211,11 +1211,11 @@ def all_problems(first: InputError, place: str | Path, columns: Columns, data: D
     if len(found) < 2:
         return first
     listed = "".join(f"\n  {number}. {problem}" for number, problem in enumerate(found[:5], 1))
-    return InputError(f"{len(found)} problems{listed}", "", "correct the file, then the same command again", first.place)
+    return InputError(f"{len(found)} problems{listed}", "", "correct the file, then run the command again", first.place)
 
 # %% ../../nbs/data/00_table.ipynb #7cac1bd0
 def read_utterances(place: str | Path, columns: Columns, data: Data) -> Utterances:
-    """Read one file as utterances. Raises InputError, with the line numbers where there are some, for all that is wrong."""
+    """Read a file as utterances. Raises one InputError with all problems of the file, and their lines."""
     try:
         values, notes = read_columns(place, columns)
         notes += missing_columns(columns, values)
@@ -1225,7 +1225,7 @@ def read_utterances(place: str | Path, columns: Columns, data: Data) -> Utteranc
 
 # %% ../../nbs/data/00_table.ipynb #9adf74cf
 def rows_sha256(rows) -> str:
-    """A sha256 of rows of text that does not depend on their order: that of the sorted sha256 of each row."""
+    """A sha256 of rows that does not depend on their order: the sha256 of the sorted sha256 digests of the rows."""
     digests = bytearray()
     for row in rows:
         digests += hashlib.sha256("\x1f".join(row).encode()).digest()

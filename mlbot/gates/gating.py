@@ -29,21 +29,21 @@ from .words import error_of
 
 # %% ../../nbs/gates/05_gating.ipynb #28b34d19
 def is_share(score: Score) -> bool:
-    """Whether a score is a proportion of rows, which no limit above 1 fits."""
+    """Whether a score is a proportion of rows, so that a limit above 1 must be a mistake."""
     sample = getattr(score, "sample", None)
     return not score.unit and sample is not None and "right" in sample.columns
 
 
 def checked_limit(gate: str, part: str, limit, scores: Sequence[Score] = ()) -> float | None:
-    """A limit that was given by hand for these scores. Raises InputError for anything but a number that they can have.
+    """A limit that was passed by hand. Raises InputError unless it is a number that these scores can reach.
 
-    Without `scores`, a floor or stretch is a proportion.
+    Without `scores`, a floor or stretch must be a proportion.
     """
     number = isinstance(limit, int | float | np.number) and not isinstance(limit, bool) and math.isfinite(limit)
     shares = any(map(is_share, scores)) or (not scores and part != "ceiling")
     beyond = part != "ceiling" and any(score.measured and score.at_most <= 1 < limit for score in scores if number)
     if limit is not None and (not number or beyond or (shares and abs(limit) > 1) or (part == "ceiling" and limit < 0)):
-        usual = "a number from 0 on" if part == "ceiling" else "a number"
+        usual = "a number, 0 or more" if part == "ceiling" else "a number"
         raise InputError(f"gate {gate}: {part} is {limit!r}", "a share from 0 to 1" if shares or beyond else usual,
                          "correct the parameter")
     return None if limit is None else float(limit) if isinstance(limit, np.number) else limit
@@ -63,9 +63,9 @@ def checked_scores(gate: str, score) -> list[Score]:
 # %% ../../nbs/gates/05_gating.ipynb #636c66d5
 @dataclass(frozen=True)
 class SealedBit:
-    """What sealed rows outside the checkout answer: one of 'pass' and 'fail', about `n` rows.
+    """The answer of `n` sealed rows outside the checkout: 'pass' or 'fail'.
 
-    `asked`: which question to them this was; `left`: how many they still answer, None where nobody counts down.
+    `asked`: the number of this question; `left`: how many questions remain, None without a limit.
     """
     n: int
     outcome: str
@@ -74,7 +74,7 @@ class SealedBit:
 
 
 def sealed_outcome(sealed: Score | SealedBit | None, target: Target) -> str:
-    """The one bit of the sealed part: 'fail' when it misses its limit beyond doubt (strict: is not sure to reach it)."""
+    """The bit of the sealed part, '' without one: 'fail' if it misses its limit beyond doubt (strict: if it may miss it)."""
     if sealed is None:
         return ""
     if isinstance(sealed, SealedBit):
@@ -88,7 +88,7 @@ LAST_GREEN = "last green"
 
 @dataclass(frozen=True, eq=False)
 class Before:
-    """Where the rows of the run before are kept, and these rows: None where nothing was kept yet. `address`: for people."""
+    """Where the rows of the run before are stored, and these rows in `kept` (None: none yet). `address`: for people."""
     objects: Objects
     name: str
     address: str
@@ -151,19 +151,19 @@ def moved_lines(found: Difference, few: int = FEW) -> list[str]:
         [f"rows {left}"] if left else [])
 
 # %% ../../nbs/gates/05_gating.ipynb #c6723e0f
-_replaced: dict[str, tuple[Before, bytes | None]] = {}  # what the gates of this run of the notebook have replaced
-_stopped: dict[str, bool] = {}  # whether each of them was red
+_replaced: dict[str, tuple[Before, bytes | None]] = {}  # what the gates of this notebook run have replaced
+_stopped: dict[str, bool] = {}  # for each gate of this run, whether it was red
 
 
 def begin_again(gate: str) -> None:
-    """Begin a new run of the notebook when a gate is asked a second time: the run before keeps what it has replaced."""
+    """Start a new notebook run if a gate is called a second time; what the run before has replaced stays replaced."""
     if gate in _stopped:
         _replaced.clear()
         _stopped.clear()
 
 
 def accept(gate: str, score: Score | Sequence[Score], ids: np.ndarray, before: Before) -> None:
-    """Keep the rows of a green gate in place of those of the run before."""
+    """Store the rows of a green gate in place of those of the run before."""
     was = before.objects.get(before.name)
     rows = Kept(sample_rows(gate, score), ids, str(score), this_notebook())
     before.objects.put(before.name, as_parquet(rows))
@@ -171,7 +171,7 @@ def accept(gate: str, score: Score | Sequence[Score], ids: np.ndarray, before: B
 
 
 def take_back() -> None:
-    """Put back what the gates of this run have replaced, because the run is not accepted after all."""
+    """Restore what the gates of this run have replaced, because the run is not accepted after all."""
     while _replaced:
         before, was = _replaced.popitem()[1]
         if was is None:
@@ -192,7 +192,7 @@ def record(verdict: Verdict) -> Verdict:
 # %% ../../nbs/gates/05_gating.ipynb #37e398a3
 def judged(name: str, score: Score | Sequence[Score], rules: Rules, limits: dict[str, float | None], rows: int,
            sealed: Score | SealedBit | None, seeds: Sequence[Score]) -> Verdict:
-    """The verdict on a score or a family, by the rules and by `limits` (floor, ceiling, stretch) that were given by hand."""
+    """The verdict on a score or a family, by the stricter of the rules and `limits` (floor, ceiling, stretch)."""
     scores = checked_scores(name, score)
     floor, ceiling, stretch = (checked_limit(name, part, limits.get(part), scores)
                                for part in ("floor", "ceiling", "stretch"))
@@ -209,19 +209,19 @@ def gate(name: str, score: Score | Sequence[Score], rules: Rules | None = None, 
          ceiling: float | None = None, stretch: float | None = None, rows: int = 0, sealed: Score | SealedBit | None = None,
          seeds: Sequence[Score] = (), against: str | Path = "", ids=None, margin: float = 0.0, kept: str | Path = "",
          keep: bool = True) -> None:
-    """Judge a score, or a family of scores, and show the record. The target comes from `rules`, and is raised by hand.
+    """Judge a score, or a family of scores, and show the record. The target is the stricter of `rules` and the arguments.
 
-    `floor`, `ceiling`, `stretch`: ask for more by hand. `rows`: the rows behind a family. `sealed`: the score of the sealed
-    part, of which only the outcome is kept. `seeds`: scores of the same model with other seeds.
-    `against`: 'last green', or a file of kept rows; pairs rows by `ids` (an id a row), and stops when the score is surely
-    worse by more than `margin`. `kept`: the folder or account in which accepted rows are kept; `keep`: whether a green run
+    `floor`, `ceiling`, `stretch`: limits that you set by hand. `rows`: the number of rows behind a family. `sealed`: the
+    score of the sealed part, of which only the outcome is kept. `seeds`: scores of the same model with other seeds.
+    `against`: 'last green', or a file of kept rows. Rows are paired by `ids` (one per row), and the gate stops if the score
+    is worse by more than `margin` beyond doubt. `kept`: the folder or account of accepted rows; `keep`: whether a green run
     becomes the last green one.
-    Raises GateFailed when the gate is red, NoVerdict when there is nothing to judge, InputError for a bad score or limit.
+    Raises GateFailed if the gate is red, NoVerdict if there is nothing to judge, InputError for a bad score or limit.
     """
     where, rules = "settings.ini [targets]" if rules else "the call of gate(...)", rules or Rules(date.min)
     verdict = judged(name, score, rules, {"floor": floor, "ceiling": ceiling, "stretch": stretch}, rows, sealed, seeds)
     before = run_before(name, against, kept) if against else None
-    if before:  # asked before anything is shown: the call itself may be wrong
+    if before:  # checked before anything is shown, because the call itself may be wrong
         refuse_foreign(name, before)
         named = read_ids(name, ids, sample_rows(name, score))
         loss = checked_limit(name, "margin", margin, checked_scores(name, score)) or 0.0

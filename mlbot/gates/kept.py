@@ -25,7 +25,7 @@ from ..storage import Objects, open_objects
 # %% ../../nbs/gates/04_kept.ipynb #8a126637
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """The rows of an accepted run: its sample, an id a row as text, the score in words, the notebook ('' where unknown)."""
+    """The rows of an accepted run: its sample, one id per row (text), the score in words, the notebook ('' if unknown)."""
     sample: Sample
     ids: np.ndarray
     said: str = ""
@@ -103,7 +103,7 @@ def from_parquet(data: bytes, place: str) -> Kept:
         raise missing("arro3-io", "gates", place) from None
     try:
         if len(data) < 12 or not data.endswith(b"PAR1") or int.from_bytes(data[-8:-4], "little") > len(data) - 12:
-            raise ValueError("cut off")  # the reader would panic, and say so on the console
+            raise ValueError("cut off")  # otherwise the reader panics and prints to the console
         table = read_parquet(BytesIO(data)).read_all()
         facts = json.loads(table.schema.metadata[b"mlbot"])
         columns = {name: np.array(table.column(name).to_pylist()) for name in table.column_names}
@@ -112,7 +112,7 @@ def from_parquet(data: bytes, place: str) -> Kept:
         return Kept(sample, ids, str(facts["said"]), str(facts["notebook"]))
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as problem:  # a damaged file raises many unrelated kinds, and a panic is no Exception
+    except BaseException as problem:  # a damaged file raises many types, and a panic is not an Exception
         raise InputError(f"cannot be read ({type(problem).__name__})", "the rows of a run that gate() kept",
                          "restore the file, or delete it: the next accepted run is then the first", place) from None
 

@@ -22,7 +22,7 @@ RECORD = "application/vnd.mlbot.verdict.v2+json"
 
 
 def as_plain(value):
-    """A verdict, or a part of one, as JSON can hold it: days as text, NaN and infinities as null, tuples as lists."""
+    """Convert a verdict, or a part of one, to JSON types: days become text, NaN and infinities null, tuples lists."""
     if isinstance(value, dict):
         return {name: as_plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

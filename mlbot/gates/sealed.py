@@ -49,13 +49,13 @@ def refuse_inside(place: str, root: Path) -> None:
 
 # %% ../../nbs/gates/10_sealed.ipynb #6a661198
 def open_sealed(place: str, root: Path) -> Objects:
-    """The place of the sealed rows. Raises InputError where it lies inside the checkout."""
+    """Open the place of the sealed rows. Raises InputError if it is inside the checkout."""
     refuse_inside(place, root)
     return open_objects(place)
 
 
 def read_sealed(objects: Objects, place: str) -> str:
-    """The text of the sealed rows. Raises InputError, which quotes none of it, where there are none that can be read."""
+    """The text of the sealed rows. Raises InputError, which never quotes it, if it cannot be read."""
     action = f"put {ROWS} there, with text, intent and the columns of the context, and let only CI or a reviewer read it"
     try:
         data = objects.get(ROWS)
@@ -78,7 +78,7 @@ STEP = 1.96  # standard deviations
 
 
 def has_moved(before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether two models, given by which rows they answer right, differ by more than chance (McNemar 1947)."""
+    """Whether two models differ by more than chance (McNemar 1947). `before`, `after`: which rows each answers right."""
     won, lost = int((after & ~before).sum()), int((before & ~after).sum())
     return abs(won - lost) > STEP * sqrt(won + lost)
 
@@ -96,7 +96,7 @@ class Book:
 
 
 def open_book(objects: Objects) -> Book:
-    """The book of questions as it stands. Raises NoVerdict for one that cannot be read: a count that is lost is no count."""
+    """Read the book of questions. Raises NoVerdict if it cannot be read, because the number of questions is then unknown."""
     names = objects.names(f"{ASKED}/")
     if not names:
         return Book()
@@ -109,7 +109,7 @@ def open_book(objects: Objects) -> Book:
 
 # %% ../../nbs/gates/10_sealed.ipynb #9921a4f3
 def for_rows(book: Book, state: str, test: list[int]) -> Book:
-    """The book as it holds for these rows: rows that are new for the most part start without questions."""
+    """The book for these rows. If most of them are new, it starts without questions."""
     if not same_test_rows(test, list(book.test)):
         return Book(number=book.number, state=state, test=tuple(test))
     return replace(book, anchor=book.anchor if state == book.state else {}, state=state, test=tuple(test))
@@ -131,7 +131,7 @@ def flags_of(text: str, n: int) -> np.ndarray:
 
 
 def bit_of(book: Book, right: np.ndarray, score: Score, target: Target) -> tuple[str, dict[str, str]]:
-    """The bit for a model, and the anchor from now on: the old one, unless the model differs from it by more than chance."""
+    """The bit for a model, and the new anchor: the old one, unless the model differs from it by more than chance."""
     limit = str((target.floor, target.too_close == "fail"))
     same = book.anchor.get("limit") == limit and not has_moved(flags_of(book.anchor["right"], len(right)), right)
     if same:
@@ -141,7 +141,7 @@ def bit_of(book: Book, right: np.ndarray, score: Score, target: Target) -> tuple
 
 # %% ../../nbs/gates/10_sealed.ipynb #87212548
 def refuse_asked_up(book: Book, most: int, place: str) -> None:
-    """Raise NoVerdict where sealed rows have answered as many questions as they may."""
+    """Raise NoVerdict if the sealed rows have no questions left."""
     if questions_left(book, most) == 0:
         raise NoVerdict(f"the sealed rows have answered {len(book.answers):,} questions; they answer no more",
                         f"{most:,} at most (sealed_questions in settings.ini [meter])",
@@ -150,10 +150,10 @@ def refuse_asked_up(book: Book, most: int, place: str) -> None:
 
 def ask(objects: Objects, place: str, model: str, digests, right: np.ndarray, score: Score, target: Target, state: str,
         most: int, actor: Actor = NOBODY) -> SealedBit:
-    """Ask sealed rows about a model, and write the question down before anybody hears the answer.
+    """Ask sealed rows about a model. The question is recorded before the answer is returned.
 
-    `digests`: of the rows; `right`: row by row; `score`: their accuracy; `state`: see `sealed_state`; `most`: questions in
-    all, 0 for no limit. Raises NoVerdict where there are none left.
+    `digests`: those of the rows; `right`: whether each row is right; `score`: their accuracy; `state`: see `sealed_state`;
+    `most`: the number of questions allowed, 0 for no limit. Raises NoVerdict if none is left.
     """
     test, name = smallest_digests(digests), f"{model} {target.floor} {target.too_close}"
     while True:

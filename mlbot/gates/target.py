@@ -18,7 +18,7 @@ from ..settings import Target
 
 # %% ../../nbs/gates/00_target.ipynb #d6626f99
 def steps_until(target: Target, day: date) -> int:
-    """How many steps the stretch has climbed by that day."""
+    """How many steps the stretch has climbed by a day."""
     if target.start is None or day < target.start:
         return 0
     assert target.count is not None  # what climbs has all parts of a schedule: see settings.contradiction
@@ -37,7 +37,7 @@ def _height(target: Target, day: date) -> float:
 
 
 def on_day(target: Target, day: date) -> Target:
-    """The target of a day: its stretch is a number, its schedule is gone."""
+    """The target of a day: the schedule is replaced by the stretch of that day."""
     if target.start is None:
         return target
     return replace(target, stretch=_height(target, day), start=None, step=None, every=7, count=None, cap=None)
@@ -53,7 +53,7 @@ def plan(target: Target) -> list[tuple[date, float]]:
     return [heights[0], *(now for before, now in pairwise(heights) if now[1] != before[1])]
 
 # %% ../../nbs/gates/00_target.ipynb #4d0b9645
-DISCORDANCE = 0.10  # how many answers of two successive models usually differ
+DISCORDANCE = 0.10  # the proportion of answers on which two successive models usually differ
 
 
 def feasibility(name: str, target: Target, n: int, day: date | None = None, discordance: float = DISCORDANCE) -> str:

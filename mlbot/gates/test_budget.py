@@ -38,7 +38,7 @@ def log_models(decisions: int, feedback: str = "full", passes: int = 0) -> float
 
 # %% ../../nbs/gates/09_test_budget.ipynb #a418ab7f
 def rows_for_value(tolerance: float, reliability: float, log_count: float) -> int:
-    """Test rows for which values of `exp(log_count)` models are all off by at most `tolerance` (to one side)."""
+    """The rows with which the values of `exp(log_count)` models are all within `tolerance` on one side (Hoeffding 1963)."""
     return math.ceil((log_count - math.log(1 - reliability)) / (2 * tolerance**2))
 
 
@@ -55,7 +55,7 @@ def rows_for_known_discordance(tolerance: float, reliability: float, log_count: 
 # %% ../../nbs/gates/09_test_budget.ipynb #faf65ed9
 def tail(n: int, tolerance: float, limit: float) -> float:
     """The probability that `n` rows are off by `tolerance` or more, to the likelier side, for a true value of `limit`."""
-    limit = min(max(limit, tolerance), 1 - tolerance)  # at an end the share would know no chance
+    limit = min(max(limit, tolerance), 1 - tolerance)  # at 0 or 1 there would be no variance
     short = special().bdtr(math.floor((limit - tolerance) * n + 1e-9), n, limit)
     long = special().bdtrc(math.ceil((limit + tolerance) * n - 1e-9) - 1, n, limit)
     return max(float(short), float(long))
@@ -106,7 +106,7 @@ def shared(today: list[int], then: list[int]) -> float:
 
 
 def same_test_rows(today: list[int], then: list[int]) -> bool:
-    """Whether two test sets are the same rows for the meter: more than half of either is in the other, or nobody can tell."""
+    """Whether two test sets count as the same: more than half of either is in the other, or nobody can tell."""
     if not (today and then):
         return False
     one, other = shared(today, then), shared(then, today)
@@ -200,9 +200,9 @@ def is_marked(item: Mapping, key: bytes) -> bool:
 # %% ../../nbs/gates/09_test_budget.ipynb #31ac9375
 @dataclass(frozen=True)
 class Trail:
-    """The decisions of a registry: `good` ones, `doubtful` ones, and how many are known to be `missing`.
+    """The decisions beside the models: `good` ones, `doubtful` ones, and how many are known to be `missing`.
 
-    `number`: how many there were in all, at least. `last`: the digest of the last line.
+    `number`: the least number of all decisions so far. `last`: the digest of the last line.
     """
     good: tuple[dict, ...] = ()
     doubtful: tuple[dict, ...] = ()
@@ -239,7 +239,7 @@ def read_head(models: Path, key: bytes) -> int:
 
 # %% ../../nbs/gates/09_test_budget.ipynb #844bbae2
 def read_trail(models: Path, proved: int = 0, witnesses: frozenset[str] = frozenset()) -> Trail:
-    """The trail of decisions. `proved`: so many there were at least; `witnesses`: models that were surely judged."""
+    """Read the trail of decisions. `proved`: a number that there were at least; `witnesses`: models that must be in it."""
     key, lines = shared_key() or read_key(models / ".key"), written_lines(models)
     whole = [(line, item) for line in lines if (item := as_decision(line)) is not None]
     head = read_head(models, key)

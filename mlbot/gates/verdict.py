@@ -25,7 +25,7 @@ CHAMPION = "champion"  # the gate that compares with the model that answers now
 
 
 def compare(score: Score, limit: float) -> str:
-    """The side of `limit` on which the true value is: 'pass', 'fail', or 'too close to call'. Respects `score.better`."""
+    """On which side of `limit` the true value lies: 'pass', 'fail', or 'too close to call'. Respects `score.better`."""
     least, most = score.at_least, score.at_most
     if score.better == "lower":
         least, most, limit = -most, -least, -limit
@@ -34,7 +34,7 @@ def compare(score: Score, limit: float) -> str:
 # %% ../../nbs/gates/01_verdict.ipynb #607002a2
 @dataclass(frozen=True)
 class Waiver:
-    """Who lets a gate ship red, why, until which day (the last one), for which model and which data snapshot."""
+    """Who lets a gate ship red, why, until which day (inclusive), for which model and data snapshot."""
     gate: str
     who: str
     why: str
@@ -51,7 +51,7 @@ class Waiver:
 class Part:
     """One member of a family of scores, such as one intent: its score, its floor and its outcome within the family.
 
-    `late`: it misses its stretch, beyond doubt.
+    `late`: it misses its stretch beyond doubt.
     """
     score: Score
     floor: float | None
@@ -64,8 +64,8 @@ class Part:
 class Verdict:
     """The decision of a gate: the score, the target that it was judged by, and the `outcome`.
 
-    `parts`: the members of a family; the score is that of the worst. `rows`: the number of rows behind it. `sealed`: the
-    one bit that the sealed part tells. `seeds`: outcomes of the same model with other seeds. `model`: the model on trial.
+    `parts`: the members of a family; `score` is then that of the worst. `rows`: the number of rows behind it. `sealed`: the
+    outcome of the sealed part. `seeds`: outcomes of the same model with other seeds. `model`: the model on trial.
     """
     gate: str
     score: Score
@@ -96,7 +96,7 @@ class Verdict:
 
 # %% ../../nbs/gates/01_verdict.ipynb #e84a34bc
 def limit_of(target: Target, score: Score) -> float | None:
-    """The floor or the ceiling of a target, whichever fits the score. Raises InputError when only the other one is given."""
+    """The floor of a target, or its ceiling if lower is better. Raises InputError if it has the other one."""
     wrong, right = ("floor", "ceiling") if score.better == "lower" else ("ceiling", "floor")
     if getattr(target, wrong) is not None:
         raise InputError(f"{score.metric} has a {wrong}, and {score.better} is better", f"a {right}",
@@ -128,9 +128,9 @@ def judge(gate: str, score: Score, target: Target = NOTHING, sealed: str = "", s
 
 # %% ../../nbs/gates/01_verdict.ipynb #0ca2445b
 def stretch_of(verdict: Verdict) -> str:
-    """The outcome of the stretch: 'pass', 'fail', 'too close to call', or '' where none is asked or measured.
+    """The outcome of the stretch: 'pass', 'fail', 'too close to call', or '' if there is none or nothing was measured.
 
-    A family misses its stretch as soon as one member misses its own beyond doubt.
+    A family misses its stretch if any member misses its own beyond doubt.
     """
     stretch, score = verdict.target.stretch, verdict.score
     if verdict.parts:
@@ -150,9 +150,9 @@ def named_for(named: dict[str, float], metric: str, default: float | None, gate:
 
 # %% ../../nbs/gates/01_verdict.ipynb #ea8d8bdd
 def adjusted_p_values(scores: Sequence[Score], limits: dict[int, float | None]) -> dict[int, float]:
-    """The probability of this few hits by chance, by place in `scores`, corrected for all that are tested (Holm 1979).
+    """Adjusted p-values (Holm 1979) of the hypothesis that a score reaches its floor, by position in `scores`.
 
-    `limits`: the floor of each score on trial, by place; 0 asks nothing.
+    `limits`: the floor of each score to test, by position; a floor of 0 asks nothing and gets 1.
     """
     tried = {at: limit for at, limit in limits.items() if limit}
     hits = [scores[at].value * scores[at].effective for at in tried]
@@ -214,10 +214,10 @@ COMPARING = (CHAMPION, "conversation_champion")  # gates that compare with the c
 
 @dataclass(frozen=True)
 class Rules:
-    """Targets, waivers and defaults as they hold on `day`, for the model and the data that are on trial.
+    """The targets, waivers and defaults on `day`, for the model and data on trial.
 
-    Without a `champion` nothing is asked of the gates that compare with it, nor of those that are `unasked` because this
-    data says nothing about them. `sealed`: a part of the test side is.
+    Gates that compare with the champion ask nothing if there is no `champion`, and neither do the `unasked` gates, about
+    which this data says nothing. `sealed`: whether a part of the test side is sealed.
     """
     day: date
     targets: dict[str, Target] = field(default_factory=dict)

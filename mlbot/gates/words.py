@@ -28,12 +28,12 @@ def side_words(verdict: Verdict) -> tuple[str, float | None]:
 # %% ../../nbs/gates/02_words.ipynb #7d1d3f28
 def rows_missing(score: Score, limit: float | None) -> int | None:
     """How many more rows would settle on which side of `limit` a score is; None when no realistic number does."""
-    wanted = None if limit is None else rows_to_settle(score.value, score.at_least, score.at_most, score.n, limit)
-    return None if wanted is None or wanted > 100 * score.n else max(1, wanted - score.n)
+    needed = None if limit is None else rows_to_settle(score.value, score.at_least, score.at_most, score.n, limit)
+    return None if needed is None or needed > 100 * score.n else max(1, needed - score.n)
 
 # %% ../../nbs/gates/02_words.ipynb #0d9a807f
 def settling(score: Score, limit: float | None) -> str:
-    """The same in words."""
+    """How many more rows would settle it, as a phrase."""
     if score.open:
         return "it has too few rows for an interval"
     missing = rows_missing(score, limit)
@@ -44,7 +44,7 @@ def settling(score: Score, limit: float | None) -> str:
 
 # %% ../../nbs/gates/02_words.ipynb #88316200
 def compared_words(verdict: Verdict, limit: float) -> str:
-    """The decision on a gain, in words that go on after the score. `limit`: the least gain that is accepted."""
+    """The decision on a gain, as the end of a sentence that begins with the score. `limit`: the least accepted gain."""
     loss = f" by more than {-limit:.3f}" if limit < 0 else ""
     if verdict.outcome == FAIL:
         return f" is surely worse{loss}"
@@ -55,7 +55,7 @@ def compared_words(verdict: Verdict, limit: float) -> str:
 
 # %% ../../nbs/gates/02_words.ipynb #a0286184
 def decision(verdict: Verdict) -> str:
-    """The decision, in words that go on after the score."""
+    """The decision, as the end of a sentence that begins with the score."""
     word, limit = side_words(verdict)
     if limit is not None and verdict.sealed and outcome_of(verdict.score, verdict.target) != FAIL:
         return f"; the sealed part {'keeps' if verdict.sealed == PASS else 'misses'} the {word} {limit:.3f}"
@@ -76,7 +76,7 @@ def too_small(part: Part) -> bool:
 
 
 def counted(parts: Sequence[Part]) -> list[str]:
-    """How many members are not plainly good, in words."""
+    """How many members did not simply pass, as phrases."""
     counts = [("failed", [part.outcome == FAIL for part in parts]),
               ("too close to call", [part.outcome == TOO_CLOSE for part in parts]),
               ("without a verdict", [part.outcome == NO_VERDICT for part in parts]),
@@ -89,13 +89,13 @@ def _additions(verdict: Verdict) -> str:
     """The rest of the sentence: the family, the stretch, other seeds, a waiver."""
     stretch = {FAIL: "missed", PASS: "reached", TOO_CLOSE: "too close to call"}.get(stretch_of(verdict))
     others, waiver = sum(outcome != verdict.outcome for outcome in verdict.seeds), verdict.waiver
-    said = [
+    phrases = [
         (verdict.parts, f"of {len(verdict.parts)} parts {', '.join(counted(verdict.parts)) or 'all pass'}"),
         (stretch and verdict.outcome != FAIL and not verdict.parts, f"stretch {verdict.target.stretch or 0:.3f} {stretch}"),
         (flaky(verdict), f"flaky: {others} of {len(verdict.seeds)} other seeds say otherwise"),
         (waiver, waiver and f"waived by {waiver.who} until {waiver.until}: {waiver.why}"),
     ]
-    return "".join(f"; {words}" for holds, words in said if holds)
+    return "".join(f"; {words}" for holds, words in phrases if holds)
 
 # %% ../../nbs/gates/02_words.ipynb #e0935d1f
 def gate_name(verdict: Verdict) -> str:
@@ -117,22 +117,22 @@ def verdict_line(verdict: Verdict) -> str:
 
 # %% ../../nbs/gates/02_words.ipynb #97d5b680
 def error_of(verdict: Verdict, where: str = "settings.ini [targets]") -> GateFailed | NoVerdict:
-    """The error that a red verdict raises. `where`: the place in which its limit is set."""
+    """The error to raise for a red verdict. `where`: the place where its limit is set."""
     word, limit = side_words(verdict)
     bound = "at most" if word == "ceiling" else "at least"
     name = verdict.score.metric if verdict.parts else verdict.gate
-    wanted = f"{name} of {bound} {limit:.3f}" if limit is not None else "a number"
+    expected = f"{name} of {bound} {limit:.3f}" if limit is not None else "a number"
     if verdict.outcome == NO_VERDICT and verdict.gate == CHAMPION:
         return NoVerdict(verdict_line(verdict), "answers of both models to rows that neither was trained on",
                          "read why in the warnings; to release without a comparison: mlbot waive champion --why REASON "
                          "--until DAY")
     if verdict.outcome == NO_VERDICT:
-        return NoVerdict(verdict_line(verdict), wanted, "check the test data that this gate reads, or label more of it")
+        return NoVerdict(verdict_line(verdict), expected, "check the test data that this gate reads, or label more of it")
     do = f"improve the data or the model: read the report; {word}s are set in {where}"
     if verdict.score.unit == "gain" and verdict.gate != CHAMPION:
-        wanted = "no sure loss" if not limit else f"no sure loss of more than {-limit:.3f}"
+        expected = "no sure loss" if not limit else f"no sure loss of more than {-limit:.3f}"
         do = "look at the rows that got worse; to accept a small loss: margin=0.01 in the call of gate(...)"
-    return GateFailed(verdict_line(verdict), wanted, do)
+    return GateFailed(verdict_line(verdict), expected, do)
 
 # %% ../../nbs/gates/02_words.ipynb #cfc11c69
 MARKS = {PASS: "\N{CHECK MARK}", FAIL: "\N{MULTIPLICATION X}", TOO_CLOSE: "\N{ALMOST EQUAL TO}", NO_VERDICT: "?",
@@ -185,15 +185,15 @@ def verdict_markdown(given: list[Verdict]) -> str:
 
 # %% ../../nbs/gates/02_words.ipynb #7be1c2f4
 def part_line(gate: str, part: Part) -> str:
-    """A member that is not plainly good, in words."""
+    """One line about a member that did not simply pass."""
     if not part.score.measured:
         return f"{gate}: {part.score.metric} was not measured (n={part.score.n:,})"
-    said = f"{gate}: {part.score}"
+    line = f"{gate}: {part.score}"
     if part.outcome == FAIL:
-        said += f" is below its floor {part.floor:.3f}"
+        line += f" is below its floor {part.floor:.3f}"
     elif part.outcome == TOO_CLOSE:
-        said += f" is too close to its floor {part.floor:.3f} to call; {settling(part.score, part.floor)}"
-    return said + (f"{', and' if part.outcome in (FAIL, TOO_CLOSE) else ''} misses its stretch {part.stretch:.3f}"
+        line += f" is too close to its floor {part.floor:.3f} to call; {settling(part.score, part.floor)}"
+    return line + (f"{', and' if part.outcome in (FAIL, TOO_CLOSE) else ''} misses its stretch {part.stretch:.3f}"
                    if part.late else "")
 
 # %% ../../nbs/gates/02_words.ipynb #36bfc2e8

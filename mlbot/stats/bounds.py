@@ -21,7 +21,7 @@ import numpy as np
 
 # %% ../../nbs/stats/00_bounds.ipynb #789545c2
 def continued_fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction of the incomplete beta function, by the method of Lentz."""
+    """The continued fraction of the incomplete beta function, by Lentz's method (Numerical Recipes, section 6.4)."""
     tiny = 1e-300
     c, d = 1.0, 1.0 / (1.0 - (a + b) * x / (a + 1.0) or tiny)
     value = d
@@ -51,7 +51,7 @@ def incomplete_beta(a: float, b: float, x: float) -> float:
 
 # %% ../../nbs/stats/00_bounds.ipynb #0f80d7f1
 def beta_quantile(a: float, b: float, probability: float) -> float:
-    """The value below which a Beta(a, b) variable is with this probability."""
+    """The quantile of the Beta(a, b) distribution, by bisection."""
     low, high = 0.0, 1.0
     while (middle := (low + high) / 2) not in (low, high):
         low, high = (middle, high) if incomplete_beta(a, b, middle) < probability else (low, middle)
@@ -65,13 +65,13 @@ def student_quantile(degrees: float, probability: float) -> float:
 
 
 def fewest_hits(risk: float, n: int, share: float) -> float:
-    """The number of hits that a binomial variable stays at or below with probability `risk`."""
+    """The largest number of hits that a binomial variable stays at or below with probability `risk` or less; 0 if none."""
     at = next((k for k in range(n) if incomplete_beta(n - k, k + 1, 1 - share) > risk), n)
     return max(at - 1, 0)
 
 # %% ../../nbs/stats/00_bounds.ipynb #fec60041
 def by_hand() -> SimpleNamespace:
-    """The functions of scipy.special that the tests use, in plain Python, under the names that they have there."""
+    """The functions of scipy.special that the tests need, in plain Python and under the same names."""
     return SimpleNamespace(
         __name__="by hand", betaln=log_beta, betainc=incomplete_beta, betaincinv=beta_quantile, bdtrik=fewest_hits,
         ndtr=np.vectorize(NormalDist().cdf, otypes=[float]), stdtrit=np.vectorize(student_quantile, otypes=[float]),
@@ -81,7 +81,7 @@ def by_hand() -> SimpleNamespace:
 # %% ../../nbs/stats/00_bounds.ipynb #daf84139
 @cache
 def special():
-    """scipy.special, loaded by the first exact test; `by_hand` where scipy is not installed."""
+    """scipy.special, imported by the first exact test; `by_hand()` if scipy is not installed."""
     try:
         import scipy.special
         return scipy.special
@@ -94,16 +94,16 @@ def normal(chance: float) -> float:
     return NormalDist().inv_cdf(chance)
 
 # %% ../../nbs/stats/00_bounds.ipynb #fa02d31e
-RISK = 0.05  # how often a sure statement may be wrong
+RISK = 0.05  # how often a one-sided bound may be wrong
 
 
 def share_at_least(hits: float, n: float, risk: float = RISK) -> float:
-    """The lower bound of a proportion, 0 when nothing was hit."""
+    """The one-sided lower bound of a proportion (Clopper-Pearson); 0 without hits."""
     return float(special().betaincinv(hits, n - hits + 1, risk)) if hits > 0 else 0.0
 
 
 def share_at_most(hits: float, n: float, risk: float = RISK) -> float:
-    """The upper bound of a proportion, 1 when everything was hit."""
+    """The one-sided upper bound of a proportion (Clopper-Pearson); 1 if all rows are hits."""
     return float(special().betaincinv(hits + 1, n - hits, 1 - risk)) if hits < n else 1.0
 
 # %% ../../nbs/stats/00_bounds.ipynb #59ce1d2c
@@ -133,7 +133,7 @@ def wilson_end(hits: float, n: float) -> float:
 
 # %% ../../nbs/stats/00_bounds.ipynb #0ddaf3cd
 def intraclass(values: np.ndarray, of_row: np.ndarray) -> float:
-    """How much alike values of one group are, from 0 to 1 (analysis of variance). `of_row`: numbers of groups, from 0."""
+    """The intraclass correlation, from 0 to 1 (one-way analysis of variance). `of_row`: the group number of each row."""
     sizes = np.bincount(of_row)
     n, count, means = len(of_row), len(sizes), np.bincount(of_row, values) / sizes
     between = float(sizes @ (means - values.mean()) ** 2) / (count - 1)
@@ -144,10 +144,10 @@ def intraclass(values: np.ndarray, of_row: np.ndarray) -> float:
 
 # %% ../../nbs/stats/00_bounds.ipynb #58d65c82
 def design_effect(values: np.ndarray, groups: np.ndarray) -> float:
-    """Variance of the mean of `values` when `groups` are what was drawn, over that of rows drawn alone; at least 1.
+    """The variance of the mean of `values` if whole `groups` were sampled, divided by that of independent rows; at least 1.
 
-    Both arrays have one entry a row; flags count as 0 and 1. Where all values agree, nothing can be estimated, and a group
-    counts as one row; so does a single group.
+    Both arrays have one entry per row; flags count as 0 and 1. If all values are equal, or there is only one group, nothing
+    can be estimated, and each group counts as one row.
     """
     values = np.asarray(values, float)
     names, of_row = np.unique(groups, return_inverse=True)
@@ -163,7 +163,7 @@ def design_effect(values: np.ndarray, groups: np.ndarray) -> float:
 
 # %% ../../nbs/stats/00_bounds.ipynb #cbae789e
 def effective_rows(values: np.ndarray, groups: np.ndarray) -> float:
-    """As how many independent rows `values` count, when `groups` are what was drawn; at least 1."""
+    """The number of independent rows that tell as much as `values`, if whole `groups` were sampled; at least 1."""
     values = np.asarray(values, float)
     n, count = len(values), len(np.unique(groups))
     worth = n / design_effect(values, groups)
@@ -173,24 +173,24 @@ def effective_rows(values: np.ndarray, groups: np.ndarray) -> float:
     return max(1.0, worth * float(quantiles[0] / quantiles[1]) ** 2)
 
 # %% ../../nbs/stats/00_bounds.ipynb #8fdbab6d
-POWER = 0.8  # how often a test of the asked size finds what is there
-SKEWED = 1.25  # how much longer than half the interval one of its sides is, when it is skewed
+POWER = 0.8  # the probability that a test of the computed size finds a real difference
+SKEWED = 1.25  # an interval counts as skewed if one side is this many times longer than half its width
 
 
 def rows_to_settle(value: float, at_least: float, at_most: float, n: int, limit: float, power: float = POWER) -> int | None:
-    """Rows with which a score like this one is surely on its side of `limit`; None when it equals the limit."""
+    """The rows with which such a score is on its side of `limit` beyond doubt; None if it equals the limit, or n is 0."""
     gap = abs(value - limit)
     if gap < 1e-9 or not n:
         return None
     reach = 1 + normal(power) / normal(1 - RISK)
     half, side = (at_most - at_least) / 2, value - at_least if limit < value else at_most - value
-    skewed = side > SKEWED * half  # then the end that faces the limit counts
+    skewed = side > SKEWED * half  # then the end towards the limit counts
     return math.ceil(n * ((side if skewed else half) * reach / gap) ** 2)
 
 # %% ../../nbs/stats/00_bounds.ipynb #ffdf1bdc
 def power_above(n: int, value: float, floor: float) -> float:
-    """How often `n` rows show that a proportion which truly is `value` is at or above `floor`, by its one-sided bound."""
-    low, high = -1, n + 1  # the fewest hits that are enough lie above the one and at most at the other
+    """The probability that the lower bound of `n` rows reaches `floor`, if the true proportion is `value`."""
+    low, high = -1, n + 1  # `low` hits are too few, `high` are enough
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if share_at_least(middle, n) >= floor else (middle, high)
@@ -198,7 +198,7 @@ def power_above(n: int, value: float, floor: float) -> float:
 
 
 def rows_above(value: float, floor: float, power: float = POWER) -> int:
-    """Rows that show with that power that a proportion which truly is `value` is above its `floor`, which is less."""
+    """The rows that show with this power that a true proportion of `value` is above `floor`, which must be lower."""
     low, high = 0, 1
     while power_above(high, value, floor) < power:
         low, high = high, 2 * high
@@ -215,12 +215,12 @@ def binomial_mid_p(hits: float, n: float, share: float) -> float:
 
 
 def probability_of_no_loss(broke: float, healed: float) -> float:
-    """One-sided mid-p of McNemar's test: how likely this few healed rows are, if the new model is as good as the old one."""
+    """The one-sided mid-p value of McNemar's test for a loss: how likely so few healed rows are, if nothing got worse."""
     return binomial_mid_p(healed, broke + healed, 0.5)
 
 # %% ../../nbs/stats/00_bounds.ipynb #51a222f6
 def crossing(falling: Callable[[float], float], low: float, high: float) -> float:
-    """Where a falling function crosses zero, by halving; an end where it does not."""
+    """The zero of a decreasing function between `low` and `high`, by bisection; one of the two ends if there is none."""
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if falling(middle) > 0 else (low, middle)
@@ -228,14 +228,14 @@ def crossing(falling: Callable[[float], float], low: float, high: float) -> floa
 
 
 def healed_bound(broke: float, healed: float, risk: float) -> float:
-    """The proportion of healed rows among the changed ones above which it is not, beyond doubt (mid-p, one-sided)."""
+    """The one-sided upper bound (mid-p) of the proportion of healed rows among the changed ones."""
     if broke == 0:
         return 1.0
     return crossing(lambda share: binomial_mid_p(healed, broke + healed, share) - risk, 0.0, 1.0)
 
 # %% ../../nbs/stats/00_bounds.ipynb #7c840747
 def difference_interval(broke: float, healed: float, n: float, risk: float = 0.05) -> tuple[float, float]:
-    """Interval of the gain, 95 % unless `risk` is another: Wald's with half a pair more in each cell (Agresti, Min 2005)."""
+    """The 1 - `risk` interval of the gain: Wald's, with half a pair added to each cell (Agresti and Min 2005)."""
     broke, healed, n = broke + 0.5, healed + 0.5, n + 2
     gap = healed - broke
     half = normal(1 - risk / 2) * math.sqrt(max(broke + healed - gap**2 / n, 0.0)) / n
@@ -243,15 +243,15 @@ def difference_interval(broke: float, healed: float, n: float, risk: float = 0.0
 
 
 def widened(end: float, other: float, some: float = 1e-9) -> float:
-    """The lower one of two lower ends, on that side of zero on which the first one is."""
+    """The lower of two lower ends, but on the same side of zero as the first."""
     return min(end, other) if end <= 0 else max(some, min(end, other))
 
 # %% ../../nbs/stats/00_bounds.ipynb #1175d1e9
-LOSS_RISK = 0.025  # how often a loss may be called sure that is none
+LOSS_RISK = 0.025  # how often a model that is no worse may be called worse
 
 
 def difference_bounds(broke: float, healed: float, n: float, risk: float = LOSS_RISK) -> tuple[float, float]:
-    """Between which values the gain of the new model is (as proportions of `n` rows), each end one-sided."""
+    """The one-sided lower and upper bound of the gain of the new model, as proportions of `n` rows."""
     changed = broke + healed
     if changed == 0:
         return 0.0, 0.0
@@ -262,26 +262,26 @@ def difference_bounds(broke: float, healed: float, n: float, risk: float = LOSS_
 
 # %% ../../nbs/stats/00_bounds.ipynb #7373f6ed
 def unpaired_interval(one: tuple[float, float, float], other: tuple[float, float, float]) -> tuple[float, float]:
-    """Interval of `one` less `other`, two proportions of different rows, each as (value, low end, high end)."""
+    """The interval of `one` minus `other`, two proportions of different rows, each given as (value, low, high)."""
     (value, low, high), (less, least, most) = one, other
     gap = value - less
     return gap - math.hypot(value - low, most - less), gap + math.hypot(high - value, less - least)
 
 # %% ../../nbs/stats/00_bounds.ipynb #40dd5aac
 def rows_to_see(difference: float, discordance: float, power: float = POWER, risk: float = RISK) -> int:
-    """Rows that tell two models apart (one-sided) which differ by `difference`, when `discordance` of the answers differ."""
+    """The rows that show a `difference` between two models (one-sided), if they disagree on a proportion `discordance`."""
     a, b = normal(1 - risk), normal(power)
     spread = a * math.sqrt(discordance) + b * math.sqrt(max(discordance - difference**2, 0))
     return math.ceil((spread / difference) ** 2)
 
 
 def smallest_seen(n: int, discordance: float, power: float = POWER, risk: float = RISK) -> float:
-    """The smallest difference that `n` rows show."""
+    """The smallest difference that `n` rows can show."""
     return crossing(lambda difference: rows_to_see(difference, discordance, power, risk) - n, 1e-6, discordance)
 
 # %% ../../nbs/stats/00_bounds.ipynb #e210f69b
 def holm(probabilities: Sequence[float]) -> list[float]:
-    """The p-values, adjusted so that one wrong call among them is one too many."""
+    """Holm's adjusted p-values, in the order given: they control the risk of any wrong call."""
     order = sorted(range(len(probabilities)), key=lambda at: probabilities[at])
     adjusted, highest = [0.0] * len(probabilities), 0.0
     for rank, at in enumerate(order):
@@ -291,7 +291,7 @@ def holm(probabilities: Sequence[float]) -> list[float]:
 
 
 def benjamini_hochberg(probabilities: Sequence[float]) -> list[float]:
-    """The p-values, adjusted so that a proportion of wrong calls among all calls is allowed."""
+    """Benjamini and Hochberg's adjusted p-values, in the order given: they control the proportion of wrong calls."""
     order = sorted(range(len(probabilities)), key=lambda at: -probabilities[at])
     adjusted, lowest = [0.0] * len(probabilities), 1.0
     for rank, at in enumerate(order):
@@ -308,16 +308,15 @@ def e_value(broke: int, healed: int) -> float:
     return float(math.exp(min(size, 700)) * chance)
 
 # %% ../../nbs/stats/00_bounds.ipynb #0697efe3
-STAKE, STEPS = 0.5, 500  # the largest part of the money that is staked at once; how finely shares are tried
+STAKE, STEPS = 0.5, 500  # the largest fraction of the money in one stake; how many steps from 0 to 1 are tried
 
 
 def share_by_bets(right: np.ndarray, counted: np.ndarray, means: tuple[float, float] = (0.0, 0.0),
                   risk: float = RISK) -> tuple[float, float]:
-    """95 % interval of the mean of right over that of counted, valid after each label.
+    """The 1 - `risk` interval of mean(right) / mean(counted), valid after each label.
 
-    `right`, `counted`: for each label, in the order in which they came, what it says (0 or 1, right at most counted) less
-    what was guessed; `means`: the means of both guesses over all rows. A guess is between 0 and 1, that of right at most that
-    of counted.
+    `right`, `counted`: one entry per label, in order of arrival: the label (0 or 1, right <= counted) minus its guess.
+    `means`: the means of both guesses over all rows. Guesses lie between 0 and 1, and right <= counted holds for them, too.
     """
     shares = np.linspace(0, 1, STEPS + 1)
     centre, money = means[0] - shares * means[1], np.zeros((2, STEPS + 1))

@@ -17,7 +17,7 @@ from .bounds import effective_rows, probability_of_at_most
 
 # %% ../../nbs/stats/08_certified.ipynb #53d12fab
 def fewest_rows(wrong: float, sure: float) -> int:
-    """Rows that certify an error of at most `wrong` when none of them is wrong."""
+    """The fewest rows that can certify an error rate of at most `wrong`, if none of them is wrong."""
     return math.ceil(math.log(1 - sure) / math.log(1 - wrong))
 
 # %% ../../nbs/stats/08_certified.ipynb #28eaaa9d
@@ -25,7 +25,7 @@ FIRST, STEP = 0.3, 0.01  # of the rows: where the scan begins, and how far apart
 
 
 def levels_of(confidence, wrong: float, sure: float, groups=None) -> tuple[float, ...]:
-    """Thresholds to try, the strictest first; empty where the rows are too few. Rows at a threshold are above it."""
+    """Thresholds to test, strictest first; empty if there are too few rows. A row at a threshold counts as above it."""
     confidence = np.asarray(confidence, float)
     order = np.argsort(-confidence, kind="stable")
     n, falling = len(order), confidence[order]
@@ -41,7 +41,7 @@ def levels_of(confidence, wrong: float, sure: float, groups=None) -> tuple[float
 
 # %% ../../nbs/stats/08_certified.ipynb #2b20f25c
 def is_certain(missed: np.ndarray, wrong: float, sure: float, groups: np.ndarray | None = None) -> bool:
-    """Whether an error above `wrong` is ruled out by rows of which those of `missed` are wrong."""
+    """Whether an error rate above `wrong` is ruled out with confidence `sure`. `missed`: which rows are wrong."""
     worth = float(len(missed)) if groups is None else effective_rows(missed, groups)
     return len(missed) > 0 and probability_of_at_most(missed.mean() * worth, worth, wrong) <= 1 - sure
 
@@ -50,8 +50,8 @@ def is_certain(missed: np.ndarray, wrong: float, sure: float, groups: np.ndarray
 class Certified:
     """The loosest threshold above which at most `wrong` of the answers are wrong, with confidence `sure`.
 
-    `threshold`: None where no level passes; of `n` rows `started` are at or above it, and `missed` of these are wrong.
-    `levels`: the thresholds that were to be tried, the strictest first.
+    `threshold`: None if no level passes; of `n` rows, `started` are at or above it, and `missed` of these are wrong.
+    `levels`: the thresholds to test, strictest first.
     """
     wrong: float
     sure: float
@@ -63,7 +63,7 @@ class Certified:
 
     @property
     def share(self) -> float:
-        """The share of the rows that the bot starts on its own."""
+        """The proportion of the rows for which the bot starts a process on its own."""
         return self.started / max(self.n, 1)
 
     def __str__(self) -> str:
@@ -76,9 +76,9 @@ class Certified:
 
 # %% ../../nbs/stats/08_certified.ipynb #299b9395
 def certify(confidence, right, wrong: float, sure: float, groups=None) -> Certified:
-    """Certify a threshold on held-out rows: of each, the `confidence` of its answer, and whether it was `right`.
+    """Certify a threshold on held-out rows, given the `confidence` of each answer and whether it was `right`.
 
-    An answer that the bot never starts, such as one out of scope, has confidence 0.
+    Pass confidence 0 for answers that the bot never starts on its own, such as "out of scope".
     """
     confidence, missed = np.asarray(confidence, float), ~np.asarray(right, bool)
     levels, found = levels_of(confidence, wrong, sure, groups), None
@@ -91,13 +91,13 @@ def certify(confidence, right, wrong: float, sure: float, groups=None) -> Certif
     return Certified(wrong, sure, found, len(confidence), int(above.sum()), int(missed[above].sum()), levels)
 
 # %% ../../nbs/stats/08_certified.ipynb #f3864771
-WORSE_BETS, BETTER_BETS = (1.5, 2.0, 3.0, 5.0, 10.0), (0.0, 0.25, 0.5, 0.75)  # errors that are bet on, in times of the limit
+WORSE_BETS, BETTER_BETS = (1.5, 2.0, 3.0, 5.0, 10.0), (0.0, 0.25, 0.5, 0.75)  # error rates to bet on, as multiples of the limit
 
 
 def wealth_of(missed, wrong: float, times: Sequence[float], weights=None) -> np.ndarray:
-    """What bets on an error of other than `wrong` have come to after each label; 1 before the first.
+    """The player's money after each label, betting on error rates of `times` the limit `wrong`; it starts at 1.
 
-    `missed`: for each label, in the order in which they came, whether the bot was wrong; `weights`: from above 0 to 1.
+    `missed`: for each label, in order of arrival, whether the bot was wrong; `weights`: above 0, at most 1.
     """
     missed = np.asarray(missed, float)
     weights = np.ones(len(missed)) if weights is None else np.asarray(weights, float)
@@ -110,12 +110,12 @@ def wealth_of(missed, wrong: float, times: Sequence[float], weights=None) -> np.
 
 # %% ../../nbs/stats/08_certified.ipynb #1c599916
 def evidence_against(missed, wrong: float, weights=None) -> float:
-    """The most that bets on an error above `wrong` ever came to; from 1 / (1 - sure) on the promise does not hold."""
+    """The most money that bets on an error rate above `wrong` ever reached; at 1 / (1 - sure) the promise is withdrawn."""
     return float(wealth_of(missed, wrong, WORSE_BETS, weights).max())
 
 # %% ../../nbs/stats/08_certified.ipynb #80648b74
 def recertify(confidence, missed, levels: Sequence[float], wrong: float, sure: float, weights=None) -> Certified:
-    """Certify one of `levels` on labelled messages of production, in the order in which their labels came."""
+    """Certify one of `levels` on labelled production messages, in order of arrival of their labels."""
     confidence, missed, found = np.asarray(confidence, float), np.asarray(missed, bool), None
     weights = np.ones(len(missed)) if weights is None else np.asarray(weights, float)
     for level in levels:

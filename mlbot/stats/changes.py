@@ -25,7 +25,7 @@ class Change:
 
 # %% ../../nbs/stats/05_changes.ipynb #493d6e7b
 def changes(rows, context: list[str], before, after) -> list[Change]:
-    """The rows of a table (`text`, `intent`, context) that broke or healed, the broken ones first, by intent."""
+    """The rows of a table (`text`, `intent`, context columns) that broke or healed; broken ones first, then by intent."""
     truth, before = names_of(rows["intent"], before)
     _, after = names_of(truth, after)
     texts, values = list(rows["text"]), [list(rows[name]) for name in context]
@@ -36,7 +36,7 @@ def changes(rows, context: list[str], before, after) -> list[Change]:
 
 # %% ../../nbs/stats/05_changes.ipynb #d058163e
 def change_lines(found: list[Change], few: int = 5) -> list[str]:
-    """A few of the changes as lines, the rest as a count."""
+    """The first `few` changes of each kind as lines of text, and the number of the others."""
     lines = []
     for broke, word, mark in ((True, "broke", "-"), (False, "healed", "+")):
         these = [change for change in found if change.broke == broke]
@@ -49,7 +49,7 @@ def change_lines(found: list[Change], few: int = 5) -> list[str]:
 
 # %% ../../nbs/stats/05_changes.ipynb #33c0de02
 def encoder_change(old: dict, new: dict) -> str:
-    """Says that the encoder of two manifests has the same name and other files; '' where not, or where one has none."""
+    """One line if two manifests name the same encoder with different files; '' otherwise."""
     name, now = (manifest.get("model", {}).get("encoder", "") for manifest in (old, new))
     was, here = (manifest.get("encoder", {}) for manifest in (old, new))
     if not (was and here) or name != now or was["digest"] == here["digest"]:

@@ -16,9 +16,10 @@ from .scores import Score, share
 
 # %% ../../nbs/stats/09_conformal.ipynb #b15263dc
 def least_probability(of_truth, holds: float) -> float:
-    """The probability down to which answers must be offered, from that of the true answer on held-out rows; 0: all of them.
+    """The smallest probability at which an answer has to be offered; 0 means that all must be.
 
-    n rows: the floor((1 - holds)(n + 1))-th smallest probability (Vovk et al. 2005).
+    `of_truth`: the probability of the true answer on each of n held-out rows. The limit is the
+    floor((1 - holds)(n + 1))-th smallest of them (Vovk et al. 2005).
     """
     place = math.floor((1 - holds) * (len(of_truth) + 1) + 1e-9)
     return float(np.sort(np.asarray(of_truth, float))[place - 1]) if place else 0.0
@@ -29,12 +30,12 @@ ALL = ""
 
 
 def of_intent(name: str) -> str:
-    """The name of an intent as a part, which no language has."""
+    """The name of an intent as a part, distinct from every language."""
     return f"intent {name}"
 
 
 def limits_of(of_truth, parts, truth: Sequence[str] | np.ndarray, holds: float) -> dict[str, float]:
-    """The least probability for each part with enough rows, and under `ALL` for all.
+    """The limit of each part with enough rows, and under `ALL` that of all rows.
 
     `of_truth`: a probability a row, `parts`: the language of a row, `truth`: its intent.
     """

@@ -16,7 +16,10 @@ from ..errors import InputError
 
 # %% ../../nbs/stats/02_context.ipynb #afb1dfd2
 def ceiling(units: Sequence | np.ndarray, intents: Sequence[str], asked: Sequence[bool] | np.ndarray | None = None) -> float:
-    """The proportion of the asked rows that the most frequent intent of their unit hits, over all rows; NaN without a row."""
+    """The proportion of `asked` rows (default: all) with the most frequent intent of their unit; NaN without rows.
+
+    `units` says which rows have the same words; the most frequent intent is counted over all rows.
+    """
     by_unit: dict[object, Counter] = defaultdict(Counter)
     for unit, intent in zip(units, intents, strict=True):
         by_unit[unit][intent] += 1
@@ -50,7 +53,7 @@ class Worth:
 
     @property
     def lift(self) -> float | None:
-        """The gain by context as a share of the most that it could be; None where it could be nothing."""
+        """The gain by context as a proportion of the largest possible gain; None if no gain is possible."""
         room = self.ceiling - self.words_alone
         return (self.with_context - self.words_alone) / room if room > 0 else None
 
@@ -63,10 +66,10 @@ class Worth:
 # %% ../../nbs/stats/02_context.ipynb #2df39b57
 def worth_of_context(units: Sequence | np.ndarray, contexts: Sequence, intents: Sequence[str], words_alone, with_context,
                      shuffled) -> list[Worth]:
-    """What context is worth on all rows, on the ambiguous ones and on the others; kinds without a row are left out.
+    """The worth of context on all rows, on the ambiguous ones and on the others; a kind without rows is left out.
 
-    `units` say which rows have the same words, `contexts` are the values of the context, `words_alone`, `with_context` and
-    `shuffled` whether each row was answered rightly.
+    One entry per row: `units` says which rows have the same words, `contexts` holds the context values, and `words_alone`,
+    `with_context` and `shuffled` say whether each model was right. Raises InputError if lengths differ.
     """
     flags = [np.asarray(right, bool) for right in (words_alone, with_context, shuffled)]
     if {len(units), len(contexts), len(intents), *map(len, flags)} != {len(units)}:

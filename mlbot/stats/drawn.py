@@ -25,9 +25,9 @@ class Pool:
 
 # %% ../../nbs/stats/08_drawn.ipynb #cccfb598
 def drawn_steps(gaps: np.ndarray, weights: np.ndarray, pool: Pool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each label, in the order of the draw: the known part of its step, the factor of its gap, and the largest factor.
+    """For each label, in drawing order: the known part of its step, the factor of its gap, and the largest possible factor.
 
-    `gaps`: labels x quantities, what was labelled less what was guessed; `weights`: those of the labelled messages.
+    `gaps`: an array (labels, quantities) of label minus guess; `weights`: those of the labelled messages.
     """
     gaps, weights = np.atleast_2d(np.asarray(gaps, float)), np.asarray(weights, float)
     known = (np.cumsum(gaps, axis=0) - gaps) / pool.n
@@ -35,7 +35,7 @@ def drawn_steps(gaps: np.ndarray, weights: np.ndarray, pool: Pool) -> tuple[np.n
     return known, left / (pool.n * weights), left / (pool.n * pool.least)
 
 # %% ../../nbs/stats/08_drawn.ipynb #9c092633
-# labels that stakes suit; the largest stake; the spread before labels
+# label counts of the stakes; the largest stake; the initial variance
 HORIZONS, LARGEST_STAKE, SPREAD = (50, 150, 450), 0.9, 0.1
 
 
@@ -50,7 +50,7 @@ def log_wealth(steps: Iterable[np.ndarray], rooms: Iterable[np.ndarray], centre:
     """The logarithm of a player's money against each candidate value, after all steps. It begins at 0."""
     money = np.zeros((2, len(HORIZONS), len(centre)))
     squares = np.full(len(centre), SPREAD)
-    total = centre.copy()  # as if one label had said what was guessed
+    total = centre.copy()  # as if one label had confirmed the guess
     for at, (step, room) in enumerate(zip(steps, rooms, strict=True), 1):
         spread = np.maximum(squares / at - (total / at - centre) ** 2, 1e-9)
         money[0] += np.log1p(stakes(spread, room[0], risk) * step)
@@ -61,7 +61,7 @@ def log_wealth(steps: Iterable[np.ndarray], rooms: Iterable[np.ndarray], centre:
 # %% ../../nbs/stats/08_drawn.ipynb #e93b2f3d
 @dataclass(frozen=True)
 class Drawn:
-    """A proportion with its 95 % interval, by `n` labels that were drawn by weight."""
+    """A proportion with its 95 % interval, from `n` labels that were drawn by weight."""
     value: float
     low: float
     high: float
@@ -70,10 +70,10 @@ class Drawn:
 
 def share_by_draws(gaps: np.ndarray, weights: np.ndarray, pool: Pool, means: tuple[float, float] = (0.0, 1.0),
                    risk: float = RISK) -> Drawn:
-    """The mean of right over that of counted in a pool, valid after each label.
+    """mean(right) / mean(counted) over a pool, with an interval that is valid after each label.
 
-    `gaps`: labels x 2 in the order of the draw, what a label says of right and of counted (0 or 1, right at most counted)
-    less what was guessed; `means`: the means of both guesses over the pool, (0, 1) for none and a plain proportion.
+    `gaps`: an array (labels, 2) in drawing order, label minus guess of right and of counted (0 or 1, right <= counted);
+    `means`: the means of both guesses over the pool; (0, 1) means no guess, for a plain proportion.
     """
     gaps = np.asarray(gaps, float).reshape(-1, 2)
     shares = np.linspace(0, 1, STEPS + 1)
@@ -90,9 +90,9 @@ def share_by_draws(gaps: np.ndarray, weights: np.ndarray, pool: Pool, means: tup
 
 # %% ../../nbs/stats/08_drawn.ipynb #a6193219
 def labels_to_go(share: Drawn, limit: float | None = None, within: float = 0.03) -> int | None:
-    """Labels that are still needed: until the interval leaves `limit`, or, with None, until it is at most `within` each way.
+    """The labels still needed until the interval excludes `limit` or, without one, is at most `within` wide on each side.
 
-    0 where it is settled; None where nothing tells: no label yet, or a proportion that equals the limit.
+    0 if that is so already; None if it cannot be estimated: no label yet, or the proportion equals the limit.
     """
     if not share.n:
         return None
@@ -107,7 +107,7 @@ def labels_to_go(share: Drawn, limit: float | None = None, within: float = 0.03)
 
 # %% ../../nbs/stats/08_drawn.ipynb #cab25378
 def combined(parts: Sequence[tuple[float, Drawn]]) -> Drawn:
-    """The proportion of all, from those of parts that exclude each other, each with its share of the whole."""
+    """Combine the proportions of disjoint parts; each comes with its size, as a share of the whole."""
     shares = [share / sum(share for share, _ in parts) for share, _ in parts]
     found = [part for _, part in parts]
     value = sum(share * part.value for share, part in zip(shares, found, strict=True))

@@ -17,7 +17,7 @@ import numpy as np
 # %% ../../nbs/stats/09_growth.ipynb #89d94f72
 @dataclass(frozen=True)
 class Point:
-    """How many held-out rows of an intent were right, of those asked, with so many training rows of that intent."""
+    """One point of a learning curve: with `rows` training rows of an intent, `right` of `asked` held-out rows were right."""
     intent: str
     rows: int
     right: int
@@ -43,9 +43,9 @@ class Curves:
 
 # %% ../../nbs/stats/09_growth.ipynb #47e16c47
 def points_of(truth: Iterable[str], right: Iterable[bool], learnt: Iterable[str], part: float = 1.0) -> list[Point]:
-    """Points from the answers to held-out rows: their intents and whether each was right, and the intents of the rows learnt.
+    """One point per intent. `truth`, `right`: intent and correctness of held-out rows; `learnt`: intents of training rows.
 
-    `part`: the part of `learnt` that a model had, where folds asked each row once.
+    `part`: the fraction of `learnt` that a model saw, for example 2/3 with three folds.
     """
     truth = list(truth)
     asked, rows = Counter(truth), Counter(learnt)
@@ -80,7 +80,7 @@ def likelihood(slope: float, strength: float, which: np.ndarray, rows: np.ndarra
 
 # %% ../../nbs/stats/09_growth.ipynb #f2136349
 def fit_curves(points: Iterable[Point]) -> Curves | None:
-    """Fit the curves of all intents; None without a held-out row. The largest part of an intent says how many rows it has."""
+    """Fit the curves of all intents; None without held-out rows. The rows of an intent are those of its largest point."""
     points = list(points)
     names, *counts = counts_of(points)
     if not names:
@@ -97,7 +97,7 @@ WEAKEST = 10  # gates that messages are given to
 
 @dataclass(frozen=True)
 class Advice:
-    """So many messages for an intent, its expected recall now and with them, and the floor of its gate."""
+    """A number of messages for an intent, its expected recall now and with them, and the floor of its gate."""
     intent: str
     messages: int
     rows: int
@@ -112,9 +112,9 @@ class Advice:
 
 def advise(curves: Curves, floors: Mapping[str, float], messages: int = 10, weakest: int = WEAKEST,
            intents: Collection[str] | None = None) -> list[Advice]:
-    """The intents that so many messages should be labelled or written for, the largest gain first.
+    """How to distribute `messages` over the weakest intents, largest gain first.
 
-    `floors`: by intent, 0 where there is none; `intents`: all that there are, also those without a held-out row.
+    `floors`: by intent; 0 if missing. `intents`: all intents, including those without held-out rows.
     """
     names = sorted(intents if intents is not None else curves.rows)
     weak = sorted(names, key=lambda name: curves.recall(name) - floors.get(name, 0.0))[:weakest]

@@ -16,7 +16,7 @@ from .scores import Score, share
 
 # %% ../../nbs/stats/03_invariance.ipynb #567ed8a1
 def dice(text: str, purpose: str) -> np.random.Generator:
-    """Random numbers that are determined by a text and a purpose."""
+    """A random generator that is seeded by a text and a purpose."""
     seed = hashlib.blake2b(f"{purpose}\t{text}".encode(), digest_size=8).digest()
     return np.random.default_rng(int.from_bytes(seed, "big"))
 
@@ -42,7 +42,7 @@ def greeting(text: str) -> str:
 
 # %% ../../nbs/stats/03_invariance.ipynb #f2446a4f
 def spelling(text: str) -> str:
-    """One slip in a word of four letters or more: a letter left out, doubled, or changed with the next."""
+    """One typing error in a word of four letters or more: a letter left out, doubled, or swapped with the next."""
     random, words = dice(text, "spelling"), text.split(" ")
     long = [at for at, word in enumerate(words) if len(word) >= 4 and word.isalpha()]
     if not long:
@@ -58,16 +58,16 @@ CHANGES: tuple[Callable[[str], str], ...] = (upper_case, unicode_form, no_punctu
 
 # %% ../../nbs/stats/03_invariance.ipynb #c1110045
 def invariance(name: str, before: Sequence[str], after: Sequence[str], groups=None) -> Score:
-    """The proportion of rows whose answer `after` a change is the one `before` it."""
+    """The proportion of rows with the same answer `before` and `after` a change."""
     old, new = (np.asarray(list(answers), dtype=str) for answers in (before, after))
     return share(name, old == new, groups)
 
 # %% ../../nbs/stats/03_invariance.ipynb #398fb271
 def robustness(answer: Callable, rows, context: Sequence[str] = (), groups=None,
                changes: Sequence[Callable] = CHANGES) -> list[Score]:
-    """A score for each change of `rows`, a frame with the words in `text`. `answer(frame)` gives the intents of such a frame.
+    """One score per change. `rows`: a data frame with a column `text`; `answer(frame)` returns the intents of such a frame.
 
-    `context`: columns whose values are exchanged among the rows, one column at a time.
+    `context`: columns whose values are swapped among the rows, one column at a time.
     """
     before = answer(rows)
     found = [invariance(change.__name__, before, answer(rows.assign(text=[change(text) for text in rows["text"]])), groups)

@@ -50,12 +50,12 @@ from mlbot.stats.scores import (
 # %% ../../nbs/stats/06_metrics.ipynb #55fa34d1
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Values whose mean is a metric. `at`: the place of the row that each belongs to; None: one value a row."""
+    """Values whose mean is a metric. `at`: the row that each value belongs to; None: one value per row."""
     values: np.ndarray
     at: np.ndarray | None = None
 
     def mean(self, weights: np.ndarray) -> float:
-        """The mean, when the rows have these weights; NaN without any."""
+        """The mean with these weights of the rows; NaN if they sum to 0."""
         own = weights if self.at is None else weights[self.at]
         whole = own.sum()
         return float(own @ self.values / whole) if whole > 0 else math.nan
@@ -63,9 +63,9 @@ class Rows:
 # %% ../../nbs/stats/06_metrics.ipynb #05d1b2dc
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """`of(weights)` is a metric of all rows. `sides`: flags of the rows of each side; `added`: rows drawn besides.
+    """`of(weights)` is a metric of all rows. `sides`: flags of the rows of each side; `added`: extra rows in each draw.
 
-    `parts(weights)`: how far each row moves the metric, as a mean of which it would have the same standard error.
+    `parts(weights)`: the influence of each row on the metric, whose mean has the same standard error.
     """
     of: Callable[[np.ndarray], float]
     sides: tuple[np.ndarray, ...] = ()
@@ -75,10 +75,10 @@ class Whole:
 # %% ../../nbs/stats/06_metrics.ipynb #f8c280b7
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is computed from the columns of a sample, and what is known of it.
+    """How a metric is computed from the columns of a sample, and what is known about it.
 
-    `shape` is applied to a mean; `enough`: groups, of the rarer side, from which on there is an interval. `score`: a function
-    of the sample, for a metric that has an interval of its own.
+    `shape`: a rising function applied to a mean; `enough`: the fewest groups (of the rarer side) for an interval; `score`: a
+    function of the sample, for a metric with an interval of its own.
     """
     compute: Callable[..., Rows | Whole]
     better: str = "higher"
@@ -113,7 +113,7 @@ def numbers(name: str, column: np.ndarray) -> np.ndarray:
 
 # %% ../../nbs/stats/06_metrics.ipynb #0d906eaa
 def sample_of(kind: dict[str, Any], columns: dict[str, Any], groups=None, weights=None, labels: Sequence[str] = ()) -> Sample:
-    """Columns as a sample for a metric. All but `labels` must hold numbers; `groups` and `weights` are columns too."""
+    """Make the sample of a metric from columns, all numbers except those in `labels`. Raises InputError (`read_columns`)."""
     found = checked_columns({**columns, "groups": groups, "weight": weights})
     n, of_row = len(next(iter(found.values()))), found.pop("groups", None)
     found = {name: column if name in labels else numbers(name, column) for name, column in found.items()}
@@ -123,7 +123,7 @@ def sample_of(kind: dict[str, Any], columns: dict[str, Any], groups=None, weight
 
 
 def option_json(option):
-    """An option of a metric as JSON has it: a numpy number as a number, a tuple as a list."""
+    """Convert an option to plain JSON types: a numpy number to a number, a tuple to a list."""
     if isinstance(option, list | tuple | np.ndarray):
         return [option_json(item) for item in option]
     return option.item() if isinstance(option, np.generic) else option
@@ -175,9 +175,10 @@ DRAWS, SEED = 1000, 0
 
 def drawn_ends(statistic: Callable[[np.ndarray], float | np.ndarray], groups: np.ndarray, value: float,
                count: int) -> np.ndarray | None:
-    """The ends of the interval, in the order of `LEVELS`; None where too few draws have a value. `count`: of groups.
+    """The ends of the interval, in the order of `LEVELS`; None if fewer than half of the draws have a value.
 
-    A statistic may give its standard error beside its value; then the wider ones of two kinds of ends are taken.
+    `count`: the number of groups. If the statistic also returns its standard error, the ends are the wider of BCa and
+    bootstrap-t.
     """
     drawn, left_out = (found.reshape(len(found), -1) for found in drawn_again(statistic, groups, DRAWS, SEED))
     drawn, without = drawn[np.isfinite(drawn).all(axis=1)], np.where(np.isfinite(left_out[:, 0]), left_out[:, 0], value)
@@ -195,7 +196,7 @@ LEAST_ERROR = 0.25  # of the standard error of the sample, that a draw has at le
 
 
 def studentised_ends(drawn: np.ndarray, errors: np.ndarray, value: float, error: float) -> np.ndarray:
-    """The ends of an interval, in the order of `LEVELS`, by draws measured in their own standard `errors` (bootstrap-t).
+    """The ends of the bootstrap-t interval, in the order of `LEVELS`, from the values and standard errors of the draws.
 
     Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 12.
     """
@@ -213,14 +214,14 @@ def mean_and_error(sums: np.ndarray, sizes: np.ndarray) -> Callable[[np.ndarray]
 
 # %% ../../nbs/stats/06_metrics.ipynb #3368956f
 def group_codes(sample: Sample) -> np.ndarray:
-    """The groups of a sample as numbers from 0; each row is one where there are none."""
+    """The group number of each row, from 0; without groups, each row is its own group."""
     if sample.groups is None:
         return np.arange(len(sample))
     return np.unique(sample.groups, return_inverse=True)[1]
 
 
 def plain_kind(sample: Sample) -> tuple[str, str, tuple[float, float]]:
-    """Name, better and possible values: those in the sample's `kind`, else those of its metric."""
+    """Name, better direction and possible values: those in the sample's `kind`, else those of its metric."""
     about, kind = known_metric(sample), sample.kind
     low, high = kind.get("within") or about.within
     ends = (-math.inf if low is None else low, math.inf if high is None else high)
@@ -228,7 +229,7 @@ def plain_kind(sample: Sample) -> tuple[str, str, tuple[float, float]]:
 
 
 def open_score(sample: Sample, value: float) -> Score:
-    """A score without an interval: its ends are all that is possible."""
+    """A score without an interval: its ends are the least and the largest possible value."""
     name, better, within = plain_kind(sample)
     count = float(len(np.unique(group_codes(sample))))
     return Score(name, value, len(sample), *within, effective=count, better=better, unit=sample.kind.get("unit", ""),
@@ -290,13 +291,13 @@ def whole_score(sample: Sample, found: Whole) -> Score:
 
 # %% ../../nbs/stats/06_metrics.ipynb #e5a6c1b0
 def shaped(score: Score, shape: Callable[[float], float]) -> Score:
-    """The score of a rising function of a mean: value and ends are mapped one by one."""
+    """The score of a rising function of a mean: the function is applied to value and ends."""
     return replace(score, value=shape(score.value), low=shape(score.low), high=shape(score.high),
                    at_least=shape(score.at_least), at_most=shape(score.at_most))
 
 
 def metric_from(sample: Sample) -> Score:
-    """The score of a sample, computed from its rows."""
+    """Compute the score of a sample from its rows."""
     about, nothing = known_metric(sample), replace(open_score(sample, math.nan), n=0, effective=0.0)
     if not len(sample):
         return nothing
@@ -334,7 +335,7 @@ metric("share")(lambda columns: Rows(columns["right"]))
 
 # %% ../../nbs/stats/06_metrics.ipynb #38cf1cea
 def positive_of(truth: np.ndarray, positive=None):
-    """The positive label: `positive`, which must occur, else True or 1. Raises InputError where that is no answer."""
+    """The positive label: `positive`, or else True or 1. Raises InputError if there is no such label."""
     seen = np.unique(truth).tolist()
     if positive is not None:
         if seen and positive not in seen:
@@ -400,7 +401,7 @@ def f1(truth, predicted, positive=None, groups=None, weights=None) -> Score:
 
 # %% ../../nbs/stats/06_metrics.ipynb #8704d643
 def class_codes(columns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The classes of the truth, the class number of each row, and whether it is right."""
+    """The true classes, the class number of each row, and whether each row is right."""
     names, codes = np.unique(columns["truth"], return_inverse=True)
     return names, codes, columns["truth"] == columns["predicted"]
 

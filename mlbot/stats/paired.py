@@ -35,7 +35,7 @@ from .scores import Sample, Score, corrected_levels, drawn_again, gain, column_k
 # %% ../../nbs/stats/07_paired.ipynb #830dcec1
 @dataclass(frozen=True, eq=False)
 class Pairing:
-    """Places of the paired rows on both sides, in one order; how many ids only one side has, and how many occur twice."""
+    """The positions of the paired rows on both sides, and how many ids occur on one side only, or twice."""
     before: np.ndarray
     after: np.ndarray
     ids: np.ndarray
@@ -83,7 +83,7 @@ def paired_samples(before: Sample, after: Sample, pairing: Pairing) -> tuple[Sam
     return one, replace(two, groups=one.groups, function=one.function), changed
 
 # %% ../../nbs/stats/07_paired.ipynb #43d5d354
-GAIN_GROUPS = 10  # groups from which on a gain that is no proportion has an interval
+GAIN_GROUPS = 10  # the fewest groups with which a gain that is no proportion has an interval
 
 
 def gain_score(before: Sample, value: float, n: int, ends: tuple[float, float], effective: float) -> Score:
@@ -94,9 +94,9 @@ def gain_score(before: Sample, value: float, n: int, ends: tuple[float, float], 
 
 def drawn_gain(statistic: Callable[[np.ndarray], float], groups: np.ndarray, value: float,
                count: int) -> tuple[float, float]:
-    """The ends of the interval of a gain, by draws of whole groups; infinite where too few draws have a value.
+    """The ends of the interval of a gain, by draws of whole groups; infinite if too few draws have a value.
 
-    Neither is nearer to the value than the row that moves it most could move it, if a few like it had not been seen.
+    Neither end is nearer to the value than a few unseen rows like the most influential one could move it.
     """
     drawn, left_out = drawn_again(statistic, groups, DRAWS, SEED)
     drawn, left_out = drawn[np.isfinite(drawn)], np.where(np.isfinite(left_out), left_out, value)
@@ -181,7 +181,7 @@ class Moved:
 
 
 def row_steps(before: Sample, after: Sample) -> np.ndarray:
-    """How far each row moved for the better; zeros where a metric does not say."""
+    """How much better each row got; zeros if the metric has no values per row."""
     one, two = before.columns, after.columns
     if not len(after):
         return np.zeros(0)
@@ -215,7 +215,7 @@ WORSE, BETTER, UNSURE, UNKNOWN = "worse", "better", "no sure difference", "not m
 
 @dataclass(frozen=True)
 class Difference:
-    """The gain of `after` over `before` on the rows that both have, and what became of the others.
+    """The gain of `after` over `before` on the paired rows, and how many rows could not be paired.
 
     `only_before`, `only_after`: ids without a pair; `repeated`: ids that occur twice; `relabelled`: pairs whose label
     changed. `worse`, `better`: the rows that moved, the farthest first.

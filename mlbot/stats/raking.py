@@ -14,19 +14,19 @@ from .bounds import unpaired_interval
 from .scores import Score
 
 # %% ../../nbs/stats/09_raking.ipynb #284dc7af
-RAKING_ROUNDS, MOST = 30, 5.0  # a row counts at most so many times: few rows must not decide alone
+RAKING_ROUNDS, MOST = 30, 5.0  # the largest weight of a row, so that a few rows cannot decide alone
 
 
 def shares_of(values: Sequence[str]) -> dict[str, float]:
-    """The share of each value."""
+    """The proportion of each value."""
     found, counts = np.unique(np.asarray(values, str), return_counts=True)
     return dict(zip(found.tolist(), (counts / max(len(values), 1)).tolist(), strict=True))
 
 
 def rake(rows: Mapping[str, Sequence[str]], wanted: Mapping[str, Mapping[str, float]]) -> np.ndarray:
-    """Weights, 1 in the mean, with which the `rows` have the `wanted` shares of each feature.
+    """Weights (mean 1) with which the `rows` have the `wanted` proportions of each feature.
 
-    A value that no row has cannot be weighed; the shares of the others are met as if it were not wanted.
+    A wanted value that no row has is ignored, and the proportions of the others are met as if it were not wanted.
     """
     features = {name: np.asarray(values, str) for name, values in rows.items()}
     weights = np.ones(len(next(iter(features.values()), [])))
@@ -40,7 +40,7 @@ def rake(rows: Mapping[str, Sequence[str]], wanted: Mapping[str, Mapping[str, fl
 
 # %% ../../nbs/stats/09_raking.ipynb #6d1ab73d
 def gap_of(metric: str, test: Score, production: Score) -> Score:
-    """How much less is right in production than in the test; NaN while one of the two is not measured. Less is better."""
+    """The test score minus the production score (lower is better); NaN if one of the two is not measured."""
     if not (test.measured and production.measured):
         return Score(metric, float("nan"), 0, -1.0, 1.0, better="lower")
     ends = unpaired_interval((test.value, test.low, test.high), (production.value, production.low, production.high))

@@ -39,10 +39,10 @@ from mlbot.stats.bounds import (
 # %% ../../nbs/stats/01_scores.ipynb #769c9c56
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """The rows that a score was computed from, as arrays of one length.
+    """The rows that a score was computed from, as arrays of equal length.
 
-    `kind`: the name of the metric (`metric`) and its options, as plain JSON values; `columns`: an array by name, such as
-    truth, predicted, score, value and weight; `groups`: which rows belong together. `function`: what `metric_of` was given.
+    `kind`: the name of the metric (`metric`) and its options, as plain JSON values; `columns`: arrays by name, such as
+    truth, predicted, score, value and weight; `groups`: which rows belong together; `function`: the argument of `metric_of`.
     """
     kind: dict[str, Any]
     columns: dict[str, np.ndarray]
@@ -53,7 +53,7 @@ class Sample:
         return len(next(iter(self.columns.values()), ()))
 
     def taken(self, rows: np.ndarray) -> "Sample":
-        """The sample of these rows, by their places, in this order."""
+        """A sample of the rows at these places, in this order."""
         columns = {name: column[rows] for name, column in self.columns.items()}
         return replace(self, columns=columns, groups=None if self.groups is None else self.groups[rows])
 
@@ -62,10 +62,10 @@ class Sample:
 class Score:
     """A metric's `value` on `n` utterances, with its 95 % interval from `low` to `high`.
 
-    `at_least` and `at_most` are one-sided 95 % bounds (not given: the interval's ends). `effective` is the number of rows
-    that have nothing to do with each other. `better` says which way is good: 'higher' or 'lower'. `unit` is '' for a share;
-    'gain' is a difference of two shares. `exact`: all there is was looked at, and no interval is needed.
-    `sample`: the rows, where they were kept; it is no field.
+    `at_least` and `at_most` are one-sided 95 % bounds (default: the ends of the interval). `effective` is the number of
+    independent rows that carry as much information. `better` is 'higher' or 'lower'. `unit` is '' for a proportion and 'gain'
+    for the difference of two. `exact`: a complete count, which needs no interval. `sample`: the rows, if they were kept; not
+    a field.
     """
     metric: str
     value: float
@@ -91,13 +91,13 @@ class Score:
 
     @property
     def number(self) -> str:
-        """The value with its sign, where it is a gain, and its unit."""
+        """The value as text, with its unit, and with a sign if it is a gain."""
         value = f"{self.value:+.3f}" if self.unit == "gain" else f"{self.value:.3f}"
         return f"{value} {self.unit}".rstrip() if self.unit != "gain" else value
 
     @property
     def interval(self) -> str:
-        """The 95 % interval, '-' where the value is exact or not measured, or the rows are too few to know one."""
+        """The 95 % interval as text; '-' if the value is exact or not measured, or the rows are too few for an interval."""
         sign = "+" if self.unit == "gain" else ""
         return "-" if self.exact or self.open or not self.measured else f"{self.low:{sign}.3f} to {self.high:{sign}.3f}"
 
@@ -107,17 +107,17 @@ class Score:
 
     @property
     def open(self) -> bool:
-        """Whether the interval holds all that is possible, because the rows are too few to know more."""
+        """Whether there are too few rows for an interval, so that it spans all possible values."""
         whole = (self.low, self.high) in ((0.0, 1.0), (-1.0, 1.0)) or math.inf in (-self.low, self.high)
         return whole and not self.exact
 
     @property
     def measured(self) -> bool:
-        """Whether there is a number that rests on something."""
+        """Whether there are rows, and value and bounds are finite."""
         return self.n > 0 and all(map(math.isfinite, (self.value, self.at_least, self.at_most)))
 
     def as_dict(self) -> dict:
-        """The fields as a dict; a value that is no number is None."""
+        """The fields as a dict, with None in place of NaN."""
         return {name: None if isinstance(part, float) and math.isnan(part) else part for name, part in asdict(self).items()}
 
 # %% ../../nbs/stats/01_scores.ipynb #d8be52b3
@@ -131,7 +131,7 @@ def checked_flags(metric: str, flags) -> np.ndarray:
 
 # %% ../../nbs/stats/01_scores.ipynb #7e137152
 def weighted_rows(flags: np.ndarray, weights: np.ndarray, groups=None) -> float:
-    """As how many independent rows `flags` count when the rows have `weights`, which are above 0; at least 1."""
+    """The effective number of rows of `flags` with these `weights`, all above 0; at least 1."""
     flags, n = np.asarray(flags, float), len(flags)
     names, of_row = np.unique(np.arange(n) if groups is None else groups, return_inverse=True)
     totals, whole, count = np.bincount(of_row, weights), weights.sum(), len(names)
@@ -146,7 +146,7 @@ def weighted_rows(flags: np.ndarray, weights: np.ndarray, groups=None) -> float:
 
 # %% ../../nbs/stats/01_scores.ipynb #4f0d9ac2
 def checked_weights(weights, n: int) -> np.ndarray:
-    """Weights of `n` rows as an array. Raises InputError unless they are numbers from 0 on, one a row, not all of them 0."""
+    """Weights of `n` rows as an array. Raises InputError unless there is one per row, none negative and not all 0."""
     found = np.asarray(weights, float)
     if len(found) != n or not (np.isfinite(found) & (found >= 0)).all() or (n and not found.any()):
         raise InputError(f"{len(found)} weights for {n} rows" if len(found) != n else
@@ -156,16 +156,16 @@ def checked_weights(weights, n: int) -> np.ndarray:
 
 
 def weighted(flags: np.ndarray, groups, weights) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-    """Flags, groups and weights of the rows that count for something."""
+    """Flags, groups and weights of the rows whose weight is above 0."""
     found = checked_weights(weights, len(flags))
     counts = found > 0
     return flags[counts], None if groups is None else np.asarray(groups)[counts], found[counts]
 
 # %% ../../nbs/stats/01_scores.ipynb #4e7c5364
 def share(metric: str, flags, groups=None, better: str = "higher", weights=None) -> Score:
-    """The proportion of true values in `flags`. Without any flag the value is NaN, which no gate passes.
+    """The proportion of true values in `flags`, with its bounds. Without rows the value is NaN, which no gate passes.
 
-    `groups` has a name a row, `weights` a number. Raises InputError for anything but True and False.
+    `groups` has a name per row, `weights` a number. Raises InputError for flags other than True and False.
     """
     flags = checked_flags(metric, flags)
     if weights is not None:
@@ -186,7 +186,7 @@ def share(metric: str, flags, groups=None, better: str = "higher", weights=None)
 
 # %% ../../nbs/stats/01_scores.ipynb #d15cfcaa
 def census(metric: str, flags, better: str = "higher") -> Score:
-    """The proportion of true values where all there is was looked at: nothing is estimated, the bounds are the value."""
+    """The proportion of true values in a complete count: nothing is estimated, so the bounds equal the value."""
     flags = checked_flags(metric, flags)
     value = float(flags.mean()) if len(flags) else math.nan
     return Score(metric, value, len(flags), value, value, value, value, better=better, exact=True)
@@ -198,7 +198,7 @@ def reading(metric: str, value: float, better: str = "lower", unit: str = "") ->
 
 # %% ../../nbs/stats/01_scores.ipynb #49333dcd
 def as_column(values) -> np.ndarray:
-    """A list, an array, or a column of pandas or polars as an array. What a list holds stays as it is, of whatever type."""
+    """Convert a list, an array, or a column of pandas or polars to an array. The items of a list keep their types."""
     found = values.to_numpy() if hasattr(values, "to_numpy") else values
     if isinstance(found, np.ma.MaskedArray):
         masked, found = np.ma.getmaskarray(found), found.data.astype(object)
@@ -210,7 +210,7 @@ def as_column(values) -> np.ndarray:
 
 # %% ../../nbs/stats/01_scores.ipynb #99470032
 def is_missing(item) -> bool:
-    """Whether a value is none: None, NaN, NaT, or `pandas.NA`, which will not say whether it equals itself."""
+    """Whether a value is missing: None, NaN, NaT, or `pandas.NA` (which raises when it is compared)."""
     try:
         return item is None or not (isinstance(item, str) or bool(item == item))
     except (TypeError, ValueError):
@@ -235,9 +235,9 @@ def same_order(columns: dict[str, Any]) -> None:
 
 # %% ../../nbs/stats/01_scores.ipynb #87147b1f
 def checked_columns(columns: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Columns as arrays of one length, without those that are None.
+    """Columns as arrays of equal length; columns that are None are left out.
 
-    Raises InputError for columns that differ in length, for rows in another order, and for missing values.
+    Raises InputError if lengths differ, if rows are in different orders, and for missing values.
     """
     given = {name: column for name, column in columns.items() if column is not None}
     same_order(given)
@@ -256,7 +256,7 @@ def checked_columns(columns: dict[str, Any]) -> dict[str, np.ndarray]:
 
 # %% ../../nbs/stats/01_scores.ipynb #307ab9ca
 def column_kind(column: np.ndarray) -> str:
-    """The kind of the values of a column: text, number, flag, or the name of their type; several are joined by 'and'."""
+    """The type of the values of a column: text, number, flag, or the name of another type; several are joined by 'and'."""
     plain = {"U": "text", "b": "flag", "i": "number", "u": "number", "f": "number"}.get(column.dtype.kind)
     if plain or column.dtype != object:
         return plain or column.dtype.name
@@ -277,7 +277,7 @@ def is_fraction(column: np.ndarray) -> bool:
 def names_of(truth, predicted) -> tuple[np.ndarray, np.ndarray]:
     """Two columns of labels as arrays that can be compared. Flags are compared with the numbers 0 and 1.
 
-    Raises InputError for what `checked_columns` refuses, and for labels of two kinds.
+    Raises InputError for whatever `checked_columns` refuses, and for labels of two types.
     """
     found = checked_columns({"truth": truth, "predicted": predicted})
     kinds = {name: column_kind(column) for name, column in found.items() if len(column)}
@@ -293,7 +293,7 @@ def names_of(truth, predicted) -> tuple[np.ndarray, np.ndarray]:
 
 # %% ../../nbs/stats/01_scores.ipynb #7421c296
 def accuracy(truth, predicted, groups=None, weights=None) -> Score:
-    """Share of rows whose predicted label is the true one: texts, numbers or flags, in lists or columns of any kind."""
+    """The proportion of rows whose predicted label equals the true one. Labels are texts, numbers or flags."""
     truth, predicted = names_of(truth, predicted)
     found = share("accuracy", truth == predicted, groups, weights=weights)
     columns = {"truth": truth, "predicted": predicted} | ({} if weights is None else {"weight": np.asarray(weights, float)})
@@ -301,7 +301,7 @@ def accuracy(truth, predicted, groups=None, weights=None) -> Score:
 
 # %% ../../nbs/stats/01_scores.ipynb #a3e2a5a1
 def recall_by_intent(truth, predicted, groups=None, weights=None) -> list[Score]:
-    """For each true intent the share of its utterances that were recognised, worst first."""
+    """The recall of each true intent, worst first."""
     truth, predicted = names_of(truth, predicted)
     groups = np.arange(len(truth)) if groups is None else np.asarray(groups)
     counts = None if weights is None else checked_weights(weights, len(truth))
@@ -317,18 +317,18 @@ LEVELS = (0.025, 0.975, 0.05, 0.95)  # the ends of the interval, and the two bou
 
 
 def wider_levels(count: int) -> list[float]:
-    """`LEVELS` as they count for draws of `count` groups."""
+    """`LEVELS`, widened for draws of `count` groups."""
     if count < 2:
         return list(LEVELS)
     steps = special().stdtrit(count - 1, np.array(LEVELS)) * math.sqrt(count / (count - 1))
-    return np.clip(special().ndtr(steps), 1e-12, 1 - 1e-12).tolist()  # two groups: beyond what a float tells from 1
+    return np.clip(special().ndtr(steps), 1e-12, 1 - 1e-12).tolist()  # with two groups, the level would round to 1
 
 # %% ../../nbs/stats/01_scores.ipynb #cdd37155
 def corrected_levels(values: np.ndarray, value: float, left_out: np.ndarray, count: int,
                      levels: list[float]) -> list[float]:
-    """The quantiles of the draws that replace `levels` (BCa).
+    """The quantiles of the draws that replace `levels` (BCa, Efron 1987).
 
-    `left_out`: the statistic without each group in turn, or without some of the `count` groups.
+    `left_out`: the statistic without each of the `count` groups, or without each of some of them.
     """
     below = float(np.clip((values < value).mean() + (values == value).mean() / 2, 0.5 / len(values), 1 - 0.5 / len(values)))
     bias, gaps = normal(below), left_out.mean() - left_out
@@ -339,7 +339,7 @@ def corrected_levels(values: np.ndarray, value: float, left_out: np.ndarray, cou
 # %% ../../nbs/stats/01_scores.ipynb #3259466a
 def drawn_again(statistic: Callable[[np.ndarray], float | np.ndarray], groups: np.ndarray, draws: int,
                 seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The statistic of `draws` draws of whole groups, with repetition; and without each group in turn, of at most 1,000."""
+    """The statistic on `draws` bootstrap draws of whole groups; and without each of up to 1,000 groups."""
     names, of_row = np.unique(groups, return_inverse=True)
     count, random = len(names), np.random.default_rng(seed)
     drawn = [statistic(np.bincount(random.integers(0, count, count), minlength=count)[of_row]) for _ in range(draws)]
@@ -348,9 +348,9 @@ def drawn_again(statistic: Callable[[np.ndarray], float | np.ndarray], groups: n
 
 # %% ../../nbs/stats/01_scores.ipynb #1b7ba504
 def never_seen(count: int, value: float, scale: tuple[float, float] | None = None) -> np.ndarray:
-    """The ends that an event seen in none of `count` groups leaves open, in the order of `LEVELS`.
+    """How near the ends may be to the value, given an event that none of `count` groups showed; in the order of `LEVELS`.
 
-    Such groups may lie anywhere on the `scale` of a mean; without one, each moves the value by its own share at most.
+    Unseen groups may lie anywhere on the `scale` of a mean; without a scale, each moves the value by its proportion at most.
     """
     rare = np.repeat([1 - share_at_least(count, count, risk) for risk in (0.025, 0.05)], 2)
     down, up = (1, 1) if scale is None else (value - scale[0], scale[1] - value)
@@ -359,7 +359,7 @@ def never_seen(count: int, value: float, scale: tuple[float, float] | None = Non
 # %% ../../nbs/stats/01_scores.ipynb #affacc8e
 def bounded(metric: str, value: float, n: int, count: int, ends: np.ndarray, better: str, within: tuple[float, float],
             scale: tuple[float, float] | None = None) -> Score:
-    """The score with these ends, none nearer to the value than `never_seen` allows, all of them `within` what is possible."""
+    """The score with these ends, but none nearer to the value than `never_seen` allows, and all `within` what is possible."""
     rare = never_seen(count, value, scale)
     low, high, least, most = (float(np.clip(pick(pair), *within))
                               for pick, pair in zip((min, max) * 2, zip(ends, rare, strict=True), strict=True))
@@ -369,9 +369,9 @@ def bounded(metric: str, value: float, n: int, count: int, ends: np.ndarray, bet
 def bootstrap(metric: str, statistic: Callable[[np.ndarray], float], groups: np.ndarray, draws: int = 1000, seed: int = 0,
               better: str = "higher", within: tuple[float, float] = (-math.inf, math.inf),
               scale: tuple[float, float] | None = None) -> Score:
-    """Score of `statistic(weights)`, with its interval over draws of whole groups. `groups` has a name a row.
+    """The score of `statistic(weights)`, with its interval over draws of whole groups. `groups` has a name per row.
 
-    `within`: the least and the largest value that the statistic can have; `scale`: of a mean, those that one row can have.
+    `within`: the least and the largest possible value of the statistic; `scale`: for a mean, those of a single row.
     """
     n, count = len(groups), len(np.unique(groups))
     if n == 0:
@@ -386,10 +386,10 @@ def bootstrap(metric: str, statistic: Callable[[np.ndarray], float], groups: np.
 # %% ../../nbs/stats/01_scores.ipynb #cd81f7fc
 def mean_score(metric: str, values, groups, ends: tuple[float, float], better: str = "higher",
                within: tuple[float, float] = (-math.inf, math.inf), draws: int = 1000, seed: int = 0) -> Score:
-    """The mean of values with its interval over draws of whole groups; `ends`: the ends of their scale.
+    """The mean of values, with its interval over draws of whole groups; `ends`: the ends of their scale.
 
-    A scale with both signs is that of a change: one row of each end is added, as for pairs (Agresti, Min 2005), because a few
-    rows that all changed for the better are no proof. A cost lies on one side of zero, and such rows would only shift it.
+    A scale with both signs is that of a change: one row at each end is added (Agresti and Min 2005), because a few rows that
+    all got better prove nothing. A cost has one sign, and added rows would only shift it.
     """
     values, n, count = np.asarray(values, float), len(values), len(np.unique(groups))
     if not n or not (values.any() or better == "lower"):
@@ -404,13 +404,13 @@ def mean_score(metric: str, values, groups, ends: tuple[float, float], better: s
                  max(value, found.at_most), float(count), better)
 
 # %% ../../nbs/stats/01_scores.ipynb #e5051525
-F1_ROWS = 10  # rows an intent, on average, from which on macro-F1 has an interval
+F1_ROWS = 10  # mean rows per intent from which on macro-F1 has an interval
 
 
 def macro_f1(truth, predicted, groups=None, draws: int = 1000, seed: int = 0, weights=None) -> Score:
-    """Mean of the F1 of each intent that occurs, so that a rare intent counts as much as a frequent one.
+    """The mean F1 of the intents that occur: a rare intent counts as much as a frequent one.
 
-    Without an interval (0 to 1) below `F1_ROWS` rows an intent.
+    Below `F1_ROWS` rows per intent there is no interval (it is 0 to 1).
     """
     truth, predicted = names_of(truth, predicted)
     columns, n = {"truth": truth, "predicted": predicted}, len(truth)
@@ -433,7 +433,7 @@ def macro_f1(truth, predicted, groups=None, draws: int = 1000, seed: int = 0, we
     return replace(bootstrap("macro_f1", mean_f1, rows, draws, seed, within=(0.0, 1.0)), sample=sample)
 
 # %% ../../nbs/stats/01_scores.ipynb #07982efe
-SIGN, CALIBRATION_ROWS = 3.0, 200  # spreads from which on a gap surely has a sign; rows from which on there is an interval
+SIGN, CALIBRATION_ROWS = 3.0, 200  # standard deviations that make the sign of a gap clear; fewest rows for an interval
 
 
 def error_ends(value: float, gaps: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -445,9 +445,9 @@ def error_ends(value: float, gaps: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 
 # %% ../../nbs/stats/01_scores.ipynb #dc54fcdd
 def calibration_error(confidence, correct, groups=None, draws: int = 1000, seed: int = 0, weights=None) -> Score:
-    """Expected calibration error over ten equal bins (Naeini et al. 2015); 0 is perfect.
+    """The expected calibration error over ten equal bins (Naeini et al. 2015); 0 is perfect.
 
-    Without an interval (0 to 1) below `CALIBRATION_ROWS` groups.
+    Below `CALIBRATION_ROWS` groups there is no interval (it is 0 to 1).
     """
     confidence, correct = np.asarray(confidence, float), np.asarray(correct, float)
     bins = np.minimum((confidence * 10).astype(int), 9)
@@ -471,7 +471,7 @@ def calibration_error(confidence, correct, groups=None, draws: int = 1000, seed:
 
 # %% ../../nbs/stats/01_scores.ipynb #de6da5b6
 def confidence_gap(confidence, correct, groups=None) -> Score:
-    """Mean confidence less accuracy; above 0 where the model is too sure. Its interval is that of draws of whole groups."""
+    """Mean confidence minus accuracy, above 0 if the model is overconfident; with its interval over draws of whole groups."""
     apart = np.asarray(confidence, float) - np.asarray(correct, float)
     return mean_score("confidence_gap", apart, np.arange(len(apart)) if groups is None else groups, (-1.0, 1.0), "lower",
                       (-1.0, 1.0))
@@ -479,7 +479,7 @@ def confidence_gap(confidence, correct, groups=None) -> Score:
 # %% ../../nbs/stats/01_scores.ipynb #6a90cc24
 def silently_wrong(confidence, correct, threshold: float, groups=None) -> Score:
     """Proportion of all utterances that get a wrong answer with at least `threshold` confidence."""
-    flags = ~(np.asarray(confidence, float) < threshold) & ~np.asarray(correct, bool)  # no number counts as sure
+    flags = ~(np.asarray(confidence, float) < threshold) & ~np.asarray(correct, bool)  # NaN counts as confident
     return share("silently_wrong", flags, groups, better="lower")
 
 
@@ -516,7 +516,7 @@ def oos_auroc(inside, outside, inside_groups=None, outside_groups=None, draws: i
 
     def statistic(weights: np.ndarray) -> float:
         found = area_under_roc(inside, outside, weights[:n], weights[n:])
-        return found if found == found else 0.5  # a draw without a row of one side says nothing
+        return found if found == found else 0.5  # a draw without rows of one side is uninformative
     return bootstrap("oos_auroc", statistic, groups, draws, seed, within=(0.0, 1.0))
 
 # %% ../../nbs/stats/01_scores.ipynb #2918937b
@@ -526,13 +526,13 @@ def reference_loop() -> int:
 
 
 def median_order(n: int, risk: float) -> int:
-    """The place, from 1, of the value of n sorted ones that is above their true median with at most that risk; 0: none is."""
+    """The rank, from 1, of the largest of n sorted values that exceeds the true median with at most this risk; 0: none."""
     at = int(special().bdtrik(risk, n, 0.5))
     return at + int(special().bdtr(at, n, 0.5) <= risk)
 
 # %% ../../nbs/stats/01_scores.ipynb #3093dac5
 def median_score(metric: str, ratios: Sequence[float]) -> Score:
-    """The median of ratios of which less is better; its bounds are values in their order (Conover 1999), or open."""
+    """The median of ratios (lower is better); its bounds are order statistics (Conover 1999), or open."""
     n, values = len(ratios), [0.0, *sorted(ratios), math.inf]
     if not n:
         return Score(metric, math.nan, 0, 0.0, math.inf, better="lower", unit="loops")
@@ -542,7 +542,7 @@ def median_score(metric: str, ratios: Sequence[float]) -> Score:
 
 # %% ../../nbs/stats/01_scores.ipynb #8c105835
 def time_ratio(metric: str, call: Callable, items: list) -> Score:
-    """Median time of `call(item)` in times of the reference loop that runs just before it; see `median_score`."""
+    """The median duration of `call(item)`, in durations of the reference loop that runs just before it."""
     ratios = []
     for item in items:
         start = time.perf_counter()
@@ -554,9 +554,9 @@ def time_ratio(metric: str, call: Callable, items: list) -> Score:
 
 # %% ../../nbs/stats/01_scores.ipynb #1e25b73c
 def gain(metric: str, before, after, groups=None, risk: float = LOSS_RISK) -> Score:
-    """How many points better `after` is than `before`: flags of the same rows, each whether that model was right.
+    """The difference in accuracy of `after` and `before`: flags of the same rows, whether each model was right.
 
-    `risk`: how often each of `at_least` and `at_most` may be wrong.
+    `risk`: how often each of `at_least` and `at_most` may be wrong. Raises InputError if the lengths differ.
     """
     before, after = checked_flags(metric, before), checked_flags(metric, after)
     if len(after) != len(before):
@@ -575,7 +575,7 @@ def gain(metric: str, before, after, groups=None, risk: float = LOSS_RISK) -> Sc
 # %% ../../nbs/stats/01_scores.ipynb #926febf9
 @dataclass(frozen=True)
 class Confusion:
-    """`n` of the `of` utterances of `intent` were taken for `predicted`; `example` is the text of one."""
+    """`n` of the `of` utterances of `intent` were predicted as `predicted`; `example` is the text of one."""
     intent: str
     predicted: str
     n: int
@@ -584,7 +584,7 @@ class Confusion:
 
 
 def most_confused(truth, predicted, texts, few: int = 10) -> list[Confusion]:
-    """The pairs of intents that are confused most often, most frequent first."""
+    """The `few` pairs of intents that are confused most often, most frequent first."""
     truth, predicted, texts = list(truth), list(predicted), list(texts)
     pairs: Counter[tuple[str, str]] = Counter()
     sizes, examples = Counter(truth), dict[tuple[str, str], str]()

@@ -19,9 +19,9 @@ ROUNDS = 15
 
 
 def mix_of(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """The share of each intent (columns) among these rows. `prior`: its share where the probabilities are calibrated.
+    """The proportion of each intent (column) among these rows. `prior`: its proportion where the model was calibrated.
 
-    One row is added as if it had been seen at the prior, so that no share becomes zero.
+    One row with the prior is added, so that no proportion becomes zero.
     """
     prior = np.maximum(prior, 1e-9) / np.maximum(prior, 1e-9).sum()
     mix, count = prior.copy(), len(probabilities)
@@ -31,22 +31,22 @@ def mix_of(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
     return mix
 
 # %% ../../nbs/stats/08_shift.ipynb #2ddfcafb
-MOST_WEIGHT = 10.0  # a row counts at most so many times
+MOST_WEIGHT = 10.0  # the largest weight of a row
 
 
 def weights_for(probabilities: np.ndarray, before: np.ndarray, now: np.ndarray) -> np.ndarray:
-    """How often each row counts at the mix `now`, when the mix of these rows is `before`; 1 in the mean."""
+    """The weight of each row that turns the mix `before` of these rows into `now`; the mean weight is 1."""
     found = np.minimum(probabilities @ (now / np.maximum(before, 1e-9)), MOST_WEIGHT)
     return found / max(float(found.mean()), 1e-9) if len(found) else found
 
 # %% ../../nbs/stats/08_shift.ipynb #047a3774
 def distance(one: np.ndarray, other: np.ndarray) -> float:
-    """The share of rows by which two mixes differ (total variation)."""
+    """The total variation distance between two mixes: the proportion of rows by which they differ."""
     return float(np.abs(one - other).sum() / 2)
 
 
 def mix_change(before: np.ndarray, now: np.ndarray, draws: int = 99, seed: int = 0) -> tuple[float, float, float, float]:
-    """How far the mix has moved beyond what chance does, its 95 % interval, and the p-value that it has not moved."""
+    """How far the mix has moved beyond chance, the two ends of its 95 % interval, and the p-value of the permutation test."""
     dice, prior, every = np.random.default_rng(seed), before.mean(axis=0), np.vstack([before, now])
 
     def apart(first: np.ndarray, last: np.ndarray) -> float:
@@ -66,7 +66,7 @@ def e_value_from_p(p: float) -> float:
 
 
 def e_bh(values: Sequence[float], risk: float = 0.05) -> list[bool]:
-    """Which e-values are discoveries, of which at most a share `risk` is false in the mean."""
+    """Which e-values are discoveries, with a false discovery rate of at most `risk`."""
     order = sorted(range(len(values)), key=lambda at: -values[at])
     last = max((rank for rank, at in enumerate(order, 1) if values[at] >= len(values) / (risk * rank)), default=0)
     kept = set(order[:last])
@@ -75,7 +75,7 @@ def e_bh(values: Sequence[float], risk: float = 0.05) -> list[bool]:
 # %% ../../nbs/stats/08_shift.ipynb #5cf64735
 @dataclass(frozen=True)
 class SliceChange:
-    """The share of a slice before, at the mix of now, and now; the evidence that it moved."""
+    """The proportion of rows in a slice before (reweighted to the mix of now) and now, and the evidence that it changed."""
     name: str
     before: float
     now: float
@@ -84,7 +84,7 @@ class SliceChange:
 
 
 def slice_change(name: str, before: np.ndarray, weights: np.ndarray, now: np.ndarray) -> SliceChange:
-    """Compare how many rows are in a slice. `weights`: of the rows before, which then count as fewer rows."""
+    """Compare the proportions of rows in a slice. `weights`: of the rows before, which reduce their effective number."""
     share, share_now = float(np.average(before, weights=weights)), float(np.mean(now))
     n = weights.sum() ** 2 / (weights**2).sum()
     both = (share * n + share_now * len(now)) / (n + len(now))
@@ -122,7 +122,7 @@ class Cause:
 
 # %% ../../nbs/stats/08_shift.ipynb #2fa732e2
 def gap_parts(before: Period, now: Period, prior: np.ndarray, mix: np.ndarray) -> np.ndarray:
-    """What mix, inputs and concept take from accuracy. NaN for the last where nobody has labelled a message of now."""
+    """How much accuracy is lost to mix, inputs and concept. The last is NaN if no message of now has a label."""
     weights = weights_for(before.probabilities, prior, mix)
     known, labelled = ~np.isnan(before.right), ~np.isnan(now.right)
     then, at_mix = before.right[known].mean(), np.average(before.right[known], weights=weights[known])
@@ -132,7 +132,7 @@ def gap_parts(before: Period, now: Period, prior: np.ndarray, mix: np.ndarray) -
 
 
 def redrawn(period: Period, dice: np.random.Generator) -> Period:
-    """Rows of a period drawn again, with repetition; labelled and other rows each among themselves."""
+    """A bootstrap draw of the rows of a period; labelled and unlabelled rows are drawn separately."""
     known = ~np.isnan(period.right)
     rows = np.concatenate([dice.choice(part, len(part)) for part in map(np.flatnonzero, (known, ~known)) if len(part)])
     return Period(period.probabilities[rows], period.right[rows], {})
@@ -158,13 +158,13 @@ def changed_slices(before: Period, now: Period, weights: np.ndarray) -> list[Sli
 
 # %% ../../nbs/stats/08_shift.ipynb #2fc9c512
 def concept_p(parts: np.ndarray, again: np.ndarray) -> float:
-    """The p-value that at equal confidence no fewer are right than before. `again`: the part of rows drawn again."""
+    """The p-value of the concept part, from its spread in bootstrap draws (`again`); 1 if it was not measured."""
     spread = float(np.nanstd(again)) if np.isfinite(again).any() else math.inf
     return 1.0 if not np.isfinite(parts[2]) else math.erfc(abs(parts[2]) / max(spread, 1e-9) / math.sqrt(2))
 
 
 def accuracy_causes(before: Period, now: Period, names: Sequence[str], seed: int = 0) -> list[Cause]:
-    """Mix, inputs and concept, what each takes from accuracy, and whether it surely changed. `names`: of the columns."""
+    """Mix, inputs and concept: the accuracy that each costs, and whether it surely changed. `names`: the columns."""
     dice, prior = np.random.default_rng(seed), before.probabilities.mean(axis=0)
     mix, (*moved, p_mix) = mix_of(now.probabilities, prior), mix_change(before.probabilities, now.probabilities, CAUSE_DRAWS,
                                                                         seed)

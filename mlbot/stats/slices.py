@@ -43,7 +43,7 @@ def usual_slicings(columns, context: Sequence[str], languages: Sequence[str] = U
 
 # %% ../../nbs/stats/04_slices.ipynb #d73f9695
 def score_slices(rows, flags, slicings: list[Callable], groups=None) -> list[Score]:
-    """The proportion of true `flags` (one a row: was the answer right?) in each slice, worst first."""
+    """The proportion of true `flags` (one per row: was the answer right?) in each slice, worst first."""
     flags, scores = np.asarray(flags, bool), []
     groups = np.arange(len(flags)) if groups is None else np.asarray(groups)
     for slicing in slicings:

@@ -57,7 +57,7 @@ def stream_safe(text: str) -> str:
 def normalise(text: str) -> str:
     """The text in Unicode form NFKC, without invisible characters, with single spaces. Idempotent, in linear time.
 
-    A character that this Python does not know yet, such as next year's emoji, stays.
+    Characters that this version of Python does not know yet, such as next year's emoji, are kept.
     """
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
@@ -78,16 +78,16 @@ _OF_LENGTH = {length: re.compile(rf"(?:[A-Za-z0-9]{_GROUPED}){{{length - 1}}}[A-
 
 # %% ../../nbs/text/00_clean.ipynb #edaab888
 def is_iban(text: str) -> bool:
-    """Whether the check digits of an IBAN are right (ISO 13616, mod 97), and its length, if its country is known."""
+    """Whether a text is a valid IBAN: check digits (ISO 13616, mod 97), length where the country is known, enough digits."""
     plain = re.sub(r"[^A-Za-z0-9]", "", text).upper()
     digits = "".join(str(int(char, 36)) for char in plain[4:] + plain[:4])
-    written = plain[:2] in _LENGTHS or _GROUPS.fullmatch(text)  # words beside a number are no IBAN of another country
+    written = plain[:2] in _LENGTHS or _GROUPS.fullmatch(text)  # an unknown country needs the usual groups
     fits = 15 <= len(plain) <= 34 and len(plain) == _LENGTHS.get(plain[:2], len(plain))
     return bool(fits and written and 2 * sum(map(str.isdigit, plain)) > len(plain) and int(digits) % 97 == 1)
 
 # %% ../../nbs/text/00_clean.ipynb #68649809
 def iban_end(text: str, start: int) -> int:
-    """Where an IBAN that begins at `start` ends; 0 when none does."""
+    """The end of the IBAN that begins at `start`; 0 when there is none."""
     pattern = _OF_LENGTH.get(_LENGTHS.get(text[start:start + 2].upper(), 0), _GROUPS)
     found = pattern.match(text, start)
     for end in [found.end(), *(at for at in range(found.end() - 1, start + 14, -1) if text[at] in " -")] if found else ():
@@ -99,7 +99,7 @@ def iban_end(text: str, start: int) -> int:
 
 
 def mask_ibans(text: str, found: list[str]) -> str:
-    """The text with [iban] for each of them; "iban" is appended to `found` as often."""
+    """The text with [iban] in place of each IBAN. Appends "iban" to `found` for each one."""
     kept, at = [], 0
     for match in _IBAN.finditer(text):
         if match.start() >= at and (end := iban_end(text, match.start())):
@@ -149,9 +149,9 @@ _BEFORE = re.compile(r"\w+")
 
 # %% ../../nbs/text/00_clean.ipynb #153a0730
 def is_phone(match: re.Match) -> bool:
-    """Whether digits are no other number: of an order, a room, a version, hours of opening, an amount.
+    """Whether matched digits are a telephone number, and not an order, a room, a version, opening hours or an amount.
 
-    The nearest word before them that says more decides: "order no. 9876543210", "my mobile no. is 9876543210".
+    The nearest telling word before them decides: "order no. 9876543210", "my mobile no. is 9876543210".
     """
     if _HOURS.fullmatch(match[0]) or _DATE.fullmatch(match[0]) or _THREES.fullmatch(match[0]):
         return False
@@ -168,8 +168,11 @@ def is_phone(match: re.Match) -> bool:
 
 # %% ../../nbs/text/00_clean.ipynb #0e638960
 def mask_phones(text: str, found: list[str]) -> str:
-    """The text with [phone] for each telephone number, those first that a word before them announces."""
-    def said(match: re.Match) -> str:
+    """The text with [phone] in place of each telephone number; announced ones ("phone: ...") are replaced first.
+
+    Appends "phone" to `found` for each one.
+    """
+    def announced(match: re.Match) -> str:
         if _HOURS.fullmatch(match[2]) or _DATE.fullmatch(match[2]):
             return match[0]
         found.append("phone")
@@ -181,7 +184,7 @@ def mask_phones(text: str, found: list[str]) -> str:
         found.append("phone")
         return "[phone]"
     if any(map(text.lower().__contains__, _WORDS_OF_CALL)):
-        text = _CALL.sub(said, text)
+        text = _CALL.sub(announced, text)
     return _PHONE.sub(shaped, text)
 
 # %% ../../nbs/text/00_clean.ipynb #2c9f41a1
@@ -197,13 +200,13 @@ _NOBODY = frozenset("again all alle assistant bot colleagues copilot desk everyb
 
 
 def is_name(words: str) -> bool:
-    """Whether the words after a greeting are written as a name, and are nobody's title, such as team or all."""
+    """Whether the words after a greeting are capitalised like a name, and none is a word such as team or all."""
     parts = words.split()
     return not {word.lower() for word in parts} & _NOBODY and all(word[0].isupper() and not word.isupper() for word in parts)
 
 
 def may_hold_name(text: str) -> bool:
-    """Whether a rule for names can apply: a name has a capital, behind a greeting at the start, or behind certain words."""
+    """Whether a rule for names can apply at all: a cheap test that most messages fail."""
     return not text[1:].islower() and (text[:2].lower() in _GREETS or any(map(text.__contains__, _CALLS)))
 
 # %% ../../nbs/text/00_clean.ipynb #c519f8ff
@@ -213,7 +216,7 @@ _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)++")
 
 
 def mask_once(text: str, found: list[str]) -> str:
-    """One pass of all rules over a normalised text; the kinds that it finds are added to `found`."""
+    """Apply all rules once to a normalised text. Appends the kind of each replacement to `found`."""
     def put(kind: str, sure=lambda match: True, group: int = 0):
         def replacement(match: re.Match) -> str:
             if not sure(match):
@@ -233,14 +236,14 @@ def mask_once(text: str, found: list[str]) -> str:
 
 # %% ../../nbs/text/00_clean.ipynb #e590e945
 def mask(text: str) -> tuple[str, tuple[str, ...]]:
-    """A normalised text with personal data replaced by its kind in brackets, and those kinds. Idempotent."""
+    """Replace personal data in a normalised text by its kind in brackets. Returns the text and the kinds. Idempotent."""
     if "@" not in text and not _DIGIT.search(text) and not may_hold_name(text):
         return text, ()  # no rule can apply
     if not text.isascii() and (plain := _OTHER_DIGIT.sub(lambda digit: str(unicodedata.digit(digit[0])), text)) != text:
-        masked, kinds = mask(plain)  # digits of another script, which stay where nothing is masked
+        masked, kinds = mask(plain)  # with ASCII digits; the text keeps its own digits if nothing is masked
         return (masked, kinds) if kinds else (text, ())
     found: list[str] = []
-    for _ in range(20):  # masking may free its neighbour
+    for _ in range(20):  # a replacement may expose the number next to it
         masked = mask_once(text, found)
         if masked == text:
             break
@@ -249,12 +252,12 @@ def mask(text: str) -> tuple[str, tuple[str, ...]]:
 
 # %% ../../nbs/text/00_clean.ipynb #e1ade843
 def clean(text: str) -> str:
-    """The form that is stored, trained on and answered: `normalise`, then `mask`. The same everywhere. Idempotent."""
+    """The form that is stored, trained on and answered: `normalise`, then `mask`. Idempotent."""
     return mask(normalise(text))[0]
 
 # %% ../../nbs/text/00_clean.ipynb #ed6761f0
 def checked(text: str, max_characters: int = 5000) -> str:
-    """`clean(text)`, or InputError when it is no text, empty, or longer than `max_characters`, also once normalised."""
+    """`clean(text)`. Raises InputError when it is not a string, is empty, or is longer than `max_characters`."""
     if not isinstance(text, str):
         raise InputError(f"text is of type {type(text).__name__}", "a string", "send the text as a string")
     if len(text) > max_characters:
@@ -270,12 +273,12 @@ def checked(text: str, max_characters: int = 5000) -> str:
 
 # %% ../../nbs/text/00_clean.ipynb #17b058e2
 _WORD = re.compile(r"\w+")
-_SIGNS = frozenset("#%&@\u2030\u2031\u00a7")  # punctuation by its category, but it changes what is asked
+_SIGNS = frozenset("#%&@\u2030\u2031\u00a7")  # punctuation by category, but it changes the question
 _MINUS = re.compile(r"(?<!\S)-(?=\d)")
 
 
 def is_ignorable(code: int) -> bool:
-    """Whether a combining mark only chooses between two looks of a character, or joins two without a sign."""
+    """Whether a mark only selects a variant of a character (variation selectors), or joins characters invisibly."""
     return 0xFE00 <= code < 0xFE10 or 0xE0100 <= code < 0xE01F0 or 0x180B <= code < 0x1810 or code == 0x034F
 
 # %% ../../nbs/text/00_clean.ipynb #a7a79b36
@@ -297,7 +300,7 @@ _COUNTED = _Counted()
 
 # %% ../../nbs/text/00_clean.ipynb #74bb2d12
 def without_first_marks(word: str) -> str:
-    """A word without the marks in front of its first letter, which belong to nothing: NFKC makes them of a lone accent."""
+    """A word without the combining marks before its first letter, which NFKC makes from a lone accent."""
     at = 0
     while at < len(word) and unicodedata.category(word[at])[0] == "M":
         at += 1
@@ -305,22 +308,22 @@ def without_first_marks(word: str) -> str:
 
 
 def casefolded(text: str) -> str:
-    """The text normalised, in one case."""
+    """The text normalised and case-folded."""
     text = normalise(text)
     return text.lower() if text.isascii() else normalise(text.casefold())
 
 # %% ../../nbs/text/00_clean.ipynb #d6257260
 def key(text: str) -> str:
-    """The words and signs of a text in lower case; equal for texts that differ in case, punctuation or spacing only.
+    """The words and symbols of a text in lower case; equal for texts that differ only in case, punctuation or spacing.
 
-    An equals sign in front of a text is a spreadsheet's, and does not count.
+    A leading equals sign is dropped: spreadsheets add it.
     """
     folded = casefolded(text)
     found = _MINUS.sub("\u2212", folded).translate(_COUNTED).split()
     if not folded.isascii():
         found = [word for word in map(without_first_marks, found) if word]
     first = next((at for at, word in enumerate(found) if word != "="), len(found))
-    return " ".join(found[first:]).replace("i\u0307", "i") or folded  # a Turkish capital I keeps its dot
+    return " ".join(found[first:]).replace("i\u0307", "i") or folded  # lower case of a Turkish capital I keeps a dot
 
 # %% ../../nbs/text/00_clean.ipynb #6fcdb5a1
 def hashed(text: str) -> int:
@@ -334,13 +337,13 @@ def digest(text: str) -> int:
 
 # %% ../../nbs/text/00_clean.ipynb #2c0d6742
 def bare(text: str) -> str:
-    """The words of a text alone: its key before marks and signs counted."""
+    """The words of a text alone: its key before version 2, which ignored marks and symbols."""
     folded = casefolded(text)
     return " ".join(_WORD.findall(folded)) or folded
 
 
 def bare_digest(text: str) -> int:
-    """The digest that decides the side of a text: of its bare form. It was `digest` before marks and signs counted."""
+    """The 64-bit digest of the bare form, which decides the side of a text. Before version 2 this was `digest`."""
     return hashed(bare(text))
 
 # %% ../../nbs/text/00_clean.ipynb #2c0d6743
@@ -348,12 +351,12 @@ _COUNTS = re.compile(r"[#%&@$+<=>|~]|(?<!\S)-(?=\d)")
 
 
 def is_plain(text: str) -> bool:
-    """Whether `key` and `bare` of a text are surely the same."""
+    """Whether `key` and `bare` of a text are guaranteed to be equal. False may mean either."""
     return text.isascii() and not _COUNTS.search(text)
 
 # %% ../../nbs/text/00_clean.ipynb #fb7364df
 def folded(text: str) -> str:
-    """The form whose words and n-grams are counted: normalised and lower case."""
+    """The text normalised and in lower case: the form whose words and n-grams are counted."""
     return normalise(text).lower()
 
 # %% ../../nbs/text/00_clean.ipynb #de16627d
@@ -389,17 +392,17 @@ def context_pairs(context: dict[str, str]) -> list[str]:
 
 # %% ../../nbs/text/00_clean.ipynb #eb0d582e
 def interactions(text: str, context: dict[str, str]) -> list[str]:
-    """The context values of an utterance, alone and with each of its words, for a folded text."""
+    """The context features of a folded text: `column=value` alone, and joined with each word by a tab."""
     pairs = context_pairs(context)
     found = _WORD.findall(text) if pairs else []
     return pairs + [f"{pair}\t{word}" for pair in pairs for word in found]
 
 # %% ../../nbs/text/00_clean.ipynb #f9da173b
-folded_value = lru_cache(1_000)(folded)  # there are few roles and places, and they are short
+folded_value = lru_cache(1_000)(folded)  # roles and places are few and short
 
 
 def context_value(value) -> str:
-    """A context value as it is compared: normalised, lower case; '' for a missing one and for what is no value."""
+    """The normalised, lower-case form of a text or number; '' for a missing value, and for other types."""
     if isinstance(value, int | float) and value == value:  # NaN is the only number that differs from itself
         value = str(value)
     if not isinstance(value, str):
@@ -408,6 +411,6 @@ def context_value(value) -> str:
 
 # %% ../../nbs/text/00_clean.ipynb #f600e4b8
 def pseudonym(person: str) -> str:
-    """The name of a person in tables and logs: a digest, '' for nobody. Case and spaces do not count."""
+    """The pseudonym of a person: a digest of 16 hex digits, '' for an empty name. Ignores case and repeated spaces."""
     name = normalise(person).casefold()
     return hashlib.blake2b(name.encode(), digest_size=8).hexdigest() if name else ""

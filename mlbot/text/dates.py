@@ -26,7 +26,7 @@ from .vocabulary import Found, fold, folded_pattern, one_of, vocabulary
 # %% ../../nbs/text/06_dates.ipynb #590242b1
 @dataclass(frozen=True)
 class Calendar:
-    """`today`: when something is said; `base`: from when on a day without a year is sought; `past`: backwards."""
+    """`today`: the day of the message; `base`: the first day that a date without a year can mean; `past`: look backwards."""
 
     today: date
     base: date
@@ -34,7 +34,7 @@ class Calendar:
 
 
 def add_months(day: date, months: int) -> date:
-    """The same day so many months later, or the last one of a shorter month."""
+    """The same day of the month `months` later, or the last day of a shorter month."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
@@ -48,7 +48,7 @@ def real_day(year: int, month: int, day: int) -> date | None:
 
 
 def yearly(month: int, day: int, around: Calendar) -> date | None:
-    """The next such day of a year from the base on; of the past, the last one until today."""
+    """The first such date from `base` on or, looking back, the last one up to today; None if there is none in five years."""
     years = (
         range(around.today.year, around.today.year - 5, -1) if around.past else range(around.base.year, around.base.year + 5)
     )
@@ -57,7 +57,7 @@ def yearly(month: int, day: int, around: Calendar) -> date | None:
 
 # %% ../../nbs/text/06_dates.ipynb #772adc49
 def monthly(day: int, around: Calendar) -> date | None:
-    """The next such day of a month from the base on; of the past, the last one until today."""
+    """The first such day of a month from `base` on or, looking back, the last one up to today."""
     start, step = (around.today, -1) if around.past else (around.base, 1)
     months = (add_months(start.replace(day=1), step * ahead) for ahead in range(4))
     days = (real_day(month.year, month.month, day) for month in months)
@@ -65,7 +65,7 @@ def monthly(day: int, around: Calendar) -> date | None:
 
 
 def weekly(weekday: int, around: Calendar) -> tuple[date, bool]:
-    """The next such weekday after the base, or the last one before today; guessed where it is that very day of the week."""
+    """The first such weekday after `base` or, looking back, the last one before today; guessed if that day has it, too."""
     if around.past:
         back = (around.today.weekday() - weekday) % 7
         return around.today - timedelta(days=back or 7), back == 0

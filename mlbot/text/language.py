@@ -19,7 +19,7 @@ from ..errors import InputError
 # %% ../../nbs/text/03_language.ipynb #dd72efff
 USUAL = ("en", "de", "es", "fr")
 OTHER, UNSURE = "other", "unsure"
-CLEARLY = 0.9  # the least probability of a language that is not expected
+CLEARLY = 0.9  # the least probability at which an unexpected language is reported
 RULE = 2  # the version of the rule in `language_of`: it changes with every number here
 TIMES, USUALLY = 4.0, 2.0  # how many times likelier than another a language must be, and how much the usual one counts
 
@@ -46,9 +46,9 @@ def likelihoods(text: str) -> dict[str, float]:
 
 # %% ../../nbs/text/03_language.ipynb #90aafb2c
 def language_of(text: str, languages: Sequence[str] = USUAL) -> str:
-    """The language of a text among the expected `languages`, the usual one first; 'unsure', or 'other' for a clear stranger.
+    """The language of a text, one of the expected `languages` (the most frequent first), 'other', or 'unsure'.
 
-    About 0.1 ms.
+    'other' means that an unexpected language is very likely. Takes about 0.1 ms.
     """
     check_languages(tuple(languages))
     found = likelihoods(text)
@@ -65,7 +65,7 @@ def language_of(text: str, languages: Sequence[str] = USUAL) -> str:
 def told_right(languages: Sequence[str], rows) -> np.ndarray:
     """For each of `rows`, whether its language is identified correctly; 'unsure' is not.
 
-    Rows without a column `language`, or with an empty value in it, say nothing and are left out.
+    Rows without a true language (no column `language`, or an empty value) are left out.
     """
     pairs = list(zip(rows["text"], rows["language"], strict=True)) if "language" in rows else []
     return np.array([language_of(text, languages) == name for text, name in pairs if name], bool)

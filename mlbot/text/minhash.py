@@ -16,7 +16,7 @@ import numpy as np
 from .similar import PERCENT, BITMAP_WORDS, Index, TooMany, gram_codes, mixed, near_pairs, near_pairs_between, spans
 
 # %% ../../nbs/text/02_minhash.ipynb #a63a8f05
-EXACT = 200_000  # up to this many texts the exact join is asked
+EXACT = 200_000  # the exact join is used up to this many texts
 BANDS, ROWS = 40, 5
 ROWS_BELOW = {60: 3, 70: 4}  # rows for a similarity below so many per cent
 BESIDE = 32  # comparisons of a text, for each of its keys
@@ -57,7 +57,7 @@ class Sketch:
 
 
 def _turn_bits(bits: np.ndarray, packed: np.ndarray, start: int) -> None:
-    """Turn one bit in the bitmap of a text for each of its grams. The texts of `packed` begin at `start`."""
+    """Flip one bit in the bitmap of a text for each of its grams. The first text of `packed` has row `start`."""
     spread = packed << np.uint64(20) >> np.uint64(56)  # of 256 bits
     word, bit = (spread >> np.uint64(6)).astype(np.int64), np.uint64(1) << (spread & np.uint64(63))
     np.bitwise_xor.at(bits, ((packed >> np.uint64(44)).astype(np.int64) + start, word), bit)
@@ -92,9 +92,9 @@ def sketch(texts: Sequence[str], percent: int = PERCENT) -> Sketch:
 
 # %% ../../nbs/text/02_minhash.ipynb #ae0c73f5
 def candidate_pairs(one: np.ndarray, other: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places of texts that share a key: of each in `one` up to BESIDE in `other`, both sorted.
+    """Pairs of places of texts that share a key: for each text of `one`, up to BESIDE texts of `other`; both are sorted.
 
-    Where there are more, `turn` (a number of each text of `one`) says where to begin.
+    If there are more, `turn` (a number for each text of `one`) says where to begin.
     """
     low, high = np.uint64(0xFFFFFFFF), np.uint64(32)
     keys = other >> high
@@ -138,7 +138,7 @@ class _Search:
         return sum(map(len, self.waiting))
 
     def add(self, one: np.ndarray, other: np.ndarray) -> None:
-        """Let the pairs wait that may tell something new."""
+        """Queue the pairs whose comparison may change the answer."""
         kept = np.ones(len(one), bool) if self.wanted == "pairs" else ~(self.near_a[one] & self.near_b[other])
         self.waiting.append(np.unique(one[kept] << 32 | other[kept]))
 
@@ -201,7 +201,7 @@ def sketched(texts: Sequence[str], percent: int) -> Iterator[tuple[int, Sketch, 
 
 # %% ../../nbs/text/02_minhash.ipynb #91aaed69
 def minhash_pairs(texts: Sequence[str], percent: int = PERCENT) -> np.ndarray:
-    """Pairs of near texts, as `mlbot.text.similar.near_pairs`; of texts that very many are near, some. At most 2^31 texts."""
+    """Near pairs, in the form of `mlbot.text.similar.near_pairs`; of a large crowd, only some. At most 2^31 texts."""
     found, all_blocks = [np.zeros((0, 2), np.int64)], list(sketched(texts, percent))
     for at, (start, one, of_one) in enumerate(all_blocks):
         for first, other, of_other in all_blocks[at:]:
@@ -211,7 +211,7 @@ def minhash_pairs(texts: Sequence[str], percent: int = PERCENT) -> np.ndarray:
 
 # %% ../../nbs/text/02_minhash.ipynb #b2dcd75b
 def linked(texts: Sequence[str], percent: int = PERCENT) -> np.ndarray:
-    """Pairs of near texts: all, or above EXACT texts, and of thousands from one template, those that MinHash finds."""
+    """Near pairs: all of them, or those that MinHash finds if there are more than EXACT texts or too many pairs."""
     try:
         return near_pairs(texts, percent) if len(texts) <= EXACT else minhash_pairs(texts, percent)
     except TooMany:
@@ -219,7 +219,7 @@ def linked(texts: Sequence[str], percent: int = PERCENT) -> np.ndarray:
 
 
 def linked_between(old: Sequence[str], new: Sequence[str], percent: int = PERCENT) -> np.ndarray:
-    """As `linked`, of pairs with at least one new text; new ones are numbered from len(old)."""
+    """Like `linked`, but only pairs with at least one new text; new texts are numbered from len(old)."""
     try:
         if len(new) <= EXACT:
             return near_pairs_between(old, new, percent)
@@ -242,9 +242,9 @@ def rest_across(train: Sequence[str], some: np.ndarray, test: Sequence[str], oth
 # %% ../../nbs/text/02_minhash.ipynb #6bd5ca5a
 def near_across(train: Sequence[str], test: Sequence[str], percent: int = PERCENT, exact: int = EXACT,
                 wanted: str = "first") -> tuple[np.ndarray, np.ndarray]:
-    """Which training texts are near a test text and, where `both` are wanted, which test texts are near a training text.
+    """Flags of the training texts that are near a test text and, with `wanted="both"`, of test texts near a training text.
 
-    Of the same texts in the same order the answer is the same. Up to `exact` texts, none is missed.
+    Deterministic for the same texts in the same order. Up to `exact` texts in all, none is missed.
     """
     near_train, near_test = np.zeros(len(train), bool), np.zeros(len(test), bool)
     of_test = list(sketched(test, percent))

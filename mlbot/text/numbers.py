@@ -20,7 +20,10 @@ MOST_DIGITS = 15  # more are lost in a float
 
 
 def read_digits(text: str, decimal: str = ".") -> tuple[int | float, bool] | None:
-    """The number that digits and separators say, and whether it is guessed; `decimal`: the language's sign."""
+    """The number in a text of digits and separators, and whether it is guessed; None above `MOST_DIGITS` digits.
+
+    `decimal`: the decimal sign of the language.
+    """
     text = text.replace(" ", "").replace("'", "")
     signs = re.findall(r"[.,]", text)
     if len(re.sub(r"\D", "", text)) > MOST_DIGITS:
@@ -37,7 +40,7 @@ def read_digits(text: str, decimal: str = ".") -> tuple[int | float, bool] | Non
 
 
 def as_number(text: str) -> int | float:
-    """A number without needless decimals."""
+    """An int if the number is whole, else a float."""
     value = float(text)
     return int(value) if value.is_integer() else value
 
@@ -57,12 +60,11 @@ def word_pattern(language: str) -> str:
     table, (small, hundreds, thousands) = vocabulary(language)["numbers"], word_values(language)
     word = one_of([*small, *hundreds, *thousands])
     between = f"(?:{table['joins']}|[ -])?" if table["compound"] else f"(?: {table['joins']} |[ -])"
-    rest = f"(?:{between}(?:{word}))" if not table["compound"] else f"(?:{between}(?:{word}))"
-    return f"(?:{word}){rest}*"
+    return f"(?:{word})(?:{between}(?:{word}))*"
 
 
 def add_word(total: int, current: int, value: int, joined: bool) -> tuple[int, int] | None:
-    """Put one more number word behind those read so far (`total` of thousands, and `current`); None where it does not fit."""
+    """Add a number word to those read so far: the thousands (`total`) and the rest (`current`). None if it does not fit."""
     if value >= 1000 or value == 100 and 0 < current < 100:
         scaled = max(1, current) * value
         return (total + scaled, 0) if value >= 1000 else (total, scaled)
@@ -73,7 +75,7 @@ def add_word(total: int, current: int, value: int, joined: bool) -> tuple[int, i
 
 # %% ../../nbs/text/05_numbers.ipynb #68d55b80
 def read_words(text: str, language: str) -> int | None:
-    """The number that folded words say; None where they are several."""
+    """The number that folded words spell; None if they are more than one number."""
     small, hundreds, thousands = word_values(language)
     values, joins = {**small, **hundreds, **thousands}, vocabulary(language)["numbers"]["joins"]
     total = current = 0
@@ -105,7 +107,7 @@ def number_pattern(language: str) -> str:
 
 @cache
 def number_regex(language: str) -> re.Pattern:
-    """`number_pattern` where words begin and end, and not inside a code, a date, a time or an address."""
+    """`number_pattern` as whole words, and not inside a code, a date, a time or an address."""
     about = folded_pattern(vocabulary(language)["numbers"]["about"])
     after = rf"(?:(?!\w)(?![:/@]\d|[.,]\d|-(?!\d{{1,3}}(?![\w-])|(?:{about}))\w)|(?=(?:{about})))"
     return re.compile(rf"(?<![\w.,/:@])(?<!\w-)(?:{number_pattern(language)}){after}")

@@ -11,12 +11,12 @@ from functools import cache
 from .vocabulary import folded_pattern, vocabulary
 
 # %% ../../nbs/text/08_retracted.ipynb #6891b1dc
-GONE = "\u00a6"  # stands where words were taken out, so that nothing grows together
+GONE = "\u00a6"  # replaces each removed character, so that positions stay and words do not join
 
 
 @cache
 def denial_regexes(language: str) -> tuple[re.Pattern, re.Pattern]:
-    """Patterns for a denied value in front of the one that is meant, and for one behind it, up to the end of the clause."""
+    """Patterns for a denied value before its replacement, and for one after it, up to the end of the clause."""
     table = vocabulary(language)["texts"]
     before, behind = folded_pattern(table["not_but"]), folded_pattern(table["not_this"])
     starts = r"(?:(?<!\w)|(?=,))"
@@ -24,7 +24,7 @@ def denial_regexes(language: str) -> tuple[re.Pattern, re.Pattern]:
 
 
 def without_denied(text: str, language: str) -> str:
-    """A folded text, as long as before, without the values that it denies."""
+    """A folded text of the same length, with `GONE` in place of the values that it denies."""
     for regex in denial_regexes(language):
         text = regex.sub(lambda match: GONE * len(match[0]), text)
     return text

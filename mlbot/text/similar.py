@@ -20,14 +20,14 @@ from .clean import hashed
 # %% ../../nbs/text/01_similar.ipynb #6a01c0e2
 PERCENT = 70
 BITMAP_WORDS = 4  # of 64 bits, per bitmap
-PART_AT = 400  # work of parting one text further, in comparisons of two texts
-DEEPEST = 4  # texts with this many grams in common are compared, however many they are
-BLOCK = 1 << 21  # postings, or comparisons, that are held at once
-MOST = 2_000_000  # pairs; more come of texts from one template only
+PART_AT = 400  # cost of splitting a group further, per text, in comparisons of two texts
+DEEPEST = 4  # a group that shares this many grams is compared, however large it is
+BLOCK = 1 << 21  # postings, or comparisons, that are in memory at once
+MOST = 2_000_000  # pairs; only texts from one template have more
 
 
 class TooMany(InputError):
-    """More pairs than an exact join is for."""
+    """Raised when there are more near pairs than the exact join can hold."""
 
 # %% ../../nbs/text/01_similar.ipynb #71637b94
 def gram_codes(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -44,25 +44,26 @@ def gram_codes(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 # %% ../../nbs/text/01_similar.ipynb #0128f054
 def mixed(codes: np.ndarray) -> np.ndarray:
-    """Numbers of 64 bits in place of the codes, spread evenly in their high bits."""
+    """A 64-bit hash of each code, evenly spread in the high bits."""
     codes = codes.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     codes = (codes ^ codes >> np.uint64(32)) * np.uint64(0xBF58476D1CE4E5B9)
     return codes
 
 # %% ../../nbs/text/01_similar.ipynb #615544d9
 def spans(starts: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each range its number, and each of its members: ranges 5+2 and 9+1 give (0, 0, 1) and (5, 6, 9)."""
+    """The members of many ranges, and the number of the range of each: starts (5, 9) and counts (2, 1) give
+    (0, 0, 1) and (5, 6, 9)."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) + (starts - np.cumsum(counts) + counts)[owner]
 
 # %% ../../nbs/text/01_similar.ipynb #daab604e
 def _heads(numbers: np.ndarray) -> np.ndarray:
-    """Whether each of some sorted numbers is the first of its kind."""
+    """Whether each entry of a sorted array is the first with its value."""
     return np.append(True, numbers[1:] != numbers[:-1]) if len(numbers) else np.zeros(0, bool)
 
 # %% ../../nbs/text/01_similar.ipynb #3d88c415
 def _learnt(codes: np.ndarray, ranks: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The known grams and their ranks, with the new ones of `seen`: by how rare they are, before all that are known."""
+    """Add the new grams of `seen` to the known ones: ranked by rarity, before all known grams. Returns codes and ranks."""
     new, count = np.unique(seen, return_counts=True)
     fresh = ~np.isin(new, codes, assume_unique=True)
     new, count = new[fresh], count[fresh]
@@ -77,7 +78,7 @@ def _learnt(codes: np.ndarray, ranks: np.ndarray, seen: np.ndarray) -> tuple[np.
 def _bitmaps(row: np.ndarray, grams: np.ndarray, count: int) -> np.ndarray:
     """A bitmap (WORDS of 64 bits) for each of `count` texts, from the rows and ranks of their grams."""
     bits = np.zeros((count, BITMAP_WORDS), np.uint64)
-    spread = mixed(grams) >> np.uint64(64 - 8)  # of 256 bits; one is turned for each gram
+    spread = mixed(grams) >> np.uint64(64 - 8)  # the bit, of 256, that each gram flips
     word, mask = (spread >> np.uint64(6)).astype(np.int64), np.uint64(1) << (spread & np.uint64(63))
     np.bitwise_xor.at(bits, (row, word), mask)
     return bits
@@ -85,7 +86,7 @@ def _bitmaps(row: np.ndarray, grams: np.ndarray, count: int) -> np.ndarray:
 # %% ../../nbs/text/01_similar.ipynb #6a01c0e4
 @dataclass
 class Index:
-    """Texts by their grams, to which more may be added. A gram is known by its rank: rare ones low, later ones below zero."""
+    """An index of texts by their grams, which can be extended. Grams are ranked: rare ones low, later ones below zero."""
     percent: int = PERCENT
     codes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # known grams, sorted
     ranks: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
@@ -97,19 +98,19 @@ class Index:
         return len(self.starts) - 1
 
     def extended(self, texts: list[str]) -> "Index":
-        """An index of these texts too, after the old ones."""
+        """A new index with these texts after the old ones."""
         return _extended(self, texts)
 
     def pairs(self, first_new: int = 0, across: bool = False) -> np.ndarray:
-        """All pairs of near texts of which the later one is `first_new` or after it: rows of (earlier, later), sorted.
+        """All near pairs with at least one text from `first_new` on: an array of rows (earlier, later), sorted.
 
-        With `across` the earlier one is before it. Raises TooMany.
+        With `across`, exactly one of the two is from `first_new` on. Raises TooMany.
         """
         return _joined(_Lookup.of(self, first_new, across))
 
 
 def _extended(index: Index, texts: list[str]) -> Index:
-    """An index of these texts too. Arrays of all grams are dropped as soon as they are packed into one."""
+    """A new index with these texts after the old ones. Large arrays are freed as soon as they are packed into one."""
     row, seen = gram_codes(texts)
     codes, ranks = _learnt(index.codes, index.ranks, seen)
     packed = row << 32 | (ranks[np.searchsorted(codes, seen)].astype(np.int64) + 2**31)
@@ -124,15 +125,15 @@ def _extended(index: Index, texts: list[str]) -> Index:
 # %% ../../nbs/text/01_similar.ipynb #fb8e32d5
 @dataclass(frozen=True)
 class _Lookup:
-    """Numbers about each of n texts that one join needs again and again. `across`: only pairs of an old and a new text."""
+    """What a join needs to know about each of n texts. `across`: only pairs of an old and a new text."""
     index: Index
     first_new: int  # the texts from here on are new
     across: bool
     size: np.ndarray  # (n,) grams
     least: np.ndarray  # (n,) grams that a text has in common with any text near it
-    place: np.ndarray  # (n,) in the order of sizes
+    place: np.ndarray  # (n,) rank of the text by size
     reach: np.ndarray  # (largest size + 1,) how many texts are of that size or smaller
-    folded: np.ndarray  # (n,) bitmaps in 64 bits
+    folded: np.ndarray  # (n,) bitmaps, folded to 64 bits
 
     @classmethod
     def of(cls, index: Index, first_new: int = 0, across: bool = False) -> "_Lookup":
@@ -161,7 +162,7 @@ def _prefixes(texts: _Lookup) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 # %% ../../nbs/text/01_similar.ipynb #f5584189
 def _groups(texts: _Lookup, key: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The number of the group of each posting; for each group the pairs with a new text in it, and its size."""
+    """The group number of each posting; and for each group, its number of pairs with a new text, and its size."""
     group = np.cumsum(np.append(False, key[1:] != key[:-1])) if len(key) else key
     total = np.bincount(group)
     new = np.bincount(group, row >= texts.first_new).astype(np.int64)
@@ -171,17 +172,17 @@ def _groups(texts: _Lookup, key: np.ndarray, row: np.ndarray) -> tuple[np.ndarra
 # %% ../../nbs/text/01_similar.ipynb #a31a5835
 @dataclass
 class _Found:
-    """The candidate pairs of a join so far, each as one number; `compared`: how many comparisons led to them."""
+    """The candidate pairs of a join so far, each packed into one integer; `compared` counts the comparisons."""
     pairs: list[np.ndarray] = field(default_factory=lambda: [np.zeros(0, np.int64)])
     held: int = 0
     compared: int = 0
 
     def add(self, a: np.ndarray, b: np.ndarray) -> None:
-        """Keep the pairs of rows a and b. Raises TooMany when more than MOST different ones are held."""
+        """Add the pairs of rows a and b. Raises TooMany when more than MOST different pairs are held."""
         pairs = np.unique(np.minimum(a, b) << 32 | np.maximum(a, b))
         self.pairs.append(pairs)
         self.held += len(pairs)
-        if self.held > 2 * MOST:  # one pair may be found under many grams
+        if self.held > 2 * MOST:
             self.pairs = [np.unique(np.concatenate(self.pairs))]
             self.held = len(self.pairs[0])
             if self.held > MOST:
@@ -190,7 +191,7 @@ class _Found:
 
 # %% ../../nbs/text/01_similar.ipynb #0172c707
 def _check(texts: _Lookup, found: _Found, row: np.ndarray, bound: np.ndarray, one: np.ndarray, other: np.ndarray) -> None:
-    """Keep the pairs of postings whose texts may be near; `one` is the shorter. `bound`: see `_bounds`."""
+    """Add the pairs of postings whose texts may be near; `one` is the shorter. `bound`: see `_bounds`."""
     found.compared += len(one)
     kept = texts.size[row[one]] <= bound[other]
     a, b = row[one[kept]], row[other[kept]]
@@ -204,12 +205,10 @@ def _check(texts: _Lookup, found: _Found, row: np.ndarray, bound: np.ndarray, on
 
 # %% ../../nbs/text/01_similar.ipynb #9a81bdad
 def _bounds(texts: _Lookup, row: np.ndarray, at: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each posting the largest size of a text near it, given that `depth` grams are common so far.
-
-    And how many of all texts are as small as that, and small enough for any text near it.
-    """
+    """The largest size of a text near each posting, when `depth` grams are common so far; and how many texts are at most
+    that large, and small enough to be near at all."""
     size, percent = texts.size[row], texts.index.percent
-    left = size + texts.index.starts[row] - at - 1 + depth  # most that a text near it may have in common
+    left = size + texts.index.starts[row] - at - 1 + depth  # the most grams that a text near it can share
     bound = left * (100 + percent) // percent - size
     return bound, texts.reach[np.minimum(bound, size * 100 // percent).clip(0, len(texts.reach) - 1)]
 
@@ -235,19 +234,19 @@ def _compare(texts: _Lookup, found: _Found, group: np.ndarray, row: np.ndarray, 
 
 # %% ../../nbs/text/01_similar.ipynb #5c7292fd
 def _children(texts: _Lookup, row: np.ndarray, at: np.ndarray, depth: int) -> np.ndarray:
-    """How many later grams of each posting may be the next common one."""
+    """How many later grams of each posting may be the next one that two texts share."""
     end = texts.index.starts[row] + texts.size[row]
     return np.maximum(np.minimum(end - texts.least[row] + depth - at, end - 1 - at), 0)
 
 
 def _parted(texts: _Lookup, group: np.ndarray, row: np.ndarray, at: np.ndarray, children: np.ndarray) -> tuple:
-    """The postings one gram further: their key (group and gram), group, row and place, sorted by key."""
+    """The children of postings: their key (parent and gram), parent, row and place, sorted by key."""
     owner, child = spans(at + 1, children)
     parent = group[owner]
     key = parent << 32 | (texts.index.grams[child].astype(np.int64) + 2**31)
     slot = (mixed(key) >> np.uint64(64 - 22)).astype(np.int64)
-    shared = np.flatnonzero(np.bincount(slot)[slot] > 1)  # drops most that stand alone
-    order = shared[np.argsort(key[shared], kind="stable")]  # the texts of a parent are in order of size
+    shared = np.flatnonzero(np.bincount(slot)[slot] > 1)  # drops most children that are alone
+    order = shared[np.argsort(key[shared], kind="stable")]  # stable: texts stay sorted by size
     return key[order], parent[order], row[owner[order]], child[order]
 
 # %% ../../nbs/text/01_similar.ipynb #da1f8098
@@ -259,21 +258,21 @@ def _blocks(group: np.ndarray, children: np.ndarray) -> Iterator[np.ndarray]:
 
 # %% ../../nbs/text/01_similar.ipynb #6a01c0e5
 def _walk(texts: _Lookup, found: _Found, key: np.ndarray, row: np.ndarray, at: np.ndarray, depth: int) -> None:
-    """Handle postings, sorted by key and size of text: compare within small groups, part the large ones."""
+    """Handle postings, sorted by key and size of text: compare small groups, split large ones."""
     group, work, total = _groups(texts, key, row)
     part = (work > PART_AT * total) & (depth < DEEPEST)
     few = ((work > 0) & ~part)[group]
     _compare(texts, found, group[few], row[few], at[few], depth)
     many, work = part[group], work[part]
     group, row, at = group[many], row[many], at[many]
-    whole = texts.least[row] <= depth  # all that two of these must have in common may be what led here
+    whole = texts.least[row] <= depth  # the grams on the path may be all that two of these have to share
     _compare(texts, found, group[whole], row[whole], at[whole], depth)
     _part(texts, found, np.cumsum(_heads(group)) - 1, row, at, work, depth)
 
 
 def _part(texts: _Lookup, found: _Found, group: np.ndarray, row: np.ndarray, at: np.ndarray, work: np.ndarray,
           depth: int) -> None:
-    """Part groups (numbered from 0) by their next common gram, and walk on. `work`: the comparisons of each group."""
+    """Split groups (numbered from 0) by their next common gram, and walk on. `work`: the comparisons of each group."""
     children = _children(texts, row, at, depth)
     for inside in _blocks(group, children):
         key, parent, owner, child = _parted(texts, group[inside], row[inside], at[inside], children[inside])
@@ -285,7 +284,7 @@ def _part(texts: _Lookup, found: _Found, group: np.ndarray, row: np.ndarray, at:
 
 # %% ../../nbs/text/01_similar.ipynb #5bead8b3
 def _near(texts: _Lookup, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Whether the texts of each pair of rows are near, from their grams."""
+    """Whether the texts of each pair of rows are near, decided by their grams."""
     owners, grams = [], []
     for side in (a, b):
         owner, at = spans(texts.index.starts[side], texts.size[side])
@@ -310,17 +309,17 @@ def _joined(texts: _Lookup) -> np.ndarray:
 
 # %% ../../nbs/text/01_similar.ipynb #6a01c0e6
 def near_pairs(texts: Sequence[str], percent: int = PERCENT) -> np.ndarray:
-    """All pairs of near texts, as rows of two positions, the smaller first; sorted. Raises TooMany."""
+    """All near pairs: an array (pairs, 2) of positions, the smaller first, sorted. Raises TooMany."""
     return Index(percent).extended(list(texts)).pairs()
 
 
 def near_pairs_between(old: Sequence[str], new: Sequence[str], percent: int = PERCENT) -> np.ndarray:
-    """All pairs of near texts of which at least one is new; new ones are numbered from len(old). Raises TooMany."""
+    """All near pairs with at least one new text; new texts are numbered from len(old). Raises TooMany."""
     return Index(percent).extended(list(old)).extended(list(new)).pairs(len(old))
 
 # %% ../../nbs/text/01_similar.ipynb #ec07ee21
 def components(count: int, pairs: np.ndarray) -> np.ndarray:
-    """For each of `count` texts the smallest position of those that it is linked with, directly or not."""
+    """The cluster of each of `count` texts: the smallest position that it is linked with, directly or indirectly."""
     first = np.arange(count)
     while True:
         ends = np.sort(first[pairs], axis=1)
@@ -336,7 +335,7 @@ _ALONE = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400
 
 
 def split_words(text: str) -> tuple[list[str], int]:
-    """The words of a text, and its length in characters. Where a script has no spaces, each character is a word of three."""
+    """The words of a text, and its length in characters. In scripts without spaces, a character is a word of length 3."""
     if text.isascii():
         return text.split(), len(text)
     parted, alone = _ALONE.subn(r" \g<0> ", text)
@@ -377,7 +376,7 @@ def _running_sums(words: WordCodes) -> tuple[np.ndarray, np.ndarray]:
 
 # %% ../../nbs/text/01_similar.ipynb #3fd1a0e3
 def whole_hashes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The hash of each text as a whole, and how many words it has: 0 for one that is too short to be looked for."""
+    """The hash of each whole text, and its number of words; 0 words for a text that is too short to look for."""
     words = WordCodes.of(texts)
     total, inverse = _running_sums(words)
     first, last = words.edges[:-1], words.edges[1:]
@@ -386,12 +385,12 @@ def whole_hashes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 # %% ../../nbs/text/01_similar.ipynb #d5881b02
 @dataclass(frozen=True)
 class Wholes:
-    """Hashes of whole texts, to look runs of words up: for each number of words the hashes, sorted, and their places."""
+    """A lookup table for runs of words: for each number of words, the sorted hashes of whole texts, and their places."""
     by_length: dict[int, tuple[np.ndarray, np.ndarray]]
 
     @classmethod
     def of(cls, hashes: np.ndarray, lengths: np.ndarray) -> "Wholes":
-        """The hashes and lengths that `whole_hashes` gives, ready to be looked up."""
+        """Build the table from the hashes and lengths that `whole_hashes` returns."""
         found = {}
         for length in np.unique(lengths[lengths > 0]).tolist():
             places = np.flatnonzero(lengths == length)
@@ -414,7 +413,7 @@ HELD_STEP = 50_000  # texts whose runs are hashed at once
 
 
 def held_in(wholes: Wholes, outer: Sequence[str]) -> np.ndarray:
-    """Pairs (place among the wholes, place in `outer`): the first occurs whole in the second, which is longer. Sorted."""
+    """Sorted pairs (place among the wholes, place in `outer`): the longer second text contains the first."""
     found = [np.zeros(0, np.int64)]
     for start in range(0, len(outer), HELD_STEP):
         words = WordCodes.of(outer[start:start + HELD_STEP])
@@ -433,5 +432,5 @@ def held_in(wholes: Wholes, outer: Sequence[str]) -> np.ndarray:
 
 
 def held(inner: Sequence[str], outer: Sequence[str]) -> np.ndarray:
-    """All pairs (place in `inner`, place in `outer`) where the first occurs whole in the second; sorted."""
+    """All sorted pairs (place in `inner`, place in `outer`) where the second text contains the first."""
     return held_in(Wholes.of(*whole_hashes(inner)), outer)

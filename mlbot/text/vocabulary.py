@@ -36,13 +36,13 @@ _PARTS = {"\u00bd": ".5", "\u00bc": ".25", "\u00be": ".75"}
 
 @dataclass(frozen=True)
 class Folded:
-    """A text without case, accents and doubled spaces; `at`: the place of each character in the original, and its end."""
+    """A text without case, accents and double spaces; `at`: the original position of each character, then the length."""
 
     text: str
     at: tuple[int, ...]
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Where a part of the folded text is in the original."""
+        """Start and end, in the original, of a part of the folded text."""
         return (self.at[start], self.at[end - 1] + 1) if end > start else (self.at[start], self.at[start])
 
 # %% ../../nbs/text/04_vocabulary.ipynb #b2ce3bf1
@@ -56,7 +56,7 @@ def bare_letters(letter: str) -> str:
 
 
 def fold(text: str) -> Folded:
-    """A text as the tables are compared with it."""
+    """Fold a text: lower case, no accents, single spaces; plain quotes, dashes and fractions."""
     letters, places, space = [], [], True
     for place, letter in enumerate(text):
         for part in bare_letters(letter):
@@ -91,18 +91,18 @@ def one_of(words: Iterable[str]) -> str:
 
 
 def folded_pattern(pattern: str) -> str:
-    """A pattern of a table as it is compared with folded texts."""
+    """Fold a pattern of a table, so that it matches folded texts."""
     return fold(pattern).text.replace("(?p<", "(?P<")
 
 
 def whole(pattern: str) -> str:
-    """A pattern that begins and ends where words do."""
+    """The pattern, limited to whole words."""
     return rf"(?<!\w)(?:{pattern})(?!\w)"
 
 # %% ../../nbs/text/04_vocabulary.ipynb #78c9b8f2
 @dataclass(frozen=True)
 class Found:
-    """A value in a text, from `start` to `end`. `guessed`: it could mean something else, so read it back."""
+    """A value in a text, from `start` to `end`. `guessed`: the text is ambiguous, so the bot should ask to confirm."""
 
     value: str | int | float
     start: int
@@ -115,7 +115,7 @@ _LETTER_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
 @cache
 def language_words(language: str) -> frozenset[str]:
-    """The folded words that speak for a language: its frequent ones, and those of numbers, months, days and quantities."""
+    """The folded words that indicate a language: its frequent words, and those of its tables."""
     table = vocabulary(language)
     lists = [table["common"], *table["dates"]["months"], *table["dates"]["weekdays"]]
     lists += [*table["dates"]["near"], *table["dates"]["units"], *table["dates"]["fixed"], *table["numbers"]["words"]]
@@ -134,16 +134,16 @@ def known_languages() -> frozenset[str]:
     return frozenset(written_languages())
 
 # %% ../../nbs/text/04_vocabulary.ipynb #40c4e08e
-CLEAR = 2  # so many words more leave no doubt about the language
+CLEAR = 2  # a lead of this many telling words settles the language
 
 
 def likely_order(text: str, languages: Sequence[str]) -> tuple[list[str], int]:
-    """The languages of a folded text that have a table, the likeliest first, and how many of them are as good as likely.
+    """The languages to try for a folded text, likeliest first, and how many of the first are within `CLEAR` of the best.
 
-    A language that is not likely, and of which the text has no word, is left out.
+    Languages without a table are left out, and so are unlikely ones of which the text has no word.
     """
-    said = set(_LETTER_WORD.findall(text))
-    counts = {language: len(said & language_words(language)) for language in languages if language in known_languages()}
+    found = set(_LETTER_WORD.findall(text))
+    counts = {language: len(found & language_words(language)) for language in languages if language in known_languages()}
     order = sorted(counts, key=lambda language: -counts[language])
     likely = sum(counts[language] > counts[order[0]] - CLEAR for language in order)
     return [language for place, language in enumerate(order) if place < likely or counts[language]], likely

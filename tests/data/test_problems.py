@@ -32,7 +32,7 @@ def test_every_kind_of_problem_is_in_the_answer(csv_file):
     assert "utterances.csv: 3 problems" in told
     assert "2 rows with another number of fields than the header, 3 (lines 10, 11): put quotes around a text" in told
     assert "2 rows of the side 'tset' (lines 12, 13)" in told and "1 intent with fewer than 2 rows that fit (paint 1)" in told
-    assert "--tiny set_aside" in told and told.splitlines()[-1] == "  do: correct the file, then the same command again"
+    assert "--tiny set_aside" in told and told.splitlines()[-1] == "  do: correct the file, then run the command again"
 
 
 def test_a_missing_column_and_broken_rows_are_said_together(csv_file):
