@@ -24,7 +24,7 @@ from ..settings import Settings
 # %% ../../nbs/run/14_tracking.ipynb #6e36cf6b
 @dataclass(frozen=True)
 class Entry:
-    """What is logged of a run. `started` and `ended` are milliseconds since 1970, as MLflow counts."""
+    """The values to log for a run. `started` and `ended`: milliseconds since 1970, as MLflow counts time."""
     name: str
     params: dict[str, str]
     metrics: dict[str, float]
