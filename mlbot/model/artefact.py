@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SCHEMA', 'MANIFEST', 'VOCABULARY', 'WEIGHTS', 'ENCODER', 'TOKENS', 'ESTIMATOR', 'SKLEARN', 'STATIC', 'VIEWS',
            'MOST_BYTES', 'MOST_INTENTS', 'MOST_COLUMNS', 'LONGEST_NAME', 'MOST_CHARACTERS', 'POINTER', 'as_json',
-           'Artefact', 'is_model_name', 'build_artefact', 'build_own', 'write_artefact', 'read_file', 'parse_json',
+           'Artefact', 'is_name', 'build_artefact', 'build_own', 'write_artefact', 'read_file', 'parse_json',
            'is_names', 'is_lengths', 'is_within', 'is_expected', 'scope_words', 'check_facts', 'shapes_of',
            'check_artefact', 'read_weights', 'read_artefact', 'find_model']
 
@@ -29,7 +29,7 @@ def as_json(value) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode() + b"\n"
 
 # %% ../../nbs/model/00_artefact.ipynb #f493be93
-SCHEMA = 3  # 1 weighed repeated terms otherwise, 2 had other names of views
+SCHEMA = 3  # 1 weighted repeated terms differently, 2 used other names for the views
 MANIFEST, VOCABULARY, WEIGHTS = "manifest.json", "vocabulary.json", "weights.safetensors"
 ENCODER, TOKENS = "encoder.onnx", "tokenizer.json"
 ESTIMATOR, SKLEARN = "estimator.skops", "sklearn"  # the file and the kind of a classifier of your own
@@ -41,7 +41,7 @@ VIEWS = ("words", "char_ngrams", "interactions")
 class Artefact:
     """A model as data. `manifest` is a dict, `vocabulary` maps a view to its terms, `weights` a name to an array.
 
-    `files` are those of the encoder, where the model has one; of a classifier of your own there is only its file.
+    `files`: name > bytes of the encoder's files, or the one file of a classifier of your own; empty for other models.
     """
     manifest: dict
     vocabulary: dict[str, list[str]]
@@ -50,23 +50,23 @@ class Artefact:
 
     @property
     def name(self) -> str:
-        """The first 12 hex digits of the digest of the manifest, which holds the digests of the other files."""
+        """The first 12 hex digits of the manifest's SHA-256. The manifest contains the digests of all other files."""
         return hashlib.sha256(as_json(self.manifest)).hexdigest()[:12]
 
     @property
     def is_own(self) -> bool:
-        """Whether this is a classifier of your own, stored by `mlbot.model.estimator`, and not our arrays."""
+        """True for a classifier of your own (stored by `mlbot.model.estimator`), False for our arrays."""
         return self.manifest.get("kind") == SKLEARN
 
     @property
     def contents(self) -> dict[str, bytes]:
-        """The files of a model and their bytes, without the manifest."""
+        """File name > bytes of every file of the model except the manifest."""
         arrays = {} if self.is_own else {VOCABULARY: as_json(self.vocabulary), WEIGHTS: save_tensors(self.weights)}
         return arrays | self.files
 
 # %% ../../nbs/model/00_artefact.ipynb #d14a64d9
-def is_model_name(name: object) -> bool:
-    """Whether a word is the name of a model: 12 hex digits."""
+def is_name(name: object) -> bool:
+    """Whether a value is a valid model name: 12 hex digits."""
     return isinstance(name, str) and len(name) == 12 and set(name) <= set("0123456789abcdef")
 
 # %% ../../nbs/model/00_artefact.ipynb #be89197b
@@ -74,7 +74,7 @@ def build_artefact(intents: list[str], context: list[str], vocabulary: dict[str,
                    weights: dict[str, np.ndarray], facts: dict, files: dict[str, bytes] | None = None) -> Artefact:
     """An artefact from its parts. `facts` (what it was trained on, and how) go into the manifest as they are.
 
-    `files`: those of the encoder whose vectors meet `weights["dense"]`.
+    `files`: those of the encoder whose vectors are multiplied by `weights["dense"]`.
     """
     counted = [view for view in vocabulary if view != STATIC]
     assert counted == [view for view in VIEWS if view in vocabulary], "views in the order of the weights' rows"
@@ -95,7 +95,7 @@ def build_own(intents: list[str], context: list[str], data: bytes, facts: dict) 
 
 # %% ../../nbs/model/00_artefact.ipynb #9a68c217
 def write_artefact(artefact: Artefact, folder: Path, replace: bool = False) -> Path:
-    """Write an artefact as `folder`, in one step. A folder that is already there is kept, or replaced."""
+    """Write an artefact to `folder` atomically and return the folder. Keep an existing folder unless `replace` is True."""
     folder = Path(folder)
     if folder.exists() and replace:
         shutil.rmtree(folder)
@@ -123,7 +123,7 @@ MOST_BYTES = 4 << 30  # of one file
 def read_file(folder: Path, name: str, sha256: str | None) -> bytes:
     """The bytes of one file of an artefact. Raises InputError when it is missing or its digest differs."""
     try:
-        if not (folder / name).is_file():  # a pipe would wait for ever
+        if not (folder / name).is_file():  # reading a named pipe would block forever
             raise FileNotFoundError
         if (size := (folder / name).stat().st_size) > MOST_BYTES:
             raise InputError(f"{name} has {size:,} bytes", f"{MOST_BYTES:,} at most", "train a smaller model", str(folder))
@@ -144,7 +144,7 @@ def parse_json(data: bytes, place: str) -> dict:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise InputError("no JSON object", "a file that mlbot wrote", "release again: mlbot run", place)
+        raise InputError("not a JSON object", "a file that mlbot wrote", "release again: mlbot run", place)
     return value
 
 # %% ../../nbs/model/00_artefact.ipynb #ef2e2a89
@@ -158,7 +158,7 @@ def is_names(value, most: int | None = None, longest: int | None = None) -> bool
 
 # %% ../../nbs/model/00_artefact.ipynb #5b0419fe
 def is_lengths(value) -> bool:
-    """Whether a value is the shortest and the longest n-gram. A text is cut once for each length, so they are bounded."""
+    """Whether a value is a valid [shortest, longest] n-gram. It is bounded, because answering takes longer with the range."""
     fine = isinstance(value, list) and len(value) == 2 and all(type(n) is int for n in value)
     return fine and 0 < value[0] <= value[1] <= LONGEST_GRAM
 
@@ -169,21 +169,21 @@ def is_within(value, low: float, high: float, kind: type = float) -> bool:
 
 # %% ../../nbs/model/00_artefact.ipynb #22bf85e9
 def is_expected(value) -> bool:
-    """Whether a value says how the scope did on held-out rows: shares `alarms` and `recall`, and the rows `asked`; or {}."""
+    """Whether a value is a held-out result of the scope: proportions `alarms` and `recall`, and `asked` (rows); or {}."""
     shares = isinstance(value, dict) and all(is_within(value.get(name, 0.0), 0, 1) for name in ("alarms", "recall"))
     return shares and set(value) <= {"alarms", "recall", "asked"} and is_within(value.get("asked", 0), 0, 2 ** 53, int)
 
 # %% ../../nbs/model/00_artefact.ipynb #8de17d50
 def scope_words(manifest: dict) -> str:
-    """How a model has learnt what is out of scope, and how well it finds it, in a sentence."""
-    told, rows = manifest.get("scope_expected", {}), manifest.get("scope_rows", 0)
-    if not told and not rows and not manifest.get("scope_threshold", 0.0):
+    """A sentence that says how a model learnt to detect out of scope, and its held-out recall and false-alarm rate."""
+    expected, rows = manifest.get("scope_expected", {}), manifest.get("scope_rows", 0)
+    if not expected and not rows and not manifest.get("scope_threshold", 0.0):
         return "It was not taught what is out of scope."
-    alarms, recall, asked = (told.get(name, 0) for name in ("alarms", "recall", "asked"))
+    alarms, recall, asked = (expected.get(name, 0) for name in ("alarms", "recall", "asked"))
     how, what = (f"from {rows:,} texts out of scope", "of texts out of scope") if rows else \
         ("without a labelled text, by hiding intents from it", "of the rows of hidden intents")
     found = f" On held-out training rows it declines {recall:.0%} {what} (n={asked:,}) and {alarms:.1%} of texts in scope."
-    return f"It learnt what is out of scope {how}.{found if told else ''}"
+    return f"It learnt what is out of scope {how}.{found if expected else ''}"
 
 # %% ../../nbs/model/00_artefact.ipynb #98f481a5
 def check_facts(manifest: dict, vocabulary: dict, place: str) -> None:
@@ -213,11 +213,11 @@ def check_facts(manifest: dict, vocabulary: dict, place: str) -> None:
 
 # %% ../../nbs/model/00_artefact.ipynb #b3a9d476
 def shapes_of(artefact: Artefact) -> dict[str, tuple[int, ...]]:
-    """The arrays that an artefact needs, with their shapes. The width and the number of random features are free."""
+    """Array name > expected shape. The vector width and the number of random features are taken from the arrays."""
     vocabulary, weights, intents = artefact.vocabulary, artefact.weights, len(artefact.manifest["intents"])
     terms = sum(len(vocabulary[view]) for view in VIEWS if view in vocabulary)
     shapes = {"weights": (terms, intents), "bias": (intents,), "idf": (terms,)}
-    scope = "scope_weights" in weights or artefact.manifest.get("scope_rows", 0) > 0  # hidden intents train none
+    scope = "scope_weights" in weights or artefact.manifest.get("scope_rows", 0) > 0  # training on hidden intents gives none
     if "scope" in weights:
         shapes |= {"scope": (2,)} | ({"scope_weights": (terms,)} if scope else {})
     if "calibration" in weights:
@@ -238,24 +238,27 @@ def check_artefact(artefact: Artefact, place: str) -> None:
     weights = artefact.weights
     for name, shape in shapes_of(artefact).items():
         if name not in weights or weights[name].shape != shape:
-            met = weights[name].shape if name in weights else "missing"
-            raise InputError(f"{name} is {met}", f"{shape}, to fit vocabulary and intents", "release again", place)
+            actual = f"has shape {weights[name].shape}" if name in weights else "is missing"
+            raise InputError(f"{name} {actual}", f"shape {shape}, to match vocabulary and intents",
+                             "release again: mlbot run", place)
         if weights[name].dtype != (np.int8 if name == "codes" else np.float32) or not np.isfinite(weights[name]).all():
-            raise InputError(f"{name} holds values that are no finite numbers", "numbers", "train again", place)
+            raise InputError(f"{name} holds values that are not finite numbers", "finite numbers",
+                             "train again: mlbot run", place)
     if "calibration" in weights and weights["calibration"][0] <= 0:
-        raise InputError("calibration holds a temperature of 0 or less", "a positive number", "recalibrate again", place)
+        raise InputError("calibration holds a temperature of 0 or less", "a positive number",
+                         "recalibrate again: mlbot recalibrate", place)
     if (weights["idf"] <= 0).any():
-        raise InputError("idf holds values of 0 or less", "positive numbers", "train again", place)
+        raise InputError("idf holds values of 0 or less", "positive numbers", "train again: mlbot run", place)
 
 # %% ../../nbs/model/00_artefact.ipynb #f1729050
 def read_weights(folder: Path, sha256: str) -> dict[str, np.ndarray]:
-    """The arrays of an artefact by name. Raises InputError when the file is missing, damaged or of another format."""
+    """Array name > array. Raises InputError when the file is missing, damaged or not a safetensors file."""
     try:
         return load_tensors(read_file(folder, WEIGHTS, sha256))
     except InputError:
         raise
     except Exception as problem:  # safetensors raises its own kind
-        raise InputError(f"{WEIGHTS} cannot be read ({problem})", "a safetensors file", "release again",
+        raise InputError(f"{WEIGHTS} cannot be read ({problem})", "a safetensors file", "release again: mlbot run",
                          str(folder)) from None
 
 # %% ../../nbs/model/00_artefact.ipynb #3053f86c
@@ -281,13 +284,13 @@ def read_artefact(folder: Path) -> Artefact:
     """Read and check an artefact. Raises InputError when anything is missing, damaged or does not fit."""
     folder = Path(folder)
     manifest = parse_json(read_file(folder, MANIFEST, None), f"{folder}/{MANIFEST}")
-    told = manifest.get("sha256")
-    told = isinstance(told, dict) and all(isinstance(digest, str) for digest in told.values())
-    if manifest.get("schema") is not SCHEMA or not told:
+    digests = manifest.get("sha256")
+    listed = isinstance(digests, dict) and all(isinstance(digest, str) for digest in digests.values())
+    if manifest.get("schema") is not SCHEMA or not listed:
         raise InputError(f"schema {manifest.get('schema')!r}", f"schema {SCHEMA}",
                          "release again: mlbot run, or install the version of mlbot that wrote it", str(folder))
     artefact = (_read_arrays if manifest.get("kind") is None else _read_own)(folder, manifest)
-    if is_model_name(folder.name) and folder.name != artefact.name:
+    if is_name(folder.name) and folder.name != artefact.name:
         raise InputError(f"{MANIFEST} is damaged: it belongs to model {artefact.name}", f"model {folder.name}",
                          "restore the folder, or release again: mlbot run", str(folder))
     return artefact
@@ -310,7 +313,7 @@ def find_model(path: Path) -> Path:
         name = (path / POINTER).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         raise InputError("no champion yet", "a released model", "release one: mlbot run", str(path)) from None
-    if not is_model_name(name):
+    if not is_name(name):
         raise InputError("the champion file does not name a model", "12 hex digits",
                          "release again: mlbot run", str(path / POINTER))
     return path / name

@@ -135,7 +135,7 @@ def test_a_release_needs_to_know_what_was_trained_on(project, mlbot):
             cell["source"] += ['\n(material.folder / "trained.npy").unlink()']
     path.write_text(json.dumps(notebook))
     done = mlbot("run")
-    assert done.returncode == 3 and "nobody knows what the model was trained on" in done.stderr
+    assert done.returncode == 3 and "the training texts of the model are unknown" in done.stderr
     assert not (project / "models" / "champion").exists()
 
 

@@ -605,7 +605,7 @@ def test_a_clone_of_somebody_else_is_called_that(tmp_path, monkeypatch):
     git(tmp_path, "init", "-q")
     assert git_trouble(tmp_path) == ""
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    assert "belongs to another person" in git_trouble(tmp_path) and "safe.directory" in git_trouble(tmp_path)
+    assert "belongs to another user" in git_trouble(tmp_path) and "safe.directory" in git_trouble(tmp_path)
 
 
 def test_a_folder_called_mlbot_beside_the_caller_hides_nothing(tmp_path):

@@ -179,7 +179,7 @@ def test_a_contender_that_fails_is_said_and_ours_is_an_error(monkeypatch):
     monkeypatch.setitem(contests.CONTENDERS, "no such library", None)
     monkeypatch.setitem(contests.NEEDS, "no such library", ("no_such_library", "x"))
     told, = contest(TEST, CONTEXT, SETTINGS.model, names=["no such library"])
-    assert str(told) == "no such library needs what is not installed: python3 -m pip install x"
+    assert str(told) == "no such library needs a library that is not installed: python3 -m pip install x"
     nothing = portions(replace(SIDES, train=SIDES.train.iloc[:1]), "test")
     with pytest.raises(InputError, match="1 intents"):
         list(contest(nothing, CONTEXT, SETTINGS.model, names=["mlbot light"]))
@@ -197,7 +197,7 @@ def test_without_an_encoder_those_that_need_one_say_so_and_how_to_get_it():
 
 def test_a_death_is_no_verdict(monkeypatch):
     monkeypatch.setattr(contests, "_work", die)
-    with pytest.raises(NoVerdict, match="mlbot light died"):
+    with pytest.raises(NoVerdict, match="process of mlbot light ended"):
         list(contest(TEST, CONTEXT, SETTINGS.model, names=["mlbot light"]))
 
 

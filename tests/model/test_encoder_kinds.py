@@ -240,7 +240,7 @@ def test_parts_that_are_missing_are_said(zipped, tmp_path, monkeypatch):
     carry(tmp_path / "site", "big-part-001", {"big_1/big.zip.001": zipped[:1000]})
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     monkeypatch.setenv("MLBOT_DATA_HOME", str(tmp_path / "home"))
-    with pytest.raises(InputError, match="1 parts that are no whole zip: big.zip.001"):
+    with pytest.raises(InputError, match="1 parts that are not a complete zip: big.zip.001"):
         find_encoder("big")
 
 

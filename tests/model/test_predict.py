@@ -89,7 +89,7 @@ def test_two_intents_work_although_scikit_learn_keeps_one_column():
 def test_a_model_without_context_works_and_refuses_context():
     model = Predictor(to_artefact(train(SAMPLE.train, [], SETTINGS.model), SETTINGS.model, {}))
     assert model.predict("where is my payslip").intent == "payslip"
-    with pytest.raises(InputError, match="no context 'role'"):
+    with pytest.raises(InputError, match="no context column 'role'"):
         model.predict("where is my payslip", role="sales")
 
 
@@ -211,11 +211,11 @@ def broken(**changes):
 
 
 @pytest.mark.parametrize("changes, says", [
-    ({"weights": {"bias": np.array([0, np.nan])}}, "no finite numbers"),
-    ({"weights": {"weights": np.full((3, 2), np.inf)}}, "no finite numbers"),
-    ({"weights": {"weights": np.ones((3, 3))}}, "to fit vocabulary and intents"),
-    ({"vocabulary": {"words": ["x"], "char_ngrams": ["z"]}}, "to fit vocabulary and intents"),
-    ({"intents": ["a", "b", "c"]}, "to fit vocabulary and intents"),
+    ({"weights": {"bias": np.array([0, np.nan])}}, "not finite numbers"),
+    ({"weights": {"weights": np.full((3, 2), np.inf)}}, "not finite numbers"),
+    ({"weights": {"weights": np.ones((3, 3))}}, "to match vocabulary and intents"),
+    ({"vocabulary": {"words": ["x"], "char_ngrams": ["z"]}}, "to match vocabulary and intents"),
+    ({"intents": ["a", "b", "c"]}, "to match vocabulary and intents"),
 ])
 def test_weights_that_are_no_numbers_or_do_not_fit_are_refused(tmp_path, changes, says):
     with pytest.raises(InputError, match=says):
@@ -348,5 +348,5 @@ def test_the_wheel_predicts_with_numpy_and_safetensors_alone(tmp_path, root, fol
 
 def test_texts_without_a_word_are_refused_with_what_to_do():
     odd = pd.DataFrame({"text": ["!!", "??", "\U0001f600", "\U0001f680"], "intent": ["a", "a", "b", "b"]})
-    with pytest.raises(InputError, match="no word, or no n-gram of one"):
+    with pytest.raises(InputError, match="no word or n-gram is left"):
         train(odd, [], SETTINGS.model)

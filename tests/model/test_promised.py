@@ -134,7 +134,7 @@ def test_versions_follow_each_other_and_only_one_server_writes_the_next(tmp_path
     keep_promised(tmp_path, PROMISED, expected=0)
     gone = withdraw(PROMISED, "9 of 60 were wrong", 2.0)
     keep_promised(tmp_path, gone, expected=1)
-    with pytest.raises(InputError, match="has changed meanwhile"):
+    with pytest.raises(InputError, match="has changed in the meantime"):
         keep_promised(tmp_path, withdraw(PROMISED, "8 of 50 were wrong", 2.1), expected=1)
     back = renew(gone, replace(GIVEN, threshold=0.95, levels=()), 3.0)
     keep_promised(tmp_path, back, expected=2)

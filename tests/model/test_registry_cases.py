@@ -249,7 +249,7 @@ def test_a_model_without_a_verdict_of_this_project_may_not_ship(models, alone):
         refuse_unjudged(models, "m1")
     assert refused.value.found == "no verdict of model m1 is kept that this project has marked"
     assert "mlbot promote m1 --unjudged --why REASON" in refused.value.action and refused.value.place == str(models)
-    assert judgement_words(models, "m1") == "the champion m1 was put there by hand: no verdict of it is kept"
+    assert judgement_words(models, "m1") == "the champion m1 was put there by hand: it has no stored verdict"
 
 
 def test_a_model_that_was_judged_green_may_ship_and_there_is_nothing_to_say(models):
@@ -276,7 +276,7 @@ def test_waivers_must_hold_on_the_day_that_is_asked_for_and_their_last_day_count
     ({"why": "a demo"}, "nobody named: a demo"), ({}, "nobody named: no reason given")])
 def test_whoever_lets_a_model_ship_without_a_verdict_is_named(models, facts, says):
     keep_judgement(models, "m1", unjudged_record(facts), "today")
-    assert judgement_words(models, "m1") == f"the champion m1 was let ship without a verdict by {says}"
+    assert judgement_words(models, "m1") == f"the champion m1 was shipped without a verdict by {says}"
     assert why_not_judged(models, "m1", date(2030, 1, 1)) == "" and refuse_unjudged(models, "m1") is None
 
 

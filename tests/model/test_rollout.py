@@ -87,7 +87,7 @@ def test_a_damaged_champion_is_refused_and_the_one_before_serves(models, names, 
     damage(models / names[1] / "weights.safetensors")
     live = Live(models)
     live.follow()
-    assert live.current.name == names[0] and "goes on" in live.alert
+    assert live.current.name == names[0] and "keeps answering" in live.alert
 
 
 def test_without_a_model_it_waits_for_one(tmp_path, models, names):

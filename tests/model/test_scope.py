@@ -172,8 +172,8 @@ def test_naive_bayes_counts_half_of_what_the_log_loss_asks_for():
 
 
 @pytest.mark.parametrize("change, says", [
-    ({"scope_weights": np.zeros(3)}, "scope_weights is"),
-    ({"scope": np.zeros(3)}, "scope is"),
+    ({"scope_weights": np.zeros(3)}, "scope_weights has shape"),
+    ({"scope": np.zeros(3)}, "scope has shape"),
     ({"scope": np.array([np.nan, 0])}, "scope holds"),
 ])
 def test_a_component_that_does_not_fit_is_refused(trained, tmp_path, change, says):

@@ -85,7 +85,7 @@ def test_training_twice_gives_the_same_bytes(trained):
 
 
 @pytest.mark.parametrize("change, facts, says", [
-    ({"scope_centres": np.zeros((2, 3))}, {}, "scope_centres is"),
+    ({"scope_centres": np.zeros((2, 3))}, {}, "scope_centres has shape"),
     ({"scope_centres": np.full((2, 16), np.nan)}, {}, "scope_centres holds"),
     ({}, {"scope_rows": 25}, "scope_weights is missing"),
     ({}, {"scope_expected": {"alarms": 2}}, "scope_expected"),

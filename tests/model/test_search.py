@@ -92,14 +92,14 @@ def test_settings_that_leave_no_term_lose_and_end_nothing():
     tiny = pd.DataFrame({"text": ["alpha", "beta", "gamma", "delta"], "intent": ["x", "y", "x", "y"]})
     folds, hopeless = np.array([0, 1, 1, 0]), replace(SETTINGS.model, min_count=3)
     assert not try_fold(1, 0, tiny, folds, [], hopeless, None)[2].any()
-    with pytest.raises(InputError, match="is known from 2 rows"):
+    with pytest.raises(InputError, match="is left from 2 rows"):
         try_fold(0, 0, tiny, folds, [], hopeless, None)
 
 
 @pytest.mark.parametrize("text", ["[model]\nPenalty = 1\n", "[model]\n  penalty = 1\n", "  [model]\nseed = 1\n",
                                   "[model]\npenalty =\n# high\n    1\n"])
 def test_a_file_that_is_written_in_an_unusual_way_is_left_as_it_is(text):
-    with pytest.raises(InputError, match="written in an unusual way"):
+    with pytest.raises(InputError, match="has an unusual format"):
         checked_values(text, "model", {"penalty": 4.0})
     assert checked_values("[model]\npenalty = 1\n", "model", {"penalty": 4.0}) == "[model]\npenalty = 4\n"
 

@@ -104,7 +104,7 @@ def test_test_rows_too_few_rows_and_rows_that_change_are_refused(rows):
     with pytest.raises(InputError, match="tier static"):
         train_chunks(in_chunks(frame), CONTEXT, replace(MANY, tier="static"))
     shrinking = iter([frame, frame.head(200)])
-    with pytest.raises(InputError, match="second pass finds 200 rows"):
+    with pytest.raises(InputError, match="second pass found 200 rows"):
         train_chunks(lambda: [next(shrinking)], CONTEXT, MANY)
     renamed = iter([frame, frame.assign(intent="new")])
     with pytest.raises(InputError, match="other rows than the first"):

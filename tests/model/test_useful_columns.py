@@ -65,7 +65,7 @@ def test_a_column_that_was_written_with_the_label_has_its_doubt_said(asked, sett
     """Its gain is as large as it looks, and yet it may not be there when somebody asks."""
     rows = rows_to_try(asked, Columns(context=("topic", "team")), settings)
     topic, team = module.try_columns(rows, ["topic", "team"], [], settings.model)
-    assert "; it follows the intent (100%): make sure that it is known before anybody labels" in str(topic)
+    assert "; it follows the intent (100%): make sure that its value is known before a row is labelled" in str(topic)
     assert team.follows < 0.9 and "follows" not in str(team)
 
 

@@ -122,7 +122,7 @@ def test_all_gates_of_a_notebook_are_judged_when_one_fails(run):
     (f"#| gate\n{IMPORTS}import contextlib\nwith contextlib.suppress(BaseException):\n    "
      'gate("accuracy", share("accuracy", [True, False] * 20), floor=0.8)', 1, "below its floor"),
     (f'#| gate\n{IMPORTS}if False:\n    gate("accuracy", share("accuracy", [True]))', 3, "recorded nothing"),
-    (f"%%capture\n#| gate\n{IMPORTS}" + 'gate("accuracy", share("accuracy", [True]))', 2, "not headed"),
+    (f"%%capture\n#| gate\n{IMPORTS}" + 'gate("accuracy", share("accuracy", [True]))', 2, "without the line"),
     (f'#| gate\n{IMPORTS}from IPython.utils.capture import capture_output\nwith capture_output():\n    '
      'gate("accuracy", share("accuracy", [True]))', 3, "recorded nothing"),
     (f'#| gate\n{IMPORTS}gate("accuracy", share("accuracy", []), floor=0.8)', 3, "was not measured (n=0)"),
@@ -410,8 +410,8 @@ def test_parameters_arrive_and_kernel_and_language_are_forced(notebook, tmp_path
     ([PASSES, ("x = 1", ["parameters"])], {}, "2 cells are tagged 'parameters'"),
     ([(PASSES, ["skip-execution"])], {}, "tagged 'skip-execution'"),
     ([PASSES, PASSES], {}, "two gates are named 'accuracy'"),
-    ([PASSES.replace("#| gate\n", "")], {}, "not headed '#| gate'"),
-    (["#| gate\nscore = 1"], {}, "calls no gate()"),
+    ([PASSES.replace("#| gate\n", "")], {}, "without the line '#| gate'"),
+    (["#| gate\nscore = 1"], {}, "does not call gate()"),
 ])
 def test_a_notebook_whose_green_would_mean_nothing_is_refused(notebook, cells, options, says):
     path = notebook(*cells, **options)
@@ -423,7 +423,7 @@ def test_a_notebook_whose_green_would_mean_nothing_is_refused(notebook, cells, o
 def test_what_is_no_notebook_is_refused(tmp_path):
     for content in ("", "{}", "no json", '{"cells": 7, "nbformat": 4}'):
         (tmp_path / "1_x.ipynb").write_text(content)
-        with pytest.raises(InputError, match="no notebook"):
+        with pytest.raises(InputError, match="not a notebook"):
             read_notebook(tmp_path / "1_x.ipynb")
 
 

@@ -444,7 +444,7 @@ def test_a_person_who_answers_for_a_model_is_named_in_history_and_reports(copied
     done = mlbot("promote", made, "--unjudged", "--who", "Ann", "--why", "the client waits")
     assert done.returncode == 0 and "Ann lets model" in done.stdout and history(models)[-1]["unjudged"] is True, done.stderr
     assert read_judgement(models, made)["unjudged"]["who"] == "Ann"
-    assert "let ship without a verdict by Ann: the client waits" in mlbot("models").stdout
+    assert "shipped without a verdict by Ann: the client waits" in mlbot("models").stdout
     done = mlbot("rollback", "--why", "worse")
     assert done.returncode == 0 and f"champion: {name} again" in done.stdout, done.stderr
 
@@ -456,7 +456,7 @@ def test_a_rollback_to_a_model_that_was_never_judged_is_refused(copied, mlbot):
     assert "mended" in mlbot("models").stdout and (models / POINTER).read_text().strip() == name  # what the history says
     (models / POINTER).write_text(made + "\n")
     done = mlbot("audit")
-    assert done.returncode == 1 and "put there by hand: no verdict of it is kept" in done.stdout
+    assert done.returncode == 1 and "put there by hand: it has no stored verdict" in done.stdout
     promote(models, name, {"who": "bo"})
     done = mlbot("rollback", "--why", "x")
     assert done.returncode == 3 and "no verdict of model" in done.stderr and (models / POINTER).read_text().strip() == name

@@ -814,7 +814,7 @@ def test_work_that_hangs_and_work_that_fails_are_seen_without_what_they_were_abo
     hanging.start()
     assert inside.wait(5) and hanging.alert == ""
     now[0] = 500.0
-    assert hanging.alert == "live has not come back for 500 s"
+    assert hanging.alert == "live has not returned for 500 s"
     go.set()
     hanging.stop(5)
     failing = Repeated("outbox", lambda: [][0], 1.0)
