@@ -134,7 +134,7 @@ def judge_all(messages: Iterable[Message], processes: Mapping[str, Process] | No
 
 # %% ../../nbs/bot/01_values_scored.ipynb #863787f6
 def f1(metric: str, judged: list[Judged]) -> Score:
-    """F1 of exact matches, with its interval over draws of whole messages."""
+    """F1 of exact matches, with a bootstrap interval over whole messages."""
     right = np.array([one.right for one in judged], float)
     counts = np.array([bool(one.wanted) + bool(one.read) for one in judged], float)
     names = {id(one.message): place for place, one in enumerate(judged)}
@@ -156,7 +156,7 @@ def misread(judged: list[Judged]) -> list[dict[str, str]]:
 
 
 def judge_held_out(source: str) -> list[Judged]:
-    """The held-out messages, judged, where the data of a run is the company; none for other data."""
+    """The held-out messages, judged, if the run's data is the company; none for other data."""
     return judge_all(company_messages(SIDES[1])) if source.partition(":")[0] == "company" else []
 
 
