@@ -21,7 +21,7 @@ from ..text.clean import normalise
 # %% ../../nbs/bot/26_adopted.ipynb #70acdb05
 @dataclass(frozen=True)
 class NewIntent:
-    """An intent that somebody wants: its name, its title for people, who owns it, and the floor of its gate."""
+    """A new intent: its name, its title for people, its owner, and the floor of its gate."""
     name: str
     title: str
     owner: str
@@ -34,7 +34,7 @@ def name_of(title: str) -> str:
 
 # %% ../../nbs/bot/26_adopted.ipynb #d2eb800e
 def refuse_taken(name: str, intents: Iterable[str]) -> None:
-    """Raise InputError for a name that is empty, or that an intent has already."""
+    """Raise InputError for an empty name, or one that an intent already has."""
     if not name or "\n" in name:
         raise InputError(f"{name!r} cannot name an intent", "a word, such as office_shuttle", "--name NAME")
     taken = next((known for known in intents if known.casefold() == name.casefold()), "")
@@ -44,7 +44,7 @@ def refuse_taken(name: str, intents: Iterable[str]) -> None:
 
 # %% ../../nbs/bot/26_adopted.ipynb #43986c9c
 def entry_of(intent: NewIntent) -> str:
-    """The intent as an entry of a catalogue, in TOML. Whoever owns it also gets its hand-overs."""
+    """The intent as a catalogue entry in TOML; its owner also gets its hand-overs."""
     key = intent.name if re.fullmatch(r"[A-Za-z0-9_-]+", intent.name) else json.dumps(intent.name, ensure_ascii=False)
     facts = {"title": intent.title or titled(intent.name), "department": intent.owner, "queue": intent.owner}
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in facts.items()]
@@ -52,14 +52,14 @@ def entry_of(intent: NewIntent) -> str:
 
 # %% ../../nbs/bot/26_adopted.ipynb #2d6a5b80
 def catalogue_file(settings: Settings) -> Path:
-    """Where the catalogue of a project is, or would be when it has none of its own yet."""
+    """The path of a project's catalogue, whether or not the file exists."""
     return settings.root / (settings.bot.processes or "processes.toml")
 
 
 def add_entry(settings: Settings, intent: NewIntent) -> Path:
-    """Write the entry into the catalogue of the project, which begins with that of the company where it is the source.
+    """Add the entry to the project's catalogue, which starts as a copy of the company's if that is the data source.
 
-    Raises InputError for a catalogue that cannot be read, and for a name that it has already.
+    Raises InputError for a catalogue that cannot be read, and for a name that it already has.
     """
     file, shipped = catalogue_file(settings), PACKAGE / "shipped" / "company" / "processes.toml"
     begun = settings.data.source == "company" and not settings.bot.processes and not file.exists()
@@ -71,6 +71,6 @@ def add_entry(settings: Settings, intent: NewIntent) -> Path:
 
 # %% ../../nbs/bot/26_adopted.ipynb #44e760a9
 def lines_of(settings: Settings, intent: NewIntent) -> dict[str, dict[str, object]]:
-    """New values by section of settings.ini: the floor of the intent, and the catalogue where none is named yet."""
+    """New values by section of settings.ini: the floor of the intent, and the catalogue if none is set yet."""
     found: dict[str, dict[str, object]] = {"targets": {f"intents.{intent.name}.floor": intent.floor}}
     return found if settings.bot.processes else found | {"bot": {"processes": catalogue_file(settings).name}}

@@ -26,7 +26,7 @@ from ..text.clean import digest, folded
 
 # %% ../../nbs/bot/24_people.ipynb #6ec86f21
 class Row(NamedTuple):
-    """A message of the test side: its text, its intent, who wrote it, and in which language."""
+    """A message of the test side: text, intent, role and location of its author, and language."""
     text: str
     intent: str
     role: str = ""
@@ -115,7 +115,7 @@ def names_value(text: str, language: str) -> bool:
 
 # %% ../../nbs/bot/24_people.ipynb #282423f6
 def process_of(processes: Mapping[str, Process], intent: str) -> Process:
-    """The process of an intent; one that asks nothing where the catalogue has none."""
+    """The process of an intent; one without slots if the catalogue has none."""
     return processes.get(intent) or Process(intent, titled(intent))
 
 
@@ -125,7 +125,7 @@ def choices_of(process: Process) -> list[Slot]:
 
 
 def is_goal(row: Row, processes: Mapping[str, Process]) -> bool:
-    """Whether the bot may do for its writer what a row wants: not for hand-overs, or what is not open to them."""
+    """Whether the bot may do what a row wants: not for an intent with `handoff` or one that its author may not start."""
     process = process_of(processes, row.intent)
     clean = not process.slots or not names_value(row.text, row.language)
     several = any(len(named_options(slot, row.text)) > 1 for slot in choices_of(process))
@@ -151,7 +151,7 @@ MOST_SENTENCES = 4
 
 @dataclass(frozen=True)
 class Shelf:
-    """The rows that can be a wish, and where each intent's are by language."""
+    """The rows that can be a wish, indexed by intent and language."""
     rows: Sequence[Row]
     by: Mapping[tuple[str, str], list[str]]
 
@@ -173,7 +173,7 @@ def other_sentences(dice: random.Random, row: Row, shelf: Shelf, process: Proces
     return tuple(dice.sample(others, min(len(others), MOST_SENTENCES - 1)))
 
 # %% ../../nbs/bot/24_people.ipynb #5bf7f35f
-AUTHORED = 0.5  # share of values that are told in the words of an author, where there are some
+AUTHORED = 0.5  # probability of using a hand-written answer, where there is one
 
 
 @cache
@@ -194,7 +194,7 @@ def told_by_author(message: Message) -> Told:
 
 # %% ../../nbs/bot/24_people.ipynb #7ec4970a
 def own_words(teller: Teller, process: Process, answers: Mapping) -> tuple[Teller, dict[str, Told]]:
-    """An author's answer for one slot of a process, if the dice say so, and the day to which it belongs."""
+    """A hand-written answer for one slot of a process, drawn with probability `AUTHORED`, and a teller on its day."""
     known = [name for name in process.slots if (process.key, name, teller.language) in answers]
     if not known or teller.dice.random() >= AUTHORED:
         return teller, {}
@@ -204,7 +204,7 @@ def own_words(teller: Teller, process: Process, answers: Mapping) -> tuple[Telle
 
 
 def draw_values(teller: Teller, process: Process, sentence: str, chosen: Mapping[str, Told]) -> dict[str, Told] | None:
-    """A value for each slot; None where nobody can say one. What the first sentence names stays as it is."""
+    """A value for each slot; None if one cannot be drawn. Values named by the first sentence are kept."""
     known: dict[str, Told] = {}
     for name in process.slots:
         slot = process.slot_of(name)
@@ -259,7 +259,7 @@ FIRST_DAY = date(2026, 1, 5)
 
 def draw_person(number: int, seed: int, shelf: Shelf, processes: Mapping[str, Process],
                 answers: Mapping) -> Person | None:
-    """The person of a number; None where their process asks for a value that nobody can say."""
+    """The person with a number; None if their process needs a value that cannot be drawn."""
     dice = random.Random(f"{seed}/{number}")
     row = shelf.rows[dice.randrange(len(shelf.rows))]
     habits = frozenset(name for name, share in HABITS.items() if dice.random() < share)
@@ -278,7 +278,7 @@ def draw_person(number: int, seed: int, shelf: Shelf, processes: Mapping[str, Pr
 # %% ../../nbs/bot/24_people.ipynb #6386378f
 def draw_people(rows: Sequence[Row], processes: Mapping[str, Process], count: int, seed: int = 0,
                 learnt: Collection[int] = (), answers: Callable[[], Mapping] = dict) -> list[Person]:
-    """`count` people who say what rows of the test side say; fewer where a process asks for what nobody can say.
+    """`count` people with sentences of the test side; fewer if a process needs a value that cannot be drawn.
 
     `learnt`: digests of training texts; `answers`: authored answers, such as `authored`. Raises InputError for a sentence
     that training has seen.

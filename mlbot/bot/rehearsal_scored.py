@@ -34,12 +34,12 @@ GATES = {"success": "conversation_success", "wrong_process": "wrong_process", "w
 
 
 def goals_of(outcomes: Sequence[Outcome]) -> np.ndarray:
-    """The goal of each conversation: people with the same one count together."""
+    """The goal of each conversation, which is its cluster."""
     return np.array([outcome.goal for outcome in outcomes], str)
 
 
 def score_measure(measure: str, outcomes: Sequence[Outcome]) -> Score:
-    """A measure of some conversations. Nobody may be handed over for thanks, so those are counted, not estimated."""
+    """A measure of some conversations; hand-overs for thanks are counted, not estimated."""
     flags = np.array([getattr(outcome, measure) for outcome in outcomes], bool)
     better = "higher" if measure == "success" else "lower"
     if measure == "polite_over":
@@ -74,7 +74,7 @@ def score_gain(before: Sequence[Outcome], after: Sequence[Outcome]) -> Score:
 
 # %% ../../nbs/bot/26_rehearsal_scored.ipynb #8d4208e0
 def badness(outcome: Outcome) -> tuple[bool, ...]:
-    """How bad a conversation was, to sort by."""
+    """A sort key: the worse a conversation, the larger."""
     return outcome.polite_over, outcome.wrong_process, outcome.wrong_value, outcome.handed_over, not outcome.success
 
 
@@ -86,7 +86,7 @@ def worst_of(outcomes: Sequence[Outcome], few: int = 5) -> list[Outcome]:
 
 # %% ../../nbs/bot/26_rehearsal_scored.ipynb #b003511d
 class Exam(Protocol):
-    """What a run brings along: see `mlbot.run.examination.Exam`."""
+    """The parts of a run that are needed: see `mlbot.run.examination.Exam`."""
     folder: Path
     model: Predictor
     test: Any
@@ -95,7 +95,7 @@ class Exam(Protocol):
 
 
 def rows_in(test: Any, default: str) -> list[Row]:
-    """The rows of a test frame, each with its language: that of its column, or the one that its text is heard in."""
+    """The rows of a test frame, each with its language: from its column, or identified from its text."""
     roles, places, languages = (list(map(str, test[name])) if name in test else [""] * len(test)
                                 for name in ("role", "location", "language"))
     named = [own if own in SPOKEN_LANGUAGES else language_heard(text, default)
@@ -120,7 +120,7 @@ class Rehearsed:
 
     @property
     def gain(self) -> Score:
-        """What the new model changes for the same people."""
+        """The gain of the new model over the champion, for the same people."""
         return score_gain(self.before, self.outcomes)
 
     def rows(self) -> list[dict]:
@@ -143,7 +143,7 @@ class Rehearsed:
 
 # %% ../../nbs/bot/26_rehearsal_scored.ipynb #471f44f0
 def people_of(exam: Exam, settings: Settings) -> list[Person]:
-    """The people of a run, who say what its test rows say."""
+    """The people of a run, with sentences of its test rows."""
     known = load_catalogue(settings, exam.model.intents)
     rows = usable(rows_in(exam.test, settings.data.languages[0]), known, settings.data.out_of_scope)
     file = exam.folder / "trained.npy"
@@ -153,7 +153,7 @@ def people_of(exam: Exam, settings: Settings) -> list[Person]:
 
 
 def champion_outcomes(exam: Exam, settings: Settings, people: Sequence[Person]) -> list[Outcome]:
-    """The same people with the champion: those whose sentences neither model has learnt."""
+    """The outcomes of the same people with the champion, for those whose sentences the champion was not trained on."""
     if exam.champion is None:
         return []
     both = exam.opponent.compared(exam.test["digest"].to_numpy(), exam.model.name)
@@ -165,7 +165,7 @@ KEPT = "conversations.json"
 
 
 def as_kept(found: Rehearsed) -> dict:
-    """What the report shows of a rehearsal."""
+    """A rehearsal as JSON data for the report."""
     scores = {name: found.score(name).as_dict() for name in MEASURES}
     return {"people": len(found.outcomes), "goals": len(set(goals_of(found.outcomes))), "said": str(found),
             "measures": [{"name": MEASURES[name], "gate": GATES[name], **score} for name, score in scores.items()],
@@ -176,9 +176,9 @@ def as_kept(found: Rehearsed) -> dict:
 
 
 def rehearse_exam(exam: Exam, settings: Settings) -> Rehearsed:
-    """Let people talk to the model of a run, and to the champion, and keep what the report shows (`conversations.json`).
+    """Let people talk to the model of a run and to the champion, and write `conversations.json` for the report.
 
-    Nobody talks where `people = 0` in `[gates]`, or where no test row is for the bot.
+    There are no conversations if `people = 0` in `[gates]`, or if no test row can be a wish.
     """
     people = people_of(exam, settings)
     found = Rehearsed(rehearse(settings, exam.model, people), champion_outcomes(exam, settings, people))

@@ -19,7 +19,7 @@ Words = dict[tuple[str, str], tuple[str, bool]]
 
 
 def words_of(events: Iterable["Event"], same: Mapping[str, str] | None = None) -> Words:
-    """By item and labeller: the intent that was said, and whether the answer was hidden. `same`: items of repeated texts."""
+    """For each item and labeller the label, and whether the answer was hidden. `same`: items of repeated texts."""
     said: Words = {}
     for event in events:
         key = ((same or {}).get(event.about, event.about), event.person)
@@ -30,7 +30,7 @@ def words_of(events: Iterable["Event"], same: Mapping[str, str] | None = None) -
 
 # %% ../../nbs/bot/20_shown.ipynb #4554caf4
 def agreeing(words: Words, predicted: Mapping[str, str], hidden: bool) -> tuple[int, int]:
-    """Labels that agree with the model, and all of them, of items whose answer was hidden, or was shown."""
+    """How many labels agree with the model, and how many there are, of items whose answer was (`hidden`) hidden or shown."""
     agrees = [predicted[item] == intent for (item, _), (intent, blind) in words.items()
               if item in predicted and blind == hidden]
     return sum(agrees), len(agrees)
