@@ -502,10 +502,10 @@ class Bot:
     """The bot of a project. `model` gives the predictor that answers a conversation now.
 
     `patience`: seconds after which somebody who waits is told that it takes long; `absence`: seconds without a poll after
-    which an agent loses a conversation; `tries`: misfit slot values after which a person is offered. `other`: for the name of the
-    model that answers, the model to ask in shadow, or None. `translations`: of the catalogue; `places`: the language of a
-    place; `language`: of every other place, until the person has said something; `staff`: office hours, and who knows what;
-    `ways`: the thresholds promised for a model.
+    which an agent loses a conversation; `tries`: misfit slot values after which a person is offered. `other`: for the name
+    of the model that answers, the model to ask in shadow, or None. `translations`: of the catalogue; `places`: the language
+    of a place; `language`: of every other place, until the person has said something; `staff`: office hours, and who knows
+    what; `ways`: the thresholds promised for a model.
     """
     log: EventLog
     model: Callable[[str], Predictor]
@@ -578,7 +578,7 @@ MOST_OPEN = 3  # hand-overs of one person at the same time, so that nobody crowd
 
 
 def heard_by(bot: Bot, found: Conversation, texts: tuple[str, ...], rules: Rules, language: str) -> tuple[Judged, Heard]:
-    """The model's judgement of the first text, and what the rules need of it: with that of the parts, and titles if unsure."""
+    """The judgement of the first text, and what the rules need of it: with that of the parts, and titles if unsure."""
     context = {"role": found.role, "location": found.location}
     model = bot.model(found.id)
     judged, *parts = (judge(model, clean(text), context, bot.costs, bot.ways(model.name)) for text in texts)

@@ -90,7 +90,7 @@ _PRAGMAS = ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = NORMAL",
 
 
 def set_pragma(connection: sqlite3.Connection, line: str, seconds: float = 5.0) -> None:
-    """Set a pragma, and retry for `seconds`: SQLite does not wait by itself while another connection creates the file's WAL."""
+    """Set a pragma, and retry for `seconds`: SQLite does not wait while another connection creates the write-ahead log."""
     until = time.monotonic() + seconds
     while True:
         try:
@@ -284,7 +284,7 @@ def holding(about: str, person: str, values: Mapping, now: float, dialect: Diale
 
 # %% ../../nbs/bot/00_events.ipynb #f3c7d45a
 def deleting(who: str, names: Sequence[str], dialect: Dialect) -> Iterator[tuple[str, Sequence[str]]]:
-    """The statements that delete everything about `names` and everything of the person `who`, each with the values it binds."""
+    """The statements that delete everything about `names` and of the person `who`, each with the values it binds."""
     for table in ("events", "held"):
         for part in batched(names, 500):
             yield f"DELETE FROM {table} WHERE about IN ({', '.join([dialect.mark] * len(part))})", part
@@ -411,7 +411,7 @@ class EventLog(Database):
         super().__init__(place)
 
     def append(self, *events: Event, hold: Mapping[str, Mapping] | None = None) -> list[Event]:
-        """Write events, all or none; returned with number and time. Raises Taken for a taken turn or once, LogError otherwise.
+        """Write events, all or none; returns them with number and time. Raises Taken for a taken turn or once, or LogError.
 
         `hold`: values to keep outside the log, by conversation or process; an empty mapping deletes those held for it.
         """
@@ -435,7 +435,7 @@ class EventLog(Database):
     def read(self, kinds: Sequence[str] = (), about: str | None = None, person: str | None = None, after: int = 0,
              since: float = 0.0, once: Sequence[str] = (), last: int = 0, numbers: Sequence[int] = (),
              until: int = 0) -> list[Event]:
-        """The events that meet all conditions, in order; `last`: only that many. `after`, `until`: numbers; `since`: a time."""
+        """The events that meet all conditions, in order; `last`: only so many. `after`, `until`: numbers; `since`: a time."""
         asked = [(kinds, "kind IN", kinds), (about is not None, "about =", (about,)), (after, "number >", (after,)),
                  (person is not None, "person =", (person,)), (since, "at >=", (since,)), (once, "once IN", once),
                  (numbers, "number IN", numbers), (until, "number <=", (until,))]
@@ -457,7 +457,7 @@ class EventLog(Database):
         return belongings(self, person)
 
     def forget(self, person: str = "", is_theirs: Callable[[str], bool] = lambda text: False) -> int:
-        """Erase a person, and each text for which `is_theirs` is true; how many events were deleted or changed. See `erase`."""
+        """Erase a person, and each text for which `is_theirs` is true; returns how many events changed. See `erase`."""
         return erase(self, person, is_theirs)
 
     def look_again(self) -> bool:

@@ -109,7 +109,7 @@ class Drift:
 
 # %% ../../nbs/bot/22_monitor.ipynb #e6e9f1f5
 def drift_of(name: str, before: dict[str, int], now: dict[str, int], look: float = 0.1) -> Drift:
-    """Compare two counts of one feature by their population stability index. `look`: the index from which on it is worth a look."""
+    """Compare two counts of one feature by their population stability index. `look`: the index worth a look."""
     values, n, m = sorted({*before, *now}), sum(now.values()), sum(before.values())
     if not n or not m:
         return Drift(name, 0.0, look, False, ())
