@@ -160,7 +160,7 @@ def print_trials(points: list[dict]) -> None:
 
 # %% ../../nbs/cli/04_model.ipynb #17f289f5
 def propose(found, settings, write: bool) -> int:
-    """Say what is better, and put it into settings.ini when asked to."""
+    """Print better settings, and with `write` put them into settings.ini."""
     from mlbot.model.search import as_line, checked_values
     changes = found.best.changes(settings.model)
     lines = {name: as_line(value) for name, value in changes.items()}
@@ -177,9 +177,9 @@ def propose(found, settings, write: bool) -> int:
 
 # %% ../../nbs/cli/04_model.ipynb #08fd8da7
 def parts_to_ask(options: argparse.Namespace, settings: Settings, sides, model) -> tuple[list, str]:
-    """What the contenders of a benchmark are fitted on and asked about, and in words which rows that are.
+    """The training and evaluation rows of a benchmark, and a description of them.
 
-    Test rows are counted as looked at by each contender, before one of them is asked.
+    If these are test rows, each contender is counted in the test budget first.
     """
     from mlbot.data.split import is_sealed
     from mlbot.model.contest import portions
@@ -204,7 +204,7 @@ def count_looks(names: Sequence[str], sides, model, settings: Settings) -> str:
 
 # %% ../../nbs/cli/04_model.ipynb #3b8d3a55
 def run_contest(names: Sequence[str], parts: list, context: Sequence[str], model, longest: int) -> list:
-    """The entries of all contenders, or why there are none, with a bar that says who is at work."""
+    """The entries of all contenders, or why one was skipped, with a progress bar."""
     from tqdm import tqdm
 
     from mlbot.model.contest import contest, vectors_lent
@@ -242,7 +242,7 @@ def print_contest(found: list, advice, options: argparse.Namespace, model) -> No
 
 # %% ../../nbs/cli/04_model.ipynb #6e628ff4
 def benchmark(options: argparse.Namespace) -> int:
-    """Put the tiers beside what one would pick instead, on one's own data, and recommend one."""
+    """Compare the tiers with common alternatives on the data of the project, and recommend one."""
     from mlbot.model.baselines import CONTENDERS
     from mlbot.model.contest import Skipped, advise, as_record, best_of, usual_names
     from mlbot.model.encoder_files import located
@@ -324,7 +324,7 @@ def add_carry(command: argparse.ArgumentParser) -> None:
 
 # %% ../../nbs/cli/04_model.ipynb #0f8ba9de
 def models(options: argparse.Namespace) -> int:
-    """Who released which model, when and why; the champion is marked."""
+    """List who released which model, when and why; the champion is marked."""
     from mlbot.model.artefact import find_model
     from mlbot.model.registry import history, judgement_words
     settings = load_settings()
@@ -356,7 +356,7 @@ def add_models(commands) -> None:
 
 # %% ../../nbs/cli/04_model.ipynb #dbc947f5
 def fetch_carried(settings: Settings, name: str) -> None:
-    """Take over a model that is not here and may be carried."""
+    """Fetch a model that is not here from the shared place, if it is there."""
     from mlbot.model.artefact import is_name
     if settings.places.carried and is_name(name) and not (settings.places.models / name).is_dir():
         from mlbot.ops.replicate import fetch_model
@@ -365,7 +365,7 @@ def fetch_carried(settings: Settings, name: str) -> None:
 
 # %% ../../nbs/cli/04_model.ipynb #6103a05d
 def answered_for(folder: Path, model: str, options: argparse.Namespace) -> dict[str, str]:
-    """Who promotes a model, and why; with --unjudged also keep beside the model that this person answers for it."""
+    """Who promotes a model, and why; with --unjudged also store that this person takes responsibility for it."""
     from mlbot.model.rollout import let_ship
     facts = who_and_why(options)
     if not options.unjudged:
@@ -426,7 +426,7 @@ def add_promote(commands) -> None:
 
 # %% ../../nbs/cli/04_model.ipynb #37ccaf90
 def rollback(options: argparse.Namespace) -> int:
-    """End the trial of a canary, or make the champion before this one the champion again."""
+    """End a trial, or make the previous champion the champion again."""
     from mlbot.model.rollout import previous, promote, read_canary, set_canary
     settings = load_settings()
     folder = settings.places.models

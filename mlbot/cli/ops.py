@@ -60,7 +60,7 @@ def add_forecast(commands) -> None:
 
 # %% ../../nbs/cli/06_ops.ipynb #b678200c
 def about_runs(like, others: int, settings: Settings) -> list[str]:
-    """Which runs a forecast rests on, and what does not fit in."""
+    """The runs that a forecast is based on, and those that are not comparable."""
     first, last, stopped = like[0], like[-1], [item for item in like if item.stopped]
     kind = f"{last.source}, tier {last.tier}{', many' * last.many}, {last.cores} core{'s' * (last.cores > 1)}"
     lines = [f"{len(like)} runs like the last one ({kind}), {first.at:%Y-%m-%d} to {last.at:%Y-%m-%d}, "
@@ -120,7 +120,7 @@ GRACE = 5.0  # minutes that report and clean-up may take beyond the budget
 
 
 def look_at(settings: Settings, now, given: dict, shared):
-    """What is seen of data and production; the learning curve also where the folder of its run is gone."""
+    """The observations of data and production, with the learning curve even if the run folder is gone."""
     from mlbot.ops.forecast import curve_kept, read_durations
     from mlbot.model.rollout import read_pointer
     from mlbot.ops.retrain import look
@@ -142,7 +142,7 @@ def answer_check(decision, settings: Settings, now, shared) -> int:
 
 # %% ../../nbs/cli/06_ops.ipynb #3e9506db
 def run_and_note(request, junit: str, settings: Settings, attempt, shared) -> int:
-    """Run the pipeline and write down what came of it, whatever that is."""
+    """Run the pipeline and record the outcome, whatever it is."""
     from mlbot.model.registry import history
     from mlbot.ops.retrain import note
     models = settings.places.models
@@ -191,7 +191,7 @@ def add_ci_init(group) -> None:
 
 # %% ../../nbs/cli/06_ops.ipynb #68885cd0
 def ci_run(options: argparse.Namespace) -> int:
-    """Run the steps of a workflow on this machine, as the other one would."""
+    """Run the steps of a workflow on this machine, as the CI server would."""
     from mlbot.ops.workflows import GITLAB, run_workflow, uncommitted, workflow_file
     settings, failed, inputs = load_settings(), [], {}
     root, name = settings.root, options.workflow or (GITLAB if settings.ci.host == GITLAB else "ci")
@@ -273,7 +273,7 @@ def add_ci_propose(group) -> None:
 
 # %% ../../nbs/cli/06_ops.ipynb #528a5c40
 def bundle(options: argparse.Namespace) -> int:
-    """Pack program, champion and settings for servers without a network; on a server use a bundle, or the one before."""
+    """Pack program, champion and settings for servers without a network; on a server, activate one or the previous one."""
     from mlbot.ops.bundle import bundle_before, make_bundle, use_bundle
     if options.use or options.back:
         release = bundle_before(Path.cwd()) if options.back else Path(options.use)

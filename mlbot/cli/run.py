@@ -43,12 +43,12 @@ from ..settings import Settings, load_settings, words_of
 
 # %% ../../nbs/cli/01_run.ipynb #6fd95106
 def say_waits() -> None:
-    """Say why nothing happens yet."""
+    """Say that another run is at work."""
     print("waits:  another run of this project is at work; this one begins when it has ended", flush=True)
 
 # %% ../../nbs/cli/01_run.ipynb #82c42f59
 def check_data(request, settings: Settings) -> None:
-    """Raise InputError for data that are not there, before anything else is done."""
+    """Raise InputError if the data is not there, before anything else is done."""
     from mlbot.data.source import check_source
     check_source(request.source(settings), str(request.parameters.get("production", settings.data.production)), settings)
 
@@ -84,7 +84,7 @@ def print_verdicts(result) -> None:
 
 # %% ../../nbs/cli/01_run.ipynb #4095a475
 def carry_on(result, settings: Settings) -> None:
-    """Say which model a green run released, and carry it to where other machines look for it."""
+    """Say which model a green run released, and push it for other machines."""
     from mlbot.model.rollout import read_pointer
     from mlbot.run.finish import released_words
     from mlbot.run.folder import today
@@ -100,7 +100,7 @@ def carry_on(result, settings: Settings) -> None:
 
 # %% ../../nbs/cli/01_run.ipynb #64911d08
 def keep_judged(result, settings: Settings) -> None:
-    """Keep the judgement of a named model whose gates are green on all rows, so that it may be promoted."""
+    """Store the judgement of a named model whose gates are green on all rows, so that it may be promoted."""
     from mlbot.run.releasing import keep_stored_judgement
     request = result.request
     if not request.model or result.exit_code or request.rows or not request.for_today:
@@ -111,9 +111,9 @@ def keep_judged(result, settings: Settings) -> None:
 
 # %% ../../nbs/cli/01_run.ipynb #10a13008
 def remove_old(junit: str) -> None:
-    """Remove the JUnit file of an earlier run: a build server must not read it when this run does not even begin."""
+    """Remove the JUnit file of an earlier run, so that a build server does not read it if this run does not start."""
     if junit:
-        Path(junit).parent.mkdir(parents=True, exist_ok=True)  # a place that cannot be written is refused before the work
+        Path(junit).parent.mkdir(parents=True, exist_ok=True)  # fail before the work if the place cannot be written
         Path(junit).unlink(missing_ok=True)
 
 # %% ../../nbs/cli/01_run.ipynb #99e5593e
@@ -125,7 +125,7 @@ def need_tracking(settings: Settings) -> None:
 
 # %% ../../nbs/cli/01_run.ipynb #b8e0c82a
 def print_finished(result, written, settings: Settings, junit: str) -> None:
-    """Print where a run is written down, what it says of the time budget, and hand it to build server and MLflow."""
+    """Print where the results are, warn about the time budget, and pass the results to build server and MLflow."""
     from mlbot.run.finish import build_annotations, write_junit
     tell_build_server(build_annotations(result, settings))
     print(f"report: {here(written.report)}")
@@ -143,12 +143,12 @@ def print_finished(result, written, settings: Settings, junit: str) -> None:
 
 # %% ../../nbs/cli/01_run.ipynb #eddccc63
 def is_demo(request, settings: Settings) -> bool:
-    """Whether a run is the demo: nobody named data, neither in words nor in settings."""
+    """Whether a run is the demo: no data in the options or the settings."""
     return "data" not in request.parameters and not (settings.root / "settings.ini").is_file()
 
 # %% ../../nbs/cli/01_run.ipynb #1881d0fb
 def announce_demo(request, settings: Settings) -> None:
-    """Say that a run is the demo. Raises InputError where its model would replace one of other data."""
+    """Say that a run is the demo. Raises InputError if its model would replace one of other data."""
     from mlbot.data.company import processes
     from mlbot.model.registry import champion
     print("demo:   no settings.ini here, so this runs on the messages of an invented company; "
@@ -162,7 +162,7 @@ def announce_demo(request, settings: Settings) -> None:
 
 # %% ../../nbs/cli/01_run.ipynb #5eea9e0c
 def print_useful(request, settings: Settings) -> None:
-    """Say which unused columns of the file that a run was given look useful, and how to use them."""
+    """Say which unused columns of the file look useful, and how to use them."""
     from mlbot.data.source import choose, is_company
     from mlbot.data.store import is_remote
     from mlbot.data.table import open_columns
@@ -177,7 +177,7 @@ def print_useful(request, settings: Settings) -> None:
         print(f"note:   {words}; add --context {' '.join(map(shlex.quote, [*used, name]))}")
 
 # %% ../../nbs/cli/01_run.ipynb #25c40b8a
-PAGES = {kind.exit_code: kind.page for kind in (GateFailed, NoVerdict, OutOfTime)}  # what to read after a run that ended so
+PAGES = {kind.exit_code: kind.page for kind in (GateFailed, NoVerdict, OutOfTime)}  # the page to read, by exit code
 
 # %% ../../nbs/cli/01_run.ipynb #c231bed6
 def run_now(request, settings: Settings, junit: str) -> int:
@@ -212,7 +212,7 @@ def run_now(request, settings: Settings, junit: str) -> int:
 
 # %% ../../nbs/cli/01_run.ipynb #953982a5
 def execute(request, settings: Settings, junit: str = "") -> int:
-    """Do what a request asks for, and print it. Runs that may release follow one another. `junit`: also write this file."""
+    """Run a request, and print the result. Runs that may release wait for each other. `junit`: also write this file."""
     from mlbot.files import held
     remove_old(junit)
     if not request.may_release:
@@ -222,9 +222,9 @@ def execute(request, settings: Settings, junit: str = "") -> int:
 
 # %% ../../nbs/cli/01_run.ipynb #fa3354f0
 def tell_notebooks(actor: str, sealed: str) -> None:
-    """Put an actor and a place of sealed rows into the environment of the notebooks; '' leaves what is there.
+    """Set the environment variables for actor and sealed rows; '' leaves one unchanged.
 
-    Raises InputError for an actor of no kind, and for sealed rows inside the checkout.
+    Raises InputError for an unknown kind of actor, and for sealed rows inside the checkout.
     """
     from mlbot.gates.actor import actor_named
     from mlbot.gates.sealed import refuse_inside
@@ -271,7 +271,7 @@ def add_run(commands) -> None:
 
 # %% ../../nbs/cli/01_run.ipynb #f5059356
 def parse_run(words: list[str]) -> argparse.Namespace:
-    """The options of `mlbot run` in `words`, for a command that starts a run by its options."""
+    """Parse `words` as options of `mlbot run`, for a command that starts a run."""
     parser = Parser(prog=program())
     add_run(parser.add_subparsers())
     return parser.parse_args(["run", *words])
@@ -300,7 +300,7 @@ def add_judge(commands) -> None:
 
 # %% ../../nbs/cli/01_run.ipynb #01323e14
 def tracked_words(folder: Path, settings: Settings) -> str:
-    """Log a run to MLflow, and say where it is; or why it is not there, and what logs it later."""
+    """Log a run to MLflow and say where; or say why that failed, and the command that logs it later."""
     from mlbot.run.tracking import track
     try:
         return f"mlflow: {track(folder, settings)}"
@@ -375,7 +375,7 @@ OF_RUN = ("data", "text", "intent", "split_column", "group", "production", "targ
 
 
 def request_words(request) -> list[str]:
-    """The options of `mlbot run` that ask for the same again, without a rule for tiny intents."""
+    """The options of `mlbot run` that repeat a request, without the rule for tiny intents."""
     words = []
     for name, value in request.parameters.items():
         if name == "context":
@@ -386,7 +386,7 @@ def request_words(request) -> list[str]:
 
 # %% ../../nbs/cli/01_run.ipynb #b6d84ba1
 def next_step(result) -> str:
-    """What to do after a run: ask the champion (or the model, if it was not to be released), or look at the first problem."""
+    """The next step after a run: ask the champion (or the model that was not released), or look at the first problem."""
     if result.exit_code in (1, 3):
         last = here(result.folder / result.steps[-1].notebook)
         red = [verdict.gate for verdict in result.verdicts if verdict.stops]
@@ -411,7 +411,7 @@ def next_step(result) -> str:
 
 # %% ../../nbs/cli/01_run.ipynb #98223028
 def remember_time(result, settings: Settings) -> list[str]:
-    """Keep how long a run took; the warnings about the time budget."""
+    """Store how long a run took; returns warnings about the time budget."""
     from datetime import UTC, datetime
 
     from mlbot.ops import forecast as time_budget
@@ -427,14 +427,14 @@ def remember_time(result, settings: Settings) -> list[str]:
         if duration is not None:
             time_budget.add_duration(shared, duration)
         like = time_budget.comparable(time_budget.read_durations(shared))
-    except MlbotError as problem:  # a run is what it is, noted or not
+    except MlbotError as problem:  # the result of the run does not depend on it
         return [f"warning: how long this run took could not be noted: {problem.found}"]
     told = time_budget.both_forecasts(like, settings, now, minutes)
     return [line for name, found in told.items() for line in time_budget.warning_of(found, f"the {name}")]
 
 # %% ../../nbs/cli/01_run.ipynb #1e210759
 def clear_results(settings: Settings) -> int:
-    """Remove all kept results of notebooks and return how many there were: they may hold what is to be forgotten."""
+    """Remove all cached results of notebooks; returns how many there were."""
     from mlbot.storage import open_objects
     objects = open_objects(settings.places.cache) if settings.places.cache else None
     names = objects.names() if objects is not None else []

@@ -24,7 +24,7 @@ def start_of(day: str, settings: Settings) -> float:
 
 # %% ../../nbs/cli/07_whatif.ipynb #d3503c8b
 def figure(one) -> str:
-    """A reading as a cell: a cost as a number, a proportion in per cent, with its interval."""
+    """A reading as a cell of the table: a cost as a number, a proportion in per cent, with its interval."""
     if one.name == "cost":
         return f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})"
     return f"{one.value:.1%} ({one.low:.1%} to {one.high:.1%})"
@@ -40,12 +40,12 @@ def table_of(columns: dict[str, list]) -> str:
 
 # %% ../../nbs/cli/07_whatif.ipynb #d02bb402
 def price_of(threshold: float, costs: Costs) -> float:
-    """What a wrong process costs where the bot starts from this probability on (see `mlbot.model.decide.thresholds`)."""
+    """The cost of a wrong process at which the bot starts from this probability on (see `mlbot.model.decide.thresholds`)."""
     return costs.handoff + costs.confirm / max(1 - threshold, 1e-6)
 
 
 def what_follows(options: argparse.Namespace, settings: Settings, model: str) -> str:
-    """How the rules of a replay are made to hold, in words."""
+    """How to put the rules of a replay into effect, in words."""
     if options.model:
         return f"{program()} judge --model {model}, then: {program()} promote {model}"
     if options.threshold is None:
