@@ -31,7 +31,7 @@ Value = str | int | float
 
 @dataclass(frozen=True)
 class Slot:
-    """A fact that a process needs. `question`: asked in place of the usual words; `wanted`: what fits, in words.
+    """A fact that a process needs. `question`: replaces the usual question; `wanted`: the values that fit, in words.
 
     `options`, `synonyms` and `other` belong to the kind choice, `least` and `most` to number and amount, `words` to number
     and choice, `currencies` to amount, `after` to date, `past` to date and month, `pattern`, an expression, to pattern.
@@ -68,11 +68,11 @@ def wanted_in_english(slot: Slot) -> str:
 _MONEY = r"(?:[€$£¥₹]|eur|euros?|usd|dollars?|gbp|chf|inr)"
 _AMOUNT = re.compile(rf"(?:{_MONEY}\s*)?([+-]?)([\d.,' ]*\d)\s*{_MONEY}?", re.IGNORECASE)
 _WHOLE = re.compile(r"\d+|[1-9]\d{0,2}(?:([.,' ])\d{3})(?:\1\d{3})*")
-_DIGITS = 15  # more are lost in a float
+_DIGITS = 15  # a float keeps no more
 
 # %% ../../nbs/bot/01_catalogue.ipynb #be06647e
 def read_number(text: str) -> int | float | None:
-    """Read a text as a number; None when it is not one, or could be two."""
+    """Read a text as a number; None when it is not one, or is ambiguous such as 1.234."""
     found = _AMOUNT.fullmatch(" ".join(text.replace("\u2212", "-").replace("\u2019", "'").split()))
     if found is None:
         return None
@@ -101,7 +101,7 @@ _MONTHS = [names.split() for names in (
 
 
 def month_of(word: str) -> int:
-    """The number of the month that a word means, or begins to; 0 for none, and for one of several."""
+    """The number of the month that a word names or abbreviates; 0 for none, and where several months begin that way."""
     found = [number for number, names in enumerate(_MONTHS, 1) if any(name.startswith(word) for name in names)]
     return found[0] if len(found) == 1 else 0
 
@@ -113,7 +113,7 @@ _MONTH_DAY = re.compile(r"([a-z]{3,})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})")
 
 
 def date_parts(text: str) -> tuple[int, int, int] | None:
-    """Year, month and day of a text; None for no date, and for one that could be two."""
+    """Year, month and day of a text; None for no date, and for an ambiguous one such as 3/4/2026."""
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", folded(text)) if not unicodedata.combining(letter))
     if found := _YEAR_FIRST.fullmatch(plain):
         return int(found[1]), int(found[3]), int(found[4])
@@ -161,7 +161,7 @@ def matches(pattern: str, text: str) -> bool:
     """Whether a pattern matches a text as a whole."""
     try:
         return compiled(pattern).fullmatch(text) is not None
-    except UnicodeEncodeError:  # half of a character is in no text
+    except UnicodeEncodeError:  # a lone surrogate, which no valid text contains
         return False
 
 # %% ../../nbs/bot/01_catalogue.ipynb #e282dc5d
@@ -173,7 +173,7 @@ def pattern_problem(pattern: str) -> str:
     """The fault of a pattern, in words; '' for a good one."""
     if len(pattern) > MOST_PATTERN:
         return f"pattern has {len(pattern):,} characters, {MOST_PATTERN} at most"
-    if _ODD_BRACE.search(_ESCAPED.sub("", pattern)):  # RE2 would take it for the sign itself, Python for a repetition
+    if _ODD_BRACE.search(_ESCAPED.sub("", pattern)):  # RE2 reads it literally, Python as a repetition
         return r"pattern is no regular expression: a repetition is {2}, {2,} or {0,2}, up to 1000; the sign itself is \{"
     try:
         compiled(pattern)
@@ -183,7 +183,7 @@ def pattern_problem(pattern: str) -> str:
 
 # %% ../../nbs/bot/01_catalogue.ipynb #f5cdf780
 def read_option(slot: Slot, text: str) -> str | None:
-    """The option that a text names, in any case."""
+    """The option that a text names, ignoring case."""
     return next((option for option in slot.options if folded(option).strip(" .!") == folded(text).strip(" .!")), None)
 
 # %% ../../nbs/bot/01_catalogue.ipynb #4c803c63
@@ -192,7 +192,7 @@ EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)+")
 
 
 def read_value(slot: Slot, text: str) -> Value | None:
-    """The value that a text gives a slot, as the process gets it; None for one that does not fit."""
+    """The value of a text for a slot, as the process gets it; None if it does not fit."""
     if slot.kind == "text":
         return text or None
     text = text.strip()
@@ -241,7 +241,7 @@ def fits(slot: Slot, value: Value) -> bool:
 # %% ../../nbs/bot/01_catalogue.ipynb #6a2fe88c
 @dataclass(frozen=True)
 class Facet:
-    """A question about a process: its `answer`, and `asks`, phrases all of whose words stand in a message that asks it."""
+    """A question about a process. A message asks it if it contains all words of one of the phrases `asks`."""
     name: str
     answer: str
     asks: tuple[str, ...]
@@ -251,8 +251,8 @@ class Facet:
 class Process:
     """A process of the catalogue. Empty `roles` and `locations`: everybody, everywhere. Without `url` it is only recorded.
 
-    `answer`: said instead of starting anything; `handoff`: a person takes over. `slots`: what it needs to know, by name;
-    `slot`: details of some of them; `cancel`: whether the person may take a request back; `words`: what people call it;
+    `answer`: said instead of starting anything; `handoff`: a person takes over. `slots`: the facts it needs, by name;
+    `slot`: details of some of them; `cancel`: whether the person may cancel a request; `words`: what people call it;
     `facet`: questions about it that the bot answers.
     """
     key: str
@@ -272,11 +272,11 @@ class Process:
     facet: tuple[Facet, ...] = ()
 
     def __hash__(self) -> int:
-        """Processes are looked up for each message; the key alone is quick, and nearly tells them apart."""
+        """Processes are looked up for each message; hashing key and title alone is quick, and collisions are rare."""
         return hash((self.key, self.title))
 
     def slot_of(self, name: str) -> Slot:
-        """A slot by its name; one that takes any text where the file says nothing about it."""
+        """A slot by its name; without a table in the file it takes any text."""
         return next((slot for slot in self.slot if slot.name == name), Slot(name))
 
     def serves(self, role: str, location: str) -> bool:
@@ -398,7 +398,7 @@ def read_facets(key: str, table, place: str) -> tuple[Facet, ...]:
     return tuple(found)
 
 # %% ../../nbs/bot/01_catalogue.ipynb #9c3aceca
-_IGNORED = ("facets", "parent")  # what the company that ships says beside it
+_IGNORED = ("facets", "parent")  # fields that only the shipped company has
 
 
 def read_process(key: str, item, place: str) -> Process:
@@ -437,12 +437,12 @@ def read_catalogue(file: Path) -> dict[str, Process]:
 
 # %% ../../nbs/bot/01_catalogue.ipynb #1b231ea8
 def load_catalogue(settings: Settings, intents=()) -> dict[str, Process]:
-    """The processes of a project: of its file, or of the company that ships; a recording one for each other intent."""
+    """The processes of a project, from its file or the shipped company; for each other intent, one that only records."""
     file = settings.root / settings.bot.processes if settings.bot.processes else None
     if file is None and settings.data.source == "company":
         file = PACKAGE / "shipped" / "company" / "processes.toml"
     known = read_catalogue(file) if file else {}
-    spelt = {intent.casefold(): intent for intent in intents}  # a label and a key are one intent in any case
+    spelt = {intent.casefold(): intent for intent in intents}  # a label and a key match without regard to case
     named = {spelt.get(key.casefold(), key): process for key, process in known.items()}
     return {**{intent: Process(intent, titled(intent)) for intent in intents},
             **{key: replace(process, key=key) for key, process in named.items()}}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/bot/27_changed.ipynb #f77282c8
 def period_of(model, rows: Sequence[dict[str, str]], labels: Sequence[str]) -> Period:
-    """The messages of a period, asked of the model. `labels`: the intent of each row, '' where nobody has said."""
+    """The messages of a period with the model's answers. `labels`: the intent of each row, '' for no label."""
     columns = {name: [row.get(name, "") for row in rows] for name in ("text", *model.context)}
     probabilities, scope = model.ask(columns)
     best = np.array([*model.intents, ""])[probabilities.argmax(axis=1)] if len(rows) else np.array([], str)
@@ -39,7 +39,7 @@ def period_of(model, rows: Sequence[dict[str, str]], labels: Sequence[str]) -> P
 
 # %% ../../nbs/bot/27_changed.ipynb #eddd3dba
 def audited_items(events: Iterable["Event"]) -> list[tuple[Item, str]]:
-    """Each different message, with the label of the audit, '' where it has none."""
+    """Each different message with its label from the audit, '' for none."""
     items: dict[str, Item] = {}
     same, said = dict[str, str](), []
     for event, name, item in gathered(events):
@@ -68,13 +68,13 @@ def what_changed(model, before: Sequence[tuple[Item, str]], now: Sequence[tuple[
     return {"sentence": sentence_of(causes), "causes": list(map(asdict, causes))}
 
 # %% ../../nbs/bot/27_changed.ipynb #481cd536
-TIMES = 4  # the days before are so many times as many
+TIMES = 4  # the period before is so many times as long
 
 
 def changed_lately(settings: Settings, models: Path, days: int = 0) -> dict:
     """What changed in the last `days` (0: those of the settings) against the days before, by the champion in `models`.
 
-    Raises InputError where nothing was released, LogError where the log cannot be opened.
+    Raises InputError if no model was released, LogError if the log cannot be opened.
     """
     from mlbot.bot.events import open_log
     from mlbot.model.predict import load

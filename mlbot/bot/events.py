@@ -60,8 +60,8 @@ class Dialect:
 
     `driver`: the DB-API module, with its errors; `mark`: the placeholder of a bound value; `create`: statements that make the
     tables where `found` returns no row; `alone`: statements that begin a transaction in which nobody else writes; `number`:
-    of the row inserted last; `compact`: statements that rewrite the tables without what was deleted; `is_gone`: whether the
-    files of the database hold no copy of it any more.
+    the number of the row inserted last; `compact`: statements that rewrite the tables without deleted rows; `is_gone`:
+    whether the files of the database hold no copy of them any more.
     """
     driver: ModuleType
     connect: Callable[[], Any]
@@ -86,11 +86,11 @@ def table_lines(number: str) -> tuple[str, ...]:
 
 # %% ../../nbs/bot/00_events.ipynb #1ad268ac
 _PRAGMAS = ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON",
-            "cache_size = -256")  # kilobytes of each connection; the system keeps pages of the file, too
+            "cache_size = -256")  # 256 KiB a connection; the operating system caches the file as well
 
 
 def set_pragma(connection: sqlite3.Connection, line: str, seconds: float = 5.0) -> None:
-    """Set a pragma, and wait: SQLite itself does not while somebody begins the write-ahead log of a new file."""
+    """Set a pragma, and retry for `seconds`: SQLite does not wait while another connection creates the write-ahead log."""
     until = time.monotonic() + seconds
     while True:
         try:
@@ -114,7 +114,7 @@ def connect_sqlite(file: str) -> sqlite3.Connection:
 
 # %% ../../nbs/bot/00_events.ipynb #34f503f7
 def is_emptied(connection: sqlite3.Connection) -> bool:
-    """Empty the write-ahead log; False while somebody still reads what was there before."""
+    """Empty the write-ahead log; False while an older transaction still reads from it."""
     busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy
 
@@ -128,7 +128,7 @@ def sqlite(file: str) -> Dialect:
                    compact=("VACUUM",), is_gone=is_emptied)
 
 # %% ../../nbs/bot/00_events.ipynb #d37d896a
-_ADVISORY = 5_063_621  # a number of our own, by which servers that start at once wait for one another
+_ADVISORY = 5_063_621  # the key of our advisory lock: servers that start at once wait for one another
 
 
 def is_alive(connection) -> bool:
@@ -158,7 +158,7 @@ def postgres(address: str) -> Dialect:
 
 # %% ../../nbs/bot/00_events.ipynb #78b3c897
 def address_of(place: str | Path) -> str:
-    """The address of a log: unchanged if it is one, else that of a SQLite file."""
+    """The address of a log: `place` itself if it is an address, else the address of that SQLite file."""
     return str(place) if "://" in str(place) else f"sqlite:///{Path(place)}"
 
 
@@ -188,7 +188,7 @@ def dialect_of(address: str) -> Dialect:
 
 
 def check_password(kind: str, rest: str) -> None:
-    """Raise LogError for a password with characters that would end it early."""
+    """Raise LogError for a password with characters that would cut it off."""
     password = slice(*(user_span(kind, rest) or (0, 0)))
     if re.search(r"[/?#@\s]", rest[password]):
         raise LogError("the event log cannot be opened (its password holds characters that end a password in an address)",
@@ -197,7 +197,7 @@ def check_password(kind: str, rest: str) -> None:
 
 # %% ../../nbs/bot/00_events.ipynb #8ac92ebf
 MOST_OPEN, MOST_KEPT = 15, 5
-PATIENCE = 30.0  # seconds for one of them to become free
+PATIENCE = 30.0  # seconds to wait for a free connection
 
 
 class Connections:
@@ -209,7 +209,7 @@ class Connections:
         self.room = threading.BoundedSemaphore(MOST_OPEN)
 
     def take(self):
-        """A kept connection that still lives, else a new one."""
+        """A pooled connection that still works, else a new one."""
         while True:
             try:
                 found = self.kept.pop()
@@ -221,7 +221,7 @@ class Connections:
 
     @contextmanager
     def one(self) -> Iterator:
-        """A connection for a while. Raises TimeoutError when none becomes free in `PATIENCE` seconds."""
+        """Lend a connection. Raises TimeoutError when none becomes free in `PATIENCE` seconds."""
         if not self.room.acquire(timeout=PATIENCE):
             raise TimeoutError(f"{MOST_OPEN} connections are in use")
         found, keep = None, False
@@ -237,7 +237,7 @@ class Connections:
             self.room.release()
 
     def close(self) -> None:
-        """Close the kept ones."""
+        """Close the pooled connections."""
         while self.kept:
             self.kept.pop().close()
 
@@ -272,19 +272,19 @@ def selecting(asked: Sequence[tuple[str, Sequence]], last: int, dialect: Dialect
 
 # %% ../../nbs/bot/00_events.ipynb #0f906144
 def batched(items: Sequence, size: int) -> Iterator[Sequence]:
-    """Items in parts of `size`, because a statement binds only so many values."""
+    """Items in parts of `size`, because databases limit the number of bound values."""
     return (items[start:start + size] for start in range(0, len(items), size))
 
 
 def holding(about: str, person: str, values: Mapping, now: float, dialect: Dialect) -> list[tuple[str, tuple]]:
-    """The statements that hold values for a conversation or process in place of earlier ones, with what they bind."""
+    """The statements that replace the values held for a conversation or process, each with the values it binds."""
     gone = (f"DELETE FROM held WHERE about = {dialect.mark}", (about,))
     line = f"INSERT INTO held (about, at, person, body) VALUES ({', '.join([dialect.mark] * 4)})"
     return [gone, *([(line, (about, now, person, json.dumps(dict(values), ensure_ascii=False)))] if values else [])]
 
 # %% ../../nbs/bot/00_events.ipynb #f3c7d45a
 def deleting(who: str, names: Sequence[str], dialect: Dialect) -> Iterator[tuple[str, Sequence[str]]]:
-    """The statements that erase everything about these names, and of that person, each with the values it binds."""
+    """The statements that delete everything about `names` and of the person `who`, each with the values it binds."""
     for table in ("events", "held"):
         for part in batched(names, 500):
             yield f"DELETE FROM {table} WHERE about IN ({', '.join([dialect.mark] * len(part))})", part
@@ -297,7 +297,7 @@ _AGENTS = re.compile(r"(.+?)( is here now\.| had to leave\..*| is away)", re.DOT
 
 
 def redacted(value, who: str, is_theirs: Callable[[str], bool], key: str = ""):
-    """A body without texts for which `is_theirs` is true, and without words and name of the agent with pseudonym `who`."""
+    """A body with texts for which `is_theirs` is true, and words and name of the agent with pseudonym `who`, redacted."""
     if isinstance(value, dict):
         by_them = bool(who) and pseudonym(str(value.get("name") or "")) == who
         return {name: ERASED if by_them and name == "text" else redacted(item, who, is_theirs, name)
@@ -357,13 +357,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator:
-        """A connection, with a driver's errors in our words."""
+        """A connection; a driver's errors are translated by `reaching`."""
         with reaching(self.dialect, self.address), self.connections.one() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator:
-        """The same for one writer at a time, so that whoever follows the log by its numbers misses none."""
+        """A connection in a transaction that is the only writer, so that numbers become visible in order."""
         with self.reading() as connection:
             for line in self.dialect.alone:
                 connection.execute(line)
@@ -378,7 +378,7 @@ class Database:
         return json.loads(found[0]) if found else {}
 
     def drop_held(self, before: float) -> None:
-        """Destroy the values held since before a moment, of conversations that were abandoned."""
+        """Delete held values older than `before` (seconds since 1970): their conversations were abandoned."""
         mark = self.dialect.mark
         with self.reading() as connection:
             old = connection.execute(f"SELECT 1 FROM held WHERE at < {mark} LIMIT 1", (before,)).fetchone()
@@ -387,7 +387,7 @@ class Database:
                 connection.execute(f"DELETE FROM held WHERE at < {mark}", (before,))
 
     def compact(self) -> bool:
-        """Rewrite the tables without what was deleted; False while others prevent it."""
+        """Rewrite the tables without deleted rows; False while another connection prevents it."""
         with suppress(LogError), self.reading() as connection:
             for line in self.dialect.compact:
                 connection.execute(line).close()
@@ -411,9 +411,9 @@ class EventLog(Database):
         super().__init__(place)
 
     def append(self, *events: Event, hold: Mapping[str, Mapping] | None = None) -> list[Event]:
-        """Write events, all or none. Raises Taken when a turn or a once is taken, LogError when the log is out of reach.
+        """Write events, all or none; returns them with number and time. Raises Taken for a taken turn or once, or LogError.
 
-        `hold`: values that stay out of the log, by conversation or process; an empty mapping drops those held for it.
+        `hold`: values to keep outside the log, by conversation or process; an empty mapping deletes those held for it.
         """
         now, line = self.clock(), inserting(1, self.dialect) + self.dialect.returning
         with self.writing() as connection:
@@ -435,7 +435,7 @@ class EventLog(Database):
     def read(self, kinds: Sequence[str] = (), about: str | None = None, person: str | None = None, after: int = 0,
              since: float = 0.0, once: Sequence[str] = (), last: int = 0, numbers: Sequence[int] = (),
              until: int = 0) -> list[Event]:
-        """Events in order that pass all conditions, or the `last` of them. `after`, `until`: numbers; `since`: a time."""
+        """The events that meet all conditions, in order; `last`: only so many. `after`, `until`: numbers; `since`: a time."""
         asked = [(kinds, "kind IN", kinds), (about is not None, "about =", (about,)), (after, "number >", (after,)),
                  (person is not None, "person =", (person,)), (since, "at >=", (since,)), (once, "once IN", once),
                  (numbers, "number IN", numbers), (until, "number <=", (until,))]
@@ -457,19 +457,19 @@ class EventLog(Database):
         return belongings(self, person)
 
     def forget(self, person: str = "", is_theirs: Callable[[str], bool] = lambda text: False) -> int:
-        """Erase a person, and each text for which `is_theirs` is true; how many events went or changed. See `erase`."""
+        """Erase a person, and each text for which `is_theirs` is true; returns how many events changed. See `erase`."""
         return erase(self, person, is_theirs)
 
     def look_again(self) -> bool:
-        """Finish erasing on the disk, if something is left to do; whether all of it is gone. See `clear_disk`."""
+        """Retry what an erasure left on the disk; whether all of it is gone. See `clear_disk`."""
         return clear_disk(self)
 
 # %% ../../nbs/bot/00_events.ipynb #5e55dcc9
-_BEGINS = ("opened", "asked", "asked.more")  # what is about such an event belongs to who caused it
+_BEGINS = ("opened", "asked", "asked.more")  # everything about such an event belongs to the person who caused it
 
 
 def belongings(log: EventLog, person: str) -> list[Event]:
-    """The events erased with a person: whole conversations, also the words of others there, and feedback on answers."""
+    """The events to erase with a person: whole conversations, with what others wrote there, and feedback on answers."""
     who = pseudonym(person)
     own = log.read(person=who) if who else []
     names = {event.about for event in own if event.kind in _BEGINS}
@@ -482,7 +482,7 @@ def belongings(log: EventLog, person: str) -> list[Event]:
 
 # %% ../../nbs/bot/00_events.ipynb #f8638f1c
 def clear_disk(log: EventLog) -> bool:
-    """Remove what was erased from the disk, where that was not possible at once; whether nothing of it is left there."""
+    """Remove erased events from the disk, where that was not possible at once; True when nothing is left there."""
     left = [event for event in log.read(("forgotten",)) if not event.body.get("gone")]
     if not left:
         return True
@@ -498,10 +498,10 @@ def clear_disk(log: EventLog) -> bool:
 
 # %% ../../nbs/bot/00_events.ipynb #cdeff59e
 def erase(log: EventLog, person: str = "", is_theirs: Callable[[str], bool] = lambda text: False) -> int:
-    """Destroy what a person said and did, and record that. Returns how many events went or changed.
+    """Erase what a person said and did, and record the erasure. Returns how many events were deleted or changed.
 
-    An agent's words in conversations of others become `ERASED`, and so does each text, of anybody, for which `is_theirs`
-    is true. Raises InputError for a person without a name, unless only texts are asked for.
+    An agent's words in other people's conversations become `ERASED`, and so does each text, whoever wrote it, for which
+    `is_theirs` is true. Raises InputError for a name that gives no pseudonym; an empty `person` erases only the texts.
     """
     who = pseudonym(person)
     if person and not who:
@@ -528,6 +528,6 @@ def open_log(settings: Settings) -> EventLog:
 
 
 def home_of(settings: Settings) -> Path:
-    """The folder beside the log, for files that belong to it."""
+    """The folder of the log, for secrets and other files that belong to it."""
     place = settings.service.events
     return settings.root / ("events" if "://" in place else Path(place).parent)

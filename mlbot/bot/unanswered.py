@@ -67,21 +67,21 @@ class Proposal:
 
     @property
     def new(self) -> bool:
-        """Whether it looks like a new intent, and not like one that exists."""
+        """Whether it looks like a new intent rather than an existing one."""
         return self.probability < NEW
 
     @property
     def missing(self) -> float:
-        """How many of its messages no intent covers, as the model believes."""
+        """The expected number of its messages that no intent covers, by the model's probabilities."""
         return self.size * (1 - self.probability)
 
 # %% ../../nbs/bot/25_unanswered.ipynb #c529f3d1
-MOST_GROUPED = 3_000  # messages without an answer; the newest ones: the cosines of more would not fit into memory
+MOST_GROUPED = 3_000  # newest messages without an answer; the similarity matrix of more would need too much memory
 
 
 @dataclass(frozen=True)
 class Unanswered:
-    """What a model could not answer: of so many `messages`, so many are `unanswered`; `proposals`, the largest gap first."""
+    """The messages that a model could not answer: `unanswered` of `messages`, and `proposals`, the largest gap first."""
     model: str
     messages: int
     unanswered: int
@@ -139,7 +139,7 @@ def rows_of_proposals(found: Unanswered) -> list[dict]:
 
 # %% ../../nbs/bot/25_unanswered.ipynb #2b9098a0
 def unanswered_lately(settings: Settings, model, days: int = 0) -> Unanswered:
-    """What the model could not answer of the last `days` (0: those of the settings). LogError: the log cannot be opened."""
+    """The unanswered messages of the last `days` (0: as in the settings). Raises LogError if the log cannot be opened."""
     import time
 
     from mlbot.bot.events import open_log

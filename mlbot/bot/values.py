@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['USUAL', 'MOST_READ', 'READERS', 'SENT', 'Reading', 'reading_of', 'in_languages', 'wrappers', 'without_wrappers',
-           'bare_text', 'slips', 'slips_allowed', 'names_of_options', 'name_regex', 'find_options', 'misspelt_option',
+           'bare_text', 'slips', 'slips_allowed', 'names_of', 'name_regex', 'find_options', 'misspelt_option',
            'place_regex', 'option_by_place', 'read_dates', 'read_months', 'read_times', 'read_numbers', 'half_behind',
            'with_half', 'read_amounts', 'with_currency', 'beside_words', 'read_choices', 'read_emails', 'read_patterns',
            'of_span', 'timely', 'not_denied', 'as_meant', 'fitting_values', 'read_answer', 'base_of', 'blanked',
            'sort_days', 'ends_with_until', 'later_days', 'find_days', 'counted_number', 'named_number', 'option_meant',
-           'ValueSearch', 'first_for', 'span_in', 'search_sent', 'search_beside', 'search_moments', 'search_rest',
+           'Search', 'first_for', 'span_in', 'search_sent', 'search_beside', 'search_moments', 'search_rest',
            'find_values', 'out_of_order', 'say_number', 'say_amount', 'said_back']
 
 # %% ../../nbs/bot/01_values.ipynb #fb256f04
@@ -29,22 +29,22 @@ from mlbot.text.vocabulary import (
     folded_pattern,
     likely_order,
     one_of,
-    language_words,
+    telling_words,
     vocabulary,
     written_languages,
 )
 
 # %% ../../nbs/bot/01_values.ipynb #77863d8b
 USUAL = ("en", "de", "fr", "es")
-MOST_READ = 600  # characters of a message that are looked at
+MOST_READ = 600  # characters of a message that are read
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A text being read: as it was sent, folded, the languages to try in turn, and today.
+    """A text being read: as `sent`, and folded as `text`; `at`: the place in `sent` of each folded letter.
 
-    `likely`: so many of the languages are in doubt; `base`: from which day on a day without a year is sought;
-    `asked`: the text answers a question.
+    `languages`: those to try in turn, of which the first `likely` are equally plausible; `base`: the day from which a day
+    without a year is looked for; `asked`: the text answers a question.
     """
 
     sent: str
@@ -71,7 +71,7 @@ def reading_of(text: str, today: date, languages: Sequence[str], base: date | No
 
 
 def in_languages(reading: Reading, read: Callable[[str, str], list[Found]]) -> list[Found]:
-    """What `read` finds in the likeliest language that makes most of the text; else in the next one that finds anything."""
+    """What `read` finds in the likely language that covers most of the text; else in the next one that finds anything."""
     doubtful = [read(reading.text, language) for language in reading.languages[: reading.likely]]
     best = max(doubtful, key=lambda found: sum(it.end - it.start for it in found), default=[])
     return best or next(
@@ -110,7 +110,7 @@ def bare_text(reading: Reading) -> Found | None:
 
 # %% ../../nbs/bot/01_values.ipynb #59bfabf0
 def slips(said: str, name: str, most: int) -> int:
-    """How many slips of the fingers turn one word into another; `most` + 1 for more than `most`."""
+    """The number of typos between two words (optimal string alignment distance); `most` + 1 for more than `most`."""
     if abs(len(said) - len(name)) > most:
         return most + 1
     before, row = [0] * (len(name) + 1), list(range(len(name) + 1))
@@ -127,7 +127,7 @@ def slips(said: str, name: str, most: int) -> int:
 
 
 def slips_allowed(name: str) -> int:
-    """How many slips still mean a name: none in a short one."""
+    """How many typos a name tolerates: 0 below 4 letters, 1 below 8, else 2."""
     return 0 if len(name) < 4 else 1 if len(name) < 8 else 2
 
 # %% ../../nbs/bot/01_values.ipynb #a5831933
@@ -135,7 +135,7 @@ _ENDING = "(?:s|es|e|en|er|n|'s)?"
 
 
 @cache
-def names_of_options(slot: Slot) -> dict[str, str]:
+def names_of(slot: Slot) -> dict[str, str]:
     """The options of a slot by each of their folded names."""
     synonyms = dict(slot.synonyms)
     return {fold(name).text: option for option in slot.options for name in (option, *synonyms.get(option, ()))}
@@ -144,22 +144,21 @@ def names_of_options(slot: Slot) -> dict[str, str]:
 @cache
 def name_regex(slot: Slot) -> re.Pattern:
     """A pattern for any name of an option, perhaps with an ending, as in "Londoner"."""
-    return re.compile(rf"(?<!\w)(?P<name>{one_of(names_of_options(slot))}){_ENDING}(?!\w)")
+    return re.compile(rf"(?<!\w)(?P<name>{one_of(names_of(slot))}){_ENDING}(?!\w)")
 
 
 def find_options(slot: Slot, text: str) -> list[Found]:
     """The options that a folded text names."""
-    return [Found(names_of_options(slot)[match["name"]], match.start(), match.end())
-            for match in name_regex(slot).finditer(text)]
+    return [Found(names_of(slot)[match["name"]], match.start(), match.end()) for match in name_regex(slot).finditer(text)]
 
 # %% ../../nbs/bot/01_values.ipynb #e5e579dd
 def misspelt_option(slot: Slot, text: str, languages: Sequence[str] = USUAL) -> Found | None:
-    """The option that a word of a folded text nearly names; None for none, for two as near, and for words of a language."""
+    """The option that a misspelt word names; None for none, for a tie, and for words that belong to a language."""
     near: dict[str, tuple[int, Found]] = {}
     for match in re.finditer(r"[^\W\d_]+", text):
-        if any(match[0] in language_words(language) for language in languages):
+        if any(match[0] in telling_words(language) for language in languages):
             continue
-        for name, option in names_of_options(slot).items():
+        for name, option in names_of(slot).items():
             allowed = slips_allowed(name)
             if not allowed or match[0][:1] != name[:1] and sorted(match[0][:2]) != sorted(name[:2]):
                 continue
@@ -172,7 +171,7 @@ def misspelt_option(slot: Slot, text: str, languages: Sequence[str] = USUAL) -> 
 # %% ../../nbs/bot/01_values.ipynb #0e8aec52
 @cache
 def place_regex(language: str) -> re.Pattern:
-    """A pattern for the place of an option: option 2, the last one."""
+    """A pattern for the position of an option in the list: option 2, the last one."""
     table = vocabulary(language)["choices"]
     option, last, noun = (folded_pattern(table[name]) for name in ("option", "last", "noun"))
     article = "the|der|die|das|le|la|l'|el"
@@ -183,7 +182,7 @@ def place_regex(language: str) -> re.Pattern:
 
 
 def option_by_place(slot: Slot, text: str, language: str) -> Found | None:
-    """The option whose place a whole folded text says."""
+    """The option whose position in the list a whole folded text names; None if it names none."""
     said = without_wrappers(text, language)
     match = place_regex(language).fullmatch(said)
     if match is None:
@@ -205,7 +204,7 @@ def read_dates(slot: Slot, reading: Reading) -> list[Found]:
 
 
 def read_months(slot: Slot, reading: Reading) -> list[Found]:
-    """Months; a lone number is one where a month was asked for, and "nous sommes sept" is none in September."""
+    """Months; a bare number is a month only in an answer: "nous sommes sept" does not name September."""
     found = in_languages(reading, lambda text, language: find_months(text, language, reading.today, slot.past, reading.asked))
     numbers = () if reading.asked or not reading.languages else word_values(reading.languages[0])[0]
     return [it for it in found if reading.text[it.start:it.end] not in numbers]
@@ -241,7 +240,7 @@ def half_behind(slot: Slot) -> re.Pattern:
 
 
 def with_half(slot: Slot, found: Found, reading: Reading) -> Found:
-    """A number with the half that stands behind its noun: sept heures et demie."""
+    """A number plus the half that follows its noun: sept heures et demie gives 7.5."""
     match = half_behind(slot).match(reading.text, found.end)
     return replace(found, value=found.value + 0.5, end=match.end()) if match and not isinstance(found.value, str) else found
 
@@ -280,7 +279,7 @@ def beside_words(slot: Slot) -> Callable[[str, Found], bool]:
 
 # %% ../../nbs/bot/01_values.ipynb #e72dcdfe
 def read_choices(slot: Slot, reading: Reading) -> list[Found]:
-    """Options by name; where an answer names none: by place, or with a slip of the fingers."""
+    """Options by name; in an answer that names none, by position or with a typo."""
     if found := find_options(slot, reading.text):
         return found
     if not reading.asked:
@@ -294,7 +293,7 @@ def read_choices(slot: Slot, reading: Reading) -> list[Found]:
 
 
 def read_emails(slot: Slot, reading: Reading) -> list[Found]:
-    """Addresses. They keep their capitals, and lose the full stop of the sentence."""
+    """E-mail addresses, with their capitals and without the full stop of the sentence."""
     found = []
     for match in EMAIL.finditer(reading.sent):
         address = match[0].strip(".'\"()[]:!?")
@@ -352,7 +351,7 @@ def not_denied(reading: Reading) -> Reading:
 
 
 def as_meant(reading: Reading) -> list[Reading]:
-    """The parts of an answer that may hold the value, the likeliest first: what replaces something, then the whole."""
+    """The parts of an answer that may hold the value, the likeliest first: a replacement, then the whole answer."""
     whole = not_denied(reading)
     start = max((replacement_start(whole.text, language) for language in reading.languages), default=0)
     return [replace(whole, text=whole.text[start:], at=whole.at[start:]), whole] if start else [whole]
@@ -384,7 +383,7 @@ def read_answer(
 
 # %% ../../nbs/bot/01_values.ipynb #e6d8feea
 def base_of(slot: Slot, known: Mapping[str, Value] | None) -> date | None:
-    """The day from which on the day of a slot is sought: that of the slot before it."""
+    """The earliest day to look for: the known value of the slot that this one comes `after`; None for none."""
     value = (known or {}).get(slot.after)
     try:
         return date.fromisoformat(value) if isinstance(value, str) else None
@@ -393,7 +392,7 @@ def base_of(slot: Slot, known: Mapping[str, Value] | None) -> date | None:
 
 # %% ../../nbs/bot/01_values.ipynb #f7cccedd
 def blanked(reading: Reading, spans: Iterable[Found]) -> Reading:
-    """The text without the values that were read; a sign stands where they were, so that nothing grows together."""
+    """The text with each character of the values that were read replaced by a sign, so that places stay the same."""
     text = reading.text
     for found in spans:
         text = text[: found.start] + GONE * (found.end - found.start) + text[found.end :]
@@ -422,7 +421,7 @@ def ends_with_until(reading: Reading, found: Found) -> bool:
 
 # %% ../../nbs/bot/01_values.ipynb #7d4a69c5
 def later_days(slots: Sequence[Slot], reading: Reading, taken: dict[str, Found]) -> dict[str, Found]:
-    """The days again, each sought from the one before it on: "9 November, back on the 11th"."""
+    """The days again, each read as a day after the one before it: "9 November, back on the 11th"."""
     for slot in slots:
         before = taken.get(slot.after)
         if slot.name not in taken or before is None or "/" in str(before.value) or taken[slot.name].start == before.start:
@@ -483,7 +482,7 @@ def option_meant(slot: Slot, reading: Reading, found: list[Found]) -> Found | No
 
 # %% ../../nbs/bot/01_values.ipynb #2870f830
 @dataclass
-class ValueSearch:
+class Search:
     """What is left to read of a message, and the values that its slots have so far."""
     slots: Sequence[Slot]
     reading: Reading
@@ -513,22 +512,22 @@ def span_in(reading: Reading, found: Found) -> Found:
     return replace(found, start=inside[0], end=inside[-1] + 1) if inside else replace(found, start=0, end=0)
 
 
-def search_sent(search: ValueSearch) -> None:
-    """Addresses and patterns, of which capitals and signs count."""
+def search_sent(search: Search) -> None:
+    """E-mail addresses and patterns, which are read from the text as it was sent."""
     for slot in search.open_slots(*SENT):
         search.taken |= first_for(slot, READERS[slot.kind](slot, search.reading))
     addresses = read_emails(Slot("", "email"), search.reading)
     search.reading = blanked(search.reading, [span_in(search.reading, it) for it in (*search.taken.values(), *addresses)])
 
 # %% ../../nbs/bot/01_values.ipynb #40e98f92
-def search_beside(search: ValueSearch) -> None:
+def search_beside(search: Search) -> None:
     """Numbers beside a word of their slot."""
     for slot in search.open_slots("number"):
         beside = [it for it in read_numbers(slot, search.reading) if beside_words(slot)(search.reading.text, it)]
         search.keep(first_for(slot, beside), beside[:1])
 
 
-def search_moments(search: ValueSearch, known: Mapping[str, Value]) -> None:
+def search_moments(search: Search, known: Mapping[str, Value]) -> None:
     """Days, months, times and amounts, also those that no slot asks for."""
     search.keep(*find_days(search.slots, search.reading, known))
     for kind in ("month", "time", "amount"):
@@ -538,8 +537,8 @@ def search_moments(search: ValueSearch, known: Mapping[str, Value]) -> None:
         search.keep({slot.name: it for slot, it in zip(slots, found, strict=False)}, found)
 
 # %% ../../nbs/bot/01_values.ipynb #0b3f8496
-def search_rest(search: ValueSearch) -> None:
-    """Options by name, and numbers that are left over."""
+def search_rest(search: Search) -> None:
+    """Options by name, and the numbers that are left."""
     for slot in search.open_slots("choice"):
         found = read_choices(slot, search.reading)
         meant = option_meant(slot, search.reading, found)
@@ -558,7 +557,7 @@ def find_values(text: str, slots: Sequence[Slot], today: date, languages: Sequen
     """
     if all(slot.kind == "text" for slot in slots):
         return {}
-    search = ValueSearch(slots, not_denied(reading_of(text, today, languages)), {})
+    search = Search(slots, not_denied(reading_of(text, today, languages)), {})
     search_sent(search)
     search_beside(search)
     search_moments(search, known or {})
@@ -594,7 +593,7 @@ def say_amount(value: Value, language: str) -> str:
 
 
 def said_back(slot: Slot, value: Value, language: str, today: date | None = None) -> str:
-    """A value in words, for reading it back. `today`: days near it are said without their year."""
+    """A value in words, for reading it back. `today`: days near it are said without the year."""
     language = language if language in written_languages() else "en"
     if slot.kind == "date":
         return say_date(date.fromisoformat(str(value)), language, today)

@@ -124,7 +124,7 @@ def add_data_add(data) -> None:
 
 # %% ../../nbs/cli/03_data.ipynb #98d27d56
 def data_feedback(options: argparse.Namespace) -> int:
-    """Let in what people say is right, as a batch; what is not let in is stored with its reason."""
+    """Store accepted feedback as a batch, and the rest in quarantine with the reason."""
     from dataclasses import replace
 
     from mlbot.data.table import read_utterances
@@ -172,7 +172,7 @@ def add_data_feedback(data) -> None:
 
 # %% ../../nbs/cli/03_data.ipynb #603e4180
 def data_log(options: argparse.Namespace) -> int:
-    """What was done to the store, the newest first."""
+    """Print the changes of the store, the newest first."""
     from mlbot.data.store import commits, open_table, read_lock
     settings = load_settings()
     url = settings.places.data
@@ -200,7 +200,7 @@ def add_data_log(data) -> None:
 
 # %% ../../nbs/cli/03_data.ipynb #7e25fc18
 def data_diff(options: argparse.Namespace) -> int:
-    """What lies between two versions of the store."""
+    """Print the differences between two versions of the store."""
     from mlbot.data.table import Columns
     from mlbot.data.store import FIXED, NUMBERS, as_utterances, version_difference, rows_at
     settings = load_settings()
@@ -303,7 +303,7 @@ def add_data_erase(data) -> None:
 
 # %% ../../nbs/cli/03_data.ipynb #8cd0b1cf
 def print_erased(done) -> None:
-    """What came of a look at all places, and what to do next."""
+    """Print the result of a search of all places, and the next step."""
     destroyed = ", ".join(f"{place.place} {place.destroyed:,}" for place in done.places if place.destroyed)
     searched = sum(place.searched for place in done.places)
     print(f"looked: {searched:,} rows, events, files and objects in {len(done.places)} places")

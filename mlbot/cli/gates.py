@@ -60,25 +60,25 @@ POINTS = (0.5, 1.0, 2.0, 3.0, 5.0)  # differences in the table of a plan
 
 
 def rows_for_gain(points: float, discordant: float, power: float) -> int:
-    """Rows on which a loss or gain of so many points is sure, when `discordant` of the answers differ."""
+    """The rows that show a difference of `points` with probability `power`; `discordant`: share of answers that differ."""
     from mlbot.stats.bounds import LOSS_RISK, rows_to_see
     return rows_to_see(points / 100, discordant, power, LOSS_RISK)
 
 
 def points_in_rows(rows: int, discordant: float, power: float) -> float:
-    """The smallest loss or gain, in points, that so many rows show."""
+    """The smallest difference, in points, that so many rows detect."""
     from mlbot.stats.bounds import LOSS_RISK, smallest_seen
     return 100 * smallest_seen(rows, discordant, power, LOSS_RISK)
 
 # %% ../../nbs/cli/02_gates.ipynb #6574eb05
 def rows_for_floor(floor: float, points: float, power: float) -> int:
-    """Rows on which a score that is truly so many points above its floor is surely above it."""
+    """The rows on which a score truly `points` above its floor is significantly above it, with probability `power`."""
     from mlbot.stats.bounds import rows_above
     return rows_above(min(floor + points / 100, 1.0), floor, power)
 
 
 def points_above_floor(floor: float, rows: int, power: float) -> float:
-    """How many points above its floor a score must truly be, so that so many rows show it; NaN when no score is enough."""
+    """How many points above its floor a score must truly be for so many rows to show it; NaN if no score is enough."""
     from mlbot.stats.bounds import crossing, power_above
     most = 100 * (1 - floor)
     if power_above(rows, 1.0, floor) < power:
@@ -194,7 +194,7 @@ def judged_runs(settings: Settings) -> list[Path]:
 
 # %% ../../nbs/cli/02_gates.ipynb #8ea48a7a
 def blame(options: argparse.Namespace) -> int:
-    """Say what moved accuracy between two runs."""
+    """Say what changed accuracy between two runs."""
     from tqdm import tqdm
 
     from mlbot.run.blame import blame as find_cause
@@ -237,7 +237,7 @@ def add_blame(commands) -> None:
 
 # %% ../../nbs/cli/02_gates.ipynb #ea47d971
 def replay(options: argparse.Namespace) -> int:
-    """Live through the company's ten weeks and draw them."""
+    """Replay the ten weeks of the company, and draw them."""
     from tqdm import tqdm
 
     from mlbot.run import replay as weeks
@@ -321,7 +321,7 @@ def budget_words(found: dict) -> list[str]:
 
 # %% ../../nbs/cli/02_gates.ipynb #d477eeb5
 def budget(options: argparse.Namespace) -> int:
-    """Say how many decisions the test set of a run has served and still carries."""
+    """Say how many decisions the test set of a run has served, and how many are left."""
     from mlbot.run.budget import budget_record, read_budget
     from mlbot.run.folder import load_table, open_run
     settings = load_settings()

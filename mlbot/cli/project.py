@@ -32,7 +32,7 @@ from ..settings import as_words, load_settings, words_of
 
 # %% ../../nbs/cli/07_project.ipynb #3071855f
 def show_settings(options: argparse.Namespace) -> int:
-    """Print every setting with its meaning and the value that holds; with --changed those of the project's own file."""
+    """Print every setting with its meaning and current value; with --changed only those of the project's own file."""
     from mlbot.settings import effective_lines, parse, shipped_settings
     file, shipped = load_settings().file, shipped_settings()
     given = parse(file) if file != shipped else ConfigParser(interpolation=None)
@@ -55,7 +55,7 @@ def add_settings(commands) -> None:
 
 # %% ../../nbs/cli/07_project.ipynb #e9c01d07
 def print_context(root: Path, answers) -> None:
-    """Say which columns of the file of a new project look useful, though they are not its context."""
+    """Say which unused columns of the file look useful as context."""
     from mlbot.data.table import Columns
     settings = load_settings(root)
     columns = Columns(answers.text, answers.intent, words_of(answers.context), answers.split_column)
@@ -64,7 +64,7 @@ def print_context(root: Path, answers) -> None:
 
 # %% ../../nbs/cli/07_project.ipynb #9477a20f
 def new(options: argparse.Namespace) -> int:
-    """Begin a project from a file of utterances, and judge its first model."""
+    """Create a project from a file of utterances, and judge its first model."""
     from dataclasses import replace
 
     from mlbot.ops.project import begin_at, inspect_file, write_project
@@ -123,7 +123,7 @@ def first_run(root: Path):
 
 # %% ../../nbs/cli/07_project.ipynb #c218281c
 def rewrite(root: Path, answers) -> None:
-    """Write the settings of a new project once more, with the targets that it begins with."""
+    """Write the settings of a new project again, with its first targets."""
     from mlbot.ops.project import keep_template, render_project
     files = render_project(answers)
     write_atomic(root / "settings.ini", lambda handle: handle.write(files["settings.ini"]))
@@ -131,7 +131,7 @@ def rewrite(root: Path, answers) -> None:
 
 # %% ../../nbs/cli/07_project.ipynb #ecc5e97e
 def git_project(root: Path) -> None:
-    """A git repository with a first state of the files, where git is here and the folder is in none."""
+    """Create a git repository with a first commit, if git is installed and the folder is in no repository."""
     if shutil.which("git") is None:
         return
     from mlbot.run.folder import git_trouble
@@ -143,7 +143,7 @@ def git_project(root: Path) -> None:
 
 # %% ../../nbs/cli/07_project.ipynb #fa6a93a7
 def upgrade(options: argparse.Namespace) -> int:
-    """Take over what a newer mlbot offers, and keep what was changed here."""
+    """Bring a project up to this mlbot, and keep its changes."""
     from mlbot.ops.moved import rewrite_imports
     from mlbot.ops.project import upgrade as take_over
     root = load_settings().root
@@ -169,7 +169,7 @@ QUICK = ("tests/test_quick.py", "tests/gates/test_target.py", "tests/gates/test_
 
 
 def test(options: argparse.Namespace) -> int:
-    """The tests; those of the checkout on all cores, and one worker more, because kernels that start leave cores idle."""
+    """Run the tests; in a checkout with one worker more than cores, because starting kernels leaves cores idle."""
     if not is_own(workplace()):
         return in_workplace("pytest", *options.rest)
     workers = min((os.cpu_count() or 1) + 1, 12)

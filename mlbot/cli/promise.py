@@ -16,14 +16,14 @@ from ..settings import Settings, load_settings
 
 # %% ../../nbs/cli/04_promise.ipynb #28af8586
 def refuse_no_promise(settings: Settings) -> None:
-    """Raise InputError where the settings ask for no promise."""
+    """Raise InputError if the settings ask for no promise."""
     if not settings.promise.wrong:
         raise InputError("no promise is asked for: wrong is 0", "the share of what the bot starts that may be wrong",
                          "set wrong = 0.02 in settings.ini [promise], then: mlbot run", str(settings.file))
 
 # %% ../../nbs/cli/04_promise.ipynb #741de7f8
 def label_words(labels: int, started: int, missed: int, evidence: float, needed: float) -> str:
-    """What the labels since the promise say, in a line."""
+    """The labels since the promise, in a line."""
     if not labels:
         return "no message since then is labelled (/web/label.html)"
     return (f"{labels:,} labelled since then; of {started:,} that the bot started {missed:,} were wrong "
@@ -31,7 +31,7 @@ def label_words(labels: int, started: int, missed: int, evidence: float, needed:
 
 # %% ../../nbs/cli/04_promise.ipynb #791e096a
 def promise(options: argparse.Namespace) -> int:
-    """Look at the labels, and say what is promised. Exit code 1 when nothing is, so that the bot asks about everything."""
+    """Test the promise on the labels, and print it. Exit code 1 if there is none, so that the bot asks about everything."""
     from mlbot.bot.promises import look_at_champion, promise_facts
     from mlbot.stats.certified import evidence_against
     settings = load_settings()

@@ -21,7 +21,7 @@ from ..settings import Settings, load_settings
 
 # %% ../../nbs/cli/05_serve.ipynb #4176a6f8
 def carriers(settings: Settings) -> list:
-    """What takes over models in the background of a service."""
+    """The background tasks that pull models; [] if none are shared."""
     if not settings.places.carried:
         return []
     from mlbot.ops.replicate import Carrier
@@ -29,7 +29,7 @@ def carriers(settings: Settings) -> list:
 
 # %% ../../nbs/cli/05_serve.ipynb #c6976664
 def remark_on_predictions(settings: Settings, host: str) -> str:
-    """The line that says who may ask for predictions, where that is not simply this machine."""
+    """The line that says who may ask for predictions, if not only this machine can."""
     if settings.service.predict == "token":
         from mlbot.bot.events import home_of
         file, told = home_of(settings) / "tokens", f"        predictions ask for a token: {program()} token --predict\n"
@@ -42,7 +42,7 @@ def remark_on_predictions(settings: Settings, host: str) -> str:
 
 # %% ../../nbs/cli/05_serve.ipynb #b14d5164
 def remark_on_network(settings: Settings, host: str, demo: bool) -> str:
-    """The lines that say who reaches the service, where that is not this machine alone."""
+    """The lines that say who can reach the service, if not only this machine can."""
     if host in ("localhost", "::1") or host.startswith("127."):
         return ""
     told = "" if settings.service.hosts else "to answer to names beside its address, set hosts in settings.ini [service]"
@@ -52,14 +52,14 @@ def remark_on_network(settings: Settings, host: str, demo: bool) -> str:
 
 # %% ../../nbs/cli/05_serve.ipynb #c6a27bd9
 def framework_of(service):
-    """What answers all but usual predictions; imported when the service answers those already."""
+    """The application for all but usual predictions; imported only when it is needed."""
     from mlbot.serve.app import build_framework
     return build_framework(service)
 
 # %% ../../nbs/cli/05_serve.ipynb #48c888a1
 def serve(options: argparse.Namespace) -> int:
     """Serve model, bot and pages until Ctrl-C or SIGTERM."""
-    gc.disable()  # until the service is loaded: all of that stays, and to look it through takes a tenth of the start
+    gc.disable()  # until the service is loaded: collecting would only slow the start down
     from mlbot.serve.service import run_server
     settings = load_settings()
     works = carriers(settings)
@@ -129,7 +129,7 @@ def add_token(commands) -> None:
 
 # %% ../../nbs/cli/05_serve.ipynb #b45378aa
 def nothing_to_look_at(found: str) -> NoVerdict:
-    """Make the error for production that cannot be judged: no alert would sound like good news."""
+    """The error if there is nothing to monitor: no alert would look like good news."""
     return NoVerdict(f"nothing to look at: {found}", "messages of people in the log of the bot",
                      f"let people write: {program()} serve; then: {program()} monitor")
 
@@ -142,7 +142,7 @@ def refuse_no_log(settings: Settings) -> None:
 
 # %% ../../nbs/cli/05_serve.ipynb #df994d91
 def monitor(options: argparse.Namespace) -> int:
-    """Look at production: run the notebook that monitors, and say what is an alert. Exit code 1 when something is."""
+    """Run the monitoring notebook, and print its alerts. Exit code 1 if there are any."""
     import mlbot.bot.events  # noqa: F401
     from mlbot.run.notebook import find_monitor
     from mlbot.run.notebook import open_notebook

@@ -27,7 +27,7 @@ def label_column(header: list[str]) -> str:
 
 # %% ../../nbs/ops/09_label_files.ipynb #d5ab0b82
 def labelled_row(cells: dict[str, str], text: str, label: str, person: str) -> Labelled:
-    """A row of a label tool as a label. `person`: who labelled where the row does not say so."""
+    """A row of a label tool as a label. `person`: the labeller, if the row names none."""
     def first(names: tuple[str, ...]) -> str:
         return next((cells[name] for name in names if cells.get(name)), "")
     return Labelled(cells[text], cells[label], first(ROLES), first(LOCATIONS), first(WHO) or person,
@@ -37,7 +37,7 @@ def labelled_row(cells: dict[str, str], text: str, label: str, person: str) -> L
 def read_labels(place: str | Path, person: str = "") -> tuple[list[Labelled], Counter]:
     """Labels in a file of another tool, and how many rows are left out for each reason.
 
-    `person`: who labelled where no row says so. Raises InputError for a file without texts and labels.
+    `person`: the labeller, for rows that name none. Raises InputError for a file without texts and labels.
     """
     table, name = read_table(place, lambda header: bool(usual_column(header, TEXTS))), file_of(place)[0].name
     header = [normalise(word) for word in table.header]

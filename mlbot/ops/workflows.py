@@ -51,7 +51,7 @@ def secrets_of(settings: Settings) -> list[str]:
 
 # %% ../../nbs/ops/06_workflows.ipynb #c786fca3
 def facts(settings: Settings) -> dict:
-    """What the templates are filled with."""
+    """The values for the templates."""
     checkout = is_checkout(settings.root)
     mlbot = "python3 -m mlbot" if checkout else "mlbot"
     lock = " -c constraints.txt" if (settings.root / "constraints.txt").is_file() else ""
@@ -67,7 +67,7 @@ DIGEST = re.compile(r"digest: ([0-9a-f]{12})")
 
 
 def text_digest(text: str) -> str:
-    """12 hex digits for a workflow, whatever its head says of itself."""
+    """The digest of a workflow, 12 hex digits, without the digest in its head."""
     return hashlib.sha256(DIGEST.sub("digest: ", text).encode()).hexdigest()[:12]
 
 # %% ../../nbs/ops/06_workflows.ipynb #0b58f213
@@ -78,7 +78,7 @@ def is_unchanged(text: str) -> bool:
 
 # %% ../../nbs/ops/06_workflows.ipynb #07815710
 def templates(folder: Path) -> jinja2.Environment:
-    """Templates of files that have braces of their own: `<< name >>` is filled in, `<% if name %>` decides."""
+    """Jinja templates for files that contain braces: `<< name >>` for values, `<% if name %>` for conditions."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder), block_start_string="<%", block_end_string="%>", variable_start_string="<<",
         variable_end_string=">>", trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
@@ -93,7 +93,7 @@ def render_workflow(name: str, settings: Settings) -> str:
 # %% ../../nbs/ops/06_workflows.ipynb #22d64aaa
 @dataclass(frozen=True)
 class Written:
-    """What became of the workflows: written, left because somebody changed them, removed because they are not needed."""
+    """The result: workflows written, kept because somebody changed them, and removed because they are not needed."""
     new: tuple[str, ...]
     kept: tuple[str, ...]
     gone: tuple[str, ...]
@@ -187,7 +187,7 @@ PIPELINE_SOURCES = {"push": "push", "pull_request": "merge_request_event", "sche
 
 
 def gitlab_variables(event: str) -> dict[str, str]:
-    """What GitLab tells its jobs about an event, which is named as GitHub names it."""
+    """The variables that GitLab sets for an event, which has its GitHub name here."""
     branch = {} if event == "pull_request" else {"CI_COMMIT_BRANCH": "main"}
     return {"CI_PIPELINE_SOURCE": PIPELINE_SOURCES[event], "CI_DEFAULT_BRANCH": "main", **branch}
 
@@ -205,7 +205,7 @@ class Shell:
     failed: bool = False
 
     def look(self, name: str):
-        """The value of a name in an expression: '' for what this machine does not know."""
+        """The value of a name in an expression; '' if it is unknown here."""
         kind, _, rest = name.partition(".")
         ref = "refs/pull/1/merge" if self.event == "pull_request" else "refs/heads/main"
         fixed = {"github.event_name": self.event, "github.ref": ref, "always()": True,
@@ -283,7 +283,7 @@ def uncommitted(root: Path) -> list[str]:
 
 # %% ../../nbs/ops/06_workflows.ipynb #6ce4e6be
 def whole_job(jobs: dict[str, dict], name: str) -> dict:
-    """A job of GitLab with what it extends."""
+    """A GitLab job merged with the jobs that it extends."""
     above = jobs[name].get("extends", [])
     found: dict = {}
     for other in [above] if isinstance(above, str) else above:
