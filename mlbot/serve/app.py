@@ -14,8 +14,9 @@ __all__ = ['Given', 'MOST_WORDS', 'Parameters', 'Dimension', 'CODINGS', 'OUTPUTS
            'requests', 'request_told', 'cases', 'case_of', 'handoffs', 'canned', 'handoff_read', 'handoff_take',
            'handoff_reply', 'handoff_return', 'handoff_close', 'check_intent', 'handoff_label', 'to_label',
            'shown_item', 'standing_of', 'labels_next', 'check_item', 'label', 'label_undo', 'labels_export', 'monitor',
-           'demo_token', 'demo_identity', 'demo_agent', 'needs_token', 'documented', 'openapi', 'start_page',
-           'application', 'build_framework', 'document_alone']
+           'Decision', 'proposals', 'proposals_look', 'proposal', 'proposal_undo', 'proposal_decide', 'demo_token',
+           'demo_identity', 'demo_agent', 'needs_token', 'documented', 'openapi', 'start_page', 'application',
+           'build_framework', 'document_alone']
 
 # %% ../../nbs/serve/03_app.ipynb #a56e8b71
 import asyncio
@@ -27,7 +28,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, delete, get, post
@@ -53,6 +54,8 @@ from ..bot.labelling import (ASKED, LABELS, OFFERED, Item, agreement_of, as_json
                                  labels_of, next_items)
 from ..bot.monitor import LOOKED_AT, overview, read_profile, standing, tally_of
 from ..bot.promises import promise_facts
+from ..bot.proposed import (DROPPED, decide, floor_for, is_newer, last_look, messages_at, proposal_named, proposals_now,
+                                put_into, rows_without, take_back, want, wanted_intent)
 from ..bot.frames import Act
 from ..bot.requests import REQUEST_EVENTS, requests_of
 from ..bot.summary import summary_of
@@ -60,6 +63,7 @@ from ..bot.texts import SPOKEN_LANGUAGES
 from ..errors import InputError, MlbotError
 from ..origin import own_version
 from .http import problem_of
+from .looking import can_group
 from .outbox import check_signed, tell_later
 from .service import (CALLER, MOST_BODY, Ask, BotService, Key, NoModel, NotReady, Prediction, TooMany, Word,
                                  alert_of, check_ready, know_promise, may_predict, one_of_few, prediction_for, problems_of)
@@ -816,6 +820,78 @@ def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge
     promise = promise_facts(know_promise(service, model)[0], service.settings.promise)
     return {**found, "alerts": [*problems_of(service).values(), *found["alerts"]], "since": since, "promise": promise}
 
+# %% ../../nbs/serve/03_app.ipynb #fba53be9
+class Decision(msgspec.Struct, forbid_unknown_fields=True):
+    """What becomes of a group: put into an existing `intent`, drop, or adopt as a new intent with `title` and `owner`.
+
+    `without`: messages of the group that do not belong; `floor`: of the gate of the new intent, none for that of all intents.
+    """
+    decision: Literal["put", "drop", "adopt"]
+    intent: Word = ""
+    title: Word = ""
+    owner: Word = ""
+    floor: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+    without: list[Key] = []
+
+# %% ../../nbs/serve/03_app.ipynb #817c6dba
+@get("/v1/proposals", name="proposals", sync_to_thread=True)
+def proposals(request: Request, agent: Identity) -> dict[str, Any]:
+    """Groups of messages that nobody answers, from the last look, and what was decided about each."""
+    service = service_of(request)
+    service.recorder.flush()
+    with one_of_few(service.heavy):
+        found = proposals_now(service.log, pseudonym(agent.person))
+    return {**found, "looking": service.looking.busy, "alert": service.looking.alert, "can_look": can_group(),
+            "floor": floor_for(service.settings)}
+
+
+@post("/v1/proposals", name="proposals look", operation_id="ProposalsLook", status_code=202, sync_to_thread=True)
+def proposals_look(request: Request, agent: Identity) -> dict[str, Any]:
+    """Look again, in a process beside the service; no look begins while one runs, or where nothing has come since."""
+    service = service_of(request)
+    service.recorder.flush()
+    if not can_group():
+        raise NotReady("messages cannot be grouped here", "scikit-learn (extra train)",
+                       "run mlbot intents --propose where models are trained")
+    begun = is_newer(service.log, last_look(service.log)) and service.looking.begin()
+    return {"begun": begun, "looking": service.looking.busy}
+
+# %% ../../nbs/serve/03_app.ipynb #3d1628a7
+@get("/v1/proposals/{about:str}", name="proposal", sync_to_thread=True)
+def proposal(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
+    """All messages of a group, those of its examples first."""
+    service = service_of(request)
+    one = proposal_named(service.log, about)
+    with one_of_few(service.heavy):
+        found = {message["id"]: message for message in messages_at(service.log, one["rows"])}
+    return {"id": about, "messages": [found[name] for name in one["rows"] if name in found]}
+
+
+@delete("/v1/proposals/{about:str}", name="proposal undo", operation_id="ProposalUndo", sync_to_thread=True)
+def proposal_undo(request: Request, agent: Identity, about: Key) -> None:
+    """Take a decision about a group back, and the labels that came with it."""
+    take_back(service_of(request).log, about, pseudonym(agent.person))
+
+# %% ../../nbs/serve/03_app.ipynb #3845b8d2
+@post("/v1/proposals/{about:str}", name="proposal decide", operation_id="ProposalDecide", status_code=200,
+      sync_to_thread=True)
+def proposal_decide(request: Request, agent: Identity, about: Key, data: Decision) -> Accepted:
+    """Decide what becomes of a group."""
+    service, me = service_of(request), pseudonym(agent.person)
+    one = proposal_named(service.log, about)
+    if data.decision == "drop":
+        decide(service.log, DROPPED, one, {"rows": one["rows"]}, me)
+        return Accepted()
+    rows = rows_without(one, data.without)
+    if data.decision == "put":
+        check_intent(service, data.intent)
+        put_into(service.log, one, rows, data.intent, me)
+    else:
+        taken = [*service.processes(), service.settings.data.out_of_scope]
+        intent = wanted_intent(data.title, data.owner, taken, floor_for(service.settings, data.floor))
+        want(service.log, one, rows, intent, me)
+    return Accepted()
+
 # %% ../../nbs/serve/03_app.ipynb #466262e4
 def demo_token(service: BotService, visitor: Identity) -> str:
     """A token that only a demo accepts."""
@@ -837,7 +913,7 @@ async def demo_agent(request: Request, data: Visitor) -> Token:
     return Token(demo_token(service_of(request), Identity(name, agent=True, expires=time.time() + 12 * HOUR)))
 
 # %% ../../nbs/serve/03_app.ipynb #fc06b317
-THEIR_PATHS = ("/v1/conversations", "/v1/requests", "/v1/handoffs", "/v1/labels", "/v1/monitor")
+THEIR_PATHS = ("/v1/conversations", "/v1/requests", "/v1/handoffs", "/v1/labels", "/v1/monitor", "/v1/proposals")
 MODEL_PATHS = ("/v1/predict", "/v2")
 
 
@@ -888,7 +964,8 @@ OPEN = [predict, intents, feedback, livez, readyz, metrics, v2, v2_live, v2_read
         openapi, start_page]
 THEIRS = [conversation_start, conversation_read, conversation_act, conversation_handoff, requests, request_told]
 AGENTS = [handoffs, handoff_read, handoff_take, handoff_reply, handoff_return, handoff_close, handoff_label,
-          labels_next, label, label_undo, labels_export, monitor]
+          labels_next, label, label_undo, labels_export, monitor, proposals, proposals_look, proposal, proposal_decide,
+          proposal_undo]
 
 
 def application(routes: list) -> Litestar:

@@ -51,6 +51,7 @@ from ..model.artefact import ENCODER, ESTIMATOR
 from ..model.promised import Promised, Ways, read_promised, ways_of, why_it_asks
 from ..model.rollout import Live, Repeated, set_canary
 from .http import SAFE, refusal, serve_until_told
+from .looking import Looking
 from .outbox import Outbox
 from ..settings import Settings
 from ..text.clean import clean, pseudonym
@@ -551,8 +552,8 @@ class BotService:
     """
 
     def __init__(self, settings: Settings, demo: bool = False, works: Sequence = ()):
-        self.settings, self.demo, self.metrics, self.works = settings, demo, Metrics(), works
-        self.log = open_log(settings)
+        self.settings, self.demo, self.metrics, self.looking = settings, demo, Metrics(), Looking(settings.root)
+        self.works, self.log = (*works, self.looking), open_log(settings)
         self.secret = find_secret(home_of(settings) / "secret")
         self.modes = (SERVICE, DEMO) if demo else (SERVICE,)
         self.tokens = find_tokens(home_of(settings) / "tokens") if settings.service.predict == "token" else None
