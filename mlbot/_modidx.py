@@ -561,6 +561,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'mlbot.bot.proposed.proposal_named': ('bot/proposed.html#proposal_named', 'mlbot/bot/proposed.py'),
                                     'mlbot.bot.proposed.proposals_now': ('bot/proposed.html#proposals_now', 'mlbot/bot/proposed.py'),
                                     'mlbot.bot.proposed.put_into': ('bot/proposed.html#put_into', 'mlbot/bot/proposed.py'),
+                                    'mlbot.bot.proposed.refuse_named': ('bot/proposed.html#refuse_named', 'mlbot/bot/proposed.py'),
                                     'mlbot.bot.proposed.rows_without': ('bot/proposed.html#rows_without', 'mlbot/bot/proposed.py'),
                                     'mlbot.bot.proposed.shown_decision': ('bot/proposed.html#shown_decision', 'mlbot/bot/proposed.py'),
                                     'mlbot.bot.proposed.take_back': ('bot/proposed.html#take_back', 'mlbot/bot/proposed.py'),

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['LOOK', 'MOST_KEPT', 'PUT', 'DROPPED', 'WANTED', 'UNDONE', 'ADOPTED', 'DECIDED', 'MOST_TITLE', 'as_kept',
            'look_and_keep', 'decisions_of', 'open_orders', 'decision_about', 'messages_at', 'last_look', 'is_newer',
-           'shown_decision', 'proposals_now', 'proposal_named', 'rows_without', 'floor_for', 'wanted_intent', 'decide',
-           'put_into', 'take_back', 'want', 'ordered_intent', 'note_adopted']
+           'shown_decision', 'proposals_now', 'proposal_named', 'rows_without', 'floor_for', 'refuse_named',
+           'wanted_intent', 'decide', 'put_into', 'take_back', 'want', 'ordered_intent', 'note_adopted']
 
 # %% ../../nbs/bot/29_proposed.ipynb #2d48f34f
 from collections.abc import Iterable, Sequence
@@ -150,6 +150,15 @@ def floor_for(settings: Settings, given: float | None = None) -> float:
     return given or settings.target("intents").floor or 0.5
 
 
+def refuse_named(name: str, taken: Iterable[str]) -> None:
+    """Raise InputError for a title that cannot name an intent, or that names one that there is."""
+    try:
+        refuse_taken(name, taken)
+    except InputError as problem:
+        raise InputError(problem.found, "a title that names no intent yet",
+                         "choose another title, or put the group into that intent") from None
+
+
 def wanted_intent(title: str, owner: str, taken: Iterable[str], floor: float) -> NewIntent:
     """The new intent that somebody wants. Raises InputError without a title or an owner, and for a name that is taken."""
     plain = {"title": normalise(title), "owner": normalise(owner)}
@@ -157,7 +166,7 @@ def wanted_intent(title: str, owner: str, taken: Iterable[str], floor: float) ->
         if not 0 < len(text) <= MOST_TITLE or "\n" in text:
             raise InputError(f"{field} is {text[:40]!r}", f"one line of at most {MOST_TITLE} characters", f"correct {field}")
     intent = NewIntent(name_of(plain["title"]), plain["title"], plain["owner"], floor)
-    refuse_taken(intent.name, taken)
+    refuse_named(intent.name, taken)
     return intent
 
 # %% ../../nbs/bot/29_proposed.ipynb #c30b1f5b
@@ -195,7 +204,7 @@ def take_back(log: EventLog, name: str, who: str) -> None:
 # %% ../../nbs/bot/29_proposed.ipynb #e26b3341
 def want(log: EventLog, proposal: dict[str, Any], rows: Sequence[str], intent: NewIntent, who: str) -> None:
     """Order a new intent from these messages of a proposal. Raises InputError for a name that somebody has ordered."""
-    refuse_taken(intent.name, [event.body["intent"] for event in open_orders(log.read(DECIDED))])
+    refuse_named(intent.name, [event.body["intent"] for event in open_orders(log.read(DECIDED))])
     decide(log, WANTED, proposal, {"rows": proposal["rows"], "batch": list(rows), "intent": intent.name,
                                    "title": intent.title, "owner": intent.owner, "floor": intent.floor}, who)
 

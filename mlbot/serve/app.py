@@ -845,7 +845,7 @@ def proposals(request: Request, agent: Identity) -> dict[str, Any]:
             "floor": floor_for(service.settings)}
 
 
-@post("/v1/proposals", name="proposals look", operation_id="ProposalsLook", status_code=202, sync_to_thread=True)
+@post("/v1/proposals/look", name="proposals look", status_code=202, sync_to_thread=True)
 def proposals_look(request: Request, agent: Identity) -> dict[str, Any]:
     """Look again, in a process beside the service; no look begins while one runs, or where nothing has come since."""
     service = service_of(request)
@@ -857,7 +857,7 @@ def proposals_look(request: Request, agent: Identity) -> dict[str, Any]:
     return {"begun": begun, "looking": service.looking.busy}
 
 # %% ../../nbs/serve/03_app.ipynb #3d1628a7
-@get("/v1/proposals/{about:str}", name="proposal", sync_to_thread=True)
+@get("/v1/proposals/{about:str}/messages", name="proposal", sync_to_thread=True)
 def proposal(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
     """All messages of a group, those of its examples first."""
     service = service_of(request)
@@ -867,14 +867,13 @@ def proposal(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
     return {"id": about, "messages": [found[name] for name in one["rows"] if name in found]}
 
 
-@delete("/v1/proposals/{about:str}", name="proposal undo", operation_id="ProposalUndo", sync_to_thread=True)
+@delete("/v1/proposals/{about:str}", name="proposal undo", sync_to_thread=True)
 def proposal_undo(request: Request, agent: Identity, about: Key) -> None:
     """Take a decision about a group back, and the labels that came with it."""
     take_back(service_of(request).log, about, pseudonym(agent.person))
 
 # %% ../../nbs/serve/03_app.ipynb #3845b8d2
-@post("/v1/proposals/{about:str}", name="proposal decide", operation_id="ProposalDecide", status_code=200,
-      sync_to_thread=True)
+@post("/v1/proposals/{about:str}/decision", name="proposal decide", status_code=200, sync_to_thread=True)
 def proposal_decide(request: Request, agent: Identity, about: Key, data: Decision) -> Accepted:
     """Decide what becomes of a group."""
     service, me = service_of(request), pseudonym(agent.person)
