@@ -1,4 +1,4 @@
-"""Takes the pictures of the pages that the docs show: the start page, a story in the chat, and a case at the desk.
+"""Takes the pictures of the pages that the docs show: the start page, a story in the chat, a case at the desk, new intents.
 
     mlbot serve --demo                                          in a project on the company, with a champion
     python3 benchmarks/pages.py http://127.0.0.1:8000           into nbs/images; --to FOLDER puts them elsewhere
@@ -16,6 +16,8 @@ from pathlib import Path
 from PIL import Image
 
 IMAGES = Path(__file__).resolve().parent.parent / "nbs" / "images"
+ASKS, DAYS = ("can I bring", "am I allowed to bring", "who do I ask about taking"), ("on Friday", "tomorrow", "next week")
+UNANSWERED = [f"{ask} my dog to the office {day}" for ask in ASKS for day in DAYS]
 COLOURS, PATIENCE = 48, 60  # of a picture; seconds for a story
 
 
@@ -86,6 +88,20 @@ def open_case(browser, url: str) -> None:
     wait_until(browser, lambda: one(browser, "#canned-list button"))
 
 
+def open_groups(browser, url: str) -> None:
+    """Open the page of new intents, as the agent who signed in before; ask for something new where it shows no group."""
+    ask = ("const done = arguments[1]; Promise.all(arguments[0].map((text) => fetch('/v1/predict', {method: 'POST', "
+           "headers: {'content-type': 'application/json'}, body: JSON.stringify({text})}))).then(() => done())")
+    browser.get(f"{url}/web/intents.html")
+    wait_until(browser, lambda: one(browser, "#look"))
+    if not one(browser, ".group"):
+        browser.execute_async_script(ask, UNANSWERED)
+        browser.refresh()
+        wait_until(browser, lambda: one(browser, "#look:enabled"))
+        one(browser, "#look").click()
+    wait_until(browser, lambda: one(browser, ".group"))
+
+
 def take_pictures(url: str, folder: Path) -> list[Path]:
     """The pictures of a demo at an address."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +116,9 @@ def take_pictures(url: str, folder: Path) -> list[Path]:
         play(browser, url, "person")
         sized(browser, 1120, 860)
         open_case(browser, url)
-        return [*made, shoot(browser, folder / "page-desk.png")]
+        made.append(shoot(browser, folder / "page-desk.png"))
+        open_groups(browser, url)
+        return [*made, shoot(browser, folder / "page-intents.png")]
     finally:
         browser.quit()
 

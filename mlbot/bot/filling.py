@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ALONE', 'Filled', 'filled_by', 'read_in', 'with_values', 'first_values', 'is_read', 'with_texts', 'takes_text',
            'text_value', 'pieces', 'parts_of', 'is_only', 'said_beside', 'bare_beside', 'typed_values', 'fill',
-           'candidates', 'is_weekday', 'in_that_week', 'asks_number', 'corrected']
+           'correctable_slots', 'is_weekday', 'in_that_week', 'asks_number', 'corrected']
 
 # %% ../../nbs/bot/17_filling.ipynb #7bcbbf68
 import re
@@ -15,7 +15,7 @@ from datetime import date, timedelta
 
 from .catalogue import Slot, Value
 from .forms import after_correction, is_correction, names_it
-from .frames import Pending, Rules, slot_name
+from .frames import Pending, BotRules, slot_name
 from .small_talk import act_of, plain_words
 from .texts import SPOKEN_LANGUAGES
 from .values import find_values, read_answer
@@ -51,7 +51,7 @@ def with_values(frame: Pending, filled: Filled) -> Pending:
 _BRACKET = re.compile(r"\(([^()]+)\)\s*$")
 
 
-def first_values(text: str, intent: str, rules: Rules, language: str) -> Filled:
+def first_values(text: str, intent: str, rules: BotRules, language: str) -> Filled:
     """The values in the first message of a wish."""
     process = rules.process(intent)
     typed = [slot for slot in map(process.slot_of, process.slots) if slot.kind != "text"]
@@ -64,12 +64,12 @@ def first_values(text: str, intent: str, rules: Rules, language: str) -> Filled:
     return with_texts(filled, [part for part in said if not is_read(part, typed, rules, language)], left, rules, language)
 
 
-def is_read(part: str, slots: list[Slot], rules: Rules, language: str) -> bool:
+def is_read(part: str, slots: list[Slot], rules: BotRules, language: str) -> bool:
     """Whether a part of a message is the value of a slot with a kind."""
     return any(read_answer(slot, part, rules.today, read_in(language)) is not None for slot in slots)
 
 # %% ../../nbs/bot/17_filling.ipynb #99eb96d7
-def with_texts(filled: Filled, parts: list[str], frame: Pending, rules: Rules, language: str) -> Filled:
+def with_texts(filled: Filled, parts: list[str], frame: Pending, rules: BotRules, language: str) -> Filled:
     """Fill the open slots that take any text with the remaining parts of a message, in order, if there are enough."""
     process = rules.process(frame.intent)
     given = {**frame.slots, **filled.slots}
@@ -87,7 +87,7 @@ def takes_text(slot: Slot) -> bool:
     return slot.kind == "text" or slot.other
 
 
-def text_value(text: str, rules: Rules, language: str) -> str:
+def text_value(text: str, rules: BotRules, language: str) -> str:
     """A text as the value of a slot that takes any text, without wrapping such as "it's the"."""
     found = read_answer(Slot(""), text, rules.today, read_in(language))
     return str(found.value) if found else ""
@@ -112,13 +112,13 @@ def parts_of(text: str, spans: tuple[tuple[int, int], ...]) -> list[str]:
             and not any(begin < start + len(part) and start < end for begin, end in spans)]
 
 # %% ../../nbs/bot/17_filling.ipynb #de802a54
-def is_only(found: Found, part: str, slot: Slot, rules: Rules, language: str) -> bool:
+def is_only(found: Found, part: str, slot: Slot, rules: BotRules, language: str) -> bool:
     """Whether a part of an answer is nothing but a value: an option, or a number with its currency or noun."""
     named = found.value in slot.options if slot.options else not part.strip().isdecimal()
     return named and found.end - found.start >= len(text_value(part, rules, language))
 
 
-def said_beside(text: str, frame: Pending, asked: Slot, rules: Rules, language: str) -> dict[str, Found]:
+def said_beside(text: str, frame: Pending, asked: Slot, rules: BotRules, language: str) -> dict[str, Found]:
     """The parts of an answer that are the value of another slot. One that contradicts a known value is a guess."""
     process, parts, found = rules.process(frame.intent), pieces(text), dict[str, Found]()
     if not takes_text(asked) or len(parts) < 2:
@@ -136,7 +136,7 @@ def said_beside(text: str, frame: Pending, asked: Slot, rules: Rules, language: 
 
 # %% ../../nbs/bot/17_filling.ipynb #da8d6986
 def bare_beside(
-    text: str, spans: tuple[tuple[int, int], ...], frame: Pending, asked: Slot, rules: Rules, language: str
+    text: str, spans: tuple[tuple[int, int], ...], frame: Pending, asked: Slot, rules: BotRules, language: str
 ) -> Filled:
     """The bare number after an answer, for the one number slot that is still open: "12 June, 2"."""
     process = rules.process(frame.intent)
@@ -150,7 +150,7 @@ def bare_beside(
     return filled_by({others[0].name: replace(found, start=at, end=at + len(parts[0]))})
 
 # %% ../../nbs/bot/17_filling.ipynb #de23ac3e
-def typed_values(text: str, frame: Pending, asked: Slot, rules: Rules, language: str) -> Filled:
+def typed_values(text: str, frame: Pending, asked: Slot, rules: BotRules, language: str) -> Filled:
     """The values of an answer for slots with a kind: the one asked for, open ones, and known ones given again."""
     process = rules.process(frame.intent)
     others = [process.slot_of(name) for name in process.slots if name != asked.name]
@@ -166,7 +166,7 @@ def typed_values(text: str, frame: Pending, asked: Slot, rules: Rules, language:
     return filled_by(found | said_beside(text, frame, asked, rules, language))
 
 # %% ../../nbs/bot/17_filling.ipynb #e08eaf8c
-def fill(text: str, frame: Pending, rules: Rules, language: str) -> Filled:
+def fill(text: str, frame: Pending, rules: BotRules, language: str) -> Filled:
     """The values of an answer; the slot asked for is missing if its value does not fit."""
     process = rules.process(frame.intent)
     asked = process.slot_of(frame.options[0])
@@ -188,7 +188,7 @@ def fill(text: str, frame: Pending, rules: Rules, language: str) -> Filled:
     return with_texts(filled, parts, frame, rules, language) if asked.name in filled.slots and filled.spans else filled
 
 # %% ../../nbs/bot/17_filling.ipynb #a3cc04f0
-def candidates(text: str, frame: Pending, rules: Rules, language: str, marked: bool, alone: bool) -> list[str]:
+def correctable_slots(text: str, frame: Pending, rules: BotRules, language: str, marked: bool, alone: bool) -> list[str]:
     """The known slots that a message may correct, the likeliest first; [] for a message that corrects nothing."""
     latest = list(reversed(frame.slots))
     named = [name for name in latest
@@ -217,19 +217,19 @@ def in_that_week(text: str, found: Found, before: Value, today: date, languages:
     return replace(found, value=meant.isoformat(), guessed=True) if meant > today else found
 
 # %% ../../nbs/bot/17_filling.ipynb #e704d890
-def asks_number(frame: Pending, rules: Rules) -> bool:
+def asks_number(frame: Pending, rules: BotRules) -> bool:
     """Whether a number or an amount was asked for."""
     return frame.kind == "slot" and rules.process(frame.intent).slot_of(frame.options[0]).kind in ("number", "amount")
 
 
-def corrected(text: str, frame: Pending, rules: Rules, language: str, marked: bool = False,
+def corrected(text: str, frame: Pending, rules: BotRules, language: str, marked: bool = False,
               alone: bool = False) -> Filled | None:
     """The values after a correction, possibly unchanged ones; None if the message corrects nothing.
 
     `alone`: a few words where only a yes was asked for.
     """
     process = rules.process(frame.intent)
-    for name in candidates(text, frame, rules, language, marked, alone):
+    for name in correctable_slots(text, frame, rules, language, marked, alone):
         slot = process.slot_of(name)
         if slot.kind == "date" and asks_number(frame, rules) and after_correction(text, language).strip(" .!").isdecimal():
             continue  # "sorry, I meant 9" is no day where a number was asked for

@@ -172,8 +172,8 @@ def fair(items: Iterable[Item], most: int) -> list[Item]:
 
 # %% ../../nbs/bot/21_labelling.ipynb #7a9e437b
 def drawn_at_random(events: Iterable["Event"]) -> list["Event"]:
-    """The labels that were asked for, without those that an agent gave in a conversation handed over."""
-    return [event for event in events if not event.body.get("chat")]
+    """The labels that were asked for, without those given in a conversation handed over, or to a whole group at once."""
+    return [event for event in events if not (event.body.get("chat") or event.body.get("group"))]
 
 # %% ../../nbs/bot/21_labelling.ipynb #22d275ed
 def other_opinions(items: dict[str, Item], labels: dict[str, dict[str, str]], labeller: str) -> list[tuple[Item, str]]:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TALK', 'OTHER_ACT', 'NEAR', 'NEARER', 'ALMOST_SAME', 'MOST_WORDS', 'COMMON', 'MOST_ENDS', 'SAYS_MORE', 'plain_words',
-           'talk_file', 'phrases', 'pieces_of', 'Recognised', 'Recogniser', 'recogniser', 'needed', 'act_of', 'Said',
-           'listen', 'recognised']
+           'talk_file', 'small_talk_phrases', 'word_pieces', 'Recognised', 'Recogniser', 'recogniser', 'needed',
+           'act_of', 'SmallTalk', 'hear_small_talk', 'recognised']
 
 # %% ../../nbs/bot/11_small_talk.ipynb #1f80f566
 import math
@@ -41,13 +41,13 @@ def talk_file(language: str) -> dict[str, dict[str, list[str]]]:
     return tomllib.loads((TALK / f"{language}.toml").read_text(encoding="utf-8"))
 
 
-def phrases() -> list[tuple[str, str, str]]:
+def small_talk_phrases() -> list[tuple[str, str, str]]:
     """All phrases with their act and language."""
     return [(phrase, act, language) for language in SPOKEN_LANGUAGES
             for act, found in talk_file(language)["phrases"].items() for phrase in found]
 
 # %% ../../nbs/bot/11_small_talk.ipynb #1101ee4c
-def pieces_of(words: Sequence[str]) -> dict[str, float]:
+def word_pieces(words: Sequence[str]) -> dict[str, float]:
     """The features of a text: words, pairs of neighbours, and n-grams of three and four letters, which tolerate typos."""
     found: defaultdict[str, float] = defaultdict(float)
     for word in words:
@@ -74,7 +74,7 @@ class Recogniser:
 
     def __init__(self, known: Iterable[tuple[str, str, str]]):
         self.known = list(known)
-        counted = [pieces_of(plain_words(phrase)) for phrase, _, _ in self.known]
+        counted = [word_pieces(plain_words(phrase)) for phrase, _, _ in self.known]
         n, seen = len(counted), Counter(piece for pieces in counted for piece in pieces)
         self.weights = {piece: math.log((n + 1) / (count + 0.5)) for piece, count in seen.items()}
         self.unknown = math.log(2 * (n + 1))
@@ -96,7 +96,7 @@ class Recogniser:
     def likenesses(self, words: Sequence[str]) -> np.ndarray:
         """How like each phrase a text is, from 0 to 1."""
         total, length = np.zeros(len(self.known)), 0.0
-        for piece, count in pieces_of(words).items():
+        for piece, count in word_pieces(words).items():
             weight = count * self.weights.get(piece, self.unknown)
             length += weight * weight
             if piece in self.postings:
@@ -113,7 +113,7 @@ _NEGATIONS = frozenset("not no nope nicht nein kein keine pas non ne ni jamais n
 @cache
 def recogniser() -> Recogniser:
     """The component that ships, built once (a tenth of a second)."""
-    return Recogniser(phrases())
+    return Recogniser(small_talk_phrases())
 
 
 def needed(words: Sequence[str], model: Recogniser, act: str = "") -> float:
@@ -148,7 +148,7 @@ _PART = re.compile(r"[^.!?¡¿;:,…\n]+")
 
 
 @dataclass(frozen=True)
-class Said:
+class SmallTalk:
     """The acts of a message in their order, each once, what is left of it, and the language of the acts ('' for none)."""
     acts: tuple[str, ...] = ()
     rest: str = ""
@@ -156,7 +156,7 @@ class Said:
 
 # %% ../../nbs/bot/11_small_talk.ipynb #0bb2b158
 @lru_cache(1_000)
-def listen(text: str) -> Said:
+def hear_small_talk(text: str) -> SmallTalk:
     """Tell small talk from the rest of a message."""
     whole = act_of(text)
     spans = [found.span() for found in _PART.finditer(text) if plain_words(found[0])]
@@ -164,9 +164,9 @@ def listen(text: str) -> Said:
     wish = any(act is None and len(plain_words(text[start:end])) >= SAYS_MORE
                for act, (start, end) in zip(several, spans, strict=False))
     if whole is not None and not (several and (all(several) or wish)):
-        return Said((whole.act,), "", whole.language)
+        return SmallTalk((whole.act,), "", whole.language)
     if len(spans) < 2:
-        return Said(rest=text)
+        return SmallTalk(rest=text)
     ends = {*range(MOST_ENDS), *range(len(spans) - MOST_ENDS, len(spans))}  # so that a long text takes no longer
     parts = [(start, end, act_of(text[start:end]) if at in ends else None) for at, (start, end) in enumerate(spans)]
     first = next((at for at, (_, _, act) in enumerate(parts) if act is None), len(parts))
@@ -176,7 +176,7 @@ def listen(text: str) -> Said:
     if first <= last:  # up to the next part, so that a question keeps its mark
         rest = text[parts[first][0]:parts[last + 1][0] if last + 1 < len(parts) else len(text)].strip(" ,;")
     language = (whole or acts[0]).language if whole or acts else ""
-    return Said(tuple(dict.fromkeys(act.act for act in acts)), rest, language)
+    return SmallTalk(tuple(dict.fromkeys(act.act for act in acts)), rest, language)
 
 # %% ../../nbs/bot/11_small_talk.ipynb #e8b3db2f
 def recognised(messages: Iterable[tuple[str, str]]) -> np.ndarray:

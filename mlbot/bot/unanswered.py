@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .labelling import ASKED, LABELS, items_of, labels_of, settled
+from .labelling import LABELS, OFFERED, items_of, labels_of, settled
 from ..model.decide import CONFIRM, EXECUTE, decide
 from ..settings import Costs, Settings
 from ..stats.bounds import wilson
@@ -38,11 +38,11 @@ MOST_MESSAGES = 30_000  # of the log; the newest ones
 
 
 def logged_messages(events: Iterable["Event"], intents: Iterable[str] = ()) -> list[dict[str, str]]:
-    """The messages in these events as rows, each text once; without those labelled as one of `intents`."""
+    """The messages in these events as rows with their ids, each text once; without those labelled as one of `intents`."""
     events, known = list(events), set(intents)
     labels = {name: settled(votes) for name, votes in labels_of(events).items()}
-    return [{"text": item.text, "role": item.role, "location": item.location} for name, item in items_of(events).items()
-            if labels.get(name) not in known][-MOST_MESSAGES:]
+    return [{"id": name, "text": item.text, "role": item.role, "location": item.location}
+            for name, item in items_of(events).items() if labels.get(name) not in known][-MOST_MESSAGES:]
 
 # %% ../../nbs/bot/25_unanswered.ipynb #8e2c3b39
 NEW = 0.3  # mean probability of the nearest intent below which a group looks new; chosen on hidden intents
@@ -145,5 +145,5 @@ def unanswered_lately(settings: Settings, model, days: int = 0) -> Unanswered:
     from mlbot.bot.events import open_log
     since = time.time() - 86_400 * (days or settings.monitor.days)
     with closing(open_log(settings)) as log:
-        rows = logged_messages(log.each(("opened", *ASKED, *LABELS), since=since), model.intents)
+        rows = logged_messages(log.each(("opened", *OFFERED, *LABELS), since=since), model.intents)
     return propose(model, rows, settings.costs, settings.monitor.new_intent)

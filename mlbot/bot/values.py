@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['USUAL', 'MOST_READ', 'READERS', 'SENT', 'Reading', 'reading_of', 'in_languages', 'wrappers', 'without_wrappers',
-           'bare_text', 'slips', 'slips_allowed', 'names_of', 'name_regex', 'find_options', 'misspelt_option',
+           'bare_text', 'slips', 'slips_allowed', 'names_of_options', 'name_regex', 'find_options', 'misspelt_option',
            'place_regex', 'option_by_place', 'read_dates', 'read_months', 'read_times', 'read_numbers', 'half_behind',
            'with_half', 'read_amounts', 'with_currency', 'beside_words', 'read_choices', 'read_emails', 'read_patterns',
            'of_span', 'timely', 'not_denied', 'as_meant', 'fitting_values', 'read_answer', 'base_of', 'blanked',
            'sort_days', 'ends_with_until', 'later_days', 'find_days', 'counted_number', 'named_number', 'option_meant',
-           'Search', 'first_for', 'span_in', 'search_sent', 'search_beside', 'search_moments', 'search_rest',
+           'ValueSearch', 'first_for', 'span_in', 'search_sent', 'search_beside', 'search_moments', 'search_rest',
            'find_values', 'out_of_order', 'say_number', 'say_amount', 'said_back']
 
 # %% ../../nbs/bot/01_values.ipynb #fb256f04
@@ -29,7 +29,7 @@ from mlbot.text.vocabulary import (
     folded_pattern,
     likely_order,
     one_of,
-    telling_words,
+    language_words,
     vocabulary,
     written_languages,
 )
@@ -135,7 +135,7 @@ _ENDING = "(?:s|es|e|en|er|n|'s)?"
 
 
 @cache
-def names_of(slot: Slot) -> dict[str, str]:
+def names_of_options(slot: Slot) -> dict[str, str]:
     """The options of a slot by each of their folded names."""
     synonyms = dict(slot.synonyms)
     return {fold(name).text: option for option in slot.options for name in (option, *synonyms.get(option, ()))}
@@ -144,21 +144,22 @@ def names_of(slot: Slot) -> dict[str, str]:
 @cache
 def name_regex(slot: Slot) -> re.Pattern:
     """A pattern for any name of an option, perhaps with an ending, as in "Londoner"."""
-    return re.compile(rf"(?<!\w)(?P<name>{one_of(names_of(slot))}){_ENDING}(?!\w)")
+    return re.compile(rf"(?<!\w)(?P<name>{one_of(names_of_options(slot))}){_ENDING}(?!\w)")
 
 
 def find_options(slot: Slot, text: str) -> list[Found]:
     """The options that a folded text names."""
-    return [Found(names_of(slot)[match["name"]], match.start(), match.end()) for match in name_regex(slot).finditer(text)]
+    return [Found(names_of_options(slot)[match["name"]], match.start(), match.end())
+            for match in name_regex(slot).finditer(text)]
 
 # %% ../../nbs/bot/01_values.ipynb #e5e579dd
 def misspelt_option(slot: Slot, text: str, languages: Sequence[str] = USUAL) -> Found | None:
     """The option that a misspelt word names; None for none, for a tie, and for words that belong to a language."""
     near: dict[str, tuple[int, Found]] = {}
     for match in re.finditer(r"[^\W\d_]+", text):
-        if any(match[0] in telling_words(language) for language in languages):
+        if any(match[0] in language_words(language) for language in languages):
             continue
-        for name, option in names_of(slot).items():
+        for name, option in names_of_options(slot).items():
             allowed = slips_allowed(name)
             if not allowed or match[0][:1] != name[:1] and sorted(match[0][:2]) != sorted(name[:2]):
                 continue
@@ -482,7 +483,7 @@ def option_meant(slot: Slot, reading: Reading, found: list[Found]) -> Found | No
 
 # %% ../../nbs/bot/01_values.ipynb #2870f830
 @dataclass
-class Search:
+class ValueSearch:
     """What is left to read of a message, and the values that its slots have so far."""
     slots: Sequence[Slot]
     reading: Reading
@@ -512,7 +513,7 @@ def span_in(reading: Reading, found: Found) -> Found:
     return replace(found, start=inside[0], end=inside[-1] + 1) if inside else replace(found, start=0, end=0)
 
 
-def search_sent(search: Search) -> None:
+def search_sent(search: ValueSearch) -> None:
     """E-mail addresses and patterns, which are read from the text as it was sent."""
     for slot in search.open_slots(*SENT):
         search.taken |= first_for(slot, READERS[slot.kind](slot, search.reading))
@@ -520,14 +521,14 @@ def search_sent(search: Search) -> None:
     search.reading = blanked(search.reading, [span_in(search.reading, it) for it in (*search.taken.values(), *addresses)])
 
 # %% ../../nbs/bot/01_values.ipynb #40e98f92
-def search_beside(search: Search) -> None:
+def search_beside(search: ValueSearch) -> None:
     """Numbers beside a word of their slot."""
     for slot in search.open_slots("number"):
         beside = [it for it in read_numbers(slot, search.reading) if beside_words(slot)(search.reading.text, it)]
         search.keep(first_for(slot, beside), beside[:1])
 
 
-def search_moments(search: Search, known: Mapping[str, Value]) -> None:
+def search_moments(search: ValueSearch, known: Mapping[str, Value]) -> None:
     """Days, months, times and amounts, also those that no slot asks for."""
     search.keep(*find_days(search.slots, search.reading, known))
     for kind in ("month", "time", "amount"):
@@ -537,7 +538,7 @@ def search_moments(search: Search, known: Mapping[str, Value]) -> None:
         search.keep({slot.name: it for slot, it in zip(slots, found, strict=False)}, found)
 
 # %% ../../nbs/bot/01_values.ipynb #0b3f8496
-def search_rest(search: Search) -> None:
+def search_rest(search: ValueSearch) -> None:
     """Options by name, and the numbers that are left."""
     for slot in search.open_slots("choice"):
         found = read_choices(slot, search.reading)
@@ -557,7 +558,7 @@ def find_values(text: str, slots: Sequence[Slot], today: date, languages: Sequen
     """
     if all(slot.kind == "text" for slot in slots):
         return {}
-    search = Search(slots, not_denied(reading_of(text, today, languages)), {})
+    search = ValueSearch(slots, not_denied(reading_of(text, today, languages)), {})
     search_sent(search)
     search_beside(search)
     search_moments(search, known or {})

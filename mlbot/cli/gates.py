@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['POINTS', 'waive', 'add_waive', 'rows_for_gain', 'points_in_rows', 'rows_for_floor', 'points_above_floor',
-           'rows_planned', 'plan_rows', 'plan', 'power_of', 'add_plan', 'judged_runs', 'blame', 'add_blame', 'replay',
-           'add_replay', 'audit', 'add_audit', 'budget_words', 'budget', 'add_budget']
+           'rows_planned', 'plan_rows', 'plan', 'power_of', 'add_plan', 'judged_runs', 'moment_of_run',
+           'with_production', 'blame', 'add_blame', 'replay', 'add_replay', 'audit', 'add_audit', 'budget_words',
+           'budget', 'add_budget']
 
 # %% ../../nbs/cli/02_gates.ipynb #e5209ec8
 import argparse
@@ -192,6 +193,28 @@ def judged_runs(settings: Settings) -> list[Path]:
     from mlbot.run.folder import STAMP
     return sorted(path.parent for path in settings.places.runs.glob("*/predictions.csv") if STAMP.fullmatch(path.parent.name))
 
+# %% ../../nbs/cli/02_gates.ipynb #6c86d938
+def moment_of_run(folder: Path) -> float:
+    """When a run began, in seconds since 1970: by the name of its folder, else by the time of the folder itself."""
+    from datetime import datetime
+    try:
+        return datetime.strptime(folder.name[:17], "%Y-%m-%d_%H%M%S").timestamp()
+    except ValueError:
+        return folder.stat().st_mtime
+
+
+def with_production(found, old: Path, settings: Settings):
+    """What blame has found (`Blame`), with what changed in production since the older run; the same where nobody can say."""
+    from dataclasses import replace
+
+    from mlbot.bot.changed import changed_since
+    said, sure = changed_since(settings, settings.places.models, moment_of_run(old))
+    if not said:
+        return found
+    sentence = f"{found.sentence}; in production since the old run {said}" if sure else found.sentence
+    advice = f"{program()} monitor: production changed, and the model did not" if sure and found.causes == ["noise"] else ""
+    return replace(found, sentence=sentence, notes=[*found.notes, f"production: {said}"], advice=advice or found.advice)
+
 # %% ../../nbs/cli/02_gates.ipynb #8ea48a7a
 def blame(options: argparse.Namespace) -> int:
     """Say what changed accuracy between two runs."""
@@ -218,6 +241,7 @@ def blame(options: argparse.Namespace) -> int:
             print(f"  trained: {what}", file=sys.stderr, flush=True)
     found = find_cause(old, new, settings, trained)
     bar.close()
+    found = with_production(found, old, settings)
     print(found.sentence)
     for name, score in found.effects.items():
         print(f"  {name:<12} {100 * score.value:+6.1f} points ({100 * score.low:+.1f} to {100 * score.high:+.1f})")

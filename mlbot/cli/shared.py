@@ -8,8 +8,8 @@ __all__ = ['LARGEST', 'REMEMBERED', 'BY_HAND', 'program', 'need', 'extra_of', 'h
            'day_named', 'run_parameters', 'request_of', 'step_words', 'show_progress', 'red_verdict', 'now_of',
            'who_and_why', 'here_or_there', 'sides_of', 'columns_key', 'useful_columns', 'settle_release',
            'push_carried', 'carry_trial', 'workplace', 'is_own', 'checkout', 'in_workplace', 'print_error',
-           'print_fault', 'minutes_of', 'port_of', 'share_of', 'points_of', 'count_of', 'rows_of', 'add_unjudged',
-           'add_who', 'Parser', 'add_command']
+           'print_fault', 'minutes_of', 'port_of', 'share_option', 'points_option', 'count_of', 'rows_option',
+           'add_unjudged', 'add_who', 'Parser', 'add_command']
 
 # %% ../../nbs/cli/00_shared.ipynb #fe7508e0
 import argparse
@@ -393,14 +393,14 @@ def port_of(word: str) -> int:
     return int(word)
 
 # %% ../../nbs/cli/00_shared.ipynb #f0bf003e
-def share_of(word: str) -> float:
+def share_option(word: str) -> float:
     """A share above 0, at most 1."""
     if not 0 < float(word) <= 1:
         raise argparse.ArgumentTypeError("a share above 0, such as 0.1")
     return float(word)
 
 # %% ../../nbs/cli/00_shared.ipynb #eaac5e37
-def points_of(word: str) -> float:
+def points_option(word: str) -> float:
     """Percentage points, from 0 to 100."""
     try:
         points = float(word)
@@ -418,7 +418,7 @@ def count_of(word: str) -> int:
     return int(word)
 
 # %% ../../nbs/cli/00_shared.ipynb #abeac5d0
-def rows_of(word: str) -> int:
+def rows_option(word: str) -> int:
     """A number of rows that gives each week some."""
     if not (word.isdecimal() and 2_000 <= int(word) <= 1_000_000_000):
         raise argparse.ArgumentTypeError(f"{word!r}; expected: 2000 or more, about so many messages in all")

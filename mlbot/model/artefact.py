@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SCHEMA', 'MANIFEST', 'VOCABULARY', 'WEIGHTS', 'ENCODER', 'TOKENS', 'ESTIMATOR', 'SKLEARN', 'STATIC', 'VIEWS',
            'MOST_BYTES', 'MOST_INTENTS', 'MOST_COLUMNS', 'LONGEST_NAME', 'MOST_CHARACTERS', 'POINTER', 'as_json',
-           'Artefact', 'is_name', 'build_artefact', 'build_own', 'write_artefact', 'read_file', 'parse_json',
+           'Artefact', 'is_model_name', 'build_artefact', 'build_own', 'write_artefact', 'read_file', 'parse_json',
            'is_names', 'is_lengths', 'is_within', 'is_expected', 'scope_words', 'check_facts', 'shapes_of',
            'check_artefact', 'read_weights', 'read_artefact', 'find_model']
 
@@ -65,7 +65,7 @@ class Artefact:
         return arrays | self.files
 
 # %% ../../nbs/model/00_artefact.ipynb #d14a64d9
-def is_name(name: object) -> bool:
+def is_model_name(name: object) -> bool:
     """Whether a value is a valid model name: 12 hex digits."""
     return isinstance(name, str) and len(name) == 12 and set(name) <= set("0123456789abcdef")
 
@@ -290,7 +290,7 @@ def read_artefact(folder: Path) -> Artefact:
         raise InputError(f"schema {manifest.get('schema')!r}", f"schema {SCHEMA}",
                          "release again: mlbot run, or install the version of mlbot that wrote it", str(folder))
     artefact = (_read_arrays if manifest.get("kind") is None else _read_own)(folder, manifest)
-    if is_name(folder.name) and folder.name != artefact.name:
+    if is_model_name(folder.name) and folder.name != artefact.name:
         raise InputError(f"{MANIFEST} is damaged: it belongs to model {artefact.name}", f"model {folder.name}",
                          "restore the folder, or release again: mlbot run", str(folder))
     return artefact
@@ -313,7 +313,7 @@ def find_model(path: Path) -> Path:
         name = (path / POINTER).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         raise InputError("no champion yet", "a released model", "release one: mlbot run", str(path)) from None
-    if not is_name(name):
+    if not is_model_name(name):
         raise InputError("the champion file does not name a model", "12 hex digits",
                          "release again: mlbot run", str(path / POINTER))
     return path / name

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['OTHER_NAMES', 'Graph', 'onnx_model', 'Weights', 'dense', 'normalised', 'first_place', 'embedded', 'bert_names',
-           'distance_step', 'distances', 'attended', 'pooled', 'bert', 'batch_ends', 'exported']
+           'distance_step', 'distances', 'attended', 'pooled', 'bert', 'batch_ends', 'single_text_graph']
 
 # %% ../../nbs/model/00_encoder_graph.ipynb #48e22e6f
 from dataclasses import dataclass
@@ -188,7 +188,7 @@ def batch_ends(model) -> tuple[list[str], str, int]:
     return inputs, tokens, opset
 
 # %% ../../nbs/model/00_encoder_graph.ipynb #8724f68b
-def exported(model, recipe: Recipe):
+def single_text_graph(model, recipe: Recipe):
     """A model from `ids` of one text to `vector`, made from one that takes batches of `input_ids` and masks."""
     from onnx.compose import merge_models
     inputs, tokens, opset = batch_ends(model)

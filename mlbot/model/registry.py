@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .artefact import POINTER, Artefact, as_json, find_model, is_name, read_artefact, write_artefact
+from .artefact import POINTER, Artefact, as_json, find_model, is_model_name, read_artefact, write_artefact
 from ..errors import InputError, NoVerdict
 from ..files import bears, key_of, mark, only_one, shared_key, write_atomic
 
@@ -90,7 +90,7 @@ def released_before(models: Path) -> list[str]:
 # %% ../../nbs/model/17_registry.ipynb #cd60f60d
 def challenged(models: Path) -> Artefact | None:
     """The model that a challenger is compared with: the champion, or the last readable release, or None."""
-    for name in filter(is_name, released_before(models)):
+    for name in filter(is_model_name, released_before(models)):
         with suppress(InputError):
             return read_artefact(models / name)
     return None

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GOLDEN', 'CLOSE', 'CANARY', 'LONGEST_REST', 'HANGS', 'AGAIN', 'golden_file', 'write_golden', 'is_golden',
            'read_golden', 'check_golden', 'evidence', 'Canary', 'canary_in', 'read_canary', 'set_canary', 'moment',
-           'refuse_own_trial', 'put_on_trial', 'is_chosen', 'rest_after', 'Attempts', 'Repeated', 'words_of',
+           'refuse_own_trial', 'put_on_trial', 'is_chosen', 'rest_after', 'Attempts', 'Repeated', 'alert_words',
            'read_pointer', 'load_checked', 'fall_back', 'Answering', 'Live', 'released_names', 'let_ship', 'promote',
            'previous']
 
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .artefact import MANIFEST, POINTER, Artefact, is_name, read_artefact, write_artefact
+from .artefact import MANIFEST, POINTER, Artefact, is_model_name, read_artefact, write_artefact
 from ..errors import InputError
 from ..files import only_one, write_atomic
 from .predict import Predictor, predictor_of
@@ -120,7 +120,7 @@ def canary_in(told) -> Canary | None:
     except TypeError:
         return None
     numbers = type(found.share) in (int, float) and type(found.since) in (int, float)
-    fine = is_name(found.model) and numbers and isinstance(found.who, str)
+    fine = is_model_name(found.model) and numbers and isinstance(found.who, str)
     return found if fine and 0 <= found.share <= 1 and 0 <= found.since < math.inf else None
 
 # %% ../../nbs/model/18_rollout.ipynb #86c619ce
@@ -242,7 +242,7 @@ class Repeated(Attempts):
             self.thread.join(seconds)
 
 # %% ../../nbs/model/18_rollout.ipynb #b39d1739
-def words_of(problem: Exception) -> str:
+def alert_words(problem: Exception) -> str:
     """An error as text for an alert."""
     return problem.found if isinstance(problem, InputError) else f"{type(problem).__name__}: {problem}"
 
@@ -257,7 +257,7 @@ def read_pointer(models: Path) -> str:
 # %% ../../nbs/model/18_rollout.ipynb #d6318d17
 def load_checked(models: Path, name: str) -> Predictor:
     """Load a model by name, check it and warm it up. Raises InputError if it is missing, damaged or answers differently."""
-    if not is_name(name):
+    if not is_model_name(name):
         raise InputError(f"{name[:40]!r} is not the name of a model", "12 hex digits", "see mlbot models", str(models))
     model = predictor_of(read_artefact(models / name))
     check_golden(models, model)
@@ -268,7 +268,7 @@ def fall_back(models: Path, broken: str, load: Callable[[str], Predictor]) -> Pr
     """The last released and judged model that `load` can load, other than `broken`; None if there is none."""
     for entry in reversed(history(models)):
         name = str(entry["model"])
-        there = name != broken and is_name(name) and (models / name / MANIFEST).is_file()
+        there = name != broken and is_model_name(name) and (models / name / MANIFEST).is_file()
         if there and stored_judgement(models, name):
             with suppress(Exception):  # an earlier one may load
                 return load(name)
@@ -341,7 +341,7 @@ class Live(Answering):
             elif not pointer and self.current is None:
                 return {"no_model": "there is no model yet"}
         except Exception as problem:  # whatever is wrong with a file, the present model keeps answering
-            refused = f"{words_of(problem)}; model {self.current.name if self.current else 'none'} keeps answering"
+            refused = f"{alert_words(problem)}; model {self.current.name if self.current else 'none'} keeps answering"
             self.current = self.current or fall_back(self.models, pointer, self.load)
             return {"model_refused": refused}
         return {}
@@ -352,7 +352,7 @@ class Live(Answering):
                 self.canary = self.load(self.trial.model) if self.trial else None
         except Exception as problem:
             self.canary = None
-            return {"canary_refused": f"the canary is not tried: {words_of(problem)}"}
+            return {"canary_refused": f"the canary is not tried: {alert_words(problem)}"}
         return {}
 
     def start(self, failed: Callable[[BaseException], None] = lambda problem: None) -> None:
@@ -369,7 +369,8 @@ class Live(Answering):
 def released_names(models: Path) -> list[str]:
     """The names of all stored models, those in the history first and in its order."""
     released = [entry["model"] for entry in history(models)]
-    stored = [folder.name for folder in sorted(models.glob("*")) if is_name(folder.name) and (folder / MANIFEST).is_file()]
+    stored = [folder.name for folder in sorted(models.glob("*")) if is_model_name(folder.name)
+              and (folder / MANIFEST).is_file()]
     return [name for name in dict.fromkeys([*released, *stored]) if name in stored]
 
 # %% ../../nbs/model/18_rollout.ipynb #9ce37736

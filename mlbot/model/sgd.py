@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SAMPLE', 'MOST_TERMS', 'CHECKED', 'BUCKETS', 'CHUNK', 'Chunks', 'MARGIN', 'STEP', 'BATCH', 'scrambled', 'Census',
-           'take_census', 'Table', 'joined', 'numbers_of', 'Dealt', 'deal', 'passes_for', 'batches', 'descend',
-           'Fitted', 'cut_views', 'fit_many']
+           'take_census', 'CodedTable', 'stacked', 'numbers_of', 'Dealt', 'deal', 'passes_for', 'batches', 'descend',
+           'SgdFit', 'cut_views', 'fit_many']
 
 # %% ../../nbs/model/04_sgd.ipynb #80108de1
 import tempfile
@@ -62,17 +62,17 @@ def take_census(chunks: Chunks, columns: list[str]) -> Census:
 
 # %% ../../nbs/model/04_sgd.ipynb #becb4385
 @dataclass
-class Table:
+class CodedTable:
     """Rows as numbers: a sparse table (rows x columns) and the code of each row's intent."""
     terms: csr_matrix
     codes: np.ndarray
 
 
-def joined(parts: list[Table], columns: int) -> Table:
+def stacked(parts: list[CodedTable], columns: int) -> CodedTable:
     """Stack tables vertically."""
     if not parts:
-        return Table(csr_matrix((0, columns), dtype=np.float32), np.empty(0, int))
-    return Table(vstack([part.terms for part in parts]).tocsr(), np.concatenate([part.codes for part in parts]))
+        return CodedTable(csr_matrix((0, columns), dtype=np.float32), np.empty(0, int))
+    return CodedTable(vstack([part.terms for part in parts]).tocsr(), np.concatenate([part.codes for part in parts]))
 
 # %% ../../nbs/model/04_sgd.ipynb #47dfc578
 def numbers_of(terms: Terms, context: list[str], factors: np.ndarray) -> Callable:
@@ -94,9 +94,9 @@ class Dealt:
     folder: Path
     columns: int
     rows: int = 0
-    held: list[Table] = field(default_factory=list)
+    held: list[CodedTable] = field(default_factory=list)
 
-    def read(self, bucket: int) -> Table:
+    def read(self, bucket: int) -> CodedTable:
         """All rows of one file."""
         parts = []
         with open(self.folder / f"{bucket}.npy", "rb") as file:
@@ -104,13 +104,13 @@ class Dealt:
             file.seek(0)
             while file.tell() < size:
                 values, at, ends, codes = (np.load(file) for _ in range(4))
-                parts.append(Table(csr_matrix((values, at, ends), shape=(len(codes), self.columns)), codes))
-        return joined(parts, self.columns)
+                parts.append(CodedTable(csr_matrix((values, at, ends), shape=(len(codes), self.columns)), codes))
+        return stacked(parts, self.columns)
 
-    def write(self, table: Table, mixed: np.ndarray, every: int, files: list) -> None:
+    def write(self, table: CodedTable, mixed: np.ndarray, every: int, files: list) -> None:
         """Append rows to `files` by their hashed digests `mixed`; hold out about one in `every`."""
         bucket, back = (mixed >> np.uint64(58)).astype(int), (mixed >> np.uint64(20)) % np.uint64(every) == 0
-        self.held.append(Table(table.terms[back], table.codes[back]))
+        self.held.append(CodedTable(table.terms[back], table.codes[back]))
         for number in np.unique(bucket[~back]):
             rows = np.flatnonzero((bucket == number) & ~back)
             part = table.terms[rows]
@@ -135,7 +135,7 @@ def deal(chunks: Chunks, census: Census, numbers: Callable, intents: np.ndarray,
                 raise InputError("the second pass found other rows than the first", "the same rows in both passes",
                                  "pass a function that starts from the first row on each call")
             start += len(chunk)
-            dealt.write(Table(numbers(chunk), chunk["intent"].map(place).to_numpy()), mixed, every, files)
+            dealt.write(CodedTable(numbers(chunk), chunk["intent"].map(place).to_numpy()), mixed, every, files)
             done(f"{start:,} of {len(census.digests):,} rows read")
     if start != len(census.digests):
         raise InputError(f"the second pass found {start:,} rows", f"{len(census.digests):,}, as in the first",
@@ -151,7 +151,7 @@ def passes_for(rows: int) -> int:
 MARGIN, STEP, BATCH = 4.0, 0.2, 512
 
 
-def batches(dealt: Dealt, passes: int, seed: int) -> Iterator[tuple[int, Table]]:
+def batches(dealt: Dealt, passes: int, seed: int) -> Iterator[tuple[int, CodedTable]]:
     """Yield (pass number, batch); every row occurs once per pass, in an order that depends on `seed`."""
     dice = np.random.default_rng(seed)
     for number in range(passes):
@@ -160,7 +160,7 @@ def batches(dealt: Dealt, passes: int, seed: int) -> Iterator[tuple[int, Table]]
             order = dice.permutation(len(table.codes))
             terms, codes = table.terms[order], table.codes[order]
             for start in range(0, len(codes), BATCH):
-                yield number, Table(terms[start:start + BATCH], codes[start:start + BATCH])
+                yield number, CodedTable(terms[start:start + BATCH], codes[start:start + BATCH])
 
 # %% ../../nbs/model/04_sgd.ipynb #8e5bb641
 def descend(dealt: Dealt, intents: int, seed: int, done: Callable[[str], None]) -> tuple[np.ndarray, np.ndarray]:
@@ -191,13 +191,13 @@ def descend(dealt: Dealt, intents: int, seed: int, done: Callable[[str], None]) 
 
 # %% ../../nbs/model/04_sgd.ipynb #462e9309
 @dataclass
-class Fitted:
+class SgdFit:
     """The result of `fit_many`: the fitted views, the model, its intents, held-out rows, and the census."""
     views: Any  # a fitted ColumnTransformer
     weights: np.ndarray
     bias: np.ndarray
     intents: np.ndarray
-    held: Table
+    held: CodedTable
     census: Census
 
 # %% ../../nbs/model/04_sgd.ipynb #d5ce1357
@@ -211,7 +211,7 @@ def cut_views(views):
 # %% ../../nbs/model/04_sgd.ipynb #e54c6696
 def fit_many(chunks: Chunks, views, context: list[str], terms_of: Callable, seed: int = 0,
              check: Callable[[Census], None] = lambda census: None,
-             done: Callable[[str], None] = lambda words: None) -> Fitted:
+             done: Callable[[str], None] = lambda words: None) -> SgdFit:
     """Fit all rows of `chunks`, a function that returns the same frames (`text`, `intent`, context) on each call.
 
     `terms_of`: from fitted views to their `Terms` and the factor of each column. `check` may raise to refuse the census of
@@ -227,4 +227,4 @@ def fit_many(chunks: Chunks, views, context: list[str], terms_of: Callable, seed
     with tempfile.TemporaryDirectory(prefix="mlbot-") as folder:
         dealt = deal(chunks, census, numbers_of(terms, context, factors), intents, len(factors), Path(folder), done)
         weights, bias = descend(dealt, len(intents), seed, done)
-    return Fitted(views, weights, bias, intents, joined(dealt.held, len(factors)), census)
+    return SgdFit(views, weights, bias, intents, stacked(dealt.held, len(factors)), census)

@@ -6,13 +6,13 @@
 __all__ = ['SHORTEST_WORD', 'FEWEST_WORDS', 'NUMBERS_ONLY', 'STEP', 'OVERLAP', 'MOST_UNPACKED', 'PLACES', 'BEYOND', 'KEPT',
            'LARGE', 'ROWS', 'MOST_BLOB', 'LOOKS', 'marks', 'any_word', 'words_in', 'Search', 'search_for', 'letter_of',
            'unescaped', 'text_of', 'rows_of_sqlite', 'rows_of_parquet', 'members', 'texts_in', 'is_in', 'Place',
-           'Found', 'Job', 'is_here', 'walk', 'is_in_large', 'records', 'cells_of_page', 'look_into', 'sweep',
-           'in_store', 'log_files', 'in_log', 'in_results', 'run_of', 'now', 'in_runs', 'golden_without', 'in_model',
-           'in_models', 'in_carried', 'tracked_files', 'in_tracking', 'bundles_in', 'proofs_of', 'own_places',
-           'in_bundles', 'rows_without', 'take_out', 'in_files', 'in_git', 'look', 'Request', 'words_of_program',
-           'texts_of_event', 'gathered', 'joined', 'key_of', 'as_told', 'as_search', 'mark_of', 'noted', 'in_words',
-           'write_proof', 'read_proofs', 'name_of_proof', 'Erased', 'erase_rows', 'tidy_up', 'erase_everywhere',
-           'look_again']
+           'ErasureResult', 'Job', 'is_here', 'walk', 'is_in_large', 'records', 'cells_of_page', 'look_into',
+           'sweep_files', 'in_store', 'log_files', 'in_log', 'in_results', 'run_of', 'now', 'in_runs', 'golden_without',
+           'in_model', 'in_models', 'in_carried', 'tracked_files', 'in_tracking', 'bundles_in', 'proofs_of',
+           'own_places', 'in_bundles', 'rows_without', 'take_out', 'in_files', 'in_git', 'search_places',
+           'ErasureRequest', 'words_of_program', 'texts_of_event', 'texts_to_erase', 'merged_search', 'proof_key',
+           'search_record', 'as_search', 'mark_of', 'add_look', 'in_words', 'write_proof', 'read_proofs',
+           'name_of_proof', 'Erased', 'erase_rows', 'tidy_up', 'erase_everywhere', 'look_again']
 
 # %% ../../nbs/ops/08_erasure.ipynb #7b338610
 import gzip
@@ -37,7 +37,7 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from ..model.artefact import ESTIMATOR, VOCABULARY, is_name
+from ..model.artefact import ESTIMATOR, VOCABULARY, is_model_name
 from ..model.estimator import words_held
 from ..data.table import guess_encoding
 from ..errors import InputError
@@ -49,7 +49,7 @@ from ..data.ledger import forget
 from ..model.rollout import GOLDEN, golden_file, read_canary, read_pointer
 from ..storage import Objects, open_objects
 from ..settings import PACKAGE, Settings
-from ..data.store import erase, is_by, is_remote, is_store, rows_at, rows_ever, tidy, write_lock
+from ..data.store import erase_utterances, is_by, is_remote, is_store, rows_at, rows_ever, tidy_store, write_lock
 from ..text.clean import clean, digest, key, normalise, pseudonym
 
 # %% ../../nbs/ops/08_erasure.ipynb #b43f4bde
@@ -323,7 +323,7 @@ KEPT = (
 
 # %% ../../nbs/ops/08_erasure.ipynb #d547c027
 @dataclass
-class Found:
+class ErasureResult:
     """The result for a place: numbers of files or rows searched, found and destroyed; what is left, and what to do."""
     place: str
     searched: int = 0
@@ -403,7 +403,7 @@ def cells_of_page(path: Path) -> Iterator[str]:
         yield from map(unescaped, _CELL.findall(path.read_text(encoding="utf-8", errors="replace")))
 
 # %% ../../nbs/ops/08_erasure.ipynb #ceab07db
-def look_into(path: Path, job: Job, found: Found) -> bool:
+def look_into(path: Path, job: Job, found: ErasureResult) -> bool:
     """Whether a file holds anything; one that cannot be opened is left, with the reason."""
     found.searched += 1
     try:
@@ -419,8 +419,8 @@ def look_into(path: Path, job: Job, found: Found) -> bool:
         return False
 
 # %% ../../nbs/ops/08_erasure.ipynb #da11044e
-def sweep(found: Found, paths: Iterable[Path], job: Job,
-          gone: Callable[[Path], object] = lambda path: path.unlink()) -> Found:
+def sweep_files(found: ErasureResult, paths: Iterable[Path], job: Job,
+          gone: Callable[[Path], object] = lambda path: path.unlink()) -> ErasureResult:
     """Look into files, and destroy those that hold something."""
     for path in paths:
         if look_into(path, job, found):
@@ -433,9 +433,9 @@ def sweep(found: Found, paths: Iterable[Path], job: Job,
     return found
 
 # %% ../../nbs/ops/08_erasure.ipynb #2458b7b2
-def in_store(job: Job) -> Found:
+def in_store(job: Job) -> ErasureResult:
     """Rows of the present version: what a deletion request leaves must not hold anything."""
-    url, found = job.settings.places.data, Found("store")
+    url, found = job.settings.places.data, ErasureResult("store")
     if is_here(url) and not is_store(url):
         return found
     with suppress(InputError):
@@ -459,9 +459,9 @@ def log_files(settings: Settings) -> list[Path]:
                                         if (path := settings.root / f"{place}{end}").is_file()]
 
 # %% ../../nbs/ops/08_erasure.ipynb #e0667376
-def in_log(job: Job) -> Found:
+def in_log(job: Job) -> ErasureResult:
     """Events, and bytes of the log that an erasure could not take from the disk at once."""
-    found = Found("log")
+    found = ErasureResult("log")
     if is_here(job.settings.service.events) and not log_files(job.settings):
         return found
     with closing(open_log(job.settings)) as log:
@@ -482,9 +482,9 @@ def in_log(job: Job) -> Found:
     return found
 
 # %% ../../nbs/ops/08_erasure.ipynb #adc120ed
-def in_results(job: Job) -> Found:
+def in_results(job: Job) -> ErasureResult:
     """Kept results of notebooks. At first all go: each was made of rows of the data; later those that hold something."""
-    found = Found("kept results")
+    found = ErasureResult("kept results")
     if not job.settings.places.cache:
         return found
     objects = open_objects(job.settings.places.cache)
@@ -512,15 +512,15 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 # %% ../../nbs/ops/08_erasure.ipynb #3325b0de
-def in_runs(job: Job) -> Found:
+def in_runs(job: Job) -> ErasureResult:
     """Files of runs. What was destroyed of a run stands in its `forgotten.json`."""
-    found, runs, gone = Found("runs"), job.settings.places.runs, {}
+    found, runs, gone = ErasureResult("runs"), job.settings.places.runs, {}
 
     def destroy(path: Path) -> None:
         path.unlink()
         gone.setdefault(run_of(path, runs), []).append(path)
     cache = Path(job.settings.places.cache) if is_here(job.settings.places.cache) else runs / ".cache"
-    sweep(found, walk(runs, [cache]), job, destroy)
+    sweep_files(found, walk(runs, [cache]), job, destroy)
     for folder, paths in gone.items():
         note = {"when": now(), "files": sorted(path.relative_to(folder).as_posix() for path in paths)}
         write_atomic(folder / "forgotten.json", lambda file, note=note: json.dump(note, file, indent=1))
@@ -536,7 +536,7 @@ def golden_without(data: bytes, search: Search) -> tuple[bytes, int]:
     return data, 0
 
 # %% ../../nbs/ops/08_erasure.ipynb #0f7dcb28
-def in_model(folder: Path, serves: str, job: Job, found: Found) -> None:
+def in_model(folder: Path, serves: str, job: Job, found: ErasureResult) -> None:
     """One model, or an unfinished or damaged copy of one. One that answers now is left, and said."""
     if not any(look_into(file, job, found) for file in list(walk(folder))):
         return
@@ -553,7 +553,7 @@ def in_model(folder: Path, serves: str, job: Job, found: Found) -> None:
         found.left.append(f"model {folder.name} knows words that only this person used: mlbot data erase --again")
 
 # %% ../../nbs/ops/08_erasure.ipynb #f8891c39
-def _in_golden(folder: Path, job: Job, found: Found) -> None:
+def _in_golden(folder: Path, job: Job, found: ErasureResult) -> None:
     """Golden answers: a list of texts for each model, which loses those that are searched for."""
     for file in sorted(folder.glob("*")):
         found.searched += 1
@@ -566,9 +566,9 @@ def _in_golden(folder: Path, job: Job, found: Found) -> None:
             found.left.append(f"{n} golden answers of {file.stem}: mlbot data erase --again")
 
 # %% ../../nbs/ops/08_erasure.ipynb #71e48c49
-def in_models(job: Job) -> Found:
+def in_models(job: Job) -> ErasureResult:
     """Vocabularies, golden answers and what else lies beside the models."""
-    models, found = job.settings.places.models, Found("models")
+    models, found = job.settings.places.models, ErasureResult("models")
     serving = {name: word for name, word in ((getattr(read_canary(models), "model", ""), "model on trial"),
                                              (read_pointer(models), "champion")) if name}
     for folder in sorted(path for path in models.glob("*") if path.is_dir()) if models.is_dir() else ():
@@ -577,7 +577,7 @@ def in_models(job: Job) -> Found:
         elif (folder / VOCABULARY).is_file() or (folder / ESTIMATOR).is_file():
             in_model(folder, serving.get(folder.name, ""), job, found)
         else:
-            sweep(found, walk(folder), job)
+            sweep_files(found, walk(folder), job)
     for file in sorted(path for path in models.glob("*") if path.is_file()):
         if look_into(file, job, found):
             found.found += 1
@@ -592,9 +592,9 @@ def _carried_now(objects: Objects, names: Sequence[str]) -> set[str | None]:
     return serves | ({json.loads(objects.get("trial.json") or b"{}").get("model")} if "trial.json" in names else set())
 
 # %% ../../nbs/ops/08_erasure.ipynb #3f03b544
-def in_carried(job: Job) -> Found:
+def in_carried(job: Job) -> ErasureResult:
     """Objects for other servers: as the models here."""
-    found, place = Found("carried"), job.settings.places.carried
+    found, place = ErasureResult("carried"), job.settings.places.carried
     if not place:
         return found
     objects = open_objects(place)
@@ -616,7 +616,7 @@ def in_carried(job: Job) -> Found:
         if name in serves:
             found.left.append(f"the champion {name} that is carried knows words that only this person used: release one that "
                               "does not and carry it (mlbot run; mlbot models --push), then: mlbot data erase --again")
-        elif job.clear and is_name(name):
+        elif job.clear and is_model_name(name):
             for item in [item for item in names if item.startswith(f"models/{name}/") or Path(item).stem == name]:
                 objects.delete(item)
             found.destroyed += 1
@@ -632,12 +632,12 @@ def tracked_files(settings: Settings) -> list[Path]:
     return [file, file.parent / "mlartifacts"] if place.startswith("sqlite:///") else []
 
 # %% ../../nbs/ops/08_erasure.ipynb #40b4aed5
-def in_tracking(job: Job) -> Found:
+def in_tracking(job: Job) -> ErasureResult:
     """Reports that MLflow keeps here; those on a server are named."""
-    found, place = Found("tracking"), job.settings.tracking.mlflow
+    found, place = ErasureResult("tracking"), job.settings.tracking.mlflow
     for path in tracked_files(job.settings):
         if path.is_dir():
-            sweep(found, walk(path), job)
+            sweep_files(found, walk(path), job)
         elif path.is_file() and look_into(path, job, found):
             found.found += 1
             found.left.append(f"{job.shown(path)} holds something in a tag or parameter: mlflow gc, or delete the run there")
@@ -666,9 +666,9 @@ def own_places(settings: Settings) -> list[Path]:
             *(Path(place) if Path(place).is_absolute() else settings.root / place for place in named if is_here(place))]
 
 # %% ../../nbs/ops/08_erasure.ipynb #bc318383
-def in_bundles(job: Job) -> Found:
+def in_bundles(job: Job) -> ErasureResult:
     """Bundles: with one model that knows something the whole goes, and its archive; another one is a command away."""
-    found = Found("bundles")
+    found = ErasureResult("bundles")
     for folder in bundles_in(job.root, own_places(job.settings)):
         archive = folder.with_name(f"{folder.name}.tar.gz")
         paths = [*(path for path in walk(folder) if path.suffix != ".whl"), *([archive] if archive.is_file() else [])]
@@ -711,12 +711,12 @@ def take_out(path: Path, job: Job) -> bool:
     if n:
         encoding = guess_encoding(path.read_bytes()[:1 << 16])
         write_atomic(path, lambda file: file.write(text.encode(encoding)), binary=True)
-    return not look_into(path, job, Found("files"))
+    return not look_into(path, job, ErasureResult("files"))
 
 # %% ../../nbs/ops/08_erasure.ipynb #ece5b343
-def in_files(job: Job) -> Found:
+def in_files(job: Job) -> ErasureResult:
     """All other files of the project."""
-    found = Found("files")
+    found = ErasureResult("files")
     skip = [*own_places(job.settings), *bundles_in(job.root, own_places(job.settings))]
     logs = {*log_files(job.settings), *(path.with_name(f"{path.name}.tar.gz") for path in skip)}
     for path in walk(job.root, skip):
@@ -737,9 +737,9 @@ def in_files(job: Job) -> Found:
 MOST_BLOB = 50_000_000
 
 
-def in_git(job: Job) -> Found:
+def in_git(job: Job) -> ErasureResult:
     """Objects of the repository, also of branches and commits that nothing names any more."""
-    found = Found("git")
+    found = ErasureResult("git")
     command = ["git", "cat-file", "--batch", "--batch-all-objects", "--unordered"]
     try:
         inside = subprocess.run(["git", "rev-parse", "--is-inside-work-tree"], cwd=job.root, capture_output=True, timeout=60)
@@ -764,13 +764,13 @@ def in_git(job: Job) -> Found:
 LOOKS = (in_store, in_log, in_results, in_runs, in_models, in_carried, in_bundles, in_tracking, in_files, in_git)
 
 
-def look(job: Job) -> list[Found]:
+def search_places(job: Job) -> list[ErasureResult]:
     """Look at all places, in the order of the table."""
     return [place(job) for place in LOOKS]
 
 # %% ../../nbs/ops/08_erasure.ipynb #366feaac
 @dataclass(frozen=True)
-class Request:
+class ErasureRequest:
     """What is asked: to forget a person, or a text. `who` carries it out, and `why`."""
     person: str = ""
     utterance: str = ""
@@ -825,8 +825,8 @@ def texts_of_event(body, key: str = "") -> Iterator[str]:
         yield body
 
 # %% ../../nbs/ops/08_erasure.ipynb #73f21ebf
-def _rows_of(settings: Settings, request: Request) -> tuple[set[str], list[str], bool]:
-    """What `gathered` returns, of the store alone, in all its versions."""
+def _rows_of(settings: Settings, request: ErasureRequest) -> tuple[set[str], list[str], bool]:
+    """What `texts_to_erase` returns, of the store alone, in all its versions."""
     hers, others, url, known = set[str](), list[str](), settings.places.data, False
     with suppress(InputError):
         rows = rows_ever(url) if is_remote(url) or is_store(url) else None
@@ -839,8 +839,8 @@ def _rows_of(settings: Settings, request: Request) -> tuple[set[str], list[str],
     return hers, others, known
 
 # %% ../../nbs/ops/08_erasure.ipynb #b0545505
-def _events_of(log: EventLog, request: Request) -> tuple[set[str], list[str], bool]:
-    """What `gathered` returns, of the log alone."""
+def _events_of(log: EventLog, request: ErasureRequest) -> tuple[set[str], list[str], bool]:
+    """What `texts_to_erase` returns, of the log alone."""
     own, others = log.events_of(request.person), list[str]()
     asked = digest(clean(request.utterance)) if request.utterance else None
     said = {text for event in own for text in texts_of_event(event.body)}
@@ -857,27 +857,27 @@ def _events_of(log: EventLog, request: Request) -> tuple[set[str], list[str], bo
     return hers, others, known
 
 # %% ../../nbs/ops/08_erasure.ipynb #71d72cf1
-def gathered(settings: Settings, request: Request, log: EventLog | None) -> tuple[set[str], list[str], bool]:
+def texts_to_erase(settings: Settings, request: ErasureRequest, log: EventLog | None) -> tuple[set[str], list[str], bool]:
     """The texts of a request, and those of everybody else, of the store and of the log; and whether either knows of it."""
     hers, others, known = _rows_of(settings, request)
     said = _events_of(log, request) if log is not None else (set[str](), list[str](), False)
     return ({request.utterance} - {""}) | hers | said[0], others + said[1], known or said[2]
 
 # %% ../../nbs/ops/08_erasure.ipynb #07cdeb08
-def joined(one: Search, other: Search) -> Search:
+def merged_search(one: Search, other: Search) -> Search:
     """Two searches under one key as one."""
     lengths = {n: one.texts.get(n, frozenset()) | other.texts.get(n, frozenset()) for n in {*one.texts, *other.texts}}
     return Search(one.key, one.subject, lengths, one.firsts | other.firsts, one.words | other.words, one.exact | other.exact,
                   max(one.common, other.common))
 
 # %% ../../nbs/ops/08_erasure.ipynb #554fedf3
-def key_of(settings: Settings) -> bytes:
+def proof_key(settings: Settings) -> bytes:
     """The key of all digests in proofs, which is made with the first of them. Without it no proof can be checked again."""
     private_folder(proofs_of(settings))
     return kept_secret(proofs_of(settings) / ".key").encode()[:64]
 
 # %% ../../nbs/ops/08_erasure.ipynb #c91c4742
-def as_told(search: Search) -> dict:
+def search_record(search: Search) -> dict:
     """A search as a proof keeps it."""
     return {"texts": {str(n): sorted(found) for n, found in sorted(search.texts.items())}, "common": search.common,
             **{name: sorted(getattr(search, name)) for name in ("firsts", "words", "exact")}}
@@ -897,7 +897,7 @@ def mark_of(proof: dict, key: bytes) -> str:
     return hmac.new(key, plain.encode(), hashlib.sha256).hexdigest()
 
 # %% ../../nbs/ops/08_erasure.ipynb #aa69baf3
-def noted(proof: dict, what: str, found: Sequence[Found]) -> dict:
+def add_look(proof: dict, what: str, found: Sequence[ErasureResult]) -> dict:
     """A proof with one more look."""
     left = any(place.left for place in found)
     seen = {"when": now(), "what": what, "places": [asdict(place) for place in found]}
@@ -941,7 +941,7 @@ def in_words(proof: dict) -> str:
 # %% ../../nbs/ops/08_erasure.ipynb #1cbfd601
 def write_proof(settings: Settings, proof: dict) -> Path:
     """Write a proof, as JSON and to read. Only its owner can read either."""
-    proof["mark"] = mark_of(proof, key_of(settings))
+    proof["mark"] = mark_of(proof, proof_key(settings))
     file = proofs_of(settings) / f"{proof['id']}.json"
     write_atomic(file, lambda handle: json.dump(proof, handle, ensure_ascii=False, indent=1), private=True)
     write_atomic(file.with_suffix(".md"), lambda handle: handle.write(in_words(proof)), private=True)
@@ -956,7 +956,7 @@ def read_proofs(settings: Settings, name: str = "") -> list[dict]:
             continue
         try:
             proof = json.loads(file.read_text(encoding="utf-8"))
-            whole = hmac.compare_digest(proof["mark"], mark_of(proof, key_of(settings)))
+            whole = hmac.compare_digest(proof["mark"], mark_of(proof, proof_key(settings)))
         except (ValueError, KeyError, TypeError):
             whole = False
         if not whole:
@@ -984,7 +984,7 @@ class Erased:
     rows: int
     events: int
     ledgers: int
-    places: tuple[Found, ...]
+    places: tuple[ErasureResult, ...]
 
     @property
     def left(self) -> list[str]:
@@ -992,28 +992,28 @@ class Erased:
         return [line for place in self.places for line in place.left]
 
 # %% ../../nbs/ops/08_erasure.ipynb #8d729fb3
-def erase_rows(settings: Settings, request: Request, forget: Callable) -> int:
+def erase_rows(settings: Settings, request: ErasureRequest, forget: Callable) -> int:
     """Erase the rows of a request from the store, where it has some; how many."""
     url = settings.places.data
     if is_here(url) and not is_store(url):
         return 0
     try:
         digests = [digest(clean(request.utterance))] if request.utterance else []
-        n, _ = erase(url, {"who": request.who, "why": request.why}, request.person, digests, forget)
+        n, _ = erase_utterances(url, {"who": request.who, "why": request.why}, request.person, digests, forget)
     except InputError:  # who has only talked to the bot stands in no table
         return 0
     write_lock(settings.root, url)
     return n
 
 # %% ../../nbs/ops/08_erasure.ipynb #660dea12
-def _search_of(settings: Settings, request: Request, log: EventLog | None) -> tuple[Search, list[dict]]:
+def _search_of(settings: Settings, request: ErasureRequest, log: EventLog | None) -> tuple[Search, list[dict]]:
     """The search of a request, joined with that of its open proofs, and these. InputError when nobody knows of it."""
-    hers, others, told = gathered(settings, request, log)
-    secret = key_of(settings)
+    hers, others, told = texts_to_erase(settings, request, log)
+    secret = proof_key(settings)
     search = search_for(hers, others, secret, request.subject, words_of_program(settings))
     unfinished = [proof for proof in read_proofs(settings) if proof["open"] and proof["subject"] == search.subject]
     for proof in unfinished:
-        search = joined(search, as_search(proof, secret))
+        search = merged_search(search, as_search(proof, secret))
     if not (told or unfinished):
         what = "a row of that person" if request.person else "that text"
         raise InputError(f"no version has {what}, and the log knows nothing of it",
@@ -1022,10 +1022,10 @@ def _search_of(settings: Settings, request: Request, log: EventLog | None) -> tu
     return search, unfinished
 
 # %% ../../nbs/ops/08_erasure.ipynb #154bf525
-def _begun(settings: Settings, request: Request, search: Search) -> dict:
+def _begun(settings: Settings, request: ErasureRequest, search: Search) -> dict:
     """A proof that nothing was done for yet."""
     return {"id": name_of_proof(settings), "when": now(), "who": request.who, "why": request.why,
-            "asked": "person" if request.person else "text", "subject": search.subject, "search": as_told(search),
+            "asked": "person" if request.person else "text", "subject": search.subject, "search": search_record(search),
             "open": True, "looks": []}
 
 # %% ../../nbs/ops/08_erasure.ipynb #484ed0cb
@@ -1037,10 +1037,10 @@ def tidy_up(settings: Settings) -> None:
     sweep_begun(settings.root, f".data.lock.{HEX}")
     sweep_begun(proofs_of(settings), "..key-*")
     if not is_remote(settings.places.data):
-        tidy(settings.places.data)
+        tidy_store(settings.places.data)
 
 # %% ../../nbs/ops/08_erasure.ipynb #90326071
-def erase_everywhere(settings: Settings, request: Request, files: bool = False) -> Erased:
+def erase_everywhere(settings: Settings, request: ErasureRequest, files: bool = False) -> Erased:
     """Carry out a request in all places. Raises InputError, and changes nothing, when nobody knows the person or the text."""
     request.check()
     tidy_up(settings)
@@ -1057,8 +1057,8 @@ def erase_everywhere(settings: Settings, request: Request, files: bool = False) 
     finally:
         if log is not None:
             log.close()
-    found = look(Job(settings, search, True, files, True))
-    proof = noted(proof, "erase", found)
+    found = search_places(Job(settings, search, True, files, True))
+    proof = add_look(proof, "erase", found)
     for old in unfinished:
         write_proof(settings, {**old, "open": False, "continued": proof["id"]})
     return Erased(proof, write_proof(settings, proof), rows, events, sum(ledgers), tuple(found))
@@ -1069,10 +1069,10 @@ def look_again(settings: Settings, name: str = "", clear: bool = True, files: bo
     asked = [proof for proof in read_proofs(settings, name) if name or proof["open"] or not clear]
     done = []
     for proof in asked:
-        found = look(Job(settings, as_search(proof, key_of(settings)), clear, files))
+        found = search_places(Job(settings, as_search(proof, proof_key(settings)), clear, files))
         file = proofs_of(settings) / f"{proof['id']}.json"
         if clear:
-            proof = noted(proof, "again", found)
+            proof = add_look(proof, "again", found)
             write_proof(settings, proof)
         done.append(Erased(proof, file, 0, 0, 0, tuple(found)))
     return done

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['FOR_PEOPLE', 'REMARKS', 'READS_DATA', 'READS_LOG', 'READS_CATALOGUE', 'ENTRY', 'OWN_FILES', 'HEAD', 'FACTS', 'Key',
            'file_digest', 'shipped_files', 'named_files', 'setting_values', 'target_values', 'store_state',
-           'data_values', 'handed_over', 'package_versions', 'model_of', 'state_of', 'state_outside', 'catalogue_files',
-           'log_values', 'take_key', 'changed_items', 'parts_changed', 'say_items', 'why', 'note_key', 'last_parts',
-           'stamps', 'pack', 'sign', 'signed', 'unpack', 'prune', 'Results', 'doubts', 'results_of']
+           'data_values', 'files_to_read', 'package_versions', 'model_of', 'state_of', 'state_outside',
+           'catalogue_files', 'log_values', 'take_key', 'changed_items', 'parts_changed', 'say_items', 'why',
+           'note_key', 'last_parts', 'stamps', 'pack_result', 'sign_result', 'checked_result', 'unpack_result', 'prune',
+           'KeptResults', 'doubts', 'results_of']
 
 # %% ../../nbs/run/06_cache.ipynb #6922fd1a
 import hashlib
@@ -31,12 +32,12 @@ from ..model.encoder_files import encoder_identity
 from ..errors import MlbotError
 from ..files import KEY, bears, key_of, mark, shared_key
 from ..gates.record import as_plain
-from ..data.ledger import SIDES, ledger_file
+from ..data.ledger import SIDES_FILE, ledger_file
 from ..gates.sealed import open_sealed, read_sealed, sealed_place, sealed_state
 from ..gates.test_budget import decisions
 from .notebook import Notebook
 from ..storage import open_objects
-from .dependencies import EVERYTHING, Project, Reached, cell_digest, reach, short_digest
+from .dependencies import EVERYTHING, ProjectCode, Reached, cell_digest, reach, short_digest
 from ..model.registry import challenged, pointed_at
 from .folder import SEAL, STAMP, day_of, environment, load_json, save_json
 from ..settings import PACKAGE, SECTIONS, Settings
@@ -134,7 +135,7 @@ def data_values(settings: Settings, parameters: dict) -> dict[str, str]:
     """The values that identify the data of a run."""
     names = ("data", "text", "intent", "context", "split_column", "group")
     source, columns = choose(settings, **{name: parameters.get(name, "") for name in names})
-    memory = settings.places.models / "ledger" / SIDES
+    memory = settings.places.models / "ledger" / SIDES_FILE
     found = {"source": source, "columns": repr(columns), "sides": file_digest(memory) if memory.is_file() else ""}
     for name, file in (("production", parameters.get("production", "") or settings.data.production),
                        ("catalogue", settings.data.catalogue), ("unlabelled", settings.data.unlabelled)):
@@ -153,7 +154,7 @@ FOR_PEOPLE = ("checks.csv", "set_aside.csv", "run.json", "verdicts.json", "keys.
 REMARKS = {"prepare.json": ("findings",), "judged.json": ("meter", "budget")}  # parts of a file that only people read
 
 
-def handed_over(folder: Path) -> dict[str, str]:
+def files_to_read(folder: Path) -> dict[str, str]:
     """The files in a run folder that a next notebook may read, with their digests."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     names = {path: path.relative_to(folder).as_posix() for path in files}
@@ -225,13 +226,14 @@ def log_values(settings: Settings) -> dict[str, str]:
     return {"log": " ".join(f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats)}
 
 # %% ../../nbs/run/06_cache.ipynb #68cd82b9
-def take_key(notebook: Notebook, folder: Path, parameters: dict, settings: Settings, project: Project | None = None) -> Key:
+def take_key(notebook: Notebook, folder: Path, parameters: dict, settings: Settings,
+             project: ProjectCode | None = None) -> Key:
     """The key of a notebook that is about to run in `folder`, with those of `parameters` that it has.
 
     `project`: the code as it was read for an earlier key.
     """
     cells = [cell for cell in notebook.content.cells if cell.cell_type == "code"]
-    reached = reach([cell.source for cell in cells], project or Project(settings.root))
+    reached = reach([cell.source for cell in cells], project or ProjectCode(settings.root))
     own, gates = notebook.parameters, set(notebook.gates)
     everyone = "" in gates or bool({"targets", "target", EVERYTHING} & {name.partition(".")[0] for name in reached.settings})
     digests = [(cell.metadata["cell"], cell_digest(cell.source)) for cell in cells]
@@ -242,7 +244,7 @@ def take_key(notebook: Notebook, folder: Path, parameters: dict, settings: Setti
         "targets": target_values(settings, gates, parameters.get("day", ""), everyone),
         "parameters": {name: repr(value) for name, value in parameters.items()
                        if name in own and name not in ("run", "models", "day")},
-        "inputs": handed_over(folder),
+        "inputs": files_to_read(folder),
         "files": shipped_files(reached.words) | named_files(reached, settings.root),
         "environment": {**environment(settings.root), "machine": f"{platform.system()} {platform.machine()}",
                         **package_versions(reached.packages)},
@@ -347,7 +349,7 @@ def stamps(folder: Path) -> dict[str, tuple[int, int]]:
     return found
 
 # %% ../../nbs/run/06_cache.ipynb #63f395e4
-def pack(folder: Path, names: Iterable[str], facts: dict) -> bytes:
+def pack_result(folder: Path, names: Iterable[str], facts: dict) -> bytes:
     """Files of a run folder and facts about them, as the bytes of an archive."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -360,12 +362,12 @@ def pack(folder: Path, names: Iterable[str], facts: dict) -> bytes:
 HEAD = b"mlbot result 2 "
 
 
-def sign(data: bytes, name: str, key: bytes) -> bytes:
+def sign_result(data: bytes, name: str, key: bytes) -> bytes:
     """A packed result with the signature of this project for a name."""
     return HEAD + mark(key, name.encode(), data).encode() + b"\n" + data
 
 # %% ../../nbs/run/06_cache.ipynb #b3403fd1
-def signed(kept: bytes, name: str, key: bytes) -> bytes | None:
+def checked_result(kept: bytes, name: str, key: bytes) -> bytes | None:
     """The packed result stored under a name; None if it has no valid signature of this project."""
     head, _, data = kept.partition(b"\n")
     given = head.removeprefix(HEAD).decode("ascii", "replace")
@@ -375,7 +377,7 @@ def signed(kept: bytes, name: str, key: bytes) -> bytes | None:
 FACTS = {"run": str, "seconds": int | float, "model": str, "champion": str}
 
 
-def unpack(data: bytes, folder: Path) -> dict:
+def unpack_result(data: bytes, folder: Path) -> dict:
     """Write the files of an archive to a folder and return its facts. Raises ValueError if it is malformed."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -407,7 +409,7 @@ def prune(folder: Path, megabytes: float) -> list[Path]:
     return gone
 
 # %% ../../nbs/run/06_cache.ipynb #a15c726f
-class Results:
+class KeptResults:
     """The results that are kept at an address, a folder or a storage account; none at all when it is ''.
 
     `believes()` is the key whose marks are believed; by default one that nobody else has. A place that does not answer costs
@@ -424,7 +426,7 @@ class Results:
         """Put a kept result into a run folder and return its facts; None when there is none that can be believed."""
         data = self._believed(key)
         try:
-            return None if data is None else unpack(data, folder)
+            return None if data is None else unpack_result(data, folder)
         except ValueError:
             self.doubted.add(key.name)
         return None
@@ -436,7 +438,7 @@ class Results:
     def _believed(self, key: Key) -> bytes | None:
         with self._asking():
             kept = self.objects.get(key.name) if self.objects is not None and not self.trouble else None
-            data = None if kept is None else signed(kept, key.name, self.believes())
+            data = None if kept is None else checked_result(kept, key.name, self.believes())
             if kept is not None and data is None:
                 self.doubted.add(key.name)
             return data
@@ -446,7 +448,7 @@ class Results:
         """Keep a packed result for a key. The oldest results of a folder that grew too large go."""
         with self._asking():
             if self.objects is not None and not self.trouble:
-                self.objects.put(key.name, sign(data, key.name, self.believes()))
+                self.objects.put(key.name, sign_result(data, key.name, self.believes()))
                 if "://" not in self.address:
                     prune(Path(self.address), self.megabytes)
 
@@ -458,7 +460,7 @@ class Results:
             self.trouble = f"no results are kept or used again: {str(problem).splitlines()[0]}"
 
 # %% ../../nbs/run/06_cache.ipynb #9ee6c423
-def doubts(results: Results) -> str:
+def doubts(results: KeptResults) -> str:
     """A note about results that were there but not trusted; '' if all were."""
     if not results.doubted:
         return ""
@@ -467,6 +469,6 @@ def doubts(results: Results) -> str:
             f"mark of this project{more}")
 
 # %% ../../nbs/run/06_cache.ipynb #36f1d75a
-def results_of(settings: Settings) -> Results:
+def results_of(settings: Settings) -> KeptResults:
     """The results that the settings name."""
-    return Results(settings.places.cache, settings.budget.cache, lambda: key_of(settings.places.models))
+    return KeptResults(settings.places.cache, settings.budget.cache, lambda: key_of(settings.places.models))

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['STAMP', 'ASIDE', 'TOLD', 'COUNTED', 'JUDGING', 'NO_CODE', 'DECISIVE', 'CERTIFIED', 'SEAL', 'UNSEALED', 'OUTCOMES',
            'new_run', 'open_run', 'save_table', 'load_table', 'load_production_rows', 'load_sealed', 'texts_of_run',
-           'save_json', 'load_json', 'data_warnings', 'data_lines', 'git', 'names_of', 'asker', 'git_trouble',
+           'save_json', 'load_json', 'data_warnings', 'data_lines', 'git', 'git_paths', 'asker', 'git_trouble',
            'asked_of_model', 'untracked_code', 'code_version', 'environment', 'not_asked', 'certified_of', 'today',
            'day_of', 'load_rules', 'refuse_other_day', 'note_run', 'facts_of_run', 'load_verdicts', 'save_verdicts',
            'load_judged', 'digests_in', 'seal_mark', 'seal', 'broken_seal', 'refuse_broken_seal', 'Candidate',
@@ -191,7 +191,7 @@ def git(root: Path, *words: str) -> bytes | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def names_of(listed: bytes) -> list[str]:
+def git_paths(listed: bytes) -> list[str]:
     """The paths in the output of git with `-z`."""
     return [os.fsdecode(name) for name in listed.split(b"\0") if name]
 
@@ -237,7 +237,7 @@ def untracked_code(root: Path) -> list[Path]:
     """Python files and pipeline notebooks that git does not track; without git all of them, and `settings.ini`."""
     listed = git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", "*.py", "nbs/pipeline/*.ipynb")
     if listed is not None:
-        return [root / name for name in sorted(names_of(listed)) if not name.startswith(NO_CODE)]
+        return [root / name for name in sorted(git_paths(listed)) if not name.startswith(NO_CODE)]
     return [root / "settings.ini", *sorted(root.glob("*/*.py")), *sorted(root.glob("nbs/**/*.ipynb"))]
 
 # %% ../../nbs/run/00_folder.ipynb #bb08ecab

@@ -28,19 +28,19 @@ from ..model.registry import champion, opponent
 from .budget import budget_line, budget_record, count_decision
 from mlbot.run.cache import (
     Key,
-    Results,
+    KeptResults,
     data_values,
     last_parts,
     model_of,
     note_key,
-    pack,
+    pack_result,
     results_of,
     stamps,
     state_of,
     take_key,
     why,
 )
-from .dependencies import Project
+from .dependencies import ProjectCode
 from mlbot.run.folder import (
     load_json,
     load_rules,
@@ -53,7 +53,7 @@ from mlbot.run.folder import (
     save_verdicts,
     seal,
 )
-from .judge import Step, judge_notebook, records_of
+from .judge import NotebookStep, judge_notebook, records_of
 from .notebook import RAISES, Notebook, is_gate, open_pipeline, parse_notebook, tag
 from .request import RunRequest, check_request, notebooks_to_run
 from ..settings import Settings
@@ -89,12 +89,12 @@ def rules_of(folder: Path, parameters: dict, settings: Settings) -> Rules:
 
 # %% ../../nbs/run/11_pipeline.ipynb #36b22e53
 def run_notebook(notebook: Notebook, folder: Path, parameters: dict, settings: Settings, deadline: float,
-                 progress: Progress = Progress(), packages: Collection[str] = ()) -> Step:
+                 progress: Progress = Progress(), packages: Collection[str] = ()) -> NotebookStep:
     """Run one notebook with those of `parameters` that it has; leave it, as it ran, in `folder`.
 
     `deadline` is in seconds of time.monotonic; `packages`: what the notebook will import, as far as that is known.
     """
-    from mlbot.run.kernel import Watch, execute
+    from mlbot.run.kernel import Watch, execute_notebook
     started, content = time.monotonic(), notebook.copy()
     own = {name: value for name, value in parameters.items() if name in notebook.parameters}
     gates = [cell for cell in content.cells if is_gate(cell)]
@@ -102,12 +102,12 @@ def run_notebook(notebook: Notebook, folder: Path, parameters: dict, settings: S
         tag(cell, RAISES)
     watch = Watch(deadline, settings.budget.output * 1e6, progress.tick, packages)
     write_log(folder, f"{notebook.name} starts with {own}")
-    death = execute(content, folder / notebook.name, own, settings.root, watch, progress.cell)
+    death = execute_notebook(content, folder / notebook.name, own, settings.root, watch, progress.cell)
     verdicts, problems = judge_notebook(as_it_ran(folder / notebook.name, notebook), notebook.name,
                                         rules_of(folder, parameters, settings))
     problems = [death] if death is not None else problems
     write_log(folder, *problems)
-    return Step(notebook.name, time.monotonic() - started, verdicts, tuple(problems),
+    return NotebookStep(notebook.name, time.monotonic() - started, verdicts, tuple(problems),
                 tuple(cell.metadata["cell"] for cell in gates))
 
 # %% ../../nbs/run/11_pipeline.ipynb #f31eb2e0
@@ -122,9 +122,9 @@ class ActiveRun:
     parameters: dict
     deadline: float
     progress: Progress
-    results: Results
-    project: Project
-    steps: list[Step] = field(default_factory=list)
+    results: KeptResults
+    project: ProjectCode
+    steps: list[NotebookStep] = field(default_factory=list)
     made: list[tuple[Key, bytes]] = field(default_factory=list)
 
     @property
@@ -143,11 +143,11 @@ class ActiveRun:
 
 # %% ../../nbs/run/11_pipeline.ipynb #f533e294
 def start(request: RunRequest, settings: Settings, folder: Path, models: Path | None = None,
-          progress: Progress = Progress(), results: Results | None = None) -> ActiveRun:
+          progress: Progress = Progress(), results: KeptResults | None = None) -> ActiveRun:
     """A run into `folder` before its first step. `models`, `results`: replace those of the settings."""
     parameters = {"run": str(folder), "models": str(models or settings.places.models), **request.parameters}
     return ActiveRun(folder, settings, parameters, time.monotonic() + 60 * request.budget(settings), progress,
-                     results_of(settings) if results is None else results, Project(settings.root))
+                     results_of(settings) if results is None else results, ProjectCode(settings.root))
 
 # %% ../../nbs/run/11_pipeline.ipynb #d0fc4eb3
 def recorded(folder: Path) -> dict[str, dict]:
@@ -189,7 +189,7 @@ def tampered(run: ActiveRun, notebook: Notebook) -> NoVerdict | None:
     return None
 
 # %% ../../nbs/run/11_pipeline.ipynb #3226a115
-def reuse(run: ActiveRun, notebook: Notebook, facts: dict) -> Step:
+def reuse(run: ActiveRun, notebook: Notebook, facts: dict) -> NotebookStep:
     """The step of a notebook whose result was restored into the run's folder, judged by today's rules."""
     ran, old = as_it_ran(run.folder / notebook.name, notebook), facts["champion"]
     verdicts, problems = judge_notebook(ran, notebook.name, load_rules(run.folder, run.settings, run.day, old))
@@ -197,7 +197,7 @@ def reuse(run: ActiveRun, notebook: Notebook, facts: dict) -> Step:
     save_verdicts(raw, run.folder, facts["model"])
     write_log(run.folder, f"{notebook.name} is taken from run {facts['run']}", *problems)
     gates = tuple(cell.metadata["cell"] for cell in ran.cells if is_gate(cell))
-    return Step(notebook.name, facts["seconds"], verdicts, tuple(problems), gates, "", facts["run"], old)
+    return NotebookStep(notebook.name, facts["seconds"], verdicts, tuple(problems), gates, "", facts["run"], old)
 
 # %% ../../nbs/run/11_pipeline.ipynb #f6ebb374
 def count_again(run: ActiveRun, model: str) -> None:
@@ -213,7 +213,7 @@ def count_again(run: ActiveRun, model: str) -> None:
 UNPROVEN = "the kept result does not bear the mark of this project"
 
 
-def kept_step(run: ActiveRun, notebook: Notebook, key: Key) -> Step | None:
+def kept_step(run: ActiveRun, notebook: Notebook, key: Key) -> NotebookStep | None:
     """The step of a notebook whose result is kept, put back into the run; None when there is none that is good today."""
     judged = (run.folder / "judged.json").exists()
     facts = run.results.fetch(key, run.folder)
@@ -228,16 +228,16 @@ def kept_step(run: ActiveRun, notebook: Notebook, key: Key) -> Step | None:
     return None if step.problems else step
 
 # %% ../../nbs/run/11_pipeline.ipynb #0ee8f921
-def pack_new(run: ActiveRun, key: Key, step: Step, there: dict) -> bytes:
+def pack_new(run: ActiveRun, key: Key, step: NotebookStep, there: dict) -> bytes:
     """What a notebook left in the run's folder, packed. `there`: the stamps of the files that were there before it."""
     folder = run.folder
     model = load_json(folder / "verdicts.json")["model"] if (folder / "verdicts.json").exists() else ""
     facts = {"run": folder.name, "seconds": step.seconds, "model": model,
              "champion": key.parts.get("state", {}).get("champion", "")}
-    return pack(folder, [name for name, stamp in stamps(folder).items() if there.get(name) != stamp], facts)
+    return pack_result(folder, [name for name, stamp in stamps(folder).items() if there.get(name) != stamp], facts)
 
 # %% ../../nbs/run/11_pipeline.ipynb #0409f050
-def run_anew(run: ActiveRun, notebook: Notebook, key: Key, reason: str) -> tuple[Step, Key, bytes]:
+def run_anew(run: ActiveRun, notebook: Notebook, key: Key, reason: str) -> tuple[NotebookStep, Key, bytes]:
     """Run one notebook and keep its result, unless it had a problem. `reason`: why it has to run."""
     there = stamps(run.folder)
     step = replace(run_notebook(notebook, run.folder, run.parameters, run.settings, run.deadline, run.progress,
@@ -251,7 +251,7 @@ def run_anew(run: ActiveRun, notebook: Notebook, key: Key, reason: str) -> tuple
     return step, key, packed
 
 # %% ../../nbs/run/11_pipeline.ipynb #183bde16
-def run_or_reuse(run: ActiveRun, notebook: Notebook, again: bool = False) -> tuple[Step, Key, bytes]:
+def run_or_reuse(run: ActiveRun, notebook: Notebook, again: bool = False) -> tuple[NotebookStep, Key, bytes]:
     """Run one notebook, unless its result is kept; `again`: in any case.
 
     Also returns its key, and its result, packed; b'' for one that was used again or had a problem.
@@ -262,7 +262,7 @@ def run_or_reuse(run: ActiveRun, notebook: Notebook, again: bool = False) -> tup
     before = last_parts(run.settings.places.runs, key.step, run.folder)
     note_key(run.folder, key)
     if problem is not None:
-        return Step(notebook.name, 0.0, {}, (problem,)), key, b""
+        return NotebookStep(notebook.name, 0.0, {}, (problem,)), key, b""
     step = None if again else kept_step(run, notebook, key)
     if step is not None:
         seal(run.folder, run.settings, notebooks=True)
@@ -276,7 +276,7 @@ class RunResult:
     """The result of a run: its folder, the request, the steps, the notebooks not reached, and the problems."""
     folder: Path
     request: RunRequest
-    steps: tuple[Step, ...]
+    steps: tuple[NotebookStep, ...]
     not_reached: tuple[str, ...]
     problems: tuple[MlbotError, ...]
 
@@ -288,7 +288,7 @@ class RunResult:
     @property
     def exit_code(self) -> int:
         """0 when everything passed, else the code of the gravest problem."""
-        return Step("", 0, {}, self.problems).exit_code
+        return NotebookStep("", 0, {}, self.problems).exit_code
 
     @property
     def released(self) -> bool:
@@ -301,7 +301,7 @@ class RunResult:
         return not any(step.reused for step in self.steps)
 
 # %% ../../nbs/run/11_pipeline.ipynb #5ad71ded
-def is_of_before(step: Step, key: Key) -> bool:
+def is_of_before(step: NotebookStep, key: Key) -> bool:
     """Whether a result that is used again was judged against another champion than there is."""
     return bool(step.reused) and "state" in key.parts and step.against != key.parts["state"]["champion"]
 
@@ -391,7 +391,7 @@ def unjudged_targets(run: ActiveRun, left_out: list[Notebook]) -> list[NoVerdict
 
 # %% ../../nbs/run/11_pipeline.ipynb #e19bbe9f
 def run_pipeline(request: RunRequest, settings: Settings, folder: Path, progress: Progress = Progress(),
-                 results: Results | None = None, notebooks: list[Notebook] | None = None) -> RunResult:
+                 results: KeptResults | None = None, notebooks: list[Notebook] | None = None) -> RunResult:
     """Run the pipeline notebooks that `request` asks for into `folder`, and judge them.
 
     `results`: where results are kept; `notebooks`: the pipeline. Both default to those of the settings. Raises InputError

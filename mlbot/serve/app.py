@@ -6,16 +6,17 @@
 __all__ = ['Given', 'MOST_WORDS', 'Parameters', 'Dimension', 'CODINGS', 'OUTPUTS', 'MOST_MESSAGES', 'THEIR_PATHS', 'MODEL_PATHS',
            'OPEN', 'THEIRS', 'AGENTS', 'Feedback', 'Accepted', 'Said', 'Keyed', 'Reply', 'Chosen', 'Label', 'Visitor',
            'Token', 'problem', 'status_of', 'on_our_error', 'on_http_error', 'on_depth', 'on_bytes', 'on_fault',
-           'service_of', 'identity_of', 'agent_of', 'predicts', 'working', 'shown', 'shown_case', 'predict', 'intents',
-           'feedback', 'livez', 'readyz', 'metrics', 'Tensor', 'Wanted', 'Infer', 'refuse_tensor', 'as_text',
-           'binary_texts', 'flat', 'decoded', 'texts_in', 'read_infer', 'columns_in', 'as_bytes', 'wanted_outputs',
-           'infer', 'v2', 'v2_live', 'v2_ready', 'model_at', 'v2_model', 'v2_model_ready', 'v2_infer',
-           'conversation_start', 'conversation_read', 'act_of', 'conversation_act', 'conversation_handoff', 'Told',
-           'requests', 'request_told', 'cases', 'case_of', 'handoffs', 'canned', 'handoff_read', 'handoff_take',
-           'handoff_reply', 'handoff_return', 'handoff_close', 'check_intent', 'handoff_label', 'to_label',
-           'shown_item', 'standing_of', 'labels_next', 'check_item', 'label', 'label_undo', 'labels_export', 'monitor',
-           'demo_token', 'demo_identity', 'demo_agent', 'needs_token', 'documented', 'openapi', 'start_page',
-           'application', 'build_framework', 'document_alone']
+           'service_of', 'identity_of', 'agent_of', 'predicts', 'working', 'conversation_view', 'shown_case', 'predict',
+           'intents', 'feedback', 'livez', 'readyz', 'metrics', 'Tensor', 'WantedOutput', 'Infer', 'refuse_tensor',
+           'as_text', 'binary_texts', 'flat_values', 'text_from_base64', 'tensor_texts', 'read_infer', 'columns_in',
+           'as_bytes', 'wanted_outputs', 'infer', 'v2', 'v2_live', 'v2_ready', 'model_at', 'v2_model', 'v2_model_ready',
+           'v2_infer', 'conversation_start', 'conversation_read', 'act_from', 'conversation_act',
+           'conversation_handoff', 'Told', 'requests', 'request_told', 'cases', 'case_of', 'handoffs', 'canned',
+           'handoff_read', 'handoff_take', 'handoff_reply', 'handoff_return', 'handoff_close', 'check_intent',
+           'handoff_label', 'to_label', 'shown_item', 'standing_of', 'labels_next', 'check_item', 'label', 'label_undo',
+           'labels_export', 'monitor', 'Decision', 'proposals', 'proposals_look', 'proposal', 'proposal_undo',
+           'proposal_decide', 'demo_token', 'demo_identity', 'demo_agent', 'needs_token', 'documented', 'openapi',
+           'start_page', 'application', 'build_framework', 'document_alone']
 
 # %% ../../nbs/serve/03_app.ipynb #a56e8b71
 import asyncio
@@ -27,7 +28,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, delete, get, post
@@ -51,8 +52,10 @@ from ..bot.events import Event, EventLog, LogError, Taken
 from ..bot.identity import DEMO, DOORS, HOUR, TOKENS, Identity, Refused, sign
 from ..bot.labelling import (ASKED, LABELS, OFFERED, Item, agreement_of, as_jsonl, drawn_at_random, fair, items_of,
                                  labels_of, next_items)
-from ..bot.monitor import LOOKED_AT, overview, read_profile, standing, tally_of
+from ..bot.monitor import MONITORED_EVENTS, overview, read_profile, standing, tally_of
 from ..bot.promises import promise_facts
+from ..bot.proposed import (DROPPED, decide, floor_for, is_newer, last_look, messages_at, proposal_named, proposals_now,
+                                put_into, rows_without, take_back, want, wanted_intent)
 from ..bot.frames import Act
 from ..bot.requests import REQUEST_EVENTS, requests_of
 from ..bot.summary import summary_of
@@ -60,8 +63,10 @@ from ..bot.texts import SPOKEN_LANGUAGES
 from ..errors import InputError, MlbotError
 from ..origin import own_version
 from .http import problem_of
+from .looking import can_group
 from .outbox import check_signed, tell_later
-from .service import (CALLER, MOST_BODY, Ask, BotService, Key, NoModel, NotReady, Prediction, TooMany, Word,
+from .service import (CALLER, MOST_BODY, Ask, BotService, ShortKey, NoModel, NotReady, Prediction, TooManyRequests,
+                                 Word,
                                  alert_of, check_ready, know_promise, may_predict, one_of_few, prediction_for, problems_of)
 from ..settings import PACKAGE
 from ..text.clean import clean, normalise, pseudonym
@@ -72,7 +77,7 @@ Given = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
 
 class Feedback(msgspec.Struct, forbid_unknown_fields=True):
     """Whether an answer was useful, and what would have been right."""
-    request_id: Key
+    request_id: ShortKey
     useful: bool | None = None
     intent: Word | None = None
     comment: Annotated[str, msgspec.Meta(max_length=2000)] = ""
@@ -106,7 +111,7 @@ class Keyed(msgspec.Struct, forbid_unknown_fields=True):
 class Reply(msgspec.Struct, forbid_unknown_fields=True):
     """What an agent writes."""
     text: str
-    key: Key = ""
+    key: ShortKey = ""
 
 
 class Chosen(msgspec.Struct, forbid_unknown_fields=True):
@@ -116,7 +121,7 @@ class Chosen(msgspec.Struct, forbid_unknown_fields=True):
 
 class Label(msgspec.Struct, forbid_unknown_fields=True):
     """What a message is about."""
-    id: Key
+    id: ShortKey
     intent: Word
 
 
@@ -143,7 +148,8 @@ def status_of(error: MlbotError, path: str = "") -> int:
     if isinstance(error, Refused):
         return error.status
     wrong = 400 if path.startswith("/v2") else 422  # the Open Inference Protocol has no 422
-    kinds = ((_bot.NotFound, 404), (_bot.Conflict, 409), (LogError, 503), (NoModel, 503), (NotReady, 503), (TooMany, 429),
+    kinds = ((_bot.NotFound, 404), (_bot.Conflict, 409), (LogError, 503), (NoModel, 503), (NotReady, 503),
+             (TooManyRequests, 429),
              (InputError, wrong))
     return next((status for kind, status in kinds if isinstance(error, kind)), 500)
 
@@ -199,7 +205,7 @@ def service_of(request: Request) -> BotService:
 
 
 def identity_of(request: Request) -> Identity:
-    """The bearer of a request's token. Raises Refused if there is none, TooMany for one who asks too often."""
+    """The bearer of a request's token. Raises Refused if there is none, TooManyRequests for one who asks too often."""
     service = service_of(request)
     found = service.identify(request.headers.get("authorization", ""), time.time())
     service.limits.check(service.limits.people, pseudonym(found.person), "requests of one person")
@@ -227,7 +233,7 @@ def working(request: Request, agent: Identity) -> BotService:
     return service
 
 # %% ../../nbs/serve/03_app.ipynb #33564ade
-def shown(found: _bot.Conversation, service: BotService) -> dict:
+def conversation_view(found: _bot.Conversation, service: BotService) -> dict:
     """A conversation as pages get it: with what it waits for, what it has started, and a card for each process."""
     pending = found.state.pending
     waits = None if pending is None else {"kind": pending.kind, "intent": pending.intent, "options": list(pending.options),
@@ -329,7 +335,7 @@ class Tensor(msgspec.Struct):
     parameters: Parameters | None = None
 
 
-class Wanted(msgspec.Struct):
+class WantedOutput(msgspec.Struct):
     """An output that is asked for."""
     name: Word
     parameters: Parameters | None = None
@@ -338,9 +344,9 @@ class Wanted(msgspec.Struct):
 class Infer(msgspec.Struct):
     """Texts as the tensor `text`; context as tensors of its name."""
     inputs: Annotated[list[Tensor], msgspec.Meta(min_length=1, max_length=16)]
-    id: Key | None = None
+    id: ShortKey | None = None
     parameters: Parameters | None = None
-    outputs: Annotated[list[Wanted], msgspec.Meta(max_length=16)] | None = None
+    outputs: Annotated[list[WantedOutput], msgspec.Meta(max_length=16)] | None = None
 
 # %% ../../nbs/serve/03_app.ipynb #9464505a
 def refuse_tensor(name: str, found: str, expected: str) -> InputError:
@@ -369,7 +375,7 @@ def binary_texts(name: str, data: bytes) -> list[str]:
     return texts
 
 # %% ../../nbs/serve/03_app.ipynb #47770f99
-def flat(name: str, data: list, shape: list[int]) -> list:
+def flat_values(name: str, data: list, shape: list[int]) -> list:
     """The values of `data`, which is flat, or nested as the shape says."""
     if not any(isinstance(value, list) for value in data):
         return data
@@ -383,7 +389,7 @@ def flat(name: str, data: list, shape: list[int]) -> list:
 CODINGS = (None, "", "str", "base64")  # of `content_type` in the parameters of a tensor
 
 
-def decoded(name: str, value: str) -> str:
+def text_from_base64(name: str, value: str) -> str:
     """The text that a base64 value encodes."""
     try:
         return as_text(name, base64.b64decode(value, validate=True))
@@ -391,7 +397,7 @@ def decoded(name: str, value: str) -> str:
         raise refuse_tensor(name, "a value is no base64", "base64 of UTF-8, as its content_type says") from None
 
 # %% ../../nbs/serve/03_app.ipynb #ece39b6e
-def texts_in(tensor: Tensor, binary: bytes | None) -> list[str]:
+def tensor_texts(tensor: Tensor, binary: bytes | None) -> list[str]:
     """The values of an input. `binary`: its bytes, if it came as bytes. Raises InputError unless they are a row of texts."""
     name, shape, coding = tensor.name, tensor.shape, (tensor.parameters or {}).get("content_type")
     if tensor.datatype != "BYTES":
@@ -402,12 +408,12 @@ def texts_in(tensor: Tensor, binary: bytes | None) -> list[str]:
         raise refuse_tensor(name, "its content_type is unknown", "str or base64")
     if (binary is None) == (tensor.data is None):
         raise refuse_tensor(name, "it has no data, or two", "data, or binary_data_size and bytes behind the JSON")
-    values = binary_texts(name, binary) if binary is not None else flat(name, tensor.data or [], shape)
+    values = binary_texts(name, binary) if binary is not None else flat_values(name, tensor.data or [], shape)
     if not all(isinstance(value, str) for value in values):
         raise refuse_tensor(name, "data holds values that are no texts", "strings")
     if len(values) != shape[0]:
         raise refuse_tensor(name, f"{len(values)} values for the shape {shape}", "as many values as the shape says")
-    return [decoded(name, value) for value in values] if coding == "base64" else values
+    return [text_from_base64(name, value) for value in values] if coding == "base64" else values
 
 # %% ../../nbs/serve/03_app.ipynb #be06d5d2
 def read_infer(body: bytes, header: str) -> tuple[Infer, dict[str, bytes]]:
@@ -441,7 +447,7 @@ def columns_in(asked: Infer, binary: dict[str, bytes], context: Sequence[str]) -
         if name not in ("text", *context) or names.count(name) > 1:
             raise refuse_tensor(name, "the model does not know it, or it comes twice",
                                 f"one of: {', '.join(('text', *context))}")
-    columns = {tensor.name: texts_in(tensor, binary.get(tensor.name)) for tensor in asked.inputs}
+    columns = {tensor.name: tensor_texts(tensor, binary.get(tensor.name)) for tensor in asked.inputs}
     if not 1 <= len(columns.get("text", ())) <= 100 or len({len(values) for values in columns.values()}) > 1:
         raise InputError("no tensor text, or tensors of different lengths", "1 to 100 texts, and as many values of context",
                          "correct inputs")
@@ -463,7 +469,7 @@ def wanted_outputs(asked: Infer) -> dict[str, bool]:
     """The outputs asked for, and whether each shall be binary. Raises InputError for an unknown one."""
     usual = bool((asked.parameters or {}).get("binary_data_output"))
     found = {}
-    for output in asked.outputs if asked.outputs else map(Wanted, OUTPUTS):
+    for output in asked.outputs if asked.outputs else map(WantedOutput, OUTPUTS):
         told = output.parameters or {}
         if output.name not in OUTPUTS or output.name in found or told.get("classification"):
             raise InputError(f"no output {output.name[:40]!r}, or it is asked for twice or as a classification",
@@ -552,17 +558,17 @@ def conversation_start(request: Request, identity: Identity, language: Word = ""
     service = service_of(request)
     service.limits.check(service.limits.starts, pseudonym(identity.person), "new conversations of one person")
     spoken = language if language in SPOKEN_LANGUAGES else ""
-    return shown(service.bot.start(identity, language=spoken), service)
+    return conversation_view(service.bot.start(identity, language=spoken), service)
 
 
 @get("/v1/conversations/{about:str}/messages", name="conversation read", sync_to_thread=True)
-def conversation_read(request: Request, identity: Identity, about: Key, after: int = 0) -> dict[str, Any]:
+def conversation_read(request: Request, identity: Identity, about: ShortKey, after: int = 0) -> dict[str, Any]:
     """The messages after a number."""
     service = service_of(request)
-    return shown(service.bot.read(about, identity).since(after), service)
+    return conversation_view(service.bot.read(about, identity).since(after), service)
 
 # %% ../../nbs/serve/03_app.ipynb #dc3115da
-def act_of(data: Said) -> Act:
+def act_from(data: Said) -> Act:
     """The act of a person. Raises InputError unless it is exactly one."""
     given = [data.text is not None, data.choose is not None, data.confirm is not None, data.person, bool(data.cancel)]
     if sum(given) != 1:
@@ -572,18 +578,18 @@ def act_of(data: Said) -> Act:
 
 # %% ../../nbs/serve/03_app.ipynb #62fb0923
 @post("/v1/conversations/{about:str}/messages", name="conversation act", status_code=200, sync_to_thread=True)
-def conversation_act(request: Request, identity: Identity, about: Key, data: Said) -> dict[str, Any]:
+def conversation_act(request: Request, identity: Identity, about: ShortKey, data: Said) -> dict[str, Any]:
     """Say, choose, confirm, or ask for a person."""
     service = service_of(request)
-    found = service.bot.act(about, identity, act_of(data), data.key)
-    return shown(found, service)
+    found = service.bot.act(about, identity, act_from(data), data.key)
+    return conversation_view(found, service)
 
 
 @post("/v1/conversations/{about:str}/handoff", name="conversation handoff", status_code=200, sync_to_thread=True)
-def conversation_handoff(request: Request, identity: Identity, about: Key, data: Keyed) -> dict[str, Any]:
+def conversation_handoff(request: Request, identity: Identity, about: ShortKey, data: Keyed) -> dict[str, Any]:
     """Ask for a person."""
     service = service_of(request)
-    return shown(service.bot.act(about, identity, Act(person=True), data.key), service)
+    return conversation_view(service.bot.act(about, identity, Act(person=True), data.key), service)
 
 
 class Told(msgspec.Struct, forbid_unknown_fields=True):
@@ -600,7 +606,7 @@ def requests(request: Request, identity: Identity) -> dict[str, Any]:
 
 # %% ../../nbs/serve/03_app.ipynb #9aa69928
 @post("/v1/requests/{name:str}", name="request told", status_code=202)
-async def request_told(request: Request, name: Key) -> Accepted:
+async def request_told(request: Request, name: ShortKey) -> Accepted:
     """A receiver says what became of a request, in a call that is signed as ours are."""
     service, body, headers = service_of(request), await request.body(), request.headers
     key, at, signature = (headers.get(f"webhook-{part}", "") for part in ("id", "timestamp", "signature"))
@@ -648,7 +654,7 @@ def canned(service: BotService, language: str, agent: str, wish: str) -> list[di
 
 
 @get("/v1/handoffs/{about:str}", name="handoff read", sync_to_thread=True)
-def handoff_read(request: Request, agent: Identity, about: Key, language: Word = "en") -> dict[str, Any]:
+def handoff_read(request: Request, agent: Identity, about: ShortKey, language: Word = "en") -> dict[str, Any]:
     """A case with its transcript, what the model makes of it, a summary in the agent's language, and canned answers."""
     service = service_of(request)
     found, events = service.bot.read(about, agent), service.log.read(_bot.SPOKEN, about=about)
@@ -660,13 +666,14 @@ def handoff_read(request: Request, agent: Identity, about: Key, language: Word =
     case = service.bot.desk.cases.get(about) or _bot.Case(about, found.role, found.location, found.state)
     summary = summary_of(found, events, rules, language)
     wish = rules.process(summary.wish, found.state.language).title if summary.wish else summary.title
-    return {"case": shown_case(case), "conversation": shown(found, service), "top": names, "summary": asdict(summary),
+    return {"case": shown_case(case), "conversation": conversation_view(found, service), "top": names,
+            "summary": asdict(summary),
             "slots": {value.slot: value.value for value in summary.values},
             "answers": canned(service, found.state.language, agent.person, wish or "…")}
 
 # %% ../../nbs/serve/03_app.ipynb #aefae6c7
 @post("/v1/handoffs/{about:str}/take", name="handoff take", status_code=200, sync_to_thread=True)
-def handoff_take(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
+def handoff_take(request: Request, agent: Identity, about: ShortKey) -> dict[str, Any]:
     """Take a case."""
     service = working(request, agent)
     _bot.take(service.bot, about, agent)
@@ -674,24 +681,24 @@ def handoff_take(request: Request, agent: Identity, about: Key) -> dict[str, Any
 
 
 @post("/v1/handoffs/{about:str}/messages", name="handoff reply", status_code=200, sync_to_thread=True)
-def handoff_reply(request: Request, agent: Identity, about: Key, data: Reply) -> dict[str, Any]:
+def handoff_reply(request: Request, agent: Identity, about: ShortKey, data: Reply) -> dict[str, Any]:
     """Write to the person."""
     service = working(request, agent)
-    return shown(_bot.reply(service.bot, about, agent, data.text, data.key), service)
+    return conversation_view(_bot.reply(service.bot, about, agent, data.text, data.key), service)
 
 # %% ../../nbs/serve/03_app.ipynb #adfb6120
 @post("/v1/handoffs/{about:str}/return", name="handoff return", status_code=200, sync_to_thread=True)
-def handoff_return(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
+def handoff_return(request: Request, agent: Identity, about: ShortKey) -> dict[str, Any]:
     """Give the conversation back to the bot."""
     service = working(request, agent)
-    return shown(_bot.give_back(service.bot, about, agent), service)
+    return conversation_view(_bot.give_back(service.bot, about, agent), service)
 
 
 @post("/v1/handoffs/{about:str}/close", name="handoff close", status_code=200, sync_to_thread=True)
-def handoff_close(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
+def handoff_close(request: Request, agent: Identity, about: ShortKey) -> dict[str, Any]:
     """Close the conversation."""
     service = working(request, agent)
-    return shown(_bot.close(service.bot, about, agent), service)
+    return conversation_view(_bot.close(service.bot, about, agent), service)
 
 # %% ../../nbs/serve/03_app.ipynb #62dc38e4
 def check_intent(service: BotService, intent: str) -> None:
@@ -702,7 +709,7 @@ def check_intent(service: BotService, intent: str) -> None:
 
 
 @post("/v1/handoffs/{about:str}/label", name="handoff label", status_code=200, sync_to_thread=True)
-def handoff_label(request: Request, agent: Identity, about: Key, data: Chosen) -> Accepted:
+def handoff_label(request: Request, agent: Identity, about: ShortKey, data: Chosen) -> Accepted:
     """Say what the conversation was about: the label of the last message that the model has answered in it."""
     service = service_of(request)
     service.bot.read(about, agent)
@@ -786,7 +793,7 @@ def label(request: Request, agent: Identity, data: Label) -> Accepted:
 
 
 @delete("/v1/labels/{item:str}", name="label undo", sync_to_thread=True)
-def label_undo(request: Request, agent: Identity, item: Key) -> None:
+def label_undo(request: Request, agent: Identity, item: ShortKey) -> None:
     """Withdraw your label of a message."""
     service = service_of(request)
     check_item(service, item)
@@ -809,12 +816,83 @@ def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge
 
     def look() -> dict[str, Any]:
         told = read_profile(service.settings.places.models, model)
-        return overview(service.log.each(LOOKED_AT, since=since), model, told, service.settings.data.out_of_scope,
+        return overview(service.log.each(MONITORED_EVENTS, since=since), model, told, service.settings.data.out_of_scope,
                         service.settings.monitor)
     with one_of_few(service.heavy):
         found = service.looks.get((model, days), look)
     promise = promise_facts(know_promise(service, model)[0], service.settings.promise)
     return {**found, "alerts": [*problems_of(service).values(), *found["alerts"]], "since": since, "promise": promise}
+
+# %% ../../nbs/serve/03_app.ipynb #fba53be9
+class Decision(msgspec.Struct, forbid_unknown_fields=True):
+    """What becomes of a group: put into an existing `intent`, drop, or adopt as a new intent with `title` and `owner`.
+
+    `without`: messages of the group that do not belong; `floor`: of the gate of the new intent, none for that of all intents.
+    """
+    decision: Literal["put", "drop", "adopt"]
+    intent: Word = ""
+    title: Word = ""
+    owner: Word = ""
+    floor: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+    without: list[Key] = []
+
+# %% ../../nbs/serve/03_app.ipynb #817c6dba
+@get("/v1/proposals", name="proposals", sync_to_thread=True)
+def proposals(request: Request, agent: Identity) -> dict[str, Any]:
+    """Groups of messages that nobody answers, from the last look, and what was decided about each."""
+    service = service_of(request)
+    service.recorder.flush()
+    with one_of_few(service.heavy):
+        found = proposals_now(service.log, pseudonym(agent.person))
+    return {**found, "looking": service.looking.busy, "alert": service.looking.alert, "can_look": can_group(),
+            "floor": floor_for(service.settings)}
+
+
+@post("/v1/proposals/look", name="proposals look", status_code=202, sync_to_thread=True)
+def proposals_look(request: Request, agent: Identity) -> dict[str, Any]:
+    """Look again, in a process beside the service; no look begins while one runs, or where nothing has come since."""
+    service = service_of(request)
+    service.recorder.flush()
+    if not can_group():
+        raise NotReady("messages cannot be grouped here", "scikit-learn (extra train)",
+                       "run mlbot intents --propose where models are trained")
+    begun = is_newer(service.log, last_look(service.log)) and service.looking.begin()
+    return {"begun": begun, "looking": service.looking.busy}
+
+# %% ../../nbs/serve/03_app.ipynb #3d1628a7
+@get("/v1/proposals/{about:str}/messages", name="proposal", sync_to_thread=True)
+def proposal(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
+    """All messages of a group, those of its examples first."""
+    service = service_of(request)
+    one = proposal_named(service.log, about)
+    with one_of_few(service.heavy):
+        found = {message["id"]: message for message in messages_at(service.log, one["rows"])}
+    return {"id": about, "messages": [found[name] for name in one["rows"] if name in found]}
+
+
+@delete("/v1/proposals/{about:str}", name="proposal undo", sync_to_thread=True)
+def proposal_undo(request: Request, agent: Identity, about: Key) -> None:
+    """Take a decision about a group back, and the labels that came with it."""
+    take_back(service_of(request).log, about, pseudonym(agent.person))
+
+# %% ../../nbs/serve/03_app.ipynb #3845b8d2
+@post("/v1/proposals/{about:str}/decision", name="proposal decide", status_code=200, sync_to_thread=True)
+def proposal_decide(request: Request, agent: Identity, about: Key, data: Decision) -> Accepted:
+    """Decide what becomes of a group."""
+    service, me = service_of(request), pseudonym(agent.person)
+    one = proposal_named(service.log, about)
+    if data.decision == "drop":
+        decide(service.log, DROPPED, one, {"rows": one["rows"]}, me)
+        return Accepted()
+    rows = rows_without(one, data.without)
+    if data.decision == "put":
+        check_intent(service, data.intent)
+        put_into(service.log, one, rows, data.intent, me)
+    else:
+        taken = [*service.processes(), service.settings.data.out_of_scope]
+        intent = wanted_intent(data.title, data.owner, taken, floor_for(service.settings, data.floor))
+        want(service.log, one, rows, intent, me)
+    return Accepted()
 
 # %% ../../nbs/serve/03_app.ipynb #466262e4
 def demo_token(service: BotService, visitor: Identity) -> str:
@@ -837,7 +915,7 @@ async def demo_agent(request: Request, data: Visitor) -> Token:
     return Token(demo_token(service_of(request), Identity(name, agent=True, expires=time.time() + 12 * HOUR)))
 
 # %% ../../nbs/serve/03_app.ipynb #fc06b317
-THEIR_PATHS = ("/v1/conversations", "/v1/requests", "/v1/handoffs", "/v1/labels", "/v1/monitor")
+THEIR_PATHS = ("/v1/conversations", "/v1/requests", "/v1/handoffs", "/v1/labels", "/v1/monitor", "/v1/proposals")
 MODEL_PATHS = ("/v1/predict", "/v2")
 
 
@@ -888,7 +966,8 @@ OPEN = [predict, intents, feedback, livez, readyz, metrics, v2, v2_live, v2_read
         openapi, start_page]
 THEIRS = [conversation_start, conversation_read, conversation_act, conversation_handoff, requests, request_told]
 AGENTS = [handoffs, handoff_read, handoff_take, handoff_reply, handoff_return, handoff_close, handoff_label,
-          labels_next, label, label_undo, labels_export, monitor]
+          labels_next, label, label_undo, labels_export, monitor, proposals, proposals_look, proposal, proposal_decide,
+          proposal_undo]
 
 
 def application(routes: list) -> Litestar:

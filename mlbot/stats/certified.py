@@ -91,7 +91,7 @@ def certify(confidence, right, wrong: float, sure: float, groups=None) -> Certif
     return Certified(wrong, sure, found, len(confidence), int(above.sum()), int(missed[above].sum()), levels)
 
 # %% ../../nbs/stats/08_certified.ipynb #f3864771
-WORSE_BETS, BETTER_BETS = (1.5, 2.0, 3.0, 5.0, 10.0), (0.0, 0.25, 0.5, 0.75)  # error rates to bet on, as multiples of the limit
+WORSE_BETS, BETTER_BETS = (1.5, 2.0, 3.0, 5.0, 10.0), (0.0, 0.25, 0.5, 0.75)  # error rates bet on, as multiples of the limit
 
 
 def wealth_of(missed, wrong: float, times: Sequence[float], weights=None) -> np.ndarray:

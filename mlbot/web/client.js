@@ -44,6 +44,13 @@ const PAUSE = 0.3; // seconds before the second try, where the service names non
  * @typedef {{value: number, low: number, high: number, shown: {value: number, n: number}, hidden: {value: number, n: number}}} Influence
  * @typedef {{words: string[], more: {in_scope: number | null, all_messages: number | null}, influence: Influence | null}} Progress
  * @typedef {{pairs: number, share: number, kappa: number}} Agreement
+ * @typedef {{id: string, text: string, role: string, location: string}} GroupMessage
+ * @typedef {{decision: "put" | "drop" | "adopt", intent?: string, title?: string, owner?: string, floor?: number, without?: string[]}} GroupDecision
+ * @typedef {{kind: "put" | "dropped" | "wanted" | "adopted", about: string, at: number, mine: boolean, intent: string, title: string, owner: string}} GroupDecided
+ * @typedef {{id: string, size: number, share: number, low: number, high: number, new: boolean, words: string[], nearest: string, probability: number,
+ *   examples: GroupMessage[], decision: GroupDecided | null}} Proposal
+ * @typedef {{model: string, at: number, newer: boolean, messages: number, unanswered: number, proposals: Proposal[], looking: boolean, alert: string,
+ *   can_look: boolean, floor: number}} Proposals
  * @typedef {{items: LabelItem[], left: number, mine: number, agreement: Agreement | null, progress: Progress}} LabelItems
  * @typedef {{day: string, messages: number, decisions: Object<string, number>, confidence: number, useful: number, useless: number,
  *   handoffs: number}} Day
@@ -185,6 +192,21 @@ export class MlbotClient {
 
   /** @param {number} [days] @returns {Promise<Monitor>} */
   monitor(days = 28) { return this.call("GET", `/v1/monitor?days=${part(days)}`); }
+
+  /** Groups of messages that nobody answers. @returns {Promise<Proposals>} */
+  proposals() { return this.call("GET", "/v1/proposals"); }
+
+  /** All messages of a group. @param {string} id @returns {Promise<{id: string, messages: GroupMessage[]}>} */
+  proposal(id) { return this.call("GET", `/v1/proposals/${part(id)}/messages`); }
+
+  /** Look for groups again; `looking` of `proposals` says how long. @returns {Promise<{begun: boolean, looking: boolean}>} */
+  lookForIntents() { return this.call("POST", "/v1/proposals/look"); }
+
+  /** What becomes of a group. Status 409 when somebody was faster. @param {string} id @param {GroupDecision} decision @returns {Promise<Accepted>} */
+  decideProposal(id, decision) { return this.call("POST", `/v1/proposals/${part(id)}/decision`, decision); }
+
+  /** Take the decision about a group back. @param {string} id @returns {Promise<null>} */
+  reopenProposal(id) { return this.call("DELETE", `/v1/proposals/${part(id)}`); }
 
   #act(id, what, key = newKey()) { return this.call("POST", `/v1/conversations/${part(id)}/messages`, { key, ...what }); }
 

@@ -1,11 +1,15 @@
 """What changed in production is told in one sentence: mix, inputs or concept, and nothing where nothing changed."""
 
+import os
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mlbot.bot.changed import audited_items, what_changed
-from mlbot.bot.events import Event
+from mlbot.bot.changed import audited_items, changed_since, what_changed
+from mlbot.bot.events import Event, EventLog
 from mlbot.bot.labelling import is_drawn
+from mlbot.settings import load_settings
 from mlbot.stats.shift import Cause, Period, accuracy_causes, e_bh, e_value_from_p, mix_of, ranked_causes, sentence_of
 
 NAMES = [f"i{number}" for number in range(8)]
@@ -81,3 +85,55 @@ def test_the_log_is_compared_with_the_days_before_and_only_labels_of_the_audit_c
     assert ranked_causes([Cause(**cause) for cause in told["causes"]])[0].name == "mix"
     assert "the mix of intents changed" in told["sentence"]
     assert what_changed(Bot(), found[:300], found[300:310])["causes"] == []
+
+
+@pytest.fixture
+def lived(tmp_path, monkeypatch):
+    """Makes a project with a log of 300 messages before a moment and 300 since; the share of cards since is given."""
+    monkeypatch.setattr("mlbot.model.predict.load", lambda models: Bot())
+
+    def live(cards: float):
+        settings, now = replace(load_settings(), root=tmp_path), [0.0]
+        (tmp_path / "events").mkdir(exist_ok=True)
+        log = EventLog(tmp_path / settings.service.events, clock=lambda: now[0])
+        for at, share in ((1_000.0, 0.5), (2_000.0, cards)):
+            now[0] = at
+            words = ["card" if number < 300 * share else "bill" for number in range(300)]
+            usual = {"confidence": 0.9, "model": "m1", "request": "r"}
+            log.append_many([Event("asked", f"r{number}", usual | {"text": f"{word} {number} {at}", "intent": word,
+                                                                   "ranking": [[word, 0.9]]})
+                             for number, word in enumerate(words)])
+        other = {"card": "bill", "bill": "card"}  # one label in ten says that the model was wrong
+        said = {event.number: event.body["intent"] for event in log.read(("asked",))}
+        log.append_many([Event("label", f"e{number}", {"intent": word if number % 10 else other[word]}, "p1")
+                         for number, word in said.items()])
+        log.close()
+        return settings
+    return live
+
+
+@pytest.mark.parametrize("cards, named", [(0.95, True), (0.5, False)])
+def test_blame_names_what_changed_in_production_and_nothing_where_nothing_did(lived, tmp_path, cards, named):
+    from mlbot.cli.gates import moment_of_run, with_production
+    from mlbot.run.blame import Blame
+    settings, old = lived(cards), tmp_path / "a run of another name"
+    old.mkdir()
+    os.utime(old, (1_500, 1_500))
+    assert moment_of_run(old) == 1_500
+    noise = Blame("noise: the model stood still", ["noise"], {}, [], "", ["code: unchanged"], "nothing to mend")
+    found = with_production(noise, old, settings)
+    assert found.notes[0] == "code: unchanged" and found.notes[1].startswith("production: ")
+    assert ("in production since the old run the mix of intents changed" in found.sentence) == named
+    assert ("monitor" in found.advice) == named and (found.sentence == noise.sentence) != named
+    if named:
+        assert " points (" in found.sentence and "% of messages (" in found.sentence, "a share and an interval"
+    else:
+        assert "no sure change of the mix of intents" in found.notes[1]
+    by_data = replace(noise, causes=["data"], advice="look at those rows")
+    assert with_production(by_data, old, settings).advice == "look at those rows"
+
+
+def test_blame_says_nothing_of_production_where_few_have_written_or_there_is_no_log(lived, tmp_path):
+    settings = lived(0.5)
+    assert changed_since(settings, tmp_path, 1_500.0)[0] and changed_since(settings, tmp_path, 2_500.0) == ("", False)
+    assert changed_since(replace(settings, root=tmp_path / "elsewhere"), tmp_path, 1_500.0) == ("", False)

@@ -10,8 +10,25 @@ import pandas as pd
 import pytest
 
 from mlbot.bot.catalogue import load_catalogue
-from mlbot.bot.events import Event, EventLog
-from mlbot.bot.unanswered import propose
+from mlbot.bot.conversation import Conflict
+from mlbot.bot.events import Event, EventLog, open_log
+from mlbot.bot.labelling import drawn_at_random, labels_of
+from mlbot.bot.proposed import (
+    DROPPED,
+    LOOK,
+    WANTED,
+    decide,
+    is_newer,
+    last_look,
+    messages_at,
+    proposals_now,
+    put_into,
+    rows_without,
+    take_back,
+    want,
+    wanted_intent,
+)
+from mlbot.bot.unanswered import propose, unanswered_lately
 from mlbot.data.company import draw_weeks, wordings
 from mlbot.data.source import load_source
 from mlbot.data.table import Columns
@@ -140,3 +157,70 @@ def test_texts_of_a_file_are_looked_at_in_place_of_the_log_and_nothing_to_look_a
     assert mlbot("intents", "--data", "none.txt").returncode == 3
     shutil.rmtree(asked_project / "events")
     assert mlbot("intents").returncode == 3
+
+
+def test_what_was_ordered_on_the_page_is_carried_out_once_without_the_messages_that_were_taken_out(asked_project, mlbot):
+    """The page leaves an order in the log; the command writes catalogue, rows and floor, as `--adopt` does."""
+    assert mlbot("intents", "--ordered").returncode == 3, "nobody has ordered anything"
+    assert mlbot("intents").returncode == 0
+    settings = load_settings()
+    log = open_log(settings)
+    one = next(one for one in last_look(log).body["proposals"] if "xylophone" in one["words"])
+    assert "xylophone" not in {*one["rows"]} and not is_newer(log, last_look(log))
+    kept = rows_without(one, one["rows"][:2])
+    want(log, one, kept, wanted_intent("Music room", "facilities", [], 0.7), "p1")
+    done = mlbot("intents", "--ordered")
+    assert done.returncode == 0 and "next:   read intents/music_room.csv" in done.stdout, done.stdout + done.stderr
+    assert load_catalogue(load_settings())["music_room"].queue == "facilities"
+    with open(asked_project / "intents" / "music_room.csv", newline="") as file:
+        assert [row["text"] for row in csv.DictReader(file)] == [row["text"] for row in messages_at(log, kept)]
+    assert Rules(None, load_settings().targets).within("intents", "floor")["music_room"] == 0.7
+    told = next(shown for shown in proposals_now(log, "p1")["proposals"] if shown["id"] == one["id"])
+    assert told["decision"]["kind"] == "adopted" and mlbot("intents", "--ordered").returncode == 3
+    order = {"rows": ["e40"], "batch": ["e40"], "intent": "music_room", "title": "Music", "owner": "hr", "floor": 0.5}
+    decide(log, WANTED, {**one, "id": "0ther", "rows": ["e40"]}, order, "p1")
+    log.close()
+    before = (asked_project / "settings.ini").read_text()
+    done = mlbot("intents", "--ordered")
+    assert done.returncode == 2 and "take it back on the page" in done.stderr
+    assert (asked_project / "settings.ini").read_text() == before
+
+
+def test_a_decision_holds_for_a_group_that_grows_and_labels_of_a_whole_group_stay_out_of_the_audit(tmp_path):
+    log = EventLog(tmp_path / "events.db")
+    usual = {"intent": "card", "confidence": 0.3, "ranking": [["card", 0.3]], "model": "m1", "request": "r"}
+    log.append_many([Event("asked", "r", usual | {"text": f"the shuttle number {at}"}) for at in range(8)])
+    ids = [f"e{number}" for number in range(1, 9)]
+    group = {"id": "a", "size": 4, "share": 0.5, "low": 0.2, "high": 0.8, "new": True, "words": ["shuttle"],
+             "nearest": "card", "probability": 0.1, "examples": 2, "rows": ids[:4]}
+    grown, far = group | {"id": "b", "rows": ids}, group | {"id": "c", "rows": [ids[0], *ids[4:]]}
+    log.append(Event(LOOK, "m1", {"messages": 8, "unanswered": 8, "through": 8, "proposals": [group, grown, far]}))
+    put_into(log, group, rows_without(group, [ids[3]]), "card", "p1")
+    shown = {one["id"]: one["decision"] for one in proposals_now(log, "p2")["proposals"]}
+    assert shown["a"]["kind"] == shown["b"]["kind"] == "put" and not shown["a"]["mine"] and shown["c"] is None
+    labels = log.read(("label",))
+    assert [label.about for label in labels] == ids[:3] and drawn_at_random(labels) == []
+    with pytest.raises(Conflict):
+        decide(log, DROPPED, grown, {"rows": ids}, "p2")
+    with pytest.raises(Conflict):
+        take_back(log, "a", "p2")
+    take_back(log, "a", "p1")
+    assert labels_of(log.read(("asked", "label", "label.undone"))) == {}
+    decide(log, DROPPED, grown, {"rows": ids}, "p2")
+    log.forget(is_theirs=lambda text: text.endswith((" 0", " 1")))
+    assert [one["id"] for one in proposals_now(log, "p2")["proposals"]] == ["c"], "of the others no example is left"
+    assert "shuttle number" not in str([event.body for event in log.read((LOOK,))])
+    log.close()
+
+
+def test_a_flood_from_one_source_is_no_new_intent(unsuspecting, tmp_path):
+    """What a source sends beyond its share of an hour is not offered for labels, and is not grouped either."""
+    model, settings = unsuspecting
+    settings = replace(settings, root=tmp_path, service=replace(settings.service, events="events.db"))
+    usual = {"intent": "card", "confidence": 0.3, "ranking": [["card", 0.3]], "model": "m1", "request": "r"}
+    texts = [f"{word} xylophone" for word in "my the a this another which play hear tune bring old your big small".split()]
+    log = EventLog(tmp_path / "events.db")
+    for kind, found in (("asked.more", 0), ("asked", len(texts))):
+        log.append_many([Event(kind, "r", usual | {"text": text}) for text in texts])
+        assert unanswered_lately(settings, model).messages == found
+    log.close()

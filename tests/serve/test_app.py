@@ -803,3 +803,41 @@ def test_who_serves_to_the_network_is_told_under_which_names_and_what_a_demonstr
     assert not any(remark_on_network(settings, host, True) for host in ("127.0.0.1", "::1", "localhost"))
     assert "set hosts" in remark_on_network(settings, "0.0.0.0", False) and remark_on_network(named, "0.0.0.0", False) == ""
     assert "every conversation" in remark_on_network(named, "0.0.0.0", True)
+
+
+def test_groups_that_nobody_answers_are_for_agents_and_are_looked_for_only_when_messages_have_come(service):
+    """The look runs beside the service; the second question finds that nothing has come since, and begins none."""
+    client, grace = service.client, service.grace
+    for path, how in (("/v1/proposals", "GET"), ("/v1/proposals/look", "POST"), ("/v1/proposals/a/messages", "GET")):
+        for headers, status in (({}, 401), (service.late, 401), (service.ada, 403)):
+            assert client.request(how, path, headers=headers).status_code == status
+    for word in "my the a this another which play hear tune bring".split():
+        client.post("/v1/predict", json={"text": f"{word} xylophone"})
+    assert client.post("/v1/proposals/look", headers=grace).json() == {"begun": True, "looking": True}
+    assert client.post("/v1/proposals/look", headers=grace).json() == {"begun": False, "looking": True}
+    for _ in range(600):
+        told = client.get("/v1/proposals", headers=grace).json()
+        if not told["looking"]:
+            break
+        time.sleep(0.1)
+    assert told["alert"] == "" and not told["newer"] and told["messages"] >= told["unanswered"] > 0
+    assert client.post("/v1/proposals/look", headers=grace).json() == {"begun": False, "looking": False}
+    one = next(one for one in told["proposals"] if "xylophone" in one["words"])
+    whole = client.get(f"/v1/proposals/{one['id']}/messages", headers=grace).json()["messages"]
+    assert len(whole) == one["size"] and whole[:len(one["examples"])] == one["examples"]
+    path = f"/v1/proposals/{one['id']}/decision"
+    for body, status in (({"decision": "put", "intent": "no such"}, 422), ({"decision": "adopt", "title": "Music"}, 422),
+                         ({"decision": "adopt", "title": "Expense claim", "owner": "hr"}, 422), ({"decision": "keep"}, 422),
+                         ({"decision": "put", "intent": "oos", "without": ["e1000000"]}, 422)):
+        got = client.post(path, headers=grace, json=body)
+        assert got.status_code == status and "--name" not in got.text, body
+    assert client.post("/v1/proposals/ffffff/decision", headers=grace, json={"decision": "drop"}).status_code == 404
+    assert client.post(path, headers=grace, json={"decision": "drop"}).status_code == 200
+    assert client.post(path, headers=grace, json={"decision": "drop"}).status_code == 409
+    assert client.delete(f"/v1/proposals/{one['id']}", headers=grace).status_code == 204
+    assert client.delete(f"/v1/proposals/{one['id']}", headers=grace).status_code == 404
+    ordered = {"decision": "adopt", "title": "Music room", "owner": "facilities", "without": [whole[0]["id"]]}
+    assert client.post(path, headers=grace, json=ordered).status_code == 200
+    shown = client.get("/v1/proposals", headers=grace).json()["proposals"]
+    assert next(it for it in shown if it["id"] == one["id"])["decision"]["kind"] == "wanted"
+    assert not (service.root / "processes.toml").exists(), "the service writes no catalogue"

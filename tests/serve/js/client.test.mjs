@@ -8,13 +8,14 @@ import { after, before, beforeEach, describe, test } from "node:test";
 
 import { MlbotClient, MlbotError, newKey } from "../../../mlbot/web/client.js";
 
-const FILLED = { id: "c1", request: "r1", item: "e17", token: "t1" };
-const CONTRACT = JSON.parse(readFileSync(new URL("../contract.json", import.meta.url), "utf8").replace(/\{(id|request|item|token)\}/g, (_, name) => FILLED[name]));
+const FILLED = { id: "c1", request: "r1", item: "e17", token: "t1", proposal: "5aa0f1" };
+const CONTRACT = JSON.parse(readFileSync(new URL("../contract.json", import.meta.url), "utf8").replace(/\{(id|request|item|token|proposal)\}/g, (_, name) => FILLED[name]));
 const TOKENS = { person: "person-token", agent: "agent-token" };
 const ROUTES = ["GET /livez", "GET /readyz", "GET /metrics", "GET /openapi.json", "POST /demo/identity", "POST /demo/agent", "GET /v1/intents", "POST /v1/predict", "POST /v1/feedback",
   "POST /v1/conversations", "GET /v1/conversations/_/messages", "POST /v1/conversations/_/messages", "POST /v1/conversations/_/handoff", "GET /v1/handoffs", "GET /v1/handoffs/_",
   "POST /v1/handoffs/_/take", "POST /v1/handoffs/_/messages", "POST /v1/handoffs/_/return", "POST /v1/handoffs/_/close", "POST /v1/handoffs/_/label",
-  "GET /v1/labels/next", "POST /v1/labels", "DELETE /v1/labels/_", "GET /v1/labels/export", "GET /v1/monitor"];
+  "GET /v1/labels/next", "POST /v1/labels", "DELETE /v1/labels/_", "GET /v1/labels/export", "GET /v1/monitor",
+  "GET /v1/proposals", "POST /v1/proposals/look", "GET /v1/proposals/_/messages", "POST /v1/proposals/_/decision", "DELETE /v1/proposals/_"];
 
 const example = (name) => CONTRACT.find((one) => one.name === name) ?? assert.fail(`no example ${name}`);
 const withoutKey = (body) => (body?.key ? { ...body, key: "any" } : body);
@@ -37,7 +38,7 @@ function reply(response, status, body, headers = {}) {
 
 describe("the examples of the contract", () => {
   test("there is one for every route", () => {
-    const found = new Set(CONTRACT.map(({ request: { method, path } }) => `${method} ${path.split("?")[0].replace(/^(\/v1\/(?:conversations|handoffs|labels))\/(?!next$|export$)[^/]+/, "$1/_")}`));
+    const found = new Set(CONTRACT.map(({ request: { method, path } }) => `${method} ${path.split("?")[0].replace(/^(\/v1\/(?:conversations|handoffs|labels|proposals))\/(?!next$|export$|look$)[^/]+/, "$1/_")}`));
     assert.deepEqual(ROUTES.filter((route) => !found.has(route)), []);
   });
 
@@ -92,6 +93,11 @@ describe("every method", () => {
     "a message gets its label": () => agent.label("e17", "access_badge"),
     "a message out of scope": () => agent.label("e17", "oos"),
     "a label is taken back": () => agent.unlabel("e17"),
+    "groups of messages that nobody answers": () => agent.proposals(),
+    "somebody wants a look for new groups": () => agent.lookForIntents(),
+    "all messages of a group": () => agent.proposal("5aa0f1"),
+    "a group becomes a new intent": () => agent.decideProposal("5aa0f1", { decision: "adopt", title: "Piano tuning", owner: "facilities", floor: 0.6, without: [] }),
+    "a decision about a group is taken back": () => agent.reopenProposal("5aa0f1"),
     "how the model does": () => agent.monitor(),
     "a demo makes up a person": () => nobody.call("POST", "/demo/identity", { name: "Ada", role: "sales", location: "Berlin" }),
   };
@@ -115,6 +121,7 @@ describe("every method", () => {
     "no answer to a chat that is not one's own": () => agent.answer("c1", "Hello"),
     "a closed chat takes no more": () => person.say("c1", "Thank you"),
     "a label that is no intent is refused": () => agent.label("e17", "no_such_intent"),
+    "groups are for agents": () => person.proposals(),
   };
   for (const [name, call] of Object.entries(refusals)) {
     test(`${name}: the problem arrives as fields`, async () => {

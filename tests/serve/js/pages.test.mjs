@@ -5,11 +5,12 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 const read = (name) => readFileSync(new URL(`../../../mlbot/web/${name}`, import.meta.url), "utf8");
-const PAGES = ["index", "chat", "agents", "label", "monitor"];
-const SCRIPTS = ["client.js", "pages.js", "texts.js", "story.js", "index.js", "chat.js", "agents.js", "label.js", "monitor.js"];
+const PAGES = ["index", "chat", "agents", "label", "intents", "monitor"];
+const SCRIPTS = ["client.js", "pages.js", "texts.js", "story.js", "index.js", "chat.js", "agents.js", "label.js", "intents.js", "monitor.js"];
 const LANGUAGES = ["en", "de", "es", "fr"];
 const TEXTS = Object.fromEntries(LANGUAGES.map((name) => [name, JSON.parse(read(`text.${name}.json`))]));
 const DYNAMIC = { "owner.": ["bot", "queue", "agent", "closed"], "language.": LANGUAGES, "desk.no_": ["mine", "waiting", "others"],
+  "new.was_": ["put", "dropped", "wanted", "adopted"],
   "story.": Object.keys(JSON.parse(read("stories.json"))).flatMap((name) => [`${name}.title`, `${name}.about`]) };
 
 for (const page of PAGES) {
