@@ -148,6 +148,7 @@ def data_warnings(folder: Path) -> list[str]:
 ASIDE = "rows set aside: "
 # the beginnings of findings that a terminal shows
 TOLD = ("columns found", "columns not used", "a published split", "file read as", "folder read as",
+        "file without a header",
         "spellings of a label joined", "personal data masked", "no group column", "context columns not in",
         "intents without a test row", "rows that keep the side")
 COUNTED = ("intents that the model does not learn", "test rows of intents that the model does not learn")  # and how many
