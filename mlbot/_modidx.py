@@ -1089,6 +1089,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlbot.cli.shared.Console.writelines': ('cli/shared.html#console.writelines', 'mlbot/cli/shared.py'),
                                   'mlbot.cli.shared.Parser': ('cli/shared.html#parser', 'mlbot/cli/shared.py'),
                                   'mlbot.cli.shared.Parser.__init__': ('cli/shared.html#parser.__init__', 'mlbot/cli/shared.py'),
+                                  'mlbot.cli.shared.Parser.commands': ('cli/shared.html#parser.commands', 'mlbot/cli/shared.py'),
                                   'mlbot.cli.shared.Parser.error': ('cli/shared.html#parser.error', 'mlbot/cli/shared.py'),
                                   'mlbot.cli.shared.Parser.format_help': ('cli/shared.html#parser.format_help', 'mlbot/cli/shared.py'),
                                   'mlbot.cli.shared.add_columns': ('cli/shared.html#add_columns', 'mlbot/cli/shared.py'),

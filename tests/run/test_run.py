@@ -237,7 +237,7 @@ def test_an_option_that_makes_no_sense_is_refused(project, mlbot, words):
 
 
 @pytest.mark.parametrize("words, says", [
-    (["data", "ad"], "unknown command: 'ad'"), (["runn"], "did you mean run?"),
+    (["data", "ad"], "unknown command: 'ad'"), (["feedback", "x"], "data feedback --help"), (["runn"], "did you mean run?"),
     (["run", "--minutes"], "expected one argument"),
     (["waive", "accuracy"], "--why, --until"), (["serve", "--port", "x"], "expected: a port from 0 to 65535"),
     (["run", "hello"], "do: mlbot run --help"), (["data", "log", "--all"], "mlbot data log: unknown words: --all")])
