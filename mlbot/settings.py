@@ -471,9 +471,10 @@ def find_settings(start: Path) -> Path | None:
     """The nearest `settings.ini` with one of our sections, in `start` or a folder above it; None when there is none."""
     for folder in [start, *start.parents]:
         file = folder / "settings.ini"
-        if file.is_file() and any(f"[{name}]" in file.read_text(encoding="utf-8-sig", errors="replace")
-                                  for name in [*SECTIONS, *ASKED]):
-            return file
+        if file.is_file():  # in capitals, or in UTF-16, it is ours too; reading it then says what to correct
+            text = file.read_bytes().replace(b"\0", b"").decode("utf-8", errors="replace").lower()
+            if any(f"[{name}]" in text for name in [*SECTIONS, *ASKED]):
+                return file
     return None
 
 # %% ../nbs/02_settings.ipynb #fc74cf09

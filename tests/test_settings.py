@@ -58,6 +58,16 @@ def test_settings_hold_in_folders_below(tmp_path):
     assert load_settings(tmp_path / "nbs" / "pipeline").root == tmp_path
 
 
+@pytest.mark.parametrize("data, says", [
+    ("[data]\nsource = rows.csv\n".encode("utf-16"), "save it again as UTF-8"), (b"[Split]\ntest_percent = 30\n", "split")])
+def test_settings_in_capitals_or_in_another_encoding_are_refused_and_not_passed_over(tmp_path, data, says):
+    """A project without settings is the demo: it would be trained, judged and released by other rules."""
+    (tmp_path / "settings.ini").write_bytes(data)
+    with pytest.raises(InputError) as caught:
+        load_settings(tmp_path)
+    assert says in str(caught.value)
+
+
 def test_without_a_file_the_working_folder_is_the_root(tmp_path):
     assert load_settings(tmp_path).root == tmp_path
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['metric_named', 'turned', 'limit_verdicts', 'Gain', 'gain_verdict', 'gains_between', 'gain_words', 'moved_item_lines',
-           'FileVerdict', 'judge_files', 'counts_words', 'next_command', 'terminal_lines', 'markdown_lines',
-           'verdict_json']
+           'FileVerdict', 'judge_files', 'counts_words', 'limit_words', 'next_command', 'terminal_lines',
+           'markdown_lines', 'verdict_json']
 
 # %% ../../nbs/cli/08_results.ipynb #e452234a
 import argparse
@@ -95,9 +95,10 @@ def gain_words(gain: Gain, old: str, new: str) -> str:
     """A comparison in one sentence, in points where the scale ends at 0 and 1."""
     score, by = gain.verdict.score, 100 if gain.width == 1 else 1
     size = f"{abs(by * score.value):.1f} points" if by == 100 else f"{abs(score.value):.3f}"
-    which = "better" if score.value >= 0 else "worse"
+    which = "better" if score.value > 0 else "worse"
     between = f"95 %: {by * score.low:+.{2 - by // 100}f} to {by * score.high:+.{2 - by // 100}f}"
-    return f"{gain.pairs.metric.name}: {new} is {which} than {old} by {size} ({between}): {gain.sure}"
+    said = f"is {which} than {old} by {size}" if score.value else f"is as good as {old}"
+    return f"{gain.pairs.metric.name}: {new} {said} ({between}): {gain.sure}"
 
 
 def moved_item_lines(gain: Gain, few: int) -> list[str]:
@@ -113,13 +114,17 @@ def moved_item_lines(gain: Gain, few: int) -> list[str]:
 # %% ../../nbs/cli/08_results.ipynb #f03aca21
 @dataclass(frozen=True)
 class FileVerdict:
-    """What `mlbot verdict` found: the files, the verdicts on limits, the comparisons, scores that nobody judged, remarks."""
+    """What `mlbot verdict` found: the files, the verdicts on limits, the comparisons, scores that nobody judged, remarks.
+
+    `reading`: the options that say how rows are read, as they were typed.
+    """
     files: tuple[str, ...]
     results: Results
     limits: tuple[Verdict, ...] = ()
     gains: tuple[Gain, ...] = ()
     scores: tuple[Score, ...] = ()
     notes: tuple[str, ...] = ()
+    reading: str = ""
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -149,7 +154,8 @@ def judge_files(options: argparse.Namespace) -> FileVerdict:
     scores = [score_of(replace(metric, better="lower") if name in options.lower else metric)
               for name, metric in new.metrics.items() if name not in known and name in (options.metric or new.metrics)]
     notes = [f"{results.file}: {note}" for results in read for note in results.notes]
-    return FileVerdict(tuple(files), new, tuple(limits), tuple(gains), tuple(scores), tuple(notes))
+    reading = "".join(f" --{name} {shlex.quote(value)}" for name in ("id", "group") if (value := getattr(options, name)))
+    return FileVerdict(tuple(files), new, tuple(limits), tuple(gains), tuple(scores), tuple(notes), reading)
 
 # %% ../../nbs/cli/08_results.ipynb #b422fc4d
 def counts_words(results: Results) -> str:
@@ -161,9 +167,18 @@ def counts_words(results: Results) -> str:
     return f"{said} in {groups:,} groups" if groups != items else said
 
 
+def limit_words(found: FileVerdict) -> str:
+    """A limit to try: on the better side of the first metric, and on its scale."""
+    name = found.scores[0].metric if found.scores else next(iter(found.results.metrics))
+    metric = found.results.metrics[name]
+    lower = (found.scores[0] if found.scores else metric).better == "lower"
+    limit = (0.2 if lower else 0.8) if scale_of(metric.values) == (0, 1) else float(f"{metric.values.mean():.2g}")
+    return f"--{'ceiling' if lower else 'floor'} {shlex.quote(f'{name}={limit:g}')}"
+
+
 def next_command(found: FileVerdict) -> str:
-    """The next command to type."""
-    file = shlex.quote(found.files[-1])
+    """The command that is worth typing now."""
+    file = shlex.quote(f"./{found.files[-1]}" if found.files[-1].startswith("-") else found.files[-1]) + found.reading
     limit = next((verdict for verdict in found.limits if verdict.outcome == TOO_CLOSE), None)
     changed = next((gain for gain in found.gains if gain.verdict.outcome == TOO_CLOSE), None)
     if changed and changed.pairs.before.dtype == bool:
@@ -173,7 +188,7 @@ def next_command(found: FileVerdict) -> str:
     if 0 < floor < 1:
         return f"{program()} plan --floor {floor:g} --margin {min(2, 50 * (1 - floor)):g}"
     if not found.limits:
-        return f"{program()} verdict {file} --floor {shlex.quote(f'{next(iter(found.results.metrics))}=0.8')}"
+        return f"{program()} verdict {file} {limit_words(found)}"
     return f"{program()} verdict {file} NEWER"
 
 # %% ../../nbs/cli/08_results.ipynb #ea922870

@@ -14,6 +14,7 @@ import argparse
 import os
 import shlex
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -403,7 +404,7 @@ def next_step(result) -> str:
         return "do what the error says, then the same command again"
     from mlbot.run.folder import load_json, load_table
     if not (result.folder / "model").exists() or not (result.folder / "test.csv").exists():
-        return f"{program()} run"
+        return " ".join([program(), "run", *map(shlex.quote, request_words(replace(result.request, until="")))])
     row = load_table(result.folder / "test.csv").iloc[0]
     names = load_json(result.folder / "prepare.json")["context"]
     context = [f"{shlex.quote(f'--{name}')} {shlex.quote(row[name])}" for name in names if row[name]]

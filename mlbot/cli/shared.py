@@ -455,14 +455,21 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         return super().format_help() + (f"more: mlbot docs {self.page}\n" if self.page else "")
 
+    def commands(self) -> dict[str, "Parser"]:
+        """The commands that come behind this one, by name."""
+        return {name: command for action in self._actions if isinstance(action.choices, dict)
+                for name, command in action.choices.items()}
+
     def error(self, message: str):
         choice = re.fullmatch(r"argument (\S+): invalid choice: '(.*?)' \(choose from (.*)\)", message)
         met, _, wanted = message.removeprefix("argument ").partition("; expected: ")
         if choice:
             met = f"unknown {'command' if choice[1] == 'COMMAND' else choice[1]}: {choice[2]!r}"
             wanted = nearest(choice[2], choice[3].replace("'", "").split(", "))
+        inside = [name for name, command in self.commands().items() if choice and choice[2] in command.commands()]
         usage = " ".join(self.format_usage().split()).removeprefix("usage: ")
-        problem = InputError(met, wanted or (usage if len(usage) < 200 else ""), f"{self.prog} --help", self.prog)
+        help = " ".join([self.prog, *([inside[0], choice[2]] if choice and inside else []), "--help"])
+        problem = InputError(met, wanted or (usage if len(usage) < 200 else ""), help, self.prog)
         problem.page = self.page
         raise problem
 

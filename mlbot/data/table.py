@@ -7,18 +7,18 @@ __all__ = ['FORMATS', 'SEPARATORS', 'TITLES', 'SIDES', 'RESERVED', 'ALWAYS', 'TI
            'lines_in', 'locate_bad_line', 'bad_line', 'has_utf8', 'find_encoding', 'separator_of', 'CsvPlace',
            'Delimited', 'find_delimited', 'fitted', 'rows_of_file', 'csv_file', 'csv_rows', 'harmless',
            'without_apostrophe', 'parsed', 'json_lines', 'need_formats', 'example_words', 'example_lines',
-           'example_nodes', 'rasa_records', 'class_names', 'class_named', 'readable', 'parquet_columns', 'file_of',
-           'header_row', 'choose_sheet', 'sheet_rows', 'kind_of_zip', 'is_lines', 'kind_of', 'Table',
-           'table_of_records', 'names_lacking', 'delimited_table', 'sheet_table', 'parquet_table', 'text_table',
-           'side_named', 'visible', 'side_of_part', 'folder_kind', 'intent_records', 'folder_records', 'folder_table',
-           'read_table', 'Columns', 'option_of', 'find_columns', 'fit_columns', 'read_side', 'Utterances', 'cleaned',
-           'clean_field', 'masked_finding', 'is_header', 'open_columns', 'explained', 'rows_in', 'read_values',
-           'several_lines', 'read_columns', 'spellings', 'merge_labels', 'set_aside', 'reasons_to_leave', 'repeated',
-           'conflicting', 'explained_conflicts', 'conflict_examples', 'as_objects', 'build_rows', 'joined_finding',
-           'Tally', 'count_intents', 'examine', 'asides', 'findings_of', 'build_utterances', 'few_words',
-           'refuse_hopeless', 'sample_file', 'missing_columns', 'so_many', 'at_lines', 'all_rows', 'broken_rows',
-           'broken_lines', 'broken_values', 'all_problems', 'read_utterances', 'rows_sha256', 'stored_columns',
-           'snapshot', 'write_csv', 'export_csv']
+           'example_nodes', 'rasa_records', 'yaml_document', 'class_names', 'class_named', 'readable',
+           'parquet_columns', 'file_of', 'header_row', 'choose_sheet', 'sheet_rows', 'kind_of_zip', 'is_lines',
+           'kind_of', 'Table', 'table_of_records', 'names_lacking', 'delimited_table', 'sheet_table', 'parquet_table',
+           'text_table', 'side_named', 'visible', 'side_of_part', 'folder_kind', 'intent_records', 'folder_records',
+           'folder_table', 'read_table', 'Columns', 'option_of', 'find_columns', 'fit_columns', 'read_side',
+           'Utterances', 'cleaned', 'clean_field', 'masked_finding', 'is_header', 'open_columns', 'explained',
+           'rows_in', 'read_values', 'several_lines', 'read_columns', 'spellings', 'merge_labels', 'set_aside',
+           'reasons_to_leave', 'repeated', 'conflicting', 'explained_conflicts', 'conflict_examples', 'as_objects',
+           'build_rows', 'joined_finding', 'Tally', 'count_intents', 'examine', 'asides', 'findings_of',
+           'build_utterances', 'few_words', 'refuse_hopeless', 'sample_file', 'missing_columns', 'so_many', 'at_lines',
+           'all_rows', 'broken_rows', 'broken_lines', 'broken_values', 'all_problems', 'read_utterances', 'rows_sha256',
+           'stored_columns', 'snapshot', 'write_csv', 'export_csv']
 
 # %% ../../nbs/data/00_table.ipynb #8fd931b0
 import csv
@@ -325,6 +325,19 @@ def rasa_records(path: Path, encoding: str) -> tuple[list[tuple[int, dict]], lis
     found = [(line, {"text": example_words(text), "intent": entry["intent"].value}) for entry in entries
              if "intent" in entry and "examples" in entry for line, text in example_nodes(entry["examples"])]
     return found, [name for entry in entries for name in entry if name in ("synonym", "regex", "lookup")]
+
+# %% ../../nbs/data/00_table.ipynb #5b918ebc
+def yaml_document(path: Path):
+    """What a YAML file holds as plain values; None for a file that is not YAML, or without the library."""
+    try:
+        import yaml
+    except ImportError:
+        return None
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return yaml.safe_load(file)
+    except (ValueError, RecursionError, yaml.YAMLError):
+        return None
 
 # %% ../../nbs/data/00_table.ipynb #b462a94a
 def class_names(features) -> dict[str, list[str]]:

@@ -151,6 +151,7 @@ def data_warnings(folder: Path) -> list[str]:
 ASIDE = "rows set aside: "
 # findings shown in the terminal start with one of these
 TOLD = ("columns found", "columns not used", "a published split", "file read as", "folder read as",
+        "file without a header",
         "spellings of a label joined", "personal data masked", "no group column", "context columns not in",
         "intents without a test row", "rows that keep the side")
 COUNTED = ("intents that the model does not learn", "test rows of intents that the model does not learn")  # with a number

@@ -834,7 +834,7 @@ class Decision(msgspec.Struct, forbid_unknown_fields=True):
     title: Word = ""
     owner: Word = ""
     floor: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
-    without: list[Key] = []
+    without: list[ShortKey] = []
 
 # %% ../../nbs/serve/03_app.ipynb #817c6dba
 @get("/v1/proposals", name="proposals", sync_to_thread=True)
@@ -861,7 +861,7 @@ def proposals_look(request: Request, agent: Identity) -> dict[str, Any]:
 
 # %% ../../nbs/serve/03_app.ipynb #3d1628a7
 @get("/v1/proposals/{about:str}/messages", name="proposal", sync_to_thread=True)
-def proposal(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
+def proposal(request: Request, agent: Identity, about: ShortKey) -> dict[str, Any]:
     """All messages of a group, those of its examples first."""
     service = service_of(request)
     one = proposal_named(service.log, about)
@@ -871,13 +871,13 @@ def proposal(request: Request, agent: Identity, about: Key) -> dict[str, Any]:
 
 
 @delete("/v1/proposals/{about:str}", name="proposal undo", sync_to_thread=True)
-def proposal_undo(request: Request, agent: Identity, about: Key) -> None:
+def proposal_undo(request: Request, agent: Identity, about: ShortKey) -> None:
     """Take a decision about a group back, and the labels that came with it."""
     take_back(service_of(request).log, about, pseudonym(agent.person))
 
 # %% ../../nbs/serve/03_app.ipynb #3845b8d2
 @post("/v1/proposals/{about:str}/decision", name="proposal decide", status_code=200, sync_to_thread=True)
-def proposal_decide(request: Request, agent: Identity, about: Key, data: Decision) -> Accepted:
+def proposal_decide(request: Request, agent: Identity, about: ShortKey, data: Decision) -> Accepted:
     """Decide what becomes of a group."""
     service, me = service_of(request), pseudonym(agent.person)
     one = proposal_named(service.log, about)

@@ -32,6 +32,12 @@ def test_a_run_names_each_with_its_rows_and_what_to_set():
     assert check_none(pd.DataFrame({"intent": ["badge", "leave"]})) == []
 
 
+def test_a_label_that_is_an_empty_cell_is_named_with_its_rows():
+    """pandas writes nan where a label was missing; it became an intent of its own."""
+    (found,) = check_none(pd.DataFrame({"intent": ["badge"] * 5 + ["nan"] * 3}))
+    assert (found.severity, "empty cell" in found.what, list(found.rows["detail"])) == (WARN, True, ["3 rows"])
+
+
 def test_a_new_project_says_what_it_keeps_apart_and_asks_about_the_rest(tmp_path):
     file = tmp_path / "chats.csv"
     labels = ("badge", "leave", "oos", "Sonstiges")

@@ -237,7 +237,7 @@ def test_an_option_that_makes_no_sense_is_refused(project, mlbot, words):
 
 
 @pytest.mark.parametrize("words, says", [
-    (["data", "ad"], "unknown command: 'ad'"), (["runn"], "did you mean run?"),
+    (["data", "ad"], "unknown command: 'ad'"), (["feedback", "x"], "data feedback --help"), (["runn"], "did you mean run?"),
     (["run", "--minutes"], "expected one argument"),
     (["waive", "accuracy"], "--why, --until"), (["serve", "--port", "x"], "expected: a port from 0 to 65535"),
     (["run", "hello"], "do: mlbot run --help"), (["data", "log", "--all"], "mlbot data log: unknown words: --all")])
@@ -378,3 +378,7 @@ def test_the_terminal_says_what_became_of_the_data(project, mlbot, csv_file):
     said = mlbot("run", "--data", "mine.csv", "--until", "prepare").stdout
     assert "data:   columns found: text is 'Anfrage', intent is 'Thema'" in said and "no label 1" in said
     assert "rows, 12 intents" in said and "set aside (set_aside.csv)" in said and "data:   of " in said
+    assert "next:" in said and "mine.csv" in said.partition("next:")[2] and "--until" not in said.partition("next:")[2]
+    csv_file("\n".join(f'"{text}",{intent}' for text, intent in rows), "bare.csv")
+    said = mlbot("run", "--data", "bare.csv", "--until", "prepare").stdout
+    assert "data:   file without a header; its columns are read as" in said
