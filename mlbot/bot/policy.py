@@ -18,7 +18,7 @@ from .asking import (ask_again, ask_slot, call_person, come_back, confirm_step, 
                               offer, try_again)
 from .catalogue import read_option
 from .filling import Filled, corrected, fill, first_values, takes_text, with_values
-from .forms import is_correction, is_question, is_sentence, names_it, ordinal_in, wishes_in, words_of
+from .forms import is_correction, is_question, is_sentence, names_it, ordinal_in, says_besides, wishes_in, words_of
 from .frames import BOT, QUEUE, Act, Heard, Pending, Rules, State, Step, person_button, values_words
 from .manners import begs_person, calm, cancel_this, slot_help, speaking, steered, wants_person
 from .small_talk import NEARER, NEGATIONS, Said, act_of, listen, plain_words
@@ -64,7 +64,8 @@ def heard_in(state: State, text: str, rules: Rules) -> Said:
     if pending is None or pending.kind != "slot" or whole is None:
         return said
     slot = rules.process(pending.intent).slot_of(pending.options[0])
-    if is_sentence(text, rules.spoken(state)) or not takes_text(slot) and read_answer(slot, text, rules.today) is None:
+    if is_sentence(text, rules.spoken(state)) or not takes_text(slot) and read_answer(
+            slot, text, rules.today, known=pending.slots) is None:
         return said  # it has no form of a value, or is none
     free = takes_text(slot)  # "human error"
     return Said(rest=text) if whole.likeness < (ALMOST if free and whole.act == "person" else NEARER) else said
@@ -247,6 +248,8 @@ def sentence_for_slot(state: State, heard: Heard, text: str, rules: Rules) -> St
     if not takes_text(slot):
         return misfit(state, pending, slot.name, rules)
     best = heard.intents[0] if heard.intents else ""
+    if says_besides(text, language) and clean(text) == normalise(text):
+        return value_or_new(state, text, rules)
     if heard.decision != CLARIFY or best == pending.intent or clean(text) != normalise(text):
         return with_answer(state, text, rules)
     return value_or_new(state, text, rules)

@@ -50,8 +50,8 @@ def phrases() -> list[tuple[str, str, str]]:
             for act, found in talk_file(language)["phrases"].items() for phrase in found]
 
 # %% ../../nbs/bot/11_small_talk.ipynb #1101ee4c
-def pieces_of(words: Sequence[str]) -> dict[str, float]:
-    """What a text is compared by: words, pairs of neighbours, and pieces of three and four letters, which forgive slips."""
+@lru_cache(64)  # asked about twice, for its likeness and for its probability
+def _pieces(words: tuple[str, ...]) -> dict[str, float]:
     found: defaultdict[str, float] = defaultdict(float)
     for word in words:
         found[f"w:{word}"] += 1
@@ -61,7 +61,12 @@ def pieces_of(words: Sequence[str]) -> dict[str, float]:
                 found[f"c:{padded[start:start + size]}"] += 0.5
     for first, second in zip(["^", *words], [*words, "$"], strict=True):
         found[f"b:{first} {second}"] += 0.7
-    return found
+    return dict(found)
+
+
+def pieces_of(words: Sequence[str]) -> dict[str, float]:
+    """What a text is compared by: words, pairs of neighbours, and pieces of three and four letters, which forgive slips."""
+    return dict(_pieces(tuple(words)))
 
 # %% ../../nbs/bot/11_small_talk.ipynb #b5bd23c9
 @dataclass(frozen=True)
@@ -201,7 +206,7 @@ def listen(text: str) -> Said:
     spans = [found.span() for found in _PART.finditer(text) if plain_words(found[0])]
     several = [act_of(text[start:end]) for start, end in spans] if whole is not None and 1 < len(spans) <= MOST_ENDS else []
     wish = any(act is None and says_more(text[start:end]) for act, (start, end) in zip(several, spans, strict=False))
-    if whole is not None and (whole.likeness >= ALMOST_SAME or not (several and (all(several) or wish))):
+    if whole is not None and not (several and (all(several) or wish)):
         return Said((whole.act,), "", whole.language)
     if len(spans) < 2:
         return Said(rest=text)

@@ -7,16 +7,17 @@ __all__ = ['USUAL', 'MOST_READ', 'READERS', 'SENT', 'Reading', 'reading_of', 'in
            'bare_text', 'slips', 'slips_allowed', 'names_of', 'name_regex', 'find_options', 'misspelt_option',
            'place_regex', 'option_by_place', 'is_alone', 'read_dates', 'read_months', 'read_times', 'read_numbers',
            'half_behind', 'with_half', 'read_amounts', 'with_currency', 'beside_words', 'read_choices', 'read_emails',
-           'read_patterns', 'of_span', 'timely', 'not_denied', 'as_meant', 'fitting_values', 'same_day', 'read_answer',
-           'base_of', 'blanked', 'sort_days', 'ends_with_until', 'later_days', 'find_days', 'counted_number',
-           'named_number', 'option_meant', 'Search', 'first_for', 'span_in', 'search_sent', 'search_beside',
-           'search_moments', 'search_rest', 'find_values', 'out_of_order', 'say_number', 'say_amount', 'said_back']
+           'read_patterns', 'of_span', 'timely', 'not_denied', 'as_meant', 'fitting_values', 'days_said', 'same_day',
+           'read_answer', 'base_of', 'blanked', 'sort_days', 'ends_with_until', 'later_days', 'find_days',
+           'counted_number', 'named_number', 'option_meant', 'Search', 'first_for', 'span_in', 'search_sent',
+           'search_beside', 'search_moments', 'search_rest', 'find_values', 'out_of_order', 'say_number', 'say_amount',
+           'said_back']
 
 # %% ../../nbs/bot/01_values.ipynb #fb256f04
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cache, lru_cache
 from .catalogue import EMAIL, MOST_VALUE, Slot, Value, fits, matches
 from ..text.dates import find_dates, find_months, say_date, say_month, words_before
@@ -370,9 +371,19 @@ def fitting_values(slot: Slot, reading: Reading) -> list[Found]:
     found = [of_span(slot, it) for it in READERS[slot.kind](slot, reading)]
     return [it for it in (found if slot.kind in SENT else map(reading.original, found)) if fits(slot, it.value)]
 
+# %% ../../nbs/bot/01_values.ipynb #b94843e6
+def days_said(said: str, language: str) -> int:
+    """How many days a folded text names that says nothing else, such as "two weeks"; 0 for any other text."""
+    *words, unit = said.split() or [""]
+    number = " ".join(words)
+    units = {fold(name).text: days for name, days in vocabulary(language)["dates"]["units"].items()}
+    counted = [it for it in find_numbers(number, language) if it.end == len(number) and it.start <= len(number) // 2]
+    whole = counted and not isinstance(counted[0].value, str) and counted[0].value == int(counted[0].value)
+    return int(counted[0].value) * units[unit] if whole and unit in units and len(words) <= 3 else 0
+
 # %% ../../nbs/bot/01_values.ipynb #efcaaaba
 def same_day(slot: Slot, reading: Reading) -> Found | None:
-    """The day that was said before, for an answer such as "just the one day"; None for any other answer."""
+    """The last day that "just the one day" or "five days" tells, counted from the first; None for any other answer."""
     if slot.kind != "date" or reading.base is None:
         return None
     for language in reading.languages:
@@ -380,6 +391,9 @@ def same_day(slot: Slot, reading: Reading) -> Found | None:
         pattern = folded_pattern(vocabulary(language)["dates"]["same_day"])
         if re.fullmatch(rf"(?:{pattern})", said) or re.fullmatch(rf"(?:{pattern})", reading.text.strip(" .!")):
             return reading.original(Found(reading.base.isoformat(), 0, len(reading.text)))
+        if days := days_said(said, language):  # "five days": the first one counts; people count weeks in more than one way
+            last = reading.base + timedelta(days - 1)
+            return reading.original(Found(last.isoformat(), 0, len(reading.text), True))
     return None
 
 # %% ../../nbs/bot/01_values.ipynb #8b3fc9bf

@@ -87,7 +87,7 @@ def expected(dialogue):
     return pytest.param(dialogue, id=dialogue["about"], marks=marks)
 
 
-@pytest.mark.parametrize("dialogue", map(expected, DIALOGUES))
+@pytest.mark.parametrize("dialogue", [expected(one) for one in DIALOGUES])
 def test_a_conversation_goes_as_it_is_written(bot, dialogue):
     who = Identity(dialogue["about"], dialogue["role"], dialogue["location"])
     about = bot.start(who).id
