@@ -19,14 +19,15 @@ from .asking import (ask_again, ask_slot, call_person, come_back, confirm_step, 
                               offer, try_again)
 from .catalogue import read_option
 from .filling import Filled, corrected, fill, first_values, takes_text, with_values
-from .forms import is_question, is_sentence, names_it, ordinal_in, wishes_in, word_list
+from .forms import is_correction, is_question, is_sentence, names_it, ordinal_in, says_besides, wishes_in, word_list
 from .frames import BOT, QUEUE, Act, Heard, Pending, BotRules, State, Step, person_button, values_words
 from .manners import begs_person, calm, cancel_this, slot_help, speaking, steered, wants_person
-from .small_talk import NEARER, SmallTalk, act_of, hear_small_talk, plain_words
+from .small_talk import NEARER, NEGATIONS, SmallTalk, act_of, hear_small_talk, plain_words
 from .texts import say
-from .values import read_answer
+from .values import option_by_place, read_answer
 from ..model.decide import CLARIFY, CONFIRM, EXECUTE, OUT_OF_SCOPE
 from ..text.clean import clean, normalise
+from ..text.vocabulary import fold, written_languages
 
 # %% ../../nbs/bot/19_policy.ipynb #e1b7574b
 def owner_only(state: State, act: Act, rules: BotRules) -> Step:
@@ -64,17 +65,22 @@ def heard_in(state: State, text: str, rules: BotRules) -> SmallTalk:
     if pending is None or pending.kind != "slot" or whole is None:
         return said
     slot = rules.process(pending.intent).slot_of(pending.options[0])
-    if is_sentence(text, rules.spoken(state)) or not takes_text(slot) and read_answer(slot, text, rules.today) is None:
+    if is_sentence(text, rules.spoken(state)) or not takes_text(slot) and read_answer(
+            slot, text, rules.today, known=pending.slots) is None:
         return said  # it has no form of a value, or is none
     free = takes_text(slot)  # "human error"
     return SmallTalk(rest=text) if whole.likeness < (ALMOST if free and whole.act == "person" else NEARER) else said
 
 
 def is_option(state: State, text: str, rules: BotRules) -> bool:
-    """Whether a text is an option of the open question, word for word. Then it is nothing else."""
+    """Whether a text is an option of the open question, word for word or by its place. Then it is nothing else."""
     if state.pending is None or state.pending.kind != "slot":
         return False
-    return read_option(rules.process(state.pending.intent).slot_of(state.pending.options[0]), text) is not None
+    slot = rules.process(state.pending.intent).slot_of(state.pending.options[0])
+    if read_option(slot, text) is not None:
+        return True
+    plain = fold(text).text
+    return bool(slot.options) and any(option_by_place(slot, plain, language) for language in written_languages())
 
 # %% ../../nbs/bot/19_policy.ipynb #a3435d40
 def begun(intent: str, text: str, rules: BotRules, state: State, kind: str = "slot") -> Pending:
@@ -243,6 +249,8 @@ def sentence_for_slot(state: State, heard: Heard, text: str, rules: BotRules) ->
     if not takes_text(slot):
         return misfit(state, pending, slot.name, rules)
     best = heard.intents[0] if heard.intents else ""
+    if says_besides(text, language) and clean(text) == normalise(text):
+        return value_or_new(state, text, rules)
     if heard.decision != CLARIFY or best == pending.intent or clean(text) != normalise(text):
         return with_answer(state, text, rules)
     return value_or_new(state, text, rules)
@@ -280,6 +288,8 @@ def answer_slot(state: State, said: SmallTalk, text: str, rules: BotRules) -> St
     slot = rules.process(pending.intent).slot_of(pending.options[0])
     rest = said.rest or text
     filled = fill(rest, pending, rules, language)
+    if {"no", "cancel"} & set(said.acts) and said.rest and slot.name in filled.guessed and is_sentence(rest, language):
+        return None  # "no, I prefer a parking space" names no floor one
     known = not takes_text(slot) or filled.slots.get(slot.name) in slot.options  # more than any words at all
     if known and filled.slots and not is_question(rest, language):
         return with_answer(state, rest, rules, filled)
@@ -399,11 +409,13 @@ def steer(state: State, said: SmallTalk, text: str, rules: BotRules) -> Step | N
         return calm(state, rules) if not is_sentence(said.rest, language) else None
     if said.acts and not said.rest:
         return steered(state, said.acts, rules)
+    if "unknown" in said.acts and NEGATIONS & set(plain_words(said.rest)):  # "no idea, I haven't got it here"
+        return steered(state, ("unknown",), rules)
     if "cancel" in said.acts and not is_sentence(said.rest, language) and not (pending and pending.slots):
         return steered(state, ("cancel",), rules)
     if pending is None or not pending.slots or pending.kind == "choose":
         return None
-    marked = bool({"no", "wait", "cancel"} & set(said.acts)) and bool(said.rest)
+    marked = bool(said.rest) and (bool({"no", "wait", "cancel"} & set(said.acts)) or is_correction(text, language))
     words = plain_words(text)
     alone = pending.kind == "confirm" and len(words) <= MOST_ALONE and not word_list(language, "contrast") & set(words)
     changed = corrected(said.rest or text, pending, rules, language, marked, alone)
@@ -471,7 +483,8 @@ def with_model(state: State, act: Act, heard: Heard, rules: BotRules) -> Step:
         return step
     if pending is None:
         return hear_all(state, heard, text, rules)
-    dropped = "cancel" in said.acts or doubts_value(pending)
+    changed = "no" in said.acts and pending.kind == "slot" and is_other_wish(state, heard, rules)
+    dropped = "cancel" in said.acts or changed or doubts_value(pending)
     if doubts_value(pending):
         state = replace(state, pending=replace(pending, kind="slot", options=(pending.options[1],), text=""))
         return interrupt(state, heard, text, rules, drop=False) if heard.intents else not_sure(nothing_open(state), (), rules)

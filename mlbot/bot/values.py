@@ -5,18 +5,19 @@
 # %% auto #0
 __all__ = ['USUAL', 'MOST_READ', 'READERS', 'SENT', 'Reading', 'reading_of', 'in_languages', 'wrappers', 'without_wrappers',
            'bare_text', 'slips', 'slips_allowed', 'names_of_options', 'name_regex', 'find_options', 'misspelt_option',
-           'place_regex', 'option_by_place', 'read_dates', 'read_months', 'read_times', 'read_numbers', 'half_behind',
-           'with_half', 'read_amounts', 'with_currency', 'beside_words', 'read_choices', 'read_emails', 'read_patterns',
-           'of_span', 'timely', 'not_denied', 'as_meant', 'fitting_values', 'read_answer', 'base_of', 'blanked',
-           'sort_days', 'ends_with_until', 'later_days', 'find_days', 'counted_number', 'named_number', 'option_meant',
-           'ValueSearch', 'first_for', 'span_in', 'search_sent', 'search_beside', 'search_moments', 'search_rest',
-           'find_values', 'out_of_order', 'say_number', 'say_amount', 'said_back']
+           'place_regex', 'option_by_place', 'is_alone', 'read_dates', 'read_months', 'read_times', 'read_numbers',
+           'half_behind', 'with_half', 'read_amounts', 'with_currency', 'beside_words', 'read_choices', 'read_emails',
+           'read_patterns', 'of_span', 'timely', 'not_denied', 'as_meant', 'fitting_values', 'days_said', 'same_day',
+           'read_answer', 'base_of', 'blanked', 'sort_days', 'ends_with_until', 'later_days', 'find_days',
+           'counted_number', 'named_number', 'option_meant', 'ValueSearch', 'first_for', 'span_in', 'search_sent',
+           'search_beside', 'search_moments', 'search_rest', 'find_values', 'out_of_order', 'say_number', 'say_amount',
+           'said_back']
 
 # %% ../../nbs/bot/01_values.ipynb #fb256f04
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cache, lru_cache
 from .catalogue import EMAIL, MOST_VALUE, Slot, Value, fits, matches
 from ..text.dates import find_dates, find_months, say_date, say_month, words_before
@@ -128,7 +129,7 @@ def slips(said: str, name: str, most: int) -> int:
 
 def slips_allowed(name: str) -> int:
     """How many typos a name tolerates: 0 below 4 letters, 1 below 8, else 2."""
-    return 0 if len(name) < 4 else 1 if len(name) < 8 else 2
+    return 0 if len(name) < 4 else 1 if len(name) < 7 else 2
 
 # %% ../../nbs/bot/01_values.ipynb #a5831933
 _ENDING = "(?:s|es|e|en|er|n|'s)?"
@@ -196,6 +197,12 @@ def option_by_place(slot: Slot, text: str, language: str) -> Found | None:
     start = text.find(said)
     return Found(slot.options[place - 1], start, start + len(said)) if place and 1 <= place <= len(slot.options) else None
 
+# %% ../../nbs/bot/01_values.ipynb #79eef099
+def is_alone(found: Found, text: str, language: str) -> bool:
+    """Whether a value is all that a folded text says, up to an article, a preposition and polite words."""
+    said = without_wrappers(text, language).split()
+    return bool(said) and said[-1] == text[found.start : found.end].strip(" .") and all(len(word) < 4 for word in said[:-1])
+
 # %% ../../nbs/bot/01_values.ipynb #24fa98dc
 def read_dates(slot: Slot, reading: Reading) -> list[Found]:
     """Days and spans."""
@@ -217,11 +224,13 @@ def read_times(slot: Slot, reading: Reading) -> list[Found]:
 
 
 def read_numbers(slot: Slot, reading: Reading) -> list[Found]:
-    """Numbers; an ordinal where a word of the slot stands beside it, such as the 3rd floor."""
+    """Numbers; an ordinal where it stands beside a word of the slot, as in the 3rd floor, or alone: the third."""
     beside = beside_words(slot)
+    alone = reading.asked and bool(slot.words) and not any(
+        set(slot.words) & set(vocabulary(name)["numbers"]["people"].split()) for name in reading.languages)
 
     def read(text: str, language: str) -> list[Found]:
-        numbers = [it for it in find_ordinals(text, language) if beside(text, it)]
+        numbers = [it for it in find_ordinals(text, language) if beside(text, it) or alone and is_alone(it, text, language)]
         return numbers + [
             it
             for it in find_numbers(text, language)
@@ -363,6 +372,31 @@ def fitting_values(slot: Slot, reading: Reading) -> list[Found]:
     found = [of_span(slot, it) for it in READERS[slot.kind](slot, reading)]
     return [it for it in (found if slot.kind in SENT else map(reading.original, found)) if fits(slot, it.value)]
 
+# %% ../../nbs/bot/01_values.ipynb #b94843e6
+def days_said(said: str, language: str) -> int:
+    """How many days a folded text names that says nothing else, such as "two weeks"; 0 for any other text."""
+    *words, unit = said.split() or [""]
+    number = " ".join(words)
+    units = {fold(name).text: days for name, days in vocabulary(language)["dates"]["units"].items()}
+    counted = [it for it in find_numbers(number, language) if it.end == len(number) and it.start <= len(number) // 2]
+    whole = counted and not isinstance(counted[0].value, str) and counted[0].value == int(counted[0].value)
+    return int(counted[0].value) * units[unit] if whole and unit in units and len(words) <= 3 else 0
+
+# %% ../../nbs/bot/01_values.ipynb #efcaaaba
+def same_day(slot: Slot, reading: Reading) -> Found | None:
+    """The last day that "just the one day" or "five days" tells, counted from the first; None for any other answer."""
+    if slot.kind != "date" or reading.base is None:
+        return None
+    for language in reading.languages:
+        said = without_wrappers(reading.text, language)
+        pattern = folded_pattern(vocabulary(language)["dates"]["same_day"])
+        if re.fullmatch(rf"(?:{pattern})", said) or re.fullmatch(rf"(?:{pattern})", reading.text.strip(" .!")):
+            return reading.original(Found(reading.base.isoformat(), 0, len(reading.text)))
+        if days := days_said(said, language):  # "five days": the first one counts; people count weeks in more than one way
+            last = reading.base + timedelta(days - 1)
+            return reading.original(Found(last.isoformat(), 0, len(reading.text), True))
+    return None
+
 # %% ../../nbs/bot/01_values.ipynb #8b3fc9bf
 def read_answer(
     slot: Slot, text: str, today: date, languages: Sequence[str] = USUAL, known: Mapping[str, Value] | None = None
@@ -375,6 +409,8 @@ def read_answer(
     reading = reading_of(text, today, languages, base_of(slot, known), asked=True)
     if slot.kind == "text":
         return bare_text(reading)
+    if (same := same_day(slot, reading)) is not None:
+        return same
     fitting = next((found for part in as_meant(reading) if (found := fitting_values(slot, part))), [])
     if not fitting and slot.other and (said := bare_text(reading)):
         return said
