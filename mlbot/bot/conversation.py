@@ -4,15 +4,15 @@
 
 # %% auto #0
 __all__ = ['SPOKEN', 'TWICE', 'HELD', 'HELD_FOR', 'REMEMBERED', 'TRIES', 'LOST', 'STORY', 'LIKELY', 'MOST_OPEN', 'MOST_TURNS',
-           'Message', 'Started', 'started_in', 'Conversation', 'conversation_of', 'answered_before', 'said_twice',
-           'is_theirs', 'NotFound', 'Conflict', 'new_id', 'Judged', 'judge', 'facts_of', 'is_private', 'veiled',
-           'known_slots', 'without_values', 'stand_ins', 'held_name', 'veiled_state', 'full_state', 'holds_any', 'Veil',
-           'veil_of', 'with_held', 'in_full', 'is_stale', 'option_names', 'act_words', 'handed_over', 'transcript',
-           'handed', 'process_asked', 'cancel_asked', 'Case', 'case_after', 'Desk', 'in_turns', 'places_as_compared',
-           'language_at', 'rules_for', 'Bot', 'opened', 'heard_by', 'clearest', 'stepped', 'decided', 'messages_of',
-           'alone_words', 'beside', 'turn_body', 'Turn', 'planned', 'effects', 'check_open', 'acted', 'by_desk',
-           'status', 'take', 'mine', 'reply', 'give_back', 'close', 'gone', 'still_waiting', 'meant_for', 'due_change',
-           'tick']
+           'Message', 'Started', 'started_in', 'Conversation', 'gone_on', 'conversation_of', 'answered_before',
+           'said_twice', 'is_theirs', 'NotFound', 'Conflict', 'new_id', 'Judged', 'judge', 'facts_of', 'is_private',
+           'veiled', 'known_slots', 'without_values', 'stand_ins', 'held_name', 'veiled_state', 'full_state',
+           'holds_any', 'Veil', 'veil_of', 'with_held', 'in_full', 'is_stale', 'option_names', 'act_words',
+           'handed_over', 'transcript', 'handed', 'process_asked', 'cancel_asked', 'Case', 'case_after', 'Desk',
+           'in_turns', 'places_as_compared', 'language_at', 'rules_for', 'Bot', 'opened', 'heard_by', 'clearest',
+           'stepped', 'decided', 'messages_of', 'alone_words', 'beside', 'turn_body', 'Turn', 'planned', 'effects',
+           'check_open', 'acted', 'by_desk', 'status', 'take', 'mine', 'reply', 'give_back', 'close', 'gone',
+           'still_waiting', 'meant_for', 'due_change', 'tick']
 
 # %% ../../nbs/bot/20_conversation.ipynb #0313854d
 import secrets
@@ -70,9 +70,10 @@ class Started:
     state: str = "sent"
 
 
-def started_in(events: list[Event]) -> tuple[Started, ...]:
-    """The processes that the events of a conversation start. Events of older versions tell of none."""
-    found = {event.body["started"]["id"]: Started(**event.body["started"]) for event in events if event.body.get("started")}
+def started_in(events: list[Event], before: tuple[Started, ...] = ()) -> tuple[Started, ...]:
+    """The processes that a conversation has started `before` and in some more events. Old versions' events tell of none."""
+    found = {one.id: one for one in before}
+    found |= {event.body["started"]["id"]: Started(**event.body["started"]) for event in events if event.body.get("started")}
     for event in events:
         told = event.body.get("request") if event.kind == "process" else None
         if told and told["id"] in found:
@@ -105,14 +106,10 @@ class Conversation:
 SPOKEN = ("opened", "turn", "agent", "desk", "process")  # kinds of events that a conversation is made of
 
 
-def conversation_of(events: list[Event]) -> Conversation | None:
-    """The conversation told by the events of one `about`; None when it was never opened."""
-    events = [event for event in events if event.kind in SPOKEN]
-    if not events or events[0].kind != "opened":
-        return None
-    first, keys, turn = events[0].body, {}, events[-1].turn
+def gone_on(found: Conversation, events: list[Event]) -> Conversation:
+    """A conversation after some more of its events."""
+    turn, keys, messages = events[-1].turn, dict(found.keys), list(found.messages)
     assert turn is not None  # the events of SPOKEN are numbered
-    messages: list[Message] = []
     for event in events:
         start = len(messages)
         for said in event.body["messages"]:
@@ -121,9 +118,18 @@ def conversation_of(events: list[Event]) -> Conversation | None:
                                     said.get("request_id", ""), buttons))
         if event.body.get("key"):
             keys[event.body["key"]] = (start, len(messages))
-    state = state_from(events[-1].body["state"])
-    return Conversation(events[0].about, events[0].person, first.get("spelt", ""), first["role"], first["location"], state,
-                        tuple(messages), turn, keys, started_in(events))
+    return replace(found, state=state_from(events[-1].body["state"]), messages=tuple(messages), turn=turn, keys=keys,
+                   started=started_in(events, found.started))
+
+
+def conversation_of(events: list[Event]) -> Conversation | None:
+    """The conversation told by the events of one `about`; None when it was never opened."""
+    events = [event for event in events if event.kind in SPOKEN]
+    if not events or events[0].kind != "opened":
+        return None
+    first, it = events[0], events[0].body
+    new = Conversation(first.about, first.person, it.get("spelt", ""), it["role"], it["location"], State(), (), turn=0)
+    return gone_on(new, events)
 
 # %% ../../nbs/bot/20_conversation.ipynb #5409b777
 def answered_before(found: Conversation, key: str) -> Conversation | None:
@@ -550,12 +556,8 @@ class Bot:
 
     def written(self, found: Conversation, events: list[Event], hold: dict[str, dict] | None = None) -> Conversation:
         """Write the events of a turn; the conversation with their messages only. Raises Taken when another turn was first."""
-        written = self.log.append(*events, hold=hold)
-        if not written:
-            return found
-        now = conversation_of(self.log.read(SPOKEN, about=found.id))
-        assert now is not None  # it was read for this turn
-        return now.since(len(found.messages))
+        written = [event for event in self.log.append(*events, hold=hold) if event.about == found.id and event.kind in SPOKEN]
+        return gone_on(found, written).since(len(found.messages)) if written else found
 
     def started(self, found: Conversation, step: Step, process: Process) -> Event:
         """The event of a process that a step starts."""

@@ -29,10 +29,18 @@ OTHER_ACT = "other"
 _WORDS = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
+@lru_cache(1_000)  # the rules ask for the words of the message at hand some ten times
+def _words(text: str) -> tuple[str, ...]:
+    plain = folded(text)
+    if not plain.isascii():
+        split = unicodedata.normalize("NFKD", plain.replace("\u2019", "'"))
+        plain = "".join(char for char in split if not unicodedata.combining(char))
+    return tuple(_WORDS.findall(plain))
+
+
 def plain_words(text: str) -> list[str]:
     """The words of a text in lower case and without accents."""
-    split = unicodedata.normalize("NFKD", folded(text).replace("\u2019", "'"))
-    return _WORDS.findall("".join(char for char in split if not unicodedata.combining(char)))
+    return list(_words(text))
 
 
 @cache

@@ -234,8 +234,9 @@ def shown(found: _bot.Conversation, service: BotService) -> dict:
                                           "slots": pending.slots}
     cards = cards_of(found, service.bot.rules(found)) if _bot.frames_of(found.state) or found.started else ()
     return {"conversation_id": found.id, "owner": found.state.owner, "agent": found.state.agent,
-            "language": found.state.language, "pending": waits, "started": [asdict(one) for one in found.started],
-            "cards": [asdict(card) for card in cards], "messages": [asdict(message) for message in found.messages]}
+            "language": found.state.language, "pending": waits, "started": [vars(one) for one in found.started],
+            "cards": [{**vars(card), "values": [vars(value) for value in card.values]} for card in cards],
+            "messages": [vars(message) for message in found.messages]}
 
 
 def shown_case(case: _bot.Case) -> dict:
