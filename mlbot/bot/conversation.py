@@ -19,7 +19,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache, partial
 
@@ -221,7 +221,7 @@ def is_private(kind: str, value: Value) -> bool:
 def veiled(slots: dict[str, Value], process: Process) -> tuple[dict[str, Value], dict[str, Value]]:
     """Split slot values into those the log keeps, with `HELD` for private ones, and those held beside it."""
     held = {name: value for name, value in slots.items() if is_private(process.slot_of(name).kind, value)}
-    return {name: HELD if name in held else value for name, value in slots.items()}, held
+    return dict(slots) if not held else {name: HELD if name in held else value for name, value in slots.items()}, held
 
 
 def known_slots(slots: dict[str, Value], held: dict[str, Value]) -> dict[str, Value]:
@@ -250,6 +250,8 @@ def held_name(frame: Pending, is_open: bool, slot: str) -> str:
 
 def veiled_state(state: State, rules: Rules) -> tuple[State, dict[str, Value]]:
     """A state as the log keeps it, and the values to hold beside it."""
+    if not frames_of(state):
+        return state, {}
     held: dict[str, Value] = {}
 
     def veil(frame: Pending) -> Pending:
@@ -306,7 +308,7 @@ def with_held(found: Conversation, log: EventLog) -> Conversation:
 
 def in_full(found: Conversation, spoken: list[str]) -> Conversation:
     """A conversation in which the bot's new messages read as the bot said them."""
-    said = [replace(message, text=text) if message.sender == "bot" else message
+    said = [replace(message, text=text) if message.sender == "bot" and message.text != text else message
             for message, text in zip(found.messages, spoken, strict=False)]
     return replace(found, messages=(*said, *found.messages[len(said):]))
 
@@ -637,7 +639,7 @@ def messages_of(words: str, step: Step, judged: Judged | None, alone: str = "") 
     said: list[dict] = [{"sender": "person", "text": words}]
     said += [{"sender": "bot", "text": line, "request_id": judged.request_id if judged else ""} for line in step.says]
     if step.buttons and step.says:
-        said[-1]["buttons"] = [asdict(button) for button in step.buttons]
+        said[-1]["buttons"] = [dict(vars(button)) for button in step.buttons]
     return said + [{"sender": "system", "text": alone}] * bool(alone)
 
 # %% ../../nbs/bot/20_conversation.ipynb #5080eeab
@@ -667,7 +669,7 @@ def turn_body(bot: Bot, found: Conversation, act: Act, text: str | None, key: st
     """The body of a turn's event. No private value is left in it."""
     said = [{**line, "text": without_values(line["text"], veil.hidden)} for line in said]
     text = without_values(text, veil.hidden) if text is not None else None
-    body = {"key": key, "act": asdict(act) | {"text": text}, "messages": said, "state": veil.after.as_dict()}
+    body = {"key": key, "act": {**vars(act), "text": text}, "messages": said, "state": veil.after.as_dict()}
     if handed_over(found, step):
         body |= {"role": found.role, "location": found.location}
     if judged and text is not None:
@@ -683,9 +685,8 @@ class Turn:
     spoken: list[str]
 
 # %% ../../nbs/bot/20_conversation.ipynb #15021ebf
-def planned(bot: Bot, found: Conversation, act: Act, text: str | None, key: str) -> Turn:
+def planned(bot: Bot, found: Conversation, act: Act, text: str | None, key: str, rules: Rules) -> Turn:
     """The turn that an act leads to: its event, then a process that starts or a hand-over. Nothing is written yet."""
-    rules = bot.rules(found)
     step, judged = decided(bot, found, act, text, rules)
     over = handed_over(found, step)
     alone = alone_words(bot, step.state, rules.spoken(step.state)) if over else ""
@@ -734,15 +735,16 @@ def acted(bot: Bot, about: str, identity: Identity, act: Act, text: str | None, 
     found = bot.read(about, identity)
     if not is_theirs(found, identity):  # agents read all, and act as nobody else
         raise NotFound("no such conversation", "one of your own", "start a new one")
-    before = answered_before(found, key) or said_twice(found, text, bot.rules(found), bot.log.clock())
+    rules = bot.rules(found)
+    before = answered_before(found, key) or said_twice(found, text, rules, bot.log.clock())
     if before is not None:
         return before
     check_open(found)
-    turn = planned(bot, with_held(found, bot.log), act, text, key)
+    turn = planned(bot, with_held(found, bot.log), act, text, key, rules)
     if turn.events[-1].kind != "handoff.initiate":
         return in_full(bot.written(found, turn.events, turn.hold), turn.spoken)
     with bot.handing:
-        turn = planned(bot, with_held(found, bot.log), act, text, key)
+        turn = planned(bot, with_held(found, bot.log), act, text, key, rules)
         return in_full(bot.written(found, turn.events, turn.hold), turn.spoken)
 
 # %% ../../nbs/bot/20_conversation.ipynb #cfbfaa66

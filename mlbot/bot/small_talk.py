@@ -103,13 +103,17 @@ class Recogniser:
 
     def likenesses(self, words: Sequence[str]) -> np.ndarray:
         """How like each phrase a text is, from 0 to 1."""
-        total, length = np.zeros(len(self.known)), 0.0
+        length, weights, found = 0.0, [], []
         for piece, count in pieces_of(words).items():
             weight = count * self.weights.get(piece, self.unknown)
             length += weight * weight
             if piece in self.postings:
-                at, share = self.postings[piece]
-                total[at] += share * weight
+                weights.append(weight)
+                found.append(self.postings[piece])
+        if not found:
+            return np.zeros(len(self.known))
+        shares = np.concatenate([share for _, share in found]) * np.repeat(weights, [len(at) for at, _ in found])
+        total = np.bincount(np.concatenate([at for at, _ in found]), shares, len(self.known))
         return total / math.sqrt(length or 1.0)
 
 # %% ../../nbs/bot/11_small_talk.ipynb #35b8a207
