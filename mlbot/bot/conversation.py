@@ -397,9 +397,9 @@ REMEMBERED = 30 * 86_400.0  # seconds for which a case stays on the desk
 
 def case_after(case: Case | None, event: Event) -> Case | None:
     """A case after one more event of its conversation, updated in place; None once people do not own it."""
-    state = state_from(event.body["state"])
-    if state.owner not in (QUEUE, AGENT):
+    if event.body["state"]["owner"] not in (QUEUE, AGENT):
         return None
+    state = state_from(event.body["state"])
     case = case or Case(event.about, event.body.get("role", ""), event.body.get("location", ""), state)
     for said in event.body["messages"]:
         if said["sender"] == "person":

@@ -101,16 +101,17 @@ class Recogniser:
             for word in plain_words(phrase) if act != OTHER_ACT else ():
                 self.acts.setdefault(word[:5], set()).add(act)
 
-    def likenesses(self, words: Sequence[str]) -> np.ndarray:
-        """How like each phrase a text is, from 0 to 1."""
-        length, weights, found = 0.0, [], []
+    def likenesses(self, words: Sequence[str], least: float = 0.0) -> np.ndarray:
+        """How like each phrase a text is, from 0 to 1; all 0 where no phrase can be as near as `least`."""
+        length, shared, weights, found = 0.0, 0.0, [], []
         for piece, count in pieces_of(words).items():
             weight = count * self.weights.get(piece, self.unknown)
             length += weight * weight
             if piece in self.postings:
+                shared += weight * weight
                 weights.append(weight)
                 found.append(self.postings[piece])
-        if not found:
+        if not found or shared < least * least * length * (1 - 1e-9):
             return np.zeros(len(self.known))
         shares = np.concatenate([share for _, share in found]) * np.repeat(weights, [len(at) for at, _ in found])
         total = np.bincount(np.concatenate([at for at, _ in found]), shares, len(self.known))
@@ -143,7 +144,7 @@ def act_of(text: str) -> Recognised | None:
     words, model = plain_words(text), recogniser()
     if not 0 < len(words) <= MOST_WORDS or any(char.isdigit() for char in text):
         return None
-    near = model.likenesses(words)
+    near = model.likenesses(words, needed(words, model))
     best = int(near.argmax())
     _, act, language = model.known[best]
     likeness = float(near[best])
