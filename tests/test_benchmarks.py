@@ -191,6 +191,19 @@ def test_the_service_is_put_beside_a_constant(root):
 
 
 @pytest.mark.long
+def test_a_message_is_put_beside_a_prediction_and_a_route_without_work(root):
+    done = run(root, "benchmarks/messages.py", "--talks", "20", "--rounds", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    line = r"^(.+?) +(\d+\.\d\d) ms a message \(.*; n = (\d+)\)$"
+    counts = {name: int(n) for name, _, n in re.findall(line, done.stdout, re.MULTILINE)}
+    kinds = ("first", "answer", "small talk")
+    assert counts["the model's prediction alone"] == counts["over HTTP, a route without work"] == 20, done.stdout
+    for place in ("in process", "over HTTP"):
+        assert counts[f"{place}, first"] == 20 and min(counts[f"{place}, {kind}"] for kind in kinds) > 0
+        assert counts[f"{place}, all messages"] == sum(counts[f"{place}, {kind}"] for kind in kinds)
+
+
+@pytest.mark.long
 def test_the_service_holds_under_faults(root):
     done = run(root, "benchmarks/faults.py", "--swaps", "4", "--kills", "10", "--requests", "300")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -29,7 +29,7 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "python3 benchmarks/scope.py": "test_benchmarks", "python3 benchmarks/gate_peers.py": "test_benchmarks",
              "mlbot benchmark utterances.csv --intent label": "test_baselines",
              "python3 benchmarks/scale.py": "test_benchmarks", "python3 benchmarks/kernels.py": "test_benchmarks",
-             "python3 benchmarks/serve.py": "test_benchmarks",
+             "python3 benchmarks/serve.py": "test_benchmarks", "python3 benchmarks/messages.py": "test_benchmarks",
              "mlbot serve --demo --train": "test_app", "mlbot token": "test_app", "mlbot token --webhooks": "test_app",
              "mlbot token --predict": "test_app", "mlbot monitor": "test_monitor",
              "mlbot rollback --why REASON": "test_app", "mlbot waive champion --why REASON --until DAY": "test_ships",

@@ -4,22 +4,22 @@
 
 # %% auto #0
 __all__ = ['SPOKEN', 'TWICE', 'HELD', 'HELD_FOR', 'REMEMBERED', 'TRIES', 'LOST', 'STORY', 'LIKELY', 'MOST_OPEN_CASES',
-           'MOST_TURNS', 'Message', 'Started', 'started_in', 'Conversation', 'conversation_of', 'answered_before',
-           'said_twice', 'is_theirs', 'NotFound', 'Conflict', 'new_id', 'ModelJudgement', 'judge_text', 'facts_of',
-           'is_private', 'veiled', 'known_slots', 'without_values', 'stand_ins', 'held_name', 'veiled_state',
-           'full_state', 'holds_any', 'Veil', 'veil_of', 'with_held', 'in_full', 'is_stale', 'option_names',
-           'act_words', 'handed_over', 'transcript', 'handed', 'process_asked', 'cancel_asked', 'Case', 'case_after',
-           'Desk', 'in_turns', 'places_as_compared', 'language_at', 'rules_for', 'Bot', 'opened', 'heard_by',
-           'clearest', 'stepped', 'decided', 'messages_of', 'alone_words', 'challenger_answer', 'turn_body', 'Turn',
-           'planned', 'process_events', 'check_open', 'acted', 'by_desk', 'status', 'take', 'check_agent', 'reply',
-           'give_back', 'close', 'gone', 'still_waiting', 'meant_for', 'due_change', 'tick']
+           'MOST_TURNS', 'Message', 'Started', 'started_in', 'Conversation', 'gone_on', 'conversation_of',
+           'answered_before', 'said_twice', 'is_theirs', 'NotFound', 'Conflict', 'new_id', 'ModelJudgement',
+           'judge_text', 'facts_of', 'is_private', 'veiled', 'known_slots', 'without_values', 'stand_ins', 'held_name',
+           'veiled_state', 'full_state', 'holds_any', 'Veil', 'veil_of', 'with_held', 'in_full', 'is_stale',
+           'option_names', 'act_words', 'handed_over', 'transcript', 'handed', 'process_asked', 'cancel_asked', 'Case',
+           'case_after', 'Desk', 'in_turns', 'places_as_compared', 'language_at', 'rules_for', 'Bot', 'opened',
+           'heard_by', 'clearest', 'stepped', 'decided', 'messages_of', 'alone_words', 'challenger_answer', 'turn_body',
+           'Turn', 'planned', 'process_events', 'check_open', 'acted', 'by_desk', 'status', 'take', 'check_agent',
+           'reply', 'give_back', 'close', 'gone', 'still_waiting', 'meant_for', 'due_change', 'tick']
 
 # %% ../../nbs/bot/20_conversation.ipynb #0313854d
 import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache, partial
 
@@ -70,9 +70,10 @@ class Started:
     state: str = "sent"
 
 
-def started_in(events: list[Event]) -> tuple[Started, ...]:
-    """The processes started in a conversation; events of older versions do not record them."""
-    found = {event.body["started"]["id"]: Started(**event.body["started"]) for event in events if event.body.get("started")}
+def started_in(events: list[Event], before: tuple[Started, ...] = ()) -> tuple[Started, ...]:
+    """The processes started `before` and in more events; events of older versions do not record them."""
+    found = {one.id: one for one in before}
+    found |= {event.body["started"]["id"]: Started(**event.body["started"]) for event in events if event.body.get("started")}
     for event in events:
         told = event.body.get("request") if event.kind == "process" else None
         if told and told["id"] in found:
@@ -105,14 +106,10 @@ class Conversation:
 SPOKEN = ("opened", "turn", "agent", "desk", "process")  # kinds of events that a conversation is made of
 
 
-def conversation_of(events: list[Event]) -> Conversation | None:
-    """The conversation in the events of one `about`; None when it was never opened."""
-    events = [event for event in events if event.kind in SPOKEN]
-    if not events or events[0].kind != "opened":
-        return None
-    first, keys, turn = events[0].body, {}, events[-1].turn
+def gone_on(found: Conversation, events: list[Event]) -> Conversation:
+    """A conversation after some more of its events."""
+    turn, keys, messages = events[-1].turn, dict(found.keys), list(found.messages)
     assert turn is not None  # the events of SPOKEN are numbered
-    messages: list[Message] = []
     for event in events:
         start = len(messages)
         for said in event.body["messages"]:
@@ -121,9 +118,18 @@ def conversation_of(events: list[Event]) -> Conversation | None:
                                     said.get("request_id", ""), buttons))
         if event.body.get("key"):
             keys[event.body["key"]] = (start, len(messages))
-    state = state_from(events[-1].body["state"])
-    return Conversation(events[0].about, events[0].person, first.get("spelt", ""), first["role"], first["location"], state,
-                        tuple(messages), turn, keys, started_in(events))
+    return replace(found, state=state_from(events[-1].body["state"]), messages=tuple(messages), turn=turn, keys=keys,
+                   started=started_in(events, found.started))
+
+
+def conversation_of(events: list[Event]) -> Conversation | None:
+    """The conversation in the events of one `about`; None when it was never opened."""
+    events = [event for event in events if event.kind in SPOKEN]
+    if not events or events[0].kind != "opened":
+        return None
+    first, it = events[0], events[0].body
+    new = Conversation(first.about, first.person, it.get("spelt", ""), it["role"], it["location"], State(), (), turn=0)
+    return gone_on(new, events)
 
 # %% ../../nbs/bot/20_conversation.ipynb #5409b777
 def answered_before(found: Conversation, key: str) -> Conversation | None:
@@ -215,7 +221,7 @@ def is_private(kind: str, value: Value) -> bool:
 def veiled(slots: dict[str, Value], process: Process) -> tuple[dict[str, Value], dict[str, Value]]:
     """Split slot values into those the log keeps, with `HELD` for private ones, and those held beside it."""
     held = {name: value for name, value in slots.items() if is_private(process.slot_of(name).kind, value)}
-    return {name: HELD if name in held else value for name, value in slots.items()}, held
+    return dict(slots) if not held else {name: HELD if name in held else value for name, value in slots.items()}, held
 
 
 def known_slots(slots: dict[str, Value], held: dict[str, Value]) -> dict[str, Value]:
@@ -244,6 +250,8 @@ def held_name(frame: Pending, is_open: bool, slot: str) -> str:
 
 def veiled_state(state: State, rules: BotRules) -> tuple[State, dict[str, Value]]:
     """A state as the log keeps it, and the values to hold beside it."""
+    if not frames_of(state):
+        return state, {}
     held: dict[str, Value] = {}
 
     def veil(frame: Pending) -> Pending:
@@ -300,7 +308,7 @@ def with_held(found: Conversation, log: EventLog) -> Conversation:
 
 def in_full(found: Conversation, spoken: list[str]) -> Conversation:
     """A conversation in which the bot's new messages read as the bot said them."""
-    said = [replace(message, text=text) if message.sender == "bot" else message
+    said = [replace(message, text=text) if message.sender == "bot" and message.text != text else message
             for message, text in zip(found.messages, spoken, strict=False)]
     return replace(found, messages=(*said, *found.messages[len(said):]))
 
@@ -389,9 +397,9 @@ REMEMBERED = 30 * 86_400.0  # seconds for which a case stays on the desk
 
 def case_after(case: Case | None, event: Event) -> Case | None:
     """A case after one more event of its conversation, updated in place; None once people do not own it."""
-    state = state_from(event.body["state"])
-    if state.owner not in (QUEUE, AGENT):
+    if event.body["state"]["owner"] not in (QUEUE, AGENT):
         return None
+    state = state_from(event.body["state"])
     case = case or Case(event.about, event.body.get("role", ""), event.body.get("location", ""), state)
     for said in event.body["messages"]:
         if said["sender"] == "person":
@@ -550,12 +558,8 @@ class Bot:
 
     def written(self, found: Conversation, events: list[Event], hold: dict[str, dict] | None = None) -> Conversation:
         """Write the events of a turn; the conversation with only their messages. Raises Taken when another turn was first."""
-        written = self.log.append(*events, hold=hold)
-        if not written:
-            return found
-        now = conversation_of(self.log.read(SPOKEN, about=found.id))
-        assert now is not None  # it was read for this turn
-        return now.since(len(found.messages))
+        written = [event for event in self.log.append(*events, hold=hold) if event.about == found.id and event.kind in SPOKEN]
+        return gone_on(found, written).since(len(found.messages)) if written else found
 
     def started(self, found: Conversation, step: Step, process: Process) -> Event:
         """The event of a process that a step starts."""
@@ -637,7 +641,7 @@ def messages_of(words: str, step: Step, judged: ModelJudgement | None, alone: st
     said: list[dict] = [{"sender": "person", "text": words}]
     said += [{"sender": "bot", "text": line, "request_id": judged.request_id if judged else ""} for line in step.says]
     if step.buttons and step.says:
-        said[-1]["buttons"] = [asdict(button) for button in step.buttons]
+        said[-1]["buttons"] = [dict(vars(button)) for button in step.buttons]
     return said + [{"sender": "system", "text": alone}] * bool(alone)
 
 # %% ../../nbs/bot/20_conversation.ipynb #5080eeab
@@ -667,7 +671,7 @@ def turn_body(bot: Bot, found: Conversation, act: Act, text: str | None, key: st
     """The body of a turn's event. No private value is left in it."""
     said = [{**line, "text": without_values(line["text"], veil.hidden)} for line in said]
     text = without_values(text, veil.hidden) if text is not None else None
-    body = {"key": key, "act": asdict(act) | {"text": text}, "messages": said, "state": veil.after.as_dict()}
+    body = {"key": key, "act": {**vars(act), "text": text}, "messages": said, "state": veil.after.as_dict()}
     if handed_over(found, step):
         body |= {"role": found.role, "location": found.location}
     if judged and text is not None:
@@ -683,9 +687,8 @@ class Turn:
     spoken: list[str]
 
 # %% ../../nbs/bot/20_conversation.ipynb #15021ebf
-def planned(bot: Bot, found: Conversation, act: Act, text: str | None, key: str) -> Turn:
+def planned(bot: Bot, found: Conversation, act: Act, text: str | None, key: str, rules: BotRules) -> Turn:
     """The turn for an act: its event, then that of a started process or a hand-over. Nothing is written yet."""
-    rules = bot.rules(found)
     step, judged = decided(bot, found, act, text, rules)
     over = handed_over(found, step)
     alone = alone_words(bot, step.state, rules.spoken(step.state)) if over else ""
@@ -735,15 +738,16 @@ def acted(bot: Bot, about: str, identity: Identity, act: Act, text: str | None, 
     found = bot.read(about, identity)
     if not is_theirs(found, identity):  # agents may read every conversation, but act in none of them as the person
         raise NotFound("no such conversation", "one of your own", "start a new one")
-    before = answered_before(found, key) or said_twice(found, text, bot.rules(found), bot.log.clock())
+    rules = bot.rules(found)
+    before = answered_before(found, key) or said_twice(found, text, rules, bot.log.clock())
     if before is not None:
         return before
     check_open(found)
-    turn = planned(bot, with_held(found, bot.log), act, text, key)
+    turn = planned(bot, with_held(found, bot.log), act, text, key, rules)
     if turn.events[-1].kind != "handoff.initiate":
         return in_full(bot.written(found, turn.events, turn.hold), turn.spoken)
     with bot.handing:
-        turn = planned(bot, with_held(found, bot.log), act, text, key)
+        turn = planned(bot, with_held(found, bot.log), act, text, key, rules)
         return in_full(bot.written(found, turn.events, turn.hold), turn.spoken)
 
 # %% ../../nbs/bot/20_conversation.ipynb #cfbfaa66

@@ -41,9 +41,12 @@ class Pending:
         return {**vars(self), "slots": dict(self.slots)}
 
 
+_PENDING = frozenset(entry.name for entry in fields(Pending))
+
+
 def pending_from(data: Mapping) -> Pending:
     """The frame that a log holds."""
-    known = {name: data[name] for name in (entry.name for entry in fields(Pending)) if name in data}
+    known = {name: data[name] for name in data.keys() & _PENDING}
     return Pending(**{**known, "options": tuple(data.get("options", ())), "guessed": tuple(data.get("guessed", ()))})
 
 # %% ../../nbs/bot/15_frames.ipynb #4a7feceb
@@ -78,9 +81,12 @@ class State:
         return {**vars(self), **frames, "pending": self.pending.as_dict() if self.pending else None}
 
 # %% ../../nbs/bot/15_frames.ipynb #846057ae
+_STATE = frozenset(entry.name for entry in fields(State))
+
+
 def state_from(data: Mapping) -> State:
     """The state that `as_dict` wrote, in this or another version."""
-    known = {name: data[name] for name in (entry.name for entry in fields(State)) if name in data}
+    known = {name: data[name] for name in data.keys() & _STATE}
     frames = {name: tuple(map(pending_from, data.get(name, ()))) for name in ("parked", "wishes")}
     doubts = tuple((str(intent), float(chance)) for intent, chance in data.get("doubts", ()))
     memory = {"doubts": doubts, "refused": tuple(data.get("refused", ()))}

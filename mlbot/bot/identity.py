@@ -84,7 +84,7 @@ def _decode(text: str) -> bytes:
 
 def signature(body: str, secret: str) -> str:
     """The signature of a text."""
-    return _encode(hmac.new(secret.encode(), body.encode(), sha256).digest())
+    return _encode(hmac.digest(secret.encode(), body.encode(), "sha256"))
 
 
 def encode_claims(claims: dict, secret: str) -> str:

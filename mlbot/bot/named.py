@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SHORTEST', 'STEM', 'ENOUGH_LETTERS', 'LITTLE', 'MOST_WORDS_READ', 'Entries', 'MOST_CATALOGUES', 'Made', 'MOST_NAMED',
-           'is_same_word', 'title_weights', 'named_in', 'word_parts', 'is_mentioned', 'by_beginning', 'worded_in',
-           'of_catalogue', 'catalogue_words', 'titles_in', 'likeliest', 'with_titles']
+           'is_same_word', 'title_weights', 'title_words', 'named_in', 'word_parts', 'is_mentioned', 'by_beginning',
+           'worded_in', 'of_catalogue', 'catalogue_words', 'titles_in', 'likeliest', 'with_titles']
 
 # %% ../../nbs/bot/16_named.ipynb #b10ec9b9
 import math
@@ -42,11 +42,17 @@ def title_weights(titles: tuple[tuple[str, str], ...]) -> dict[str, dict[str, fl
     return {key: {word: weight / sum(found.values()) for word, weight in found.items()} for key, found in raw.items()}
 
 
+@lru_cache(64)
+def title_words(titles: tuple[tuple[str, str], ...]) -> tuple[frozenset[str], str]:
+    """The words of all titles that count, and the same in one text: most words of a message begin none of them."""
+    words = frozenset(word for weights in title_weights(titles).values() for word in weights)
+    return words, " ".join(words)
+
+
 def named_in(text: str, titles: Mapping[str, str]) -> list[tuple[str, float]]:
     """The processes at least half of whose title is in a text, with the share that matches, the largest first."""
     weighed = title_weights(tuple(titles.items()))
-    words = {word for weights in weighed.values() for word in weights}
-    known = " ".join(words)  # skip the many words that cannot match any title
+    words, known = title_words(tuple(titles.items()))
     said = [word for word in plain_words(text)[:MOST_WORDS_READ] if len(word) >= SHORTEST and word[:STEM] in known]
     same = {word for word in words if any(is_same_word(one, word) for one in said)}
     found = [(key, sum(weight for word, weight in weights.items() if word in same)) for key, weights in weighed.items()]
@@ -90,7 +96,7 @@ def worded_in(text: str, entries: Entries, may: Callable[[str], bool] = lambda k
     return sorted(((key, 1 - chance) for key, chance in wrong.items()), key=lambda pair: -pair[1])
 
 # %% ../../nbs/bot/16_named.ipynb #3e6edda6
-MOST_CATALOGUES = 64
+MOST_CATALOGUES = 500
 _KEPT: dict[tuple, tuple] = {}
 Made = TypeVar("Made")
 
@@ -117,8 +123,11 @@ def titles_in(rules: BotRules, language: str) -> dict[str, str]:
     if language not in rules.translations:
         return {}
     told = rules.translations[language]
-    return {key: told[key].title or process.title if key in told else process.title
-            for key, process in rules.processes.items() if rules.may(key) and not process.handoff}
+
+    def make() -> dict[str, str]:
+        return {key: told[key].title or process.title if key in told else process.title
+                for key, process in rules.processes.items() if rules.may(key) and not process.handoff}
+    return of_catalogue(rules, language, f"titles for {rules.role!r} at {rules.location!r}", make)
 
 
 def likeliest(titled: Sequence[tuple[str, float]], worded: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:

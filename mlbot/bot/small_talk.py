@@ -32,10 +32,18 @@ OTHER_ACT = "other"
 _WORDS = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
+@lru_cache(1_000)  # the rules ask for the words of the message at hand some ten times
+def _words(text: str) -> tuple[str, ...]:
+    plain = folded(text)
+    if not plain.isascii():
+        split = unicodedata.normalize("NFKD", plain.replace("\u2019", "'"))
+        plain = "".join(char for char in split if not unicodedata.combining(char))
+    return tuple(_WORDS.findall(plain))
+
+
 def plain_words(text: str) -> list[str]:
     """The words of a text in lower case and without accents."""
-    split = unicodedata.normalize("NFKD", folded(text).replace("\u2019", "'"))
-    return _WORDS.findall("".join(char for char in split if not unicodedata.combining(char)))
+    return list(_words(text))
 
 
 @cache
@@ -102,15 +110,20 @@ class Recogniser:
             for word in plain_words(phrase) if act != OTHER_ACT else ():
                 self.acts.setdefault(word[:5], set()).add(act)
 
-    def likenesses(self, words: Sequence[str]) -> np.ndarray:
-        """How like each phrase a text is, from 0 to 1."""
-        total, length = np.zeros(len(self.known)), 0.0
+    def likenesses(self, words: Sequence[str], least: float = 0.0) -> np.ndarray:
+        """How like each phrase a text is, from 0 to 1; all 0 where no phrase can be as near as `least`."""
+        length, shared, weights, found = 0.0, 0.0, [], []
         for piece, count in word_pieces(words).items():
             weight = count * self.weights.get(piece, self.unknown)
             length += weight * weight
             if piece in self.postings:
-                at, share = self.postings[piece]
-                total[at] += share * weight
+                shared += weight * weight
+                weights.append(weight)
+                found.append(self.postings[piece])
+        if not found or shared < least * least * length * (1 - 1e-9):
+            return np.zeros(len(self.known))
+        shares = np.concatenate([share for _, share in found]) * np.repeat(weights, [len(at) for at, _ in found])
+        total = np.bincount(np.concatenate([at for at, _ in found]), shares, len(self.known))
         return total / math.sqrt(length or 1.0)
 
 # %% ../../nbs/bot/11_small_talk.ipynb #35b8a207
@@ -168,11 +181,12 @@ def act_of(text: str) -> Recognised | None:
     words, model = plain_words(text), recogniser()
     if not 0 < len(words) <= MOST_WORDS or any(char.isdigit() for char in text):
         return None
-    near = model.likenesses(words)
+    least = ALMOST_SAME if len(words) == 1 else FAR
+    near = model.likenesses(words, least)
     best = int(near.argmax())
     _, act, language = model.known[best]
     likeness = float(near[best])
-    if likeness < (ALMOST_SAME if len(words) == 1 else FAR):
+    if likeness < least:
         return None
     if likeness < ALMOST_SAME:
         act = by_probability(words, act if likeness >= needed(words, model, act) else OTHER_ACT, likeness)

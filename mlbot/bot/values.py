@@ -433,7 +433,7 @@ def blanked(reading: Reading, spans: Iterable[Found]) -> Reading:
     text = reading.text
     for found in spans:
         text = text[: found.start] + GONE * (found.end - found.start) + text[found.end :]
-    return replace(reading, text=text)
+    return reading if text == reading.text else replace(reading, text=text)
 
 # %% ../../nbs/bot/01_values.ipynb #e29025b0
 def sort_days(slots: Sequence[Slot], found: list[Found], reading: Reading) -> dict[str, Found]:

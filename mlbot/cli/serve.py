@@ -53,8 +53,8 @@ def remark_on_network(settings: Settings, host: str, demo: bool) -> str:
 # %% ../../nbs/cli/05_serve.ipynb #c6a27bd9
 def framework_of(service):
     """The application for all but usual predictions; imported only when it is needed."""
-    from mlbot.serve.app import build_framework
-    return build_framework(service)
+    from mlbot.serve.talk import build_application
+    return build_application(service)
 
 # %% ../../nbs/cli/05_serve.ipynb #48c888a1
 def serve(options: argparse.Namespace) -> int:

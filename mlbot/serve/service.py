@@ -10,8 +10,8 @@ __all__ = ['MOST_BODY', 'Word', 'ShortKey', 'CALLER', 'GIVEN', 'LOOPBACK', 'ONCE
            'one_of_few', 'Recorder', 'LogWatch', 'Limits', 'Shares', 'processes_for', 'bot_of', 'Promises',
            'know_promise', 'ways_for', 'BotService', 'beats_of', 'promise_alert', 'problems_of', 'alert_of',
            'check_ready', 'say_alerts', 'renew_tokens', 'judge_canary', 'judge_promise', 'is_program', 'bearer_of',
-           'may_predict', 'caller_digest', 'prediction_for', 'usual_length', 'once_more', 'is_slow', 'FastPath',
-           'LazyApp', 'App', 'listen', 'run_server']
+           'may_predict', 'caller_digest', 'prediction_for', 'json_length', 'usual_length', 'once_more', 'is_slow',
+           'FastPath', 'LazyApp', 'App', 'listen', 'run_server']
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c003
 import asyncio
@@ -767,14 +767,18 @@ def prediction_for(service: BotService, data: Ask, caller: str = "", authorizati
                       [Alternative(*pair) for pair in answer.ranking[1:]], [*answer.notes, *unknown])
 
 # %% ../../nbs/serve/02_service.ipynb #5b0e91c7
-def usual_length(scope) -> int:
-    """The length of the body of a usual request for a prediction; 0 for other requests, and without a length."""
-    if scope["type"] != "http" or scope["path"] != "/v1/predict" or scope["method"] != "POST":
-        return 0
+def json_length(scope) -> int:
+    """The length of a request's body of JSON; 0 for another body, and without a length."""
     given = scope.get(GIVEN) or dict(scope["headers"])
     length = given.get(b"content-length", b"")
     usual = given.get(b"content-type", b"").partition(b";")[0].strip().lower() == b"application/json"
     return int(length) if usual and length.isdigit() and len(length) < 8 else 0
+
+
+def usual_length(scope) -> int:
+    """The length of the body of a usual request for a prediction; 0 for other requests, and without a length."""
+    usual = scope["type"] == "http" and scope["path"] == "/v1/predict" and scope["method"] == "POST"
+    return json_length(scope) if usual else 0
 
 
 def once_more(messages, receive):
@@ -900,7 +904,7 @@ def run_server(settings: Settings, framework: Callable[[BotService], Any], demo:
                port: int | None = None, ready: Callable[[str], None] = print, works: Sequence = ()) -> None:
     """Serve until SIGTERM or Ctrl-C. `ready` is called with the address. Raises InputError when the port is in use.
 
-    `framework`: makes the ASGI application that answers all but usual predictions, such as `mlbot.serve.app.build_framework`.
+    `framework`: makes the ASGI application for all but usual predictions, such as `mlbot.serve.talk.build_application`.
     `works`: further work in the background, as for `BotService`.
     """
     import uvloop

@@ -6,12 +6,12 @@
 __all__ = ['Meant', 'Rule', 'KINDS', 'SHORT', 'Calendar', 'add_months', 'real_day', 'yearly', 'monthly', 'weekly', 'numbered',
            'folded_table', 'long_weekdays', 'clear_weekdays', 'groups', 'phrases', 'named_groups', 'day_number',
            'dated', 'only_day', 'weekday_of', 'weekday_day', 'shifted', 'ago', 'coming', 'next_one', 'last_one',
-           'after_next', 'before_last', 'next_week', 'in_weeks', 'nth', 'Mention', 'ruled', 'phrase_mentions',
-           'days_ahead', 'each_year', 'word_regexes', 'word_mentions', 'figures_meant', 'figure_mentions', 'part_regex',
-           'part_of_month', 'part_of_week', 'part_meant', 'part_mentions', 'weekday_before', 'longest', 'with_weekday',
-           'find_mentions', 'with_year', 'year_behind', 'span_regexes', 'bare_start', 'start_of', 'joined_by_and',
-           'find_pairs', 'lasting', 'read_pair', 'words_before', 'find_dates', 'month_regex', 'month_meant',
-           'find_months', 'say_date', 'say_month']
+           'after_next', 'before_last', 'next_week', 'in_weeks', 'nth', 'Mention', 'ruled', 'any_phrase',
+           'phrase_mentions', 'days_ahead', 'each_year', 'word_regexes', 'word_mentions', 'figures_meant',
+           'figure_mentions', 'part_regex', 'part_of_month', 'part_of_week', 'part_meant', 'part_mentions',
+           'weekday_before', 'longest', 'with_weekday', 'find_mentions', 'with_year', 'year_behind', 'span_regexes',
+           'bare_start', 'start_of', 'joined_by_and', 'find_pairs', 'lasting', 'read_pair', 'words_before',
+           'find_dates', 'month_regex', 'month_meant', 'find_months', 'say_date', 'say_month']
 
 # %% ../../nbs/text/06_dates.ipynb #9ba64d8c
 import calendar
@@ -119,6 +119,9 @@ def groups(language: str) -> dict[str, str]:
     }
 
 
+_BEGIN = r"(?<![\w.,/:@])"
+
+
 @cache
 def phrases(language: str, name: str) -> re.Pattern:
     """A pattern for any of the phrases of that name; the names of their groups end in the place of the phrase."""
@@ -126,7 +129,7 @@ def phrases(language: str, name: str) -> re.Pattern:
     for place, phrase in enumerate(vocabulary(language)["dates"][name]):
         pattern = re.sub(r"\\?\{(\w+)\\?\}", lambda it: groups(language)[it[1]], folded_pattern(phrase))
         parts.append(re.sub(r"\(\?P<(\w+?)>", rf"(?P<\g<1>_{place}>", pattern))
-    return re.compile(rf"(?<![\w.,/:@])(?:{'|'.join(parts)})(?!\w)")
+    return re.compile(rf"{_BEGIN}(?:{'|'.join(parts)})(?!\w)")
 
 # %% ../../nbs/text/06_dates.ipynb #9ae35bcd
 def named_groups(match: re.Match) -> dict[str, str]:
@@ -269,9 +272,18 @@ def ruled(rule: Rule, said: dict[str, str], language: str) -> Callable[[Calendar
     return lambda around: rule(said, around, language)
 
 # %% ../../nbs/text/06_dates.ipynb #bacd9767
+@cache
+def any_phrase(language: str) -> re.Pattern:
+    """A pattern for the phrases of all kinds. Most messages hold none, and one search tells."""
+    alike = (re.sub(r"\(\?P<\w+>", "(?:", phrases(language, name).pattern.removeprefix(_BEGIN)) for name in KINDS)
+    return re.compile(rf"{_BEGIN}(?:{'|'.join(alike)})")
+
+
 def phrase_mentions(text: str, language: str, alone: bool = True) -> list[Mention]:
     """All phrases of the tables in a folded text. Not `alone`: "the second" is rather no day."""
-    found = []
+    found: list[Mention] = []
+    if not any_phrase(language).search(text):
+        return found
     for name, rule in KINDS.items():
         for match in phrases(language, name).finditer(text):
             said = named_groups(match)

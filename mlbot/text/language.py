@@ -41,7 +41,7 @@ def check_languages(languages: tuple[str, ...]) -> None:
 
 # %% ../../nbs/text/03_language.ipynb #b384a9bc
 def likelihoods(text: str) -> dict[str, float]:
-    """How likely each language of the library is, from the bytes of a text alone; empty for a text without a letter."""
+    """How likely each language of the library is, the likeliest first, from the bytes of a text; {} without a letter."""
     return dict(identifier().rank(f" {text.lower()} ")) if any(map(str.isalpha, text)) else {}
 
 # %% ../../nbs/text/03_language.ipynb #90aafb2c
@@ -54,7 +54,7 @@ def language_of(text: str, languages: Sequence[str] = USUAL) -> str:
     found = likelihoods(text)
     if not found:
         return UNSURE
-    best, usual = max(found, key=found.__getitem__), languages[0]
+    best, usual = next(iter(found)), languages[0]
     weighed = {name: found[name] * (USUALLY if name == usual else 1) for name in languages}
     if best not in weighed and found[best] >= max(CLEARLY, TIMES * weighed[usual]):
         return OTHER

@@ -71,8 +71,9 @@ def fold(text: str) -> Folded:
 WORDS = PACKAGE / "shipped" / "words"
 
 
+@cache
 def written_languages() -> tuple[str, ...]:
-    """The languages that have a table."""
+    """The languages that have a table, looked up once."""
     return tuple(sorted(path.stem for path in WORDS.glob("*.toml")))
 
 

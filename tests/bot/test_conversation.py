@@ -238,6 +238,17 @@ def test_a_clock_that_was_set_back_does_not_keep_an_agent_there(bot):
     assert bot.desk.is_anybody_there()
 
 
+def test_the_answer_to_an_act_is_what_the_log_tells_afterwards(bot):
+    talk = bot.start(ADA)
+    before = talk
+    for act in (Act("I need a new company card"), Act("hello there"), Act(person=True), Act("are you there?")):
+        bot.log.clock.now += 10
+        now, told = bot.act(talk.id, ADA, act, f"k{before.turn}"), bot.read(talk.id, ADA)
+        assert now == told.since(len(before.messages)) and now.turn == before.turn + 1 and now.messages
+        before = told
+    assert take(bot, talk.id, GRACE) == bot.read(talk.id, GRACE).since(len(before.messages))
+
+
 def test_a_conversation_does_not_grow_without_end(bot, monkeypatch):
     monkeypatch.setattr(_bot, "MOST_TURNS", 3)
     talk = bot.start(ADA)

@@ -21,7 +21,7 @@ from mlbot.bot.events import Event, EventLog, LogError
 from mlbot.bot.frames import Act
 from mlbot.bot.identity import DEMO, DOORS, Identity, Refused, claims_of, encode_claims, exact_name, identify, sign
 from mlbot.errors import InputError
-from mlbot.serve.app import AGENTS, OPEN, THEIRS, build_framework, demo_agent, demo_identity
+from mlbot.serve.app import AGENTS, OPEN, THEIRS, demo_agent, demo_identity
 from mlbot.serve.service import (
     App,
     BotService,
@@ -35,6 +35,7 @@ from mlbot.serve.service import (
     problems_of,
     renew_tokens,
 )
+from mlbot.serve.talk import build_application
 from mlbot.settings import load_settings
 
 SECRET, HOUR = "a secret of more than 16 characters", 3600.0
@@ -50,7 +51,7 @@ class Inside:
         self.backend = BotService(load_settings(root), demo)
         self.backend.live.follow()
         later = LazyApp(lambda: None)
-        later.app = build_framework(self.backend)
+        later.app = build_application(self.backend)
         later.there.set()
         self.front = App(self.backend, later)
 
