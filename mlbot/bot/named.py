@@ -21,7 +21,8 @@ from .small_talk import plain_words
 from ..model.decide import CLARIFY, CONFIRM, EXECUTE
 
 # %% ../../nbs/bot/16_named.ipynb #cadaf09c
-SHORTEST, STEM, ENOUGH_LETTERS = 4, 5, 0.5  # letters of a word that counts, that two forms share; part of a title that must match
+# letters of a word that counts; letters that two forms share; share of a title that must match
+SHORTEST, STEM, ENOUGH_LETTERS = 4, 5, 0.5
 LITTLE = 0.3  # score from which on a process is worth asking about
 MOST_WORDS_READ = 60  # words of a message that are compared
 

@@ -95,7 +95,8 @@ def read_translations(file: Path, processes: dict[str, Process]) -> dict[str, di
         found[language] = {}
         for key, table in tables.items():
             if key.casefold() not in folded or not isinstance(table, dict):
-                raise translation_error(str(beside), f"[{key}] is not a process of the catalogue", nearest(key, list(processes)))
+                raise translation_error(str(beside), f"[{key}] is not a process of the catalogue",
+                                        nearest(key, list(processes)))
             name = folded[key.casefold()]
             found[language][name] = read_translation(key, table, processes[name], str(beside))
     return found

@@ -60,8 +60,8 @@ def keep_outputs(notebook, now: dict[str, list] | None = None) -> str:
     for number, cell in enumerate(notebook.cells, 1):
         if cell.cell_type == "code":
             outputs = plain_outputs(cell.outputs if now is None else now[cell.id]) if is_stored(cell) else []
-            if now is not None and is_stored(cell) and doubt_of(outputs):
-                doubts.append(f"cell {number}: {doubt_of(outputs)}")
+            if now is not None and is_stored(cell) and doubt_of(outputs, cell.source):
+                doubts.append(f"cell {number}: {doubt_of(outputs, cell.source)}")
             cell.outputs, cell.execution_count = [nbformat.from_dict(output) for output in outputs], None
     return next(iter(doubts), "")
 
@@ -125,7 +125,7 @@ def unclean(root: Path) -> list[str]:
             if cell.cell_type != "code":
                 continue
             outputs = plain_outputs(cell.outputs)
-            fine = is_stored(cell) and not doubt_of(outputs) and cell.outputs == outputs or not cell.outputs
+            fine = is_stored(cell) and not doubt_of(outputs, cell.source) and cell.outputs == outputs or not cell.outputs
             if not fine or cell.execution_count:
                 found.append(f"{path.relative_to(root)}, cell {number}")
                 break

@@ -170,7 +170,7 @@ def test_only_library_notebooks_store_outputs_and_only_small_ones_that_are_the_s
     stored = [cell for cell in nbformat.read(path, as_version=4).cells if is_stored(cell)]
     assert not stored or path in LIBRARY
     assert not [cell.source for cell in stored if cell.source.startswith("#| export")]
-    assert not [cell.source for cell in stored if doubt_of(plain_outputs(cell.outputs))]
+    assert not [cell.source for cell in stored if doubt_of(plain_outputs(cell.outputs), cell.source)]
 
 
 def test_nbdev_clean_leaves_stored_outputs_as_they_are(cleaned_copy):
