@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TALK', 'WISHES', 'OTHER_ACT', 'NEAR', 'NEARER', 'ALMOST_SAME', 'MOST_WORDS', 'COMMON', 'SURE', 'SURER', 'SUREST',
-           'LEAST', 'FAR', 'LIKE', 'NEGATIONS', 'MOST_ENDS', 'SAYS_MORE', 'plain_words', 'talk_file',
+           'LEAST_LIKELY', 'FAR', 'LIKE', 'NEGATIONS', 'MOST_ENDS', 'SAYS_MORE', 'plain_words', 'talk_file',
            'small_talk_phrases', 'word_pieces', 'Recognised', 'Recogniser', 'recogniser', 'learned', 'needed',
            'by_probability', 'act_of', 'SmallTalk', 'says_more', 'hear_small_talk', 'recognised']
 
@@ -130,7 +130,7 @@ class Recogniser:
 NEAR, NEARER, ALMOST_SAME, MOST_WORDS = 0.42, 0.58, 0.8, 12
 COMMON = 6  # a word that occurs in so many acts says little about any
 SURE, SURER, SUREST = 0.35, 0.5, 0.8  # probability of a courtesy; one of two doubts; both
-LEAST = 0.1  # probability of the nearest act, where it does something
+LEAST_LIKELY = 0.1  # probability of the nearest act, where it does something
 FAR, LIKE = 0.3, 0.36  # likeness to the nearest phrase below which nothing counts, and no act that does something
 _ACTING = frozenset("yes no cancel undo restart person frustrated".split())
 NEGATIONS = frozenset("not no nope nicht nein kein keine pas non ne ni jamais nunca never dont don't nie".split())
@@ -172,7 +172,7 @@ def by_probability(words: Sequence[str], act: str, likeness: float) -> str:
     told = act != OTHER_ACT and act != best and likeness >= NEARER  # by the nearest phrase, and clearly
     if best != OTHER_ACT and chances[best] >= least and not told and not (does and likeness < LIKE):
         return best
-    return act if chances[OTHER_ACT] < SURER and (act not in _ACTING or chances.get(act, 0.0) >= LEAST) else OTHER_ACT
+    return act if chances[OTHER_ACT] < SURER and (act not in _ACTING or chances.get(act, 0.0) >= LEAST_LIKELY) else OTHER_ACT
 
 # %% ../../nbs/bot/11_small_talk.ipynb #014db7d7
 @lru_cache(1_000)

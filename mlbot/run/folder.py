@@ -406,9 +406,9 @@ def broken_seal(folder: Path, settings: Settings) -> str:
         return f"{SEAL} belongs to run {run}"
     now = digests_in(folder)
     changed = [name for name, digest in files.items() if now.get(name) != digest]
-    listed = ", ".join(f"{name} {'has changed' if name in now else 'is gone'}" for name in changed[:3])
+    changes = ", ".join(f"{name} {'has changed' if name in now else 'is gone'}" for name in changed[:3])
     more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-    return f"{listed}{more} since it was judged" if listed else ""
+    return f"{changes}{more} since it was judged" if changes else ""
 
 # %% ../../nbs/run/00_folder.ipynb #574a0a9e
 def refuse_broken_seal(folder: Path, settings: Settings) -> None:
