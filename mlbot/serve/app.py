@@ -15,7 +15,7 @@ __all__ = ['Given', 'MOST_WORDS', 'Parameters', 'Dimension', 'CODINGS', 'OUTPUTS
            'conversation_handoff', 'Told', 'requests', 'request_told', 'cases', 'case_of', 'handoffs', 'canned',
            'handoff_read', 'handoff_take', 'handoff_reply', 'handoff_return', 'handoff_close', 'check_intent',
            'handoff_label', 'to_label', 'shown_item', 'standing_of', 'labels_next', 'check_item', 'label', 'label_undo',
-           'labels_export', 'monitor', 'Decision', 'proposals', 'proposals_look', 'proposal', 'proposal_undo',
+           'labels_export', 'monitor', 'GroupDecision', 'proposals', 'proposals_look', 'proposal', 'proposal_undo',
            'proposal_decide', 'demo_token', 'demo_identity', 'demo_agent', 'said_to', 'needs_token', 'documented',
            'openapi', 'start_page', 'application', 'build_framework', 'document_alone']
 
@@ -833,7 +833,7 @@ def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge
     return {**found, "alerts": [*problems_of(service).values(), *found["alerts"]], "since": since, "promise": promise}
 
 # %% ../../nbs/serve/03_app.ipynb #fba53be9
-class Decision(msgspec.Struct, forbid_unknown_fields=True):
+class GroupDecision(msgspec.Struct, forbid_unknown_fields=True):
     """What becomes of a group: put into an existing `intent`, drop, or adopt as a new intent with `title` and `owner`.
 
     `without`: messages of the group that do not belong; `floor`: of the gate of the new intent, none for that of all intents.
@@ -886,7 +886,7 @@ def proposal_undo(request: Request, agent: Identity, about: ShortKey) -> None:
 
 # %% ../../nbs/serve/03_app.ipynb #3845b8d2
 @post("/v1/proposals/{about:str}/decision", name="proposal decide", status_code=200, sync_to_thread=True)
-def proposal_decide(request: Request, agent: Identity, about: ShortKey, data: Decision) -> Accepted:
+def proposal_decide(request: Request, agent: Identity, about: ShortKey, data: GroupDecision) -> Accepted:
     """Decide what becomes of a group."""
     service, me = service_of(request), pseudonym(agent.person)
     one = proposal_named(service.log, about)

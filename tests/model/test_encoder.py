@@ -309,7 +309,7 @@ def test_an_encoder_that_does_not_fit_or_cannot_run_is_refused(folder, encoder):
     settings = replace(SETTINGS.model, tier="encoder", encoder=str(folder))
     good = to_artefact(train(ROWS, [], settings, encoder=encoder), settings, {})
     narrow = {**good.weights, "fourier": good.weights["fourier"][:5]}
-    for weights, files, says in ((narrow, good.files, "vectors of 8"),
+    for weights, files, says in ((narrow, good.files, "vectors of width 8"),
                                  (good.weights, {**good.files, ENCODER: b"no graph"}, "cannot be loaded")):
         with pytest.raises(InputError, match=says):
             Predictor(build_artefact(good.manifest["intents"], [], good.vocabulary, weights,

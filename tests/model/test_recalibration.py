@@ -81,7 +81,7 @@ def test_the_shift_moves_the_probability_to_be_in_scope():
 
 
 @pytest.mark.parametrize("numbers, says", [([0.0, 0.0], "temperature of 0"), ([-1.0, 0.0], "temperature of 0"),
-                                           ([np.nan, 0.0], "calibration holds"), ([1.0], "calibration is")])
+                                           ([np.nan, 0.0], "calibration holds"), ([1.0], "calibration has shape")])
 def test_a_calibration_that_cannot_be_is_refused(tmp_path, numbers, says):
     bad = build_artefact(["badge", "leave"], [], VOCABULARY, {**NUMBERS, "calibration": np.array(numbers)}, FACTS)
     with pytest.raises(InputError, match=says):

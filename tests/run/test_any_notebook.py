@@ -108,7 +108,7 @@ def test_each_gate_is_an_item_and_notebooks_without_one_are_left_alone(judged):
     ("helper", "cell 1", "gate: a 0.500"), ("renamed", "auc", "auc 0.500"), ("typo", "runs", "SyntaxError"),
     ("leaves", "runs", "SystemExit"), ("leaves", "auc", "was not reached"),
     ("dies", "runs", "the kernel ended (exit status 3)"), ("dies", "auc", "was not reached"),
-    ("twice", "runs", "two gates are named 'auc'"), ("no_json", "runs", "no notebook")])
+    ("twice", "runs", "two gates are named 'auc'"), ("no_json", "runs", "not a notebook")])
 def test_what_is_not_green_fails_in_six_lines(judged, name, item, says):
     _, done, cases = judged
     said = message(cases[name, item])

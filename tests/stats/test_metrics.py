@@ -176,7 +176,7 @@ def test_five_positives_among_many_negatives_count_as_five():
     (lambda: of.roc_auc([0, 1], [0.1]), "truth has 2, score has 1"),
     (lambda: of.roc_auc([0, 1], [0.1, 0.2], groups=["x", None]), "groups is missing in 1 of 2 rows"),
     (lambda: of.roc_auc([0, 1], [0.1, 0.2], weights=[1, -1]), "a weight is negative"),
-    (lambda: share("x", [True, False], weights=[0, 0]), "all of them are 0"),
+    (lambda: share("x", [True, False], weights=[0, 0]), "all are 0"),
     (lambda: of.brier_score([0, 1], [0.1, 1.2]), "not between 0 and 1"),
     (lambda: of.log_loss(["a", "b"], [[0.4, 0.4], [0.5, 0.5]], ["a", "b"]), "does not add up to 1"),
     (lambda: of.log_loss(["a", "z"], [[0.5, 0.5]] * 2, ["a", "b"]), "no column for the label 'z'"),
