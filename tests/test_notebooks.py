@@ -37,8 +37,8 @@ def test_library_notebooks_run_and_show_what_they_store(digits, tmp_path):
     shutil.copytree(ROOT, copy, ignore=lambda folder, names: [
         name for name in names if name in ("__pycache__", ".ipynb_checkpoints") or Path(folder) == ROOT and name in LEFT_OUT])
     (tmp_path / "nbdev-test").write_text(NBDEV_TEST)  # it takes options only from a script
-    command = [sys.executable, tmp_path / "nbdev-test", "nbs", "--file-re", rf"^\d[{digits}]_", "--n-workers", "0", "--do-print",
-               "--save"]
+    command = [sys.executable, tmp_path / "nbdev-test", "nbs", "--file-re", rf"^\d[{digits}]_", "--n-workers", "0",
+               "--do-print", "--save"]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     ran = [path.relative_to(ROOT) for path in LIBRARY if path.name[1] in digits]

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['LOOK', 'MOST_PROPOSALS', 'PUT', 'DROPPED', 'WANTED', 'UNDONE', 'ADOPTED', 'DECIDED', 'MOST_TITLE', 'look_event',
            'look_and_keep', 'decisions_of', 'open_orders', 'decision_about', 'messages_at', 'last_look', 'is_newer',
-           'shown_decision', 'proposals_now', 'proposal_named', 'rows_without', 'floor_for', 'refuse_named',
-           'wanted_intent', 'decide', 'put_into', 'take_back', 'want', 'ordered_intent', 'note_adopted']
+           'shown_decision', 'proposals_now', 'proposal_named', 'remaining_rows', 'floor_for', 'refuse_named',
+           'wanted_intent', 'decide_proposal', 'put_into', 'undo_decision', 'want', 'ordered_intent', 'note_adopted']
 
 # %% ../../nbs/bot/29_proposed.ipynb #2d48f34f
 from collections.abc import Iterable, Sequence
@@ -132,7 +132,7 @@ def proposal_named(log: EventLog, name: str) -> dict[str, Any]:
     return found
 
 # %% ../../nbs/bot/29_proposed.ipynb #d39c80d2
-def rows_without(proposal: dict[str, Any], without: Sequence[str]) -> list[str]:
+def remaining_rows(proposal: dict[str, Any], without: Sequence[str]) -> list[str]:
     """The messages of a proposal less those that somebody took out. Raises InputError for none, and for those of others."""
     strange = sorted(set(without) - set(proposal["rows"]))
     left = [name for name in proposal["rows"] if name not in set(without)]
@@ -170,7 +170,7 @@ def wanted_intent(title: str, owner: str, taken: Iterable[str], floor: float) ->
     return intent
 
 # %% ../../nbs/bot/29_proposed.ipynb #c30b1f5b
-def decide(log: EventLog, kind: str, proposal: dict[str, Any], body: dict[str, Any], who: str, *more: Event) -> None:
+def decide_proposal(log: EventLog, kind: str, proposal: dict[str, Any], body: dict[str, Any], who: str, *more: Event) -> None:
     """Write a decision about a proposal, together with `more` events. Raises Conflict where somebody has decided already."""
     before, name = log.read(DECIDED), proposal["id"]
     if decision_about(proposal, decisions_of(before)):
@@ -185,10 +185,10 @@ def decide(log: EventLog, kind: str, proposal: dict[str, Any], body: dict[str, A
 def put_into(log: EventLog, proposal: dict[str, Any], rows: Sequence[str], intent: str, who: str) -> None:
     """Label these messages of a proposal as an intent that exists."""
     labels = [Event("label", name, {"intent": intent, "group": proposal["id"]}, who) for name in rows]
-    decide(log, PUT, proposal, {"rows": proposal["rows"], "put": list(rows), "intent": intent}, who, *labels)
+    decide_proposal(log, PUT, proposal, {"rows": proposal["rows"], "put": list(rows), "intent": intent}, who, *labels)
 
 # %% ../../nbs/bot/29_proposed.ipynb #0d2e8eb4
-def take_back(log: EventLog, name: str, who: str) -> None:
+def undo_decision(log: EventLog, name: str, who: str) -> None:
     """Take a decision back, and the labels that came with it. Raises NotFound without one, Conflict for one of others."""
     event = decisions_of(log.read(DECIDED)).get(name)
     if event is None:
@@ -205,7 +205,7 @@ def take_back(log: EventLog, name: str, who: str) -> None:
 def want(log: EventLog, proposal: dict[str, Any], rows: Sequence[str], intent: NewIntent, who: str) -> None:
     """Order a new intent from these messages of a proposal. Raises InputError for a name that somebody has ordered."""
     refuse_named(intent.name, [event.body["intent"] for event in open_orders(log.read(DECIDED))])
-    decide(log, WANTED, proposal, {"rows": proposal["rows"], "batch": list(rows), "intent": intent.name,
+    decide_proposal(log, WANTED, proposal, {"rows": proposal["rows"], "batch": list(rows), "intent": intent.name,
                                    "title": intent.title, "owner": intent.owner, "floor": intent.floor}, who)
 
 

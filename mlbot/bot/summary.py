@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from .conversation import HELD, Conversation
 from .events import Event
 from .frames import BOT, Pending, BotRules, State, frames_of, slot_name, state_from, value_words
-from .texts import say, texts
+from .asking import handoff_text
+from .texts import texts
 
 # %% ../../nbs/bot/21_summary.ipynb #7f3ac794
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def last_question(found: Conversation) -> str:
 
 def last_said(found: Conversation) -> tuple[tuple[str, str], ...]:
     """Who said what last, the newest at the end: without notes of the system, and without the hand-over itself."""
-    over = say(found.state.language, "handoff", queue=found.state.queue)
+    over = handoff_text(found.state.language, found.state.queue)
     talk = [(message.sender, message.text) for message in found.messages
             if message.sender != "system" and message.text != over]
     return tuple(talk[-MOST_SHOWN:])

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['metric_named', 'turned', 'limit_verdicts', 'Gain', 'gain_verdict', 'gains_between', 'gain_words', 'moved_item_lines',
-           'FileVerdict', 'judge_files', 'counts_words', 'limit_words', 'next_command', 'terminal_lines',
+           'FileVerdict', 'judge_files', 'counts_words', 'limit_option', 'next_command', 'terminal_lines',
            'markdown_lines', 'verdict_json']
 
 # %% ../../nbs/cli/08_results.ipynb #e452234a
@@ -167,7 +167,7 @@ def counts_words(results: Results) -> str:
     return f"{said} in {groups:,} groups" if groups != items else said
 
 
-def limit_words(found: FileVerdict) -> str:
+def limit_option(found: FileVerdict) -> str:
     """A limit to try: on the better side of the first metric, and on its scale."""
     name = found.scores[0].metric if found.scores else next(iter(found.results.metrics))
     metric = found.results.metrics[name]
@@ -188,7 +188,7 @@ def next_command(found: FileVerdict) -> str:
     if 0 < floor < 1:
         return f"{program()} plan --floor {floor:g} --margin {min(2, 50 * (1 - floor)):g}"
     if not found.limits:
-        return f"{program()} verdict {file} {limit_words(found)}"
+        return f"{program()} verdict {file} {limit_option(found)}"
     return f"{program()} verdict {file} NEWER"
 
 # %% ../../nbs/cli/08_results.ipynb #ea922870

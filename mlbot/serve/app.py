@@ -55,8 +55,8 @@ from ..bot.labelling import (ASKED, LABELS, OFFERED, Item, agreement_of, as_json
                                  labels_of, next_items)
 from ..bot.monitor import MONITORED_EVENTS, overview, read_profile, standing, tally_of
 from ..bot.promises import promise_facts
-from ..bot.proposed import (DROPPED, decide, floor_for, is_newer, last_look, messages_at, proposal_named, proposals_now,
-                                put_into, rows_without, take_back, want, wanted_intent)
+from ..bot.proposed import (DROPPED, decide_proposal, floor_for, is_newer, last_look, messages_at, proposal_named,
+                                proposals_now, put_into, remaining_rows, undo_decision, want, wanted_intent)
 from ..bot.frames import Act
 from ..bot.requests import REQUEST_EVENTS, requests_of
 from ..bot.summary import summary_of
@@ -851,9 +851,10 @@ def proposals(request: Request, agent: Identity) -> dict[str, Any]:
     """Groups of messages that nobody answers, from the last look, and what was decided about each."""
     service = service_of(request)
     service.recorder.flush()
+    looking = service.looking.busy  # asked first: a look that ends meanwhile has not reached what we read
     with one_of_few(service.heavy):
         found = proposals_now(service.log, pseudonym(agent.person))
-    return {**found, "looking": service.looking.busy, "alert": service.looking.alert, "can_look": can_group(),
+    return {**found, "looking": looking, "alert": service.looking.alert, "can_look": can_group(),
             "floor": floor_for(service.settings)}
 
 
@@ -882,7 +883,7 @@ def proposal(request: Request, agent: Identity, about: ShortKey) -> dict[str, An
 @delete("/v1/proposals/{about:str}", name="proposal undo", sync_to_thread=True)
 def proposal_undo(request: Request, agent: Identity, about: ShortKey) -> None:
     """Take a decision about a group back, and the labels that came with it."""
-    take_back(service_of(request).log, about, pseudonym(agent.person))
+    undo_decision(service_of(request).log, about, pseudonym(agent.person))
 
 # %% ../../nbs/serve/03_app.ipynb #3845b8d2
 @post("/v1/proposals/{about:str}/decision", name="proposal decide", status_code=200, sync_to_thread=True)
@@ -891,9 +892,9 @@ def proposal_decide(request: Request, agent: Identity, about: ShortKey, data: Gr
     service, me = service_of(request), pseudonym(agent.person)
     one = proposal_named(service.log, about)
     if data.decision == "drop":
-        decide(service.log, DROPPED, one, {"rows": one["rows"]}, me)
+        decide_proposal(service.log, DROPPED, one, {"rows": one["rows"]}, me)
         return Accepted()
-    rows = rows_without(one, data.without)
+    rows = remaining_rows(one, data.without)
     if data.decision == "put":
         check_intent(service, data.intent)
         put_into(service.log, one, rows, data.intent, me)

@@ -29,7 +29,7 @@ def said(decision, *intents):
     (None, *said("execute", "card"), BOT, "slot", "", "limit"),
     (None, *said("execute", "fire"), BOT, None, "", "not open to your role"),
     (None, *said("execute", "hours"), BOT, None, "", "from 9 to 5"),
-    (None, *said("execute", "human"), QUEUE, None, "", "(help)"),
+    (None, *said("execute", "human"), QUEUE, None, "", "(Help)"),
     (None, *said("execute", "unheard_of"), BOT, None, "unheard_of", "Unheard of"),
     (None, *said("confirm", "leave"), BOT, "confirm", "", "Annual leave"),
     (None, *said("confirm", "fire"), BOT, None, "", "not open to your role"),
@@ -47,7 +47,7 @@ def said(decision, *intents):
     (MEANT, *said("execute", "card"), BOT, "slot", "", "limit"),
     (START, Act(confirm=True), None, BOT, None, "card", "limit: 5, reason: x"),
     (START, Act(confirm=False), None, BOT, None, "", "stopped"),
-    (START, Act(person=True), None, QUEUE, None, "", "finance"),
+    (START, Act(person=True), None, QUEUE, None, "", "Finance"),
     (CHOICE, Act(choose="leave"), None, BOT, None, "leave", "I start"),
     (CHOICE, Act(choose="card"), None, BOT, "slot", "", "limit"),
     (CHOICE, Act(choose=""), None, BOT, None, "", "misunderstood"),
@@ -57,7 +57,7 @@ def said(decision, *intents):
     (START, Act(choose="leave"), None, BOT, "confirm", "", "answer this first"),
     (SLOT, Act("500"), Heard("execute", ("leave",)), BOT, "slot", "", "reason"),
     (SLOT, Act("cancel"), Heard("execute", ("leave",)), BOT, None, "", "stopped"),
-    (SLOT, Act("talk to a human"), Heard("execute", ("leave",)), QUEUE, None, "", "finance"),
+    (SLOT, Act("talk to a human"), Heard("execute", ("leave",)), QUEUE, None, "", "Finance"),
 ])
 def test_what_the_bot_does(pending, act, heard, owner, waits_for, starts, says):
     step = respond(State(pending=pending), act, heard, RULES)

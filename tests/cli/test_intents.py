@@ -17,14 +17,14 @@ from mlbot.bot.proposed import (
     DROPPED,
     LOOK,
     WANTED,
-    decide,
+    decide_proposal,
     is_newer,
     last_look,
     messages_at,
     proposals_now,
     put_into,
-    rows_without,
-    take_back,
+    remaining_rows,
+    undo_decision,
     want,
     wanted_intent,
 )
@@ -167,7 +167,7 @@ def test_what_was_ordered_on_the_page_is_carried_out_once_without_the_messages_t
     log = open_log(settings)
     one = next(one for one in last_look(log).body["proposals"] if "xylophone" in one["words"])
     assert "xylophone" not in {*one["rows"]} and not is_newer(log, last_look(log))
-    kept = rows_without(one, one["rows"][:2])
+    kept = remaining_rows(one, one["rows"][:2])
     want(log, one, kept, wanted_intent("Music room", "facilities", [], 0.7), "p1")
     done = mlbot("intents", "--ordered")
     assert done.returncode == 0 and "next:   read intents/music_room.csv" in done.stdout, done.stdout + done.stderr
@@ -178,7 +178,7 @@ def test_what_was_ordered_on_the_page_is_carried_out_once_without_the_messages_t
     told = next(shown for shown in proposals_now(log, "p1")["proposals"] if shown["id"] == one["id"])
     assert told["decision"]["kind"] == "adopted" and mlbot("intents", "--ordered").returncode == 3
     order = {"rows": ["e40"], "batch": ["e40"], "intent": "music_room", "title": "Music", "owner": "hr", "floor": 0.5}
-    decide(log, WANTED, {**one, "id": "0ther", "rows": ["e40"]}, order, "p1")
+    decide_proposal(log, WANTED, {**one, "id": "0ther", "rows": ["e40"]}, order, "p1")
     log.close()
     before = (asked_project / "settings.ini").read_text()
     done = mlbot("intents", "--ordered")
@@ -195,18 +195,18 @@ def test_a_decision_holds_for_a_group_that_grows_and_labels_of_a_whole_group_sta
              "nearest": "card", "probability": 0.1, "examples": 2, "rows": ids[:4]}
     grown, far = group | {"id": "b", "rows": ids}, group | {"id": "c", "rows": [ids[0], *ids[4:]]}
     log.append(Event(LOOK, "m1", {"messages": 8, "unanswered": 8, "through": 8, "proposals": [group, grown, far]}))
-    put_into(log, group, rows_without(group, [ids[3]]), "card", "p1")
+    put_into(log, group, remaining_rows(group, [ids[3]]), "card", "p1")
     shown = {one["id"]: one["decision"] for one in proposals_now(log, "p2")["proposals"]}
     assert shown["a"]["kind"] == shown["b"]["kind"] == "put" and not shown["a"]["mine"] and shown["c"] is None
     labels = log.read(("label",))
     assert [label.about for label in labels] == ids[:3] and drawn_at_random(labels) == []
     with pytest.raises(Conflict):
-        decide(log, DROPPED, grown, {"rows": ids}, "p2")
+        decide_proposal(log, DROPPED, grown, {"rows": ids}, "p2")
     with pytest.raises(Conflict):
-        take_back(log, "a", "p2")
-    take_back(log, "a", "p1")
+        undo_decision(log, "a", "p2")
+    undo_decision(log, "a", "p1")
     assert labels_of(log.read(("asked", "label", "label.undone"))) == {}
-    decide(log, DROPPED, grown, {"rows": ids}, "p2")
+    decide_proposal(log, DROPPED, grown, {"rows": ids}, "p2")
     log.forget(is_theirs=lambda text: text.endswith((" 0", " 1")))
     assert [one["id"] for one in proposals_now(log, "p2")["proposals"]] == ["c"], "of the others no example is left"
     assert "shuttle number" not in str([event.body for event in log.read((LOOK,))])

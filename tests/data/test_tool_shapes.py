@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from mlbot.cli.results import FileVerdict, gain_verdict, gain_words, limit_words, next_command
+from mlbot.cli.results import FileVerdict, gain_verdict, gain_words, limit_option, next_command
 from mlbot.cli.verdict import add_verdict
 from mlbot.data.cells import decimal_mark, number_in, same_name, values_in
 from mlbot.data.results import file_gain, paired, read_results, score_of
@@ -155,7 +155,7 @@ def test_the_next_step_keeps_how_rows_are_read_and_asks_on_the_better_side(writt
     """A floor for seconds, or a file whose name is an option, would be an error when it is typed."""
     results = read_results(written("slow.csv", table("seconds", "12,5", "14,5")), asked=["seconds"])
     found = FileVerdict(("-slow.csv",), results, scores=(score_of(results.metrics["seconds"]),), reading=" --group 'a b'")
-    assert limit_words(found) == "--ceiling seconds=14"
+    assert limit_option(found) == "--ceiling seconds=14"
     assert "verdict ./-slow.csv --group 'a b' --ceiling" in next_command(found)
     equal = read_results(written("e.csv", "id,right\n" + "".join(f"{at},1\n" for at in range(30))))
     assert "is as good as old" in gain_words(gain_verdict(equal, equal, "", parsed("x.csv")), "old", "new")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,15 @@ def root(green_run, tmp_path_factory):
         shutil.copytree(green_run / name, folder / name)
     (folder / "settings.ini").write_text("[data]\nsource = sample\n[service]\nper_caller = 100000\n")
     return folder
+
+
+@contextmanager
+def other_settings(root, text):
+    """While a second service starts in the folder; the commands that the first one begins read its own."""
+    before = (root / "settings.ini").read_text()
+    (root / "settings.ini").write_text(text)
+    yield
+    (root / "settings.ini").write_text(before)
 
 
 @pytest.fixture(scope="module")
@@ -300,8 +310,8 @@ def test_pages_come_with_headers_that_keep_them_safe(service):
 
 
 def test_who_asks_too_often_is_told_to_wait_and_the_service_stays_healthy(root):
-    (root / "settings.ini").write_text("[data]\nsource = sample\n[service]\nper_caller = 5\nevents = events/limited.db\n")
-    limited = Service(root)
+    with other_settings(root, "[data]\nsource = sample\n[service]\nper_caller = 5\nevents = events/limited.db\n"):
+        limited = Service(root)
     codes = [limited.client.post("/v1/predict", json=TEXT).status_code for _ in range(30)]
     refused = limited.client.post("/v1/predict", json=TEXT)
     assert 200 in codes and 429 in codes and refused.headers["retry-after"] == "1"
@@ -314,8 +324,8 @@ def test_who_asks_too_often_is_told_to_wait_and_the_service_stays_healthy(root):
 
 
 def test_sigterm_lets_requests_end_and_what_was_said_is_stored(root):
-    (root / "settings.ini").write_text("[data]\nsource = sample\n[service]\nper_caller = 100000\nevents = events/term.db\n")
-    found, codes, stop = Service(root), [], threading.Event()
+    with other_settings(root, "[data]\nsource = sample\n[service]\nper_caller = 100000\nevents = events/term.db\n"):
+        found, codes, stop = Service(root), [], threading.Event()
 
     def ask():
         with httpx.Client(base_url=found.url) as client:
@@ -807,12 +817,18 @@ def test_who_serves_to_the_network_is_told_under_which_names_and_what_a_demonstr
 
 def test_groups_that_nobody_answers_are_for_agents_and_are_looked_for_only_when_messages_have_come(service):
     """The look runs beside the service; the second question finds that nothing has come since, and begins none."""
+    from mlbot.bot.events import Event, EventLog
     client, grace = service.client, service.grace
     for path, how in (("/v1/proposals", "GET"), ("/v1/proposals/look", "POST"), ("/v1/proposals/a/messages", "GET")):
         for headers, status in (({}, 401), (service.late, 401), (service.ada, 403)):
             assert client.request(how, path, headers=headers).status_code == status
-    for word in "my the a this another which play hear tune bring".split():
-        client.post("/v1/predict", json={"text": f"{word} xylophone"})
+    client.post("/v1/predict", json={"text": "some xylophone"})
+    assert client.get("/v1/proposals", headers=grace).json()["newer"]  # and what was asked is in the log
+    log = EventLog(service.root / "events" / "events.db")  # over HTTP the other tests have used up what one source may ask
+    like = [event for event in log.read() if event.body.get("text") == "some xylophone"][-1]
+    log.append_many([Event("asked", f"x-{word}", {**like.body, "text": f"{word} xylophone"})
+                     for word in "my the a this another which play hear tune bring".split()])
+    log.close()
     assert client.post("/v1/proposals/look", headers=grace).json() == {"begun": True, "looking": True}
     assert client.post("/v1/proposals/look", headers=grace).json() == {"begun": False, "looking": True}
     for _ in range(600):
