@@ -815,6 +815,24 @@ def test_who_serves_to_the_network_is_told_under_which_names_and_what_a_demonstr
     assert "every conversation" in remark_on_network(named, "0.0.0.0", True)
 
 
+def test_a_look_that_ends_while_the_page_is_read_still_counts_as_running(monkeypatch):
+    """What it found is not in what was read, so the page has to ask once more."""
+    from types import SimpleNamespace
+
+    from mlbot.serve import app
+    looking = SimpleNamespace(busy=True, alert="")
+
+    def read_old_groups(log, me):
+        looking.busy = False
+        return {"proposals": []}
+    service = SimpleNamespace(recorder=SimpleNamespace(flush=lambda: None), heavy=threading.Semaphore(1), log=None,
+                              looking=looking, settings=None)
+    monkeypatch.setattr(app, "service_of", lambda request: service)
+    monkeypatch.setattr(app, "proposals_now", read_old_groups)
+    monkeypatch.setattr(app, "floor_for", lambda settings: 0.5)
+    assert app.proposals.fn(None, SimpleNamespace(person="grace"))["looking"] is True
+
+
 def test_groups_that_nobody_answers_are_for_agents_and_are_looked_for_only_when_messages_have_come(service):
     """The look runs beside the service; the second question finds that nothing has come since, and begins none."""
     from mlbot.bot.events import Event, EventLog
