@@ -60,7 +60,7 @@ ELSEWHERE = {"python3 -m mlbot test": "this very run", "source .venv/bin/activat
              "mlbot data remove": "test_store", "mlbot data feedback": "test_feedback", "mlbot data relabel": "test_relabel",
              "mlbot retrain --force": "test_retrain", "mlbot run --minutes 60": "test_budget",
              "mlbot benchmark": "test_baselines", "mlbot data add": "test_store", "mlbot intents --propose": "test_intents",
-             "mlbot intents --ordered": "test_intents",
+             "mlbot intents --ordered": "test_intents", "mlbot intents": "test_intents", "mlbot whatif": "test_whatif",
              'mlbot intents --adopt ID --title "Office shuttle" --owner facilities': "test_intents",
              "mlbot whatif --threshold .9": "test_whatif", "mlbot whatif --model NAME --from 2026-10-01": "test_whatif"}
 

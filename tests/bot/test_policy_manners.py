@@ -67,7 +67,7 @@ def test_a_yes_or_a_no_is_one_only_where_it_says_nothing_else(text, act):
 
 def test_a_handover_goes_to_the_queue_of_the_process_or_to_the_help_desk():
     assert call_person(State(), "why", RULES) == Step(
-        State(QUEUE, queue="help desk", reason="why"), (SAYS["handoff"].format(queue="help desk"),))
+        State(QUEUE, queue="help desk", reason="why"), (SAYS["handoff"].format(queue="Help desk"),))
     assert call_person(State(), "why", RULES, "card").state.queue == "finance"
     assert call_person(State(), "why", BotRules({"": Process("", "x", queue="odd")}), "unheard").state.queue == "help desk"
     asked = respond(State(), Act(person=True), None, RULES)
