@@ -1,5 +1,6 @@
 """The pages in a real browser: people get through, from the keyboard too, axe finds nothing, and hostile text stays text."""
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -115,6 +116,25 @@ def open_page(browser, service, name: str, token: str = "", wait: str = "main"):
     wait_for(lambda: browser.find_element(By.TAG_NAME, wait), name)
 
 
+@contextlib.contextmanager
+def page_of(browser, width: int, height: int):
+    """Give the page that size for a while; the browser is shared, so a test that fails must leave it as it was."""
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def shown(browser, selector: str, *texts: str) -> str:
+    """The text of an element, as soon as it holds all of these."""
+    def found() -> str:
+        text = browser.find_element(By.CSS_SELECTOR, selector).text
+        return text if all(part in text for part in texts) else ""
+    return wait_for(found, f"{selector} with {', '.join(texts)}")
+
+
 def said(browser) -> str:
     """All text of the page."""
     return browser.find_element(By.TAG_NAME, "body").text
@@ -148,6 +168,16 @@ def sign_in(browser, **values):
             field.clear()
             field.send_keys(value)
     browser.find_element(By.CSS_SELECTOR, "#sign-in form button").click()
+
+
+def be_agent(browser, name: str):
+    """Sign in as an agent, unless this browser is signed in; wait until the page says who it is."""
+    def is_known() -> bool:
+        return bool(browser.find_elements(By.CSS_SELECTOR, "#who button"))
+    wait_for(lambda: is_known() or browser.find_elements(By.CSS_SELECTOR, "#sign-in form"), "a form, or a name")
+    if not is_known():
+        sign_in(browser, name=name)
+    wait_for(is_known, "the name at the top of the page")
 
 
 def say(browser, text: str):
@@ -272,30 +302,27 @@ def test_a_group_is_read_and_adopted_from_the_page_and_another_is_dropped_and_op
     """At 320 px, without the mouse where a key will do; hostile text stays text, and a message that is unticked stays out."""
     from mlbot.bot.proposed import WANTED
     first, second = kept_groups(service, "xylophone", HOSTILE)
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
-                            {"width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": False})
-    open_page(browser, service, "intents.html")
-    if browser.find_elements(By.CSS_SELECTOR, "#sign-in form"):
-        sign_in(browser, name="Linus")
-    wait_for(lambda: "xylophone 3" in said(browser) and f"{HOSTILE} 3" in said(browser), "the groups")
-    assert "owned" not in browser.title and browser.execute_script(
-        "return document.documentElement.scrollWidth <= window.innerWidth") and problems_of(browser, axe) == []
-    browser.find_element(By.XPATH, "//button[contains(., 'Read all 6')]").click()
-    wait_for(lambda: len(browser.find_elements(By.CSS_SELECTOR, "fieldset input")) == 6, "all messages")
-    press(browser, " ")  # the first is focused: take it out
-    browser.find_element(By.TAG_NAME, "summary").click()
-    browser.find_element(By.ID, f"title-{first}").send_keys("Music room")
-    assert problems_of(browser, axe) == []
-    browser.find_element(By.ID, f"owner-{first}").send_keys("facilities", Keys.ENTER)
-    order = wait_for(lambda: [event for event in events(service) if event.kind == WANTED], "the order in the log")[0]
-    assert (order.body["intent"], order.body["batch"]) == ("music_room", order.body["rows"][1:])
-    wait_for(lambda: "Ordered as a new intent: Music room" in said(browser), "what was ordered")
-    button(browser, "Not an intent").click()
-    wait_for(lambda: len(browser.find_elements(By.XPATH, "//button[.='Take it back']")) == 2, "both decided")
-    browser.find_elements(By.XPATH, "//button[.='Take it back']")[1].click()
-    wait_for(lambda: button(browser, "Not an intent"), "the group open again")
-    assert problems_of(browser, axe) == []
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    with page_of(browser, 320, 640):
+        open_page(browser, service, "intents.html")
+        be_agent(browser, "Linus")
+        wait_for(lambda: "xylophone 3" in said(browser) and f"{HOSTILE} 3" in said(browser), "the groups")
+        assert "owned" not in browser.title and browser.execute_script(
+            "return document.documentElement.scrollWidth <= window.innerWidth") and problems_of(browser, axe) == []
+        browser.find_element(By.XPATH, "//button[contains(., 'Read all 6')]").click()
+        wait_for(lambda: len(browser.find_elements(By.CSS_SELECTOR, "fieldset input")) == 6, "all messages")
+        press(browser, " ")  # the first is focused: take it out
+        browser.find_element(By.TAG_NAME, "summary").click()
+        browser.find_element(By.ID, f"title-{first}").send_keys("Music room")
+        assert problems_of(browser, axe) == []
+        browser.find_element(By.ID, f"owner-{first}").send_keys("facilities", Keys.ENTER)
+        order = wait_for(lambda: [event for event in events(service) if event.kind == WANTED], "the order in the log")[0]
+        assert (order.body["intent"], order.body["batch"]) == ("music_room", order.body["rows"][1:])
+        wait_for(lambda: "Ordered as a new intent: Music room" in said(browser), "what was ordered")
+        button(browser, "Not an intent").click()
+        wait_for(lambda: len(browser.find_elements(By.XPATH, "//button[.='Take it back']")) == 2, "both decided")
+        browser.find_elements(By.XPATH, "//button[.='Take it back']")[1].click()
+        wait_for(lambda: button(browser, "Not an intent"), "the group open again")
+        assert problems_of(browser, axe) == []
 
 
 def test_hostile_text_is_shown_as_text(browser, service):
@@ -317,7 +344,7 @@ def test_axe_finds_nothing_on_any_page(service, axe, width, height, dark):
                 sign_in(found, name="Ada", role="sales", location="london")
                 wait_for(lambda: "What can I do for you?" in said(found), "the greeting")
             elif name != "index.html":
-                sign_in(found, name="Grace") if found.find_elements(By.CSS_SELECTOR, "#sign-in form") else None
+                be_agent(found, "Grace")
             time.sleep(0.5)
             assert problems_of(found, axe) == [], name
             assert found.execute_script("return document.documentElement.scrollWidth <= window.innerWidth"), name
@@ -329,8 +356,7 @@ def test_a_message_is_labelled_from_the_keyboard_alone(browser, service):
     for number in range(3):
         service.client.post("/v1/predict", json={"text": f"something is wrong with my laptop number {number}"})
     open_page(browser, service, "label.html")
-    if browser.find_elements(By.CSS_SELECTOR, "#sign-in form"):
-        sign_in(browser, name="Linus")
+    be_agent(browser, "Linus")
     before = len([event for event in events(service) if event.kind == "label"])
     wait_for(lambda: browser.find_element(By.ID, "text").text, "a message")
     press(browser, "1")
@@ -385,8 +411,7 @@ def test_a_story_plays_in_the_chat_and_ends_with_a_card_of_what_was_started(calm
     stories = wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "#story-list a"), "the stories")
     assert len(stories) == 3 and "story=room" in stories[0].get_attribute("href")
     ended_story(browser, service, "room")
-    card = wait_for(lambda: browser.find_element(By.CSS_SELECTOR, "#card-list .recorded"), "the card").text
-    assert "Mittwoch" in card and "15:00 Uhr" in card and "12" in card and "aufgenommen" in card  # in the story's language
+    shown(browser, "#card-list .recorded", "Mittwoch", "15:00 Uhr", "12", "aufgenommen")  # in the story's language
     assert "story" not in browser.current_url  # loading the page again goes on, instead of beginning again
     browser.refresh()
     wait_for(lambda: "Mittwoch" in browser.find_element(By.ID, "card-list").text, "the same chat")
@@ -403,9 +428,8 @@ def test_the_handed_over_story_is_summed_up_at_the_desk_and_answered_with_a_key(
     case = wait_for(lambda: [one for one in browser.find_elements(By.CSS_SELECTOR, "#waiting button")
                              if "It is urgent" in one.text], "the case")[0]
     case.click()
-    summed = wait_for(lambda: (box := browser.find_element(By.ID, "understood")).text and box, "the summary").text
-    assert "Company card: block or dispute" in summed and "4421" in summed
-    assert "hat nach einem Menschen gefragt" in browser.find_element(By.ID, "facts").text  # in the agent's language
+    shown(browser, "#understood", "Company card: block or dispute", "4421")
+    shown(browser, "#facts", "hat nach einem Menschen gefragt")  # in the agent's language
     button(browser, "Diesen Chat übernehmen").click()
     field = wait_for(lambda: (box := browser.find_element(By.ID, "text")).is_displayed() and box, "the composer")
     wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "#canned-list button"), "the canned answers")
@@ -432,12 +456,11 @@ def test_the_page_speaks_the_language_that_is_picked_and_the_bot_greets_in_it(br
 def test_a_card_shows_what_is_known_and_takes_the_request_back(browser, service, receiver):
     new_chat(browser, service, "engineer")
     say(browser, "the printer on my floor does not print")
-    asking = wait_for(lambda: browser.find_element(By.CSS_SELECTOR, "#card-list .asking"), "the card").text
-    assert "being filled in" in asking and "asked now" in asking
+    shown(browser, "#card-list .asking", "being filled in", "asked now")
     say(browser, "second floor, left")
     button(browser, "Yes, start it").click()
     wait_for(lambda: "Your printer is on its way." in said(browser), "what the process says")
-    assert "second floor, left" in browser.find_element(By.CSS_SELECTOR, "#card-list .accepted").text
+    shown(browser, "#card-list .accepted", "second floor, left")
     button(browser, "Cancel this request").send_keys(Keys.ENTER)
     button(browser, "Yes, cancel it").click()
     wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "#card-list .cancelled"), "the cancelled card")
@@ -448,13 +471,12 @@ def test_a_card_shows_what_is_known_and_takes_the_request_back(browser, service,
 def test_a_busy_chat_and_a_busy_desk_fit_a_narrow_page_and_a_page_at_200_percent(calm_browser, service, axe, width, height):
     """320 px is a page of 1280 px at 400 %, and 640 px one at 200 %."""
     browser = calm_browser
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
-                            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
-    try:
+    with page_of(browser, width, height):
         new_chat(browser, service, "engineer")
         say(browser, "the printer on my floor does not print")
         wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "#card-list .asking"), "the card")
         browser.execute_script("document.getElementById('cards').open = true")
+        shown(browser, "#card-list .asking", "asked now")
         assert problems_of(browser, axe) == []
         assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
         say(browser, "a person please")
@@ -464,9 +486,7 @@ def test_a_busy_chat_and_a_busy_desk_fit_a_narrow_page_and_a_page_at_200_percent
         wait_for(lambda: browser.find_element(By.ID, "understood").text, "the summary")
         assert problems_of(browser, axe) == []
         assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        browser.execute_script("sessionStorage.clear()")
+    browser.execute_script("sessionStorage.clear()")
 
 
 def test_the_pictures_of_the_docs_are_taken_of_the_pages_as_they_are(service, tmp_path, root_path):
