@@ -97,6 +97,7 @@ def kept_results(tmp_path_factory) -> Path:
     return (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "kept-results"
 
 
+FEW = "[gates]\npeople = 50\n"  # 500 simulated people cost each run a second of a core
 USUAL = "[data]\nsource = sample\nsuspects = 0\n"  # the same settings have the same results, which tests then share
 
 
@@ -104,14 +105,15 @@ USUAL = "[data]\nsource = sample\nsuspects = 0\n"  # the same settings have the 
 def write_settings(kept_results):
     """Writes a settings.ini under which notebooks share their results with all tests; `places`: more lines of [places]."""
     def write(folder: Path, text: str = USUAL, places: str = "") -> None:
-        (folder / "settings.ini").write_text(f"[places]\ncache = {kept_results}\n{places}{text}")
+        few = "" if "[gates]" in text else FEW
+        (folder / "settings.ini").write_text(f"[places]\ncache = {kept_results}\n{places}{few}{text}")
     return write
 
 
 @pytest.fixture
 def quick_company() -> str:
     """Settings of the company with which training is sooner; the tests that use them share the result."""
-    return "[data]\nsource = company\nsuspects = 0\n[model]\nfolds = 2\n"
+    return f"{FEW}[data]\nsource = company\nsuspects = 0\n[model]\nfolds = 2\n"
 
 
 @pytest.fixture
@@ -143,7 +145,7 @@ def green_run(tmp_path_factory, kept_results) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "models").exists():
             shutil.copytree(ROOT / "nbs" / "pipeline", folder / "nbs" / "pipeline", dirs_exist_ok=True)
-            (folder / "settings.ini").write_text(f"[places]\ncache = {kept_results}\n{USUAL}")
+            (folder / "settings.ini").write_text(f"[places]\ncache = {kept_results}\n{FEW}{USUAL}")
             done = run_here("run", cwd=folder)
             assert done.returncode == 0, done.stdout + done.stderr
     return folder

@@ -76,7 +76,7 @@ def shipped_files(words: frozenset[str]) -> dict[str, str]:
     found = {}
     for file in sorted(PACKAGE.glob("*/**/*")):
         parts = file.relative_to(PACKAGE).parts
-        if file.is_file() and set(parts[:2]) <= words and file.suffix not in (".md", ".py", ".pyc"):
+        if set(parts[:2]) <= words and file.suffix not in (".md", ".py", ".pyc") and file.is_file():
             found["/".join(parts)] = file_digest(file)
     return found
 

@@ -11,8 +11,8 @@ __all__ = ['INK', 'WIDTH', 'HEIGHT', 'LEFT', 'RIGHT', 'TOP', 'BOTTOM', 'STEPS', 
            'score_row', 'talk_told', 'conversation_part', 'context_part', 'search_figure', 'traffic_figure',
            'drift_figure', 'coverage_figure', 'coverage_chart', 'decision_part', 'curve_chart', 'growth_advice',
            'growth_lines', 'curve_part', 'free_scores', 'score_facts', 'production_part', 'data_part', 'judged_part',
-           'family_part', 'plan_part', 'gate_rows', 'as_shown', 'open_page', 'fill_text', 'web_file', 'first_part',
-           'render_report', 'talk_numbers', 'week_numbers', 'week_quality', 'render_week']
+           'family_part', 'plan_part', 'gate_rows', 'as_shown', 'pages', 'open_page', 'fill_text', 'web_file',
+           'first_part', 'render_report', 'talk_numbers', 'week_numbers', 'week_quality', 'render_week']
 
 # %% ../../nbs/run/01_report.ipynb #168169e5
 import base64
@@ -22,6 +22,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -644,10 +645,15 @@ def as_shown(value):
     return shown(value) if type(value) is str else value
 
 # %% ../../nbs/run/01_report.ipynb #7803da8a
+@cache
+def pages() -> jinja2.Environment:
+    """The templates of the folder `web`, in which nothing that is filled in is markup; each is compiled once."""
+    return jinja2.Environment(loader=jinja2.FileSystemLoader(PACKAGE / "web"), autoescape=True, finalize=as_shown)
+
+
 def open_page(name: str) -> jinja2.Template:
-    """A page of the folder `web`, in which nothing that is filled in is markup."""
-    loader = jinja2.FileSystemLoader(PACKAGE / "web")
-    return jinja2.Environment(loader=loader, autoescape=True, finalize=as_shown).get_template(name)
+    """A page of the folder `web`."""
+    return pages().get_template(name)
 
 # %% ../../nbs/run/01_report.ipynb #d5975be4
 def fill_text(template: str, filters: dict, facts: dict) -> str:

@@ -26,9 +26,9 @@ TIMES, USUALLY = 4.0, 2.0  # how many times likelier than another a language mus
 
 @cache
 def identifier():
-    """The model of the library, loaded once (half a second)."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    """The model of the library, loaded once (half a second of a core, unless this process is a fork that has it)."""
+    from py3langid import langid
+    return getattr(langid, "preloaded", None) or langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
 
 # %% ../../nbs/text/03_language.ipynb #7ae30668
 @cache

@@ -170,7 +170,8 @@ def test_an_intent_that_vanished_from_the_newest_batch_is_missed(sample):
 def test_an_intent_that_is_no_process_stops_the_run_and_its_rows_are_listed(project, mlbot):
     known = sorted(set(pd.read_csv(sample_file())["intent"]))
     (project / "processes.csv").write_text("\n".join(["intent,process", *(f"{name},p" for name in known[1:]), "teleport,p"]))
-    (project / "settings.ini").write_text("[data]\nsource = sample\nsuspects = 0\ncatalogue = processes.csv\n")
+    (project / "settings.ini").write_text("[gates]\npeople = 50\n[data]\nsource = sample\nsuspects = 0\n"
+                                          "catalogue = processes.csv\n")
     done = mlbot("run")
     assert done.returncode == 1 and "gate: data 2.000 blocking findings is above its ceiling" in done.stderr, done.stderr
     folder = max((project / "runs").iterdir())

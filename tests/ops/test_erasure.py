@@ -44,6 +44,8 @@ NAME = "Ursula Brumbelquist"
 WORDS = ("zylophant", "qwortle", "brumbelquist", "fnordling", "ursula", "glimmerwax", "E-90817", "ursula.b@example.org")
 URSULA, GRACE = Identity(NAME, "sales", "berlin"), Identity("Grace", agent=True)
 SETTINGS = """
+[gates]
+people = 50
 [data]
 source = store
 person = person

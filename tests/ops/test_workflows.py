@@ -296,8 +296,8 @@ def repository(released, tmp_path_factory, mlbot, monkeypatch) -> Path:
     monkeypatch.setenv("PIP_NO_DEPS", "1")  # what mlbot needs is here, and pip need not look it up in each job
     shared = tmp_path_factory.mktemp("shared")
     kept = re.search(r"cache = (.*)", (released / "settings.ini").read_text())[1]
-    lines = ["[data]", "source = sample", "suspects = 0", "[places]", f"cache = {kept}", f"carried = {shared}",
-             "[retrain]", "promote = propose", "[ci]", "architecture = service", ""]
+    lines = ["[gates]", "people = 50", "[data]", "source = sample", "suspects = 0", "[places]",
+             f"cache = {kept}", f"carried = {shared}", "[retrain]", "promote = propose", "[ci]", "architecture = service", ""]
     (released / "settings.ini").write_text("\n".join(lines))
     (released / "requirements.txt").write_text(f"{DISTRIBUTION}\n")
     (released / "tests").mkdir()

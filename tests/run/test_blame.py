@@ -40,7 +40,7 @@ from mlbot.settings import Target, load_settings
 from mlbot.stats.scores import accuracy
 
 ROOT = Path(__file__).resolve().parents[2]
-START = "[data]\nsource = sample\n[targets]\naccuracy.floor = 0.8\n"
+START = "[gates]\npeople = 50\n[data]\nsource = sample\n[targets]\naccuracy.floor = 0.8\n"
 
 
 def git(folder, *words):

@@ -13,7 +13,8 @@ SECRET = "xylophone"  # a word of each sealed row, and of nothing else
 
 
 def settings(project, more=""):
-    (project / "settings.ini").write_text(f"[data]\nsource = sample\nsuspects = 0\n[meter]\ntolerance = 0.2\n{more}")
+    (project / "settings.ini").write_text("[gates]\npeople = 50\n[data]\nsource = sample\nsuspects = 0\n"
+                                          f"[meter]\ntolerance = 0.2\n{more}")
 
 
 def contents(path):

@@ -224,7 +224,7 @@ def test_a_champion_is_released_once_and_again_after_it_was_taken_back(released,
 
 def test_a_release_that_has_to_run_asks_for_a_verdict_against_the_champion_that_is_there(project, own_results, mlbot):
     """The first model was judged when there was no champion; to release it once more it is judged against itself."""
-    (project / "settings.ini").write_text("[data]\nsource = sample\nsuspects = 0\n")
+    (project / "settings.ini").write_text("[gates]\npeople = 50\n[data]\nsource = sample\nsuspects = 0\n")
     assert mlbot("run").returncode == 0 and "4_release    kept" in mlbot("run").stderr
     done = mlbot("run", "--why", "for the record")
     assert done.returncode == 0, done.stdout + done.stderr

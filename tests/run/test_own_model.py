@@ -30,7 +30,7 @@ parts = [("text", TfidfVectorizer(), "text"), ("who", OneHotEncoder(handle_unkno
 model = make_pipeline(ColumnTransformer(parts), LogisticRegression(C=10))
 training.outline(model)"""
 SETTINGS = "[data]\nsource = sample\nsuspects = 0\n[targets]\naccuracy.floor = 0.7\nlatency_ratio.ceiling = 900\n"\
-           "[gates]\nseeds = 2\n"
+           "[gates]\nseeds = 2\npeople = 50\n"
 
 
 def git(folder, *words):

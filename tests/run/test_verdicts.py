@@ -145,7 +145,7 @@ def test_a_challenger_that_is_surely_worse_is_red_and_what_broke_comes_first(rel
 
 
 def test_the_meter_counts_models_and_says_when_the_test_is_used_up(project, own_results, mlbot):
-    (project / "settings.ini").write_text("[data]\nsource = sample\nsuspects = 0\n")
+    (project / "settings.ini").write_text("[gates]\npeople = 50\n[data]\nsource = sample\nsuspects = 0\n")
     done = mlbot("run", "--no-release")
     assert not (project / "models" / "champion").exists() and "4_release" not in done.stderr
     assert done.returncode == 0 and re.search(r"test set: 10\d different texts are too few to judge even one model",
@@ -189,8 +189,8 @@ def test_one_run_is_said_alike_everywhere_it_is_said(project, mlbot):
     assert re.search(r"2026-02-02  0\.840  <- now", done.stdout)
     ElementTree.parse(project / "runs" / "plan_accuracy.svg")
     assert mlbot("plan", "--day", "today").returncode == 2 and mlbot("run", "--day", "31.3.26").returncode == 2
-    with open(project / "settings.ini", "a") as file:
-        file.write("macro_f1.stretch = 0.999\n[gates]\nseeds = 3\n")
+    settings = (project / "settings.ini").read_text().replace("[gates]\n", "[gates]\nseeds = 3\n")
+    (project / "settings.ini").write_text(f"{settings}macro_f1.stretch = 0.999\n")
     done = mlbot("run", "--no-release", "--day", "2026-02-02")
     assert done.returncode == 0 and re.search(r"macro_f1 .* 0\.999", done.stdout)  # a stretch is only reported
     assert len(records(project)["accuracy"]["seeds"]) == 2
@@ -219,7 +219,7 @@ def three(project):
     cells = [nbformat.v4.new_code_cell('run = "new"', metadata={"tags": ["parameters"]}),
              *map(nbformat.v4.new_code_cell, THREE)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), project / "nbs" / "pipeline" / "1_gates.ipynb")
-    (project / "settings.ini").write_text("[data]\nsource = sample\n" + NO_TARGETS)
+    (project / "settings.ini").write_text("[gates]\npeople = 50\n[data]\nsource = sample\n" + NO_TARGETS)
     (project / "pytest.ini").write_text("[pytest]\n")
     return project
 
