@@ -44,6 +44,31 @@ def test_promises_are_broken_on_other_rows_and_withdrawn_by_labels(root):
     assert percent(r"error as it is .* withdrawn +(\d+\.\d)%", done.stdout) < 15
 
 
+def test_a_promise_is_broken_less_than_a_point_threshold_where_the_error_of_production_is_known(root, capsys, monkeypatch):
+    """A model of known error, asked 200 times; one that is always wrong starts nothing, so it breaks nothing."""
+    import importlib.util
+
+    import numpy as np
+    spec = importlib.util.spec_from_file_location("benchmark_promise", root / "benchmarks" / "promise.py")
+    promise = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, promise)
+    spec.loader.exec_module(promise)
+    dice = np.random.default_rng(3)
+    sure, groups = dice.random(900), np.arange(900) // 2
+    rows = promise.Rows(sure, dice.random(900) < 0.8 + 0.2 * sure, groups)
+    drawn = promise.drawn_anew(rows, dice)
+    assert len(np.unique(drawn.groups)) == 225 and set(np.bincount(drawn.groups)) == {2}  # half of the groups, each whole
+    found = promise.Source(rows, np.empty(0), np.empty(0), np.empty(0), 0.0, None)
+    promise.break_known("made", found, 0.05, 200, np.random.default_rng(0))
+    told = capsys.readouterr().out
+    point, certified = (percent(rf"made +5% +{way}, drawn anew +(\d+\.\d)%", told) for way in ("point", "certified"))
+    assert certified < 8 and point > 30, told
+    wrong = promise.Rows(sure, np.zeros(900, bool), groups)
+    promise.break_known("made", promise.Source(wrong, np.empty(0), np.empty(0), np.empty(0), 0.0, None), 0.05, 5,
+                        dice)
+    assert percent(r"certified, drawn anew +(\d+\.\d)%", capsys.readouterr().out) == 0
+
+
 @pytest.mark.long
 def test_encoders_are_compared_by_kind_of_weights(root, tmp_path):
     from mlbot.model.encoder_packed import write_tiny_packed

@@ -6,8 +6,9 @@
 __all__ = ['PROFILES', 'BANDS', 'IN_SCOPE', 'ALL_MESSAGES', 'MONITORED_EVENTS', 'length_of', 'band_of', 'add_row', 'profile_of',
            'profile_file', 'write_profile', 'read_profile', 'Drift', 'drift_of', 'Share', 'LoggedAnswer', 'rightness',
            'guesses', 'share_of', 'estimates', 'surely_below', 'OverviewTally', 'count_day', 'count_item', 'tally_of',
-           'days_of', 'weighed_labels', 'influence_in', 'beside_drawn', 'audited', 'quality_of', 'too_many', 'standing',
-           'overview', 'look_back', 'rows_of_days', 'rows_of_drift', 'CanaryTrial', 'trial_of']
+           'days_of', 'weighed_labels', 'influence_in', 'beside_drawn', 'audited', 'quality_of', 'MonitorAlert',
+           'too_many', 'standing', 'alerts_of', 'overview', 'look_back', 'rows_of_days', 'rows_of_drift', 'CanaryTrial',
+           'trial_of']
 
 # %% ../../nbs/bot/22_monitor.ipynb #62c14e68
 import json
@@ -100,12 +101,13 @@ def read_profile(models: Path, name: str) -> dict:
 # %% ../../nbs/bot/22_monitor.ipynb #8d397453
 @dataclass(frozen=True)
 class Drift:
-    """The drift of one feature. `worst`: the values that changed most, in words."""
+    """The drift of one feature. `worst`: the values that changed most, in words; `moved`: the same as value, before, now."""
     name: str
     value: float
     limit: float
     alarm: bool
     worst: tuple[str, ...]
+    moved: tuple[dict, ...] = ()
 
 # %% ../../nbs/bot/22_monitor.ipynb #e6e9f1f5
 def drift_of(name: str, before: dict[str, int], now: dict[str, int], look: float = 0.1) -> Drift:
@@ -119,8 +121,9 @@ def drift_of(name: str, before: dict[str, int], now: dict[str, int], look: float
     index = sum((new - old) * math.log(new / old) for old, new in shares.values())
     noise = (1 / n + 1 / m) * ((size - 1) + 3 * math.sqrt(2 * max(size - 1, 1)))
     moved = sorted(values, key=lambda value: -abs(shares[value][1] - shares[value][0]))[:3]
-    worst = tuple(f"{value} {before.get(value, 0) / m:.0%} → {now.get(value, 0) / n:.0%}" for value in moved)
-    return Drift(name, index, look + noise, index > look + noise, worst)
+    told = tuple({"value": value, "before": before.get(value, 0) / m, "now": now.get(value, 0) / n} for value in moved)
+    worst = tuple(f"{it['value']} {it['before']:.0%} → {it['now']:.0%}" for it in told)
+    return Drift(name, index, look + noise, index > look + noise, worst, told)
 
 # %% ../../nbs/bot/22_monitor.ipynb #aa7885f2
 @dataclass(frozen=True)
@@ -314,16 +317,48 @@ def quality_of(tally: OverviewTally, test: dict | None, out_of_scope: str) -> di
     return {"test": shown, **{name: asdict(share) if share else None for name, share in found.items()}}
 
 # %% ../../nbs/bot/22_monitor.ipynb #7e9584be
-def too_many(what: str, part: int, whole: int, limit: float) -> list[str]:
-    """An alert when a proportion is surely above its limit; a list of one message, or empty."""
+@dataclass(frozen=True)
+class MonitorAlert:
+    """Something that needs a look: in `words`, and as a `code` with its `fields` for pages in other languages."""
+    code: str
+    words: str
+    fields: dict = field(default_factory=dict)
+
+    def as_dict(self) -> dict:
+        """The code and its fields, for pages and programs."""
+        return {"code": self.code, "fields": self.fields}
+
+
+def too_many(code: str, what: str, part: int, whole: int, limit: float) -> list[MonitorAlert]:
+    """An alert when a proportion is surely above its limit; a list of one alert, or empty."""
     if not whole or wilson(part, whole)[0] <= limit:
         return []
-    return [f"{part / whole:.0%} {what} ({part:,} of {whole:,}; the limit is {limit:.0%})"]
+    return [MonitorAlert(code, f"{part / whole:.0%} {what} ({part:,} of {whole:,}; the limit is {limit:.0%})",
+                         {"share": part / whole, "part": part, "whole": whole, "limit": limit})]
 
 # %% ../../nbs/bot/22_monitor.ipynb #dff99ea2
 def standing(tally: OverviewTally, test: dict | None, out_of_scope: str, rules: Monitor) -> dict:
     """What the labels in a tally have shown, and how many more settle it (`mlbot.bot.progress`)."""
     return progress_of(quality_of(tally, test, out_of_scope), influence_in(tally), rules)
+
+# %% ../../nbs/bot/22_monitor.ipynb #33e6fe0e
+def alerts_of(tally: OverviewTally, days: list[dict], drifts: list[Drift], quality: dict, influence: dict | None,
+              rules: Monitor) -> list[MonitorAlert]:
+    """What needs a look: drift, a quality below that of the test, labellers who follow the model, thumbs, hand-overs."""
+    found, test = quality["in_scope"], quality["test"]
+    alerts = [MonitorAlert("drift", f"{drift.name} has drifted: {', '.join(drift.worst)}",
+                           {"name": drift.name, "moved": drift.moved}) for drift in drifts if drift.alarm]
+    if found and test and surely_below(found, test, rules.drop):
+        alerts.append(MonitorAlert("below_test", f"the audit says {found['value']:.0%} are right in scope (at most "
+                            f"{found['high']:.0%}), the test {test['value']:.0%}",
+                            {"value": found["value"], "high": found["high"], "test": test["value"]}))
+    if influence and influence["low"] > 0:
+        alerts.append(MonitorAlert("influence", influence_words(influence)))
+    useless = sum(day["useless"] for day in days)
+    thumbs = useless + sum(day["useful"] for day in days)
+    alerts += too_many("useless", "of the thumbs point down", useless, thumbs, rules.useless)
+    return alerts + too_many("handed_over", "of the conversations are handed over", len(tally.handed), len(tally.talks),
+                             rules.handoffs)
 
 # %% ../../nbs/bot/22_monitor.ipynb #78800426
 def overview(events: Iterable["Event"], model: str, told: dict, out_of_scope: str = "oos",
@@ -332,19 +367,10 @@ def overview(events: Iterable["Event"], model: str, told: dict, out_of_scope: st
     tally = tally_of(events, model)
     days, now = days_of(tally), tally.profile
     drifts = [drift_of(name, counts, now.get(name, {}), rules.drift) for name, counts in told["profile"].items()]
-    quality = quality_of(tally, told["test"], out_of_scope)
-    found, test = quality["in_scope"], quality["test"]
-    alerts = [f"{drift.name} has drifted: {', '.join(drift.worst)}" for drift in drifts if drift.alarm]
-    if found and test and surely_below(found, test, rules.drop):
-        alerts.append(f"the audit says {found['value']:.0%} are right in scope (at most {found['high']:.0%}), "
-                      f"the test {test['value']:.0%}")
-    influence = influence_in(tally)
-    if influence and influence["low"] > 0:
-        alerts.append(influence_words(influence))
-    useless = sum(day["useless"] for day in days)
-    alerts += too_many("of the thumbs point down", useless, useless + sum(day["useful"] for day in days), rules.useless)
-    alerts += too_many("of the conversations are handed over", len(tally.handed), len(tally.talks), rules.handoffs)
-    return {"days": days, "drift": [asdict(drift) for drift in drifts], "model": model, "alerts": alerts, "quality": quality,
+    quality, influence = quality_of(tally, told["test"], out_of_scope), influence_in(tally)
+    alerts = alerts_of(tally, days, drifts, quality, influence, rules)
+    return {"days": days, "drift": [asdict(drift) for drift in drifts], "model": model, "quality": quality,
+            "alerts": [alert.words for alert in alerts], "alert_facts": [alert.as_dict() for alert in alerts],
             "labels": progress_of(quality, influence, rules)}
 
 # %% ../../nbs/bot/22_monitor.ipynb #ba441510

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .draw import TAU
 from .labelling import ASKED, LABELS, Item, drawn_at_random, items_of, labels_of, settled
 from ..errors import InputError
 from ..model.artefact import find_model
@@ -32,7 +33,8 @@ class PromiseAudit:
     """Labelled messages of the random sample, in the order of their first labels, row by row.
 
     `confidence`: 0 where the bot said that a message is out of scope; `started`: whether it would start on its own;
-    `missed`: whether its best intent was wrong; `weights`: inverse to the weight in the draw, at most 1.
+    `missed`: whether its best intent was wrong; `weights`: inverse to the weight in the draw, at most 1. A message that was
+    drawn less often than any sure one, because its source sends many, counts as much as a sure one, and not more.
     """
     confidence: np.ndarray
     started: np.ndarray
@@ -50,7 +52,7 @@ def audit_of(pairs: Sequence[tuple[Item, str]]) -> PromiseAudit:
     drawn = np.array([item.draw or 1.0 for item in items], float)
     return PromiseAudit(np.array(sure, float), np.array([item.decision == EXECUTE for item in items], bool),
                  np.array([item.predicted != truth for item, truth in pairs], bool),
-                 drawn.min(initial=1.0) / drawn if len(drawn) else drawn)
+                 np.minimum(1.0, max(TAU, drawn.min(initial=1.0)) / drawn))
 
 # %% ../../nbs/bot/24_promises.ipynb #2c69adb5
 def labelled_since(log: "EventLog", model: str, since: float) -> list[tuple[Item, str]]:
@@ -72,7 +74,7 @@ def judged_by_labels(promised: Promised, audit: PromiseAudit, asked: Promise, no
         if evidence_against(missed, given.wrong, audit.weights[audit.started]) < 1 / (1 - given.sure):
             return None
         return withdraw(promised, f"{missed.sum():,} of {len(missed):,} labelled messages that the bot started were wrong, "
-                                  f"surely more than {100 * given.wrong:.4g} %", now)
+                                  f"surely more than {100 * given.wrong:.4g} %", now, (int(missed.sum()), len(missed)))
     found = recertify(audit.confidence, audit.missed, promised.certified.levels, asked.wrong, asked.sure, audit.weights)
     return renew(promised, found, now) if found.threshold is not None else None
 
@@ -106,15 +108,21 @@ def tell_promise(log: "EventLog", promised: Promised) -> None:
 
 # %% ../../nbs/bot/24_promises.ipynb #ac1bcf0d
 def promise_facts(promised: Promised | None, asked: Promise) -> dict:
-    """The promise for pages and programs: state, sentence, threshold; empty if the settings ask for none."""
+    """The promise for pages and programs: state, sentence, threshold; empty if the settings ask for none.
+
+    `reason` why the bot starts nothing: `absent`, `none` (no threshold was certified), `withdrawn` or `stricter` (settings);
+    '' if it does. `against`: wrong starts at the withdrawal, and of how many labelled ones.
+    """
     if not asked.wrong:
         return {}
     why, wanted = why_it_asks(promised, asked.wrong, asked.sure), {"wrong": asked.wrong, "sure": asked.sure}
     if promised is None:
-        return {"state": "none", "words": why, **wanted}
-    certified = promised.certified
+        return {"state": "none", "reason": "absent", "words": why, **wanted}
+    certified, against = promised.certified, list(promised.against)
+    reason = "" if not why else "stricter" if promised.state == PROMISE_HOLDS else promised.state
     return {"state": "none" if why and promised.state == PROMISE_HOLDS else promised.state, "words": why or str(promised),
             **wanted,
+            "reason": reason, "certified": certified.wrong, "missed": certified.missed, "against": against,
             "threshold": None if why else certified.threshold, "started": certified.share, "n": certified.n,
             "source": promised.source, "since": promised.since, "version": promised.version}
 

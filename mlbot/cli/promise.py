@@ -22,10 +22,12 @@ def refuse_no_promise(settings: Settings) -> None:
                          "set wrong = 0.02 in settings.ini [promise], then: mlbot run", str(settings.file))
 
 # %% ../../nbs/cli/04_promise.ipynb #741de7f8
-def label_words(labels: int, started: int, missed: int, evidence: float, needed: float) -> str:
-    """The labels since the promise, in a line."""
+def label_words(labels: int, started: int, missed: int, evidence: float, needed: float, more: int | None = None) -> str:
+    """The labels since the promise, in a line. `more`: labels that bring a withdrawn one back."""
     if not labels:
         return "no message since then is labelled (/web/label.html)"
+    if more is not None:
+        return f"{labels:,} labelled since then; about {more:,} more like these bring the promise back"
     return (f"{labels:,} labelled since then; of {started:,} that the bot started {missed:,} were wrong "
             f"(evidence {evidence:.2g}; {needed:.3g} withdraws)")
 
@@ -33,22 +35,25 @@ def label_words(labels: int, started: int, missed: int, evidence: float, needed:
 def promise(options: argparse.Namespace) -> int:
     """Test the promise on the labels, and print it. Exit code 1 if there is none, so that the bot asks about everything."""
     from mlbot.bot.promises import look_at_champion, promise_facts
-    from mlbot.stats.certified import evidence_against
+    from mlbot.stats.certified import evidence_against, labels_to_certify
     settings = load_settings()
     refuse_no_promise(settings)
     model, promised, audit = look_at_champion(settings, settings.places.models)
     facts, missed = promise_facts(promised, settings.promise), audit.missed[audit.started]
     evidence = evidence_against(missed, settings.promise.wrong, audit.weights[audit.started])
     holds, needed = facts["state"] == "holds", 1 / (1 - settings.promise.sure)
+    more = None if holds or not promised else labels_to_certify(
+        audit.confidence, audit.missed, promised.certified.levels, settings.promise.wrong, settings.promise.sure,
+        audit.weights)
     if options.json:
         print(json.dumps({"model": model, **facts, "labels": len(audit), "labelled_starts": len(missed),
-                          "wrong_starts": int(missed.sum()), "evidence": evidence}))
+                          "wrong_starts": int(missed.sum()), "evidence": evidence, "more_labels": more}))
         return 0 if holds else 1
     print(f"model:   {model}", f"promise: {facts['words']}", sep="\n")
     if promised:
         since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(promised.since))
         print(f"since:   {since} UTC (version {promised.version}, certified by {promised.source})",
-              f"labels:  {label_words(len(audit), len(missed), int(missed.sum()), evidence, needed)}", sep="\n")
+              f"labels:  {label_words(len(audit), len(missed), int(missed.sum()), evidence, needed, more)}", sep="\n")
     print("next:    " + ("label messages, so that it is noticed when it breaks: /web/label.html" if holds else
                          f"label messages (/web/label.html), or train a better model: {program()} run"))
     return 0 if holds else 1

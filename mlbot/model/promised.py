@@ -30,8 +30,9 @@ PROMISE_HOLDS, NONE, WITHDRAWN = "holds", "none", "withdrawn"
 class Promised:
     """The promise for a model from `since` (seconds since 1970) on; `certified` as in `mlbot.stats.certified`.
 
-    `withdrawn`: why it no longer holds, '' while it does. `holds`: how often an offered choice contains the right intent, and
-    `limits` its probability limits (`mlbot.stats.conformal`). `before`: earlier versions, oldest first.
+    `withdrawn`: why it no longer holds, '' while it does; `against`: how many starts were wrong then, of how many labelled
+    ones. `holds`: how often an offered choice contains the right intent, and `limits` its probability limits
+    (`mlbot.stats.conformal`). `before`: earlier versions, oldest first.
     """
     model: str
     certified: Certified
@@ -39,6 +40,7 @@ class Promised:
     version: int = 1
     source: str = RELEASE
     withdrawn: str = ""
+    against: tuple[int, ...] = ()
     holds: float = 0.0
     limits: dict[str, float] = field(default_factory=dict)
     before: tuple[dict, ...] = ()
@@ -106,7 +108,8 @@ def promised_in(told: Any) -> Promised | None:
     """The `Promised` in parsed JSON; None if the value is not a valid one."""
     try:
         certified = Certified(**{**told["certified"], "levels": tuple(map(float, told["certified"]["levels"]))})
-        found = Promised(**{**told, "certified": certified, "before": tuple(told["before"])})
+        found = Promised(**{**told, "certified": certified, "before": tuple(told["before"]),
+                            "against": tuple(map(int, told.get("against", ())))})
         numbers = (certified.wrong, certified.sure, found.since, found.holds, *found.limits.values())
         whole = all(math.isfinite(float(number)) for number in numbers) and found.version >= 1
         whole = whole and (certified.threshold is None or 0 < float(certified.threshold) <= 1)
@@ -141,15 +144,15 @@ def followed(promised: Promised, now: float, **changes) -> Promised:
     return replace(promised, since=now, version=promised.version + 1, before=(*promised.before, told), **changes)
 
 
-def withdraw(promised: Promised, why: str, now: float) -> Promised:
-    """The next version of a promise, withdrawn from `now` on for the reason `why`."""
-    return followed(promised, now, withdrawn=why)
+def withdraw(promised: Promised, why: str, now: float, against: tuple[int, ...] = ()) -> Promised:
+    """The next version of a promise, withdrawn at `now` for the reason `why`; `against`: wrong starts, of labelled ones."""
+    return followed(promised, now, withdrawn=why, against=against)
 
 
 def renew(promised: Promised, certified: Certified, now: float) -> Promised:
     """The next version of a promise from `now` on, certified on labelled production messages."""
     levels = replace(certified, levels=promised.certified.levels)
-    return followed(promised, now, certified=levels, source=AUDIT, withdrawn="")
+    return followed(promised, now, certified=levels, source=AUDIT, withdrawn="", against=())
 
 # %% ../../nbs/model/21_promised.ipynb #f777bb06
 def promise_at_release(models: Path, released: Promised) -> Promised:

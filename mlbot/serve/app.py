@@ -830,7 +830,10 @@ def monitor(request: Request, agent: Identity, days: Annotated[int, Parameter(ge
     with one_of_few(service.heavy):
         found = service.looks.get((model, days), look)
     promise = promise_facts(know_promise(service, model)[0], service.settings.promise)
-    return {**found, "alerts": [*problems_of(service).values(), *found["alerts"]], "since": since, "promise": promise}
+    problems = problems_of(service)
+    facts = [*({"code": code, "fields": {}} for code in problems), *found["alert_facts"]]
+    return {**found, "alerts": [*problems.values(), *found["alerts"]], "alert_facts": facts, "since": since,
+            "promise": promise}
 
 # %% ../../nbs/serve/03_app.ipynb #fba53be9
 class GroupDecision(msgspec.Struct, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FIRST', 'STEP', 'WORSE_BETS', 'BETTER_BETS', 'fewest_rows', 'levels_of', 'is_certain', 'Certified', 'certify',
-           'wealth_of', 'evidence_against', 'recertify']
+           'wealth_of', 'evidence_against', 'recertify', 'labels_to_certify']
 
 # %% ../../nbs/stats/08_certified.ipynb #40ffad15
 import math
@@ -125,3 +125,16 @@ def recertify(confidence, missed, levels: Sequence[float], wrong: float, sure: f
         found = level
     above = confidence >= (math.inf if found is None else found)
     return Certified(wrong, sure, found, len(confidence), int(above.sum()), int(missed[above].sum()), tuple(levels))
+
+# %% ../../nbs/stats/08_certified.ipynb #e997e8b8
+def labels_to_certify(confidence, missed, levels: Sequence[float], wrong: float, sure: float, weights=None) -> int | None:
+    """About how many more labels, right as often as these, certify the strictest level; 0 if these do.
+
+    None where it cannot be estimated, because the money has not grown.
+    """
+    missed, above = np.asarray(missed, bool), np.asarray(confidence, float) >= max(levels, default=math.inf)
+    weights = np.ones(len(missed)) if weights is None else np.asarray(weights, float)
+    money = float(wealth_of(missed[above], wrong, BETTER_BETS, weights[above])[-1])
+    if money <= 1:
+        return None
+    return max(0, math.ceil(len(missed) * (math.log(1 / (1 - sure)) / math.log(money) - 1)))

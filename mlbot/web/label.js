@@ -1,10 +1,6 @@
-import { OUTSIDE, byId, explain, intentPicker, isAway, make, percent, sentence, signIn, signOut, trouble, untilThere } from "./pages.js";
+import { OUTSIDE, byId, explain, fixed, intentPicker, isAway, make, percent, signIn, signOut, standingWords, trouble, untilThere } from "./pages.js";
+import { hasText, t } from "./texts.js";
 
-const WHY = { drawn: "Drawn from all messages; those of which the model is unsure come more often.",
-  unsure: "Chosen because the model is unsure about it.", random: "Drawn at random, so that quality can be estimated fairly.",
-  "second opinion": "Somebody has labelled it already; yours is the second opinion.",
-  disagreement: "Two people disagree about it; your label settles it." };
-const HIDDEN = "The model’s answer is hidden for this one, so these intents are in the order of their names.";
 const PAUSE = 3000; // milliseconds between two looks at what the labels have shown
 const titles = new Map();
 const past = []; // what was done here, for undo: {item, intent}; intent null: skipped
@@ -16,9 +12,10 @@ async function begin() {
   try {
     const { intents, out_of_scope: outside = OUTSIDE.intent } = await untilThere(() => client.intents());
     OUTSIDE.intent = outside;
+    OUTSIDE.title = t("desk.outside");
     titles.set(outside, OUTSIDE.title);
     for (const { intent, title } of intents) titles.set(intent, title);
-    picker = intentPicker({ id: "intent", label: "Search all intents", intents: [...intents, OUTSIDE], onPick: ({ intent }) => choose(intent) });
+    picker = intentPicker({ id: "intent", label: t("desk.search"), intents: [...intents, OUTSIDE], onPick: ({ intent }) => choose(intent) });
     byId("search").append(picker.node);
     await untilThere(fetchMore);
   } catch (error) {
@@ -29,9 +26,9 @@ async function begin() {
 }
 
 function lost(error) {
-  if (error.status === 401) return signOut("agent", "Your sign-in is not valid, or its time is up.");
-  if (error.status === 403) return signOut("agent", "That sign-in is not an agent's.");
-  trouble(isAway(error) ? `${explain(error)} Nothing is lost; please try once more.` : explain(error));
+  if (error.status === 401) return signOut("agent", t("sign.invalid"));
+  if (error.status === 403) return signOut("agent", t("sign.no_agent"));
+  trouble(isAway(error) ? `${explain(error)} ${t("trouble.once_more")}` : explain(error));
 }
 
 async function fetchMore() {
@@ -42,11 +39,10 @@ async function fetchMore() {
   const here = new Set(items.map((item) => item.id));
   items.push(...told.items.filter((item) => !seen.has(item.id) && !here.has(item.id)));
   const agreed = told.agreement;
-  byId("agreement").textContent = agreed
-    ? `Labellers agree on ${percent(agreed.share)} of ${agreed.pairs} messages that two of them saw${agreed.kappa == null ? "" : ` (kappa ${agreed.kappa.toFixed(2)})`}.`
-    : "No message has two opinions yet.";
-  const words = told.progress?.words ?? [];
-  byId("standing").replaceChildren(...words.map((said) => make("li", {}, sentence(said))));
+  const kappa = agreed?.kappa == null ? "" : fixed(agreed.kappa, 2), both = agreed && { share: percent(agreed.share), pairs: agreed.pairs, kappa };
+  byId("agreement").textContent = both ? t(kappa ? "label.agreement_kappa" : "label.agreement", both) : t("label.no_pairs");
+  const words = standingWords(told.progress);
+  byId("standing").replaceChildren(...words.map((said) => make("li", {}, said)));
   byId("standing-none").hidden = words.length > 0;
 }
 
@@ -62,7 +58,13 @@ function follow() {
 function showCounts() {
   byId("bar").max = Math.max(1, mine + left);
   byId("bar").value = mine;
-  byId("counts").textContent = `${mine} labelled by you, ${left} left${skipped ? `, ${skipped} skipped` : ""}.`;
+  byId("counts").textContent = t(skipped ? "label.counts_skipped" : "label.counts", { mine, left, skipped });
+}
+
+/** Why a message is asked about. */
+function whyWords(why) {
+  const key = why.replaceAll(" ", "_");
+  return hasText(`why.${key}`) ? t(`why.${key}`) : t("label.chosen", { why });
 }
 
 /** 1 for what nobody has labelled before: only that is among those left. */
@@ -83,19 +85,19 @@ function show() {
   byId("item").hidden = !item;
   byId("done").hidden = Boolean(item);
   if (!item) {
-    byId("done-title").textContent = skipped ? "You have seen everything that is left." : "Nothing is left to label.";
-    byId("done-words").textContent = skipped ? `You skipped ${skipped}; look once more if you like.` : "Thank you. New messages turn up as people write to the bot.";
-    byId("more").textContent = skipped ? "Look at them again" : "Look for more";
+    byId("done-title").textContent = t(skipped ? "label.seen_all" : "label.none_left");
+    byId("done-words").textContent = t(skipped ? "label.skipped_some" : "label.thanks", { count: skipped });
+    byId("more").textContent = t(skipped ? "label.again" : "label.more");
     byId("done-title").focus();
     return;
   }
   byId("text").textContent = item.text;
-  byId("context").replaceChildren(...[["Role", item.role], ["Location", item.location]].filter(([, value]) => value)
+  byId("context").replaceChildren(...[[t("sign.role"), item.role], [t("sign.location"), item.location]].filter(([, value]) => value)
     .map(([name, value]) => make("li", {}, `${name}: ${value.replaceAll("_", " ")}`)));
   byId("context").hidden = !item.role && !item.location;
-  byId("why").textContent = [WHY[item.why] ?? `Chosen: ${item.why}.`, item.hidden && HIDDEN].filter(Boolean).join(" ");
+  byId("why").textContent = [whyWords(item.why), item.hidden && t("label.hidden")].filter(Boolean).join(" ");
   byId("choices").classList.toggle("by-name", Boolean(item.hidden));
-  byId("choices").setAttribute("aria-label", item.hidden ? "Some intents, by name" : "What the model thinks of first");
+  byId("choices").setAttribute("aria-label", t(item.hidden ? "label.by_name" : "label.first"));
   byId("choices").replaceChildren(...guesses(item).map(({ intent, confidence }, at) => make("li", {}, make("button", { type: "button", on: { click: () => choose(intent) } },
     make("kbd", {}, String(at + 1)), make("span", { class: "title" }, titles.get(intent) ?? intent),
     ...(item.hidden ? [] : [at === 0 && make("kbd", { "aria-hidden": "true" }, "Enter"),
@@ -130,7 +132,7 @@ const choose = (intent) => act(async () => {
   items.shift();
   mine += 1;
   left = Math.max(0, left - isNew(item));
-  byId("said").textContent = `Kept: ${titles.get(intent) ?? intent}.`;
+  byId("said").textContent = t("label.kept", { title: titles.get(intent) ?? intent });
   follow();
 });
 
@@ -140,7 +142,7 @@ const skip = () => act(async () => {
   past.push({ item, intent: null });
   seen.add(item.id);
   skipped += 1;
-  byId("said").textContent = "Skipped.";
+  byId("said").textContent = t("label.skipped");
 });
 
 const undo = () => act(async () => {
@@ -154,7 +156,7 @@ const undo = () => act(async () => {
   past.pop();
   seen.delete(last.item.id);
   items = [last.item, ...items.filter((item) => item.id !== last.item.id)];
-  byId("said").textContent = "Taken back.";
+  byId("said").textContent = t("chat.taken_back");
   follow();
 });
 

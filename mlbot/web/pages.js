@@ -1,7 +1,7 @@
 /** What the pages share: who is asking, building the document, asking again and again, and choosing an intent. */
 
 import { MlbotClient, MlbotError } from "./client.js";
-import { memory, t } from "./texts.js";
+import { locale, memory, t } from "./texts.js";
 
 export { memory };
 
@@ -22,7 +22,36 @@ export function make(name, { on = {}, ...fields } = {}, ...children) {
 export const byId = (id) => document.getElementById(id);
 
 /** @param {number | null | undefined} share @param {number} [digits] @returns {string} */
-export const percent = (share, digits = 0) => (share == null ? "–" : `${(100 * share).toFixed(digits)}\u00a0%`);
+export const percent = (share, digits = 0) => (share == null ? "–" : `${fixed(100 * share, digits)}\u00a0%`);
+
+/** A number with so many digits after its point, as this language writes it. @param {number} value @param {number} [digits] @returns {string} */
+export const fixed = (value, digits = 0) => value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+/** A count, or a number with the digits that it needs. @param {number} value @returns {string} */
+export const many = (value) => value.toLocaleString(locale);
+
+/** What the labels show, in sentences, of the progress that the service tells. @param {{facts?: object[], influence?: object | null}} progress @returns {string[]} */
+export function standingWords({ facts = [], influence = null } = {}) {
+  const told = facts.map(({ population, state, value, low, high, n, limit, more, points }) => {
+    const share = t(`standing.${population}`, { value: percent(value, 1), low: percent(low, 1), high: percent(high, 1), n: many(n) });
+    return sentence(`${share}; ${t(`standing.${state}`, { more: many(more ?? 0), limit: percent(limit, 1), points: many(points) })}`);
+  });
+  return influence ? [...told, sentence(influenceWords(influence))] : told;
+}
+
+/** How much more often people agree with an answer that they see. @param {object} found @returns {string} */
+export function influenceWords({ shown, hidden, low, high }) {
+  const groups = t("influence.groups", { shown: percent(shown.value), seen: many(shown.n), hidden: percent(hidden.value), unseen: many(hidden.n) });
+  return `${groups}: ${t(low > 0 ? "influence.adds" : "influence.unsure", { low: fixed(100 * low), high: fixed(100 * high) })}`;
+}
+
+/** What the bot promises, or why it starts nothing. @param {object} told as the service tells it @returns {string} */
+export function promiseWords({ words, reason, wrong, sure, certified, started, n, missed, against = [] }) {
+  if (reason === undefined || (reason === "withdrawn" && !against.length)) return words; // withdrawn before counts were kept
+  const [bad, labelled] = reason === "withdrawn" ? against : [missed, 0], rate = (share) => `${many(100 * share)}\u00a0%`;
+  return t(`promise.${reason || "holds"}`, { wrong: rate(reason ? wrong : certified), sure: rate(sure), certified: rate(certified ?? wrong), share: percent(started),
+    started: many(Math.round((started ?? 0) * (n ?? 0))), n: many(n ?? 0), missed: many(bad ?? 0), labelled: many(labelled) });
+}
 
 /** @param {number} seconds since 1970 @returns {string} */
 export const clock = (seconds) => new Date(1000 * seconds).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });

@@ -45,6 +45,12 @@ export function t(key, filled = {}) {
   return (words[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(filled[name] ?? ""));
 }
 
+/** Whether there is a text of that name, as for words that the service may add to. @param {string} key @returns {boolean} */
+export const hasText = (key) => Object.hasOwn(words, key);
+
+/** How this language writes numbers and days. */
+export const locale = language === "en" ? "en-GB" : language;
+
 /** The text between the keys of a hint, such as "[[Enter]] sends", with the keys as `kbd`. @param {string} text @returns {(Node | string)[]} */
 export function withKeys(text) {
   return text.split(/\[\[(.+?)\]\]/).map((part, at) => {

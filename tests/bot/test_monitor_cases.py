@@ -128,7 +128,8 @@ def test_drift_is_the_stability_index_of_counts_and_a_half_with_its_noise():
 
 def test_the_noise_of_one_value_and_of_two_is_never_none():
     assert drift_of("x", {"a": 5}, {"a": 10}) == Drift(
-        "x", 0.0, pytest.approx(0.1 + 0.3 * 3 * math.sqrt(2)), False, ("a 100% → 100%",))
+        "x", 0.0, pytest.approx(0.1 + 0.3 * 3 * math.sqrt(2)), False, ("a 100% → 100%",),
+        ({"value": "a", "before": 1.0, "now": 1.0},))
     assert drift_of("x", {"a": 4, "b": 1}, {"a": 10}, 0.2).limit == pytest.approx(0.2 + 0.3 * (1 + 3 * math.sqrt(2)))
 
 
@@ -316,10 +317,10 @@ def test_of_a_single_answer_its_label_says_all():
 
 def test_too_many_are_those_whose_share_is_surely_above_the_limit():
     low = wilson(50, 100)[0]
-    assert 0.3 < low < 0.5 and too_many("of it", 50, 100, low) == [] and too_many("of it", 0, 0, -1.0) == []
-    assert too_many("of it", 50, 100, low - 0.001) == ["50% of it (50 of 100; the limit is 40%)"]
-    assert too_many("of it", 1500, 2000, 0.5) == ["75% of it (1,500 of 2,000; the limit is 50%)"]
-    assert too_many("of it", 45, 100, 0.5) == []
+    assert 0.3 < low < 0.5 and too_many("c", "of it", 50, 100, low) == [] and too_many("c", "of it", 0, 0, -1.0) == []
+    assert too_many("c", "of it", 50, 100, low - 0.001)[0].words == "50% of it (50 of 100; the limit is 40%)"
+    assert too_many("c", "of it", 1500, 2000, 0.5)[0].words == "75% of it (1,500 of 2,000; the limit is 50%)"
+    assert too_many("c", "of it", 45, 100, 0.5) == []
 
 
 def test_an_overview_compares_each_feature_of_the_profile_with_the_limit_of_the_settings():
@@ -331,11 +332,13 @@ def test_an_overview_compares_each_feature_of_the_profile_with_the_limit_of_the_
     assert [(drift["name"], drift["alarm"]) for drift in found["drift"]] == [
         ("length", False), ("predicted intent", True), ("mood", False)]
     assert found["alerts"] == ["predicted intent has drifted: bill 0% → 100%, card 100% → 0%"] and found["model"] == "m1"
-    assert found["drift"][2] == {"name": "mood", "value": 0.0, "limit": 0.1, "alarm": False, "worst": ()}
+    fields = found["alert_facts"][0]["fields"]  # the same, for pages in other languages
+    assert fields["name"] == "predicted intent" and fields["moved"][0] == {"value": "bill", "before": 0.0, "now": 1.0}
+    assert found["drift"][2] == {"name": "mood", "value": 0.0, "limit": 0.1, "alarm": False, "worst": (), "moved": ()}
     quiet = overview(events, "m1", told, rules=Monitor(drift=50.0))
     assert quiet["alerts"] == [] and quiet["drift"][2]["limit"] == 50.0
     assert found["days"] == days_of(tally_of(events, "m1"))
-    assert sorted(found) == ["alerts", "days", "drift", "labels", "model", "quality"]
+    assert sorted(found) == ["alert_facts", "alerts", "days", "drift", "labels", "model", "quality"]
 
 
 def test_an_overview_says_what_labels_thumbs_and_hand_overs_show():

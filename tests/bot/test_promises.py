@@ -163,6 +163,11 @@ def test_the_command_tells_the_promise_and_its_labels(service, tmp_path, mlbot, 
     production(service, 400, wrong=0.5, start=100)
     gone, told = mlbot("promise"), json.loads(mlbot("promise", "--json").stdout)
     assert gone.returncode == 1 and "withdrawn: " in gone.stdout and told["state"] == WITHDRAWN and told["threshold"] is None
+    assert told["reason"] == WITHDRAWN and told["against"][0] * 4 > told["against"][1] > 0  # wrong ones, of labelled starts
+    production(service, 60, wrong=0.0, start=600)
+    later = mlbot("promise")
+    more = re.search(r"labels:  \d+ labelled since then; about (\d+) more like these bring the promise back", later.stdout)
+    assert more and int(more[1]) > 0, later.stdout
     (tmp_path / "settings.ini").write_text("[data]\nsource = sample\n")
     none = mlbot("promise")
     assert none.returncode == 2 and "set wrong = 0.02 in settings.ini [promise]" in none.stderr
@@ -173,3 +178,5 @@ def test_a_message_that_was_drawn_more_often_counts_less_against_the_promise():
     pairs = [(replace(item, draw=weight), "laptop") for weight in (0.3, 0.6, 1.0)]
     assert audit_of(pairs).weights.tolist() == pytest.approx([1, 0.5, 0.3])
     assert audit_of([(item, "laptop")] * 2).weights.tolist() == [1, 1]  # from before the queue
+    flood = [*pairs, (replace(item, draw=0.001), "laptop")]  # one source that sends many takes no weight from the others
+    assert audit_of(flood).weights.tolist() == pytest.approx([1, 0.5, 0.3, 1])

@@ -44,7 +44,7 @@ def shape(value, wanted, place="body") -> list[str]:
     if isinstance(wanted, dict):
         if not isinstance(value, dict):
             return [f"{place} is {value!r}"]
-        free = place.endswith((".slots", ".context", ".decisions"))
+        free = place.endswith((".slots", ".context", ".decisions", ".fields"))
         other = [] if free else [f"{place}: {sorted(set(value) ^ set(wanted))}"] * (set(value) != set(wanted))
         both = sorted(set(value) & set(wanted))
         return other + [found for name in both for found in shape(value[name], wanted[name], f"{place}.{name}")]

@@ -11,6 +11,10 @@ const LANGUAGES = ["en", "de", "es", "fr"];
 const TEXTS = Object.fromEntries(LANGUAGES.map((name) => [name, JSON.parse(read(`text.${name}.json`))]));
 const DYNAMIC = { "owner.": ["bot", "queue", "agent", "closed"], "language.": LANGUAGES, "desk.no_": ["mine", "waiting", "others"],
   "new.was_": ["put", "dropped", "wanted", "adopted"],
+  "why.": ["drawn", "unsure", "random", "second_opinion", "disagreement"], "standing.": ["in_scope", "all_messages", "near", "wide", "above", "below", "open", "unclear"],
+  "promise.": ["holds", "absent", "none", "withdrawn", "stricter"], "alert.": ["below_test", "useless", "handed_over", "log_gone", "log_unwritable"],
+  "decision.": ["execute", "confirm", "clarify", "handoff", "out_of_scope"], "quality.": ["test", "in_scope", "all_messages", "audit"].flatMap((name) => [name, `${name}_about`]),
+  "feature.": ["length", "role", "location", "predicted_intent", "confidence"], "band.": ["from", "over"],
   "story.": Object.keys(JSON.parse(read("stories.json"))).flatMap((name) => [`${name}.title`, `${name}.about`]) };
 
 for (const page of PAGES) {
