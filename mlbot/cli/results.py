@@ -33,7 +33,8 @@ def metric_named(results: Results, name: str) -> ResultMetric:
 # %% ../../nbs/cli/08_results.ipynb #96e561e6
 def turned(metric: ResultMetric, word: str, limit: float, place: str) -> ResultMetric:
     """The metric with its better side, by the word of its limit. InputError for a limit that is not on its scale."""
-    if metric.flags and not 0 <= limit <= 1:
+    beyond = word == "floor" and limit > 1 and scale_of(metric.values) == (0, 1)  # no value reaches it: a limit in percent
+    if beyond or (metric.flags and not 0 <= limit <= 1):
         raise InputError(f"{word} of {metric.name} is {limit:g}", "a share from 0 to 1, such as 0.8", "correct the option",
                          place)
     return replace(metric, better="lower" if word == "ceiling" else "higher")

@@ -106,10 +106,16 @@ def traces_table(found: Any) -> dict | None:
 
 
 def table_by_row(found: Any) -> dict | None:
-    """A dict of rows as `columns` and `data`, its names as the column id; None for anything else."""
+    """A dict of rows as `columns` and `data`, its names as the column id; None for anything else.
+
+    A dict of columns, whose rows are numbered as pandas numbers them, is turned.
+    """
     rows = list(found.values()) if isinstance(found, dict) else []
     if len(rows) < 2 or not all(isinstance(row, dict) and row.keys() == rows[0].keys() for row in rows):
         return None
+    if [*rows[0]] == [str(at) for at in range(len(rows[0]))] and "0" not in found:
+        turned = list(zip(*(row.values() for row in rows), strict=True))
+        return {"columns": [*found], "data": [list(row) for row in turned]}
     if not rows[0] or any(isinstance(value, dict | list) for row in rows for value in row.values()):
         return None
     named = [] if "id" in rows[0] else ["id"]

@@ -100,7 +100,7 @@ def limit_of(target: Target, score: Score) -> float | None:
     wrong, right = ("floor", "ceiling") if score.better == "lower" else ("ceiling", "floor")
     if getattr(target, wrong) is not None:
         raise InputError(f"{score.metric} has a {wrong}, and {score.better} is better", f"a {right}",
-                         f"write {right} instead of {wrong} in settings.ini [targets]")
+                         f"write {right} instead of {wrong}, in the call or in settings.ini [targets]")
     return getattr(target, right)
 
 # %% ../../nbs/gates/01_verdict.ipynb #9072e812

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'LARGEST', 'ABOUT', 'DRAWS', 'SEED', 'LEAST_ERROR', 'UNBOUNDED_ROWS', 'Rows', 'Whole', 'Metric', 'metric',
-           'between', 'numbers', 'sample_of', 'option_json', 'known_metric', 'computed', 'own_weights', 'statistic_of',
-           'drawn_ends', 'studentised_ends', 'mean_and_error', 'group_codes', 'plain_kind', 'open_score',
-           'mean_score_of', 'value_and_error', 'whole_score', 'shaped', 'metric_from', 'positive_of', 'labels_sample',
-           'of_class', 'precision', 'recall', 'f1', 'class_codes', 'mean_of_shares', 'part_share',
+           'between', 'whole_number', 'numbers', 'sample_of', 'option_json', 'known_metric', 'computed', 'own_weights',
+           'statistic_of', 'drawn_ends', 'studentised_ends', 'mean_and_error', 'group_codes', 'plain_kind',
+           'open_score', 'mean_score_of', 'value_and_error', 'whole_score', 'shaped', 'metric_from', 'positive_of',
+           'labels_sample', 'of_class', 'precision', 'recall', 'f1', 'class_codes', 'mean_of_shares', 'part_share',
            'mean_score_of_parts', 'macro_recall_score', 'balanced_accuracy', 'macro_recall', 'matthews_of',
            'matthews_corrcoef', 'label_array', 'score_sample', 'counts_by_score', 'positive_rows', 'roc_auc',
            'precision_and_recall', 'average_precision', 'precision_at_recall', 'recall_at_precision', 'checked_classes',
@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, nearest
+from .arrays import label_matrices, plain_item, sortable
 from .bounds import effective_rows, special
 from mlbot.stats.scores import (
     LEVELS,
@@ -112,8 +113,15 @@ def between(name: str, value: float, low: float, high: float, ends: str = "") ->
     return value
 
 
+def whole_number(value) -> bool:
+    """Whether an option is a whole number from 1 on."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
+
+
 def numbers(name: str, column: np.ndarray) -> np.ndarray:
-    """A column as finite floats. Raises InputError for texts, and for an infinite number."""
+    """A column as finite floats, spans of time in seconds. Raises InputError for texts, and for an infinite number."""
+    if column.dtype.kind == "m":
+        column = column / np.timedelta64(1, "s")
     kinds = set(column_kind(column.ravel()).split(" and ")) if column.size else set()
     if not kinds <= {"number", "flag"}:
         raise InputError(f"{name} holds {column_kind(column.ravel())}", "a number in each row", "convert it first")
@@ -136,10 +144,13 @@ def sample_of(kind: dict[str, Any], columns: dict[str, Any], groups=None, weight
     found = checked_columns({**columns, "groups": groups, "weight": weights})
     found = {name: column if name in wide else one_column(name, column) for name, column in found.items()}
     n, of_row = len(next(iter(found.values()))), found.pop("groups", None)
+    if any(column.dtype.kind == "m" for name, column in found.items() if name not in labels):
+        kind = {**kind, "unit": kind.get("unit") or "s"}
     found = {name: column if name in labels else numbers(name, column) for name, column in found.items()}
     if weights is not None:
         found["weight"] = checked_weights(found["weight"], n)
-    return Sample({name: option_json(option) for name, option in kind.items()}, found, of_row)
+    return Sample({name: option_json(option) for name, option in kind.items()}, found,
+                  None if of_row is None else sortable(of_row))
 
 
 def option_json(option):
@@ -158,7 +169,7 @@ def known_metric(sample: Sample) -> Metric:
     return METRICS[name]
 
 
-ABOUT = ("metric", "name", "better", "within", "unit")  # in `kind`, and no option of the function that computes
+ABOUT = ("metric", "name", "better", "within", "unit", "labels")  # in `kind`, and no option of the function that computes
 
 
 def computed(sample: Sample) -> Rows | Whole:
@@ -358,6 +369,7 @@ def positive_of(truth: np.ndarray, positive=None):
     """The positive label: `positive`, or else True or 1. Raises InputError if there is no such label."""
     seen = np.unique(truth).tolist()
     if positive is not None:
+        positive = plain_item(positive)
         if seen and positive not in seen:
             raise InputError(f"the positive label {positive!r} is not among the labels",
                              nearest(str(positive), list(map(str, seen))), "correct positive")
@@ -374,7 +386,8 @@ def labels_sample(name: str, truth, predicted, groups, weights, **options) -> Sa
     truth, predicted = names_of(read["truth"], read["predicted"])
     if "positive" in options:
         options["positive"] = positive_of(np.concatenate([truth, predicted]), options["positive"])
-    return sample_of({"metric": name, **options}, {"truth": truth, "predicted": predicted}, groups, weights,
+    return sample_of({"metric": name, **options}, {"truth": truth, "predicted": predicted},
+                     read.get("groups"), read.get("weight"),
                      labels=("truth", "predicted"))
 
 
@@ -515,7 +528,7 @@ def score_sample(name: str, truth, score, positive, groups, weights, **options) 
     labels = label_array(read["truth"])
     score = one_column("score", read["score"], "pass the column of the positive class, such as probability[:, 1]")
     return sample_of({"metric": name, "positive": positive_of(labels, positive), **options},
-                     {"truth": labels, "score": score}, groups, weights, labels=("truth",))
+                     {"truth": labels, "score": score}, read.get("groups"), read.get("weight"), labels=("truth",))
 
 # %% ../../nbs/stats/06_metrics.ipynb #22e03557
 def counts_by_score(columns, positive) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
@@ -627,6 +640,12 @@ def probability_sample(name: str, truth, probability, classes, positive, groups,
     """The sample of a metric of probabilities, of one class or of all."""
     read = checked_columns({"truth": truth, "score": probability, "groups": groups, "weight": weights})
     labels, found = label_array(read["truth"]), numbers("probability", read["score"])
+    named = list(getattr(probability, "columns", ())) if found.ndim == 2 else []
+    if classes is None and named and set(labels.tolist()) <= set(named):
+        classes = named
+    elif classes is not None and named != list(classes) and set(named) == set(classes):
+        raise InputError("classes and the columns of probability are the same, in another order", "one order",
+                         "leave out classes: the columns have names")
     if found.ndim == 1 and classes is None:
         options["positive"] = positive_of(labels, positive)
     else:
@@ -635,8 +654,8 @@ def probability_sample(name: str, truth, probability, classes, positive, groups,
     if name != "top_k_accuracy" and (off or ((found < 0) | (found > 1)).any()):
         raise InputError("a row of probabilities does not add up to 1" if off else "a probability is not between 0 and 1",
                          "probabilities", "scores are turned into probabilities by calibration, logits by softmax")
-    return sample_of({"metric": name, **options}, {"truth": labels, "score": found}, groups, weights, labels=("truth",),
-                     wide=("score",))
+    return sample_of({"metric": name, **options}, {"truth": labels, "score": found}, read.get("groups"), read.get("weight"),
+                     labels=("truth",), wide=("score",))
 
 # %% ../../nbs/stats/06_metrics.ipynb #e641dff8
 def probability_of_truth(columns, classes) -> tuple[np.ndarray, np.ndarray]:
@@ -685,7 +704,7 @@ def _top_k_accuracy(columns, classes, k) -> Rows:
 
 def top_k_accuracy(truth, scores, classes: Sequence, k: int = 3, groups=None, weights=None) -> Score:
     """The proportion of rows whose true class is among the `k` highest; in a tie with another class, behind it."""
-    if not 1 <= k < len(classes):
+    if not whole_number(k) or not k < len(classes):
         raise InputError(f"k is {k}, of {len(classes)} classes", "from 1 to one less than the classes, or every row is right",
                          "correct k")
     return metric_from(probability_sample("top_k_accuracy", truth, scores, classes, None, groups, weights, k=k))
@@ -711,14 +730,16 @@ def _macro_f1(columns) -> Whole:
 
 # %% ../../nbs/stats/06_metrics.ipynb #810b2493
 def indicator_sample(name: str, truth, predicted, groups, weights, **options) -> Sample:
-    """The sample of a metric that compares two matrices of 0 and 1, a row a text, a column a label."""
+    """The sample of a metric that compares two matrices of 0 and 1, a row a text, a column a label, or sets of labels."""
+    truth, predicted, labels = label_matrices(truth, predicted)
+    options |= {"labels": labels} if labels else {}
     found = sample_of({"metric": name, **options}, {"truth": truth, "predicted": predicted}, groups, weights,
                       wide=("truth", "predicted"))
     shapes = [found.columns[column].shape for column in ("truth", "predicted")]
     values = np.concatenate([found.columns["truth"].ravel(), found.columns["predicted"].ravel()])
     if len(shapes[0]) != 2 or shapes[0] != shapes[1] or not np.isin(values, (0, 1)).all():
         raise InputError(f"matrices of shapes {shapes[0]} and {shapes[1]}", "two matrices of 0 and 1 of one shape",
-                         "a row a text, a column a label, as MultiLabelBinarizer makes them")
+                         "a row a text, a column a label, as MultiLabelBinarizer makes them; or a set of labels a row")
     return found
 
 
@@ -978,10 +999,15 @@ def by_query(relevance: np.ndarray, score: np.ndarray, query: np.ndarray) -> tup
 def ranked(name: str, relevance, score, query, of_query: Callable[[np.ndarray, np.ndarray], float], k: int | None, groups,
            weights, needs: bool = True) -> Score:
     """The mean over queries of `of_query(relevance, score)` of their candidates in order."""
-    if k is not None and k < 1:
-        raise InputError(f"k is {k}", "1 or more", "correct k")
+    if k is not None and not whole_number(k):
+        raise InputError(f"k is {k!r}", "a whole number, 1 or more", "correct k")
     found = sample_of({"metric": name}, {"truth": relevance, "score": score, "query": query}, groups, weights, ("query",))
     columns = found.columns
+    for given, column in (("weights", columns.get("weight")), ("groups", found.groups)):
+        if column is not None and len(set(zip(columns["query"].tolist(), column.tolist(), strict=True))) > len(
+                np.unique(columns["query"])):
+            raise InputError(f"{given} differ between the rows of a query", "one for each query, on all of its rows",
+                             "a query is what was drawn: give its rows one value")
     names, first, rows = by_query(columns["truth"], columns["score"], columns["query"])
     lost = [str(names[at]) for at, its in enumerate(rows) if len(its) and not (columns["truth"][its] > 0).any()]
     if needs and lost:

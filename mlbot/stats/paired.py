@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GAIN_GROUPS', 'WORSE', 'BETTER', 'UNSURE', 'UNKNOWN', 'Pairing', 'paired_by_id', 'same_metric', 'paired_samples',
            'gain_score', 'drawn_gain', 'gain_of_means', 'gain_of_wholes', 'same_rows', 'gain_of', 'Moved', 'row_steps',
-           'moved', 'Difference', 'loss_p_value', 'ids_of', 'difference']
+           'moved', 'Difference', 'loss_p_value', 'refuse_relabelled', 'ids_of', 'difference']
 
 # %% ../../nbs/stats/07_paired.ipynb #8f7fc0e6
 import math
@@ -253,6 +253,13 @@ def loss_p_value(score: Score, steps: np.ndarray) -> float:
         return 0.5 if not score.value else float(score.value > 0)
     return float(special().ndtr(-normal(LOSS_RISK) * score.value / half))
 
+# %% ../../nbs/stats/07_paired.ipynb #e970994d
+def refuse_relabelled(relabelled: int, n: int) -> None:
+    """Raise InputError where most of `n` rows have another truth than before: each old prediction would look wrong."""
+    if 2 * relabelled > n:
+        raise InputError(f"{relabelled:,} of {n:,} rows have another truth than in the run before", "the labels of before",
+                         "were labels renamed, or is the unit another one? Delete what is kept, and begin again")
+
 # %% ../../nbs/stats/07_paired.ipynb #abefc3f8
 def ids_of(sample: Sample, ids, name: str):
     """The ids of a sample: those given, else its queries. Raises InputError where there are none, or not one a row."""
@@ -272,6 +279,7 @@ def difference(before: Sample, after: Sample, ids_before=None, ids_after=None) -
     same_metric(before, after)
     pairing = paired_by_id(ids_of(before, ids_before, "before"), ids_of(after, ids_after, "after"))
     one, two, relabelled = paired_samples(before, after, pairing)
+    refuse_relabelled(relabelled, len(two))
     score, steps = gain_of(one, two), row_steps(one, two)
     worse, better = moved(pairing.ids, steps)
     return Difference(score, pairing.only_before, pairing.only_after, pairing.repeated, relabelled, worse, better,

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['LEVELS', 'F1_ROWS', 'SIGN', 'CALIBRATION_ROWS', 'Sample', 'Score', 'checked_flags', 'checked_groups', 'weighted_rows',
-           'checked_weights', 'weighted', 'share', 'census', 'reading', 'as_column', 'is_missing', 'missing_rows',
-           'same_order', 'checked_columns', 'one_column', 'column_kind', 'is_fraction', 'names_of', 'plain_label',
-           'refuse_spellings', 'accuracy', 'recall_by_intent', 'wider_levels', 'corrected_levels', 'drawn_again',
-           'never_seen', 'bounded', 'bootstrap', 'mean_score', 'macro_f1', 'error_ends', 'calibration_error',
-           'confidence_gap', 'silently_wrong', 'out_of_scope_recall', 'false_alarms', 'area_under_roc', 'oos_auroc',
-           'reference_loop', 'median_order', 'median_score', 'time_ratio', 'gain', 'Confusion', 'most_confused']
+           'checked_weights', 'weighted', 'share', 'census', 'reading', 'same_order', 'checked_columns', 'one_column',
+           'column_kind', 'is_fraction', 'names_of', 'plain_label', 'refuse_spellings', 'accuracy', 'recall_by_intent',
+           'wider_levels', 'corrected_levels', 'drawn_again', 'never_seen', 'bounded', 'bootstrap', 'mean_score',
+           'macro_f1', 'error_ends', 'calibration_error', 'confidence_gap', 'silently_wrong', 'out_of_scope_recall',
+           'false_alarms', 'area_under_roc', 'oos_auroc', 'reference_loop', 'median_order', 'median_score',
+           'time_ratio', 'gain', 'Confusion', 'most_confused']
 
 # %% ../../nbs/stats/01_scores.ipynb #4b214399
 import math
@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from .arrays import as_column, missing_rows, sortable
 from mlbot.stats.bounds import (
     LOSS_RISK,
     design_effect,
@@ -126,9 +127,12 @@ class Score:
 # %% ../../nbs/stats/01_scores.ipynb #d8be52b3
 def checked_flags(metric: str, flags) -> np.ndarray:
     """Flags as an array. Raises InputError for anything but True and False: a missing prediction must not count as a hit."""
-    flags = np.asarray(flags)
+    flags = as_column(flags, metric)
+    flags = flags[:, 0] if flags.ndim == 2 and flags.shape[1] == 1 else flags
+    if flags.dtype == object and all(isinstance(flag, bool | np.bool_) for flag in flags.ravel()):
+        flags = flags.astype(bool)
     if len(flags) and flags.dtype != bool:
-        raise InputError(f"{metric}: the flags are of type {flags.dtype}", "True or False for each row",
+        raise InputError(f"{metric}: the flags are of type {np.array(flags.tolist()).dtype}", "True or False for each row",
                          "pass a comparison such as truth == answers; decide first what a missing value counts as")
     if flags.ndim != 1:
         raise InputError(f"{metric}: the flags are a matrix of shape {flags.shape}", "one flag a row",
@@ -138,11 +142,10 @@ def checked_flags(metric: str, flags) -> np.ndarray:
 
 def checked_groups(groups, n: int) -> np.ndarray:
     """The groups of `n` rows as an array. Raises InputError unless each row has a name."""
-    found = np.asarray(groups)
-    lacking = (any(name is None for name in found.flat) if found.dtype == object else
-               found.dtype.kind == "f" and np.isnan(found).any())
-    if found.shape == (n,) and not lacking:
-        return found
+    found = as_column(groups, "groups")
+    found = found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
+    if found.shape == (n,) and not len(missing_rows(found)):
+        return sortable(found)
     raise InputError(f"groups of shape {found.shape} for {n:,} rows" if found.shape != (n,) else "a row without a group",
                      "a group a row", "give a row that belongs to no group a name of its own")
 
@@ -165,7 +168,8 @@ def weighted_rows(flags: np.ndarray, weights: np.ndarray, groups=None) -> float:
 def checked_weights(weights, n: int) -> np.ndarray:
     """Weights of `n` rows as an array. Raises InputError unless there is one per row, none negative and not all 0."""
     try:
-        found = np.atleast_1d(np.asarray(weights, float))
+        found = as_column(weights, "weights").astype(float)
+        found = found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
     except (TypeError, ValueError):
         found = np.full(n, np.nan)
     usable = found.ndim == 1 and bool((np.isfinite(found) & (found >= 0)).all()) and (not n or found.any())
@@ -219,42 +223,20 @@ def reading(metric: str, value: float, better: str = "lower", unit: str = "") ->
     """A single measurement, such as the size of a file in MB, as a score."""
     return Score(metric, float(value), 1, float(value), float(value), better=better, unit=unit, exact=True)
 
-# %% ../../nbs/stats/01_scores.ipynb #49333dcd
-def as_column(values) -> np.ndarray:
-    """Convert a list, an array, or a column of pandas or polars to an array. The items of a list keep their types."""
-    found = values.to_numpy() if hasattr(values, "to_numpy") else values
-    if isinstance(found, np.ma.MaskedArray):
-        masked, found = np.ma.getmaskarray(found), found.data.astype(object)
-        found[masked] = None
-    elif not hasattr(found, "__array__"):
-        found = np.asarray(list(found), dtype=object)
-    found = np.asarray(found)
-    return found.astype(object) if found.dtype.kind == "T" else found
-
-# %% ../../nbs/stats/01_scores.ipynb #99470032
-def is_missing(item) -> bool:
-    """Whether a value is missing: None, NaN, NaT, or `pandas.NA` (which raises when it is compared)."""
-    try:
-        return item is None or not (isinstance(item, str) or bool(item == item))
-    except (TypeError, ValueError):
-        return True
-
-
-def missing_rows(column: np.ndarray) -> np.ndarray:
-    """The places of the missing values of a column."""
-    if column.dtype.kind in "fcmM":
-        return np.flatnonzero(column != column)
-    return np.array([at for at, item in enumerate(column) if is_missing(item)] if column.dtype == object else [], int)
-
 # %% ../../nbs/stats/01_scores.ipynb #4e03bafc
 def same_order(columns: dict[str, Any]) -> None:
-    """Raise InputError when two pandas columns have the same index in another order."""
+    """Raise InputError when two tables or columns of pandas have the same index, or columns, in another order."""
     indexed = [(name, column.index) for name, column in columns.items() if hasattr(column, "iloc")]
     for name, index in indexed[1:]:
         first = indexed[0][1]
         if len(first) == len(index) and not first.equals(index) and set(first) == set(index):
             raise InputError(f"{indexed[0][0]} and {name} have the same index in another order", "rows in one order",
                              f"by index: pass {name}.loc[{indexed[0][0]}.index]; by place: pass .to_numpy() of both")
+    wide = [(name, list(column.columns)) for name, column in columns.items() if hasattr(column, "columns")]
+    for name, names in wide[1:]:
+        if wide[0][1] != names and set(map(str, wide[0][1])) == set(map(str, names)):
+            raise InputError(f"{wide[0][0]} and {name} have the same columns in another order", "columns in one order",
+                             f"pass {name}[list({wide[0][0]}.columns)]")
 
 # %% ../../nbs/stats/01_scores.ipynb #87147b1f
 def checked_columns(columns: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -264,7 +246,7 @@ def checked_columns(columns: dict[str, Any]) -> dict[str, np.ndarray]:
     """
     given = {name: column for name, column in columns.items() if column is not None}
     same_order(given)
-    found = {name: as_column(column) for name, column in given.items()}
+    found = {name: as_column(column, name) for name, column in given.items()}
     lengths = {name: len(column) for name, column in found.items()}
     if len(set(lengths.values())) > 1:
         raise InputError("rows: " + ", ".join(f"{name} has {n:,}" for name, n in lengths.items()),
@@ -352,9 +334,11 @@ def accuracy(truth, predicted, groups=None, weights=None) -> Score:
     same_order({"truth": truth, "predicted": predicted, "groups": groups, "weight": weights})
     truth, predicted = names_of(truth, predicted)
     refuse_spellings(truth, predicted)
+    groups = None if groups is None else checked_groups(groups, len(truth))
+    weights = None if weights is None else checked_weights(weights, len(truth))
     found = share("accuracy", truth == predicted, groups, weights=weights)
-    columns = {"truth": truth, "predicted": predicted} | ({} if weights is None else {"weight": np.asarray(weights, float)})
-    return replace(found, sample=Sample({"metric": "accuracy"}, columns, None if groups is None else np.asarray(groups)))
+    columns = {"truth": truth, "predicted": predicted} | ({} if weights is None else {"weight": weights})
+    return replace(found, sample=Sample({"metric": "accuracy"}, columns, groups))
 
 # %% ../../nbs/stats/01_scores.ipynb #a3e2a5a1
 def recall_by_intent(truth, predicted, groups=None, weights=None) -> list[Score]:

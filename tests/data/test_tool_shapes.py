@@ -130,8 +130,8 @@ def test_whole_numbers_with_a_decimal_point_are_the_same_item_and_the_same_label
 @pytest.mark.parametrize("content, says", [
     (table("truth;predicted", "pay;Pay", "leave;leave"), "1 answers differ from the truth only in case"),
     (table("truth;predicted", "pay;0", "leave;1"), "no answer is among the true ones, such as '0' and 'pay'"),
-    (table("right;weight", "1;0", "0;2"), "'weight' is not used")])
-def test_what_a_table_holds_and_the_verdict_does_not_use_is_said(content, says, written):
+    (table("right;weight", "1;0", "0;2"), "each row counts by its 'weight'")])
+def test_what_is_odd_about_a_table_is_said(content, says, written):
     """Nobody should have to guess why a number is low."""
     assert any(says in note for note in read_results(written("table.csv", content)).notes)
 
@@ -168,3 +168,50 @@ def parsed():
     parser = argparse.ArgumentParser()
     add_verdict(parser.add_subparsers())
     return lambda *words: parser.parse_args(["verdict", *words])
+
+
+@pytest.mark.parametrize("header", ["y_true;y_pred", "gold;pred", "ground_truth;answer", "expected;actual",
+                                    "actual;predicted", "True Label;Predicted Label"])
+def test_truth_and_prediction_are_found_under_the_names_that_libraries_give_them(header, written):
+    """Each was refused for the want of a column with results."""
+    found = read_results(written("t.csv", table(header, "a;a", "b;a", "b;b", "b;b"))).metrics
+    assert score_of(found["accuracy"]).value == 0.75
+
+
+@pytest.mark.parametrize("rows, error", [(("10.5;10.0", "20;21.5"), 1.0), (("100;103", "200;201", "300;302"), 2.0)])
+def test_quantities_are_judged_by_their_distance_and_classes_with_numbers_are_not(rows, error, written):
+    """Prices that were a little off had an accuracy of 0."""
+    found = read_results(written("prices.csv", table("truth;predicted", *rows))).metrics
+    assert list(found) == ["mean absolute error"] and found["mean absolute error"].better == "lower"
+    assert score_of(found["mean absolute error"]).value == pytest.approx(error)
+    digits = read_results(written("digits.csv", table("truth;predicted", "7;7", "1;7", "3;3"))).metrics
+    assert list(digits) == ["accuracy"]
+
+
+def test_a_column_of_weights_is_used_in_the_score_and_in_the_comparison(written):
+    """It was named and not used, so that a sample drawn with weights had the number of another population."""
+    def file(name: str, lost: int) -> str:
+        rows = (f"{int(at % 5 > 0 and at >= lost)};{9 if at < 20 else 1}" for at in range(100))
+        return written(name, table("right;weight", *rows))
+    one, other = (read_results(file(f"{lost}.csv", lost)).metrics["accuracy"] for lost in (0, 20))
+    assert score_of(one).value == 0.8 and score_of(other).value == pytest.approx(64 / 260)
+    pairs = paired(one, other, ("a", "b"))
+    assert file_gain(pairs).value == pytest.approx(-16 * 9 / 260) and file_gain(pairs).at_most < 0
+    with pytest.raises(InputError, match="weight in each row"):
+        read_results(written("bad.csv", table("right;weight", "1;2", "1;-1")))
+
+
+@pytest.mark.parametrize("name, lower", [("wrong", True), ("failed", True), ("missed", True), ("found", False)])
+def test_a_column_of_failures_is_better_when_it_is_less(name, lower, written):
+    """More failures were an improvement."""
+    found = read_results(written("t.csv", table(name, "0", "1")), asked=[name])
+    assert found.metrics[name].better == ("lower" if lower else "higher")
+
+
+def test_columns_of_pandas_and_xml_in_utf_16_are_read(written, tmp_path):
+    """`DataFrame.to_json` writes columns unless told otherwise; they were taken for two rows."""
+    columns = {"id": {str(at): at for at in range(6)}, "right": {str(at): good for at, good in enumerate(RIGHT)}}
+    assert score_of(read_results(written("columns.json", columns)).metrics["accuracy"]).value == pytest.approx(5 / 6)
+    text = '<testsuite><testcase name="a"/><testcase name="b"><failure/></testcase></testsuite>'
+    (tmp_path / "junit.xml").write_bytes(text.encode("utf-16"))
+    assert score_of(read_results(tmp_path / "junit.xml").metrics["passed"]).value == 0.5
