@@ -44,6 +44,23 @@ def test_promises_are_broken_on_other_rows_and_withdrawn_by_labels(root):
     assert percent(r"error as it is .* withdrawn +(\d+\.\d)%", done.stdout) < 15
 
 
+def test_a_production_whose_error_is_known_breaks_point_thresholds_and_keeps_certified_promises(capsys, monkeypatch, root):
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    promise = importlib.import_module("promise")
+    dice = np.random.default_rng(0)
+    sure = dice.random(1000)
+    every = promise.Rows(sure, dice.random(1000) < 0.88 + 0.12 * sure, np.arange(1000))
+
+    def broken(of):
+        dice, found = np.random.default_rng(1), promise.Source(of, *[None] * 5)
+        promise.break_known("made", found, 0.05, 20, dice)
+        return re.findall(r"drawn anew +(\d+\.\d)% .*?(\d+)%\n", capsys.readouterr().out)
+    (point, _), (certified, started) = broken(every)
+    assert float(point) > 25 and float(certified) <= 10 and int(started) > 5
+    right = promise.Rows(every.sure, np.ones(1000, bool), every.groups)  # nothing is wrong: nothing can be broken
+    assert broken(right) == [("0.0", "100"), ("0.0", "100")]
+
+
 @pytest.mark.long
 def test_encoders_are_compared_by_kind_of_weights(root, tmp_path):
     from mlbot.model.encoder_packed import write_tiny_packed

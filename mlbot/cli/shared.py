@@ -120,7 +120,8 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", default="", metavar="COLUMN", help="column of the text")
     parser.add_argument("--intent", default="", metavar="COLUMN", help="column of the intent")
     parser.add_argument("--context", default=[], nargs="+", metavar="COLUMN", help="columns of the context")
-    parser.add_argument("--split-column", default="", metavar="COLUMN", help="column with a published split")
+    parser.add_argument("--split-column", default="", metavar="COLUMN",
+                        help="column with a published split; default: one named split or the like; none: split anew")
     parser.add_argument("--group", default="", metavar="COLUMN", help="column whose rows stay together on one side")
 
 # %% ../../nbs/cli/00_shared.ipynb #430eb4a6
