@@ -411,7 +411,8 @@ def next_step(result) -> str:
         return "do what the error says, then the same command again"
     from mlbot.run.folder import load_json, load_table
     if not (result.folder / "model").exists() or not (result.folder / "test.csv").exists():
-        return " ".join([program(), "run", *map(shlex.quote, request_words(replace(result.request, until="")))])
+        words, tiny = request_words(replace(result.request, until="")), str(result.request.parameters.get("tiny", ""))
+        return " ".join([program(), "run", *map(shlex.quote, words + ["--tiny", tiny] * bool(tiny))])
     row = load_table(result.folder / "test.csv").iloc[0]
     names = load_json(result.folder / "prepare.json")["context"]
     context = [f"{shlex.quote(f'--{name}')} {shlex.quote(row[name])}" for name in names if row[name]]
