@@ -296,9 +296,14 @@ def useful_columns(place: str, columns, settings: Settings) -> list[tuple[str, s
 
 # %% ../../nbs/cli/00_shared.ipynb #d3de31e6
 def settle_release(models: Path) -> None:
-    """Finish an interrupted release, and say so."""
+    """Finish an interrupted release, and say so. Where the folder cannot be written, the models can still be listed."""
     from mlbot.ops.replicate import settle
-    if name := settle(models):
+    try:
+        name = settle(models)
+    except OSError as problem:
+        print(f"note:   {here(models)} cannot be written ({problem.strerror})", flush=True)
+        return
+    if name:
         print(f"mended: the release of model {name} was cut short; it is the champion now", flush=True)
 
 # %% ../../nbs/cli/00_shared.ipynb #4a7e6cb0
