@@ -8,10 +8,11 @@ __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'TIERS', 'ASKED
            'read_section', 'Data', 'Split', 'Model', 'Budget', 'Places', 'Tracking', 'Card', 'Gates',
            'FeedbackSettings', 'Costs', 'Promise', 'Clarify', 'BotSettings', 'Monitor', 'Service', 'Ci', 'Work',
            'Meter', 'Retrain', 'Target', 'read_share', 'read_size', 'read_step', 'read_count', 'read_day',
-           'read_outcome', 'read_target_line', 'contradiction', 'as_target', 'read_targets', 'Settings',
-           'find_settings', 'target_lines', 'target_name', 'named_targets', 'parse_text', 'parse', 'of_any_project',
-           'with_targets', 'merged_sections', 'data_rules', 'gate_rules', 'model_rules', 'bot_rules', 'service_rules',
-           'run_rules', 'retrain_rules', 'check_settings', 'load_settings', 'effective_lines']
+           'read_outcome', 'read_target_line', 'misplaced_stretch', 'contradiction', 'as_target', 'read_targets',
+           'Settings', 'find_settings', 'target_lines', 'target_name', 'named_targets', 'parse_text', 'parse',
+           'of_any_project', 'levelled', 'with_targets', 'merged_sections', 'data_rules', 'gate_rules', 'model_rules',
+           'bot_rules', 'service_rules', 'run_rules', 'retrain_rules', 'check_settings', 'load_settings',
+           'effective_lines']
 
 # %% ../nbs/02_settings.ipynb #0ee1ad2a
 import os
@@ -391,6 +392,20 @@ def read_target_line(name: str, value: str, place: str) -> tuple[str, str, objec
         expected = "a number" if "could not convert" in str(problem) else str(problem)
         raise InputError(f"{name} = {value!r}", expected, "correct the line", place) from None
 
+# %% ../nbs/02_settings.ipynb #32fed747
+def misplaced_stretch(parts: dict) -> str:
+    """What is expected of a stretch that asks for less than its floor or ceiling on some day; '' when it does not."""
+    if "stretch" not in parts:
+        return ""
+    start, step, cap = parts["stretch"], parts.get("step", 0), parts.get("cap")
+    ends = [start, start + step * parts.get("count", 0)]
+    if cap is not None:
+        ends = [(min if step >= 0 else max)(end, cap) for end in ends]
+    if "floor" in parts and min(ends) < parts["floor"] - 1e-9:
+        return f"a stretch that is never below its floor, {parts['floor']:g}"
+    beyond = "ceiling" in parts and max(ends) > parts["ceiling"] + 1e-9
+    return f"a stretch that is never above its ceiling, {parts['ceiling']:g}" if beyond else ""
+
 # %% ../nbs/02_settings.ipynb #edc83797
 def contradiction(parts: dict) -> str:
     """What is expected instead, when the parts of a target contradict each other; '' when they fit together."""
@@ -403,7 +418,7 @@ def contradiction(parts: dict) -> str:
         ("ceiling" in parts or max(parts.get(name, 0) for name in ("stretch", "cap")) <= 1,
          "a share from 0 to 1, such as 0.80"),
     ]
-    return next((expected for holds, expected in rules if not holds), "")
+    return next((expected for holds, expected in rules if not holds), "") or misplaced_stretch(parts)
 
 # %% ../nbs/02_settings.ipynb #dd5c718f
 def as_target(gate: str, parts: dict, place: str) -> Target:
@@ -544,6 +559,21 @@ def of_any_project(targets: dict[str, str]) -> dict[str, str]:
             and not (gates[name][0] in climbing and gates[name][1] in SCHEDULE)
             and not (gates[name][0] in CONVERSATIONS and gates[name][1] in LIMITS)}
 
+# %% ../nbs/02_settings.ipynb #b68bea3f
+def levelled(targets: dict[str, str], more: dict[str, str]) -> dict[str, str]:
+    """`targets` with each stretch and cap moved to the limit that `more` sets, where it would ask for less."""
+    moved = dict(targets)
+    for name, limit in more.items():
+        gate, _, part = name.rpartition(".")
+        choose = {"floor": max, "ceiling": min}.get(part)
+        for other in (f"{gate}.stretch", f"{gate}.cap"):
+            try:
+                if choose and other in targets and other not in more:
+                    moved[other] = choose(targets[other], limit.strip(), key=float)
+            except ValueError:  # it is reported when the targets are read
+                continue
+    return moved
+
 # %% ../nbs/02_settings.ipynb #f9526464
 def with_targets(targets: dict[str, str], more: dict[str, str]) -> dict[str, str]:
     """Targets, overridden by `more`. Any part of a stretch replaces the whole old stretch, and any limit the old limit."""
@@ -551,7 +581,7 @@ def with_targets(targets: dict[str, str], more: dict[str, str]) -> dict[str, str
     for gate, _, part in (name.rpartition(".") for name in more):
         whole = next((parts for parts in (SCHEDULE, LIMITS) if part in parts), ())
         dropped |= {f"{gate}.{name}" for name in whole}
-    return {name: value for name, value in targets.items() if name not in dropped} | more
+    return levelled({name: value for name, value in targets.items() if name not in dropped}, more) | more
 
 # %% ../nbs/02_settings.ipynb #7a0de18a
 def merged_sections(own: ConfigParser, shipped: ConfigParser) -> dict[str, dict[str, str]]:

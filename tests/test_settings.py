@@ -1,9 +1,14 @@
 """One file holds what a person sets; what it does not know, it refuses by name and line."""
 
+from datetime import date
+
 import pytest
 
 from mlbot.errors import InputError
+from mlbot.gates.gating import judged
+from mlbot.gates.verdict import Rules
 from mlbot.settings import load_settings, shipped_settings
+from mlbot.stats.scores import Score
 
 
 def load(folder, text):
@@ -22,6 +27,31 @@ def test_a_stretch_or_a_limit_of_one_s_own_replaces_the_shipped_one_whole(tmp_pa
     settings = load(tmp_path, "[targets]\naccuracy.stretch = 0.95\nchampion.floor = 0.01\n")
     assert settings.target("accuracy").stretch == 0.95 and settings.target("accuracy").start is None
     assert settings.target("accuracy").floor == 0.8 and settings.target("champion").floor == 0.01
+
+
+@pytest.mark.parametrize("lines, limit", [
+    (["floor = 0.9", "stretch = 0.8"], "below its floor, 0.9"),
+    (["ceiling = 0.5", "stretch = 0.6"], "above its ceiling, 0.5"),
+    (["floor = 0.8", "stretch = 0.82", "start = 2026-01-05", "step = -0.01", "count = 3"], "below its floor, 0.8"),
+    (["ceiling = 5", "stretch = 4", "start = 2026-01-05", "step = 1", "count = 9"], "above its ceiling, 5"),
+    (["floor = 0.8", "stretch = 0.8", "start = 2026-01-05", "step = 0.01", "count = 3", "cap = 0.7"], "its floor, 0.8")])
+def test_a_stretch_that_asks_for_less_than_its_limit_is_refused_wherever_a_target_is_set(lines, limit, tmp_path):
+    for gate in ("accuracy", "intents.a"):
+        if gate == "accuracy" or len(lines) == 2 and "floor = 0.9" in lines:
+            (tmp_path / "settings.ini").write_text("[targets]\n" + "".join(f"{gate}.{line}\n" for line in lines))
+            with pytest.raises(InputError, match=limit):
+                load_settings(tmp_path)
+    if len(lines) == 2:
+        given = {name: float(value) for name, value in (line.split(" = ") for line in lines)}
+        with pytest.raises(InputError, match=limit):
+            judged("x", Score("x", 0.95, 100, 0.9, 1.0), Rules(date(2026, 1, 5)), given, 0, None, ())
+
+
+def test_a_floor_above_a_shipped_stretch_raises_it_and_the_climb_goes_on(tmp_path):
+    (tmp_path / "settings.ini").write_text("[targets]\naccuracy.floor = 0.85\nmacro_f1.floor = 0.99\n")
+    target = load_settings(tmp_path).targets["accuracy"]
+    assert (target.floor, target.stretch, target.step) == (0.85, 0.85, 0.01) and target.cap in (None, 0.9)
+    assert load_settings(tmp_path).targets["macro_f1"].stretch == 0.99
 
 
 def test_a_shipped_target_is_removed_by_setting_it_to_nothing(tmp_path):

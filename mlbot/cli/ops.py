@@ -17,7 +17,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from .run import execute_request, parse_run
+from .run import execute_request, parse_run, tell_notebooks
 from .shared import add_command, here, now_of, program, request_of, tell_build_server
 from ..errors import InputError, MlbotError, NoVerdict
 from ..files import write_atomic
@@ -77,6 +77,7 @@ def retrain(options: argparse.Namespace) -> int:
     """Train when it is due, as `mlbot run` does; with --check only say whether it is: exit code 0 for yes, 1 for no."""
     from mlbot.ops.retrain import due, next_attempt, read_attempts, shared_objects, take_ticket
     settings, now, asked = load_settings(), now_of(options.now), parse_run(options.rest)
+    tell_notebooks(asked.actor, asked.sealed)
     request = request_of(asked)
     shared = shared_objects(settings)
     attempts, seen = read_attempts(shared), look_for_retraining(settings, now, dict(request.parameters), shared)

@@ -120,7 +120,8 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", default="", metavar="COLUMN", help="column of the text")
     parser.add_argument("--intent", default="", metavar="COLUMN", help="column of the intent")
     parser.add_argument("--context", default=[], nargs="+", metavar="COLUMN", help="columns of the context")
-    parser.add_argument("--split-column", default="", metavar="COLUMN", help="column with a published split")
+    parser.add_argument("--split-column", default="", metavar="COLUMN",
+                        help="column with a published split; default: one named split or the like; none: split anew")
     parser.add_argument("--group", default="", metavar="COLUMN", help="column whose rows stay together on one side")
 
 # %% ../../nbs/cli/00_shared.ipynb #430eb4a6
@@ -295,9 +296,14 @@ def useful_columns(place: str, columns, settings: Settings) -> list[tuple[str, s
 
 # %% ../../nbs/cli/00_shared.ipynb #d3de31e6
 def settle_release(models: Path) -> None:
-    """Finish an interrupted release, and say so."""
+    """Finish an interrupted release, and say so. Where the folder cannot be written, the models can still be listed."""
     from mlbot.ops.replicate import settle
-    if name := settle(models):
+    try:
+        name = settle(models)
+    except OSError as problem:
+        print(f"note:   {here(models)} cannot be written ({problem.strerror})", flush=True)
+        return
+    if name:
         print(f"mended: the release of model {name} was cut short; it is the champion now", flush=True)
 
 # %% ../../nbs/cli/00_shared.ipynb #4a7e6cb0

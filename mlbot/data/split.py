@@ -353,7 +353,8 @@ def _named_sides(rows: pd.DataFrame, known_side: np.ndarray, grouped: pd.DataFra
     of_group = np.array([by_group.get(name, "") for name in rows["group"]], object)
     published = np.where(known_side == "", rows["side"].to_numpy(object), known_side)
     named = np.where(rows["side"] != "", published, of_group)
-    named[(named == "train") & (known_side == "validation")] = "validation"
+    learnt = np.isin(named, ["train", "validation"]) & np.isin(known_side, ["train", "validation"])
+    named = np.where(learnt, known_side, named)  # a group moves no text between training and validation
     taught = rows["digest"].isin(rows["digest"][named == "train"]).to_numpy()  # one text, one side: training goes first
     named[(named == "validation") & taught] = "train"
     return named

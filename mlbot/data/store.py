@@ -70,7 +70,9 @@ def reached(url: str) -> Iterator[None]:
                          "mlbot data log shows them", str(url)) from None
     except (OSError, DeltaError) as problem:
         words = " ".join(re.sub(r"\x1b\[\d*m|\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS}", "", str(problem)).split())[:160]
-        raise NoVerdict(f"the store does not answer: {words}", "a table that can be reached",
+        here = "://" not in str(url)
+        raise NoVerdict(f"the store does not answer: {words}", "a folder to read and write" if here else
+                        "a table that can be reached", "free disk space, or correct rights and paths" if here else
                         "check the address, the network, and the keys in the environment", str(url)) from None
 
 # %% ../../nbs/data/04_store.ipynb #4e709238

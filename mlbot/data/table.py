@@ -796,7 +796,7 @@ def fit_columns(columns: Columns, table: Table, place: str) -> tuple[Columns, li
     """The columns as a file names them, where `columns.guess` allows that, and a finding that says so."""
     header = [normalise(name) for name in table.header]
     asked = {"text": columns.text, "intent": columns.label}
-    lost = [name for name in columns.guess if column_at(header, asked[name], place) is None]
+    lost = [name for name in asked if name in columns.guess and column_at(header, asked[name], place) is None]
     if not lost:
         return columns, []
     others = filter(None, (*columns.context, columns.side, columns.group, columns.person))
@@ -872,7 +872,8 @@ def open_columns(place: str | Path, columns: Columns) -> tuple[Table, dict[str, 
     unused = [normalise(column) or "(no name)" for position, column in enumerate(table.header) if position not in at.values()]
     split = () if columns.side or columns.group else tuple(column for column in unused if column.casefold() in PUBLISHED[:2])
     notes = [*table.notes, *guesses, Finding("columns not used", len(unused), tuple(unused[:5])),
-             Finding("a published split, not used without --split-column", len(split), split)]
+             Finding("a published split, not used without --split-column", len(split), split),
+             Finding("a published split is used (--split-column none splits anew)", "side" in columns.guess, (columns.side,))]
     return table, {**at, **({"left": len(table.header)} if table.left else {})}, notes
 
 # %% ../../nbs/data/00_table.ipynb #4bd1f489

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LONGEST_GATE_NAME', 'LAST_GREEN', 'FEW', 'is_share', 'checked_limit', 'checked_name', 'checked_scores', 'SealedBit',
            'sealed_outcome', 'Before', 'run_before', 'refuse_foreign', 'sample_rows', 'compared', 'moved_lines',
-           'begin_again', 'accept', 'take_back', 'record', 'judged', 'gate', 'verdicts']
+           'begin_again', 'accept', 'take_back', 'record', 'refuse_misplaced', 'judged', 'gate', 'verdicts']
 
 # %% ../../nbs/gates/05_gating.ipynb #b20c0e6a
 import math
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, shown
-from ..settings import Target
+from ..settings import Target, misplaced_stretch
 from ..stats.paired import Difference, difference
 from ..stats.scores import Sample, Score
 from ..storage import Objects
@@ -205,6 +205,14 @@ def record(verdict: Verdict) -> Verdict:
     show(Shown(verdict))
     return verdict
 
+# %% ../../nbs/gates/05_gating.ipynb #f9832702
+def refuse_misplaced(gate: str, floor: float | None, ceiling: float | None, stretch: float | None) -> None:
+    """Raise InputError for a stretch that asks for less than the floor or ceiling that is given with it."""
+    given = {"floor": floor, "ceiling": ceiling, "stretch": stretch}
+    expected = misplaced_stretch({part: limit for part, limit in given.items() if limit is not None})
+    if expected:
+        raise InputError(f"gate {gate}: stretch is {stretch:g}", expected, "correct the parameter")
+
 # %% ../../nbs/gates/05_gating.ipynb #37e398a3
 def judged(name: str, score: Score | Sequence[Score], rules: Rules, limits: dict[str, float | None], rows: int,
            sealed: Score | SealedBit | None, seeds: Sequence[Score]) -> Verdict:
@@ -212,6 +220,7 @@ def judged(name: str, score: Score | Sequence[Score], rules: Rules, limits: dict
     scores = checked_scores(name, score)
     floor, ceiling, stretch = (checked_limit(name, part, limits.get(part), scores)
                                for part in ("floor", "ceiling", "stretch"))
+    refuse_misplaced(name, floor, ceiling, stretch)
     target = stricter(Target(floor=floor, ceiling=ceiling, stretch=stretch), rules.target(name))
     if isinstance(score, Score):
         verdict = judge(name, score, target, sealed_outcome(sealed, target), seeds)

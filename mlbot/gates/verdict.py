@@ -248,13 +248,16 @@ class Rules:
 
 # %% ../../nbs/gates/01_verdict.ipynb #069daf40
 def stricter(one: Target, other: Target) -> Target:
-    """The target that asks for both; its stretch is that of `one`, or else of `other`."""
+    """The target that asks for both. Its stretch is that of `one`, or else of `other`, and never asks for less."""
     def pick(name: str, choose):
         given = [value for value in (getattr(one, name), getattr(other, name)) if value is not None]
         return choose(given) if given else None
     strict = "fail" if "fail" in (one.too_close, other.too_close) else one.too_close or other.too_close
-    return replace(one, floor=pick("floor", max), ceiling=pick("ceiling", min), min_n=pick("min_n", max), too_close=strict,
-                   stretch=one.stretch if one.stretch is not None else other.stretch)
+    floor, ceiling, stretch = pick("floor", max), pick("ceiling", min), one.stretch
+    stretch = other.stretch if stretch is None else stretch
+    if stretch is not None:
+        stretch = max(stretch, floor) if floor is not None else min(stretch, stretch if ceiling is None else ceiling)
+    return replace(one, floor=floor, ceiling=ceiling, min_n=pick("min_n", max), too_close=strict, stretch=stretch)
 
 # %% ../../nbs/gates/01_verdict.ipynb #63f0a171
 def _family_against(verdict: Verdict, rules: Rules) -> Verdict:

@@ -95,11 +95,16 @@ def save_table(table: pd.DataFrame, file: Path) -> None:
 
 # %% ../../nbs/run/00_folder.ipynb #f98b4b3b
 def load_table(file: Path) -> pd.DataFrame:
-    """Read a table of a run folder; all columns are text except `digest`, `line` and `confidence`."""
+    """Read a table of a run folder; all columns are text except `digest`, `line` and `confidence`, which may be missing."""
     numbers = {"digest": "uint64", "line": "int64", "confidence": "float64"}
     header = pd.read_csv(file, nrows=0, encoding="utf-8").columns
     kinds = {name: numbers.get(name, str) for name in header}
-    found = pd.read_csv(file, keep_default_na=False, encoding="utf-8", dtype=kinds)
+    how = {"keep_default_na": False, "encoding": "utf-8"}
+    try:
+        found = pd.read_csv(file, dtype=kinds, **how)
+    except ValueError:  # a number is missing, such as the line of a finding about an intent
+        kinds |= {name: {"digest": "UInt64", "line": "Int64"}[name] for name in ("digest", "line") if name in kinds}
+        found = pd.read_csv(file, dtype=kinds, na_values=dict.fromkeys(set(numbers) & set(kinds), [""]), **how)
     escaped = [name for name in header if name not in numbers and found[name].str.startswith("'").any()]
     texts = {name: found[name].map(without_apostrophe) for name in escaped}
     return found.assign(**texts).rename(columns=without_apostrophe)

@@ -355,6 +355,19 @@ def test_mlbot_new_says_why_a_split_cannot_be_used(csv_file, values, why):
     assert found.split_column == "" and any(why in line for line in said)
 
 
+@pytest.mark.parametrize("header, values, given, side", [
+    ("split", ("train", "dev", "test"), {}, "split"), ("Partition", ("Train", "val", "Test"), {}, "Partition"),
+    ("split", ("train", "dev", "test"), {"split_column": "none"}, ""), ("split", ("train", "x", "test"), {}, ""),
+    ("fold", ("train", "train", "train"), {}, ""), ("set", ("train", "dev", "test"), {"context": "set"}, ""),
+    ("split", ("train", "dev", "test"), {"group": "split"}, "")])
+def test_a_run_uses_the_published_split_of_a_file_unless_told_otherwise(header, values, given, side, csv_file):
+    file = csv_file(f"text,intent,{header}\n" + "".join(f"t{n},i,{value}\n" for n, value in enumerate(values)), "theirs.csv")
+    source, columns = choose(SETTINGS, str(file), **given)
+    found = load_source(source, columns, SETTINGS)
+    assert columns.side == side and ("a published split is used" in str(found)) == bool(side)
+    assert not side or found.rows["side"].tolist() == ["train", "validation", "test"]
+
+
 def test_a_run_without_the_split_says_that_there_is_one(csv_file):
     file = csv_file("text,intent,split\na,x,train\nb,y,test\n")
     assert "a published split, not used without --split-column: split" in str(read_utterances(file, Columns(), SETTINGS.data))

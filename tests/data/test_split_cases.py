@@ -475,6 +475,12 @@ def test_a_group_goes_by_its_name_unless_it_is_known():
     assert again["life"].tolist() == ["test", "train", "test"] and again["family"].tolist() == found["family"].tolist()
 
 
+def test_a_group_moves_no_text_between_training_and_validation():
+    there = known([TRAIN[0], TRAIN[1], TRAIN[2]], ["train", "validation", "validation"], group=["", "", LAST[24]])
+    again = new([TRAIN[0], TRAIN[1], TRAIN[3]], group=[LAST[24]] * 3)
+    assert place(again, there)["life"].tolist() == ["train", "validation", "validation"]
+
+
 def test_the_side_of_a_known_group_is_that_of_its_test_rows():
     there = known(["one", "two", "three", "four", "five", "six", "seven", "eight"],
                   ["train", "test", "validation", "", "train", "test", "", "train"],

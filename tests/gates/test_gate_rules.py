@@ -182,6 +182,8 @@ def test_of_two_targets_the_stricter_part_of_each_counts():
     one, other = Target(0.5, 0.9, 0.3, min_n=5), Target(0.6, 0.8, 0.2, min_n=9, too_close="fail")
     both = Target(0.6, 0.9, 0.2, min_n=9, too_close="fail")
     assert stricter(one, other) == both and stricter(other, one) == replace(both, stretch=0.8)
+    assert stricter(Target(0.9), Target(0.5, 0.8)) == Target(0.9, 0.9)  # a stretch never asks for less than the limit
+    assert stricter(Target(ceiling=1.0), Target(ceiling=3.0, stretch=2.0)) == Target(ceiling=1.0, stretch=1.0)
     assert stricter(Target(), Target(0.0, 0.0, 0.0)) == stricter(Target(0.0, 0.0, 0.0), Target()) == Target(0.0, 0.0, 0.0)
     for mine, theirs, both in (("pass", "", "pass"), ("", "pass", "pass"), ("fail", "pass", "fail"), ("pass", "fail", "fail"),
                                ("", "", "")):

@@ -358,6 +358,22 @@ def test_after_a_kill_between_history_and_pointer_push_names_what_it_carries(her
     assert f"mended: the release of model {second}" in mlbot("models", cwd=tmp_path).stdout and read_pointer(here) == second
 
 
+def test_models_are_listed_where_their_folder_cannot_be_written(here, capsys, monkeypatch, tmp_path):
+    import errno
+
+    from mlbot.cli.main import main
+
+    def refuse(folder):
+        raise OSError(errno.EROFS, "Read-only file system", str(folder / ".lock"))
+    released_names(here)
+    (tmp_path / "settings.ini").write_text(f"[data]\nsource = sample\n[places]\nmodels = {here}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mlbot.ops.replicate.settle", refuse)
+    assert main(["models"]) == 0
+    shown = capsys.readouterr().out
+    assert "cannot be written (Read-only file system)" in shown and f"* {read_pointer(here)}" in shown
+
+
 def test_a_release_that_was_cut_and_whose_model_is_gone_is_not_carried(here, tmp_path, mlbot):
     """Then nobody knows which model is meant: exit code 2, and nothing is carried."""
     first, second = released_names(here)

@@ -32,14 +32,18 @@ def last_run(project):
 def test_before_anything_was_judged_there_is_no_budget_to_read(project, mlbot):
     done = mlbot("budget")
     assert done.returncode == 3 and "nothing was judged yet" in done.stderr and "mlbot run" in done.stderr
-    refused = mlbot("run", "--actor", "robot:x")
-    assert refused.returncode == 2 and "KIND:NAME" in refused.stderr and not (project / "models" / "decisions.jsonl").exists()
+    for command in ("run", "judge", "retrain"):
+        refused = mlbot(command, "--actor", "robot:x")
+        assert refused.returncode == 2 and "KIND:NAME" in refused.stderr
+        assert not (project / "models" / "decisions.jsonl").exists()
 
 
 def test_sealed_rows_inside_the_project_are_refused_before_the_work(project, mlbot):
     (project / "sealed").mkdir()
-    done = mlbot("run", "--sealed", "sealed")
-    assert done.returncode == 2 and "inside the checkout" in done.stderr and not list((project / "runs").glob("*/run.json"))
+    for command in ("run", "judge", "retrain"):
+        done = mlbot(command, "--sealed", "sealed")
+        assert done.returncode == 2 and "inside the checkout" in done.stderr
+        assert not list((project / "runs").glob("**/run.json"))
 
 
 @pytest.mark.long
