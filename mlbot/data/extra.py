@@ -78,7 +78,7 @@ MOST = 5_000  # more texts cost time and bring little
 def without_test(texts: Sequence[str], test: Sequence[str], percent: int, known=()) -> tuple[list[str], list[Finding]]:
     """The texts that training may use, and findings about the others. `test`: test texts; `known`: digests of training texts.
 
-    `percent`: the similarity of near texts, in per cent (0: only equal texts are removed).
+    `percent`: the similarity of near-duplicates, in per cent (0: only equal texts are removed).
     """
     numbers = np.fromiter(map(digest, texts), np.uint64, len(texts))
     equal = np.isin(numbers, digests_of(test))
