@@ -53,7 +53,7 @@ def read_unlabelled(file: Path, text: str, longest: int) -> list[str]:
     path = file_of(file)[0]
     if not path.is_file():
         raise InputError("no such file of unlabelled texts", "a text a line, or a table with a column of texts",
-                         "correct unlabelled in settings.ini [data]", str(file))
+                         "check the path (unlabelled in settings.ini [data])", str(file))
     if path.suffix.lower() in (".txt", ".text", ""):
         found = path.read_text(encoding=find_encoding(path)).splitlines()
     else:
