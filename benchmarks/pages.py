@@ -80,26 +80,26 @@ def terminal(browser, text: str) -> Image.Image:
     return seen(browser)
 
 
-def frames_of_a_run(browser, printed: str) -> list[Image.Image]:
-    """A terminal with the command, then with its steps, then with some of its gates and its last lines."""
-    lines, shown = printed.splitlines(), []
+def printed_by_a_run(browser, printed: str) -> Image.Image:
+    """A terminal with the command, its steps, some of its gates and its last lines."""
+    lines, shown = printed.splitlines(), ["$ python3 -m mlbot run"]
     for pattern in (STEPS, GATES, LAST):
-        found = [line[:109] for line in lines if re.match(pattern, line)]
-        shown.append("\n".join([*shown[-1:], *found, *(["..."] if pattern == GATES else [""])]))
-    return [terminal(browser, f"$ python3 -m mlbot run\n{text}") for text in ("", shown[0], shown[-1])]
+        found = [line[:114] for line in lines if re.match(pattern, line)]
+        shown += [*found, {STEPS: "", GATES: "..."}.get(pattern, "")]
+    return terminal(browser, "\n".join(shown))
 
 
 def save_moving(frames: list[Image.Image], file: Path) -> Path:
-    """A picture that moves: each frame for two seconds, the first for one, those that take reading for five."""
+    """A picture that moves: each frame for two seconds, those that take reading for five. A still one shows the run."""
     width, height = SIZE
     every = Image.new("RGB", (width, height * len(frames)))
     for at, frame in enumerate(frames):
         every.paste(frame, (0, height * at))
     palette = every.quantize(COLOURS)
     few = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    long = (2, 3, len(few) - 1)  # what the run printed, its report, the end of the story
+    long = (0, 1, len(few) - 1)  # what the run printed, its report, the end of the story
     few[0].save(file, save_all=True, append_images=few[1:], loop=PLAYED - 1, optimize=True,
-                duration=[5000 if at in long else 2000 if at else 1000 for at in range(len(few))])
+                duration=[5000 if at in long else 2000 for at in range(len(few))])
     return file
 
 
@@ -162,9 +162,9 @@ def take_pictures(url: str, folder: Path, printed: str = "", report: Path | None
         play(browser, url, "room")
         made.append(shoot(browser, folder / "page-chat.png"))
         if report:
-            before = frames_of_a_run(browser, printed)
+            run = printed_by_a_run(browser, printed)
             browser.get(report.resolve().as_uri())
-            made.append(save_moving([*before, seen(browser), *play(browser, url, "two")], folder / "tour.gif"))
+            made.append(save_moving([run, seen(browser), *play(browser, url, "two")], folder / "tour.gif"))
         play(browser, url, "person")
         sized(browser, 1120, 860)
         open_case(browser, url)

@@ -505,5 +505,5 @@ def test_the_pictures_of_the_docs_are_taken_of_the_pages_as_they_are(service, gr
     assert all(2_000 < file.stat().st_size < 80_000 for file in [*made, *kept] if file.suffix == ".png")
     for file in (made[2], kept[-1]):
         with image.open(file) as moving:
-            assert (moving.n_frames, moving.size, file.stat().st_size < 200_000) == (8, (1000, 560), True), file
+            assert (moving.n_frames, moving.size, file.stat().st_size < 200_000) == (6, (1000, 560), True), file
     assert "](nbs/images/tour.gif)" in (root_path / "README.md").read_text()
