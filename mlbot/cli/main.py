@@ -92,7 +92,8 @@ PAGES = {"new": "project", "run": "tutorial", "predict": "model", "serve": "bot"
          "budget": "gates-anywhere", "card": "tools", "score": "tools", "track": "tools", "replay": "ten-weeks",
          "search": "model", "benchmark": "own-classifier", "models": "canary", "promote": "canary", "rollback": "canary",
          "recalibrate": "model", "token": "bot", "monitor": "bot", "bundle": "servers", "retrain": "schedule",
-         "forecast": "time-budget", "ci": "build-server", "cache": "cache", "settings": "settings", "upgrade": "project"}
+         "forecast": "time-budget", "ci": "build-server", "cache": "cache", "settings": "settings", "upgrade": "project",
+         "whatif": "other-rules", "intents": "new-intent", "promise": "why-promise"}
 
 # %% ../../nbs/cli/12_main.ipynb #2d132f46
 def set_page(command: Parser, page: str) -> None:

@@ -53,7 +53,7 @@ def read_unlabelled(file: Path, text: str, longest: int) -> list[str]:
     path = file_of(file)[0]
     if not path.is_file():
         raise InputError("no such file of unlabelled texts", "a text a line, or a table with a column of texts",
-                         "correct unlabelled in settings.ini [data]", str(file))
+                         "check the path (unlabelled in settings.ini [data])", str(file))
     if path.suffix.lower() in (".txt", ".text", ""):
         found = path.read_text(encoding=find_encoding(path)).splitlines()
     else:
@@ -78,7 +78,7 @@ MOST = 5_000  # more texts cost time and bring little
 def without_test(texts: Sequence[str], test: Sequence[str], percent: int, known=()) -> tuple[list[str], list[Finding]]:
     """The texts that training may use, and findings about the others. `test`: test texts; `known`: digests of training texts.
 
-    `percent`: the similarity of near texts, in per cent (0: only equal texts are removed).
+    `percent`: the similarity of near-duplicates, in per cent (0: only equal texts are removed).
     """
     numbers = np.fromiter(map(digest, texts), np.uint64, len(texts))
     equal = np.isin(numbers, digests_of(test))

@@ -534,7 +534,7 @@ def shares(units: np.ndarray, percent: int) -> np.ndarray:
 
 # %% ../../nbs/data/01_split.ipynb #2eb9816b
 def joined(rows: pd.DataFrame) -> np.ndarray:
-    """Return the unit of each row; groups that hold equal or near texts are one unit, the smallest number among them.
+    """Return the unit of each row: groups with equal or near-duplicate texts are one unit, the smallest of their numbers.
 
     A text that holds others goes with the shortest of them only, so that nothing long joins all that it holds.
     """

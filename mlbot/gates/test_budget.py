@@ -115,7 +115,7 @@ def same_test_rows(today: list[int], then: list[int]) -> bool:
 # %% ../../nbs/gates/09_test_budget.ipynb #fd1a9f50
 @dataclass(frozen=True)
 class MeterReading:
-    """The numbers of the meter: different texts, decisions served, decisions that the texts carry.
+    """The numbers of the test budget: different texts, decisions served, decisions that the texts carry.
 
     `by`: decisions for each kind of actor, `who`: for each by name. `trouble`: why decisions may be missing, in words; then
     `served` is the least.
@@ -134,7 +134,7 @@ class MeterReading:
 
 # %% ../../nbs/gates/09_test_budget.ipynb #42e1a1af
 def promise_words(meter: Meter) -> str:
-    """What the meter promises, in words."""
+    """What the test budget promises, in words."""
     shown = "each outcome seen" if meter.feedback == "full" else "no outcome seen"
     retired = f", retired after {meter.passes} passes" if meter.feedback == "full" and meter.passes else ""
     return f"within {meter.tolerance:.3f}, {100 * meter.reliability:g} % reliable ({shown}{retired})"
@@ -147,7 +147,7 @@ def by_words(reading: MeterReading) -> str:
 
 
 def reading_line(reading: MeterReading, meter: Meter) -> str:
-    """The meter in one line; ends in your next step when nothing is left."""
+    """The test budget in one line; ends in your next step when nothing is left."""
     texts, promise = f"test set: {reading.texts:,} different texts", promise_words(meter)
     if not reading.carried:
         return (f"{texts} are too few to judge even one model {promise}: label more test rows, or ask for less "
@@ -271,7 +271,7 @@ def served(models: Path, test: list[int]) -> set[str]:
 # %% ../../nbs/gates/09_test_budget.ipynb #40095f5f
 def read_meter(trail: Trail, digests, meter: Meter, limit: float | None, former=None, beside: Mapping[str, str] | None = None
                ) -> MeterReading:
-    """Read the meter for test rows with these digests. `beside`: models that are judged now, with their actor."""
+    """Read the test budget for test rows with these digests. `beside`: models that are judged now, with their actor."""
     digests = np.unique(np.asarray(digests, np.uint64))
     test = smallest_digests(digests)
     known = {**(beside or {}), **served_by(trail, test, None if former is None else smallest_digests(former))}
@@ -314,7 +314,7 @@ def add_decision(models: Path, item: dict, trail: Trail) -> None:
 def note_decision(models: Path, model: str, digests, outcomes: dict[str, str], meter: Meter, limit: float | None,
                   actor: Actor = NOBODY, former=None, proved: int = 0,
                   witnesses: frozenset[str] = frozenset()) -> MeterReading:
-    """Write down that a model was judged on the test rows with these digests, unless it was before, and read the meter.
+    """Write down that a model was judged on the test rows with these digests, unless it was before, and read the test budget.
 
     `former`: the digests by which older versions knew the rows. `proved`, `witnesses`: see `read_trail`. Raises NoVerdict
     for an actor whose kind has had its decisions.

@@ -21,7 +21,7 @@ CHOICES = 3  # intents that a bot offers when it clarifies
 
 
 def expected_costs(right, among, costs: Costs) -> np.ndarray:
-    """The expected cost of execute, confirm, clarify and handoff, one row each.
+    """The expected cost of `execute`, `confirm`, `clarify` and `handoff`, one row each.
 
     `right`: probabilities that the best intent is right; `among`: that the right intent is among the best three.
     """
@@ -59,7 +59,7 @@ def decide_one(ranking: Sequence[tuple[str, float]], in_scope: float, scope_thre
 
 # %% ../../nbs/model/14_decide.ipynb #ba6df029
 def thresholds(costs: Costs) -> dict[str, float]:
-    """Decision > probability above which it is cheaper than the next: execute than confirm, confirm and clarify than handoff.
+    """Decision > probability above which it is cheaper than the next; the last one is a hand-over.
 
     A threshold above 1 is never reached.
     """

@@ -559,7 +559,7 @@ OUTCOME_CLASSES = {PASS: "pass", FAIL: "fail", TOO_CLOSE: "none", NO_VERDICT: "n
 
 
 def judged_part(folder: Path, few: int = 25) -> dict:
-    """What broke and healed against the champion, the meter and the warnings, as far as the run got."""
+    """What broke and healed against the champion, the test budget and the warnings, as far as the run got."""
     judged = load_judged(folder)
     broke, healed = ([change for change in judged["changes"] if change.broke == flag] for flag in (True, False))
     return {"champion": judged["champion"], "broke": broke[:few], "healed": healed[:few], "n_broke": len(broke),

@@ -27,7 +27,7 @@ MOST = 2_000_000  # pairs; only texts from one template have more
 
 
 class TooMany(InputError):
-    """Raised when there are more near pairs than the exact join can hold."""
+    """Raised when there are more near-duplicates than the exact join can hold."""
 
 # %% ../../nbs/text/01_similar.ipynb #71637b94
 def gram_codes(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +102,7 @@ class Index:
         return _extended(self, texts)
 
     def pairs(self, first_new: int = 0, across: bool = False) -> np.ndarray:
-        """All near pairs with at least one text from `first_new` on: an array of rows (earlier, later), sorted.
+        """All near-duplicates with at least one text from `first_new` on: an array of rows (earlier, later), sorted.
 
         With `across`, exactly one of the two is from `first_new` on. Raises TooMany.
         """
@@ -298,7 +298,7 @@ def _near(texts: _Lookup, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 # %% ../../nbs/text/01_similar.ipynb #27b12d0f
 def _joined(texts: _Lookup) -> np.ndarray:
-    """The near pairs of a join, as rows of (earlier, later), sorted."""
+    """The near-duplicates of a join, as rows of (earlier, later), sorted."""
     found = _Found()
     _walk(texts, found, *_prefixes(texts), 1)
     pairs = np.unique(np.concatenate(found.pairs))
@@ -309,12 +309,12 @@ def _joined(texts: _Lookup) -> np.ndarray:
 
 # %% ../../nbs/text/01_similar.ipynb #6a01c0e6
 def near_pairs(texts: Sequence[str], percent: int = PERCENT) -> np.ndarray:
-    """All near pairs: an array (pairs, 2) of positions, the smaller first, sorted. Raises TooMany."""
+    """All near-duplicates: an array (pairs, 2) of positions, the smaller first, sorted. Raises TooMany."""
     return Index(percent).extended(list(texts)).pairs()
 
 
 def near_pairs_between(old: Sequence[str], new: Sequence[str], percent: int = PERCENT) -> np.ndarray:
-    """All near pairs with at least one new text; new texts are numbered from len(old). Raises TooMany."""
+    """All near-duplicates with at least one new text; new texts are numbered from len(old). Raises TooMany."""
     return Index(percent).extended(list(old)).extended(list(new)).pairs(len(old))
 
 # %% ../../nbs/text/01_similar.ipynb #ec07ee21

@@ -42,6 +42,7 @@ def test_a_site_shows_pages_notebooks_with_outputs_and_the_reference_and_fetches
     assert "what it printed" in pages["data/00_split.html"] and "#| export" not in pages["data/00_split.html"]
     assert "data/00_split.html" in pages["docs/data.html"] and "<title>my-bot" in pages["index.html"]
     assert "early_stop" not in pages["reference/settings.html"] and "tier" in pages["reference/settings.html"]
+    assert re.search(r"<p>3</p></td>\s*<td><p>Quality could not be measured", pages["reference/commands.html"])
     assert "mlbot run" in pages["reference/commands.html"] and "/v1/predict" in pages["reference/http.html"]
     assert (site / "searchindex.js").is_file()
     for name, text in pages.items():

@@ -19,7 +19,9 @@ from mlbot.ops.pages import in_terminal, page_named, pages_in
 LAST = ROOT / "benchmarks" / "last"
 CITED = re.compile(r"^`python3 benchmarks/(\w+)\.py`: \[what it printed\]\(\.\./\.\./\.\./benchmarks/last/(\w+)\.txt\) on "
                    r"(\S+) \(([^\n]+)\)\.$(.*?)(?=^## |^`python3|\Z)", re.MULTILINE | re.DOTALL)
-FIGURE = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,])|(?<![\w.,])\d+\.\d+(?![\w]|\.\d)")
+FIGURE = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,])|(?<![\w.,])\d*\.\d+(?![\w]|\.\d)")
+UNRECORDED = {"model": 63, "gates-anywhere": 2, "scale": 4}  # figures of a page whose run was not kept; only fewer
+NO_PROSE = re.compile(r"^```[\s\S]*?^```|`[^`]*`|^    .*$|^\|.*\]\(http.*$|\]\([^)]*\)", re.MULTILINE)
 
 
 def commands(parser: argparse.ArgumentParser, name: str = ""):
@@ -96,14 +98,30 @@ def test_pages_cite_what_a_benchmark_printed():
     for page, name, file, day, machine, text in cited:
         kept = (LAST / f"{file}.txt").read_text(encoding="utf-8")
         assert name == file and f"day:     {day}\n" in kept and f"machine: {machine}\n" in kept, (page, name)
-        plain = kept.replace(",", "")
-        strange = [figure for figure in FIGURE.findall(text)
-                   if not re.search(rf"(?<![\d.]){re.escape(figure.replace(',', ''))}(?!\d)", plain)]
-        assert not strange, f"{page.name}: {strange} are not in benchmarks/last/{file}.txt"
+        found = strange(text, kept)
+        assert not found, f"{page.name}: {found} are not in benchmarks/last/{file}.txt"
+
+
+def strange(text: str, kept: str) -> list[str]:
+    """The figures of a text that are not in what benchmarks printed; code and rows with a published source are left out."""
+    told = re.sub(r"(?<!\d)\.(?=\d)", "0.", kept.replace(",", ""))
+    return [figure for figure in FIGURE.findall(NO_PROSE.sub("", text))
+            if not re.search(rf"(?<![\d.]){re.escape(re.sub('^[.]', '0.', figure.replace(',', '')))}(?!\d)", told)]
+
+
+def test_a_section_of_any_page_that_names_a_benchmark_has_the_figures_of_its_last_run():
+    for page in [ROOT / "README.md", *(page for page in DOCS.rglob("*.md") if page.parent.name != "why")]:
+        found = []
+        for section in re.split(r"^(?=## )", page.read_text(encoding="utf-8"), flags=re.MULTILINE):
+            files = [LAST / f"{name}.txt" for name in re.findall(r"benchmarks/(\w+)\.py", section)]
+            kept = "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
+            found += strange(section, kept) if files else []
+        assert len(found) <= UNRECORDED.get(page.stem, 0), f"{page.name}: {found}"
 
 
 def test_a_figure_that_no_benchmark_printed_would_be_found():
     assert FIGURE.findall("46.3 % of 1,615 rows, 3 times; version 3.11.7, 2026-11-30") == ["46.3", "1,615"]
+    assert strange("It is .71, not 0.72; `0.5` and\n\n    2.5\n\nare code.", "found .71 of 0.721") == ["0.72"]
 
 
 def test_a_record_holds_command_day_and_machine_and_a_failed_benchmark_leaves_it(tmp_path):

@@ -499,15 +499,21 @@ def test_a_busy_chat_and_a_busy_desk_fit_a_narrow_page_and_a_page_at_200_percent
     browser.execute_script("sessionStorage.clear()")
 
 
-def test_the_pictures_of_the_docs_are_taken_of_the_pages_as_they_are(service, tmp_path, root_path):
+def test_the_pictures_of_the_docs_are_taken_of_the_pages_as_they_are(service, green_run, tmp_path, root_path):
+    """Also the one that moves in the README: the command, what it prints, the report, and a story up to its end."""
     import importlib.util
-    pytest.importorskip("PIL", reason="Pillow makes the pictures small")
+    image = pytest.importorskip("PIL.Image", reason="Pillow makes the pictures small")
     start_browser().quit()  # skips where there is no browser
     spec = importlib.util.spec_from_file_location("benchmark_pages", root_path / "benchmarks" / "pages.py")
     pages = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(pages)
     kept_groups(service, "xylophone")  # or it would look for groups first, which takes seconds
-    made = pages.take_pictures(service.url, tmp_path)
-    kept = sorted((root_path / "nbs" / "images").glob("page-*.png"))
+    printed = "mlbot run now: sample\n  1_prepare    ok\nnot shown\naccuracy 0.9\nreport: r\n"
+    made = pages.take_pictures(service.url, tmp_path, printed, next(green_run.glob("runs/*/report.html")))
+    kept = [*sorted((root_path / "nbs" / "images").glob("page-*.png")), root_path / "nbs" / "images" / "tour.gif"]
     assert sorted(file.name for file in made) == [file.name for file in kept]
-    assert all(2_000 < file.stat().st_size < 80_000 for file in [*made, *kept])
+    assert all(2_000 < file.stat().st_size < 80_000 for file in [*made, *kept] if file.suffix == ".png")
+    for file in (made[2], kept[-1]):
+        with image.open(file) as moving:
+            assert (moving.n_frames, moving.size, file.stat().st_size < 200_000) == (6, (1000, 560), True), file
+    assert "](nbs/images/tour.gif)" in (root_path / "README.md").read_text()
