@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['TALK', 'WISHES', 'OTHER_ACT', 'PAIR', 'WORDS_KEPT', 'NEAR', 'NEARER', 'ALMOST_SAME', 'MOST_WORDS', 'COMMON', 'SURE',
-           'SURER', 'SUREST', 'LEAST_LIKELY', 'FAR', 'LIKE', 'NEGATIONS', 'MOST_ENDS', 'SAYS_MORE', 'plain_words',
-           'talk_file', 'small_talk_phrases', 'letter_pieces', 'pairs', 'word_pieces', 'Recognised', 'Recogniser',
-           'recogniser', 'learned', 'needed', 'by_probability', 'act_of', 'SmallTalk', 'says_more', 'hear_small_talk',
-           'recognised']
+           'SURER', 'SUREST', 'WISH', 'LEAST_LIKELY', 'FAR', 'LIKE', 'NEGATIONS', 'MOST_ENDS', 'SAYS_MORE',
+           'plain_words', 'talk_file', 'small_talk_phrases', 'letter_pieces', 'pairs', 'word_pieces', 'Recognised',
+           'Recogniser', 'recogniser', 'learned', 'needed', 'by_probability', 'act_of', 'SmallTalk', 'says_more',
+           'hear_small_talk', 'recognised']
 
 # %% ../../nbs/bot/11_small_talk.ipynb #1f80f566
 import math
@@ -154,9 +154,10 @@ class Recogniser:
 # %% ../../nbs/bot/11_small_talk.ipynb #35b8a207
 NEAR, NEARER, ALMOST_SAME, MOST_WORDS = 0.42, 0.58, 0.8, 12
 COMMON = 6  # a word that occurs in so many acts says little about any
-SURE, SURER, SUREST = 0.35, 0.5, 0.8  # probability of a courtesy; one of two doubts; both
+SURE, SURER, SUREST = 0.25, 0.4, 0.65  # probability of a courtesy; one of two doubts; both
+WISH = 0.5  # probability of a wish from which on only what is nearly a whole phrase is small talk
 LEAST_LIKELY = 0.1  # probability of the nearest act, where it does something
-FAR, LIKE = 0.3, 0.36  # likeness to the nearest phrase below which nothing counts, and no act that does something
+FAR, LIKE = 0.22, 0.32  # likeness to the nearest phrase below which nothing counts, and no act that does something
 _ACTING = frozenset("yes no cancel undo restart person frustrated".split())
 NEGATIONS = frozenset("not no nope nicht nein kein keine pas non ne ni jamais nunca never dont don't nie".split())
 
@@ -197,7 +198,7 @@ def by_probability(words: Sequence[str], act: str, likeness: float) -> str:
     told = act != OTHER_ACT and act != best and likeness >= NEARER  # by the nearest phrase, and clearly
     if best != OTHER_ACT and chances[best] >= least and not told and not (does and likeness < LIKE):
         return best
-    return act if chances[OTHER_ACT] < SURER and (act not in _ACTING or chances.get(act, 0.0) >= LEAST_LIKELY) else OTHER_ACT
+    return act if chances[OTHER_ACT] < WISH and (act not in _ACTING or chances.get(act, 0.0) >= LEAST_LIKELY) else OTHER_ACT
 
 # %% ../../nbs/bot/11_small_talk.ipynb #014db7d7
 @lru_cache(1_000)
@@ -207,7 +208,7 @@ def act_of(text: str) -> Recognised | None:
     if not 0 < len(words) <= MOST_WORDS or any(char.isdigit() for char in text):
         return None
     alone = len(words) == 1
-    wish = not alone and learned().probabilities(_pieces(tuple(words)))[OTHER_ACT] >= SURER
+    wish = not alone and learned().probabilities(_pieces(tuple(words)))[OTHER_ACT] >= WISH
     least = ALMOST_SAME if alone or wish else FAR  # a likely wish is small talk only if it is nearly a whole phrase
     near = model.likenesses(words, least)
     best = int(near.argmax())
