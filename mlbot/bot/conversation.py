@@ -611,7 +611,7 @@ def clearest(bot: Bot, found: Conversation, text: str, rules: BotRules) -> Heard
     best = max(clear, key=lambda part: part.answer.confidence, default=None)
     return replace(best.heard, decision=CONFIRM) if best else None
 
-
+# %% ../../nbs/bot/20_conversation.ipynb #df2e1aab
 def spelt_right(bot: Bot, found: Conversation, text: str, rules: BotRules, language: str) -> Heard | None:
     """The judgement of a text with its typing mistakes corrected, to be confirmed; None if it has none or stays lost."""
     said = respelt(text, rules, language)

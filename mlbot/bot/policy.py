@@ -413,7 +413,7 @@ def gives_another(state: State, text: str, rules: BotRules) -> bool:
     known = [slot for name in pending.slots if (slot := process.slot_of(name)).kind != "text"]
     return bool(find_values(text, known, rules.today, read_in(language))) if known else False
 
-
+# %% ../../nbs/bot/19_policy.ipynb #b094e6c8
 def steer(state: State, said: SmallTalk, text: str, rules: BotRules) -> Step | None:
     """Respond to small talk, to words that steer, and to corrections; None for anything else."""
     pending, language = state.pending, rules.spoken(state)

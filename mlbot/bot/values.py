@@ -8,10 +8,10 @@ __all__ = ['USUAL', 'MOST_READ', 'READERS', 'SENT', 'MOMENTS', 'Reading', 'readi
            'misspelt_option', 'place_regex', 'option_by_place', 'is_alone', 'read_dates', 'read_months', 'read_times',
            'read_numbers', 'half_behind', 'with_half', 'read_amounts', 'with_currency', 'beside_words', 'read_choices',
            'read_emails', 'read_patterns', 'of_span', 'timely', 'not_denied', 'as_meant', 'fitting_values', 'days_said',
-           'same_day', 'read_answer', 'base_of', 'blanked', 'sort_days', 'ends_with_until', 'later_days', 'find_days',
-           'counted_number', 'named_number', 'option_meant', 'ValueSearch', 'first_for', 'span_in', 'search_sent',
-           'search_beside', 'waits_for', 'search_moments', 'search_rest', 'find_values', 'out_of_order', 'say_number',
-           'say_amount', 'said_back']
+           'same_day', 'read_answer', 'base_of', 'blanked', 'sort_days', 'ends_with_until', 'later_days', 'only_day',
+           'last_days', 'find_days', 'counted_number', 'named_number', 'option_meant', 'ValueSearch', 'first_for',
+           'span_in', 'search_sent', 'search_beside', 'waits_for', 'search_moments', 'search_rest', 'find_values',
+           'out_of_order', 'say_number', 'say_amount', 'said_back']
 
 # %% ../../nbs/bot/01_values.ipynb #fb256f04
 import re
@@ -469,13 +469,30 @@ def later_days(slots: Sequence[Slot], reading: Reading, taken: dict[str, Found])
     return taken
 
 # %% ../../nbs/bot/01_values.ipynb #fc8dee28
+@cache
+def only_day(language: str) -> re.Pattern[str]:
+    """A pattern for "only the one day" in a free message."""
+    table = vocabulary(language)["dates"]
+    only, same = folded_pattern(table["only"]), folded_pattern(table["same_day"])
+    return re.compile(rf"(?<!\w)(?:{only}) (?:{same})(?!\w)")
+
+
+def last_days(slots: Sequence[Slot], reading: Reading, taken: dict[str, Found]) -> dict[str, Found]:
+    """The days, with the first one as the last day too where a message says that it is the only one."""
+    for slot in slots:
+        first, said = taken.get(slot.after), (only_day(name).search(reading.text) for name in reading.languages)
+        if first is not None and slot.name not in taken and any(said):
+            taken |= {slot.name: replace(first, guessed=True)}
+    return taken
+
+# %% ../../nbs/bot/01_values.ipynb #e9fbd92d
 def find_days(slots: Sequence[Slot], reading: Reading, known: Mapping[str, Value]) -> tuple[dict[str, Found], list[Found]]:
     """The days of a message by slot, and all that was read as a day."""
     days = [slot for slot in slots if slot.kind == "date"]
     first = days[0] if days else Slot("", "date")
     based = replace(reading, base=next((base for slot in days if (base := base_of(slot, known))), None))
     found = read_dates(first, based)
-    return (later_days(days, based, sort_days(days, found, based)) if days and found else {}), found
+    return (last_days(days, based, later_days(days, based, sort_days(days, found, based))) if days and found else {}), found
 
 
 def counted_number(slot: Slot, reading: Reading) -> list[Found]:
@@ -563,7 +580,7 @@ def search_beside(search: ValueSearch) -> None:
         beside = [it for it in read_numbers(slot, search.reading) if beside_words(slot)(search.reading.text, it)]
         search.keep(first_for(slot, beside), beside[:1])
 
-
+# %% ../../nbs/bot/01_values.ipynb #e9b437a1
 MOMENTS = ("date", "month", "time", "amount", "choice", "number")  # kinds in the order in which they are read
 
 
