@@ -55,7 +55,7 @@ def day_of(value, today):
     if not isinstance(value, str):
         return value
     if value[:1] == "+" and value[1:].lstrip("-").isdigit():
-        return (today + timedelta(days=int(value))).isoformat()
+        return (today + timedelta(int(value[1:]))).isoformat()
     if value.startswith("next "):
         return next(day for year in (today.year, today.year + 1) if (day := f"{year}-{value[5:]}") >= today.isoformat())
     if value.startswith("past "):
