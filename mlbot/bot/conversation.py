@@ -10,9 +10,10 @@ __all__ = ['SPOKEN', 'TWICE', 'HELD', 'HELD_FOR', 'REMEMBERED', 'TRIES', 'LOST',
            'veiled_state', 'full_state', 'holds_any', 'Veil', 'veil_of', 'with_held', 'in_full', 'is_stale',
            'option_names', 'act_words', 'handed_over', 'transcript', 'handed', 'process_asked', 'cancel_asked', 'Case',
            'case_after', 'Desk', 'in_turns', 'places_as_compared', 'language_at', 'rules_for', 'Bot', 'opened',
-           'heard_by', 'clearest', 'stepped', 'decided', 'messages_of', 'alone_words', 'challenger_answer', 'turn_body',
-           'Turn', 'planned', 'process_events', 'check_open', 'acted', 'by_desk', 'status', 'take', 'check_agent',
-           'reply', 'give_back', 'close', 'gone', 'still_waiting', 'meant_for', 'due_change', 'tick']
+           'heard_by', 'clearest', 'spelt_right', 'stepped', 'decided', 'messages_of', 'alone_words',
+           'challenger_answer', 'turn_body', 'Turn', 'planned', 'process_events', 'check_open', 'acted', 'by_desk',
+           'status', 'take', 'check_agent', 'reply', 'give_back', 'close', 'gone', 'still_waiting', 'meant_for',
+           'due_change', 'tick']
 
 # %% ../../nbs/bot/20_conversation.ipynb #0313854d
 import secrets
@@ -38,6 +39,7 @@ from .identity import Identity, Refused, exact_name
 from .named import with_titles
 from .policy import language_after, repeat, texts_for_model, with_model, without_model
 from .requests import REQUEST_EVENTS, Request, requests_of
+from .respelt import respelt
 from .texts import SPOKEN_LANGUAGES, is_said, button_label, say
 from .translations import Translation
 from ..errors import MlbotError
@@ -591,7 +593,7 @@ def heard_by(bot: Bot, found: Conversation, texts: tuple[str, ...], rules: BotRu
                   for part, text in zip(parts, texts[1:], strict=True))
     whole = with_titles(judged.heard, texts[0], rules, language)
     if whole.decision in LOST:
-        whole = clearest(bot, found, texts[0], rules) or whole
+        whole = clearest(bot, found, texts[0], rules) or spelt_right(bot, found, texts[0], rules, language) or whole
     return judged, replace(whole, text=texts[0], parts=heard)
 
 
@@ -608,6 +610,17 @@ def clearest(bot: Bot, found: Conversation, text: str, rules: BotRules) -> Heard
     clear = [part for part in clear if rules.may(part.answer.intent) and not rules.process(part.answer.intent).handoff]
     best = max(clear, key=lambda part: part.answer.confidence, default=None)
     return replace(best.heard, decision=CONFIRM) if best else None
+
+# %% ../../nbs/bot/20_conversation.ipynb #df2e1aab
+def spelt_right(bot: Bot, found: Conversation, text: str, rules: BotRules, language: str) -> Heard | None:
+    """The judgement of a text with its typing mistakes corrected, to be confirmed; None if it has none or stays lost."""
+    said = respelt(text, rules, language)
+    if not said:
+        return None
+    model = bot.model(found.id)
+    judged = judge_text(model, clean(said), {"role": found.role, "location": found.location}, bot.costs, bot.ways(model.name))
+    heard = with_titles(judged.heard, said, rules, language)
+    return None if heard.decision in LOST else replace(heard, decision=CONFIRM) if heard.decision == EXECUTE else heard
 
 # %% ../../nbs/bot/20_conversation.ipynb #3d616114
 def stepped(bot: Bot, found: Conversation, act: Act, rules: BotRules) -> tuple[Step, ModelJudgement | None]:

@@ -93,7 +93,7 @@ def besides_starts(language: str) -> re.Pattern[str]:
     """What turns to something else at the beginning of a text."""
     names = dict.fromkeys((language if language in SPOKEN_LANGUAGES else SPOKEN_LANGUAGES[0], SPOKEN_LANGUAGES[0]))
     found = sorted((phrase for name in names for phrase in talk_file(name)["words"]["besides"]), key=len, reverse=True)
-    return re.compile(rf"(?:{'|'.join(map(re.escape, found))})(?!\w)[\s,:]*", re.IGNORECASE)
+    return re.compile(rf"(?:(?:{'|'.join(map(re.escape, found))})(?!\w)[\s,:]*)+", re.IGNORECASE)
 
 
 def without_besides(text: str, language: str) -> str:

@@ -29,10 +29,10 @@ class Learned:
 
     def vector(self, pieces: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
         """The places of the known pieces and their weights; with the unknown pieces the text has the length 1."""
-        known = [(self.at[piece], count) for piece, count in pieces.items() if piece in self.at]
-        places = np.array([place for place, _ in known], int)
-        weights = np.array([count for _, count in known]) * self.rarity[places]
-        strange = sum(count * count for piece, count in pieces.items() if piece not in self.at) * self.unknown**2
+        known = {self.at[piece]: count for piece, count in pieces.items() if piece in self.at}
+        places = np.fromiter(known, int, len(known))
+        weights = np.fromiter(known.values(), float, len(known)) * self.rarity[places]
+        strange = sum([count * count for piece, count in pieces.items() if piece not in self.at]) * self.unknown**2
         return places, weights / math.sqrt(float(weights @ weights) + strange or 1.0)
 
     def _fit(self, vectors: list[tuple[np.ndarray, np.ndarray]], truth: list[int], epochs: int, step: float) -> None:

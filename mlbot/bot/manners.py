@@ -23,6 +23,7 @@ from .requests import OPEN, Request
 from .small_talk import SmallTalk, plain_words, talk_file
 from .texts import SPOKEN_LANGUAGES, language_heard, say, texts
 from ..text.clean import folded
+from ..text.dates import say_date
 
 # %% ../../nbs/bot/18_manners.ipynb #3fd75c58
 _ONLY = re.compile(r"\w+")
@@ -111,7 +112,7 @@ MOST_TOLD = 5
 def request_line(request: Request, rules: BotRules, language: str) -> str:
     """A request and its state in a line."""
     title = rules.process(request.process, language).title if request.process in rules.processes else request.title
-    day = datetime.fromtimestamp(request.at, UTC).date().isoformat()
+    day = say_date(datetime.fromtimestamp(request.at, UTC).date(), language, rules.today)
     line = say(language, "request", title=title, day=day, state=texts(language)["states"][request.state])
     return f"{line} ({request.message})" if request.message and request.state != "sent" else line
 

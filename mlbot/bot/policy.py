@@ -7,8 +7,9 @@ __all__ = ['ALMOST', 'MOST_DOUBTS', 'MOST_PARKED', 'LONG_VALUE', 'FEWEST_TO_ASK'
            'calls_person', 'heard_in', 'is_option', 'begun', 'noted', 'starts_unasked', 'execute', 'not_sure',
            'remembered', 'without_intents', 'forbidden', 'hear', 'two_wishes', 'hear_all', 'interrupt', 'is_other_wish',
            'sentence_for_slot', 'value_or_new', 'with_answer', 'answer_slot', 'yes_or_no_of', 'agreed_to',
-           'answer_confirm', 'answer_offer', 'answer_choice', 'repeat', 'answer_button', 'steer', 'without_model',
-           'doubts_value', 'wish_text', 'language_after', 'texts_for_model', 'with_model', 'listens', 'respond']
+           'answer_confirm', 'answer_offer', 'answer_choice', 'repeat', 'answer_button', 'gives_another', 'steer',
+           'without_model', 'doubts_value', 'wish_text', 'language_after', 'texts_for_model', 'with_model', 'listens',
+           'respond']
 
 # %% ../../nbs/bot/19_policy.ipynb #2aae303e
 from dataclasses import replace
@@ -18,13 +19,14 @@ from .asking import (ask_again, ask_slot, call_person, come_back, confirm_step, 
                               move_on,
                               offer, try_again)
 from .catalogue import read_option
-from .filling import Filled, corrected, fill, first_values, takes_text, with_values
-from .forms import is_correction, is_question, is_sentence, names_it, ordinal_in, says_besides, wishes_in, word_list
+from .filling import Filled, corrected, fill, first_values, read_in, takes_text, with_values
+from .forms import (is_correction, is_question, is_sentence, names_it, ordinal_in, says_besides, wishes_in,
+                             without_besides, word_list)
 from .frames import BOT, QUEUE, Act, Heard, Pending, BotRules, State, Step, person_button, values_words
 from .manners import begs_person, calm, cancel_this, slot_help, speaking, steered, wants_person
 from .small_talk import NEARER, NEGATIONS, SmallTalk, act_of, hear_small_talk, plain_words
 from .texts import say
-from .values import option_by_place, read_answer
+from .values import find_values, option_by_place, read_answer
 from ..model.decide import CLARIFY, CONFIRM, EXECUTE, OUT_OF_SCOPE
 from ..text.clean import clean, normalise
 from ..text.vocabulary import fold, written_languages
@@ -402,11 +404,23 @@ def answer_button(state: State, act: Act, rules: BotRules) -> Step | None:
 MOST_ALONE = 4  # words that may be a corrected value where a yes was asked for
 
 
+def gives_another(state: State, text: str, rules: BotRules) -> bool:
+    """Whether a message corrects a value that is known: "no, mejor el viernes" is more than a no."""
+    pending, language = state.pending, rules.spoken(state)
+    if pending is None or pending.kind == "choose" or not is_correction(text, language):
+        return False
+    process = rules.process(pending.intent)
+    known = [slot for name in pending.slots if (slot := process.slot_of(name)).kind != "text"]
+    return bool(find_values(text, known, rules.today, read_in(language))) if known else False
+
+# %% ../../nbs/bot/19_policy.ipynb #b094e6c8
 def steer(state: State, said: SmallTalk, text: str, rules: BotRules) -> Step | None:
     """Respond to small talk, to words that steer, and to corrections; None for anything else."""
     pending, language = state.pending, rules.spoken(state)
     if "frustrated" in said.acts and said.rest:
         return calm(state, rules) if not is_sentence(said.rest, language) else None
+    if {"no", "wait"} & set(said.acts) and gives_another(state, text, rules):
+        said = SmallTalk(said.acts, text, said.language)
     if said.acts and not said.rest:
         return steered(state, said.acts, rules)
     if "unknown" in said.acts and NEGATIONS & set(plain_words(said.rest)):  # "no idea, I haven't got it here"
@@ -469,8 +483,8 @@ def language_after(state: State, act: Act, rules: BotRules) -> str:
 
 def texts_for_model(state: State, act: Act, rules: BotRules) -> tuple[str, ...]:
     """The texts that the model has to judge for an act: the wish, and its parts where it may hold several."""
-    text = wish_text(state, act)
-    return (text, *wishes_in(text, language_after(state, act, rules))[0])
+    text, language = wish_text(state, act), language_after(state, act, rules)
+    return (without_besides(text, language), *wishes_in(text, language)[0])
 
 # %% ../../nbs/bot/19_policy.ipynb #b93e2cfe
 def with_model(state: State, act: Act, heard: Heard, rules: BotRules) -> Step:

@@ -17,7 +17,8 @@ from mlbot.bot.translations import load_translations
 from mlbot.model.predict import load
 from mlbot.settings import PACKAGE, load_settings
 
-FILES = ("dialogues.toml", "dialogues_more.toml", "dialogues_half_seen.toml", "dialogues_half_kept.toml")
+FILES = ("dialogues.toml", "dialogues_more.toml", "dialogues_half_seen.toml", "dialogues_half_kept.toml",
+         "dialogues_colleagues.toml")
 READ = [tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8")) for name in FILES]
 DIALOGUES = [one | {"agrees": found.get("agrees", False)} for found in READ for one in found["dialogue"]]
 PLACES = {"Berlin": "de", "Munich": "de", "Paris": "fr", "Madrid": "es"}
@@ -50,11 +51,11 @@ def waits_for(state) -> str:
 
 
 def day_of(value, today):
-    """A value of the file; "+1" is tomorrow, "next 06-01" the next first of June, and "past 03" the last March."""
+    """A value of the file; "+1" is tomorrow, "+-1" yesterday, "next 06-01" the next 1 June, "past 03" the last March."""
     if not isinstance(value, str):
         return value
-    if value[:1] == "+" and value[1:].isdigit():
-        return (today + timedelta(days=int(value))).isoformat()
+    if value[:1] == "+" and value[1:].lstrip("-").isdigit():
+        return (today + timedelta(int(value[1:]))).isoformat()
     if value.startswith("next "):
         return next(day for year in (today.year, today.year + 1) if (day := f"{year}-{value[5:]}") >= today.isoformat())
     if value.startswith("past "):
