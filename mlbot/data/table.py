@@ -39,7 +39,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .documents import objects_in
+from .documents import objects_in_a_row
 from .encoding import SCRIPTS, code_page_of, guess_encoding
 from .guess import (LABELS, LOOKED_AT, PUBLISHED, TEXTS, column_at, evenly, guess_intent, guess_text, has_names,
                               headless, name_words, usual_column)
@@ -673,7 +673,7 @@ def text_table(path: Path, kind: str) -> Table:
         found = [(line, {**record, "text": example_words(record["text"]) if kind == "markdown" else record["text"]})
                  for line, record in records(text.split("\n"))]
         return table_of_records(lambda: found, [Finding(f"file read as {name}", 1)])
-    document = objects_in(text)
+    document = objects_in_a_row(text)
     found = list(enumerate(records_in(parsed(text, 1, path.name) if document is None else document, path.name), 1))
     return table_of_records(lambda: found, [Finding("file read as JSON", 1)])
 
