@@ -2997,6 +2997,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'mlbot.ops.project.check_answers': ('ops/project.html#check_answers', 'mlbot/ops/project.py'),
                                    'mlbot.ops.project.export_package': ('ops/project.html#export_package', 'mlbot/ops/project.py'),
                                    'mlbot.ops.project.find_column': ('ops/project.html#find_column', 'mlbot/ops/project.py'),
+                                   'mlbot.ops.project.finding_words': ('ops/project.html#finding_words', 'mlbot/ops/project.py'),
                                    'mlbot.ops.project.inspect_file': ('ops/project.html#inspect_file', 'mlbot/ops/project.py'),
                                    'mlbot.ops.project.installed': ('ops/project.html#installed', 'mlbot/ops/project.py'),
                                    'mlbot.ops.project.is_sound': ('ops/project.html#is_sound', 'mlbot/ops/project.py'),

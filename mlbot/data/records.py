@@ -81,8 +81,8 @@ _PEOPLE, _MODELS = ("user", "human", "person"), ("assistant", "gpt", "model", "b
 def words_of_turn(turn: dict):
     """The words of a message, which some formats keep in parts."""
     words = turn.get("content", turn.get("value", turn.get("parts")))
-    parts = [part.get("text") for part in words if isinstance(part, dict)] if isinstance(words, list) else []
-    return "".join(parts) if parts and all(isinstance(part, str) for part in parts) else words
+    parts = [part for part in words if isinstance(part, dict)] if isinstance(words, list) else []
+    return "".join(str(part["text"]) for part in parts) if parts and all("text" in part for part in parts) else words
 
 
 def chat_pair(turns: list) -> dict[str, str]:

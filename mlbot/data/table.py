@@ -491,7 +491,7 @@ def sheet_rows(path: Path, sheet: str, fits: Callable[[list[str]], bool]
     chosen = choose_sheet(sheets, fits)
     like = [name for name, head in heads.items() if head == heads[chosen] and fits(head)]
     sides = like if len(like) > 1 and all(map(side_named, like)) and "split" not in heads[chosen] else []
-    found = []
+    found: list[tuple[int, list[str]]] = []
     for name in sides or [chosen] * bool(heads):
         rows = [(number, row) for number, row in enumerate(sheets[name], 1) if number > begins[name] and any(row)]
         found += [(number, [*row, name if at else "split"] if sides else row) for at, (number, row) in enumerate(rows)

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['CONTEXTS', 'LOOKED_AT', 'OUTSIDE', 'PROJECT_TEMPLATES', 'TEMPLATE_PLACES', 'USUAL_IMPORT', 'USUAL_CALL',
            'TEMPLATE_ARCHIVE', 'MOST_BYTES', 'ProjectAnswers', 'find_column', 'published_split', 'package_name',
-           'label_outside', 'inspect_file', 'answers_for', 'requirement', 'notebook_from', 'with_own_slices',
-           'notebooks_to_explore', 'check_answers', 'render_project', 'installed', 'begin_at', 'keep_template',
-           'kept_template', 'carry_wheel', 'export_package', 'write_project', 'Upgraded', 'merge', 'is_sound',
-           'upgrade']
+           'label_outside', 'finding_words', 'inspect_file', 'answers_for', 'requirement', 'notebook_from',
+           'with_own_slices', 'notebooks_to_explore', 'check_answers', 'render_project', 'installed', 'begin_at',
+           'keep_template', 'kept_template', 'carry_wheel', 'export_package', 'write_project', 'Upgraded', 'merge',
+           'is_sound', 'upgrade']
 
 # %% ../../nbs/ops/07_project.ipynb #e89d5bc0
 import importlib.util
@@ -32,10 +32,10 @@ from pathlib import Path
 import nbformat
 
 from ..data.checks import means_none
-from ..data.table import (LABELS, PUBLISHED, TEXTS, Columns, column_at, file_of, fit_columns, read_table, side_named,
-                              usual_column)
+from ..data.table import (Finding, LABELS, PUBLISHED, TEXTS, Columns, column_at, file_of,
+                              fit_columns, read_table, side_named, usual_column)
 from ..errors import InputError, nearest
-from ..origin import DISTRIBUTION, Origin, own_origin, shared_address, wheel_name
+from ..origin import DISTRIBUTION, Origin, missing, own_origin, shared_address, wheel_name
 from ..files import edit_text, inside, write_atomic
 from ..gates.verdict import NO_VERDICT, Verdict
 from ..run.notebook import folder_of_notebooks
@@ -122,6 +122,11 @@ def label_outside(counts: Counter[str], given: str, file: Path) -> tuple[str, li
                                         f"--out-of-scope {shlex.quote(name)}" for name, n in others]
 
 # %% ../../nbs/ops/07_project.ipynb #23460f59
+def finding_words(note: Finding) -> str:
+    """A finding in one line: its number where it counts something, and its examples."""
+    return (f"{note.n:,} " if note.n > 1 else "") + note.what + (f": {', '.join(note.examples)}" if note.examples else "")
+
+
 def inspect_file(folder: str, place: str | Path, text: str = "", intent: str = "",
             context: Iterable[str] = (), outside: str = "") -> tuple[ProjectAnswers, list[str]]:
     """What a project for a file is rendered from, and notes about the file.
@@ -148,7 +153,7 @@ def inspect_file(folder: str, place: str | Path, text: str = "", intent: str = "
     ending = "" if file.is_dir() else file.suffix.lower() or ".csv"
     source = f"utterances{ending}" + f"#{sheet}" * bool(sheet)
     answers = ProjectAnswers(folder, package_name(folder), source, body, label, as_words(found), side, outside)
-    return answers, [*(note.what for note in (*table.notes, *said) if note.n), *filter(None, [why]), *asked]
+    return answers, [*(finding_words(note) for note in (*table.notes, *said) if note.n), *filter(None, [why]), *asked]
 
 # %% ../../nbs/ops/07_project.ipynb #af16e694
 def answers_for(folder: str, place: str | Path, text: str = "", intent: str = "",
@@ -331,6 +336,8 @@ def write_project(root: Path, answers: ProjectAnswers, data: Path) -> None:
     """Write a new project. InputError when there is one already."""
     if root.exists() and any(root.iterdir()):
         raise InputError("is not empty", "a folder that is not there yet", "choose another name", str(root))
+    if not importlib.util.find_spec("nbdev"):
+        raise missing("nbdev", "project")
     files = render_project(answers)
     for name, text in files.items():
         write_atomic(inside(root, name), lambda handle, text=text: handle.write(text))
