@@ -53,6 +53,8 @@ def why_none(messages: int, unanswered: int, least: int) -> str:
 def print_proposals(found, most: int = 20) -> None:
     """Print the proposals, the largest gap first, five lines each at most."""
     print(f"model:    {found.model}, {found.messages:,} different messages, {found.unanswered:,} without an answer")
+    if not found.proposals:
+        print("groups:   none is large enough to propose; single messages are on /web/label.html")
     for one in found.proposals[:most]:
         looks, ends = "new" if one.new else f"like {one.nearest}", f"95 % {one.low:.1%} to {one.high:.1%}"
         print(f"{one.id}    {one.size} messages, {one.share:.1%} of all ({ends}); looks {looks}\n"

@@ -290,6 +290,9 @@ def refuse_changed(path: Path, rows: pd.DataFrame, kind: str) -> None:
                          "another format, such as --format jsonl", path.name)
 
 # %% ../../nbs/data/12_export.ipynb #44cf40aa
+_REPLACED = ("dataset", "sides", "intents")  # folders that an export may replace; a project of another tool is not ours
+
+
 def refuse_place(path: Path, kind: str, force: bool = False) -> None:
     """Raise InputError for a place where something is; with `force`, only for what is no file or folder of data."""
     if not os.path.lexists(path):
@@ -297,7 +300,7 @@ def refuse_place(path: Path, kind: str, force: bool = False) -> None:
     if not force:
         raise InputError("is there already", "a new name", "choose another one, or replace it: --force", str(path))
     folder = not EXPORT_FORMATS[kind].endings
-    if path.is_dir() != folder or folder and any(path.iterdir()) and not folder_kind(path):
+    if path.is_dir() != folder or folder and any(path.iterdir()) and folder_kind(path) not in _REPLACED:
         raise InputError("holds something else than data", "a folder of data" if folder else "a file",
                          "choose another name; --force replaces data only", str(path))
 

@@ -35,11 +35,15 @@ def column_at(header: Sequence[str], name: str, place: str = "") -> int | None:
 TEXTS = ("text", "utterance", "query", "sentence", "message", "question", "data", "request", "input", "prompt", "example",
          "phrase", "anfrage", "nachricht", "frage", "ausserung", "eingabe", "satz", "texte", "requete", "enonce", "demande",
          "texto", "frase", "pregunta", "consulta", "mensaje", "enunciado", "pergunta", "mensagem", "testo", "domanda",
-         "richiesta", "messaggio", "tekst", "vraag", "bericht", "zin", "pytanie", "wiadomosc")
+         "richiesta", "messaggio", "tekst", "vraag", "bericht", "zin", "pytanie", "wiadomosc",
+         "utt", "msg", "content", "metin", "cumle", "mesaj", "soru", "текст", "фраза", "сообщение", "запрос", "вопрос",
+         "発話", "テキスト", "文章", "質問", "メッセージ", "文本", "句子", "问题", "消息", "텍스트", "발화", "문장", "질문")
 LABELS = ("intent", "label", "labels", "category", "class", "target", "topic", "tag", "intention", "absicht", "kategorie",
           "klasse", "thema", "anliegen", "categorie", "classe", "etiquette", "sujet", "intencion", "categoria", "etiqueta",
           "clase", "tema", "intencao", "rotulo", "assunto", "intento", "etichetta", "intentie", "onderwerp", "kategoria",
-          "intencja", "temat")
+          "intencja", "temat", "niyet", "etiket", "намерение", "интент", "категория", "метка", "класс", "тема",
+          "意図", "インテント", "ラベル", "カテゴリ", "カテゴリー", "意图", "标签", "类别",
+          "分类", "意圖", "標籤", "의도", "라벨", "카테고리")
 PUBLISHED = ("split", "side", "fold", "set", "partition", "subset")  # columns that may name the side
 
 # %% ../../nbs/data/00_guess.ipynb #e0c58b1c
@@ -63,10 +67,13 @@ def usual_column(header: Sequence[str], usual: Iterable[str]) -> str:
     return found or (holding[0] if len(holding) == 1 else "")
 
 # %% ../../nbs/data/00_guess.ipynb #43ac3e49
+_UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")  # scripts without spaces between words
+
+
 def is_prose(values: Sequence[str]) -> bool:
     """Whether the values of a column read as texts that people wrote: most differ, and most have more than one word."""
     filled = [value for value in values if value.strip()]
-    wordy = sum(len(re.findall(r"[^\W\d_]{2,}", value)) > 1 for value in filled)
+    wordy = sum(len(re.findall(r"[^\W\d_]{2,}", value)) > 1 or len(_UNSPACED.findall(value)) > 2 for value in filled)
     return len(set(filled)) > len(values) / 2 and wordy > len(filled) / 2
 
 
@@ -79,7 +86,7 @@ def is_category(values: Sequence[str]) -> bool:
 # %% ../../nbs/data/00_guess.ipynb #397a7f65
 def told_by(texts: Sequence[str], values: Sequence[str]) -> float:
     """How well the words of texts predict the values, from 0 (not at all) to 1: naive Bayes with two-fold validation."""
-    words = [set(re.findall(r"\w+", text.casefold())) for text in texts]
+    words = [{*re.findall(r"\w+", text.casefold()), *_UNSPACED.findall(text)} for text in texts]
     kinds, codes = np.unique(np.asarray(values, object).astype(str), return_inverse=True)
     known = {word: at for at, word in enumerate(sorted({word for found in words for word in found}))}
     order, right = np.argsort(codes, kind="stable"), 0
@@ -124,7 +131,8 @@ def spelled_out(header: Sequence[str], values: dict[int, list[str]], at: int | N
 # %% ../../nbs/data/00_guess.ipynb #4fa74d26
 def guess_intent(header: Sequence[str], values: dict[int, list[str]], text: int | None) -> int | None:
     """The position of the intent column: by its name, or else the one that the text predicts best. None if there is none."""
-    if name := usual_column(header, LABELS):
+    one = [at for at, cells in values.items() if len(cells) > 1 and len(set(cells)) == 1]  # the same in every row
+    if name := usual_column(["" if at in one else column for at, column in enumerate(header)], LABELS):
         return spelled_out(header, values, column_at([normalise(column) for column in header], name))
     if text is None or text not in values:
         return None

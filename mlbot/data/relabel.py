@@ -11,9 +11,11 @@ __all__ = ['Correction', 'same', 'column_of', 'read_raw', 'read_corrections', 'c
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -219,8 +221,8 @@ def with_cell(row: str, span: tuple[int, int], cell: str, separator: str) -> str
 def relabelled_text(text: str, how: Delimited, label: int, labels: Sequence[str]) -> str:
     """Delimited text with other labels in some rows ('' to keep one), written as other rows of the file write them."""
     head, body = "", text
-    if how.begin.line == 2:  # the line that names the separator
-        head = text[:text.index("\n") + 1]
+    if how.begin.line > 1:  # the line that names the separator, or a title
+        head = text[:list(islice(re.finditer("\r\n|\r|\n", text), how.begin.line - 1))[-1].end()]
         body = text[len(head):]
     rows = list(raw_rows(body, how.separator))
     at = next(number for number, (cells, _) in enumerate(rows) if cells)

@@ -42,7 +42,7 @@ class RunLine:
         """What became of the run, in a few words."""
         if self.released:
             return "released"
-        return f"red: {', '.join(self.red)}" if self.red else self.outcome or "run by hand, or not finished"
+        return f"red: {', '.join(self.red)}" if self.red else self.outcome or "a first look, by hand, or not finished"
 
     def __str__(self) -> str:
         right = "" if self.accuracy is None else f"{self.accuracy:.3f}"

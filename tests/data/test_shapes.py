@@ -64,6 +64,35 @@ SHAPES = {
                            for intent, texts in TEXTS.items()) + "## synonym:room\n- chamber\n",
     "no header.csv": table(PAIRS),
     "no header, label first.tsv": table([(intent, text) for text, intent in PAIRS], "\t"),
+    "api of a builder.json": json.dumps({"intents": [{"name": f"projects/x/{at}", "displayName": intent, "trainingPhrases": [
+        {"parts": [{"text": text}]} for text in texts]} for at, (intent, texts) in enumerate(TEXTS.items())]}),
+    "below other objects.json": json.dumps({"metadata": {"language": "en"}, "assets": {
+        "intents": [{"category": name} for name in TEXTS], "utterances": [{"text": t, "intent": i} for t, i in PAIRS]}}),
+    "a list a language.json": json.dumps({"intents": [{"name": intent, "utterances": {"en": texts, "de": []}}
+                                                      for intent, texts in TEXTS.items()]}),
+    "rows by number.json": json.dumps({str(at): {"text": pair[0], "intent": pair[1]} for at, pair in enumerate(PAIRS)}),
+    "a name for each text.json": json.dumps(dict(PAIRS)),
+    "classes by number.json": json.dumps({
+        "features": [{"name": "label", "type": {"names": list(TEXTS)}}],
+        "rows": [{"row": {"text": text, "label": NUMBERS[intent]}} for text, intent in PAIRS]}),
+    "one after the other.json": "\n".join(json.dumps({"text": text, "intent": intent}, indent=1) for text, intent in PAIRS),
+    "answers of labellers.jsonl": lines({"fields": {"text": text}, "responses": {"intent": [
+        {"value": intent, "status": "submitted"}, {"value": "other", "status": "discarded"}]}} for text, intent in PAIRS),
+    "a name beside the number.jsonl": lines({"source": text, "intent": NUMBERS[intent], "intent-metadata": {
+        "class-name": intent}} for text, intent in PAIRS),
+    "one value for all rows.jsonl": lines({"textContent": text, "annotation": {"name": intent}, "labels": {"use": "training"}}
+                                          for text, intent in PAIRS),
+    "messages in parts.jsonl": lines({"contents": [{"role": "user", "parts": [{"text": text}]},
+                                                   {"role": "model", "parts": [{"text": intent}]}]}
+                                     for text, intent in PAIRS),
+    "names and lists.yaml": "".join(f"{intent}:\n" + "".join(f"- {json.dumps(text)}\n" for text in texts)
+                                    for intent, texts in TEXTS.items()),
+    "documents.yaml": "".join(f"---\ntype: intent\nname: {intent}\nutterances: {json.dumps(texts)}\n"
+                              for intent, texts in TEXTS.items()),
+    "headings of names.lu": "".join(f"# {intent}\n" + "".join(f"- {text}\n" for text in texts)
+                                    for intent, texts in TEXTS.items()),
+    "labels behind.txt": "".join(f"{text} __label__{intent}\n" for text, intent in PAIRS),
+    "a title above.csv": "Export of May, all requests\n\n" + table([("Text", "Intent"), *PAIRS]),
     "numbers and names.csv": table([("text", "label", "label_text"), *((text, NUMBERS[name], name) for text, name in PAIRS)]),
 }
 
@@ -79,6 +108,89 @@ def test_each_shape_is_read_to_its_last_row(tmp_path, data, name):
     file.write_text(SHAPES[name])
     rows = read_utterances(file, Columns(guess=("text", "intent")), data).rows
     assert sorted(zip(rows.text, rows.intent, strict=True)) == sorted(PAIRS)
+
+
+WRITTEN = {"de": ("möchte meine Bestellung für Müller löschen, Größe ändern", ["cp1252", "mac-roman", "cp850"]),
+           "fr": ("je veux être remboursé, c'est déjà annulé à Besançon", ["cp1252", "mac-roman", "cp850"]),
+           "pl": ("chcę anulować zamówienie, proszę o zwrot pieniędzy", ["cp1250", "iso-8859-2"]),
+           "cs": ("chci zrušit příkaz, kdy přijde zásilka", ["cp1250", "iso-8859-2"]),
+           "tr": ("siparişi iptal etmek istiyorum, çağrı", ["cp1254"]),
+           "ru": ("где моя посылка, хочу отменить заказ", ["cp1251", "koi8-r", "cp866", "mac-cyrillic"]),
+           "el": ("θέλω να ακυρώσω την παραγγελία", ["cp1253"]),
+           "ja": ("荷物はどこですか、返金してください", ["cp932", "euc-jp"]),
+           "zh": ("请问我的订单什么时候可以退款", ["gb18030"]), "ko": ("주문을 취소해 주세요, 언제 환불 되나요", ["cp949"])}
+
+
+@pytest.mark.parametrize("text, encoding", [(text, encoding) for text, known in WRITTEN.values() for encoding in known])
+def test_the_encoding_is_the_one_that_makes_words_of_a_file(tmp_path, text, encoding):
+    """What an old Mac or a Polish spreadsheet writes decodes as the Windows code page, too, into other words."""
+    file = tmp_path / "old.csv"
+    file.write_bytes(f"text;intent\n{text};a\nhello;b\n".encode(encoding))
+    table = read_table(file)
+    assert [cells[0] for _, cells in table.rows()] == [text, "hello"] and table.notes[0].examples[0] in text
+
+
+def test_bytes_of_which_no_encoding_makes_words_are_refused_and_so_are_files_of_other_programs(tmp_path):
+    """Never a wrong text that looks right."""
+    for content, says in ((b"text,intent\na\x9d\x81b,x\nq\x8d\x90\xffq,y\n", "line 2 holds bytes"),
+                          (b"SQLite format 3\0", "SQLite"), (b"<!DOCTYPE html><p>Sign in</p>", "a web page"),
+                          (b"PAR2" + b"\x80\x04\x95", "bytes"), (b'[\n{"text": "hi"},\n]\n', "line 3 is not JSON"),
+                          (b"Hi\nhello, you\n", "the first line has no ','")):
+        (tmp_path / "file.dat").write_bytes(content)
+        with pytest.raises(InputError, match=says):
+            read_utterances(tmp_path / "file.dat", Columns(guess=("text", "intent")), load_settings().data)
+
+
+def test_a_cell_with_several_of_the_labels_or_an_object_is_no_intent(tmp_path, data):
+    (tmp_path / "several.csv").write_text(table([("text", "intent"), *PAIRS, ("both", "room|badge"), ("odd", '{"id": 3}')]))
+    found = read_utterances(tmp_path / "several.csv", Columns(), data)
+    assert set(found.rows.intent) == {*TEXTS, '{"id": 3}'} and found.set_aside.reason.tolist() == ["several labels"]
+    (tmp_path / "objects.jsonl").write_text(lines([*({"text": t, "intent": i} for t, i in PAIRS),
+                                                   {"text": "odd", "intent": [{"id": 3}]}]))
+    found = read_utterances(tmp_path / "objects.jsonl", Columns(), data)
+    assert set(found.rows.intent) == set(TEXTS) and found.set_aside.reason.tolist() == ["the label is an object, not a name"]
+
+
+def bots(home) -> None:
+    """Exports that are spread over files: by intent, by intent and language, and one beside files that only look like it."""
+    def put(name, content):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(content if isinstance(content, str) else json.dumps(content))
+    for at, (intent, texts) in enumerate(TEXTS.items()):
+        put(f"es/intents/i{at}.json", {"name": intent, "responses": [{"messages": [{"speech": ["Sure!", "Done."]}]}]})
+        put(f"es/intents/i{at}_usersays_en.json", [{"data": [{"text": text[:3]}, {"text": text[3:]}]} for text in texts])
+        put(f"cx/intents/{intent}/trainingPhrases/en.json", {"trainingPhrases": [{"parts": [{"text": t}]} for t in texts]})
+        put(f"lex/Intents/{intent}/Intent.json", {"name": intent, "sampleUtterances": [{"utterance": t} for t in texts]})
+        block = "".join(f"    - {text}\n" for text in texts)
+        put(f"rasa/data/nlu/{intent}.yml", f"nlu:\n- intent: {intent}\n  examples: |\n{block}")
+        put(f"tables/{intent}.csv", "text\n" + "".join(f'"{text}"\n' for text in texts))
+    put("es/agent.json", {"language": "en"})
+    put("rasa/domain.yml", 'responses:\n  utter_a:\n  - text: "Hello there"\n  utter_b:\n  - text: "Bye now"\n')
+    for side, rows in {"train": PAIRS[::2], "test": PAIRS[1::2]}.items():
+        put(f"slots/{side}/seq.in", "".join(text + "\n" for text, _ in rows))
+        put(f"slots/{side}/label", "".join(intent + "\n" for _, intent in rows))
+
+
+@pytest.mark.parametrize("name", ["es", "cx", "lex", "lex/Intents", "rasa", "rasa/data/nlu", "tables", "slots"])
+def test_an_export_that_is_spread_over_files_is_read_from_its_folder(tmp_path, data, name):
+    """And answers of the bot, entities or settings in it never become training data."""
+    bots(tmp_path)
+    rows = read_utterances(tmp_path / name, Columns(guess=("text", "intent")), data).rows
+    assert sorted(zip(rows.text, rows.intent, strict=True)) == sorted(PAIRS)
+
+
+def test_sheets_of_sides_are_read_together_and_other_sheets_are_named(monkeypatch, tmp_path):
+    from mlbot.data import table as reader
+    sheets = {"train": [["Text", "Intent"], ["hi", "greet"]], "test": [["Text", "Intent"], ["bye", "part"]]}
+    monkeypatch.setattr(reader, "_sheets_in", lambda path, sheet: sheets)
+    read = reader.sheet_table(tmp_path, "", lambda header: "Intent" in header)
+    assert [cells for _, cells in read.rows()] == [["hi", "greet", "train"], ["bye", "part", "test"]]
+    sheets["Old"] = sheets.pop("test")
+    read = reader.sheet_table(tmp_path, "", lambda header: "Intent" in header)
+    assert len(list(read.rows())) == 1 and any(note.examples == ("Old",) for note in read.notes)
+    sheets["train"] = [list(pair) for pair in PAIRS]
+    del sheets["Old"]
+    assert len(list(reader.sheet_table(tmp_path, "", lambda header: False).rows())) == len(PAIRS)
 
 
 def test_records_by_side_keep_their_side(tmp_path, data):

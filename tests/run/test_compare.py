@@ -44,7 +44,7 @@ def test_runs_are_listed_and_the_report_is_found(two, project, mlbot):
     (second / "report.html").unlink()
     assert mlbot("report", second.name).returncode == 2
     (project / "runs" / "2099-01-02_000000").mkdir()
-    assert read_run(project / "runs" / "2099-01-02_000000").decision == "run by hand, or not finished"
+    assert read_run(project / "runs" / "2099-01-02_000000").decision == "a first look, by hand, or not finished"
     assert [line.run for line in list_runs(project / "runs", 2)] == [second.name, "2099-01-02_000000"]
 
 
