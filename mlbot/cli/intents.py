@@ -45,11 +45,11 @@ def look(options: argparse.Namespace, settings: Settings):
 def print_proposals(found, most: int = 20) -> None:
     """Print the proposals, the largest gap first, five lines each at most."""
     print(f"model:    {found.model}, {found.messages:,} different messages, {found.unanswered:,} without an answer")
-    for one in found.proposals[:most]:
-        looks, ends = "new" if one.new else f"like {one.nearest}", f"95 % {one.low:.1%} to {one.high:.1%}"
-        print(f"{one.id}    {one.size} messages, {one.share:.1%} of all ({ends}); looks {looks}\n"
-              f"          nearest: {one.nearest} ({one.probability:.2f}); words: {', '.join(one.words)}")
-        print(*(f"          - {text[:100]}" for text in one.examples), sep="\n")
+    for proposal in found.proposals[:most]:
+        looks, ends = "new" if proposal.new else f"like {proposal.nearest}", f"95 % {proposal.low:.1%} to {proposal.high:.1%}"
+        print(f"{proposal.id}    {proposal.size} messages, {proposal.share:.1%} of all ({ends}); looks {looks}\n"
+              f"          nearest: {proposal.nearest} ({proposal.probability:.2f}); words: {', '.join(proposal.words)}")
+        print(*(f"          - {text[:100]}" for text in proposal.examples), sep="\n")
     if len(found.proposals) > most:
         print(f"          and {len(found.proposals) - most:,} more: {program()} intents --json")
 
@@ -57,12 +57,12 @@ def print_proposals(found, most: int = 20) -> None:
 def kept_proposal(settings: Settings, name: str) -> dict:
     """A proposal of the last look. Raises InputError where there was none, or none with that id."""
     file = proposals_file(settings)
-    found = json.loads(file.read_text(encoding="utf-8"))["proposals"] if file.is_file() else []
-    named = next((one for one in found if one["id"] == name), None)
-    if named is None:
-        raise InputError(f"no proposal {name!r} in {here(file)}", nearest(name, [one["id"] for one in found]),
+    proposals = json.loads(file.read_text(encoding="utf-8"))["proposals"] if file.is_file() else []
+    match = next((item for item in proposals if item["id"] == name), None)
+    if match is None:
+        raise InputError(f"no proposal {name!r} in {here(file)}", nearest(name, [item["id"] for item in proposals]),
                          f"look again: {program()} intents")
-    return named
+    return match
 
 # %% ../../nbs/cli/06_intents.ipynb #50df103c
 def write_batch(settings: Settings, name: str, rows: list[dict]) -> Path:
@@ -105,19 +105,20 @@ def adopt(options: argparse.Namespace, settings: Settings) -> int:
     """Make an intent of a proposal: catalogue, batch and floor."""
     from mlbot.bot.adopted import NewIntent, intent_name, refuse_taken
     from mlbot.model.predict import load
-    one = kept_proposal(settings, options.adopt)
+    proposal = kept_proposal(settings, options.adopt)
     if not options.title or not options.owner:
-        raise InputError(f"proposal {one['id']} without a title or an owner", "both: people read the title, the owner gets "
-                         "its hand-overs", f"{program()} intents --adopt {one['id']} --title TITLE --owner WHO")
+        raise InputError(f"proposal {proposal['id']} without a title or an owner",
+                         "both: people read the title, the owner gets its hand-overs",
+                         f"{program()} intents --adopt {proposal['id']} --title TITLE --owner WHO")
     floor = options.floor or settings.target("intents").floor or 0.5
     intent = NewIntent(options.name or intent_name(options.title), options.title, options.owner, floor)
     refuse_taken(intent.name, load(settings.places.models).intents)
-    batch = carry_out(settings, intent, one["rows"])
+    batch = carry_out(settings, intent, proposal["rows"])
     if has_log(settings):
         from mlbot.bot.events import open_log
         from mlbot.bot.proposed import note_adopted
         with closing(open_log(settings)) as log:
-            note_adopted(log, one["id"], intent)
+            note_adopted(log, proposal["id"], intent)
     print(f"next:   {after_batch(settings, batch)}")
     return 0
 
@@ -153,19 +154,19 @@ def intents(options: argparse.Namespace) -> int:
         return adopt(options, settings)
     if options.ordered:
         return carry_out_orders(settings)
-    found = look(options, settings)
-    if not found.messages:
+    result = look(options, settings)
+    if not result.messages:
         raise NoVerdict("no message to look at", "messages in the log of the bot, or texts in a file",
                         f"let people write: {program()} serve; or: {program()} intents --data FILE")
-    told = json.dumps(found.as_dict(), ensure_ascii=False, indent=1)
-    write_atomic(proposals_file(settings), lambda file: file.write(told + "\n"), private=True)
+    content = json.dumps(result.as_dict(), ensure_ascii=False, indent=1)
+    write_atomic(proposals_file(settings), lambda file: file.write(content + "\n"), private=True)
     if options.json:
-        print(told)
+        print(content)
         return 0
-    print_proposals(found)
-    new = next((one for one in found.proposals if one.new), None)
+    print_proposals(result)
+    new = next((proposal for proposal in result.proposals if proposal.new), None)
     print("next:   " + (f"{program()} intents --adopt {new.id} --title TITLE --owner WHO" if new else "label messages: "
-                        f"{program()} serve, /web/label.html" if found.proposals else "again in a week"))
+                        f"{program()} serve, /web/label.html" if result.proposals else "again in a week"))
     return 0
 
 # %% ../../nbs/cli/06_intents.ipynb #f700eb5b

@@ -34,15 +34,15 @@ def forecast(options: argparse.Namespace) -> int:
     if not like:
         print(f"no run is noted yet that did all of its work\nnext:     {program()} run --force")
         return 3
-    told = time_budget.both_forecasts(like, settings, now)
-    lines, known = time_budget.forecast_lines(told, like), {name: found for name, found in told.items() if found}
+    forecasts = time_budget.both_forecasts(like, settings, now)
+    lines, available = time_budget.forecast_lines(forecasts, like), {name: item for name, item in forecasts.items() if item}
     print(*about_runs(like, len(durations) - len(like), settings), *lines, sep="\n")
-    if not known:
+    if not available:
         print(f"next:     {program()} run --force (a run that uses kept results says nothing of time)")
         return 3
-    print(f"growth:   {time_budget.growth_line(next(iter(known.values())))}")
+    print(f"growth:   {time_budget.growth_line(next(iter(available.values())))}")
     print(*(f"advice:   {line}" for line in time_budget.advice(like[-1], settings)), sep="\n")
-    picture = as_svg(time_budget.forecast_figure(known, like, now), "time of trainings and their budget")
+    picture = as_svg(time_budget.forecast_figure(available, like, now), "time of trainings and their budget")
     file = settings.places.runs / "forecast.svg"
     write_atomic(file, lambda handle: handle.write(picture))
     print(f"picture:  {here(file)}")
@@ -75,12 +75,12 @@ def about_runs(like, others: int, settings: Settings) -> list[str]:
 def retrain(options: argparse.Namespace) -> int:
     """Train when it is due, as `mlbot run` does; with --check only say whether it is: exit code 0 for yes, 1 for no."""
     from mlbot.ops.retrain import due, next_attempt, read_attempts, shared_objects, take_ticket
-    settings, now, asked = load_settings(), now_of(options.now), parse_run(options.rest)
-    request = request_of(asked)
+    settings, now, parsed = load_settings(), now_of(options.now), parse_run(options.rest)
+    request = request_of(parsed)
     shared = shared_objects(settings)
-    attempts, seen = read_attempts(shared), look_for_retraining(settings, now, dict(request.parameters), shared)
-    decision = due(now, attempts, seen, settings.retrain)
-    print(f"mlbot retrain: {now.isoformat(timespec='seconds')}, champion {seen.champion or 'none'}\n{decision}", flush=True)
+    attempts, state = read_attempts(shared), look_for_retraining(settings, now, dict(request.parameters), shared)
+    decision = due(now, attempts, state, settings.retrain)
+    print(f"mlbot retrain: {now.isoformat(timespec='seconds')}, champion {state.champion or 'none'}\n{decision}", flush=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from mlbot.run.publish import command_text
         tell_build_server([f"::warning::{command_text(reason.words)}" for reason in decision.reasons if reason.alarm])
@@ -93,7 +93,7 @@ def retrain(options: argparse.Namespace) -> int:
         print(f"not due: nothing was run\nnext:   {program()} retrain --check, or now: {program()} retrain --force")
         return 0
     minutes = request.budget(settings) + GRACE
-    attempt = next_attempt(now, attempts, decision, seen, minutes, options.force, secrets.token_hex(8))
+    attempt = next_attempt(now, attempts, decision, state, minutes, options.force, secrets.token_hex(8))
     if not take_ticket(shared, attempt):
         print(f"another scheduler has just started training {attempt.number}: nothing was run here\n"
               f"next:   {program()} retrain --check")
@@ -101,7 +101,7 @@ def retrain(options: argparse.Namespace) -> int:
     why = f"retrain: {', '.join(decision.names) or 'forced'}"
     request = replace(request, parameters={"why": why, **request.parameters}, again=request.again or options.force,
                       release=request.release and settings.retrain.promote != "propose", scheduled=now)
-    return run_and_note(request, asked.junit, settings, attempt, shared)
+    return run_and_note(request, parsed.junit, settings, attempt, shared)
 
 # %% ../../nbs/cli/06_ops.ipynb #813e0020
 def add_retrain(commands) -> None:
@@ -160,9 +160,9 @@ def run_and_note(request, junit: str, settings: Settings, attempt, shared) -> in
         try:
             note(shared, attempt, code, str(came[-1].get("run") or "") if came else "")
         except NoVerdict as problem:
-            said = f"training {attempt.number} ended with exit code {code}, which could not be noted: {problem.found}"
+            warning = f"training {attempt.number} ended with exit code {code}, which could not be noted: {problem.found}"
             action = f"{problem.action}; other machines train again tomorrow at the earliest"
-            raise NoVerdict(said, problem.expected, action, problem.place) from None
+            raise NoVerdict(warning, problem.expected, action, problem.place) from None
     return code
 
 # %% ../../nbs/cli/06_ops.ipynb #1ded7ef3
@@ -196,8 +196,8 @@ def ci_run(options: argparse.Namespace) -> int:
     settings, failed, inputs = load_settings(), [], {}
     root, name = settings.root, options.workflow or (GITLAB if settings.ci.host == GITLAB else "ci")
     for word in options.input:
-        key, found, inputs[key] = word.partition("=")
-        if not found:
+        key, equals, inputs[key] = word.partition("=")
+        if not equals:
             raise InputError(f"--input {word}", "NAME=VALUE", "for example: --input force=true")
     if left := uncommitted(root):
         print(f"note: not committed, and so not tried: {', '.join(left[:5])}{' ...' * (len(left) > 5)}", flush=True)
@@ -220,7 +220,8 @@ def add_ci_run(group) -> None:
     command.add_argument("--workflow", default="", help="its name without .yml, or gitlab; default: ci, or gitlab, by host "
                          "in settings.ini [ci]")
     command.add_argument("--job", default="", help="one job; default: all")
-    command.add_argument("--event", default="push", choices=("push", "pull_request", "schedule", "workflow_dispatch"))
+    command.add_argument("--event", default="push", choices=("push", "pull_request", "schedule", "workflow_dispatch"),
+                         help="what starts the workflow; default: push")
     command.add_argument("--input", action="append", default=[], metavar="NAME=VALUE", help="an input of a run by hand")
     command.set_defaults(call=ci_run)
 
@@ -252,8 +253,8 @@ def ci_propose(options: argparse.Namespace) -> int:
     settings = load_settings()
     folder = open_run(settings, options.run, needs="judged.json")
     refuse_broken_seal(folder, settings)
-    model, given = load_verdicts(folder)
-    if red := [verdict.gate for verdict in given if verdict.stops]:
+    model, verdicts = load_verdicts(folder)
+    if red := [verdict.gate for verdict in verdicts if verdict.stops]:
         raise InputError(f"run {folder.name} is red: {', '.join(red)}", "a run whose gates are green", f"{program()} run",
                          here(folder))
     prepared = load_json(folder / "prepare.json")

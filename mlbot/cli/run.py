@@ -154,9 +154,9 @@ def announce_demo(request, settings: Settings) -> None:
     from mlbot.model.registry import champion
     print("demo:   no settings.ini here, so this runs on the messages of an invented company; "
           f"on yours: {program()} run --data FILE")
-    found = champion(settings.places.models) if request.may_release else None
-    if found is not None and not set(found.manifest["intents"]) <= set(processes()):
-        raise InputError(f"the champion of this folder, {found.name}, knows other intents than the demo",
+    champion_model = champion(settings.places.models) if request.may_release else None
+    if champion_model is not None and not set(champion_model.manifest["intents"]) <= set(processes()):
+        raise InputError(f"the champion of this folder, {champion_model.name}, knows other intents than the demo",
                          "your data, or another folder",
                          f"{program()} run --data FILE; the demo beside it: {program()} run --no-release",
                          here(settings.places.models))
@@ -167,12 +167,12 @@ def print_useful(request, settings: Settings) -> None:
     from mlbot.data.source import choose, is_company
     from mlbot.data.store import is_remote
     from mlbot.data.table import open_columns
-    given = {name: str(request.parameters.get(name, "")) for name in ("data", "text", "intent", "context", "split_column",
+    known = {name: str(request.parameters.get(name, "")) for name in ("data", "text", "intent", "context", "split_column",
                                                                       "group")}
-    source = given["data"]
+    source = known["data"]
     if not source or request.until or request.champion or is_company(source) or is_remote(source):
         return
-    _, columns = choose(settings, **given)
+    _, columns = choose(settings, **known)
     for name, words in useful_columns(source, columns, settings):
         used = [one for one in columns.context if one in open_columns(settings.root / source, columns)[1]]
         print(f"note:   {words}; add --context {' '.join(map(shlex.quote, [*used, name]))}")
@@ -282,8 +282,9 @@ def parse_run(words: list[str]) -> argparse.Namespace:
 def judge(options: argparse.Namespace) -> int:
     """Judge a stored model, the champion unless told otherwise, with the code and data that are here; nothing is trained."""
     from mlbot.run.request import RunRequest
-    given = {"data": data_named(options.data), "day": day_named(options.day)}
-    return execute_request(RunRequest({name: value for name, value in given.items() if value}, release=False, champion=True,
+    parameters = {"data": data_named(options.data), "day": day_named(options.day)}
+    parameters = {name: value for name, value in parameters.items() if value}
+    return execute_request(RunRequest(parameters, release=False, champion=True,
                               model=options.model, rows=options.rows, again=options.force or bool(options.model),
                               minutes=options.minutes), load_settings())
 
@@ -359,9 +360,9 @@ def score(options: argparse.Namespace) -> int:
     """Print the 28 items of the ML Test Score with the evidence for this project."""
     from mlbot.ops.readiness import judge_project, read_project, next_thing, score_lines
     settings = load_settings()
-    found = judge_project(read_project(settings, datetime.now(UTC)))
-    print(*score_lines(found, options.short), sep="\n")
-    print(f"next:   {next_thing(found) or f'{program()} score, after the next release'}")
+    items = judge_project(read_project(settings, datetime.now(UTC)))
+    print(*score_lines(items, options.short), sep="\n")
+    print(f"next:   {next_thing(items) or f'{program()} score, after the next release'}")
     return 0
 
 # %% ../../nbs/cli/01_run.ipynb #8312915e
@@ -431,8 +432,8 @@ def remember_time(result, settings: Settings) -> list[str]:
         like = time_budget.comparable(time_budget.read_durations(shared))
     except MlbotError as problem:  # the result of the run does not depend on it
         return [f"warning: how long this run took could not be noted: {problem.found}"]
-    told = time_budget.both_forecasts(like, settings, now, minutes)
-    return [line for name, found in told.items() for line in time_budget.warning_of(found, f"the {name}")]
+    forecasts = time_budget.both_forecasts(like, settings, now, minutes)
+    return [line for name, found in forecasts.items() for line in time_budget.warning_of(found, f"the {name}")]
 
 # %% ../../nbs/cli/01_run.ipynb #1e210759
 def clear_results(settings: Settings) -> int:
