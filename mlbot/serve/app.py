@@ -29,7 +29,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, delete, get, post
@@ -200,7 +200,7 @@ def on_fault(request: Request, error: Exception) -> Response:
     return answer
 
 # %% ../../nbs/serve/03_app.ipynb #1dee7fcd
-Bearer = NamedDependency[Identity]  # as parameter `identity` anybody with a token, as `agent` an agent
+Bearer: TypeAlias = NamedDependency[Identity]  # as parameter `identity` anybody with a token, as `agent` an agent
 
 
 def service_of(request: Request) -> BotService:
