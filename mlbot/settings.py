@@ -445,7 +445,11 @@ def read_targets(section, place: str) -> dict[str, Target]:
 # %% ../nbs/02_settings.ipynb #b5836026
 @dataclass(frozen=True)
 class Settings:
-    """All settings of a project. `file` is where they came from, `root` the folder that its relative paths start from."""
+    """All settings of a project. `file` is where they came from, `root` the folder that its relative paths start from.
+
+    >>> mlbot.load_settings().budget.run > 0  # minutes of a whole run
+    True
+    """
     root: Path
     file: Path
     data: Data
@@ -742,6 +746,9 @@ def load_settings(start: str | Path | None = None) -> Settings:
     """Read the settings that apply in the folder `start` (default: the working folder).
 
     Raises InputError for an unknown section or setting, a value of the wrong type, or one that makes no sense.
+
+    >>> mlbot.load_settings().data.text
+    'text'
     """
     start = Path(start or os.getcwd()).resolve()
     shipped = shipped_settings()

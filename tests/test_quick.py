@@ -1,9 +1,11 @@
 """An installation works: its public names are there, and the sample is trained, judged, released and answers."""
 
+import doctest
 import importlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import mlbot
@@ -17,9 +19,31 @@ def test_the_sample_is_released_and_answers(released):
     assert model.predict("please reset my password, I am locked out", role="sales").intent == "reset_password"
 
 
+WISHES = {"order a new card": "card", "see my payslip": "payslip", "replace my lost badge": "badge"}
+ENDS = ("today", "please", "for ann", "in berlin", "before monday", "on the third floor", "as soon as you can", "for my boss",
+        "again", "at the front desk", "by mail", "with a stamp", "for the whole team", "in march", "if you can",
+        "without delay", "after lunch", "for the visitor", "in room nine", "from home")
+
+
+@pytest.fixture(scope="module")
+def example_folder(green_run, tmp_path_factory):
+    """A folder with a file of utterances and released models, as the examples of the public names expect."""
+    folder = tmp_path_factory.mktemp("examples")
+    (folder / "models").symlink_to(green_run / "models")
+    lines = ["text,intent", *(f"{wish} {end},{intent}" for wish, intent in WISHES.items() for end in ENDS)]
+    (folder / "utterances.csv").write_text("\n".join(lines))
+    return folder
+
+
 @pytest.mark.parametrize("name", mlbot.__all__)
-def test_a_public_name_is_there_and_says_what_it_does(name):
-    assert name in dir(mlbot) and len(getattr(mlbot, name).__doc__.split()) >= 6
+def test_a_public_name_says_what_it_does_with_an_example_that_works(name, example_folder, monkeypatch):
+    monkeypatch.chdir(example_folder)
+    thing = getattr(mlbot, name)
+    example = doctest.DocTestParser().get_doctest(thing.__doc__, {"mlbot": mlbot, "np": np}, name, None, None)
+    said = []
+    outcome = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=said.append)
+    assert name in dir(mlbot) and len(thing.__doc__.split()) >= 6
+    assert outcome.attempted and not outcome.failed, "".join(said)
 
 
 def test_importing_mlbot_loads_nothing():

@@ -59,7 +59,7 @@ def add_company(commands) -> None:
     """Options of `mlbot company`."""
     command = add_command(commands, "company", example="mlbot company company-files", extra="pipeline",
                           help="write the company's ten weeks as files")
-    command.add_argument("folder", metavar="FOLDER")
+    command.add_argument("folder", metavar="FOLDER", help="where the files go")
     command.add_argument("--rows", type=rows_option, help="about so many rows in all, such as 1000000; default: 7650")
     command.add_argument("--truth", default="", metavar="FOLDER", help="also write what is hidden, to another folder")
     command.set_defaults(call=company)
@@ -184,8 +184,8 @@ def data_log(options: argparse.Namespace) -> int:
     erased = max((item.version for item in done if item.what == "erase"), default=0)
     for item in done:
         mark = "*" if item.version == locked else "-" if item.version < erased else " "
-        said = "  ".join(filter(None, [item.batch, item.source, item.week and f"week {item.week}", item.who, item.why]))
-        print(f"{mark} {item.version:>4}  {item.when}  {item.what:<7} {item.rows:>9,} rows  {said}")
+        line = "  ".join(filter(None, [item.batch, item.source, item.week and f"week {item.week}", item.who, item.why]))
+        print(f"{mark} {item.version:>4}  {item.when}  {item.what:<7} {item.rows:>9,} rows  {line}")
     print(*["* named by data.lock"] * (locked is not None), *["- before something was erased: cannot be read any more, "
                                                               "where a file of it was destroyed"] * (erased > 0), sep="\n")
     print(f"next:   {program()} data diff OLD NEW, or: {program()} data show --version N")
@@ -277,8 +277,8 @@ def data_erase(options: argparse.Namespace) -> int:
                             options.files)
     print(f"erased: {done.rows:,} rows, in all versions, and from {done.ledgers} ledgers of models" if done.rows else
           "erased: the store has nothing of it")
-    if kept := next(place.destroyed for place in done.places if place.place == "kept results"):
-        print(f"        and all {kept:,} kept results of notebooks, which may hold them")
+    if n_results := next(place.destroyed for place in done.places if place.place == "kept results"):
+        print(f"        and all {n_results:,} kept results of notebooks, which may hold them")
     if done.events:
         print(f"        and {done.events:,} events of conversations with the bot")
     print_erased(done)
@@ -330,15 +330,15 @@ def data_relabel(options: argparse.Namespace) -> int:
                          "--in FILE.csv --to NEW.csv; --id COLUMN --of FILE.csv")
     settings, file = load_settings(), Path(options.file)
     _, columns = choose(settings, options.file_of or "store", options.text, options.intent, as_words(options.context))
-    asked, lost = (corrections_by_name(file, options.id, list(map(Path, options.of)), columns) if options.id
+    corrections, lost = (corrections_by_name(file, options.id, list(map(Path, options.of)), columns) if options.id
                    else (read_corrections(file, columns), []))
     if options.to:
-        n, done = relabel_file(Path(options.file_of), Path(options.to), asked, columns, options.new_intents)
+        n, done = relabel_file(Path(options.file_of), Path(options.to), corrections, columns, options.new_intents)
     elif not options.why:
         raise InputError("labels of the store change without a reason", "why, for its history", "--why REASON")
     else:
         facts = {"source": file.name, **who_and_why(options)}
-        n, done = relabel_store(settings.places.data, asked, facts, options.new_intents)
+        n, done = relabel_store(settings.places.data, corrections, facts, options.new_intents)
     problems = [*lost, *done.problems]
     print(f"relabelled: {n:,} rows, by {done.held:,} lines of {file.name}; {done.already:,} lines were so already; "
           f"{len(problems):,} were not applied")
@@ -446,7 +446,7 @@ def add_data_prepare(data) -> None:
     """Options of `mlbot data prepare`."""
     command = add_command(data, "prepare", example="mlbot data prepare part1.csv part2.csv --to prepared", extra="pipeline",
                           help="clean and split files larger than memory into a folder of tables")
-    command.add_argument("files", nargs="+", metavar="FILE")
+    command.add_argument("files", nargs="+", metavar="FILE", help="tables of utterances; several are read as one")
     command.add_argument("--to", required=True, metavar="FOLDER", help="a new folder")
     command.add_argument("--workers", default="", metavar="N|ADDRESS",
                          help="processes, or a Dask scheduler such as tcp://host:8786; default: settings.ini")
@@ -475,14 +475,14 @@ def data_export(options: argparse.Namespace) -> int:
     from mlbot.data.table import file_of
     settings, file = load_settings(), Path(options.to)
     kind = format_named(file, options.format)
-    source, found, sides = sides_of(options, replace(settings, data=replace(settings.data, min_rows=1)))
+    source, utterances, sides = sides_of(options, replace(settings, data=replace(settings.data, min_rows=1)))
     if file.exists() and file.resolve() == file_of(settings.root / source)[0].resolve():
         raise InputError("the export would replace the data it is made from", "another name", "--to FILE", options.to)
-    rows = choose_rows(rows_of_sides(sides, found.context), kind, options.side)
+    rows = choose_rows(rows_of_sides(sides, utterances.context), kind, options.side)
     lost = export_rows(rows, file, kind, options.force)
-    told, context = EXPORT_FORMATS[kind], found.context if EXPORT_FORMATS[kind].side else ()
-    more = (["--context", *context] if context else []) + ["--split-column", told.side] * ("side" in rows)
-    print_exported(file, told.title, rows, options.side or "train", [*lost, *left_behind(sides, found.set_aside)],
+    written_as, context = EXPORT_FORMATS[kind], utterances.context if EXPORT_FORMATS[kind].side else ()
+    more = (["--context", *context] if context else []) + ["--split-column", written_as.side] * ("side" in rows)
+    print_exported(file, written_as.title, rows, options.side or "train", [*lost, *left_behind(sides, utterances.set_aside)],
                    [os.path.relpath(file, settings.root), *more])
     return 0
 
@@ -515,7 +515,7 @@ def add_data_fetch(data) -> None:
     """Options of `mlbot data fetch`."""
     command = add_command(data, "fetch", example="mlbot data fetch banking77", extra="data",
                           help="fetch a public set into the folder MLBOT_DATA_HOME names")
-    command.add_argument("name", choices=["banking77", "clinc150"])
+    command.add_argument("name", choices=["banking77", "clinc150"], help="the public data set")
     command.set_defaults(call=data_fetch)
 
 # %% ../../nbs/cli/03_data.ipynb #f78e2e15
@@ -527,7 +527,7 @@ def labels_show(settings) -> list[str]:
         words = look_back(settings, settings.places.models)["labels"]["words"]
     except (InputError, LogError):
         return []
-    return [f"shown:  {said}\n" for said in words]
+    return [f"shown:  {line}\n" for line in words]
 
 # %% ../../nbs/cli/03_data.ipynb #e4a49f66
 def label_grow(messages: int) -> int:
@@ -580,7 +580,7 @@ def add_label(commands) -> None:
     """Options of `mlbot label`."""
     command = add_command(commands, "label", example="mlbot label --to labels.csv", extra="pipeline",
                           help="write the labels of the pages to a CSV or JSONL file")
-    command.add_argument("--to", default="labels.csv", metavar="FILE")
+    command.add_argument("--to", default="labels.csv", metavar="FILE", help="a CSV or JSONL file; default: labels.csv")
     command.add_argument("--read", default="", metavar="FILE",
                          help="take the labels of doccano, Prodigy or Label Studio instead")
     command.add_argument("--person", default="", metavar="NAME", help="who labelled that file, where it does not say so")

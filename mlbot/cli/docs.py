@@ -32,19 +32,19 @@ from ..settings import PACKAGE, load_settings, shipped_settings
 def settings_page(text: str) -> str:
     """The reference of all settings, in Markdown. `text`: a settings.ini whose comments explain what follows them."""
     lines = ["# Settings", "", "> Each setting, its usual value, and what it does", "", "`mlbot settings` shows yours."]
-    told: list[str] = []
+    comment: list[str] = []
     for line in map(str.strip, text.splitlines()):
         if line.startswith("["):
             lines += ["", f"## {line}", ""]
-            told = []
+            comment = []
         elif line.startswith("#"):
-            told.append(line.lstrip("# "))
+            comment.append(line.lstrip("# "))
         elif "=" in line:
             name, _, value = (part.strip() for part in line.partition("="))
-            lines.append(f"- `{name}{f' = {value}' if value else ''}`" + (f"  \n  {' '.join(told)}" if told else ""))
-            told = []
+            lines.append(f"- `{name}{f' = {value}' if value else ''}`" + (f"  \n  {' '.join(comment)}" if comment else ""))
+            comment = []
         elif not line:
-            told = []
+            comment = []
     return "\n".join(lines) + "\n"
 
 # %% ../../nbs/cli/11_docs.ipynb #b0fc0852
@@ -87,7 +87,7 @@ def http_page(document: dict) -> str:
         for method, operation in methods.items():
             about = operation.get("description") or operation.get("summary") or ""
             asks = [f"`{item['name']}`" for item in operation.get("parameters", ())]
-            good: dict = next((told for status, told in operation["responses"].items() if status.startswith("2")), {})
+            good: dict = next((response for status, response in operation["responses"].items() if status.startswith("2")), {})
             lines += ["", f"## {method.upper()} {path}", "", about, "", "| | |", "|---|---|",
                       f"| parameters | {', '.join(asks) or '-'} |",
                       f"| body | {_fields(_body(operation.get('requestBody', {})), parts)} |",
@@ -137,8 +137,9 @@ def python_page(notebooks: dict[str, dict]) -> str:
     """The list of notebooks by wing, in Markdown. `notebooks`: path without ending, such as `data/05_split`, > notebook."""
     lines = ["# Python", "", "Each notebook explains one module, defines it and shows it at work."]
     for wing, title in {"": "The ground", **WINGS}.items():
-        members = {path: one for path, one in notebooks.items() if path.rpartition("/")[0] == wing}
-        rows = [f"| [{path.rpartition('/')[2]}]({path}) | {heading_of(one)[1]} |" for path, one in sorted(members.items())]
+        members = {path: notebook for path, notebook in notebooks.items() if path.rpartition("/")[0] == wing}
+        rows = [f"| [{path.rpartition('/')[2]}]({path}) | {heading_of(notebook)[1]} |"
+                for path, notebook in sorted(members.items())]
         lines += ["", f"## {title}", "", "| notebook | what it is for |", "|---|---|", *rows] if rows else []
     return "\n".join(lines) + "\n"
 
@@ -247,8 +248,8 @@ def write_for_programs(root: Path, built: Path) -> None:
     home = root / "nbs"
     text = llms_text(name_of(root), about, pages, lambda page: page.path.relative_to(home).with_suffix(".html").as_posix())
     (built / "llms.txt").write_text(text, encoding="utf-8")
-    whole = [readme, *(page.path.read_text(encoding="utf-8") for page in pages)]
-    (built / "llms-full.txt").write_text("\n\n".join(whole), encoding="utf-8")
+    parts = [readme, *(page.path.read_text(encoding="utf-8") for page in pages)]
+    (built / "llms-full.txt").write_text("\n\n".join(parts), encoding="utf-8")
 
 # %% ../../nbs/cli/11_docs.ipynb #1c747ab9
 def build_site(root: Path, target: Path, reference: dict[str, str]) -> None:

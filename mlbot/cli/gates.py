@@ -48,7 +48,7 @@ def add_waive(commands) -> None:
     command = add_command(commands, "waive", extra="pipeline",
                           example="mlbot waive accuracy --why \"new intents, labels follow\" --until 2026-12-31",
                           help="sign a waiver: let a red gate of a run ship until a day")
-    command.add_argument("gate", metavar="GATE")
+    command.add_argument("gate", metavar="GATE", help="the red gate, by its name in the report")
     command.add_argument("--who", default="", help="who answers for it; default: the login name")
     command.add_argument("--why", required=True, help="the reason, shown in every report")
     command.add_argument("--until", required=True, metavar="DAY", help="the last day on which it holds, such as 2026-03-31")
@@ -89,22 +89,23 @@ def points_above_floor(floor: float, rows: int, power: float) -> float:
 # %% ../../nbs/cli/02_gates.ipynb #9019bef1
 def rows_planned(options: argparse.Namespace) -> dict:
     """What was asked of a plan of rows, and the answer: rows for some differences, and the difference that `--rows` show."""
-    floor, asked = options.floor, options.margin if options.floor is not None else options.detect
+    floor, difference = options.floor, options.margin if options.floor is not None else options.detect
     most = 100 * (options.discordant if floor is None else 1 - floor)
     if floor == 1:
         raise InputError("--floor is 1", "a share below 1; no interval ends at it", "correct the option", "mlbot plan")
-    if asked is not None and not 0 < asked < most + 1e-9:
+    if difference is not None and not 0 < difference < most + 1e-9:
         name, why = ("--detect", "the models differ in") if floor is None else ("--margin", "there is room for")
-        raise InputError(f"{name} is {asked:g} points, and {why} {most:g}", f"more than 0, and at most {most:g}",
+        raise InputError(f"{name} is {difference:g} points, and {why} {most:g}", f"more than 0, and at most {most:g}",
                          "correct the options", "mlbot plan")
 
     def rows(points: float) -> int:
         return rows_for_gain(points, options.discordant, options.power) if floor is None else \
             rows_for_floor(floor, points, options.power)
-    points = sorted({*(point for point in POINTS if point < most), *([asked] if asked is not None else [])})
+    points = sorted({*(point for point in POINTS if point < most), *([difference] if difference is not None else [])})
     shows = None if not options.rows else points_in_rows(options.rows, options.discordant, options.power) if floor is None \
         else points_above_floor(floor, options.rows, options.power)
-    return {"decision": "two models" if floor is None else "floor", "floor": floor, "asked": asked, "power": options.power,
+    return {"decision": "two models" if floor is None else "floor", "floor": floor, "asked": difference,
+            "power": options.power,
             "discordant": options.discordant if floor is None else None, "rows_given": options.rows or None,
             "rows_show": shows, "rows": {f"{point:g}": rows(point) for point in points}}
 
@@ -112,19 +113,19 @@ def rows_planned(options: argparse.Namespace) -> dict:
 def plan_rows(options: argparse.Namespace) -> int:
     """Say how many rows a decision needs, and what so many rows can show."""
     from mlbot.gates.record import as_plain
-    found = rows_planned(options)
+    plan = rows_planned(options)
     if options.json:
-        print(json.dumps(as_plain(found), indent=1))
+        print(json.dumps(as_plain(plan), indent=1))
         return 0
-    what = f"two models, of which {found['discordant']:.0%} of the answers differ" if found["floor"] is None else \
-        f"a score that is truly above its floor {found['floor']:g}"
-    print(f"mlbot plan: {what}; seen {found['power']:.0%} of the time", f"{'points':>8}  {'rows':>9}", sep="\n")
-    for points, rows in found["rows"].items():
-        print(f"{points:>8}  {rows:>9,}{'  <- asked' if float(points) == found['asked'] else ''}")
-    if (shows := found["rows_show"]) is not None:
+    what = f"two models, of which {plan['discordant']:.0%} of the answers differ" if plan["floor"] is None else \
+        f"a score that is truly above its floor {plan['floor']:g}"
+    print(f"mlbot plan: {what}; seen {plan['power']:.0%} of the time", f"{'points':>8}  {'rows':>9}", sep="\n")
+    for points, rows in plan["rows"].items():
+        print(f"{points:>8}  {rows:>9,}{'  <- asked' if float(points) == plan['asked'] else ''}")
+    if (shows := plan["rows_show"]) is not None:
         print(f"{options.rows:,} rows show " + (f"{shows:.1f} points" if shows == shows else "no score above that floor"))
     print("rows are items that have nothing to do with each other: repeats, and texts of one person, count less")
-    print(f"next:   {program()} verdict " + ("OLD NEW" if found["floor"] is None else f"FILE --floor {found['floor']:g}"))
+    print(f"next:   {program()} verdict " + ("OLD NEW" if plan["floor"] is None else f"FILE --floor {plan['floor']:g}"))
     return 0
 
 # %% ../../nbs/cli/02_gates.ipynb #9d7a20f5
@@ -208,12 +209,12 @@ def with_production(found, old: Path, settings: Settings):
     from dataclasses import replace
 
     from mlbot.bot.changed import changed_since
-    said, sure = changed_since(settings, settings.places.models, moment_of_run(old))
-    if not said:
+    changes, sure = changed_since(settings, settings.places.models, moment_of_run(old))
+    if not changes:
         return found
-    sentence = f"{found.sentence}; in production since the old run {said}" if sure else found.sentence
+    sentence = f"{found.sentence}; in production since the old run {changes}" if sure else found.sentence
     advice = f"{program()} monitor: production changed, and the model did not" if sure and found.causes == ["noise"] else ""
-    return replace(found, sentence=sentence, notes=[*found.notes, f"production: {said}"], advice=advice or found.advice)
+    return replace(found, sentence=sentence, notes=[*found.notes, f"production: {changes}"], advice=advice or found.advice)
 
 # %% ../../nbs/cli/02_gates.ipynb #8ea48a7a
 def blame(options: argparse.Namespace) -> int:
@@ -224,12 +225,12 @@ def blame(options: argparse.Namespace) -> int:
     from mlbot.run.blame import save_blame
     from mlbot.run.folder import open_run
     settings = load_settings()
-    known = judged_runs(settings)
-    if len(known) < 2 and not (options.old and options.new):
-        raise InputError(f"{len(known)} runs that answered their test", "two of them", f"{program()} run",
+    runs = judged_runs(settings)
+    if len(runs) < 2 and not (options.old and options.new):
+        raise InputError(f"{len(runs)} runs that answered their test", "two of them", f"{program()} run",
                          here(settings.places.runs))
-    new = open_run(settings, options.new or known[-1].name, needs="predictions.csv")
-    old = open_run(settings, options.old or [path.name for path in known if path != new][-1], needs="predictions.csv")
+    new = open_run(settings, options.new or runs[-1].name, needs="predictions.csv")
+    old = open_run(settings, options.old or [path.name for path in runs if path != new][-1], needs="predictions.csv")
     print(f"mlbot blame: {old.name} is the old run, {new.name} the new one", flush=True)
     watched = sys.stderr.isatty()
     bar = tqdm(desc="training", unit=" trainings", leave=False, disable=not watched, file=terminal())
@@ -239,15 +240,15 @@ def blame(options: argparse.Namespace) -> int:
         bar.update()
         if not watched:
             print(f"  trained: {what}", file=sys.stderr, flush=True)
-    found = find_cause(old, new, settings, trained)
+    cause = find_cause(old, new, settings, trained)
     bar.close()
-    found = with_production(found, old, settings)
-    print(found.sentence)
-    for name, score in found.effects.items():
+    cause = with_production(cause, old, settings)
+    print(cause.sentence)
+    for name, score in cause.effects.items():
         print(f"  {name:<12} {100 * score.value:+6.1f} points ({100 * score.low:+.1f} to {100 * score.high:+.1f})")
-    print(*(f"  {note}" for note in found.notes), sep="\n")
-    print(f"picture: {here(save_blame(found, new))}")
-    print(f"next:    {found.advice}")
+    print(*(f"  {note}" for note in cause.notes), sep="\n")
+    print(f"picture: {here(save_blame(cause, new))}")
+    print(f"next:    {cause.advice}")
     return 0
 
 # %% ../../nbs/cli/02_gates.ipynb #9e989d40
@@ -305,18 +306,18 @@ def audit(options: argparse.Namespace) -> int:
     settings = load_settings()
     folder, models = open_run(settings, options.run, needs="test.csv"), settings.places.models
     test = texts_of_run(folder, "test", "sealed")
-    known = texts_of_run(folder, "train", "set_aside", "validation", "out_of_scope")
+    texts = texts_of_run(folder, "train", "set_aside", "validation", "out_of_scope")
     names = list(dict.fromkeys([*(entry["model"] for entry in history(models)),
                                 *sorted(path.parent.name for path in models.glob("[!.]*/manifest.json"))]))
     if not names:
         raise InputError("no released model", "one or more", f"{program()} run", here(models))
     now = (models / POINTER).read_text(encoding="utf-8").strip() if (models / POINTER).exists() else ""
-    found = [audit_model(name, read_digests(ledger_file(models, name)), test, known) for name in names]
+    audits = [audit_model(name, read_digests(ledger_file(models, name)), test, texts) for name in names]
     print(f"mlbot audit: {len(names)} models against the {len(test):,} test rows of run {folder.name}")
-    print(*(f"{'*' if item.model == now else ' '} {item}" for item in found), sep="\n")
+    print(*(f"{'*' if item.model == now else ' '} {item}" for item in audits), sep="\n")
     if now and judgement_words(models, now):
         print(f"! {judgement_words(models, now)}")
-    guilty = [item.model for item in found if item.exact]
+    guilty = [item.model for item in audits if item.exact]
     print("next:   " + (f"do not compare with {', '.join(guilty)}; release one that has not seen the test: {program()} run"
                         if guilty else f"{program()} models"))
     return 1 if guilty or (now and read_judgement(models, now) is None) else 0
@@ -354,12 +355,12 @@ def budget(options: argparse.Namespace) -> int:
                         here(settings.places.runs))
     folder = open_run(settings, judged_runs(settings)[-1].name if options.run == "latest" else options.run, needs="test.csv")
     reading = read_budget(settings.places.models, load_table(folder / "test.csv"), settings)
-    found = {"run": folder.name, **budget_record(reading, settings.places.models, settings)}
-    after = f"{program()} run" if found["left"] else f"label more test rows: {program()} label"
+    facts = {"run": folder.name, **budget_record(reading, settings.places.models, settings)}
+    after = f"{program()} run" if facts["left"] else f"label more test rows: {program()} label"
     if options.json:
-        print(json.dumps({**found, "next": after}, indent=1))
+        print(json.dumps({**facts, "next": after}, indent=1))
         return 0
-    print(f"mlbot budget: the test set of run {folder.name}", *budget_words(found), f"next:     {after}", sep="\n")
+    print(f"mlbot budget: the test set of run {folder.name}", *budget_words(facts), f"next:     {after}", sep="\n")
     return 0
 
 # %% ../../nbs/cli/02_gates.ipynb #b473e3a2

@@ -81,8 +81,9 @@ class Commands(Parser):
 
     def format_help(self) -> str:
         parts = [f"usage: {self.prog} COMMAND ...", self.description, "`mlbot COMMAND --help` says more, with an example."]
+        width = max((len(name) for commands in self.groups.values() for name, _ in commands), default=0)
         for title, commands in self.groups.items():
-            parts.append("\n".join([f"{title}:", *(f"  {name:<10} {words}" for name, words in commands)]))
+            parts.append("\n".join([f"{title}:", *(f"  {name:<{width}}  {words}" for name, words in commands)]))
         return "\n\n".join(parts) + "\n"
 
 # %% ../../nbs/cli/12_main.ipynb #3aa5c71d
@@ -112,11 +113,11 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     parser.groups = {}
     for title, adds in GROUPS.items():
-        known = set(commands.choices)
+        names = set(commands.choices)
         for add in adds:
             add(commands)
         parser.groups[title] = [(name, command.get_default("about")) for name, command in commands.choices.items()
-                                if name not in known]
+                                if name not in names]
     for name, command in commands.choices.items():
         set_page(command, PAGES.get(name, "commands"))
     return parser
@@ -124,9 +125,9 @@ def build_parser() -> argparse.ArgumentParser:
 # %% ../../nbs/cli/12_main.ipynb #10c8e4a1
 def unknown_words(rest: list[str], parser: argparse.ArgumentParser) -> str:
     """The message for unknown words of a command, which suggests the nearest option, if any."""
-    known = [option for action in parser._actions for option in action.option_strings]
+    options = [option for action in parser._actions for option in action.option_strings]
     word = rest[0].partition("=")[0]
-    close = get_close_matches(word, known, n=1, cutoff=0.6) if word.startswith("-") else []
+    close = get_close_matches(word, options, n=1, cutoff=0.6) if word.startswith("-") else []
     return f"unknown words: {' '.join(rest)}" + (f" (did you mean {close[0]}?)" if close else "")
 
 # %% ../../nbs/cli/12_main.ipynb #fc195147

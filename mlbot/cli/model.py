@@ -54,14 +54,14 @@ def take_context(words: list[str]) -> tuple[list[str], dict[str, str]]:
     rest, context, words = [], {}, list(words)
     while words:
         word = words.pop(0)
-        name, given, value = word.removeprefix("--").partition("=")
+        name, is_given, value = word.removeprefix("--").partition("=")
         if word == "--":
             return [*rest, word, *words], context
         if not word.startswith("--") or f"--{name}" in OF_PREDICT:
             rest += [word, *(words[:1] if word == "--model" else [])]
             words = words[1:] if word == "--model" else words
-        elif given or words:
-            context[name] = value if given else words.pop(0)
+        elif is_given or words:
+            context[name] = value if is_given else words.pop(0)
         else:
             raise InputError(f"{word} has no value", "--COLUMN VALUE, such as --role engineer", "add the value")
     return rest, context
@@ -75,10 +75,10 @@ def predict(options: argparse.Namespace) -> int:
     reply = model.predict(options.utterance, **options.given_context)
     why = explain(model, options.utterance, options.given_context) if options.explain else None
     if options.json:
-        said = {"intent": reply.intent, "confidence": reply.confidence, "ranking": reply.ranking, "model": reply.model,
+        answer = {"intent": reply.intent, "confidence": reply.confidence, "ranking": reply.ranking, "model": reply.model,
                 "in_scope": reply.in_scope, "notes": reply.notes}
         reasons = {"why": {"other": why.other, "pushes": why.pushes, "usual": why.usual}} if why else {}
-        print(json.dumps({**said, **reasons}, ensure_ascii=False))
+        print(json.dumps({**answer, **reasons}, ensure_ascii=False))
         return 0
     for intent, confidence in reply.ranking:
         print(f"{confidence:6.3f}  {'#' * round(30 * confidence):<30}  {intent}")
@@ -91,7 +91,7 @@ def add_predict(commands) -> None:
     """Options of `mlbot predict`."""
     command = add_command(commands, "predict", example="mlbot predict \"please reset my password\" --role sales",
                           help="answer one text from the champion", allow_abbrev=False)
-    command.add_argument("utterance", metavar="TEXT")
+    command.add_argument("utterance", metavar="TEXT", help="the message to classify")
     command.add_argument("--model", default="", help="folder of a model or of models; default: the project's")
     command.add_argument("--explain", action="store_true", help="say which words and which context pushed the answer")
     command.add_argument("--json", action="store_true", help="print JSON")
@@ -115,19 +115,19 @@ def search(options: argparse.Namespace) -> int:
           f"the present settings and {options.tries} others, {options.minutes:g} minutes at most")
     folder = settings.root / options.to
     with tqdm(total=options.tries + 1, unit=" trials", leave=False, disable=not sys.stderr.isatty(), file=terminal()) as bar:
-        found = try_settings(rows, utterances.context, settings.model, options.tries, options.folds, options.minutes,
+        results = try_settings(rows, utterances.context, settings.model, options.tries, options.folds, options.minutes,
                              options.workers or settings.work.workers, encoder,
                              lambda trial: bar.update(len(trial.right) == 1), folder)
-    points = found.points()
+    points = results.points()
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(folder / "search.csv", list(points[0]), [map(harmless, point.values()) for point in points])
     search_figure(points).savefig(folder / "search.png", dpi=110)
     print_trials(points)
-    if not found.complete:
+    if not results.complete:
         print("the time was not enough for all of them")
     print(f"all {len(points)} trials: {here(folder / 'search.csv')}, {here(folder / 'search.png')}")
-    if found.better:
-        return say_proposal(found, settings, options.write)
+    if results.better:
+        return say_proposal(results, settings, options.write)
     print(f"nothing is surely better than the present settings\n"
           f"next:   keep them, or try more: {program()} search --tries {2 * options.tries}")
     return 0
@@ -208,16 +208,16 @@ def run_contest(names: Sequence[str], parts: list, context: Sequence[str], model
     from tqdm import tqdm
 
     from mlbot.model.contest import contest, vectors_lent
-    found = []
+    results = []
     with tqdm(total=len(names), unit=" contenders", leave=False, disable=not sys.stderr.isatty(), file=terminal()) as bar:
         bar.set_description("vectors of all rows")
         with vectors_lent(names, parts, model) as lent:
             entries = contest(parts, context, model, longest, names, lent)
             for name in names:
                 bar.set_description(name)
-                found.append(next(entries))
+                results.append(next(entries))
                 bar.update()
-    return found
+    return results
 
 # %% ../../nbs/cli/04_model.ipynb #0409fb40
 def print_contest(found: list, advice, options: argparse.Namespace, model) -> None:
@@ -253,21 +253,21 @@ def benchmark(options: argparse.Namespace) -> int:
     source, data, sides = sides_of(options, settings)
     options.only = options.only or list(usual_names(data.context))
     model = replace(settings.model, encoder=located(options.encoder or settings.model.encoder, settings.root))
-    parts, asked = parts_to_ask(options, settings, sides, model)
+    parts, held_out = parts_to_ask(options, settings, sides, model)
     say = (lambda *words, **how: None) if options.json else partial(print, flush=True)
     say(f"{source}: {len(sides.train):,} training rows of {sides.train['intent'].nunique():,} intents; "
-        f"context: {' '.join(data.context) or 'none'}\nasked:  {asked}")
+        f"context: {' '.join(data.context) or 'none'}\nasked:  {held_out}")
     say(*(f"note:   {item}\n" for item in sides.findings if "does not learn" in item.what), sep="", end="")
-    found = run_contest(options.only, parts, data.context, model, settings.data.max_characters)
-    entries = [entry for entry in found if not isinstance(entry, Skipped)]
+    results = run_contest(options.only, parts, data.context, model, settings.data.max_characters)
+    entries = [entry for entry in results if not isinstance(entry, Skipped)]
     advice = advise_tier(entries)
     if options.json:
-        print(json.dumps({"source": source, "on": options.on, "asked": asked, "context": list(data.context),
+        print(json.dumps({"source": source, "on": options.on, "asked": held_out, "context": list(data.context),
                           "entries": [entry_record(entry, best_of(entries)) for entry in entries],
-                          "skipped": [vars(entry) for entry in found if isinstance(entry, Skipped)],
+                          "skipped": [vars(entry) for entry in results if isinstance(entry, Skipped)],
                           "recommended": vars(advice) if advice else None}, indent=1))
         return 0
-    print_contest(found, advice, options, settings.model)
+    print_contest(results, advice, options, settings.model)
     again = [source, *column_words(options), *tiny_words(options)]
     print(f"next:   {program()} run --data {' '.join(map(shlex.quote, again))}")
     return 0

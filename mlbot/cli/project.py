@@ -35,8 +35,8 @@ def show_settings(options: argparse.Namespace) -> int:
     """Print every setting with its meaning and current value; with --changed only those of the project's own file."""
     from mlbot.settings import effective_lines, parse, shipped_settings
     file, shipped = load_settings().file, shipped_settings()
-    given = parse(file) if file != shipped else ConfigParser(interpolation=None)
-    lines = effective_lines(given, shipped.read_text(encoding="utf-8"))
+    parsed = parse(file) if file != shipped else ConfigParser(interpolation=None)
+    lines = effective_lines(parsed, shipped.read_text(encoding="utf-8"))
     own = [line for line in lines if line.startswith("[") or line.rpartition("    # ")[2].startswith("yours")]
     if options.changed:
         lines = [line for line, after in zip(own, [*own[1:], "["], strict=True) if line[0] != "[" or after[0] != "["]
@@ -70,9 +70,9 @@ def new(options: argparse.Namespace) -> int:
     from mlbot.ops.project import begin_at, inspect_file, write_project
     from mlbot.ops.workflows import write_workflows
     root, data = Path(options.folder).resolve(), Path(options.data)
-    answers, said = inspect_file(root.name, data, options.text, options.intent, options.context, options.out_of_scope)
+    answers, lines = inspect_file(root.name, data, options.text, options.intent, options.context, options.out_of_scope)
     answers = replace(answers, ci=options.ci)
-    print(*(f"note: {line}\n" for line in said), sep="", end="")
+    print(*(f"note: {line}\n" for line in lines), sep="", end="")
     print(f"text: {answers.text}, intent: {answers.intent}, context: {answers.context or 'none'}"
           + (f", split: {answers.split_column}" if answers.split_column else ""), flush=True)
     write_project(root, answers, data)

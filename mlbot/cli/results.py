@@ -25,10 +25,10 @@ from ..stats.scores import Score
 # %% ../../nbs/cli/08_results.ipynb #9612d4f5
 def metric_named(results: Results, name: str) -> ResultMetric:
     """A metric of a file by its name, the first one for ''. Raises InputError when it is not there."""
-    known = list(results.metrics)
-    if name and name not in known:
-        raise InputError(f"no metric {name!r}", nearest(name, known), "name one of them", results.file)
-    return results.metrics[name or known[0]]
+    names = list(results.metrics)
+    if name and name not in names:
+        raise InputError(f"no metric {name!r}", nearest(name, names), "name one of them", results.file)
+    return results.metrics[name or names[0]]
 
 # %% ../../nbs/cli/08_results.ipynb #96e561e6
 def turned(metric: ResultMetric, word: str, limit: float, place: str) -> ResultMetric:
@@ -42,16 +42,16 @@ def turned(metric: ResultMetric, word: str, limit: float, place: str) -> ResultM
 
 def limit_verdicts(results: Results, options: argparse.Namespace) -> list[Verdict]:
     """The verdicts on the floors and ceilings that were asked for, each metric once."""
-    asked = [(word, *limit) for word in ("floor", "ceiling") for limit in getattr(options, word)]
-    found, judged = list[Verdict](), set[str]()
-    for word, name, limit in asked:
+    limits = [(word, *limit) for word in ("floor", "ceiling") for limit in getattr(options, word)]
+    verdicts, judged = list[Verdict](), set[str]()
+    for word, name, limit in limits:
         metric = turned(metric_named(results, name), word, limit, results.file)
         if metric.name in judged:
             raise InputError(f"{metric.name} has two limits", "one limit a metric", "leave one out", results.file)
         judged.add(metric.name)
         target = Target(min_n=options.min_rows, too_close=options.too_close, **{word: limit})
-        found.append(judge(metric.name, score_of(metric), target))
-    return found
+        verdicts.append(judge(metric.name, score_of(metric), target))
+    return verdicts
 
 # %% ../../nbs/cli/08_results.ipynb #f146f355
 @dataclass(frozen=True)
@@ -98,16 +98,16 @@ def gain_words(gain: Gain, old: str, new: str) -> str:
     size = f"{abs(by * score.value):.1f} points" if by == 100 else f"{abs(score.value):.3f}"
     which = "better" if score.value > 0 else "worse"
     between = f"95 %: {by * score.low:+.{2 - by // 100}f} to {by * score.high:+.{2 - by // 100}f}"
-    said = f"is {which} than {old} by {size}" if score.value else f"is as good as {old}"
-    return f"{gain.pairs.metric.name}: {new} {said} ({between}): {gain.sure}"
+    verdict = f"is {which} than {old} by {size}" if score.value else f"is as good as {old}"
+    return f"{gain.pairs.metric.name}: {new} {verdict} ({between}): {gain.sure}"
 
 
 def moved_item_lines(gain: Gain, few: int) -> list[str]:
     """The items that broke and that healed, a few by name; and how many were left out."""
     lines = []
     for word, items in zip(("broke", "healed"), moved_items(gain.pairs), strict=True):
-        named = "; ".join(items[:few]) + (f"; and {len(items) - few} more" if len(items) > few else "")
-        lines.append(f"  {len(items):,} {word}" + (f": {named}" if items else ""))
+        listed = "; ".join(items[:few]) + (f"; and {len(items) - few} more" if len(items) > few else "")
+        lines.append(f"  {len(items):,} {word}" + (f": {listed}" if items else ""))
     sides = (("old", gain.pairs.only_before), ("new", gain.pairs.only_after))
     alone = [f"{n:,} only in the {side} file" for side, n in sides if n]
     return lines + [f"! items that were not compared: {', '.join(alone)}"] * bool(alone)
@@ -151,9 +151,9 @@ def judge_files(options: argparse.Namespace) -> FileVerdict:
         metric_named(read[-1], name)
     limits, new = limit_verdicts(read[-1], options), read[-1]
     gains = gains_between(read[0], new, options) if len(read) > 1 else []
-    known = {verdict.score.metric for verdict in limits}
+    judged = {verdict.score.metric for verdict in limits}
     scores = [score_of(replace(metric, better="lower") if name in options.lower else metric)
-              for name, metric in new.metrics.items() if name not in known and name in (options.metric or new.metrics)]
+              for name, metric in new.metrics.items() if name not in judged and name in (options.metric or new.metrics)]
     notes = [f"{results.file}: {note}" for results in read for note in results.notes]
     reading = "".join(f" --{name} {shlex.quote(value)}" for name in ("id", "group") if (value := getattr(options, name)))
     return FileVerdict(tuple(files), new, tuple(limits), tuple(gains), tuple(scores), tuple(notes), reading)
@@ -164,8 +164,8 @@ def counts_words(results: Results) -> str:
     metric = next(iter(results.metrics.values()))
     items = len(metric.items) - metric.repeats
     groups = len(set(metric.groups.tolist()))
-    said = f"{len(metric.items):,} answers to {items:,} items" if metric.repeats else f"{items:,} items"
-    return f"{said} in {groups:,} groups" if groups != items else said
+    words = f"{len(metric.items):,} answers to {items:,} items" if metric.repeats else f"{items:,} items"
+    return f"{words} in {groups:,} groups" if groups != items else words
 
 
 def limit_option(found: FileVerdict) -> str:
@@ -196,7 +196,7 @@ def next_command(found: FileVerdict) -> str:
 def terminal_lines(found: FileVerdict, few: int) -> list[str]:
     """The answer for people at a terminal."""
     head = f"mlbot verdict: {found.results.file} ({found.results.tool}), {counts_words(found.results)}"
-    said = [line for gain in found.gains for line in (gain_words(gain, *found.files), *moved_item_lines(gain, few))]
+    sentences = [line for gain in found.gains for line in (gain_words(gain, *found.files), *moved_item_lines(gain, few))]
     table = [verdict_table(found.verdicts)] if found.verdicts else []
     shown = [f"  {score}, {score.better} is better" for score in found.scores]
     shown = ["not judged:" if found.verdicts else "measured:", *shown] if shown else []
@@ -204,17 +204,17 @@ def terminal_lines(found: FileVerdict, few: int) -> list[str]:
     close = "verdict: too close to call, which counts as pass; --too-close fail is stricter"
     unasked = "no verdict was asked for: name a floor, or a second file"
     what = {"not asked": unasked, TOO_CLOSE: close}.get(word, f"verdict: {word}")
-    return [head, *said, *table, *remarks(found.verdicts), *shown, *(f"! {note}" for note in found.notes), what,
+    return [head, *sentences, *table, *remarks(found.verdicts), *shown, *(f"! {note}" for note in found.notes), what,
             f"next:   {next_command(found)}"]
 
 
 def markdown_lines(found: FileVerdict, few: int) -> list[str]:
     """The answer as Markdown; names from the files are escaped."""
-    said = [line for gain in found.gains for line in (gain_words(gain, *found.files), *moved_item_lines(gain, few))]
+    sentences = [line for gain in found.gains for line in (gain_words(gain, *found.files), *moved_item_lines(gain, few))]
     table = ["", verdict_markdown(found.verdicts), ""] if found.verdicts else [""]
     rest = [*map(str, found.scores), *remarks(found.verdicts), *found.notes]
     head = f"{inert(found.results.file)} ({found.results.tool}), {counts_words(found.results)}"
-    lines = [*(f"\n{inert(line, 1000)}" for line in said), *table, *(f"- {inert(line, 1000)}" for line in rest)]
+    lines = [*(f"\n{inert(line, 1000)}" for line in sentences), *table, *(f"- {inert(line, 1000)}" for line in rest)]
     return [f"### Verdict: {found.outcome[0]}", "", head, *lines]
 
 # %% ../../nbs/cli/08_results.ipynb #aec0e3b7

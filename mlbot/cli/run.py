@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['OUTCOME_PAGES', 'OF_RUN', 'say_waits', 'check_data_source', 'announce', 'print_verdicts', 'carry_on', 'keep_judged',
            'remove_old', 'need_tracking', 'print_finished', 'is_demo', 'announce_demo', 'print_useful', 'run_now',
-           'execute_request', 'tell_notebooks', 'run', 'add_asking', 'add_run', 'parse_run', 'judge', 'add_judge',
-           'tracked_words', 'track', 'add_track', 'card', 'add_card', 'score', 'add_score', 'request_words',
-           'next_step', 'remember_time', 'clear_results', 'cache', 'add_cache']
+           'execute_request', 'tell_notebooks', 'run', 'add_run', 'parse_run', 'judge', 'add_judge', 'tracked_words',
+           'track', 'add_track', 'card', 'add_card', 'score', 'add_score', 'request_words', 'next_step',
+           'remember_time', 'clear_results', 'cache', 'add_cache']
 
 # %% ../../nbs/cli/01_run.ipynb #11f0a098
 import argparse
@@ -154,9 +154,9 @@ def announce_demo(request, settings: Settings) -> None:
     from mlbot.model.registry import champion
     print("demo:   no settings.ini here, so this runs on the messages of an invented company; "
           f"on yours: {program()} run --data FILE")
-    found = champion(settings.places.models) if request.may_release else None
-    if found is not None and not set(found.manifest["intents"]) <= set(processes()):
-        raise InputError(f"the champion of this folder, {found.name}, knows other intents than the demo",
+    champion_model = champion(settings.places.models) if request.may_release else None
+    if champion_model is not None and not set(champion_model.manifest["intents"]) <= set(processes()):
+        raise InputError(f"the champion of this folder, {champion_model.name}, knows other intents than the demo",
                          "your data, or another folder",
                          f"{program()} run --data FILE; the demo beside it: {program()} run --no-release",
                          here(settings.places.models))
@@ -167,12 +167,12 @@ def print_useful(request, settings: Settings) -> None:
     from mlbot.data.source import choose, is_company
     from mlbot.data.store import is_remote
     from mlbot.data.table import open_columns
-    given = {name: str(request.parameters.get(name, "")) for name in ("data", "text", "intent", "context", "split_column",
+    known = {name: str(request.parameters.get(name, "")) for name in ("data", "text", "intent", "context", "split_column",
                                                                       "group")}
-    source = given["data"]
+    source = known["data"]
     if not source or request.until or request.champion or is_company(source) or is_remote(source):
         return
-    _, columns = choose(settings, **given)
+    _, columns = choose(settings, **known)
     for name, words in useful_columns(source, columns, settings):
         used = [one for one in columns.context if one in open_columns(settings.root / source, columns)[1]]
         print(f"note:   {words}; add --context {' '.join(map(shlex.quote, [*used, name]))}")
@@ -245,14 +245,6 @@ def run(options: argparse.Namespace) -> int:
     tell_notebooks(options.actor, options.sealed)
     return execute_request(request_of(options), load_settings(), options.junit)
 
-# %% ../../nbs/cli/01_run.ipynb #9242085f
-def add_asking(command) -> None:
-    """Options that say who asks the test set, and where sealed rows are."""
-    command.add_argument("--actor", default="", metavar="KIND:NAME",
-                         help="who asks the test set: person, ci or agent; default: by environment and git (mlbot budget)")
-    command.add_argument("--sealed", default="", metavar="PLACE",
-                         help="a folder or an address outside this checkout with sealed test rows; they answer one bit")
-
 # %% ../../nbs/cli/01_run.ipynb #41334115
 def add_run(commands) -> None:
     """Options of `mlbot run`."""
@@ -273,7 +265,10 @@ def add_run(commands) -> None:
     command.add_argument("--minutes", type=minutes_of, help="time budget, instead of the one in settings.ini")
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
                          help="parameter of a pipeline notebook; may be repeated")
-    add_asking(command)
+    command.add_argument("--actor", default="", metavar="KIND:NAME",
+                         help="who asks the test set: person, ci or agent; default: by environment and git (mlbot budget)")
+    command.add_argument("--sealed", default="", metavar="PLACE",
+                         help="a folder or an address outside this checkout with sealed test rows; they answer one bit")
     command.set_defaults(call=run)
 
 # %% ../../nbs/cli/01_run.ipynb #f5059356
@@ -287,9 +282,9 @@ def parse_run(words: list[str]) -> argparse.Namespace:
 def judge(options: argparse.Namespace) -> int:
     """Judge a stored model, the champion unless told otherwise, with the code and data that are here; nothing is trained."""
     from mlbot.run.request import RunRequest
-    tell_notebooks(options.actor, options.sealed)
-    given = {"data": data_named(options.data), "day": day_named(options.day)}
-    return execute_request(RunRequest({name: value for name, value in given.items() if value}, release=False, champion=True,
+    parameters = {"data": data_named(options.data), "day": day_named(options.day)}
+    parameters = {name: value for name, value in parameters.items() if value}
+    return execute_request(RunRequest(parameters, release=False, champion=True,
                               model=options.model, rows=options.rows, again=options.force or bool(options.model),
                               minutes=options.minutes), load_settings())
 
@@ -304,7 +299,6 @@ def add_judge(commands) -> None:
     command.add_argument("--day", default="", help="as for mlbot run")
     command.add_argument("--minutes", type=minutes_of, help="time budget, instead of the one in settings.ini")
     command.add_argument("--force", action="store_true", help="run every notebook again, also those with a kept result")
-    add_asking(command)
     command.set_defaults(call=judge)
 
 # %% ../../nbs/cli/01_run.ipynb #01323e14
@@ -366,9 +360,9 @@ def score(options: argparse.Namespace) -> int:
     """Print the 28 items of the ML Test Score with the evidence for this project."""
     from mlbot.ops.readiness import judge_project, read_project, next_thing, score_lines
     settings = load_settings()
-    found = judge_project(read_project(settings, datetime.now(UTC)))
-    print(*score_lines(found, options.short), sep="\n")
-    print(f"next:   {next_thing(found) or f'{program()} score, after the next release'}")
+    items = judge_project(read_project(settings, datetime.now(UTC)))
+    print(*score_lines(items, options.short), sep="\n")
+    print(f"next:   {next_thing(items) or f'{program()} score, after the next release'}")
     return 0
 
 # %% ../../nbs/cli/01_run.ipynb #8312915e
@@ -411,8 +405,7 @@ def next_step(result) -> str:
         return "do what the error says, then the same command again"
     from mlbot.run.folder import load_json, load_table
     if not (result.folder / "model").exists() or not (result.folder / "test.csv").exists():
-        words, tiny = request_words(replace(result.request, until="")), str(result.request.parameters.get("tiny", ""))
-        return " ".join([program(), "run", *map(shlex.quote, words + ["--tiny", tiny] * bool(tiny))])
+        return " ".join([program(), "run", *map(shlex.quote, request_words(replace(result.request, until="")))])
     row = load_table(result.folder / "test.csv").iloc[0]
     names = load_json(result.folder / "prepare.json")["context"]
     context = [f"{shlex.quote(f'--{name}')} {shlex.quote(row[name])}" for name in names if row[name]]
@@ -439,8 +432,8 @@ def remember_time(result, settings: Settings) -> list[str]:
         like = time_budget.comparable(time_budget.read_durations(shared))
     except MlbotError as problem:  # the result of the run does not depend on it
         return [f"warning: how long this run took could not be noted: {problem.found}"]
-    told = time_budget.both_forecasts(like, settings, now, minutes)
-    return [line for name, found in told.items() for line in time_budget.warning_of(found, f"the {name}")]
+    forecasts = time_budget.both_forecasts(like, settings, now, minutes)
+    return [line for name, found in forecasts.items() for line in time_budget.warning_of(found, f"the {name}")]
 
 # %% ../../nbs/cli/01_run.ipynb #1e210759
 def clear_results(settings: Settings) -> int:

@@ -20,12 +20,12 @@ def runs(options: argparse.Namespace) -> int:
     """List the last runs: data, model, accuracy, gates, and what became of each."""
     from mlbot.run.compare import RUN_HEAD, list_runs
     settings = load_settings()
-    found = list_runs(settings.places.runs, options.n)
+    lines = list_runs(settings.places.runs, options.n)
     if options.json:
-        print(json.dumps([{**asdict(line), "decision": line.decision} for line in found], indent=1))
+        print(json.dumps([{**asdict(line), "decision": line.decision} for line in lines], indent=1))
         return 0
-    print(RUN_HEAD, *found, sep="\n") if found else print(f"no run in {here(settings.places.runs)}")
-    ended = [line.run for line in found if line.accuracy is not None]
+    print(RUN_HEAD, *lines, sep="\n") if lines else print(f"no run in {here(settings.places.runs)}")
+    ended = [line.run for line in lines if line.accuracy is not None]
     print(f"next:   {program()} compare {' '.join(ended[-2:])}" if len(ended) > 1 else
           f"next:   {program()} report {ended[0]} --open" if ended else f"next:   {program()} run")
     return 0
@@ -46,12 +46,12 @@ def compare(options: argparse.Namespace) -> int:
     from mlbot.run.folder import open_run
     settings = load_settings()
     old, new = (open_run(settings, run, needs="verdicts.json") for run in (options.old, options.new))
-    found = compare_runs(old, new, settings)
+    comparison = compare_runs(old, new, settings)
     if options.json:
-        print(json.dumps(found.as_json(), indent=1))
+        print(json.dumps(comparison.as_json(), indent=1))
     else:
-        print(*comparison_lines(found, options.rows), f"next:   {program()} report {new.name} --open", sep="\n")
-    return int(found.verdict.stops)
+        print(*comparison_lines(comparison, options.rows), f"next:   {program()} report {new.name} --open", sep="\n")
+    return int(comparison.verdict.stops)
 
 # %% ../../nbs/cli/09_runs.ipynb #913b5086
 def add_compare(commands) -> None:

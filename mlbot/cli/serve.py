@@ -32,10 +32,10 @@ def remark_on_predictions(settings: Settings, host: str) -> str:
     """The line that says who may ask for predictions, if not only this machine can."""
     if settings.service.predict == "token":
         from mlbot.bot.events import home_of
-        file, told = home_of(settings) / "tokens", f"        predictions ask for a token: {program()} token --predict\n"
+        file, remark = home_of(settings) / "tokens", f"        predictions ask for a token: {program()} token --predict\n"
         if os.name == "posix" and file.is_file() and file.stat().st_mode & 0o077:
-            told += f"        others on this machine can read {file}: chmod 600 {shlex.quote(str(file))}\n"
-        return told
+            remark += f"        others on this machine can read {file}: chmod 600 {shlex.quote(str(file))}\n"
+        return remark
     if host in ("localhost", "::1") or host.startswith("127."):
         return ""
     return "        whoever reaches this port may ask for predictions, unless settings.ini [service] says predict = token\n"
@@ -45,9 +45,9 @@ def remark_on_network(settings: Settings, host: str, demo: bool) -> str:
     """The lines that say who can reach the service, if not only this machine can."""
     if host in ("localhost", "::1") or host.startswith("127."):
         return ""
-    told = "" if settings.service.hosts else "to answer to names beside its address, set hosts in settings.ini [service]"
-    told = f"        {told}\n" if told else ""
-    return told + ("        whoever reaches this port can read every conversation: use --demo only on public data\n"
+    remark = "" if settings.service.hosts else "to answer to names beside its address, set hosts in settings.ini [service]"
+    remark = f"        {remark}\n" if remark else ""
+    return remark + ("        whoever reaches this port can read every conversation: use --demo only on public data\n"
                    if demo else "")
 
 # %% ../../nbs/cli/05_serve.ipynb #c6a27bd9
@@ -118,10 +118,10 @@ def add_token(commands) -> None:
     """Options of `mlbot token`."""
     command = add_command(commands, "token", example="mlbot token --person ann --role sales", extra="serve",
                           help="print a token that identifies a person or an agent")
-    command.add_argument("--person", default="", metavar="NAME")
-    command.add_argument("--agent", default="", metavar="NAME")
-    command.add_argument("--role", default="")
-    command.add_argument("--location", default="")
+    command.add_argument("--person", default="", metavar="NAME", help="whom the token identifies")
+    command.add_argument("--agent", default="", metavar="NAME", help="which agent the token identifies")
+    command.add_argument("--role", default="", help="the role of that person, such as sales")
+    command.add_argument("--location", default="", help="where that person works, such as de")
     command.add_argument("--predict", action="store_true", help="print the tokens with which programs ask for predictions")
     command.add_argument("--webhooks", action="store_true", help="print the secret that receivers verify calls with")
     command.add_argument("--hours", type=minutes_of, default=12.0, help="how long it holds (default: 12)")
@@ -154,21 +154,21 @@ def monitor(options: argparse.Namespace) -> int:
     path, folder = find_monitor(settings), new_run(settings.places.runs / "monitor")
     looks = [file for file in folder.parent.glob("2*/monitor.json") if file.parent.name[:10] < folder.name[:10]]
     earlier = max(looks, default=None)
-    given = {"run": str(folder), "models": str(settings.places.models), "days": options.days or 0}
-    step = run_notebook(open_notebook(path), folder, given, settings, time.monotonic() + 60 * settings.budget.run)
+    parameters = {"run": str(folder), "models": str(settings.places.models), "days": options.days or 0}
+    step = run_notebook(open_notebook(path), folder, parameters, settings, time.monotonic() + 60 * settings.budget.run)
     for problem in step.problems:
         print_error(problem)
     if step.problems:
         return step.exit_code
-    seen = load_json(folder / "monitor.json")
-    alerts = seen["alerts"]
-    if not alerts and not seen["days"]:
+    facts = load_json(folder / "monitor.json")
+    alerts = facts["alerts"]
+    if not alerts and not facts["days"]:
         raise nothing_to_look_at(f"no message in the log of the last {options.days or settings.monitor.days} days")
-    page = render_week(folder, seen, load_json(earlier) if earlier else None, earlier.parent.name[:10] if earlier else "")
-    print(*[f"right:  {name} {value} (n={n}, 95 % {interval})" for name, value, interval, n in week_quality(seen)],
+    page = render_week(folder, facts, load_json(earlier) if earlier else None, earlier.parent.name[:10] if earlier else "")
+    print(*[f"right:  {name} {value} (n={n}, 95 % {interval})" for name, value, interval, n in week_quality(facts)],
           *[f"alert:  {line}" for line in alerts] or ["no alert"], sep="\n")
-    if "changed" in seen:  # an older notebook does not ask
-        print(f"change: {seen['changed']['sentence']}")
+    if "changed" in facts:  # an older notebook does not ask
+        print(f"change: {facts['changed']['sentence']}")
     print(f"report: {here(page)}")
     print("next:   " + (f"label messages (/web/label.html), then {program()} run" if alerts else "again in a week"))
     return 1 if alerts else 0

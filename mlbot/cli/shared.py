@@ -39,9 +39,9 @@ def program() -> str:
     called = Path(sys.argv[0])
     if called.name != "mlbot":
         return "python3 -m mlbot"
-    found = shutil.which("mlbot")
-    here = called.absolute()
-    return "mlbot" if found and Path(found).absolute() == here else shlex.quote(str(here))
+    path = shutil.which("mlbot")
+    called_path = called.absolute()
+    return "mlbot" if path and Path(path).absolute() == called_path else shlex.quote(str(called_path))
 
 # %% ../../nbs/cli/00_shared.ipynb #896aa976
 def need(extra: str, problem: ImportError) -> InputError:
@@ -173,12 +173,12 @@ def run_parameters(options: argparse.Namespace) -> dict:
     if options.target is not None and not 0 <= options.target <= 1:
         raise InputError(f"--target is {options.target:g}", "a share from 0 to 1, such as 0.9", "correct the option")
     production = options.production and str(Path(options.production).resolve())
-    given = {"data": data, "production": production, "text": options.text, "intent": options.intent,
+    parameters = {"data": data, "production": production, "text": options.text, "intent": options.intent,
              "context": as_words(options.context), "split_column": options.split_column, "group": options.group,
              "tiny": options.tiny, "target": options.target, "why": without_secrets(options.why),
              "day": day_named(options.day)}
-    given = {name: value for name, value in given.items() if value not in ("", None)}
-    return given | dict(map(read_parameter, options.parameter))
+    parameters = {name: value for name, value in parameters.items() if value not in ("", None)}
+    return parameters | dict(map(read_parameter, options.parameter))
 
 # %% ../../nbs/cli/00_shared.ipynb #547653bc
 def request_of(options: argparse.Namespace):
@@ -218,10 +218,10 @@ def red_verdict(gate: str, folder: Path):
     """The red verdict of a gate in a run; of `champion` also that nothing was compared. InputError: none to waive."""
     from mlbot.gates.verdict import CHAMPION, NO_VERDICT
     from mlbot.run.folder import load_verdicts
-    given = {verdict.gate: verdict for verdict in load_verdicts(folder)[1]}
-    if gate not in given:
-        raise InputError(f"no gate {gate!r} in run {folder.name}", nearest(gate, list(given)), "name one of them")
-    verdict = given[gate]
+    verdicts = {verdict.gate: verdict for verdict in load_verdicts(folder)[1]}
+    if gate not in verdicts:
+        raise InputError(f"no gate {gate!r} in run {folder.name}", nearest(gate, list(verdicts)), "name one of them")
+    verdict = verdicts[gate]
     if verdict.outcome == NO_VERDICT and gate != CHAMPION:
         raise InputError(f"{gate} has no verdict in run {folder.name}", "a gate that was measured and is red",
                          "label more test rows, or correct the gate; a missing measurement cannot be waived")
@@ -256,9 +256,9 @@ def sides_of(options: argparse.Namespace, settings):
     from mlbot.data.split import split
     source, columns = choose(settings, options.source, options.text, options.intent, as_words(options.context),
                              options.split_column, options.group)
-    found = load_source(source, columns, settings)
+    utterances = load_source(source, columns, settings)
     by, data = settings.split, with_tiny(settings, options).data
-    return source, found, split(found, data, by.test_percent, bool(columns.side), by.near_percent,
+    return source, utterances, split(utterances, data, by.test_percent, bool(columns.side), by.near_percent,
                                 recall_of(settings.places.models))
 
 # %% ../../nbs/cli/00_shared.ipynb #6c4903c1
@@ -279,20 +279,21 @@ def useful_columns(place: str, columns, settings: Settings) -> list[tuple[str, s
     from mlbot.data.ledger import recall_of
     from mlbot.data.table import file_of
     from mlbot.model.columns import columns_worth
-    file, kept, known = file_of(settings.root / place)[0], settings.places.runs / "columns.json", {}
+    file, cache, cached = file_of(settings.root / place)[0], settings.places.runs / "columns.json", {}
     if not file.is_file() or file.stat().st_size > LARGEST:
         return []
     with contextlib.suppress(OSError, ValueError):
-        known = json.loads(kept.read_text(encoding="utf-8"))
+        cached = json.loads(cache.read_text(encoding="utf-8"))
     key = columns_key(file, (place, columns), settings)
-    if key not in known:
+    if key not in cached:
         try:
-            found = columns_worth(settings.root / place, columns, settings, recall_of(settings.places.models))
+            gains = columns_worth(settings.root / place, columns, settings, recall_of(settings.places.models))
         except InputError:  # too few rows, or only one intent: the run itself reports that
-            found = []
-        known = {**dict(list(known.items())[1 - REMEMBERED:]), key: [[one.name, str(one)] for one in found]}
-        write_atomic(kept, lambda out: json.dump(known, out, indent=1))
-    return [(name, words) for name, words in known[key]]
+            gains = []
+        lines = [[gain.name, str(gain)] for gain in gains]
+        cached = {**dict(list(cached.items())[1 - REMEMBERED:]), key: lines}
+        write_atomic(cache, lambda out: json.dump(cached, out, indent=1))
+    return [(name, words) for name, words in cached[key]]
 
 # %% ../../nbs/cli/00_shared.ipynb #d3de31e6
 def settle_release(models: Path) -> None:
@@ -468,14 +469,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         choice = re.fullmatch(r"argument (\S+): invalid choice: '(.*?)' \(choose from (.*)\)", message)
-        met, _, wanted = message.removeprefix("argument ").partition("; expected: ")
+        refused, _, hint = message.removeprefix("argument ").partition("; expected: ")
         if choice:
-            met = f"unknown {'command' if choice[1] == 'COMMAND' else choice[1]}: {choice[2]!r}"
-            wanted = nearest(choice[2], choice[3].replace("'", "").split(", "))
+            refused = f"unknown {'command' if choice[1] == 'COMMAND' else choice[1]}: {choice[2]!r}"
+            hint = nearest(choice[2], choice[3].replace("'", "").split(", "))
         inside = [name for name, command in self.commands().items() if choice and choice[2] in command.commands()]
         usage = " ".join(self.format_usage().split()).removeprefix("usage: ")
         help = " ".join([self.prog, *([inside[0], choice[2]] if choice and inside else []), "--help"])
-        problem = InputError(met, wanted or (usage if len(usage) < 200 else ""), help, self.prog)
+        problem = InputError(refused, hint or (usage if len(usage) < 200 else ""), help, self.prog)
         problem.page = self.page
         raise problem
 

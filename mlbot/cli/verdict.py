@@ -31,13 +31,13 @@ def limit_in(word: str) -> tuple[str, float]:
 def verdict(options: argparse.Namespace) -> int:
     """Judge a result file by its limits, or compare two. Exit code 1: a limit is missed, or the newer is surely worse."""
     from mlbot.cli.results import judge_files, verdict_json, markdown_lines, terminal_lines
-    found = judge_files(options)
+    result = judge_files(options)
     if options.json:
-        print(json.dumps(verdict_json(found), indent=1))
+        print(json.dumps(verdict_json(result), indent=1))
     else:
         lines = markdown_lines if options.markdown else terminal_lines
-        print(*lines(found, options.rows), sep="\n")
-    return found.outcome[1]
+        print(*lines(result, options.rows), sep="\n")
+    return result.outcome[1]
 
 # %% ../../nbs/cli/10_verdict.ipynb #2099d8ec
 def add_reading(command: argparse.ArgumentParser) -> None:

@@ -69,23 +69,23 @@ def whatif(options: argparse.Namespace) -> int:
     settings = load_settings()
     refuse_no_log(settings)
     champion, since = load(settings.places.models), replay_start(options.since, settings)
-    other = load(settings.places.models / options.model) if options.model else champion
+    compared = load(settings.places.models / options.model) if options.model else champion
     with closing(open_log(settings)) as log:
-        found = audited_items(log.each(("opened", *ASKED, *LABELS), since=since))
-    if not found:
+        audited = audited_items(log.each(("opened", *ASKED, *LABELS), since=since))
+    if not audited:
         raise nothing_to_look_at("no message in the log since then")
-    items, labels = [item for item, _ in found], [label for _, label in found]
+    items, labels = [item for item, _ in audited], [label for _, label in audited]
     print(f"log:    {len(items):,} different messages since {datetime.fromtimestamp(since, UTC):%Y-%m-%d}, "
           f"{sum(map(bool, labels)):,} of them drawn by weight and labelled")
     promise, models = settings.promise, settings.places.models
     starts = {model.name: ways_of(read_promised(models, model.name), promise.wrong, promise.sure).starts
-              for model in (champion, other)}
-    limit = options.threshold if options.threshold is not None else starts[other.name]
+              for model in (champion, compared)}
+    limit = options.threshold if options.threshold is not None else starts[compared.name]
     print(table_of({f"now, {champion.name}": replayed(items, labels,
                                                       ReplayRules(champion, settings.costs, starts[champion.name])),
-                    f"what if, {other.name}": replayed(items, labels, ReplayRules(other, settings.costs, limit))}))
+                    f"what if, {compared.name}": replayed(items, labels, ReplayRules(compared, settings.costs, limit))}))
     print("        wrong: of what it starts; 95 % intervals for as many messages to come")
-    print(f"next:   {what_follows(options, settings, other.name) if any(labels) else 'nobody has labelled any: '}"
+    print(f"next:   {what_follows(options, settings, compared.name) if any(labels) else 'nobody has labelled any: '}"
           + ("" if any(labels) else f"{program()} serve, /web/label.html"))
     return 0
 

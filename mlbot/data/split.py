@@ -275,6 +275,12 @@ def split(utterances: Utterances, data: Data, test_percent: int = 25, given: boo
     given. Those that hold a test text whole are set aside, unless the set is public or `whole` is False.
     `recall`: see `assign_sides`. Raises InputError where an intent has too few training texts, and with `learn` where too
     few are left to learn from.
+
+    >>> settings = mlbot.load_settings()
+    >>> data = mlbot.read_utterances("utterances.csv", mlbot.Columns(), settings.data)
+    >>> sides = mlbot.split(data, settings.data)  # tables with the columns of `data.rows`
+    >>> len(sides.train) + len(sides.test) + len(sides.set_aside)
+    60
     """
     rows = assign_sides(utterances.rows, test_percent, given, recall)
     kept = rows.pop(KEPT) if recall is not None else pd.Series(False, index=rows.index)

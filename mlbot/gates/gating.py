@@ -242,6 +242,10 @@ def gate(name: str, score: Score | Sequence[Score], rules: Rules | None = None, 
     is worse by more than `margin` beyond doubt. `kept`: the folder or account of accepted rows; `keep`: whether a green run
     becomes the last green one.
     Raises GateFailed if the gate is red, NoVerdict if there is nothing to judge, InputError for a bad score or limit.
+
+    >>> mlbot.gate("accuracy", mlbot.share("accuracy", [True] * 60 + [False] * 40), floor=0.8)
+    Traceback (most recent call last):
+    mlbot.errors.GateFailed: gate: accuracy ...
     """
     name = checked_name(name)
     where, rules = "settings.ini [targets]" if rules else "the call of gate(...)", rules or Rules(date.min)

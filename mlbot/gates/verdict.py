@@ -119,7 +119,14 @@ NOTHING = Target()  # asks nothing
 
 
 def judge(gate: str, score: Score, target: Target = NOTHING, sealed: str = "", seeds: Sequence[Score] = ()) -> Verdict:
-    """The verdict on a score. `sealed`: 'pass' or 'fail' of the sealed part, which decides unless the score itself fails."""
+    """The verdict on a score. `sealed`: 'pass' or 'fail' of the sealed part, which decides unless the score itself fails.
+
+    A score without rows has the outcome 'no verdict'.
+
+    >>> target = mlbot.load_settings().targets["accuracy"]
+    >>> mlbot.judge("accuracy", mlbot.share("accuracy", [True] * 99 + [False]), target).outcome
+    'pass'
+    """
     outcome = outcome_of(score, target)
     if sealed and outcome not in (NO_VERDICT, FAIL):
         outcome = sealed

@@ -239,7 +239,15 @@ def answer(model: LinearModel, text: str, context: dict[str, str], top: int = 5)
 
 # %% ../../nbs/model/12_predict.ipynb #e4f75aae
 class Predictor(LinearModel):
-    """A loaded model: `predict` for one text, `probabilities`, `ask` and `answers` for many, with the same numbers."""
+    """A loaded model: `predict` for one text, `probabilities`, `ask` and `answers` for many, with the same numbers.
+
+    `probabilities` are from 0 to 1, of shape (texts, intents), with columns in the order of `intents`. An empty text
+    raises InputError.
+
+    >>> model = mlbot.load("models")
+    >>> model.probabilities(["where is my payslip"]).shape == (1, len(model.intents))
+    True
+    """
 
     def predict(self, text: str, **context: str) -> Answer:
         """The answer for one text; context by column, such as role="engineer". Raises InputError for an empty text."""
@@ -334,5 +342,9 @@ def load(path: str | Path | None = None) -> Predictor:
     """Load a model folder, or the champion in a folder of models (default: the project's models).
 
     Raises InputError if there is no model or it is damaged.
+
+    >>> model = mlbot.load("models")
+    >>> model.predict("please reset my password", role="sales").intent
+    'reset_password'
     """
     return predictor_of(read_artefact(find_model(Path(path) if path else load_settings().places.models)))

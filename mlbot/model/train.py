@@ -102,6 +102,14 @@ def train(frame, context: list[str], settings: _settings.Model, test=(), encoder
     from, as in `fit_rows`; ignored with many rows. `trained_on` of the result holds the digests of all training texts. A
     classifier of your own is returned as `OwnEstimator`, trained without `outside` and `extra`. Raises InputError for test
     rows, also among the extra ones, and for an intent with fewer than two rows.
+
+    `frame`: a row per text with `text`, `intent`, `digest` and the columns of `context`, such as `split(...).train`.
+
+    >>> settings = mlbot.load_settings()
+    >>> sides = mlbot.split(mlbot.read_utterances("utterances.csv", mlbot.Columns(), settings.data), settings.data)
+    >>> pipeline = mlbot.train(sides.train, [], settings.model, test=sides.test["digest"])
+    >>> pipeline.predict_proba(sides.test).shape == (len(sides.test), len(pipeline.classes_))
+    True
     """
     refuse_test_rows(frame, *([outside] if outside is not None else []))
     with_scope = outside is not None and outside["text"].nunique() >= MIN_OUTSIDE

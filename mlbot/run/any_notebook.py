@@ -63,7 +63,7 @@ def is_gate_name(node: ast.AST, functions: set[str], modules: set[str]) -> bool:
 # %% ../../nbs/run/24_any_notebook.ipynb #343e780c
 @dataclass(frozen=True)
 class GateCall:
-    """A call of `gate` in a cell. `gate` is '' when only a run tells it; `open`: other cells may record its verdicts."""
+    """A call of `gate` in a cell. `gate` is '' if only a run tells its name; `open`: other cells may record its verdicts."""
     gate: str
     line: int
     open: bool = False
@@ -127,7 +127,7 @@ def cell_tree(source: str, place: str) -> ast.AST:
                          f"{place}, line {problem.lineno}") from None
 
 # %% ../../nbs/run/24_any_notebook.ipynb #63b8606c
-def refuse_hollow(content: Node, name: str, asked: Sequence[GatePromise]) -> None:
+def refuse_hollow(content: Node, name: str, promises: Sequence[GatePromise]) -> None:
     """Raise InputError for a notebook that could be green without its gates: skipped cells, or two gates of one name."""
     tagged = [cell for cell in content.cells if PARAMETERS in tags(cell)]
     if len(tagged) > 1:
@@ -136,12 +136,12 @@ def refuse_hollow(content: Node, name: str, asked: Sequence[GatePromise]) -> Non
         if SKIP in tags(cell):
             raise InputError(f"the cell is tagged {SKIP!r}", "cells that run", "remove the tag",
                              f"{name}, cell {cell.metadata['cell']}")
-    seen: dict[str, int] = {}
-    for item in asked:
-        if item.gate and item.gate in seen:
-            raise InputError(f"two gates are named {item.gate!r} (the other in cell {seen[item.gate]})", "one name a gate",
+    cells: dict[str, int] = {}
+    for item in promises:
+        if item.gate and item.gate in cells:
+            raise InputError(f"two gates are named {item.gate!r} (the other in cell {cells[item.gate]})", "one name a gate",
                              "rename one", f"{name}, cell {item.cell}")
-        seen[item.gate] = item.cell
+        cells[item.gate] = item.cell
 
 # %% ../../nbs/run/24_any_notebook.ipynb #5de0c6e4
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def packages_in(trees: Iterable[ast.AST]) -> tuple[str, ...]:
 
 # %% ../../nbs/run/24_any_notebook.ipynb #db3868db
 def open_gated(path: Path) -> GatedNotebook | None:
-    """Read a notebook; None for one without a gate. InputError for one that is none, or whose green would mean nothing."""
+    """Read a notebook; None if it has no gate. InputError if it is no notebook, or could be green without its gates."""
     content = read_notebook(path)
     cells = [cell for cell in content.cells if cell.cell_type == "code"]
     text = "\n".join(cell.source for cell in cells)
@@ -172,19 +172,19 @@ def open_gated(path: Path) -> GatedNotebook | None:
     trees = [cell_tree(cell.source, f"{path.name}, cell {cell.metadata['cell']}") for cell in cells]
     names = names_of_gate(trees)
     calls = [(cell.metadata["cell"], list(calls_in(tree, *names))) for cell, tree in zip(cells, trees, strict=True)]
-    asked = [item for number, found in calls if found for item in promises_in(number, found)]
-    if not asked:
+    promises = [item for number, found in calls if found for item in promises_in(number, found)]
+    if not promises:
         return None
-    refuse_hollow(content, path.name, asked)
+    refuse_hollow(content, path.name, promises)
     has_parameters = any(PARAMETERS in tags(cell) for cell in content.cells)
-    return GatedNotebook(path, content, tuple(parameters_of(content)) if has_parameters else (), tuple(asked),
+    return GatedNotebook(path, content, tuple(parameters_of(content)) if has_parameters else (), tuple(promises),
                          packages_in(trees))
 
 # %% ../../nbs/run/24_any_notebook.ipynb #73f6ce3d
 @contextmanager
 def told_to_kernel(path: Path) -> Iterator[None]:
     """Set what a kernel that starts now finds in its environment, and put this process's own back afterwards."""
-    before = dict(os.environ)
+    environment = dict(os.environ)
     os.environ["MLBOT_NOTEBOOK"] = str(path.absolute())
     os.environ.setdefault("PYTHONHASHSEED", "0")
     try:
@@ -192,7 +192,7 @@ def told_to_kernel(path: Path) -> Iterator[None]:
     finally:
         for name in ("MLBOT_NOTEBOOK", "PYTHONHASHSEED"):
             os.environ.pop(name)
-            os.environ |= {name: before[name]} if name in before else {}
+            os.environ |= {name: environment[name]} if name in environment else {}
 
 # %% ../../nbs/run/24_any_notebook.ipynb #8fb691d0
 OUTPUT = 10e6  # bytes that a notebook may print
@@ -220,10 +220,11 @@ def execute_gated(notebook: GatedNotebook, folder: Path, parameters: Mapping[str
     for cell in content.cells:
         if cell.metadata["cell"] in gated:
             tag(cell, RAISES)
-    own = {name: value for name, value in parameters.items() if name in notebook.parameters}
+    known_parameters = {name: value for name, value in parameters.items() if name in notebook.parameters}
     watch = Watch(time.monotonic() + 60 * minutes, OUTPUT, packages=notebook.packages)
     with told_to_kernel(notebook.path):
-        death = execute_notebook(content, folder / notebook.path.name, own, notebook.path.absolute().parent, watch)
+        death = execute_notebook(content, folder / notebook.path.name, known_parameters, notebook.path.absolute().parent,
+                                 watch)
     try:
         return parse_notebook((folder / notebook.path.name).read_text(encoding="utf-8")), death
     except (OSError, ValueError):  # the kernel did not start, or the disk is full
@@ -232,7 +233,7 @@ def execute_gated(notebook: GatedNotebook, folder: Path, parameters: Mapping[str
 # %% ../../nbs/run/24_any_notebook.ipynb #4f387d1c
 @dataclass(frozen=True)
 class GateResult:
-    """What came of one promise, or (with `asked` None) of the notebook itself: its verdicts by cell, and its problems."""
+    """The result of one promise, or (with `asked` None) of the notebook itself: its verdicts by cell, and its problems."""
     asked: GatePromise | None
     verdicts: tuple[tuple[int, Verdict], ...] = ()
     problems: tuple[MlbotError, ...] = ()
@@ -245,16 +246,16 @@ def recorded_in(ran: Node, name: str, too_close: str = "pass") -> tuple[list[tup
     """
     verdicts, problems = [], list[MlbotError]()
     for number, cell in enumerate(ran.cells, 1):
-        at = cell.metadata.get("cell", number)
+        number_of_cell = cell.metadata.get("cell", number)
         for data in records_of(cell) if cell.cell_type == "code" else []:
             try:
                 verdict = read_record(data)
             except NoVerdict as problem:
-                problems.append(NoVerdict(problem.found, problem.expected, problem.action, f"{name}, cell {at}"))
+                problems.append(NoVerdict(problem.found, problem.expected, problem.action, f"{name}, cell {number_of_cell}"))
                 continue
             strict = too_close == "fail" and verdict.outcome == TOO_CLOSE
             target = replace(verdict.target, too_close="fail") if strict else verdict.target
-            verdicts.append((at, replace(verdict, target=target)))
+            verdicts.append((number_of_cell, replace(verdict, target=target)))
     return verdicts, problems
 
 # %% ../../nbs/run/24_any_notebook.ipynb #e6d79124
@@ -273,14 +274,14 @@ def verdicts_in(path: Path) -> list[Verdict]:
 # %% ../../nbs/run/24_any_notebook.ipynb #48f4f7e5
 def promise_of(cell: int, gate: str, asked: Sequence[GatePromise]) -> GatePromise | None:
     """The promise that a verdict keeps, None when there is none."""
-    here = [item for item in asked if item.cell == cell and item.gate in (gate, "")]
-    named = [item for item in asked if item.gate == gate]
-    before = [item for item in asked if item.open and item.cell < cell]
-    return next(iter([*here, *named, *reversed(before)]), None)
+    in_cell = [item for item in asked if item.cell == cell and item.gate in (gate, "")]
+    by_name = [item for item in asked if item.gate == gate]
+    open_before = [item for item in asked if item.open and item.cell < cell]
+    return next(iter([*in_cell, *by_name, *reversed(open_before)]), None)
 
 # %% ../../nbs/run/24_any_notebook.ipynb #f7fa43f1
-def problems_in(cell: Node, place: str, gated: bool, known: tuple[str, ...]) -> list[MlbotError]:
-    """The problems of a cell that its records do not tell. `known`: how the messages of red gates begin."""
+def problems_in(cell: Node, place: str, gated: bool, reported: tuple[str, ...]) -> list[MlbotError]:
+    """The problems of a cell that its records do not report. `reported`: how the messages of red gates begin."""
     if cell.execution_count is None:
         return [NoVerdict(UNREACHED, "a notebook that runs to its end", "see the cell before it", place)]
     raised = [as_error(output, place) for output in error_outputs(cell)]
@@ -290,7 +291,7 @@ def problems_in(cell: Node, place: str, gated: bool, known: tuple[str, ...]) -> 
     elif not gated and cell.metadata.get("status") != "ok" and not raised:
         raised = [NoVerdict("the cell failed and hid its error", "a cell that shows its errors",
                             "remove the exception handler of the notebook", place)]
-    return [error for error in raised if not error.found.startswith(known)]
+    return [error for error in raised if not error.found.startswith(reported)]
 
 # %% ../../nbs/run/24_any_notebook.ipynb #e4a91bb5
 def red_error(verdict: Verdict, place: str) -> MlbotError:
@@ -300,42 +301,42 @@ def red_error(verdict: Verdict, place: str) -> MlbotError:
     return error
 
 
-def judge_gate_promise(item: GatePromise, mine: Sequence[tuple[int, Verdict]], problems: Sequence[MlbotError],
+def judge_gate_promise(item: GatePromise, verdicts: Sequence[tuple[int, Verdict]], problems: Sequence[MlbotError],
                   name: str) -> GateResult:
     """The result of one promise. `mine` are its verdicts, `problems` those of its cell."""
     place = f"{name}, cell {item.cell}"
     red = [red_error(verdict, f"{name}, cell {cell}" + f", line {item.line}" * (cell == item.cell))
-           for cell, verdict in mine if verdict.stops]
+           for cell, verdict in verdicts if verdict.stops]
     others = [problem for problem in problems if problem.found != UNREACHED]
-    if not (red or others or mine):
+    if not (red or others or verdicts):
         found = "was not reached" if problems else "recorded nothing"
         action = "see 'runs' of this notebook" if problems else \
             "let gate() run and show: no condition, no %%capture, no red gate before it in its cell"
         others = [NoVerdict(f"gate {item.name} {found}", "a record in its output", action, place)]
-    return GateResult(item, tuple(mine), (*red, *others))
+    return GateResult(item, tuple(verdicts), (*red, *others))
 
 # %% ../../nbs/run/24_any_notebook.ipynb #edf549ec
 def judge_gated(notebook: GatedNotebook, ran: Node, death: MlbotError | None, too_close: str = "pass") -> list[GateResult]:
-    """The results of a notebook that ran: that of the notebook itself, then one for each promise."""
+    """The results of a notebook that ran: first that of the notebook itself, then one for each promise."""
     name, gated = notebook.path.name, {item.cell for item in notebook.asked}
-    verdicts, doubted = recorded_in(ran, name, too_close)
-    known = tuple(f"gate: {verdict.gate}{end}" for _, verdict in verdicts if verdict.stops for end in " :")
+    verdicts, unreadable = recorded_in(ran, name, too_close)
+    reported = tuple(f"gate: {verdict.gate}{end}" for _, verdict in verdicts if verdict.stops for end in " :")
     problems: dict[int, list[MlbotError]] = {}
     for cell in ran.cells:
         number = cell.metadata.get("cell", 0)
         if cell.cell_type == "code" and cell.source.strip():
             place = f"{name}, cell {number}" if number else f"{name}, parameters"
-            problems[number] = problems_in(cell, place, number in gated, known)
-    kept = [(promise_of(cell, verdict.gate, notebook.asked), cell, verdict) for cell, verdict in verdicts]
-    results = [judge_gate_promise(item, [(cell, verdict) for owner, cell, verdict in kept if owner is item],
-                             problems.get(item.cell, []), name) for item in notebook.asked]
-    loose = [(cell, verdict) for owner, cell, verdict in kept if owner is None]
-    own = [red_error(verdict, f"{name}, cell {cell}") for cell, verdict in loose if verdict.stops]
-    rest = [problem for number, found in problems.items() if number not in gated for problem in found]
+            problems[number] = problems_in(cell, place, number in gated, reported)
+    owned = [(promise_of(cell, verdict.gate, notebook.asked), cell, verdict) for cell, verdict in verdicts]
+    results = [judge_gate_promise(item, [(cell, verdict) for owner, cell, verdict in owned if owner is item],
+                                  problems.get(item.cell, []), name) for item in notebook.asked]
+    loose = [(cell, verdict) for owner, cell, verdict in owned if owner is None]
+    red_errors = [red_error(verdict, f"{name}, cell {cell}") for cell, verdict in loose if verdict.stops]
+    other_problems = [problem for number, found in problems.items() if number not in gated for problem in found]
     others = [problem for result in results for problem in result.problems if problem.found != UNREACHED]
-    ended = [problem for problem in only_first_unreached([*others, *rest]) if problem in rest]
-    whole = [without_settings(death)] if death is not None else [*doubted, *own, *ended]
-    return [GateResult(None, tuple(loose), tuple(whole)), *results]
+    unreached = [problem for problem in only_first_unreached([*others, *other_problems]) if problem in other_problems]
+    notebook_problems = [without_settings(death)] if death is not None else [*unreadable, *red_errors, *unreached]
+    return [GateResult(None, tuple(loose), tuple(notebook_problems)), *results]
 
 # %% ../../nbs/run/24_any_notebook.ipynb #f7772715
 def run_gated(notebook: GatedNotebook, folder: Path, parameters: Mapping[str, object] | None = None, minutes: float = 30,
@@ -371,7 +372,7 @@ def labelled(steps: Sequence[NotebookStep]) -> list[Verdict]:
 
 # %% ../../nbs/run/24_any_notebook.ipynb #d3674bb6
 def headline_of_gates(steps: Sequence[NotebookStep]) -> str:
-    """The answer in one line, and what it rests on."""
+    """The answer in one line, with the number of gates and notebooks."""
     verdicts = [verdict for step in steps for verdict in step.given]
     red = sum(verdict.stops for verdict in verdicts)
     close = sum(verdict.outcome == TOO_CLOSE and not verdict.red for verdict in verdicts)

@@ -46,7 +46,7 @@ def weak_lines(verdicts: list[Verdict]) -> list[str]:
 
 # %% ../../nbs/run/13_card.ipynb #8925de68
 def source_name(source: str) -> str:
-    """A source as a card may name it: of a file its name alone, which says nothing about a person's machine."""
+    """The name of a source for the card: for a file its name without the folder, which may name a person."""
     return Path(without_secrets(source)).name if os.sep in source else source
 
 # %% ../../nbs/run/13_card.ipynb #d0abb4e6
@@ -73,9 +73,9 @@ def encoder_facts(manifest: dict, spoken_here: Sequence[str] = ()) -> dict:
     encoder = manifest.get("encoder", {})
     if not encoder:
         return {"encoder": "", "encoder_knows": "", "lent": False}
-    known = languages_words(encoder.get("languages", "").split(), spoken_here)
+    languages = languages_words(encoder.get("languages", "").split(), spoken_here)
     return {"encoder": source_name(manifest["model"]["encoder"]), "lent": manifest["model"]["tier"] == "static",
-            "encoder_knows": known or "languages that nobody has named"}
+            "encoder_knows": languages or "languages that nobody has named"}
 
 # %% ../../nbs/run/13_card.ipynb #37c9935f
 def model_facts(folder: Path, spoken_here: Sequence[str] = ()) -> dict:
@@ -92,14 +92,15 @@ def judged_facts(folder: Path) -> dict:
     """What the card says about how good the model is."""
     verdicts, judged = load_verdicts(folder)[1], load_judged(folder)
     scores = load_json(folder / "scores.json") if (folder / "scores.json").exists() else []
-    told = "; ".join(f"{item['metric']} {item['value']:.3f} (n={item['n']:,}, 95 % {item['low']:.3f} to {item['high']:.3f})"
-                     for item in scores)
+    production = "; ".join(
+        f"{item['metric']} {item['value']:.3f} (n={item['n']:,}, 95 % {item['low']:.3f} to {item['high']:.3f})"
+        for item in scores) or "No labelled sample of production was scored: how good the model is there is not known."
     return {"table": verdict_markdown(verdicts), "results": card_results(verdicts), "weak": weak_lines(verdicts),
             "untold": [part.score.metric for _, part in family_members(verdicts) if too_small(part)],
             "waived": [item for item in verdicts if item.waiver],
             "limits": [*data_warnings(folder), *filter(None, [judged["meter"]]), *judged["warnings"]],
             "promised": certified_of(folder).get("words", []),
-            "production": told or "No labelled sample of production was scored: how good the model is there is not known."}
+            "production": production}
 
 # %% ../../nbs/run/13_card.ipynb #03c12563
 def as_yaml(value) -> str:

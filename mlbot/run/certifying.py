@@ -17,7 +17,7 @@ from ..model.decide import CLARIFY, CONFIRM
 from ..model.promised import Promised, promised_in
 from ..settings import Settings
 from ..stats.certified import Certified, certify
-from ..stats.conformal import ENOUGH, MOST_OPTIONS, coverage, held_and_sizes, limits_of
+from ..stats.conformal import ENOUGH, coverage, held_and_sizes, limits_of
 from ..stats.scores import Score, mean_score, share
 from .folder import CERTIFIED, certified_of, save_json
 
@@ -31,8 +31,8 @@ class Pledge:
     @property
     def starts(self) -> float | None:
         """The probability from which on the bot starts a process; None: as the costs say."""
-        found = self.certified
-        return None if not found.wrong else np.inf if found.threshold is None else found.threshold
+        certified = self.certified
+        return None if not certified.wrong else np.inf if certified.threshold is None else certified.threshold
 
     def __str__(self) -> str:
         return str(self.certified) if self.certified.wrong else "no promise: the costs decide what the bot starts"
@@ -40,18 +40,19 @@ class Pledge:
 # %% ../../nbs/run/18_certifying.ipynb #f0595f6c
 def pledge(sure: np.ndarray, right: np.ndarray, groups: np.ndarray, settings: Settings) -> Pledge:
     """Certify the promise of the settings. `sure`: the probability of the best intent, 0 where a row seems out of scope."""
-    wrong, asked = settings.promise.wrong, settings.promise.sure
+    wrong, confidence = settings.promise.wrong, settings.promise.sure
     if not wrong:
-        return Pledge(Certified(0.0, asked, None, len(sure), 0, 0), share("promise", []))
-    found = certify(sure, right, wrong, asked, groups)
-    return Pledge(found, share("promise", sure >= (np.inf if found.threshold is None else found.threshold), groups))
+        return Pledge(Certified(0.0, confidence, None, len(sure), 0, 0), share("promise", []))
+    certified = certify(sure, right, wrong, confidence, groups)
+    threshold = np.inf if certified.threshold is None else certified.threshold
+    return Pledge(certified, share("promise", sure >= threshold, groups))
 
 # %% ../../nbs/run/18_certifying.ipynb #eb97ecd8
 def price_of(spent: np.ndarray, cheapest: np.ndarray, groups: np.ndarray) -> Score:
     """How much more a message costs than with the decisions that the costs alone would take, in their unit."""
-    more = np.asarray(spent, float) - np.asarray(cheapest, float)
-    ends = (min(0.0, float(more.min(initial=0))), max(0.0, float(more.max(initial=0))))
-    return mean_score("price of the promise", more, groups, ends, "lower", (-np.inf, np.inf))
+    extra = np.asarray(spent, float) - np.asarray(cheapest, float)
+    ends = (min(0.0, float(extra.min(initial=0))), max(0.0, float(extra.max(initial=0))))
+    return mean_score("price of the promise", extra, groups, ends, "lower", (-np.inf, np.inf))
 
 
 def price_words(price: Score) -> str:
@@ -61,36 +62,29 @@ def price_words(price: Score) -> str:
 
 # %% ../../nbs/run/18_certifying.ipynb #1d7e263f
 def rows_of_choice(decisions: np.ndarray) -> np.ndarray:
-    """Which rows say how large a choice must be: the first kind of which there are enough."""
-    kinds = [np.isin(decisions, names) for names in ((CLARIFY,), (CLARIFY, CONFIRM))]
-    return next((rows for rows in kinds if rows.sum() >= ENOUGH), np.ones(len(decisions), bool))
+    """The rows that the size of a choice is measured on: the first kind of which there are enough."""
+    candidates = [np.isin(decisions, names) for names in ((CLARIFY,), (CLARIFY, CONFIRM))]
+    return next((rows for rows in candidates if rows.sum() >= ENOUGH), np.ones(len(decisions), bool))
 
 # %% ../../nbs/run/18_certifying.ipynb #c02214ea
 @dataclass(frozen=True)
 class Choice:
     """The limits of a choice, how often choices `held` the right intent, and how many intents they offered on average.
 
-    `n`: rows that the limits rest on; `beside`: how often three intents, whatever they hold, would have held it; `asked`: the
-    rate of the settings; `reach`: how often the longest choice would hold it, so no choice holds it more often.
+    `n`: rows that the limits rest on; `beside`: how often three intents, whatever they hold, would have held it.
     """
     held: Score
     size: float = 0.0
     n: int = 0
     limits: dict[str, float] = field(default_factory=dict)
     beside: float = 0.0
-    asked: float = 0.0
-    reach: float = 0.0
 
     def __str__(self) -> str:
         if not self.held.n:
             return "a choice offers three intents, whatever they hold"
         held = f"{self.held.value:.0%} (n={self.held.n:,}, 95 % {self.held.interval})"
-        words = (f"a choice holds the right intent in {held}, with {self.size:.1f} intents on average; "
-                 f"three intents in {self.beside:.0%}")
-        if self.reach >= self.asked:
-            return words
-        return (f"{words}; the {self.asked:.0%} of the settings are out of reach, because even the best {MOST_OPTIONS}, "
-                f"the most that a choice offers, hold it in {self.reach:.0%}")
+        return (f"a choice holds the right intent in {held}, with {self.size:.1f} intents on average; "
+                f"three intents in {self.beside:.0%}")
 
 # %% ../../nbs/run/18_certifying.ipynb #0ae89ee2
 def choice(probabilities: np.ndarray, intents: Sequence[str], truth: np.ndarray, languages: np.ndarray, groups: np.ndarray,
@@ -101,33 +95,33 @@ def choice(probabilities: np.ndarray, intents: Sequence[str], truth: np.ndarray,
     rows = np.flatnonzero(known)[used]
     if not holds or not len(rows):
         return Choice(share("clarify", []))
-    at = {intent: place for place, intent in enumerate(intents)}
-    of_truth = np.array([probabilities[row, at[truth[row]]] for row in rows])
+    column = {intent: place for place, intent in enumerate(intents)}
+    true_probabilities = np.array([probabilities[row, column[truth[row]]] for row in rows])
     order = np.argsort(-probabilities[rows], axis=1, kind="stable")[:, :ENOUGH]
     rankings = [[(intents[place], float(probabilities[row, place])) for place in best]
                 for row, best in zip(rows, order, strict=True)]
-    held, sizes = held_and_sizes(rankings, truth[rows], of_truth, languages[rows], groups[rows], holds)
-    place = np.array([[name for name, _ in ranking].index(truth[row]) if truth[row] in dict(ranking) else len(intents)
-                      for row, ranking in zip(rows, rankings, strict=True)])
+    held, sizes = held_and_sizes(rankings, truth[rows], true_probabilities, languages[rows], groups[rows], holds)
+    three = [truth[row] in [name for name, _ in ranking[:3]] for row, ranking in zip(rows, rankings, strict=True)]
     return Choice(coverage(held, groups[rows]), float(sizes.mean()), len(rows),
-                  limits_of(of_truth, languages[rows], truth[rows], holds), float(np.mean(place < 3)), holds,
-                  float(np.mean(place < MOST_OPTIONS)))
+                  limits_of(true_probabilities, languages[rows], truth[rows], holds), float(np.mean(three)))
 
 # %% ../../nbs/run/18_certifying.ipynb #03c82aaa
 def keep_certified(folder: Path, **parts) -> None:
-    """Add to what the held-out rows of a run certify."""
+    """Add parts to the file of what a run certifies."""
     save_json(certified_of(folder) | parts, folder / CERTIFIED)
 
 
 def promised_by(folder: Path, model: str, now: float) -> Promised | None:
     """The promise that a run makes for its model; None where it has certified nothing."""
-    told = certified_of(folder)
-    return promised_in({"model": model, "since": now, "before": (), "certified": told["certified"],
-                        "holds": told.get("holds", 0.0), "limits": told.get("limits", {})}) if "certified" in told else None
+    content = certified_of(folder)
+    if "certified" not in content:
+        return None
+    return promised_in({"model": model, "since": now, "before": (), "certified": content["certified"],
+                        "holds": content.get("holds", 0.0), "limits": content.get("limits", {})})
 
 # %% ../../nbs/run/18_certifying.ipynb #794ed3df
 def certified_sentences(pledged: Pledge, price: Score | None = None, offered: Choice | None = None) -> list[str]:
     """What a run certifies, in sentences: the promise, its price, the choice."""
-    said = [str(pledged) if pledged.certified.wrong else "", price_words(price) if price else "",
+    sentences = [str(pledged) if pledged.certified.wrong else "", price_words(price) if price else "",
             str(offered) if offered and offered.held.n else ""]
-    return [f"{line[:1].upper()}{line[1:]}." for line in said if line]
+    return [f"{line[:1].upper()}{line[1:]}." for line in sentences if line]

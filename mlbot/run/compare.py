@@ -54,28 +54,28 @@ RUN_HEAD = f"{'run':<20}  {'data':<16}  {'model':<12}  {'right':>5}  {'gates':>5
 
 def read_run(folder: Path) -> RunLine:
     """The line of one run, as far as it got."""
-    model, given = load_verdicts(folder) if (folder / "verdicts.json").exists() else ("", [])
+    model, verdicts = load_verdicts(folder) if (folder / "verdicts.json").exists() else ("", [])
     prepared = load_json(folder / "prepare.json") if (folder / "prepare.json").exists() else {}
-    right = next((verdict.score.value for verdict in given if verdict.gate == "accuracy"), None)
+    right = next((verdict.score.value for verdict in verdicts if verdict.gate == "accuracy"), None)
     ended = load_outcome(folder)
-    return RunLine(folder.name, prepared.get("source", ""), prepared.get("snapshot", ""), model, right, len(given),
-                   tuple(verdict.gate for verdict in given if verdict.stops), ended.get("outcome", ""),
+    return RunLine(folder.name, prepared.get("source", ""), prepared.get("snapshot", ""), model, right, len(verdicts),
+                   tuple(verdict.gate for verdict in verdicts if verdict.stops), ended.get("outcome", ""),
                    bool(ended.get("released")))
 
 # %% ../../nbs/run/22_compare.ipynb #73948214
 def list_runs(runs: Path, most: int = 20) -> list[RunLine]:
     """The last runs, the newest last. `runs`: the folder of all of them."""
-    found = [path for path in runs.glob("*") if STAMP.fullmatch(path.name) and path.is_dir()]
-    return [read_run(path) for path in sorted(found, key=lambda path: (path.name[:17], int(path.name[18:] or 1)))[-most:]]
+    folders = [path for path in runs.glob("*") if STAMP.fullmatch(path.name) and path.is_dir()]
+    return [read_run(path) for path in sorted(folders, key=lambda path: (path.name[:17], int(path.name[18:] or 1)))[-most:]]
 
 # %% ../../nbs/run/22_compare.ipynb #b949a30d
 def answers_of(folder: Path, rows: pd.DataFrame) -> np.ndarray:
     """The intent that the model of a run gives to each row: as its run wrote down, or else as it answers now."""
     file = folder / "predictions.csv"
-    if file.exists() and "digest" in (known := load_table(file)):
-        known = with_keys(known, context_of(folder))
-        if rows["key"].isin(known["key"]).all():
-            return np.asarray(by_key(known, rows), object)
+    if file.exists() and "digest" in (answers := load_table(file)):
+        answers = with_keys(answers, context_of(folder))
+        if rows["key"].isin(answers["key"]).all():
+            return np.asarray(by_key(answers, rows), object)
     return np.asarray(load(folder / "model").answers(rows)[0], object)
 
 # %% ../../nbs/run/22_compare.ipynb #08cc546f
@@ -100,9 +100,10 @@ def wrong_both_times(rows: pd.DataFrame, context: Sequence[str], before: np.ndar
     """The rows that both models get wrong, each in its own way."""
     truth = rows["intent"].to_numpy(object)
     at = np.flatnonzero((before != truth) & (after != truth) & (before != after))
-    told = [", ".join(str(rows[name].iloc[row]) for name in context if name in rows and rows[name].iloc[row]) for row in at]
+    columns = [name for name in context if name in rows]
+    contexts = [", ".join(str(rows[name].iloc[row]) for name in columns if rows[name].iloc[row]) for row in at]
     return [Change(str(rows["text"].iloc[row]), where, str(truth[row]), str(before[row]), str(after[row]), True)
-            for row, where in zip(at, told, strict=True)]
+            for row, where in zip(at, contexts, strict=True)]
 
 # %% ../../nbs/run/22_compare.ipynb #76e4349d
 def gates_that_differ(old: Path, new: Path) -> list[str]:
@@ -115,16 +116,16 @@ def gates_that_differ(old: Path, new: Path) -> list[str]:
 # %% ../../nbs/run/22_compare.ipynb #b973684d
 def facts_that_differ(old: Path, new: Path) -> list[str]:
     """What the two runs were made from, as far as it differs: data, code, versions, settings of the model."""
-    one, two = facts_of_run(old), facts_of_run(new)
+    older, newer = facts_of_run(old), facts_of_run(new)
     named = {"data": ("source", "snapshot", "split"), "code": ("commit", "changed")}
-    said = [f"{what}: {' '.join(str(one.get(name, ''))[:40] for name in names)}, now "
-            f"{' '.join(str(two.get(name, ''))[:40] for name in names)}" for what, names in named.items()
-            if any(one.get(name) != two.get(name) for name in names)]
+    lines = [f"{what}: {' '.join(str(older.get(name, ''))[:40] for name in names)}, now "
+            f"{' '.join(str(newer.get(name, ''))[:40] for name in names)}" for what, names in named.items()
+            if any(older.get(name) != newer.get(name) for name in names)]
     for what in ("environment", "model"):
-        places = one.get(what) or {}, two.get(what) or {}
-        said += [f"{what}: {name} {places[0].get(name, '-')}, now {places[1].get(name, '-')}"
-                 for name in dict.fromkeys([*places[0], *places[1]]) if places[0].get(name) != places[1].get(name)]
-    return said
+        facts = older.get(what) or {}, newer.get(what) or {}
+        lines += [f"{what}: {name} {facts[0].get(name, '-')}, now {facts[1].get(name, '-')}"
+                 for name in dict.fromkeys([*facts[0], *facts[1]]) if facts[0].get(name) != facts[1].get(name)]
+    return lines
 
 # %% ../../nbs/run/22_compare.ipynb #69912f44
 def compare_runs(old: Path, new: Path, settings: Settings) -> Comparison:
@@ -152,12 +153,12 @@ def comparison_words(found: Comparison) -> str:
 # %% ../../nbs/run/22_compare.ipynb #717d72ca
 def comparison_lines(found: Comparison, few: int = 5) -> list[str]:
     """A comparison for people: the sentence, both scores, rows that broke, healed or moved, gates and facts that differ."""
-    named = zip(found.runs, found.models, found.right, strict=True)
-    shown = [f"  {run}  model {model:<12}  {score}" for run, model, score in named]
+    columns = zip(found.runs, found.models, found.right, strict=True)
+    score_lines = [f"  {run}  model {model:<12}  {score}" for run, model, score in columns]
     moved = [f"{len(found.moved)} wrong both times, with another answer" + ":" * bool(found.moved),
              *(f"  ~ {item.text[:60]!r}: {item.intent}, before {item.before}, now {item.after}"
                for item in found.moved[:few])]
     moved += [f"    and {len(found.moved) - few} more"] * (len(found.moved) > few)
     rest = [line for what, items in (("gates", found.gates), ("made from", found.facts)) if items
             for line in (f"{what}, where they differ:", *(f"  {item}" for item in items))]
-    return [comparison_words(found), *shown, *change_lines(list(found.changed), few), *moved, *rest]
+    return [comparison_words(found), *score_lines, *change_lines(list(found.changed), few), *moved, *rest]

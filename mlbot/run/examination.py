@@ -90,8 +90,9 @@ def open_exam(settings: Settings, run: str, models: str = "", day: str = "") -> 
     registry = Path(models) if models else settings.places.models
     model, test, facts = load(folder / "model"), load_table(folder / "test.csv"), load_json(folder / "prepare.json")
     count_decision(registry, model.name, test, settings)
-    champion, other = challenged(registry), opponent(registry)
-    return Exam(folder, registry, model, test, facts, champion, other, load_rules(folder, settings, day, other.name))
+    learnt = opponent(registry)
+    return Exam(folder, registry, model, test, facts, challenged(registry), learnt,
+                load_rules(folder, settings, day, learnt.name))
 
 # %% ../../nbs/run/19_examination.ipynb #06392f4a
 @dataclass(frozen=True)
@@ -159,12 +160,12 @@ def ask_rows(exam: Exam, settings: Settings, place: str, target: Target) -> Seal
     text = read_sealed(objects, place)
     rows = sealed_rows(text, exam.model.context, settings, place)
     trained = read_digests(exam.folder / "trained.npy")
-    new = np.ones(len(rows), bool) if trained is None else ~is_seen(rows, trained)
-    if new.sum() < (least := target.min_n or 1):
-        raise NoVerdict("too few sealed rows that the model was not trained on", f"{least:,} or more",
+    is_new = np.ones(len(rows), bool) if trained is None else ~is_seen(rows, trained)
+    if is_new.sum() < (fewest := target.min_n or 1):
+        raise NoVerdict("too few sealed rows that the model was not trained on", f"{fewest:,} or more",
                         "seal more rows there", place)
     right = (rows["intent"] == exam.model.answers(rows)[0]).to_numpy(bool)
-    score = share("accuracy", right[new], group_digests(rows[new]))
+    score = share("accuracy", right[is_new], group_digests(rows[is_new]))
     return ask(objects, place, exam.model.name, side_numbers(rows), right, score, target, sealed_state(text),
                settings.meter.sealed_questions, asker(settings.root))
 
@@ -207,13 +208,13 @@ def weigh_context(exam: Exam, answers: Answers) -> ContextWorth:
     rows, model = answers.rows, exam.model
     worth: list[Worth] = []
     words = load_table(exam.folder / "words_alone.csv")["words_alone"]
-    alone = (words == rows["intent"]).to_numpy(bool) if len(words) == len(rows) else np.array([], bool)
-    if len(alone):
+    alone_right = (words == rows["intent"]).to_numpy(bool) if len(words) == len(rows) else np.array([], bool)
+    if len(alone_right):
         mixed = model.answers(shuffle_context(rows, model.context))[0] == rows["intent"]
         contexts = list(rows[model.context].itertuples(index=False, name=None))
-        worth = worth_of_context(answers.groups, contexts, list(rows["intent"]), alone, answers.right, mixed)
+        worth = worth_of_context(answers.groups, contexts, list(rows["intent"]), alone_right, answers.right, mixed)
     save_json([{**asdict(part), "lift": part.lift} for part in worth], exam.folder / "context.json")
-    return ContextWorth(alone, worth)
+    return ContextWorth(alone_right, worth)
 
 # %% ../../nbs/run/19_examination.ipynb #711c8972
 def identify_languages(exam: Exam, languages: tuple[str, ...]) -> np.ndarray:
@@ -283,9 +284,9 @@ def certify_exam(exam: Exam, answers: Answers, alarms: Alarms, settings: Setting
     """Certify the promise of the settings on the test rows, and keep it for the release (`mlbot.run.certifying`)."""
     parts = [(part.probabilities.max(axis=1, initial=0), part.scope) for part in (answers, alarms.outside)]
     sure = np.concatenate([np.where(scope < exam.model.scope_threshold, 0.0, best * scope) for best, scope in parts])
-    found = pledge(sure, alarms.right, alarms.groups, settings)
-    keep_certified(exam.folder, certified=asdict(found.certified), words=certified_sentences(found))
-    return found
+    pledged = pledge(sure, alarms.right, alarms.groups, settings)
+    keep_certified(exam.folder, certified=asdict(pledged.certified), words=certified_sentences(pledged))
+    return pledged
 
 # %% ../../nbs/run/19_examination.ipynb #a9f71e3b
 @dataclass(frozen=True)
@@ -307,14 +308,14 @@ class Decided:
 def decide_all(exam: Exam, answers: Answers, alarms: Alarms, costs: Costs, starts: float | None = None) -> Decided:
     """Decide about all rows, those out of scope included, and keep `decisions.json`. `starts`: as in `decide`."""
     outside, model = alarms.outside, exam.model
-    every, inside = np.vstack([answers.probabilities, outside.probabilities]), np.append(answers.scope, outside.scope)
-    first = np.argsort(-every, axis=1, kind="stable")[:, :CHOICES]
+    probabilities, scope = np.vstack([answers.probabilities, outside.probabilities]), np.append(answers.scope, outside.scope)
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :CHOICES]
     truth = np.append(answers.rows["intent"], outside.rows["intent"])
-    among = (np.array(model.intents)[first] == truth[:, None]).any(axis=1)
-    decisions, cheapest = (decide(every, inside, model.scope_threshold, costs, least) for least in (starts, None))
-    spent, least = (real_costs(taken, alarms.right, among, costs) for taken in (decisions, cheapest))
+    offers_right = (np.array(model.intents)[best] == truth[:, None]).any(axis=1)
+    decisions, cheapest = (decide(probabilities, scope, model.scope_threshold, costs, least) for least in (starts, None))
+    spent, least = (real_costs(taken, alarms.right, offers_right, costs) for taken in (decisions, cheapest))
     table = decision_table(decisions, alarms.right, spent)
-    points = [asdict(point) for point in risk_coverage(every.max(axis=1, initial=0) * inside, alarms.right)]
+    points = [asdict(point) for point in risk_coverage(probabilities.max(axis=1, initial=0) * scope, alarms.right)]
     save_json({"decisions": table, "points": points, "handoff": costs.handoff}, exam.folder / "decisions.json")
     price = price_of(spent, least, alarms.groups) if starts is not None and len(spent) else None
     return Decided(spent, pd.DataFrame(table), points, decisions, price)
@@ -324,17 +325,17 @@ def weigh_choice(exam: Exam, answers: Answers, pledged: Pledge, decided: Decided
     """Find out how many intents a choice must offer, and keep it for the release, with the price of the promise."""
     rows, holds = answers.rows, settings.clarify.holds
     languages = [language_of(text, settings.data.languages) if holds else "" for text in rows["text"]]
-    found = choice(answers.probabilities, exam.model.intents, rows["intent"].to_numpy(str), np.array(languages, str),
+    offered = choice(answers.probabilities, exam.model.intents, rows["intent"].to_numpy(str), np.array(languages, str),
                    answers.groups, decided.decisions[:len(rows)], holds)
-    keep_certified(exam.folder, holds=holds if found.limits else 0.0, limits=found.limits,
-                   words=certified_sentences(pledged, decided.price, found))
-    return found
+    keep_certified(exam.folder, holds=holds if offered.limits else 0.0, limits=offered.limits,
+                   words=certified_sentences(pledged, decided.price, offered))
+    return offered
 
 # %% ../../nbs/run/19_examination.ipynb #50c84ab0
 def timed_calls(model: Predictor, test: pd.DataFrame, most: int = 300) -> tuple[Callable, list]:
-    """A call of the model, and at most `most` test rows to call it with, for `time_ratio`."""
-    asked = test.sample(min(len(test), most), random_state=0)
-    calls = list(zip(asked["text"], asked[model.context].to_dict("records"), strict=True))
+    """A function that calls the model, and at most `most` test rows to call it with, for `time_ratio`."""
+    sample = test.sample(min(len(test), most), random_state=0)
+    calls = list(zip(sample["text"], sample[model.context].to_dict("records"), strict=True))
     return lambda call: model.predict(call[0], **call[1]), calls
 
 # %% ../../nbs/run/19_examination.ipynb #cffd158e
@@ -342,9 +343,9 @@ def score_production(exam: Exam, out_of_scope: str) -> Score | None:
     """Accuracy on what production asked, labelled later, in scope; kept as `scores.json`. None without such a sample."""
     sample = load_production_rows(exam.folder)
     sample = sample[sample["intent"] != out_of_scope]
-    found = share(PRODUCTION, (sample["intent"] == exam.model.answers(sample)[0]).to_numpy(bool))
-    save_json([found.as_dict()] if found.n else [], exam.folder / "scores.json")
-    return found if found.n else None
+    score = share(PRODUCTION, (sample["intent"] == exam.model.answers(sample)[0]).to_numpy(bool))
+    save_json([score.as_dict()] if score.n else [], exam.folder / "scores.json")
+    return score if score.n else None
 
 # %% ../../nbs/run/19_examination.ipynb #1688a7c2
 GAP, AS_IN_PRODUCTION = "production_gap", "production_mix.json"
@@ -377,12 +378,12 @@ def weigh_production(exam: Exam, answers: Answers, settings: Settings) -> AsInPr
     wanted = {"intent": shares_of(sample["intent"]), "language": shares_of(languages["production"])}
     weights = rake({"intent": rows["intent"], "language": languages["test"]}, wanted)
     right = (sample["intent"] == exam.model.answers(sample)[0]).to_numpy(bool)
-    found = AsInProduction(share("accuracy", answers.right, answers.groups),
+    comparison = AsInProduction(share("accuracy", answers.right, answers.groups),
                            share("accuracy at production's mix", answers.right, answers.groups, weights=weights),
                            share(PRODUCTION, right))
-    scores = {"plain": found.plain, "weighed": found.weighed, "production": found.production, "gap": found.gap}
+    scores = {name: getattr(comparison, name) for name in ("plain", "weighed", "production", "gap")}
     save_json({name: score.as_dict() for name, score in scores.items()}, exam.folder / AS_IN_PRODUCTION)
-    return found
+    return comparison
 
 
 def no_gap(mixed: AsInProduction | None) -> Score:
@@ -390,16 +391,16 @@ def no_gap(mixed: AsInProduction | None) -> Score:
     return mixed.gap if mixed else Score(GAP, float("nan"), 0, -1.0, 1.0, better="lower")
 
 # %% ../../nbs/run/19_examination.ipynb #05c18e03
-WIDE = 0.05  # a gap that may be larger is told to the reader
+WIDE = 0.05  # the report warns of a gap that may be larger
 
 
 def gap_words(gap: Score, where: str) -> str:
     """What a gap means, in words; '' where it is surely small."""
     if not gap.n or -WIDE <= gap.low and gap.high <= WIDE:
         return ""
-    most, way = (gap.high, "higher") if gap.high >= -gap.low else (-gap.low, "lower")
-    return (f"confidence may be up to {100 * most:.0f} points {way} than accuracy on {where} (mean {100 * gap.value:+.1f}, "
-            f"95 % {100 * gap.low:+.1f} to {100 * gap.high:+.1f}, n={gap.n:,})")
+    most, direction = (gap.high, "higher") if gap.high >= -gap.low else (-gap.low, "lower")
+    return (f"confidence may be up to {100 * most:.0f} points {direction} than accuracy on {where} "
+            f"(mean {100 * gap.value:+.1f}, 95 % {100 * gap.low:+.1f} to {100 * gap.high:+.1f}, n={gap.n:,})")
 
 
 def weigh_confidence(exam: Exam, answers: Answers, out_of_scope: str) -> dict[str, Score]:
@@ -408,15 +409,15 @@ def weigh_confidence(exam: Exam, answers: Answers, out_of_scope: str) -> dict[st
     sample = sample[sample["intent"] != out_of_scope]
     probabilities = exam.model.ask(sample)[0]
     right = np.array(exam.model.intents)[probabilities.argmax(axis=1)] == sample["intent"].to_numpy(str)
-    found = {"the test rows": confidence_gap(answers.rows["confidence"], answers.right, answers.groups),
+    gaps = {"the test rows": confidence_gap(answers.rows["confidence"], answers.right, answers.groups),
              "labelled production": confidence_gap(probabilities.max(axis=1, initial=0), right)}
-    found = {where: gap for where, gap in found.items() if gap.n}
-    save_json([{"where": where, **gap.as_dict(), "words": gap_words(gap, where)} for where, gap in found.items()],
+    gaps = {where: gap for where, gap in gaps.items() if gap.n}
+    save_json([{"where": where, **gap.as_dict(), "words": gap_words(gap, where)} for where, gap in gaps.items()],
               exam.folder / "confidence.json")
-    return found
+    return gaps
 
 # %% ../../nbs/run/19_examination.ipynb #c69fab5c
-OVER = 0.03  # the test may keep so much less than held-out training rows promise
+OVER = 0.03  # the test may be so much lower than held-out training rows promise
 
 
 def _ends(score: Score) -> tuple[float, float, float]:
@@ -442,11 +443,11 @@ def promise_warning(promise: Score, test: Score, apart: Score | None = None) -> 
 # %% ../../nbs/run/19_examination.ipynb #3bf3337c
 def weigh_promise(folder: Path, answers: Answers) -> str:
     """The `promise_warning` of a run, '' where the test keeps the promise, or there is none."""
-    def kept(name: str, last: Callable = lambda found: found) -> Score | None:
+    def stored_score(name: str, last: Callable = lambda found: found) -> Score | None:
         found = last(load_json(folder / name)) if (folder / name).exists() else None
         return Score(**{key: value for key, value in found.items() if key != "rows"}) if found else None
-    apart = kept("learning_curve.json", lambda points: points[-1] if points else None)
-    promise = kept(PROMISE) or apart  # a classifier of your own has only its curve
+    apart = stored_score("learning_curve.json", lambda points: points[-1] if points else None)
+    promise = stored_score(PROMISE) or apart  # a classifier of your own has only its curve
     if promise is None or not len(answers.right):
         return ""
     return promise_warning(promise, share("accuracy", answers.right, answers.groups), apart)
@@ -475,8 +476,8 @@ def score_learnt(model: Predictor, answered: pd.DataFrame, groups: np.ndarray) -
     if known.all():
         return None
     rows = answered[known]
-    found = share(LEARNT, (rows["intent"] == rows["predicted"]).to_numpy(bool), groups[known])
-    return Learnt(found, answered.loc[~known, "intent"].value_counts().to_dict())
+    score = share(LEARNT, (rows["intent"] == rows["predicted"]).to_numpy(bool), groups[known])
+    return Learnt(score, answered.loc[~known, "intent"].value_counts().to_dict())
 
 # %% ../../nbs/run/19_examination.ipynb #b0d78206
 def exam_warnings(exam: Exam, duel: Duel, settings: Settings, answers: Answers | None = None,
@@ -484,20 +485,24 @@ def exam_warnings(exam: Exam, duel: Duel, settings: Settings, answers: Answers |
     """What weakens a verdict of this exam, in words. `answers`: compared with what held-out training rows promised."""
     champion, other, n = exam.champion, exam.opponent, len(exam.test)
     seen = int((~unseen(exam.test["digest"].to_numpy(), other.trained)).sum()) if champion else 0
-    told = f"the champion was trained on {seen:,} of these test rows: compared on {len(duel.rows):,} of {n:,} (mlbot audit)"
-    unknown = champion and other.trained is None and champion.name != exam.model.name
-    blind = "nobody knows what the champion was trained on: compared on all test rows, which favours it" if unknown else ""
-    how = judgement_words(exam.registry, champion.name) if champion else ""
-    plans = [feasibility(name, wanted, n, exam.rules.day) for name, wanted in settings.targets.items()]
-    moved = encoder_change(champion.manifest, exam.model.manifest) if champion else ""
-    moved += f", under one name; the champion's is named by encoder = {settings.model.encoder}@COMMIT" if moved else ""
-    known, name = exam.model.manifest.get("encoder", {}).get("languages", "").split(), settings.model.encoder
-    gap = language_gap(name, known, exam.facts.get("languages", {}))
+    seen_words = (f"the champion was trained on {seen:,} of these test rows: "
+                  f"compared on {len(duel.rows):,} of {n:,} (mlbot audit)")
+    is_unknown = champion and other.trained is None and champion.name != exam.model.name
+    unknown_words = "nobody knows what the champion was trained on: compared on all test rows, which favours it"
+    judged_words = judgement_words(exam.registry, champion.name) if champion else ""
+    plans = [feasibility(name, target, n, exam.rules.day) for name, target in settings.targets.items()]
+    encoder = settings.model.encoder
+    encoder_words = encoder_change(champion.manifest, exam.model.manifest) if champion else ""
+    if encoder_words:
+        encoder_words += f", under one name; the champion's is named by encoder = {encoder}@COMMIT"
+    languages = exam.model.manifest.get("encoder", {}).get("languages", "").split()
+    gap = language_gap(encoder, languages, exam.facts.get("languages", {}))
     promise = weigh_promise(exam.folder, answers) if answers else ""
-    kept = exam.folder / "confidence.json"
-    sure = [part["words"] for part in load_json(kept)] if kept.exists() else []
-    said = [str(learnt or ""), how, duel.note, told if seen else "", blind, moved, gap, promise, *sure, *plans]
-    return [line for line in said if line]
+    confidence_file = exam.folder / "confidence.json"
+    confidence = [part["words"] for part in load_json(confidence_file)] if confidence_file.exists() else []
+    warnings = [str(learnt or ""), judged_words, duel.note, seen_words if seen else "", unknown_words if is_unknown else "",
+                encoder_words, gap, promise, *confidence, *plans]
+    return [line for line in warnings if line]
 
 # %% ../../nbs/run/19_examination.ipynb #ed4b2e1c
 @dataclass(frozen=True)
@@ -516,15 +521,15 @@ def end_exam(exam: Exam, duel: Duel, settings: Settings, answers: Answers | None
 
     `answers`: as in `exam_warnings`.
     """
-    given = save_verdicts(verdicts(), exam.folder, exam.model.name)
-    outcomes = {verdict.gate: verdict.outcome for verdict in given}
-    read = count_decision(exam.registry, exam.model.name, exam.test, settings, outcomes)
+    judged = save_verdicts(verdicts(), exam.folder, exam.model.name)
+    outcomes = {verdict.gate: verdict.outcome for verdict in judged}
+    spent = count_decision(exam.registry, exam.model.name, exam.test, settings, outcomes)
     answered = load_answers(exam.folder)
     learnt = score_learnt(exam.model, answered, answered["group"].to_numpy())
-    found = Examined(given, budget_line(read, settings), exam_warnings(exam, duel, settings, answers, learnt))
-    save_json({"champion": exam.rules.champion, "changes": list(map(asdict, duel.changes)), "meter": found.reading,
-               "warnings": found.warnings, "budget": budget_record(read, exam.registry, settings),
+    examined = Examined(judged, budget_line(spent, settings), exam_warnings(exam, duel, settings, answers, learnt))
+    save_json({"champion": exam.rules.champion, "changes": list(map(asdict, duel.changes)), "meter": examined.reading,
+               "warnings": examined.warnings, "budget": budget_record(spent, exam.registry, settings),
                "learnt": learnt.score.as_dict() if learnt else {}},
               exam.folder / "judged.json")
     seal(exam.folder, settings)
-    return found
+    return examined

@@ -32,14 +32,14 @@ HEADLINES = {0: ("Yes: every gate is green", "pass"), 1: ("No: a gate is red", "
 
 
 def headline_of(result) -> tuple[str, str]:
-    """The answer in one line, and its tone; a yes says what it rests on."""
+    """The answer in one line, and its tone. A yes counts the gates that are waived or too close to call."""
     headline, tone = HEADLINES[result.exit_code]
     if result.exit_code == 0:
         waived = sum(verdict.waiver is not None for verdict in result.verdicts)
         close = sum(verdict.outcome == TOO_CLOSE and not verdict.red for verdict in result.verdicts)
         if waived or close:
-            said = [f"{waived} red and waived"] * bool(waived) + [f"{close} too close to call"] * bool(close)
-            headline = f"Yes: no gate stops it; {', '.join(said)}"
+            exceptions = [f"{waived} red and waived"] * bool(waived) + [f"{close} too close to call"] * bool(close)
+            headline = f"Yes: no gate stops it; {', '.join(exceptions)}"
     return headline, tone
 
 # %% ../../nbs/run/15_finish.ipynb #58a0bbee

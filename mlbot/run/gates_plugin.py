@@ -40,10 +40,10 @@ def pytest_addoption(parser):
 def gated_folders(config) -> list[Path] | None:
     """Where notebooks are gated: None for nowhere, an empty list for everywhere that pytest looks."""
     words = [] if config.getoption("mlbot_gates") else config.getini("mlbot_gates")
-    told = " ".join(words).lower()
-    if config.getoption("mlbot_gates") or told in ("true", "yes", "on", "1"):
+    setting = " ".join(words).lower()
+    if config.getoption("mlbot_gates") or setting in ("true", "yes", "on", "1"):
         return []
-    if told in ("", "false", "no", "off", "0"):
+    if setting in ("", "false", "no", "off", "0"):
         return None
     return [config.rootpath / word for word in words]
 
@@ -68,20 +68,20 @@ class GatedFile(pytest.File):
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #42826ae5
 class GatedItem(pytest.Item):
-    """One result of a notebook. `at`: its place among them, 0 for the notebook itself; `told`: the result, once there."""
+    """One result of a notebook. `at`: its position, 0 for the notebook itself; `result`: None before it ran."""
 
     def __init__(self, at, **options):
         super().__init__(**options)
-        self.at, self.told = at, None
+        self.at, self.result = at, None
 
     def runtest(self):
         gates = self.config.pluginmanager.get_plugin(NAME)
         results, seconds = gates.results(self.parent)
-        self.told = result = results[self.at]
-        self.user_properties += properties_told(result, seconds)
-        for problem in result.problems:
+        self.result = results[self.at]
+        self.user_properties += properties_told(self.result, seconds)
+        for problem in self.result.problems:
             raise problem
-        outcome_told(result)
+        outcome_told(self.result)
 
     def repr_failure(self, excinfo, style=None):
         """The message of our own errors; pytest's traceback for anything else."""
@@ -94,8 +94,8 @@ class GatedItem(pytest.Item):
 # %% ../../nbs/run/25_gates_plugin.ipynb #bd4ff2d0
 def properties_told(result, seconds: float) -> list[tuple[str, object]]:
     """What the JUnit file says about a result: each verdict's numbers, and how long the notebook took."""
-    found = [item for _, verdict in result.verdicts for item in properties_of(verdict)]
-    return found if result.asked else [("mlbot.seconds", f"{seconds:.1f}"), *found]
+    numbers = [item for _, verdict in result.verdicts for item in properties_of(verdict)]
+    return numbers if result.asked else [("mlbot.seconds", f"{seconds:.1f}"), *numbers]
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #e029c81a
 def outcome_told(result) -> None:
@@ -104,11 +104,11 @@ def outcome_told(result) -> None:
 
     from mlbot.gates.verdict import TOO_CLOSE
     from mlbot.gates.words import verdict_line
-    given = [verdict for _, verdict in result.verdicts]
-    for verdict in given:
+    verdicts = [verdict for _, verdict in result.verdicts]
+    for verdict in verdicts:
         if verdict.outcome == TOO_CLOSE or verdict.waiver:
             warnings.warn(GateWarning(shown(verdict_line(verdict))), stacklevel=1)
-    late = [verdict_line(verdict) for verdict in given if misses_stretch(verdict)]
+    late = [verdict_line(verdict) for verdict in verdicts if misses_stretch(verdict)]
     if late:
         pytest.xfail(shown("; ".join(late)))
 
@@ -122,23 +122,23 @@ def result_record(file: str, result, seconds: float) -> dict:
             "records": [[cell, as_record(verdict)] for cell, verdict in result.verdicts]}
 
 
-def from_told(told: dict):
+def from_told(record: dict):
     """The same result, read back."""
     from mlbot.gates.record import read_record
     from mlbot.run.any_notebook import GateResult
     kinds = {kind.__name__: kind for kind in (GateFailed, InputError, NoVerdict, OutOfTime)}
-    problems = tuple(kinds.get(kind, MlbotError)(*words) for kind, *words in told["problems"])
-    return GateResult(None, tuple((cell, read_record(data)) for cell, data in told["records"]), problems)
+    problems = tuple(kinds.get(kind, MlbotError)(*words) for kind, *words in record["problems"])
+    return GateResult(None, tuple((cell, read_record(data)) for cell, data in record["records"]), problems)
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #9b7445fa
-def steps_told(all_told: Iterable[dict]) -> list:
+def steps_told(records: Iterable[dict]) -> list:
     """One step a notebook, from the results of all its items."""
     from mlbot.run.any_notebook import step_of
-    found: dict[str, list] = {}
-    for told in all_told:
-        found.setdefault(told["notebook"], []).append(told)
-    return [step_of(name, max(told["seconds"] for told in items), [from_told(told) for told in items])
-            for name, items in sorted(found.items())]
+    by_notebook: dict[str, list] = {}
+    for record in records:
+        by_notebook.setdefault(record["notebook"], []).append(record)
+    return [step_of(name, max(record["seconds"] for record in items), [from_told(record) for record in items])
+            for name, items in sorted(by_notebook.items())]
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #8c30edab
 def comment_of(steps: Sequence) -> str:
@@ -174,9 +174,9 @@ def summary_lines(steps: Sequence) -> list[str]:
     """The headline, the table of all verdicts, and the remarks below it."""
     from mlbot.gates.words import remarks, verdict_table
     from mlbot.run.any_notebook import headline_of_gates, labelled
-    given = labelled(steps)
-    table = verdict_table(given).split("\n") if given else []
-    return [shown(line) for line in (headline_of_gates(steps), *table, *remarks(given))]
+    verdicts = labelled(steps)
+    table = verdict_table(verdicts).split("\n") if verdicts else []
+    return [shown(line) for line in (headline_of_gates(steps), *table, *remarks(verdicts))]
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #142ce064
 def left_alone(path: Path, config, folders: Sequence[Path]) -> bool:
@@ -189,13 +189,13 @@ def left_alone(path: Path, config, folders: Sequence[Path]) -> bool:
 def checked_parameters(words: Sequence[str], notebooks: Sequence) -> dict[str, object]:
     """The parameters of the command line. Raises InputError for one that no notebook has."""
     from mlbot.run.request import read_parameter
-    given = dict(map(read_parameter, words))
-    known = sorted({name for notebook in notebooks for name in notebook.parameters})
-    for name in given:
-        if name not in known:
-            raise InputError(f"unknown parameter {name!r}", nearest(name, known) if known else "a cell tagged 'parameters'",
+    parameters = dict(map(read_parameter, words))
+    names = sorted({name for notebook in notebooks for name in notebook.parameters})
+    for name in parameters:
+        if name not in names:
+            raise InputError(f"unknown parameter {name!r}", nearest(name, names) if names else "a cell tagged 'parameters'",
                              "correct the name, or set it in a cell with the tag parameters")
-    return given
+    return parameters
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #d0d88696
 def seen_from(path: Path, root: Path) -> str:
@@ -206,13 +206,13 @@ def seen_from(path: Path, root: Path) -> str:
 def keep_as_it_ran(ran: Path, file: str, source: Path, folder: Path) -> None:
     """Copy a notebook that ran into `folder`, where it lies as its source does below the top folder."""
     import shutil
-    place = folder / (Path(file).name if Path(file).is_absolute() else file)
-    if place.resolve() == source.resolve():
+    copy = folder / (Path(file).name if Path(file).is_absolute() else file)
+    if copy.resolve() == source.resolve():
         raise InputError("the notebook would be overwritten", "a folder of its own", "pytest --gates --gates-save FOLDER",
                          file)
     if ran.is_file():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ran, place)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ran, copy)
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #d512dccb
 def scheduler_of(config, log):
@@ -233,36 +233,36 @@ def scheduler_of(config, log):
     return NotebookWise(config, log)
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #c4cd70a5
-def run_for(config, file: GatedFile, parameters: dict[str, object], kept: Path | None) -> tuple:
+def run_for(config, file: GatedFile, parameters: dict[str, object], saved_to: Path | None) -> tuple:
     """Run the notebook of a file by the options of a session. Returns its results, and the seconds it took."""
     from mlbot.run.any_notebook import run_gated
     folder = pytest.TempPathFactory.from_config(config, _ispytest=True).mktemp("mlbot-gates")
-    done = run_gated(file.found, folder, parameters, config.getoption("--gates-minutes"),
+    outcome = run_gated(file.found, folder, parameters, config.getoption("--gates-minutes"),
                      config.getoption("--gates-too-close"))
-    if kept:
-        keep_as_it_ran(folder / file.path.name, seen_from(file.path, config.rootpath), file.path, kept)
-    return done
+    if saved_to:
+        keep_as_it_ran(folder / file.path.name, seen_from(file.path, config.rootpath), file.path, saved_to)
+    return outcome
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #50800b5e
 def gated_file(path: Path, parent) -> GatedFile | None:
-    """The node of a notebook with gates, or of one that is refused; None for a notebook without a gate."""
+    """The pytest node of a notebook with gates, or of one that is refused; None for a notebook without a gate."""
     from mlbot.run.any_notebook import open_gated
-    found: object = None
+    notebook: object = None
     try:
-        found = open_gated(path)
+        notebook = open_gated(path)
     except MlbotError as problem:
-        found = problem
-    if found is None:
+        notebook = problem
+    if notebook is None:
         return None
     file = GatedFile.from_parent(parent, path=path)
-    file.found = found
+    file.found = notebook
     return file
 
 
 def result_of_item(item: GatedItem, error: BaseException | None):
-    """The result of an item; where it has none, the error that kept it from one."""
+    """The result of an item; if it has none, the error that prevented it."""
     from mlbot.run.any_notebook import GateResult
-    return item.told or GateResult(None, (), (error,) if isinstance(error, MlbotError) else ())
+    return item.result or GateResult(None, (), (error,) if isinstance(error, MlbotError) else ())
 
 # %% ../../nbs/run/25_gates_plugin.ipynb #af29b71e
 class GateHooks:
@@ -272,9 +272,9 @@ class GateHooks:
         self.config, self.folders = config, folders
         self.notebooks: dict[Path, object] = {}
         self.done: dict[Path, tuple] = {}
-        self.told: list[dict] = []
-        kept = config.getoption("--gates-save")
-        self.kept = Path(kept).absolute() if kept else None
+        self.records: list[dict] = []
+        folder = config.getoption("--gates-save")
+        self.save_to = Path(folder).absolute() if folder else None
 
     def results(self, file: GatedFile) -> tuple:
         """The results of a notebook and its seconds; it runs when they are first asked for."""
@@ -282,7 +282,7 @@ class GateHooks:
             raise file.found
         parameters = checked_parameters(self.config.getoption("mlbot_gates_parameters"), list(self.notebooks.values()))
         if file.path not in self.done:
-            self.done[file.path] = run_for(self.config, file, parameters, self.kept)
+            self.done[file.path] = run_for(self.config, file, parameters, self.save_to)
         return self.done[file.path]
 
     def pytest_collect_file(self, file_path, parent):
@@ -312,12 +312,12 @@ class GateHooks:
     def pytest_runtest_logreport(self, report):
         """Gather what the reports carry, in the process that reads those of all workers."""
         if hasattr(report, "mlbot_gates") and not hasattr(self.config, "workerinput"):
-            self.told.append(report.mlbot_gates)
+            self.records.append(report.mlbot_gates)
 
     def pytest_terminal_summary(self, terminalreporter):
         """End the session with the table, and write what other people read."""
-        if self.told:
-            steps = steps_told(self.told)
+        if self.records:
+            steps = steps_told(self.records)
             terminalreporter.section("gates")
-            for line in [*summary_lines(steps), *publish_gates(steps, self.config.rootpath, self.kept)]:
+            for line in [*summary_lines(steps), *publish_gates(steps, self.config.rootpath, self.save_to)]:
                 terminalreporter.write_line(line)

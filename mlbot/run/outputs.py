@@ -25,18 +25,18 @@ def is_stored(cell) -> bool:
 # %% ../../nbs/run/21_outputs.ipynb #7675eb7f
 def plain_outputs(outputs: Iterable[dict]) -> list[dict]:
     """Outputs of a cell in the form that is kept."""
-    found = []
+    plain = []
     for output in outputs:
         kind = output["output_type"]
         if kind == "stream":
-            found.append({"name": output["name"], "output_type": kind, "text": one_text(output["text"])})
+            plain.append({"name": output["name"], "output_type": kind, "text": one_text(output["text"])})
         elif kind in ("execute_result", "display_data"):
             data = {form: one_text(output["data"][form]) for form in MIME_TYPES if form in output["data"]}
             count = {"execution_count": None} if kind == "execute_result" else {}
-            found.append({"data": data, **count, "metadata": {}, "output_type": kind})
+            plain.append({"data": data, **count, "metadata": {}, "output_type": kind})
         else:
-            found.append({"output_type": kind})
-    return found
+            plain.append({"output_type": kind})
+    return plain
 
 # %% ../../nbs/run/21_outputs.ipynb #7fc30dc6
 DIFFERS = {"an address in memory": r"\b0x[0-9a-f]{6,}",
@@ -48,29 +48,25 @@ CLOCK = re.compile(r"\b(?:today|now|utcnow|time|localtime)\(")  # code that asks
 
 
 def doubt_of(outputs: list[dict], source: str = "") -> str:
-    """Why outputs cannot be kept, in words; '' for those that can.
-
-    Today's date is a doubt only where `source`, the code of the cell, asks for the time: an example about 1 December
-    shows that date on any day.
-    """
+    """Why outputs cannot be stored, in words; '' if they can. `source`: the code of the cell, which may ask for the time."""
     size = len(json.dumps(outputs, ensure_ascii=False).encode())
     if not outputs or size > BYTES:
         return f"{size:,} bytes, at most {BYTES:,}" if outputs else "no output"
     if any(output["output_type"] == "error" or output.get("name") == "stderr" for output in outputs):
         return "an error"
-    said = "\n".join([output.get("text", "") + "\n".join(output.get("data", {}).values()) for output in outputs])
+    text = "\n".join([output.get("text", "") + "\n".join(output.get("data", {}).values()) for output in outputs])
     patterns = DIFFERS | ({"the date of today": re.escape(date.today().isoformat())} if CLOCK.search(source) else {})
-    return next((name for name, pattern in patterns.items() if re.search(pattern, said)), "")
+    return next((name for name, pattern in patterns.items() if re.search(pattern, text)), "")
 
 # %% ../../nbs/run/21_outputs.ipynb #a1b210b0
 def stale_cells(cells: list, now: dict[str, list[dict]]) -> list[str]:
     """What is wrong with the stored outputs of a notebook, a line each. `now`: outputs of a run by the id of the cell."""
-    found = []
+    complaints = []
     for number, cell in enumerate(cells, 1):
         if not is_stored(cell):
             continue
         if doubt := doubt_of(plain_outputs(cell.outputs), cell.source):
-            found.append(f"cell {number} stores what it should not: {doubt}")
+            complaints.append(f"cell {number} stores what it should not: {doubt}")
         elif plain_outputs(cell.outputs) != plain_outputs(now.get(cell.id, [])):
-            found.append(f"cell {number} shows another output than it stores")
-    return found
+            complaints.append(f"cell {number} shows another output than it stores")
+    return complaints

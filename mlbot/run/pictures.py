@@ -46,19 +46,19 @@ def canvas(title: str, height: float = 3.4, panels: int = 1, widths: Sequence[fl
     """A picture with its title, and its axes: one, or an array of `panels` side by side. `height`: inches."""
     figure = Picture(figsize=(9, height), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", parse_math=False)
-    found = figure.subplots(1, panels, gridspec_kw={"width_ratios": widths} if widths else None)
-    for axes in np.atleast_1d(found):
-        axes.spines[["top", "right"]].set_visible(False)
-    return figure, found
+    axes = figure.subplots(1, panels, gridspec_kw={"width_ratios": widths} if widths else None)
+    for single in np.atleast_1d(axes):
+        single.spines[["top", "right"]].set_visible(False)
+    return figure, axes
 
 # %% ../../nbs/run/23_pictures.ipynb #d39d3fb5
 def short(text: str, most: int = 32) -> str:
-    """A text in at most so many characters, the rest as a dot of three."""
+    """A text cut to at most `most` characters, ending in "…" if it was longer."""
     return text if len(text) <= most else text[:most - 1].rstrip() + "…"
 
 
 def few_that_hold(counts: Sequence[float] | np.ndarray, part: float = 0.5) -> int:
-    """The least number of `counts` whose sum is `part` of the sum of all; 0 where there is nothing to hold."""
+    """How few of the largest `counts` make up `part` of their sum; 0 if the sum is 0."""
     ranked = np.sort(np.asarray(counts, float))[::-1]
     return int(np.searchsorted(ranked.cumsum(), part * ranked.sum() - 1e-9) + 1) if ranked.sum() else 0
 
@@ -85,8 +85,8 @@ def forest(axes, scores: Sequence[Score], names: Sequence[str] | None = None, pe
         note = f"{100 * score.value:+.1f}" if score.unit == "gain" else f"{100 * score.value:.1f} %"
         axes.annotate(f"{note}  (n={score.n:,})", (100 * score.high, at), xytext=(6, 0), textcoords="offset points",
                       va="center", fontsize=9)
-    said = [short(str(name)) for name in names or [score.metric for score in scores]]
-    axes.set_yticks(range(len(scores)), said, fontsize=9, parse_math=False)
+    labels = [short(str(name)) for name in names or [score.metric for score in scores]]
+    axes.set_yticks(range(len(scores)), labels, fontsize=9, parse_math=False)
     axes.set_ylim(len(scores) - 0.5, -0.5)
     axes.set_xlabel("% right, with 95 % interval" if percent else "points of accuracy, with 95 % interval")
     low, high = axes.get_xlim()
@@ -104,9 +104,9 @@ def intents_figure(counts: Mapping[str, int], few: int = 10, most: int = 20) -> 
              f"Each of {len(sizes)} intents has {min(sizes, default=0)} training rows or more")
     height, shown = 1.4 + 0.24 * min(most, len(sizes)), ranked[:most]
     figure, panels = canvas(title, height, 2, (1, 1.4)) if len(ranked) > most else canvas(title, height)
-    named = np.atleast_1d(panels)[-1]
-    bars(named, [name for name, _ in shown], [n for _, n in shown], [n < few for _, n in shown])
-    named.set_xlabel("training rows" + (f" of the {most} smallest" if len(ranked) > most else ""))
+    axes = np.atleast_1d(panels)[-1]
+    bars(axes, [name for name, _ in shown], [n for _, n in shown], [n < few for _, n in shown])
+    axes.set_xlabel("training rows" + (f" of the {most} smallest" if len(ranked) > most else ""))
     if len(ranked) > most:
         size_curve(panels[0], sizes)
     return figure
@@ -126,16 +126,17 @@ def size_curve(curve, sizes: Sequence[int]) -> None:
 def texts_figure(texts: Sequence[str], languages: Mapping[str, int], longest: int = 30) -> Picture:
     """How many words the texts have, and in which languages they are (a count each)."""
     words, total = np.array([len(text.split()) for text in texts]), max(sum(languages.values()), 1)
-    named = sorted(languages.items(), key=lambda item: -item[1])[:8]
-    main = f"; {named[0][1] / total:.0%} are {named[0][0]}" if named else ""
+    ranked = sorted(languages.items(), key=lambda item: -item[1])[:8]
+    main = f"; {ranked[0][1] / total:.0%} are {ranked[0][0]}" if ranked else ""
     title = f"Half of the texts have {np.median(words):.0f} words or fewer{main}" if len(words) else "No texts"
-    figure, (sizes, spoken) = canvas(title, 1.9 + 0.14 * max(4, len(named)), 2, (1.4, 1))
+    figure, (sizes, spoken) = canvas(title, 1.9 + 0.14 * max(4, len(ranked)), 2, (1.4, 1))
     sizes.hist(np.minimum(words, longest), bins=np.arange(0.5, longest + 1.5), color=BLUE, rwidth=0.85)
-    more = f" ({longest}: that many or more)" if words.max(initial=0) > longest else ""
-    sizes.set(xlabel=f"words of a text{more}", ylabel="texts", xlim=(0, min(longest, words.max(initial=0)) + 1))
+    clipped = f" ({longest}: that many or more)" if words.max(initial=0) > longest else ""
+    sizes.set(xlabel=f"words of a text{clipped}", ylabel="texts", xlim=(0, min(longest, words.max(initial=0)) + 1))
     sizes.axvline(np.median(words) if len(words) else 0, color=ORANGE, linestyle="--")
-    bars(spoken, [name for name, _ in named], [n for _, n in named], None, [f"{n / total:.0%} (n={n:,})" for _, n in named])
-    spoken.set(xlabel="texts by language", xlim=(0, 1.5 * max([n for _, n in named], default=1)))
+    shares = [f"{n / total:.0%} (n={n:,})" for _, n in ranked]
+    bars(spoken, [name for name, _ in ranked], [n for _, n in ranked], None, shares)
+    spoken.set(xlabel="texts by language", xlim=(0, 1.5 * max([n for _, n in ranked], default=1)))
     return figure
 
 # %% ../../nbs/run/23_pictures.ipynb #208ece9b
@@ -144,15 +145,15 @@ def near_clusters(rows: pd.DataFrame, percent: int = PERCENT, most: int = 20_000
 
     Columns: `intents` (how many), `rows`, `named` (the intents with their counts), `example`. Raises TooMany.
     """
-    some = rows.head(most)
-    cluster = components(len(some), near_pairs([bare(text) for text in some["text"]], percent))
-    found = []
-    for _, part in some.groupby(cluster, sort=False):
+    rows_used = rows.head(most)
+    cluster = components(len(rows_used), near_pairs([bare(text) for text in rows_used["text"]], percent))
+    clusters = []
+    for _, part in rows_used.groupby(cluster, sort=False):
         if len(part) > 1:
             counts = part["intent"].value_counts()
-            named = ", ".join(f"{intent} {n}" for intent, n in counts.head(4).items())
-            found.append((len(counts), len(part), named, str(part["text"].iloc[0])))
-    table = pd.DataFrame(found, columns=["intents", "rows", "named", "example"])
+            intents = ", ".join(f"{intent} {n}" for intent, n in counts.head(4).items())
+            clusters.append((len(counts), len(part), intents, str(part["text"].iloc[0])))
+    table = pd.DataFrame(clusters, columns=["intents", "rows", "named", "example"])
     return table.sort_values(["intents", "rows"], ascending=False, ignore_index=True)
 
 # %% ../../nbs/run/23_pictures.ipynb #d0352219
@@ -169,7 +170,7 @@ def clusters_figure(found: pd.DataFrame, rows: int) -> Picture:
 
 # %% ../../nbs/run/23_pictures.ipynb #06009bfb
 def suspects_table(folder: Path, most: int = 15) -> pd.DataFrame:
-    """The training rows of a run whose label looks wrong, the likeliest first: `text`, `intent`, `rather`; empty for none."""
+    """The training rows of a run whose label looks wrong, the worst first: `text`, `intent`, `rather`; empty for none."""
     file = folder / "checks.csv"
     empty = pd.DataFrame(columns=["what", "text", "intent", "detail"])
     found = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8") if file.exists() else empty
@@ -182,11 +183,12 @@ def suspects_table(folder: Path, most: int = 15) -> pd.DataFrame:
 def errors_figure(truth: Sequence[str], predicted: Sequence[str], most: int = 15) -> Picture:
     """The intents with the most errors; orange are the few that hold half of them."""
     rows = pd.DataFrame({"intent": list(truth), "wrong": np.asarray(truth, object) != np.asarray(predicted, object)})
-    by = rows.groupby("intent")["wrong"].agg(["sum", "size"]).sort_values(["sum", "size"], ascending=[False, True])
-    half, wrong = few_that_hold(by["sum"]), int(by["sum"].sum())
-    words = f"{half} of {len(by)} intents hold half of the {wrong:,} errors" if wrong else f"No error in {len(rows):,} rows"
-    shown = by[by["sum"] > 0].head(most)
-    figure, axes = canvas(words, 1.1 + 0.25 * max(len(shown), 1))
+    errors = rows.groupby("intent")["wrong"].agg(["sum", "size"]).sort_values(["sum", "size"], ascending=[False, True])
+    half, wrong = few_that_hold(errors["sum"]), int(errors["sum"].sum())
+    title = (f"{half} of {len(errors)} intents hold half of the {wrong:,} errors" if wrong else
+             f"No error in {len(rows):,} rows")
+    shown = errors[errors["sum"] > 0].head(most)
+    figure, axes = canvas(title, 1.1 + 0.25 * max(len(shown), 1))
     bars(axes, shown.index, shown["sum"], np.arange(len(shown)) < half,
          [f"{row['sum']} of {row['size']}" for _, row in shown.iterrows()])
     axes.set_xlabel("errors of how many test rows")
@@ -205,15 +207,15 @@ def confused_names(pairs: Mapping[tuple[str, str], int], most: int) -> list[str]
 def confusion_figure(truth: Sequence[str], predicted: Sequence[str], most: int = 14) -> Picture:
     """Who is taken for whom, among the intents of the most frequent confusions; right answers stand pale on the diagonal."""
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
-    pairs = Counter((one, other) for one, other in zip(truth, predicted, strict=True) if one != other)
+    pairs = Counter(pair for pair in zip(truth, predicted, strict=True) if pair[0] != pair[1])
     if not pairs:
         return canvas("No intent is taken for another one", 1)[0]
-    (one, other), times = pairs.most_common(1)[0]
-    named = confused_names(pairs, most)
-    figure, axes = canvas(f"{short(one)} is taken for {short(other)} {times} times", 2 + 0.34 * len(named))
-    matrix = confusion_matrix(truth, predicted, labels=named)
-    wrong = matrix * (1 - np.eye(len(named), dtype=int))
-    shown = ConfusionMatrixDisplay(wrong, display_labels=[short(name, 24) for name in named])
+    (truth_name, answer_name), times = pairs.most_common(1)[0]
+    intents = confused_names(pairs, most)
+    figure, axes = canvas(f"{short(truth_name)} is taken for {short(answer_name)} {times} times", 2 + 0.34 * len(intents))
+    matrix = confusion_matrix(truth, predicted, labels=intents)
+    wrong = matrix * (1 - np.eye(len(intents), dtype=int))
+    shown = ConfusionMatrixDisplay(wrong, display_labels=[short(name, 24) for name in intents])
     shown.plot(ax=axes, cmap="Oranges", colorbar=False, xticks_rotation="vertical")
     for (row, column), text in np.ndenumerate(shown.text_):
         text.set(text=matrix[row, column] or "", fontsize=9, **({"color": "#b8bcc2"} if row == column else {}))
@@ -223,7 +225,7 @@ def confusion_figure(truth: Sequence[str], predicted: Sequence[str], most: int =
 
 # %% ../../nbs/run/23_pictures.ipynb #5a54a0de
 def score_table(scores: Sequence[Score], most: int = 15) -> pd.DataFrame:
-    """Scores as a table that one reads from the left: what, its value in per cent, the interval, n; the worst first."""
+    """Scores as a table, the worst first: what, its value in per cent, the interval, n."""
     known = sorted((score for score in scores if score.n), key=lambda score: (score.value, -score.n))[:most]
     rows = [(it.metric, round(100 * it.value, 1), f"{100 * it.low:.1f} to {100 * it.high:.1f}", it.n) for it in known]
     return pd.DataFrame(rows, columns=["what", "right, %", "95 % interval", "n"])
@@ -233,11 +235,11 @@ def two_runs(settings: Settings, old: str = "", new: str = "") -> tuple[Path, Pa
     """The folders of two runs: those that are named, else the last two that were judged. NoVerdict where there is one."""
     judged = [line.run for line in list_runs(settings.places.runs, 1000) if line.accuracy is not None]
     newer = open_run(settings, new or "latest", needs="predictions.csv")
-    before = [name for name in judged if name != newer.name and name < newer.name] if not old else [old]
-    if not before:
+    older = [name for name in judged if name != newer.name and name < newer.name] if not old else [old]
+    if not older:
         raise NoVerdict(f"{newer.name} is the only run that was judged", "two runs",
                         "change something, then: mlbot run", str(settings.places.runs))
-    return open_run(settings, before[-1], needs="predictions.csv"), newer
+    return open_run(settings, older[-1], needs="predictions.csv"), newer
 
 # %% ../../nbs/run/23_pictures.ipynb #7fcae52a
 def gain_caption(score: Score) -> str:
@@ -259,8 +261,8 @@ def changes_figure(changed: Sequence[Change], most: int = 15) -> Picture:
     broke = Counter(change.intent for change in changed if change.broke)
     healed = Counter(change.intent for change in changed if not change.broke)
     names = sorted({*broke, *healed}, key=lambda name: (-broke[name] - healed[name], name))[:most]
-    said = f"{broke.total()} rows broke and {healed.total()} healed, in {len({*broke, *healed})} intents"
-    figure, axes = canvas(said if names else "Not one row broke or healed", 1.2 + 0.26 * max(len(names), 1))
+    title = f"{broke.total()} rows broke and {healed.total()} healed, in {len({*broke, *healed})} intents"
+    figure, axes = canvas(title if names else "Not one row broke or healed", 1.2 + 0.26 * max(len(names), 1))
     for counts, sign, colour in ((broke, -1, ORANGE), (healed, 1, BLUE)):
         axes.barh(range(len(names)), [sign * counts[name] for name in names], color=colour, height=0.7)
         for at, name in enumerate(names):
@@ -287,11 +289,11 @@ def changes_table(changed: Sequence[Change], broke: bool = True, most: int = 15)
 # %% ../../nbs/run/23_pictures.ipynb #560aeb57
 def worth_of_run(folder: Path) -> list[dict]:
     """What context is worth in a run, as `3_gate` kept it. NoVerdict for a run without context."""
-    found = load_json(folder / "context.json") if (folder / "context.json").exists() else []
-    if not found:
+    parts = load_json(folder / "context.json") if (folder / "context.json").exists() else []
+    if not parts:
         raise NoVerdict(f"run {folder.name} has no context", "a column that says who asks, or from where",
                         "name it in settings.ini, [data] context, then: mlbot run", str(folder))
-    return found
+    return parts
 
 
 def worth_figure(parts: Sequence[dict]) -> Picture:
@@ -321,10 +323,12 @@ def column_gains(model: Predictor, rows: pd.DataFrame) -> list[Score]:
     """
     truth, groups = rows["intent"].to_numpy(object), group_digests(rows)
     right = np.asarray(model.answers(rows)[0], object) == truth
-    each = {name: [name] for name in model.context} | ({"all of them": list(model.context)} if len(model.context) > 1 else {})
-    found = [gain(name, np.asarray(model.answers(rows.assign(**dict.fromkeys(columns, "")))[0], object) == truth, right,
-                  groups) for name, columns in each.items()]
-    return sorted(found, key=lambda score: -score.value)
+    columns_by_name = {name: [name] for name in model.context}
+    if len(model.context) > 1:
+        columns_by_name["all of them"] = list(model.context)
+    gains = [gain(name, np.asarray(model.answers(rows.assign(**dict.fromkeys(columns, "")))[0], object) == truth, right,
+                  groups) for name, columns in columns_by_name.items()]
+    return sorted(gains, key=lambda score: -score.value)
 
 
 def value_gains(rows: pd.DataFrame, column: str, alone: Sequence[str], fewest: int = 20) -> list[Score]:
@@ -332,16 +336,16 @@ def value_gains(rows: pd.DataFrame, column: str, alone: Sequence[str], fewest: i
     truth, groups = rows["intent"].to_numpy(object), group_digests(rows)
     before, after = np.asarray(alone, object) == truth, rows["predicted"].to_numpy(object) == truth
     values = rows[column].to_numpy(object)
-    named = [name for name, n in Counter(values).items() if name and n >= fewest]
-    found = [gain(str(name), before[values == name], after[values == name], groups[values == name]) for name in named]
-    return sorted(found, key=lambda score: -score.value)
+    frequent = [name for name, n in Counter(values).items() if name and n >= fewest]
+    gains = [gain(str(name), before[values == name], after[values == name], groups[values == name]) for name in frequent]
+    return sorted(gains, key=lambda score: -score.value)
 
 # %% ../../nbs/run/23_pictures.ipynb #8b01251a
 def gains_figure(scores: Sequence[Score], title: str = "", most: int = 12) -> Picture:
     """Gains with their intervals. The title, where none is given, says how many of them are sure."""
     better, worse = sum(score.low > 0 for score in scores), sum(score.high < 0 for score in scores)
-    said = f"{better} of {len(scores)} surely better, {worse} surely worse, {len(scores) - better - worse} not known"
-    figure, axes = canvas(title or said, 1.2 + 0.34 * max(1, len(scores[:most])))
+    summary = f"{better} of {len(scores)} surely better, {worse} surely worse, {len(scores) - better - worse} not known"
+    figure, axes = canvas(title or summary, 1.2 + 0.34 * max(1, len(scores[:most])))
     forest(axes, scores[:most])
     return figure
 
@@ -371,30 +375,30 @@ def ask_all(model: Predictor, folder: Path) -> TestPredictions:
     test, outside = load_table(folder / "test.csv"), load_table(folder / "out_of_scope.csv")
     outside = outside[outside["side"] == "test"]
     parts = [model.ask(rows) for rows in (test, outside)]
-    every, scope = np.vstack([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+    probabilities, scope = np.vstack([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
     truth = np.array([*test["intent"], *[""] * len(outside)], object)
-    first = np.array(model.intents, object)[np.argsort(-every, axis=1, kind="stable")[:, :CHOICES]]
-    hits = first == truth[:, None]
-    return TestPredictions(every, scope, model.scope_threshold, hits[:, 0], hits.any(axis=1), truth == "")
+    best = np.array(model.intents, object)[np.argsort(-probabilities, axis=1, kind="stable")[:, :CHOICES]]
+    hits = best == truth[:, None]
+    return TestPredictions(probabilities, scope, model.scope_threshold, hits[:, 0], hits.any(axis=1), truth == "")
 
 # %% ../../nbs/run/23_pictures.ipynb #44297271
 def price_table(asked: TestPredictions, costs: Costs, times: Sequence[float] = (1.2, 2, 3, 5, 10, 20)) -> pd.DataFrame:
-    """What the bot would do, were a wrong answer as dear as so many hand-overs: `wrong`, `cost`, shares of decisions."""
-    found = []
+    """What the bot would do if a wrong answer cost as much as `times` hand-overs: `wrong`, `cost`, shares of decisions."""
+    rows = []
     for wrong in sorted({*(round(costs.handoff * time, 4) for time in times), costs.wrong}):
         priced = replace(costs, wrong=wrong)
-        taken = decide(asked.probabilities, asked.scope, asked.threshold, priced)
-        spent = real_costs(taken, asked.right, asked.among, priced)
-        shares = {name: float((taken == name).mean()) for name in DECISIONS}
-        wrongly = float(((taken == "execute") & ~asked.right).mean())
-        found.append({"wrong": wrong, "cost": float(spent.mean()), "wrong starts": wrongly, **shares})
-    return pd.DataFrame(found)
+        decisions = decide(asked.probabilities, asked.scope, asked.threshold, priced)
+        spent = real_costs(decisions, asked.right, asked.among, priced)
+        shares = {name: float((decisions == name).mean()) for name in DECISIONS}
+        wrongly = float(((decisions == "execute") & ~asked.right).mean())
+        rows.append({"wrong": wrong, "cost": float(spent.mean()), "wrong starts": wrongly, **shares})
+    return pd.DataFrame(rows)
 
 # %% ../../nbs/run/23_pictures.ipynb #0bcb1fc9
 def price_figure(priced: pd.DataFrame, now: float, unit: str = "") -> Picture:
     """Shares of decisions at each price of a wrong answer, one bar a price; `now`: the price in the settings."""
-    here = priced.loc[(priced["wrong"] - now).abs().idxmin()]
-    title = f"At a price of {now:g} the bot acts at once on {here['execute']:.0%}; {here['wrong starts']:.1%} of all go wrong"
+    row = priced.loc[(priced["wrong"] - now).abs().idxmin()]
+    title = f"At a price of {now:g} the bot acts at once on {row['execute']:.0%}; {row['wrong starts']:.1%} of all go wrong"
     figure, axes = canvas(title, 1.5 + 0.36 * len(priced))
     start, colours = np.zeros(len(priced)), (BLUE, "#56B4E9", "#CFE5F5", ORANGE, GREY)
     for name, colour in zip(DECISIONS, colours, strict=True):
@@ -413,28 +417,28 @@ def price_figure(priced: pd.DataFrame, now: float, unit: str = "") -> Picture:
 # %% ../../nbs/run/23_pictures.ipynb #bd067d74
 def threshold_table(asked: TestPredictions, costs: Costs, steps: int = 101) -> pd.DataFrame:
     """One threshold instead of four decisions: `threshold`, `cost` a message, shares `handed` over and `wrong`."""
-    found = []
+    rows = []
     for threshold in np.linspace(0, 1, steps):
-        taken = np.where(asked.sure >= threshold, "execute", HANDOFF)
-        spent = real_costs(taken, asked.right, asked.among, costs)
-        found.append((threshold, spent.mean(), (taken == HANDOFF).mean(), ((taken != HANDOFF) & ~asked.right).mean()))
-    return pd.DataFrame(found, columns=["threshold", "cost", "handed", "wrong"])
+        decisions = np.where(asked.sure >= threshold, "execute", HANDOFF)
+        spent = real_costs(decisions, asked.right, asked.among, costs)
+        rows.append((threshold, spent.mean(), (decisions == HANDOFF).mean(), ((decisions != HANDOFF) & ~asked.right).mean()))
+    return pd.DataFrame(rows, columns=["threshold", "cost", "handed", "wrong"])
 
 
 def threshold_figure(asked: TestPredictions, costs: Costs) -> Picture:
     """The cost of a message against one threshold, its best place, and the cost of the four decisions."""
     table = threshold_table(asked, costs)
-    taken = decide(asked.probabilities, asked.scope, asked.threshold, costs)
-    ours, best = float(real_costs(taken, asked.right, asked.among, costs).mean()), table.loc[table["cost"].idxmin()]
-    saved = (best["cost"] - ours) / best["cost"] if best["cost"] else 0.0
+    decisions = decide(asked.probabilities, asked.scope, asked.threshold, costs)
+    expected, best = float(real_costs(decisions, asked.right, asked.among, costs).mean()), table.loc[table["cost"].idxmin()]
+    saved = (best["cost"] - expected) / best["cost"] if best["cost"] else 0.0
     less = f"{saved:.0%} less than" if saved >= 0.005 else "no less than"
-    figure, axes = canvas(f"Four decisions cost {ours:.2f} a message: {less} the best single threshold", 3.2)
+    figure, axes = canvas(f"Four decisions cost {expected:.2f} a message: {less} the best single threshold", 3.2)
     axes.plot(table["threshold"], table["cost"], color=BLUE, linewidth=2)
     axes.plot(best["threshold"], best["cost"], "o", color=ORANGE, markersize=8)
     axes.annotate(f"best threshold {best['threshold']:.2f}: {best['cost']:.2f} a message, {best['handed']:.0%} handed over",
                   (best["threshold"], best["cost"]), xytext=(0, 42), textcoords="offset points", fontsize=9,
                   ha="left" if best["threshold"] < 0.5 else "right", arrowprops={"arrowstyle": "-", "color": GREY})
-    for value, words in ((ours, "four decisions"), (costs.handoff, "everything to people")):
+    for value, words in ((expected, "four decisions"), (costs.handoff, "everything to people")):
         axes.axhline(value, color=GREY, linestyle="--", linewidth=1)
         axes.annotate(words, (0.005, value), xytext=(0, 3), textcoords="offset points", fontsize=9, color="#55595f")
     axes.set(xlabel="threshold: below it, a person takes over", ylabel="cost of a message", ylim=(0, None), xlim=(0, 1))
@@ -442,12 +446,12 @@ def threshold_figure(asked: TestPredictions, costs: Costs) -> Picture:
 
 # %% ../../nbs/run/23_pictures.ipynb #19ede994
 def trust_figure(sure: np.ndarray, right: np.ndarray, bins: int = 10) -> Picture:
-    """Is the confidence worth its name? The share of right answers against it, and how often each confidence is given."""
+    """Calibration: the share of right answers against the confidence, and how often each confidence occurs."""
     from sklearn.calibration import CalibrationDisplay
     gap = float(np.mean(sure) - np.mean(right))
-    word = f"{100 * abs(gap):.1f} points too {'sure' if gap > 0 else 'modest'}"
-    word = word if abs(gap) >= 0.0005 else "as sure as it is right"
-    title = f"On average the model is {word} (n={len(right):,})"
+    bias = f"{100 * abs(gap):.1f} points too {'sure' if gap > 0 else 'modest'}"
+    bias = bias if abs(gap) >= 0.0005 else "as sure as it is right"
+    title = f"On average the model is {bias} (n={len(right):,})"
     figure, (line, often) = canvas(title, 3.4, 2, (1.3, 1))
     CalibrationDisplay.from_predictions(right, np.clip(sure, 0, 1), n_bins=bins, ax=line, color=BLUE, name="the model")
     line.set(xlabel="confidence", ylabel="share of right answers", xlim=(0, 1.02), ylim=(0, 1.02))
@@ -464,17 +468,18 @@ def scope_figure(asked: TestPredictions) -> Picture:
     if not asked.outside.any():
         raise NoVerdict("the test has no row out of scope", "rows that the bot should decline",
                         "add some under the label of settings.ini, [data] out_of_scope, then: mlbot run")
-    named = asked.scope < asked.threshold if asked.threshold else asked.sure < 0
-    found = share("recall", named[asked.outside])
-    inside = share("false alarms", named[~asked.outside])
-    title = f"The bot declines {found.value:.0%} of what is out of scope, and {inside.value:.1%} of what is not"
+    declined = asked.scope < asked.threshold if asked.threshold else asked.sure < 0
+    recall = share("recall", declined[asked.outside])
+    alarms = share("false alarms", declined[~asked.outside])
+    title = f"The bot declines {recall.value:.0%} of what is out of scope, and {alarms.value:.1%} of what is not"
     figure, axes = canvas(title, 3.4)
     doubt = 1 - asked.scope if asked.threshold else 1 - asked.sure
     PrecisionRecallDisplay.from_predictions(asked.outside, doubt, ax=axes, plot_chance_level=True)
     axes.lines[0].set_color(BLUE)
-    if named.any():
-        axes.plot(found.value, asked.outside[named].mean(), "o", color=ORANGE, markersize=9)
-        axes.annotate(f"now: threshold {asked.threshold:.2f}", (found.value, asked.outside[named].mean()), xytext=(-8, -4),
+    if declined.any():
+        precision = asked.outside[declined].mean()
+        axes.plot(recall.value, precision, "o", color=ORANGE, markersize=9)
+        axes.annotate(f"now: threshold {asked.threshold:.2f}", (recall.value, precision), xytext=(-8, -4),
                       textcoords="offset points", fontsize=9, ha="right", va="top")
     axes.set_aspect("auto")
     axes.annotate("by chance", (0.01, asked.outside.mean()), xytext=(0, 3), textcoords="offset points", fontsize=9)
@@ -485,29 +490,29 @@ def scope_figure(asked: TestPredictions) -> Picture:
 
 # %% ../../nbs/run/23_pictures.ipynb #0b43cf0f
 def require_log(settings: Settings, messages: int | None = None) -> None:
-    """Raise NoVerdict where the bot has no log yet, or where the log has no `messages` (None: not counted yet)."""
-    place = settings.service.events
-    there = "://" in place or (settings.root / place).exists()
-    if not there or messages == 0:
-        why = f"no message in the last {settings.monitor.days} days" if there else "there is no log of conversations yet"
+    """Raise NoVerdict if the bot has no log yet, or if the log has no `messages` (None: not counted yet)."""
+    events = settings.service.events
+    has_log = "://" in events or (settings.root / events).exists()
+    if not has_log or messages == 0:
+        why = f"no message in the last {settings.monitor.days} days" if has_log else "there is no log of conversations yet"
         raise NoVerdict(why, "a bot that people have talked to", "start it and ask something: mlbot serve --demo",
-                        place if "://" in place else str(settings.root / place))
+                        events if "://" in events else str(settings.root / events))
 
 # %% ../../nbs/run/23_pictures.ipynb #9e277825
 def quality_figure(quality: Mapping[str, dict | None]) -> Picture:
     """How good the bot is in its test and in production, with intervals; `quality` as `mlbot.bot.monitor` gives it."""
-    known = {name: found for name, found in quality.items() if found and name in QUALITY}
-    test, now = known.get("test"), known.get("in_scope")
+    measured = {name: score for name, score in quality.items() if score and name in QUALITY}
+    test, now = measured.get("test"), measured.get("in_scope")
     if test and now:
         step = 100 * (now["value"] - test["value"])
-        near = now["low"] <= test["high"] and test["low"] <= now["high"]
-        sure = "too few labels to tell" if near else "surely another level"
+        overlaps = now["low"] <= test["high"] and test["low"] <= now["high"]
+        sure = "too few labels to tell" if overlaps else "surely another level"
         title = f"In production {100 * now['value']:.0f} % are right in scope, {step:+.1f} points from the test: {sure}"
     else:
         title = "Nobody has labelled a message of production yet"
-    figure, axes = canvas(title, 1.3 + 0.36 * max(len(known), 1))
-    scores = [Score(name, part["value"], part["n"], part["low"], part["high"]) for name, part in known.items()]
-    forest(axes, scores, [QUALITY[name] for name in known], percent=True)
+    figure, axes = canvas(title, 1.3 + 0.36 * max(len(measured), 1))
+    scores = [Score(name, part["value"], part["n"], part["low"], part["high"]) for name, part in measured.items()]
+    forest(axes, scores, [QUALITY[name] for name in measured], percent=True)
     return figure
 
 # %% ../../nbs/run/23_pictures.ipynb #476b91e3
@@ -535,12 +540,12 @@ def known_words(texts: Sequence[str], training: Sequence[str]) -> np.ndarray:
 def new_words(texts: Sequence[str], training: Sequence[str], most: int = 15) -> pd.DataFrame:
     """The words of `texts` that no training text has, the most frequent first: `word`, `texts`, `example`."""
     seen = {word for text in training for word in bare(text).split()}
-    found, shown = Counter[str](), dict[str, str]()
+    counts, shown = Counter[str](), dict[str, str]()
     for text in texts:
         for word in {word for word in bare(text).split() if any(map(str.isalpha, word))} - seen:
-            found[word] += 1
+            counts[word] += 1
             shown.setdefault(word, text)
-    ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:most]
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most]
     return pd.DataFrame([{"word": word, "texts": n, "example": shown[word]} for word, n in ranked],
                         columns=["word", "texts", "example"])
 
@@ -580,8 +585,8 @@ def answers_held_out(bench: Bench, model: Model, context: Sequence[str], pipelin
 # %% ../../nbs/run/23_pictures.ipynb #faa7181d
 def open_bench(material: Material, settings: Settings, most: int = 10_000) -> Bench:
     """Hold out a fifth of the training rows, and let the model of today answer them, trained on `most` of the others."""
-    held = held_out(material.rows)
-    known, asked = material.rows[~held].head(most), material.rows[held]
+    is_held_out = held_out(material.rows)
+    known, asked = material.rows[~is_held_out].head(most), material.rows[is_held_out]
     bench = Bench(settings, list(material.context), known, asked, np.array([], object))
     return replace(bench, before=answers_held_out(bench, settings.model, material.context))
 

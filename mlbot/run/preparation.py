@@ -78,8 +78,8 @@ class ProductionSample:
 def sample_production(source: str, production: str, utterances: Utterances, columns: Columns, train: pd.DataFrame,
                       settings: Settings) -> ProductionSample:
     """The labelled sample of production. `production`: a CSV file, '' for that of the settings; `train`: training rows."""
-    asked_in = replace(columns, context=utterances.context)
-    sample = load_production(source, production or settings.data.production, asked_in, settings)
+    production_columns = replace(columns, context=utterances.context)
+    sample = load_production(source, production or settings.data.production, production_columns, settings)
     if sample is None:
         return ProductionSample()
     rows, findings = compare_production(sample.rows, train, settings.data.out_of_scope)
@@ -87,14 +87,14 @@ def sample_production(source: str, production: str, utterances: Utterances, colu
 
 # %% ../../nbs/run/17_preparation.ipynb #b56236cb
 def check_sides(sides: Sides, utterances: Utterances, settings: Settings) -> list[Check]:
-    """All that is wrong with the rows of the sides, by the checks of `mlbot.data.checks` and the suspicion of labels."""
+    """The findings of all checks on the rows: those of `mlbot.data.checks`, and suspicious labels."""
     catalogue = catalogue_intents(settings.root / settings.data.catalogue if settings.data.catalogue else None)
     return check_data(sides, utterances.context, utterances.newest, settings.data, settings.model, catalogue,
                       settings.data.catalogue)
 
 # %% ../../nbs/run/17_preparation.ipynb #abf6bd35
 def count_blocking(found: list[Check]) -> Score:
-    """How many checks block."""
+    """The number of blocking checks."""
     return reading("data", sum(check.severity == BLOCK for check in found), unit="blocking findings")
 
 # %% ../../nbs/run/17_preparation.ipynb #15264ce7
@@ -106,33 +106,35 @@ def keep_apart(sides: Sides, utterances: Utterances, columns: Columns, settings:
 # %% ../../nbs/run/17_preparation.ipynb #61cafda0
 @dataclass(frozen=True)
 class Extra:
-    """Rows (`text`, `intent`, '' without a label) that training may learn from beside its own, and what was found in them."""
+    """Extra training rows (`text`, `intent`, '' without a label), and the findings about them."""
     rows: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"text": [], "intent": []}, dtype=object))
     findings: tuple[Finding, ...] = ()
 
     def __str__(self) -> str:
-        told = int((self.rows["intent"] != "").sum())
-        said = [f"sentences about intents: {told:,}"] if told else []
-        return "\n".join([*said, *map(str, self.findings)]) or "no descriptions of intents, no texts without a label"
+        labelled = int((self.rows["intent"] != "").sum())
+        lines = [f"sentences about intents: {labelled:,}"] if labelled else []
+        return "\n".join([*lines, *map(str, self.findings)]) or "no descriptions of intents, no texts without a label"
 
 # %% ../../nbs/run/17_preparation.ipynb #99ced6c7
 def read_extra(sides: Sides, columns: Columns, settings: Settings) -> Extra:
-    """What the catalogue of the settings says of intents, and its unlabelled texts, without texts of the test."""
+    """The descriptions of intents and the unlabelled texts that the settings name, without test texts."""
     data, root = settings.data, settings.root
     outside = sides.out_of_scope[sides.out_of_scope["side"] == "test"]
     test, percent = [*sides.test["text"], *outside["text"]], 0 if columns.side else settings.split.near_percent
-    told = read_descriptions(root / data.catalogue if data.catalogue else None, sides.train["intent"].unique().tolist())
-    told = told[told["text"].isin(without_test(told["text"].tolist(), test, 0)[0])]
+    catalogue = root / data.catalogue if data.catalogue else None
+    descriptions = read_descriptions(catalogue, sides.train["intent"].unique().tolist())
+    descriptions = descriptions[descriptions["text"].isin(without_test(descriptions["text"].tolist(), test, 0)[0])]
     if not data.unlabelled:
-        return Extra(told)
+        return Extra(descriptions)
     texts = read_unlabelled(root / data.unlabelled, columns.text, data.max_characters)
-    kept, findings = without_test(texts, test, percent, sides.train["digest"].to_numpy())
-    return Extra(pd.concat([told, pd.DataFrame({"text": kept, "intent": ""})], ignore_index=True), tuple(findings))
+    unlabelled, findings = without_test(texts, test, percent, sides.train["digest"].to_numpy())
+    rows = pd.DataFrame({"text": unlabelled, "intent": ""})
+    return Extra(pd.concat([descriptions, rows], ignore_index=True), tuple(findings))
 
 # %% ../../nbs/run/17_preparation.ipynb #30be9dd2
 @dataclass(frozen=True)
 class Prepared:
-    """What was made of a source: its rows, their sides, a sample of production, what the checks found, extra rows."""
+    """Everything read from a source: rows, sides, a sample of production, results of the checks, extra rows."""
     source: str
     columns: Columns
     utterances: Utterances
@@ -155,8 +157,8 @@ def split_description(columns: Columns, utterances: Utterances, settings: Settin
     if columns.side:
         return f"column {columns.side}"
     group = f"the column {columns.group or 'group'}" if "group" in utterances.rows else "the text"
-    how = "once and for all, by the store" if "life" in utterances.rows else f"by hash of {group}"
-    return f"{settings.split.test_percent} % test, {how}"
+    rule = "once and for all, by the store" if "life" in utterances.rows else f"by hash of {group}"
+    return f"{settings.split.test_percent} % test, {rule}"
 
 # %% ../../nbs/run/17_preparation.ipynb #5a2d8d25
 def facts_of_data(prepared: Prepared, settings: Settings) -> dict:
@@ -164,10 +166,10 @@ def facts_of_data(prepared: Prepared, settings: Settings) -> dict:
     rows, sides = prepared.utterances, prepared.sides
     findings = [*rows.findings, *sides.findings, *prepared.sample.findings, *prepared.extra.findings,
                 *(check.finding for check in prepared.checks)]
-    named = is_company(prepared.source) or "language" in sides.test  # or they are only told
+    are_named = is_company(prepared.source) or "language" in sides.test  # otherwise they are detected
     return as_plain({"source": prepared.source, "snapshot": snapshot(rows),
                      "split": split_description(prepared.columns, rows, settings), "context": rows.context,
-                     "languages": languages_of(sides.train, settings.data.languages), "languages_named": named,
+                     "languages": languages_of(sides.train, settings.data.languages), "languages_named": are_named,
                      "findings": [vars(finding) for finding in findings]})
 
 # %% ../../nbs/run/17_preparation.ipynb #f20060c8
@@ -180,7 +182,7 @@ def hand_over(prepared: Prepared, settings: Settings, folder: Path) -> None:
     if len(prepared.extra.rows):
         save_table(prepared.extra.rows, folder / "extra.csv")
     export_csv(folder / "checks.csv", as_table(prepared.checks))
-    aside = pd.concat([prepared.utterances.set_aside, prepared.sides.set_aside])
-    export_csv(folder / "set_aside.csv", aside.drop(columns=["digest", "person"], errors="ignore"))
+    set_aside = pd.concat([prepared.utterances.set_aside, prepared.sides.set_aside])
+    export_csv(folder / "set_aside.csv", set_aside.drop(columns=["digest", "person"], errors="ignore"))
     save_json(facts_of_data(prepared, settings), folder / "prepare.json")
     save_verdicts(verdicts(), folder)

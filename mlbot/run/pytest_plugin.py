@@ -172,8 +172,8 @@ class NotebookRuns(NotebookItem):
 # %% ../../nbs/run/16_pytest_plugin.ipynb #2c31cd69
 def problem_cell(problem: MlbotError) -> int | None:
     """The number of the cell that a problem is about, None when it is about the whole notebook."""
-    found = re.search(r", cell (\d+)(,|$)", problem.place)
-    return int(found[1]) if found else None
+    match = re.search(r", cell (\d+)(,|$)", problem.place)
+    return int(match[1]) if match else None
 
 # %% ../../nbs/run/16_pytest_plugin.ipynb #77b61122
 class GateWarning(UserWarning):
@@ -212,18 +212,19 @@ class GateCell(NotebookItem):
 def properties_of(verdict) -> list[tuple[str, object]]:
     """What the JUnit file says about a gate."""
     score, target = verdict.score, verdict.target
-    found = {"value": score.value if score.measured else None, "n": score.n, "low": score.low, "high": score.high,
+    numbers = {"value": score.value if score.measured else None, "n": score.n, "low": score.low, "high": score.high,
              "floor": target.floor,
              "ceiling": target.ceiling, "stretch": target.stretch, "outcome": verdict.outcome,
              "waived": verdict.waiver.who if verdict.waiver else None}
-    return [(f"mlbot.{verdict.gate}.{name}", value) for name, value in found.items() if value is not None]
+    return [(f"mlbot.{verdict.gate}.{name}", value) for name, value in numbers.items() if value is not None]
 
 # %% ../../nbs/run/16_pytest_plugin.ipynb #843475d3
 def about(problem: MlbotError, gates: list[str]) -> bool:
     """Whether a problem of a cell concerns these gates: it names one of them, or none at all."""
-    mine = [start for gate in gates for start in (f"gate: {gate} ", f"gate: {gate}:")]
-    silent = problem.found.startswith("gate ") and any(gate in problem.found for gate in gates)
-    return not gates or not problem.found.startswith(("gate: ", "gate ")) or silent or problem.found.startswith(tuple(mine))
+    starts = [start for gate in gates for start in (f"gate: {gate} ", f"gate: {gate}:")]
+    is_named = problem.found.startswith("gate ") and any(gate in problem.found for gate in gates)
+    names_no_gate = not problem.found.startswith(("gate: ", "gate "))
+    return not gates or names_no_gate or is_named or problem.found.startswith(tuple(starts))
 
 # %% ../../nbs/run/16_pytest_plugin.ipynb #6a138a33
 def misses_stretch(verdict) -> bool:

@@ -23,10 +23,8 @@ from ..model.artefact import read_artefact
 from ..model.registry import (Opponent, history, keep_judgement, opponent, person, pointed_at, read_judgement,
                                   release)
 from ..model.promised import Promised, promise_at_release
-from ..model.promised import Promised, promise_at_release
 from ..model.rollout import put_on_trial
 from ..settings import Settings
-from .certifying import promised_by
 from .certifying import promised_by
 from .folder import (Candidate, check_release, judgement, load_rules, load_sealed, load_table, load_verdicts,
                               open_run, refuse_broken_seal)
@@ -68,9 +66,9 @@ def open_proposal(settings: Settings, run: str, models: str = "", day: str = "")
     """
     folder = open_run(settings, run, needs="predictions.csv")
     registry = Path(models) if models else settings.places.models
-    pointer, other = pointed_at(registry), opponent(registry)
-    candidate = check_release(folder, settings, other, day)
-    return ReleaseProposal(folder, registry, candidate, judgement(folder, candidate, other), other, pointer)
+    pointer, champion = pointed_at(registry), opponent(registry)
+    candidate = check_release(folder, settings, champion, day)
+    return ReleaseProposal(folder, registry, candidate, judgement(folder, candidate, champion), champion, pointer)
 
 # %% ../../nbs/run/20_releasing.ipynb #04fb5799
 def keep_trained(proposal: ReleaseProposal) -> Path:
@@ -89,22 +87,22 @@ def keep_stored_judgement(settings: Settings, folder: Path) -> str:
     The gates of training are taken from the judgement of the model that it was corrected from.
     """
     refuse_broken_seal(folder, settings)
-    registry, other = settings.places.models, opponent(settings.places.models)
+    registry, champion = settings.places.models, opponent(settings.places.models)
     artefact, test = read_artefact(folder / "model"), load_table(folder / "test.csv")
     trained, parent = read_digests(folder / "trained.npy"), artefact.manifest.get("calibration", {}).get("of", "")
-    judged, given = load_verdicts(folder)
-    before = read_judgement(registry, parent) if parent else None
-    if trained is None or before is None or judged != artefact.name:
+    judged, verdicts = load_verdicts(folder)
+    parent_judgement = read_judgement(registry, parent) if parent else None
+    if trained is None or parent_judgement is None or judged != artefact.name:
         return f"no judgement of the model it was corrected from ({parent or 'none'}) is kept"
     refuse_test_texts(trained, np.concatenate([test["digest"], load_sealed(folder)["digest"]]))
-    rules = load_rules(folder, settings, "", other.name)
-    compared = int(other.compared(test["digest"].to_numpy(), artefact.name).sum())
-    taught = [read_record(record) for record in before["verdicts"] if record["gate"] in TRAINING_GATES]
-    every = [*taught, *(verdict for verdict in given if verdict.gate not in TRAINING_GATES)]
-    require_green(every, rules, len(test), test["intent"].unique(), compared)
-    candidate = Candidate(artefact, [against(verdict, rules) for verdict in every], rules, test, trained, compared)
+    rules = load_rules(folder, settings, "", champion.name)
+    compared = int(champion.compared(test["digest"].to_numpy(), artefact.name).sum())
+    training_verdicts = [read_record(record) for record in parent_judgement["verdicts"] if record["gate"] in TRAINING_GATES]
+    all_verdicts = [*training_verdicts, *(verdict for verdict in verdicts if verdict.gate not in TRAINING_GATES)]
+    require_green(all_verdicts, rules, len(test), test["intent"].unique(), compared)
+    candidate = Candidate(artefact, [against(verdict, rules) for verdict in all_verdicts], rules, test, trained, compared)
     when = datetime.now(UTC).isoformat(timespec="seconds")
-    keep_judgement(registry, artefact.name, judgement(folder, candidate, other), when)
+    keep_judgement(registry, artefact.name, judgement(folder, candidate, champion), when)
     keep_promise_of(folder, registry, artefact.name)
     return ""
 
@@ -112,9 +110,9 @@ def keep_stored_judgement(settings: Settings, folder: Path) -> str:
 def profile_rows(proposal: ReleaseProposal) -> tuple[Iterator[tuple], dict | None]:
     """What `mlbot.bot.monitor.write_profile` needs: (text, role, location, intent, confidence) a test row, and accuracy."""
     rows = load_table(proposal.folder / "predictions.csv")
-    asked = [rows[name] if name in rows else [""] * len(rows) for name in ("text", "role", "location", "predicted")]
+    columns = [rows[name] if name in rows else [""] * len(rows) for name in ("text", "role", "location", "predicted")]
     accuracy = next((verdict.score.as_dict() for verdict in proposal.verdicts if verdict.gate == "accuracy"), None)
-    return zip(*asked, rows["confidence"].astype(float), strict=True), accuracy
+    return zip(*columns, rows["confidence"].astype(float), strict=True), accuracy
 
 # %% ../../nbs/run/20_releasing.ipynb #de6a6337
 def keep_promise_of(folder: Path, registry: Path, name: str) -> Promised | None:

@@ -42,11 +42,11 @@ def params_of(folder: Path) -> dict[str, str]:
     if not (folder / "prepare.json").exists():
         return {}
     prepared = facts_of_run(folder)
-    found = {name: prepared.get(name, "") for name in ("source", "snapshot", "split", "day", "commit", "changed")}
-    found |= {"context": " ".join(prepared.get("context", ())), "lock": prepared.get("environment", {}).get("lock", "")}
-    found |= {f"model.{name}": " ".join(map(str, value)) if isinstance(value, list) else value
+    params = {name: prepared.get(name, "") for name in ("source", "snapshot", "split", "day", "commit", "changed")}
+    params |= {"context": " ".join(prepared.get("context", ())), "lock": prepared.get("environment", {}).get("lock", "")}
+    params |= {f"model.{name}": " ".join(map(str, value)) if isinstance(value, list) else value
               for name, value in prepared.get("model", {}).items()}
-    return {name: without_secrets(str(value))[:LONGEST_VALUE] for name, value in found.items()}
+    return {name: without_secrets(str(value))[:LONGEST_VALUE] for name, value in params.items()}
 
 # %% ../../nbs/run/14_tracking.ipynb #32b58ded
 def tags_of(folder: Path, champion: str) -> dict[str, str]:
@@ -64,14 +64,14 @@ LARGEST = 10_000_000  # bytes
 
 
 def started_at(name: str) -> int:
-    """When a run began, in milliseconds since 1970, as its name says; 0 for a folder of another name."""
+    """When a run began according to its name, in milliseconds since 1970; 0 if the name is no date."""
     if not STAMP.fullmatch(name):
         return 0
     return int(datetime.strptime(name[:17], "%Y-%m-%d_%H%M%S").timestamp() * 1000)
 
 # %% ../../nbs/run/14_tracking.ipynb #d2aef83c
 def tracked_run(folder: Path, champion: str = "") -> TrackedRun:
-    """What is logged of the run in a folder. `champion`: the name of the model that answers now."""
+    """The values to log for the run in a folder. `champion`: the name of the model that answers now."""
     metrics = load_json(folder / "metrics.json") if (folder / "metrics.json").exists() else {}
     files = [folder / name for name in FILES if (folder / name).is_file()]
     began = started_at(folder.name)
@@ -107,26 +107,26 @@ def connect(address: str):
 
 # %% ../../nbs/run/14_tracking.ipynb #1a4190f0
 def find_experiment(client, name: str, files: str) -> str:
-    """The number of an experiment, which is made where there is none. `files`: where those of its runs go."""
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    """The id of an experiment, which is created if there is none. `files`: where the files of its runs are stored."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
         return client.create_experiment(name, artifact_location=files or None)
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    return found.experiment_id
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return experiment.experiment_id
 
 # %% ../../nbs/run/14_tracking.ipynb #02dda94b
 def find_entry(client, experiment: str, entry: TrackedRun):
-    """The run of MLflow with the name of this one; a new one where there is none."""
-    there = client.search_runs([experiment], f"attributes.run_name = '{entry.name.replace(chr(39), '')}'", max_results=1)
-    return there[0] if there else client.create_run(experiment, start_time=entry.started or None, run_name=entry.name)
+    """The MLflow run with the name of this one; it is created if there is none."""
+    runs = client.search_runs([experiment], f"attributes.run_name = '{entry.name.replace(chr(39), '')}'", max_results=1)
+    return runs[0] if runs else client.create_run(experiment, start_time=entry.started or None, run_name=entry.name)
 
 # %% ../../nbs/run/14_tracking.ipynb #8bdc5f6a
 STATUS = {"pass": "FINISHED", "red": "FINISHED", "out of time": "KILLED"}
 
 
 def write_entry(client, experiment: str, entry: TrackedRun) -> str:
-    """Log an entry, or bring the one of that name up to date. Returns MLflow's name of the run."""
+    """Log an entry, or update the one of that name. Returns MLflow's id of the run."""
     from mlflow.entities import Metric, Param, RunTag
     run = find_entry(client, experiment, entry)
     ended = entry.ended or run.info.start_time
@@ -150,15 +150,15 @@ def mark_champion(client, experiment: str, champion: str) -> None:
 
 # %% ../../nbs/run/14_tracking.ipynb #3aabea36
 def reason_of(problem: Exception) -> str:
-    """Why MLflow refused, in one line: of a chain of reasons the last."""
-    words = " ".join(str(problem).split())
-    if "Caused by" in words:
-        words = re.sub(r"[\"']\)+$", "", words.rpartition(": ")[2])
-    return words[:160] or type(problem).__name__
+    """Why MLflow refused, in one line: the last reason of a chain."""
+    line = " ".join(str(problem).split())
+    if "Caused by" in line:
+        line = re.sub(r"[\"']\)+$", "", line.rpartition(": ")[2])
+    return line[:160] or type(problem).__name__
 
 # %% ../../nbs/run/14_tracking.ipynb #d48f7bb7
 def track(folder: Path, settings: Settings) -> str:
-    """Log the run in a folder; where to look at it. Raises NoVerdict when MLflow does not take it, ImportError without it."""
+    """Log the run in a folder, and return where to see it. Raises NoVerdict if MLflow refuses, ImportError without MLflow."""
     address, files = tracking_address(settings.tracking.mlflow, settings.root)
     champion = read_pointer(settings.places.models)
     entry = tracked_run(folder, champion)
@@ -173,5 +173,5 @@ def track(folder: Path, settings: Settings) -> str:
         raise NoVerdict(f"MLflow at {address} did not take run {folder.name} ({reason_of(problem)})",
                         "a server that answers, or a file that can be written",
                         "start it, or correct mlflow in settings.ini [tracking]") from None
-    where = f"/#/experiments/{experiment}/runs/{run}" if not files else f", experiment {settings.root.name}, run {entry.name}"
-    return without_secrets(address) + where
+    place = f"/#/experiments/{experiment}/runs/{run}" if not files else f", experiment {settings.root.name}, run {entry.name}"
+    return without_secrets(address) + place

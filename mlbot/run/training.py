@@ -85,12 +85,12 @@ def save_model(pipeline: Pipeline, material: Material, settings: Settings) -> Ar
 def describe(artefact: Artefact, tier: str) -> dict[str, str]:
     """A model in a few words: its tier, where its encoder comes from, how many terms each view knows."""
     if artefact.is_own:
-        given = "texts" if artefact.manifest["texts"] else "a table"
-        return {"kind": artefact.manifest["model"]["estimator"], "given": given}
+        inputs = "texts" if artefact.manifest["texts"] else "a table"
+        return {"kind": artefact.manifest["model"]["estimator"], "given": inputs}
     views = {view: f"{len(terms):,} terms" for view, terms in artefact.vocabulary.items()}
     encoder = dict(artefact.manifest.get("encoder", {}))
-    if known := encoder.get("languages", "").split():
-        encoder["languages"] = languages_words(known)
+    if languages := encoder.get("languages", "").split():
+        encoder["languages"] = languages_words(languages)
     return {"tier": tier, **encoder, **views, "out of scope": scope_words(artefact.manifest)}
 
 # %% ../../nbs/run/18_training.ipynb #05570e45
@@ -101,21 +101,21 @@ def megabytes(folder: Path) -> float:
 # %% ../../nbs/run/18_training.ipynb #8c251d38
 @dataclass(frozen=True)
 class Shipped:
-    """How the artefact answers beside its pipeline: row by row the same? `furthest`: the largest difference it found."""
+    """Whether the artefact answers each row as its pipeline does. `furthest`: the largest difference of a probability."""
     same: np.ndarray
     furthest: float
 
 # %% ../../nbs/run/18_training.ipynb #b1b873f1
 def compare_shipped(pipeline: Pipeline, material: Material) -> Shipped:
-    """Ask the artefact of a run and the pipeline that it came from about the test rows; 1e-5 of a probability may differ."""
+    """Compare the artefact of a run with its pipeline on the test rows. A probability may differ by less than 1e-5."""
     test, model = material.test, load(material.folder / "model")
-    ours = model.probabilities(test["text"], test[model.context].to_dict("records"))
-    theirs = pipeline.predict_proba(test) if len(test) else ours
-    apart = np.abs(ours - theirs)
-    same = (ours.argmax(axis=1) == theirs.argmax(axis=1)) & (apart.max(axis=1, initial=0) < 1e-5)
+    shipped = model.probabilities(test["text"], test[model.context].to_dict("records"))
+    fitted = pipeline.predict_proba(test) if len(test) else shipped
+    differences = np.abs(shipped - fitted)
+    same = (shipped.argmax(axis=1) == fitted.argmax(axis=1)) & (differences.max(axis=1, initial=0) < 1e-5)
     if len(test):
         same &= np.abs(model.ask(test)[1] - in_scope_probabilities(pipeline, test)) < 1e-5
-    return Shipped(same, float(apart.max(initial=0)))
+    return Shipped(same, float(differences.max(initial=0)))
 
 # %% ../../nbs/run/18_training.ipynb #ea5cab5a
 PROMISE = "promise.json"  # what held-out training rows promise, in the folder of a run
@@ -123,28 +123,29 @@ GROWTH = "growth.json"  # the learning curves of intents and what follows from t
 
 
 def save_promise(pipeline: Pipeline, material: Material) -> Score | None:
-    """Accuracy on training rows that folds of the training held out, kept in the run.
+    """Store the accuracy on held-out training rows in the run, and return it.
 
-    None for a classifier of your own, and for many rows: there no fold holds out every row.
+    None for a classifier of your own, and for data so large that the folds do not hold out every row.
     """
-    found, classifier = None, pipeline.named_steps["intent"] if is_ours(pipeline) else None
+    score, classifier = None, pipeline.named_steps["intent"] if is_ours(pipeline) else None
     if classifier is not None and len(classifier.held_out_) == len(material.rows):
         predicted = classifier.classes_[classifier.held_out_.argmax(axis=1)]
         truth = material.rows["intent"].to_numpy(str)
         right = predicted == truth
-        part = 1 - 1 / classifier.folds
-        save_json({"folds": [asdict(point) for point in points_of(truth, right, truth, part)]}, material.folder / GROWTH)
-        found = share("held-out training rows", right, group_digests(material.rows))
-    save_json(found.as_dict() if found else None, material.folder / PROMISE)
-    return found
+        trained_share = 1 - 1 / classifier.folds
+        points = points_of(truth, right, truth, trained_share)
+        save_json({"folds": [asdict(point) for point in points]}, material.folder / GROWTH)
+        score = share("held-out training rows", right, group_digests(material.rows))
+    save_json(score.as_dict() if score else None, material.folder / PROMISE)
+    return score
 
 # %% ../../nbs/run/18_training.ipynb #ed71b625
 def points_of_run(rows: pd.DataFrame, curve: list, file: Path) -> list[Point]:
     """How each intent does by its number of training rows: in the parts of a curve, and in the folds that a file holds."""
-    held, truth = held_out(rows), rows["intent"].to_numpy(str)
+    is_held_out, truth = held_out(rows), rows["intent"].to_numpy(str)
     points = [Point(**point) for point in (load_json(file).get("folds", []) if file.exists() else [])]
-    for n, asked, predicted in curve:
-        points += points_of(asked, asked == predicted, truth[~held][:n])
+    for n, predicted_truth, predicted in curve:
+        points += points_of(predicted_truth, predicted_truth == predicted, truth[~is_held_out][:n])
     return points
 
 
@@ -158,9 +159,9 @@ def save_growth(material: Material, curve: list) -> None:
 # %% ../../nbs/run/18_training.ipynb #d7599b3b
 def draw_curve(pipeline: Pipeline, material: Material, settings: Settings):
     """Fit the learning curve of a pipeline, keep it as `learning_curve.json`; its picture, or why there is none."""
-    held = held_out(material.rows)
-    groups = group_digests(material.rows[held])
-    curve = list(learning_curve(material.rows, held, material.context, settings.model, pipeline=pipeline, done=print))
+    is_held_out = held_out(material.rows)
+    groups = group_digests(material.rows[is_held_out])
+    curve = list(learning_curve(material.rows, is_held_out, material.context, settings.model, pipeline=pipeline, done=print))
     save_growth(material, curve)
     points = [{"rows": n, **accuracy(truth, predicted, groups).as_dict()} for n, truth, predicted in curve]
     save_json(points, material.folder / "learning_curve.json")
@@ -187,12 +188,12 @@ def answer_by_words(pipeline: Pipeline, material: Material, settings: Settings) 
     if not is_ours(pipeline):  # it names its columns, so they stay and are empty
         blank = dict.fromkeys(context, "")
         rows, test, context = rows.assign(**blank), test.assign(**blank), [] if takes_texts(pipeline) else context
-    known = [] if is_ours(pipeline) else context
-    alone = fit_plain(rows, known, settings.model, test=material.closed, pipeline=pipeline,
+    columns = [] if is_ours(pipeline) else context
+    answers = fit_plain(rows, columns, settings.model, test=material.closed, pipeline=pipeline,
                       extra=material.extra).predict(test) \
         if context and len(test) else []
-    save_table(pd.DataFrame({"words_alone": alone}), material.folder / "words_alone.csv")
-    return len(alone)
+    save_table(pd.DataFrame({"words_alone": answers}), material.folder / "words_alone.csv")
+    return len(answers)
 
 # %% ../../nbs/run/18_training.ipynb #71d5128f
 def hand_over_model(artefact: Artefact, material: Material) -> None:

@@ -33,8 +33,8 @@ SAFE = [(b"content-security-policy", b"default-src 'self'; object-src 'none'; ba
 # %% ../../nbs/serve/01_http.ipynb #4b028d90
 def problem_of(status: int, found: str, expected: str = "", action: str = "", path: str = "") -> dict:
     """An error as a client gets it. Under /v2 it also has the member `error` of the Open Inference Protocol."""
-    said = "; ".join(filter(None, [found, expected and f"expected: {expected}"]))
-    error = {"error": said} if path.startswith("/v2") else {}
+    detail = "; ".join(filter(None, [found, expected and f"expected: {expected}"]))
+    error = {"error": detail} if path.startswith("/v2") else {}
     return {**error, "type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": found,
             "expected": expected, "action": action, "request_id": "r" + secrets.token_urlsafe(16)}
 

@@ -67,16 +67,16 @@ def check_allowed(url: str, allowed: Sequence[str]) -> None:
 # %% ../../nbs/serve/00_outbox.ipynb #aef573c4
 def resolve(host: str, port: int) -> str:
     """The IP address to call, resolved once. Raises InputError for a name that resolves to an internal address."""
-    found = str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
+    address = str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
     try:
         ipaddress.ip_address(host)
-        named = False
+        is_allowed = False
     except ValueError:
-        named = host != "localhost"
-    if named and not ipaddress.ip_address(found.partition("%")[0]).is_global:
-        raise InputError(f"{host} leads to the internal address {found}", "an address of the outside, or a number",
+        is_allowed = host != "localhost"
+    if is_allowed and not ipaddress.ip_address(address.partition("%")[0]).is_global:
+        raise InputError(f"{host} leads to the internal address {address}", "an address of the outside, or a number",
                          "allow the number itself in settings.ini [bot]", host)
-    return found
+    return address
 
 # %% ../../nbs/serve/00_outbox.ipynb #8b2c3d91
 @dataclass(frozen=True)
@@ -180,12 +180,12 @@ OLD = 7 * 86_400.0  # seconds after which a process is no longer started: an age
 def due_now(event: Event, tries: Sequence[float], now: float) -> Due | None:
     """The call to make now for a process; None while it has to wait. `tries`: the times of earlier tries."""
     last = tries[-1] if tries and tries[-1] <= now else 0.0  # ignore a time in the future: the clock was set back
-    asked = event.at if event.at <= now else 0.0
-    free = last + 2 * TIMEOUT if tries else asked  # by then the last try has an answer, or will not get one
+    called_at = event.at if event.at <= now else 0.0
+    free = last + 2 * TIMEOUT if tries else called_at  # by then the last try has an answer, or will not get one
     waits = WAITS[len(tries)] if len(tries) < len(WAITS) else 0.0
-    if now < max(free, (last if tries else asked) + waits):
+    if now < max(free, (last if tries else called_at) + waits):
         return None
-    return Due(event, len(tries) + 1, len(tries) >= len(WAITS) or bool(asked) and now - asked > OLD)
+    return Due(event, len(tries) + 1, len(tries) >= len(WAITS) or bool(called_at) and now - called_at > OLD)
 
 # %% ../../nbs/serve/00_outbox.ipynb #03ed0434
 def calls_due(log: EventLog, since: float = 0.0) -> list[Due]:
@@ -196,9 +196,9 @@ def calls_due(log: EventLog, since: float = 0.0) -> list[Due]:
         if event.kind == "process.tried":
             tries.setdefault(event.about, []).append(event.at)
     now = log.clock()
-    found = (due_now(event, tries.get(event.about, []), now) for event in events
+    calls = (due_now(event, tries.get(event.about, []), now) for event in events
              if event.kind in CALLS and event.about not in ended)
-    return [item for item in found if item]
+    return [item for item in calls if item]
 
 # %% ../../nbs/serve/00_outbox.ipynb #39b45047
 def words_of_end(bot: Bot, found: Conversation, asked: Event, outcome: str, called: Called) -> str:
@@ -249,15 +249,15 @@ def end(bot: Bot, asked: Event, kind: str, called: Called) -> None:
     ended = Event(kind, asked.about, body, asked.person, once=f"end:{asked.about}")
     over: dict[str, dict] | None = {asked.about: {}} if HELD in asked.body["slots"].values() else None
     for _ in range(TRIES):
-        found = conversation_of(bot.log.read(SPOKEN, about=about))
+        conversation = conversation_of(bot.log.read(SPOKEN, about=about))
         try:
-            if found is None or found.state.owner == CLOSED and kind == "process.done":
+            if conversation is None or conversation.state.owner == CLOSED and kind == "process.done":
                 bot.log.append(ended, hold=over)
                 return
-            told, state = spoken_end(bot, found, asked, kind, called)
+            told, state = spoken_end(bot, conversation, asked, kind, called)
             events = [told, ended]
-            if state.owner == QUEUE != found.state.owner:
-                events.append(handed(found, Step(state), bot.desk.is_anybody_there()))
+            if state.owner == QUEUE != conversation.state.owner:
+                events.append(handed(conversation, Step(state), bot.desk.is_anybody_there()))
             bot.log.append(*events, hold=over)
             return
         except Taken:
@@ -267,12 +267,12 @@ def end(bot: Bot, asked: Event, kind: str, called: Called) -> None:
 # %% ../../nbs/serve/00_outbox.ipynb #494cbb47
 def try_call(bot: Bot, item: Due, slots: dict, secret: str, allowed: Sequence[str]) -> None:
     """Call the process, and log the result: done, failed for good, or to be tried again."""
-    key, asked = item.event.about, item.event.body
-    body = {"id": key, "process": asked["process"], "slots": slots, "role": asked["role"],
-            "location": asked["location"], "conversation": asked["conversation"],
-            **({"cancels": asked["cancels"]} if "cancels" in asked else {})}
+    key, request = item.event.about, item.event.body
+    body = {"id": key, "process": request["process"], "slots": slots, "role": request["role"],
+            "location": request["location"], "conversation": request["conversation"],
+            **({"cancels": request["cancels"]} if "cancels" in request else {})}
     try:
-        called = call(asked["url"], key, body, secret, allowed, bot.log.clock())
+        called = call(request["url"], key, body, secret, allowed, bot.log.clock())
     except InputError as problem:
         called = Called(403, problem.found)
     if called.done:
@@ -285,7 +285,7 @@ def try_call(bot: Bot, item: Due, slots: dict, secret: str, allowed: Sequence[st
 # %% ../../nbs/serve/00_outbox.ipynb #fd8ffaf3
 def attempt(bot: Bot, item: Due, secret: str, allowed: Sequence[str]) -> bool:
     """One try, unless another server makes it; whether a call was made."""
-    key, asked = item.event.about, item.event.body
+    key, body = item.event.about, item.event.body
     if item.over:
         end(bot, item.event, "process.failed", Called(0))
         return False
@@ -294,11 +294,11 @@ def attempt(bot: Bot, item: Due, secret: str, allowed: Sequence[str]) -> bool:
         bot.log.append(Event("process.tried", key, {"attempt": item.attempt}, item.event.person, once=once))
     except Taken:
         return False
-    if not asked["url"]:
+    if not body["url"]:
         end(bot, item.event, "process.done", Called(200))
         return False
-    slots = known_slots(asked["slots"], bot.log.held(key)) if HELD in asked["slots"].values() else asked["slots"]
-    if len(slots) < len(asked["slots"]):  # held for so long that they are gone
+    slots = known_slots(body["slots"], bot.log.held(key)) if HELD in body["slots"].values() else body["slots"]
+    if len(slots) < len(body["slots"]):  # held for so long that they are gone
         end(bot, item.event, "process.failed", Called(410))
         return False
     try_call(bot, item, slots, secret, allowed)
@@ -330,9 +330,9 @@ MOST_AGE = 300  # seconds after which a signed call is too old
 def check_signed(key: str, at: str, body: bytes, signature: str, secret: str, now: float) -> None:
     """Raise InputError unless a call has a valid signature that is at most `MOST_AGE` old."""
     fresh = at.isascii() and at.isdecimal() and len(at) < 16 and abs(now - int(at)) <= MOST_AGE
-    known = fresh and any(hmac.compare_digest(sign_call(key, int(at), body, secret).encode(), part.encode())
+    is_signed = fresh and any(hmac.compare_digest(sign_call(key, int(at), body, secret).encode(), part.encode())
                           for part in signature.split()[:10])
-    if not (key and known):
+    if not (key and is_signed):
         raise InputError("no valid signature", "webhook-id, webhook-timestamp and webhook-signature, as the bot signs",
                          "sign the call with the secret of the webhooks")
 
@@ -340,18 +340,18 @@ def check_signed(key: str, at: str, body: bytes, signature: str, secret: str, no
 def tell_later(bot: Bot, name: str, state: object, message: str, key: str) -> bool:
     """Log the state that a receiver reports, and tell the person; False for a repetition. Raises InputError, NotFound."""
     state, message = checked_state(state), message[:500]
-    asked = next(iter(bot.log.read(("process.asked",), about=name)), None)
-    if asked is None:
+    request = next(iter(bot.log.read(("process.asked",), about=name)), None)
+    if request is None:
         raise NotFound("no such request", "the id of a call of ours", "look at webhook-id of the call")
     for _ in range(TRIES):
-        found = conversation_of(bot.log.read(SPOKEN, about=asked.body["conversation"]))
-        said = Event("process.said", name, {"state": state, "message": message}, asked.person, once=f"said:{key}")
-        events = [said]
-        if found is not None and found.state.owner != CLOSED:
-            text = words_of_end(bot, found, asked, state, Called(200, message, state))
-            body = {"messages": [{"sender": "bot", "text": text}], "state": found.state.as_dict(),
-                    "request": {"id": name, "state": state}, "role": found.role, "location": found.location}
-            events.append(Event("process", found.id, body, found.person, turn=found.turn + 1))
+        conversation = conversation_of(bot.log.read(SPOKEN, about=request.body["conversation"]))
+        event = Event("process.said", name, {"state": state, "message": message}, request.person, once=f"said:{key}")
+        events = [event]
+        if conversation is not None and conversation.state.owner != CLOSED:
+            text = words_of_end(bot, conversation, request, state, Called(200, message, state))
+            body = {"messages": [{"sender": "bot", "text": text}], "state": conversation.state.as_dict(),
+                    "request": {"id": name, "state": state}, "role": conversation.role, "location": conversation.location}
+            events.append(Event("process", conversation.id, body, conversation.person, turn=conversation.turn + 1))
         try:
             bot.log.append(*events)
             return True
@@ -363,10 +363,10 @@ def tell_later(bot: Bot, name: str, state: object, message: str, key: str) -> bo
 # %% ../../nbs/serve/00_outbox.ipynb #c1cd6677
 def tell_inbox(bot: Bot, url: str, secret: str, allowed: Sequence[str], since: float = 0.0) -> int | None:
     """Send hand-overs and their states to the inbox, in order; how many it took, None when it did not take one."""
-    told = {event.about for event in bot.log.read(("inbox.told",), since=since)}
+    sent_before = {event.about for event in bot.log.read(("inbox.told",), since=since)}
     sent = 0
     for event in bot.log.read(("handoff.initiate", "handoff.status"), since=since):
-        if str(event.number) in told:
+        if str(event.number) in sent_before:
             continue
         called = call(url, f"h{event.number}", {"type": "event", **event.body}, secret, allowed, bot.log.clock())
         if not called.done and not called.hopeless:
@@ -401,8 +401,8 @@ class Outbox:
             self.looked = True
         finally:
             if self.inbox and not 0 < self.rest_until - now <= 60:
-                told = tell_inbox(self.bot, self.inbox, self.secret, self.allowed, since)
-                self.rest = 0.0 if told is not None else min(60.0, 2 * self.rest + 1)
+                sent = tell_inbox(self.bot, self.inbox, self.secret, self.allowed, since)
+                self.rest = 0.0 if sent is not None else min(60.0, 2 * self.rest + 1)
                 self.rest_until = now + self.rest
 
     def start(self) -> None:

@@ -118,18 +118,18 @@ class Metrics:
 
     def decide(self, decision: str) -> None:
         """Count one decision."""
-        found = self.known.get(decision)
-        if found is None:
-            found = self.known[decision] = self.decisions.labels(decision)
-        found.inc()
+        counter = self.known.get(decision)
+        if counter is None:
+            counter = self.known[decision] = self.decisions.labels(decision)
+        counter.inc()
 
     def count(self, route: str, status: int, seconds: float) -> None:
         """Count one request."""
-        found = self.known.get((route, status))
-        if found is None:
-            found = self.known[route, status] = (self.requests.labels(route, str(status)), self.seconds.labels(route))
-        found[0].inc()
-        found[1].observe(seconds)
+        counter = self.known.get((route, status))
+        if counter is None:
+            counter = self.known[route, status] = (self.requests.labels(route, str(status)), self.seconds.labels(route))
+        counter[0].inc()
+        counter[1].observe(seconds)
 
 # %% ../../nbs/serve/02_service.ipynb #68fba4e0
 class Buckets:
@@ -179,30 +179,30 @@ class Hosts:
         if (host, server) in self.seen:
             return True
         name = host_in(host)
-        known = bool(name) and (self.any or name in self.names or bool(server) and name == server[0])
-        if known and len(self.seen) < 1_000:
+        is_known = bool(name) and (self.any or name in self.names or bool(server) and name == server[0])
+        if is_known and len(self.seen) < 1_000:
             self.seen.add((host, server))
-        return known
+        return is_known
 
 # %% ../../nbs/serve/02_service.ipynb #c262c16e
 @lru_cache(10_000)
 def caller_at(address: str) -> str:
     """The caller behind an address: an IPv6 network of /64 is one; '' for a malformed address."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return ""
-    found = getattr(found, "ipv4_mapped", None) or found
-    return str(found) if found.version == 4 else str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return str(ip) if ip.version == 4 else str(ipaddress.ip_network((int(ip) >> 64 << 64, 64)))
 
 
 def caller_of(client, forwarded: bytes, proxies: Sequence[str]) -> str:
     """The caller: the connected address, or behind our proxies the last address in the header that is not a proxy."""
     address = client[0] if client else ""
     if address in proxies:
-        named = [part.strip() for part in forwarded.decode("latin-1")[-1_000:].split(",")]
-        named = [part for part in named if caller_at(part) and part not in proxies]
-        address = named[-1] if named else address
+        addresses = [part.strip() for part in forwarded.decode("latin-1")[-1_000:].split(",")]
+        addresses = [part for part in addresses if caller_at(part) and part not in proxies]
+        address = addresses[-1] if addresses else address
     return caller_at(address) or address
 
 # %% ../../nbs/serve/02_service.ipynb #1c16215d
@@ -258,12 +258,12 @@ class RequestLimits:
         """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        given = dict(scope.get("headers", ()))
-        caller = caller_of(scope.get("client"), given.get(b"x-forwarded-for", b""), self.proxies)
-        refused = refusal_of(self, scope, given, caller)
+        headers = dict(scope.get("headers", ()))
+        caller = caller_of(scope.get("client"), headers.get(b"x-forwarded-for", b""), self.proxies)
+        refused = refusal_of(self, scope, headers, caller)
         if refused is not None:
             return await refuse(self, scope, send, *refused)
-        scope[CALLER], scope[GIVEN] = caller, given
+        scope[CALLER], scope[GIVEN] = caller, headers
         if scope.get("method") == "HEAD":  # the server, which has the original scope, omits the body
             scope = {**scope, "method": "GET"}
         await count_request(self, scope, receive, send, caller)
@@ -314,8 +314,8 @@ async def count_request(limits: RequestLimits, scope, receive, send, caller: str
         nonlocal status
         if message["type"] == "http.response.start":
             status = 499 if gone else message["status"]
-            given = {name.lower() for name, _ in message["headers"]}
-            message["headers"] = [*message["headers"], *(pair for pair in SAFE if pair[0] not in given)]
+            names = {name.lower() for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(pair for pair in SAFE if pair[0] not in names)]
         await send(message)
     limits.busy += 1
     limits.open[caller] = limits.open.get(caller, 0) + 1
@@ -445,10 +445,10 @@ class LogWatch:
     def place(self) -> tuple[int, int] | None:
         """Device and inode of the file; None when it is gone, or when the log is not a file."""
         try:
-            found = os.stat(self.file) if self.file else None
+            file = os.stat(self.file) if self.file else None
         except OSError:
             return None
-        return (found.st_dev, found.st_ino) if found else None
+        return (file.st_dev, file.st_ino) if file else None
 
     def look(self) -> None:
         """Write a few bytes. Raises LogError when that does not work."""
@@ -507,10 +507,10 @@ def processes_for(settings: Settings, intents: Sequence[str],
                   before: dict[str, Process]) -> tuple[dict[str, Process], dict[str, Process], str]:
     """The catalogue; the same with a process for each intent; the fault of the file, while which `before` stays in use."""
     try:
-        known, alert = load_catalogue(settings), ""
+        catalogue, alert = load_catalogue(settings), ""
     except InputError as problem:
-        known, alert = before, f"{problem.found}; the catalogue of before holds"
-    return known, {**{intent: Process(intent, titled(intent)) for intent in intents}, **known}, alert
+        catalogue, alert = before, f"{problem.found}; the catalogue of before holds"
+    return catalogue, {**{intent: Process(intent, titled(intent)) for intent in intents}, **catalogue}, alert
 
 # %% ../../nbs/serve/02_service.ipynb #b27b1c0d
 def bot_of(service: "BotService") -> _bot.Bot:
@@ -532,13 +532,13 @@ class Promises:
 
 def know_promise(service: "BotService", name: str) -> tuple[Promised | None, Ways]:
     """The promise of a model, as read last, and the thresholds that follow from it and the settings."""
-    found = service.promises.known.get(name)
-    if found is None:
+    promise = service.promises.known.get(name)
+    if promise is None:
         settings, promised = service.settings, read_promised(service.settings.places.models, name)
-        asked = settings.promise
-        found = promised, ways_of(promised, asked.wrong, asked.sure, settings.clarify.holds, settings.data.languages)
-        service.promises.known[name] = found
-    return found
+        wanted = settings.promise
+        promise = promised, ways_of(promised, wanted.wrong, wanted.sure, settings.clarify.holds, settings.data.languages)
+        service.promises.known[name] = promise
+    return promise
 
 
 def ways_for(service: "BotService", name: str) -> Ways:
@@ -629,23 +629,23 @@ def beats_of(service: BotService) -> list[Repeated]:
 # %% ../../nbs/serve/02_service.ipynb #40e065a8
 def promise_alert(service: "BotService") -> str:
     """Why the champion starts nothing on its own; '' if it does, or if the settings ask for no promise."""
-    champion, asked = service.live.current, service.settings.promise
-    return why_it_asks(know_promise(service, champion.name)[0], asked.wrong, asked.sure) if champion else ""
+    champion, promise = service.live.current, service.settings.promise
+    return why_it_asks(know_promise(service, champion.name)[0], promise.wrong, promise.sure) if champion else ""
 
 # %% ../../nbs/serve/02_service.ipynb #3a0c1641
 def problems_of(service: "BotService") -> dict[str, str]:
     """All current problems: code to details. Codes contain no texts and no paths."""
     recorder, watch = service.recorder.work, service.watch.code
     unwritten = recorder.failures and recorder.problem == "LogError"
-    said = {"tokens_unreadable": service._tokens_alert, "catalogue_unreadable": service._catalogue_alert,
+    problems = {"tokens_unreadable": service._tokens_alert, "catalogue_unreadable": service._catalogue_alert,
             **{getattr(work, "code", "work"): work.alert for work in service.works}}
     if watch or unwritten:
-        said[watch or "log_unwritable"] = "the event log " + ("is gone" if watch == "log_gone" else "cannot be written")
+        problems[watch or "log_unwritable"] = "the event log " + ("is gone" if watch == "log_gone" else "cannot be written")
     works = [service.live.work, service.outbox.work, *(beat for beat in service.beats if beat.name != "log" or not watch)]
     works += [] if unwritten else [recorder]
-    said |= {f"{work.name}_failing": work.alert for work in works}
-    said |= {"promise_not_held": promise_alert(service)}
-    return {**service.live.problems, **{code: words for code, words in said.items() if words}}
+    problems |= {f"{work.name}_failing": work.alert for work in works}
+    problems |= {"promise_not_held": promise_alert(service)}
+    return {**service.live.problems, **{code: words for code, words in problems.items() if words}}
 
 
 def alert_of(service: "BotService") -> str:
@@ -664,9 +664,9 @@ def check_ready(service: "BotService") -> None:
 def say_alerts(service: "BotService") -> None:
     """Write a line of JSON to stderr for each problem that has begun or ended."""
     problems = problems_of(service)
-    if (said := "; ".join(problems)) != service._said:
-        service._said = said
-        print(json.dumps({"level": "warning" if said else "info", "alert": said, "words": list(problems.values())}),
+    if (line := "; ".join(problems)) != service._said:
+        service._said = line
+        print(json.dumps({"level": "warning" if line else "info", "alert": line, "words": list(problems.values())}),
               file=sys.stderr, flush=True)
 
 # %% ../../nbs/serve/02_service.ipynb #b1ce5fac
@@ -688,26 +688,26 @@ def judge_canary(service: "BotService") -> None:
     if trial is None or champion is None:
         return
     labels = service.log.read(LABELS, since=max(0.001, trial.since))
-    seen = (champion.name, trial.model, labels[-1].number if labels else 0)
-    if seen == service._judged:
+    state = (champion.name, trial.model, labels[-1].number if labels else 0)
+    if state == service._judged:
         return
     numbers = sorted({int(label.about[1:]) for label in labels if label.about[1:].isdecimal()})
-    asked = [event for part in batched(numbers, 500) for event in service.log.read(ASKED, numbers=part)]
-    found = trial_of([*asked, *labels], champion.name, trial.model, trial.since)
-    service._judged = seen
-    if found.evidence >= 1 / (1 - service.settings.meter.reliability):
+    events = [event for part in batched(numbers, 500) for event in service.log.read(ASKED, numbers=part)]
+    result = trial_of([*events, *labels], champion.name, trial.model, trial.since)
+    service._judged = state
+    if result.evidence >= 1 / (1 - service.settings.meter.reliability):
         set_canary(service.settings.places.models, None)
-        service.log.append(Event("canary.ended", trial.model, asdict(found) | {"why": "worse than the champion"}))
+        service.log.append(Event("canary.ended", trial.model, asdict(result) | {"why": "worse than the champion"}))
 
 # %% ../../nbs/serve/02_service.ipynb #92636803
 def judge_promise(service: "BotService") -> None:
     """Test the promise of the champion after a new label: withdraw it or certify it again. Then read all promises again."""
-    champion, asked = service.live.current, service.settings.promise
-    labels = service.log.read(LABELS, last=1) if champion and asked.wrong else []
-    seen = (champion.name if champion else "", labels[-1].number if labels else 0)
-    if labels and seen != service.promises.seen:
-        look_at_promise(service.log, service.settings.places.models, seen[0], asked)
-        service.promises.seen = seen
+    champion, promise = service.live.current, service.settings.promise
+    labels = service.log.read(LABELS, last=1) if champion and promise.wrong else []
+    state = (champion.name if champion else "", labels[-1].number if labels else 0)
+    if labels and state != service.promises.seen:
+        look_at_promise(service.log, service.settings.places.models, state[0], promise)
+        service.promises.seen = state
     service.promises.known = {}
 
 # %% ../../nbs/serve/02_service.ipynb #67a0c007
@@ -730,8 +730,8 @@ def may_predict(service: BotService, authorization: str, now: float) -> bool:
     """Whether a header allows predictions: with a program's token or a signed identity."""
     if service.tokens is None or is_program(service, authorization):
         return True
-    found = bearer_of(service, authorization, now)
-    return found is not None and found.kind in DOORS["predictions"]
+    bearer = bearer_of(service, authorization, now)
+    return bearer is not None and bearer.kind in DOORS["predictions"]
 
 # %% ../../nbs/serve/02_service.ipynb #8e9f0b4f
 @lru_cache(10_000)
@@ -769,9 +769,9 @@ def prediction_for(service: BotService, data: Ask, caller: str = "", authorizati
 # %% ../../nbs/serve/02_service.ipynb #5b0e91c7
 def json_length(scope) -> int:
     """The length of a request's body of JSON; 0 for another body, and without a length."""
-    given = scope.get(GIVEN) or dict(scope["headers"])
-    length = given.get(b"content-length", b"")
-    usual = given.get(b"content-type", b"").partition(b";")[0].strip().lower() == b"application/json"
+    headers = scope.get(GIVEN) or dict(scope["headers"])
+    length = headers.get(b"content-length", b"")
+    usual = headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == b"application/json"
     return int(length) if usual and length.isdigit() and len(length) < 8 else 0
 
 
@@ -818,8 +818,8 @@ class FastPath:
             if messages[-1]["type"] == "http.disconnect":
                 return
             left -= len(messages[-1].get("body", b"")) if messages[-1].get("more_body") else left
-        asked = b"".join([message.get("body", b"") for message in messages])
-        answer = partial(self.answer, asked, scope.get(CALLER, ""), header)
+        data = b"".join([message.get("body", b"") for message in messages])
+        answer = partial(self.answer, data, scope.get(CALLER, ""), header)
         body = await asyncio.to_thread(answer) if is_slow(self.service, length) else answer()
         if body is None:
             return await self.app(scope, once_more(messages, receive), send)

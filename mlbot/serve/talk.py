@@ -22,8 +22,8 @@ def conversation_in(scope) -> str:
     """The conversation that a usual message is for; '' for any other request."""
     if scope["type"] != "http" or scope["method"] != "POST":
         return ""
-    found = _PATH.fullmatch(scope["path"])
-    return found[1] if found and 0 < json_length(scope) <= MOST_BODY else ""
+    match = _PATH.fullmatch(scope["path"])
+    return match[1] if match and 0 < json_length(scope) <= MOST_BODY else ""
 
 # %% ../../nbs/serve/04_talk.ipynb #33d30cce
 async def read_body(receive, length: int) -> list[dict]:
@@ -44,12 +44,12 @@ _JSON = [(b"content-type", b"application/json")]
 def answer_said(service: BotService, scope, about: str, asked: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes] | None:
     """Status, headers and body of the answer to a message; None for a body that the framework has to look at."""
     try:
-        said = read_said(asked)
+        act = read_said(asked)
     except UNREADABLE:
         return None
     header = (scope.get(GIVEN) or dict(scope["headers"])).get(b"authorization", b"").decode("latin-1")
     try:
-        return 200, _JSON, as_body(answer_act(service, signed_in(service, header), about, said))
+        return 200, _JSON, as_body(answer_act(service, signed_in(service, header), about, act))
     except Exception as error:  # also a mistake of ours, which is written to stderr
         return said_to(scope, error)
 
@@ -68,8 +68,8 @@ class TalkPath:
         messages = await read_body(receive, json_length(scope))
         if not messages:
             return
-        asked = b"".join([message.get("body", b"") for message in messages])
-        work = partial(answer_said, self.service, scope, about, asked)
+        data = b"".join([message.get("body", b"") for message in messages])
+        work = partial(answer_said, self.service, scope, about, data)
         answer = await asyncio.get_running_loop().run_in_executor(None, work)
         if answer is None:
             return await self.app(scope, once_more(messages, receive), send)

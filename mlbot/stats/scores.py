@@ -192,6 +192,9 @@ def share(metric: str, flags, groups=None, better: str = "higher", weights=None)
     """The proportion of true values in `flags`, with its bounds. Without rows the value is NaN, which no gate passes.
 
     `groups` has a name per row, `weights` a number. Raises InputError for flags other than True and False.
+
+    >>> print(mlbot.share("handed over", [True] * 9 + [False] * 91))
+    handed over 0.090 (n=100, 95 % 0.045 to 0.168)
     """
     flags = checked_flags(metric, flags)
     groups = groups if groups is None else checked_groups(groups, len(flags))
@@ -330,7 +333,13 @@ def refuse_spellings(truth: np.ndarray, predicted: np.ndarray) -> None:
 
 # %% ../../nbs/stats/01_scores.ipynb #7421c296
 def accuracy(truth, predicted, groups=None, weights=None) -> Score:
-    """The proportion of rows whose predicted label equals the true one. Labels are texts, numbers or flags."""
+    """The proportion of rows whose predicted label equals the true one. Labels are texts, numbers or flags, one per row.
+
+    Raises InputError for columns of different lengths, and for labels that differ only in case or spaces.
+
+    >>> print(mlbot.accuracy(["card", "pay", "pay"], ["card", "pay", "card"]))
+    accuracy 0.667 (n=3, 95 % 0.125 to 0.982)
+    """
     same_order({"truth": truth, "predicted": predicted, "groups": groups, "weight": weights})
     truth, predicted = names_of(truth, predicted)
     refuse_spellings(truth, predicted)
@@ -415,6 +424,11 @@ def bootstrap(metric: str, statistic: Callable[[np.ndarray], float], groups: np.
     """The score of `statistic(weights)`, with its interval over draws of whole groups. `groups` has a name per row.
 
     `within`: the least and the largest possible value of the statistic; `scale`: for a mean, those of a single row.
+    Raises InputError for groups that do not fit.
+
+    >>> minutes = np.arange(100) % 10
+    >>> print(mlbot.bootstrap("minutes", lambda weights: np.average(minutes, weights=weights), np.arange(100)))
+    minutes 4.500 (n=100, 95 % 3.930 to 5.090)
     """
     n, count = len(groups), len(np.unique(groups))
     if n == 0:
@@ -453,7 +467,10 @@ F1_ROWS = 10  # mean rows per intent from which on macro-F1 has an interval
 def macro_f1(truth, predicted, groups=None, draws: int = 1000, seed: int = 0, weights=None) -> Score:
     """The mean F1 of the intents that occur: a rare intent counts as much as a frequent one.
 
-    Below `F1_ROWS` rows per intent there is no interval (it is 0 to 1).
+    Below `F1_ROWS` rows per intent there is no interval (it is 0 to 1). Raises InputError for columns that do not fit.
+
+    >>> print(mlbot.macro_f1(["card", "pay"] * 30, ["card", "pay"] * 29 + ["card", "card"]))
+    macro_f1 0.983 (n=60, 95 % 0.924 to 1.000)
     """
     truth, predicted = names_of(truth, predicted)
     columns, n = {"truth": truth, "predicted": predicted}, len(truth)

@@ -111,3 +111,11 @@ def test_next_steps_and_ways_out_can_be_typed_where_they_are_printed(there, proj
         typed += re.findall(r"^(?:next:  |  do:) (.+)$", said, re.MULTILINE)
     assert not [complaint for step in typed for complaint in complaints(f" {step}")], typed
     assert len(typed) >= len(QUIET)
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_the_help_of_a_command_has_an_example_and_a_word_on_each_option(name):
+    parser = commands()[name]
+    options = [action for action in parser._actions if not isinstance(action, argparse._SubParsersAction)]
+    assert f"mlbot {name}" in (parser.epilog or "") or len(options) < len(parser._actions)
+    assert not [action.dest for action in options if not action.help]

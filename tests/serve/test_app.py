@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -875,3 +876,10 @@ def test_groups_that_nobody_answers_are_for_agents_and_are_looked_for_only_when_
     shown = client.get("/v1/proposals", headers=grace).json()["proposals"]
     assert next(it for it in shown if it["id"] == one["id"])["decision"]["kind"] == "wanted"
     assert not (service.root / "processes.toml").exists(), "the service writes no catalogue"
+
+
+def test_the_routes_are_written_as_the_next_version_of_the_framework_asks():
+    from mlbot.serve.app import document_alone
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "/v1/predict" in document_alone()["paths"]
