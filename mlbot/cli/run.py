@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['OUTCOME_PAGES', 'OF_RUN', 'say_waits', 'check_data_source', 'announce', 'print_verdicts', 'carry_on', 'keep_judged',
            'remove_old', 'need_tracking', 'print_finished', 'is_demo', 'announce_demo', 'print_useful', 'run_now',
-           'execute_request', 'tell_notebooks', 'run', 'add_run', 'parse_run', 'judge', 'add_judge', 'tracked_words',
-           'track', 'add_track', 'card', 'add_card', 'score', 'add_score', 'request_words', 'next_step',
-           'remember_time', 'clear_results', 'cache', 'add_cache']
+           'execute_request', 'tell_notebooks', 'run', 'add_asking', 'add_run', 'parse_run', 'judge', 'add_judge',
+           'tracked_words', 'track', 'add_track', 'card', 'add_card', 'score', 'add_score', 'request_words',
+           'next_step', 'remember_time', 'clear_results', 'cache', 'add_cache']
 
 # %% ../../nbs/cli/01_run.ipynb #11f0a098
 import argparse
@@ -245,6 +245,14 @@ def run(options: argparse.Namespace) -> int:
     tell_notebooks(options.actor, options.sealed)
     return execute_request(request_of(options), load_settings(), options.junit)
 
+# %% ../../nbs/cli/01_run.ipynb #9242085f
+def add_asking(command) -> None:
+    """Options that say who asks the test set, and where sealed rows are."""
+    command.add_argument("--actor", default="", metavar="KIND:NAME",
+                         help="who asks the test set: person, ci or agent; default: by environment and git (mlbot budget)")
+    command.add_argument("--sealed", default="", metavar="PLACE",
+                         help="a folder or an address outside this checkout with sealed test rows; they answer one bit")
+
 # %% ../../nbs/cli/01_run.ipynb #41334115
 def add_run(commands) -> None:
     """Options of `mlbot run`."""
@@ -265,10 +273,7 @@ def add_run(commands) -> None:
     command.add_argument("--minutes", type=minutes_of, help="time budget, instead of the one in settings.ini")
     command.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
                          help="parameter of a pipeline notebook; may be repeated")
-    command.add_argument("--actor", default="", metavar="KIND:NAME",
-                         help="who asks the test set: person, ci or agent; default: by environment and git (mlbot budget)")
-    command.add_argument("--sealed", default="", metavar="PLACE",
-                         help="a folder or an address outside this checkout with sealed test rows; they answer one bit")
+    add_asking(command)
     command.set_defaults(call=run)
 
 # %% ../../nbs/cli/01_run.ipynb #f5059356
@@ -282,6 +287,7 @@ def parse_run(words: list[str]) -> argparse.Namespace:
 def judge(options: argparse.Namespace) -> int:
     """Judge a stored model, the champion unless told otherwise, with the code and data that are here; nothing is trained."""
     from mlbot.run.request import RunRequest
+    tell_notebooks(options.actor, options.sealed)
     parameters = {"data": data_named(options.data), "day": day_named(options.day)}
     parameters = {name: value for name, value in parameters.items() if value}
     return execute_request(RunRequest(parameters, release=False, champion=True,
@@ -299,6 +305,7 @@ def add_judge(commands) -> None:
     command.add_argument("--day", default="", help="as for mlbot run")
     command.add_argument("--minutes", type=minutes_of, help="time budget, instead of the one in settings.ini")
     command.add_argument("--force", action="store_true", help="run every notebook again, also those with a kept result")
+    add_asking(command)
     command.set_defaults(call=judge)
 
 # %% ../../nbs/cli/01_run.ipynb #01323e14
@@ -405,7 +412,8 @@ def next_step(result) -> str:
         return "do what the error says, then the same command again"
     from mlbot.run.folder import load_json, load_table
     if not (result.folder / "model").exists() or not (result.folder / "test.csv").exists():
-        return " ".join([program(), "run", *map(shlex.quote, request_words(replace(result.request, until="")))])
+        words, tiny = request_words(replace(result.request, until="")), str(result.request.parameters.get("tiny", ""))
+        return " ".join([program(), "run", *map(shlex.quote, words + ["--tiny", tiny] * bool(tiny))])
     row = load_table(result.folder / "test.csv").iloc[0]
     names = load_json(result.folder / "prepare.json")["context"]
     context = [f"{shlex.quote(f'--{name}')} {shlex.quote(row[name])}" for name in names if row[name]]

@@ -17,7 +17,7 @@ from ..model.decide import CLARIFY, CONFIRM
 from ..model.promised import Promised, promised_in
 from ..settings import Settings
 from ..stats.certified import Certified, certify
-from ..stats.conformal import ENOUGH, coverage, held_and_sizes, limits_of
+from ..stats.conformal import ENOUGH, MOST_OPTIONS, coverage, held_and_sizes, limits_of
 from ..stats.scores import Score, mean_score, share
 from .folder import CERTIFIED, certified_of, save_json
 
@@ -71,20 +71,27 @@ def rows_of_choice(decisions: np.ndarray) -> np.ndarray:
 class Choice:
     """The limits of a choice, how often choices `held` the right intent, and how many intents they offered on average.
 
-    `n`: rows that the limits rest on; `beside`: how often three intents, whatever they hold, would have held it.
+    `n`: rows that the limits rest on; `beside`: how often three intents, whatever they hold, would have held it; `asked`: the
+    rate of the settings; `reach`: how often the longest choice would hold it, so no choice holds it more often.
     """
     held: Score
     size: float = 0.0
     n: int = 0
     limits: dict[str, float] = field(default_factory=dict)
     beside: float = 0.0
+    asked: float = 0.0
+    reach: float = 0.0
 
     def __str__(self) -> str:
         if not self.held.n:
             return "a choice offers three intents, whatever they hold"
         held = f"{self.held.value:.0%} (n={self.held.n:,}, 95 % {self.held.interval})"
-        return (f"a choice holds the right intent in {held}, with {self.size:.1f} intents on average; "
-                f"three intents in {self.beside:.0%}")
+        words = (f"a choice holds the right intent in {held}, with {self.size:.1f} intents on average; "
+                 f"three intents in {self.beside:.0%}")
+        if self.reach >= self.asked:
+            return words
+        return (f"{words}; the {self.asked:.0%} of the settings are out of reach, because even the best {MOST_OPTIONS}, "
+                f"the most that a choice offers, hold it in {self.reach:.0%}")
 
 # %% ../../nbs/run/18_certifying.ipynb #0ae89ee2
 def choice(probabilities: np.ndarray, intents: Sequence[str], truth: np.ndarray, languages: np.ndarray, groups: np.ndarray,
@@ -101,9 +108,11 @@ def choice(probabilities: np.ndarray, intents: Sequence[str], truth: np.ndarray,
     rankings = [[(intents[place], float(probabilities[row, place])) for place in best]
                 for row, best in zip(rows, order, strict=True)]
     held, sizes = held_and_sizes(rankings, truth[rows], true_probabilities, languages[rows], groups[rows], holds)
-    three = [truth[row] in [name for name, _ in ranking[:3]] for row, ranking in zip(rows, rankings, strict=True)]
+    place = np.array([[name for name, _ in ranking].index(truth[row]) if truth[row] in dict(ranking) else len(intents)
+                      for row, ranking in zip(rows, rankings, strict=True)])
     return Choice(coverage(held, groups[rows]), float(sizes.mean()), len(rows),
-                  limits_of(true_probabilities, languages[rows], truth[rows], holds), float(np.mean(three)))
+                  limits_of(true_probabilities, languages[rows], truth[rows], holds), float(np.mean(place < 3)), holds,
+                  float(np.mean(place < MOST_OPTIONS)))
 
 # %% ../../nbs/run/18_certifying.ipynb #03c82aaa
 def keep_certified(folder: Path, **parts) -> None:

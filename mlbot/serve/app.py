@@ -834,7 +834,10 @@ def monitor(request: Request, agent: Bearer, days: Annotated[int, Parameter(ge=1
     with one_of_few(service.heavy):
         result = service.looks.get((model, days), look)
     promise = promise_facts(know_promise(service, model)[0], service.settings.promise)
-    return {**result, "alerts": [*problems_of(service).values(), *result["alerts"]], "since": since, "promise": promise}
+    problems = problems_of(service)
+    facts = [*({"code": code, "fields": {}} for code in problems), *found["alert_facts"]]
+    return {**result, "alerts": [*problems.values(), *result["alerts"]], "alert_facts": facts, "since": since,
+            "promise": promise}
 
 # %% ../../nbs/serve/03_app.ipynb #fba53be9
 class GroupDecision(msgspec.Struct, forbid_unknown_fields=True):
