@@ -38,7 +38,7 @@ from mlbot.model.export import to_artefact
 from mlbot.model.predict import load
 from mlbot.model.registry import release
 from mlbot.model.train import train
-from mlbot.serve.app import Said, answer_act, as_body
+from mlbot.serve.app import PersonAct, answer_act, as_body
 from mlbot.serve.service import BotService
 from mlbot.settings import Settings, load_settings
 
@@ -47,12 +47,12 @@ import sys
 from typing import Any
 from litestar import Request, post
 from mlbot.bot.identity import Identity
-from mlbot.serve.app import Said, build_framework
+from mlbot.serve.app import PersonAct, build_framework
 from mlbot.serve.service import run_server
 from mlbot.serve.talk import TalkPath
 from mlbot.settings import load_settings
 @post("/v1/echo", status_code=200, sync_to_thread=True)
-def echo(request: Request, identity: Identity, data: Said) -> dict[str, Any]:
+def echo(request: Request, identity: Identity, data: PersonAct) -> dict[str, Any]:
     return {"text": data.text}
 def framework(service):
     app = build_framework(service)
@@ -124,7 +124,7 @@ def in_process(service: BotService, rows, seed: int) -> Costs:
         return service.bot.start(who).id, who
 
     def say(talk: tuple[str, Identity], text: str) -> dict:
-        shown = answer_act(service, talk[1], talk[0], Said(uuid.uuid4().hex, text=text))
+        shown = answer_act(service, talk[1], talk[0], PersonAct(uuid.uuid4().hex, text=text))
         as_body(shown)
         return shown
     return talk(rows, say, start, time.process_time, Random(seed))

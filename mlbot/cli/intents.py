@@ -53,7 +53,7 @@ def why_none(messages: int, unanswered: int, least: int) -> str:
 def print_proposals(found, most: int = 20) -> None:
     """Print the proposals, the largest gap first, five lines each at most."""
     print(f"model:    {found.model}, {found.messages:,} different messages, {found.unanswered:,} without an answer")
-    if not found.proposals:
+    if not result.proposals:
         print("groups:   none is large enough to propose; single messages are on /web/label.html")
     for proposal in found.proposals[:most]:
         looks, ends = "new" if proposal.new else f"like {proposal.nearest}", f"95 % {proposal.low:.1%} to {proposal.high:.1%}"
@@ -174,8 +174,8 @@ def intents(options: argparse.Namespace) -> int:
         print(content)
         return 0
     print_proposals(result)
-    if not found.proposals:
-        print(f"none:     {why_none(found.messages, found.unanswered, settings.monitor.new_intent)}")
+    if not result.proposals:
+        print(f"none:     {why_none(result.messages, result.unanswered, settings.monitor.new_intent)}")
     new = next((proposal for proposal in result.proposals if proposal.new), None)
     print("next:   " + (f"{program()} intents --adopt {new.id} --title TITLE --owner WHO" if new else "label messages: "
                         f"{program()} serve, /web/label.html" if result.proposals else
