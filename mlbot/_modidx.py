@@ -1253,6 +1253,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'mlbot.data.checks.listed': ('data/checks.html#listed', 'mlbot/data/checks.py'),
                                    'mlbot.data.checks.means_none': ('data/checks.html#means_none', 'mlbot/data/checks.py'),
                                    'mlbot.data.checks.named': ('data/checks.html#named', 'mlbot/data/checks.py'),
+                                   'mlbot.data.checks.none_words': ('data/checks.html#none_words', 'mlbot/data/checks.py'),
+                                   'mlbot.data.checks.plain_label': ('data/checks.html#plain_label', 'mlbot/data/checks.py'),
                                    'mlbot.data.checks.plain_names': ('data/checks.html#plain_names', 'mlbot/data/checks.py'),
                                    'mlbot.data.checks.probability_of_at_least': ( 'data/checks.html#probability_of_at_least',
                                                                                   'mlbot/data/checks.py'),
