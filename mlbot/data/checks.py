@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BLOCK', 'WARN', 'NOTE', 'LISTED', 'MENDED', 'CORRECTED', 'ADDED', 'EMPTY_LABELS', 'BROKEN', 'SIGNED', 'ENDS',
            'TELLING', 'ODD', 'Check', 'listed', 'named', 'check_schema', 'taken_back', 'check_conflicts',
-           'check_catalogue', 'plain_names', 'is_name_list', 'catalogue_intents', 'check_intents', 'plain_label',
+           'check_catalogue', 'plain_names', 'is_name_list', 'catalogue_intents', 'check_intents', 'bare_label',
            'none_words', 'means_none', 'check_none', 'check_coverage', 'ending', 'signed', 'check_texts',
            'check_context', 'probability_of_at_least', 'check_newest', 'check_rows', 'as_table']
 
@@ -229,7 +229,7 @@ def check_intents(sides: Sides, newest: str) -> list[Check]:
 _HUMPS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-def plain_label(label: str) -> str:
+def bare_label(label: str) -> str:
     """A label in lower case without accents, its words joined by `_`: out_of_scope for `OutOfScope` or `out-of scope`."""
     parts = unicodedata.normalize("NFKD", _HUMPS.sub("_", label)).casefold()
     return re.sub(r"[\W_]+", "_", "".join(it for it in parts if not unicodedata.combining(it))).strip("_")
@@ -240,12 +240,12 @@ def none_words() -> dict[str, frozenset[str]]:
     """The lists of the file `none_of_these.txt` by name: `phrases`, words for `none`, and words that may stand `beside`."""
     text = (PACKAGE / "shipped" / "words" / "none_of_these.txt").read_text(encoding="utf-8")
     lists = re.split(r"^\[(\w+)\]$", re.sub(r"^#.*$", "", text, flags=re.MULTILINE), flags=re.MULTILINE)[1:]
-    return {name: frozenset(map(plain_label, words.split())) for name, words in zip(lists[::2], lists[1::2], strict=True)}
+    return {name: frozenset(map(bare_label, words.split())) for name, words in zip(lists[::2], lists[1::2], strict=True)}
 
 
 def means_none(label: str) -> bool:
     """Whether a label looks as if it meant none of the intents, in one of twenty languages, however it is written."""
-    known, words = none_words(), plain_label(label).split("_")
+    known, words = none_words(), bare_label(label).split("_")
     if known["none"] & {*words} and {*words} <= known["none"] | known["beside"]:
         return True
     places = range(len(words) + 1)
