@@ -72,7 +72,7 @@ def read_unlabelled(file: Path, text: str, longest: int) -> list[str]:
     return list(texts.values())
 
 # %% ../../nbs/data/11_extra.ipynb #4921e07f
-FEW = 20  # training rows of an intent, at most
+FEW = 30  # training rows of an intent, at most
 
 
 def unlabelled_tip(rows: Sequence[int], given: str) -> str:

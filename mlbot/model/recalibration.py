@@ -91,8 +91,8 @@ def recalibrate(probabilities: np.ndarray, in_scope: np.ndarray, right: np.ndarr
         after[half == part] = tempered(asked[half == part], times).max(axis=1)
     before = asked.max(axis=1)
     gain = mean_score("gain", heavy * (loss_of(before, hits) - loss_of(after, hits)), of, (-1.0, 1.0))
-    gaps = [confidence_gap(heavy * said, heavy * hits, of) for said in (before, after)]
-    return Recalibration(best_times(asked, hits, heavy), best_shift(in_scope, known, weights=counts), *gaps, gain)
+    gap, left = (confidence_gap(heavy * said, heavy * hits, of) for said in (before, after))
+    return Recalibration(best_times(asked, hits, heavy), best_shift(in_scope, known, weights=counts), gap, left, gain)
 
 # %% ../../nbs/model/20_recalibration.ipynb #443e1a8b
 def with_calibration(artefact: Artefact, found: Recalibration, labels: int) -> Artefact:
