@@ -141,10 +141,13 @@ def plan(options: argparse.Namespace) -> int:
     from mlbot.run.folder import day_of, load_table, load_verdicts, open_run
     from mlbot.gates.target import feasibility, on_day
     from mlbot.gates.target import plan as steps_of
-    settings, day, scores, rows = load_settings(), day_of(options.day), {}, 0
+    from mlbot.data.extra import unlabelled_tip
+    settings, day, scores, rows, tip = load_settings(), day_of(options.day), {}, 0, ""
     try:
         folder = open_run(settings, "latest", needs="predictions.csv")
         scores, rows = {item.gate: item.score for item in load_verdicts(folder)[1]}, len(load_table(folder / "test.csv"))
+        learnt = load_table(folder / "train.csv")["intent"].value_counts().tolist()
+        tip = unlabelled_tip(learnt, settings.data.unlabelled)
     except MlbotError:
         print("no run yet, so this is the plan without scores")
     climbing = {name: target for name, target in settings.targets.items() if steps_of(target)}
@@ -160,6 +163,7 @@ def plan(options: argparse.Namespace) -> int:
         picture = as_svg(plan_figure(name, target, day, scores.get(name)), f"the target of {name}")
         write_atomic(file, lambda handle, picture=picture: handle.write(picture))
         print(f"picture: {here(file)}")
+    print(f"tip:     {tip}\n" * bool(tip), end="")
     print("next:    " + ("" if climbing else "no target climbs; ") + "targets are set in settings.ini [targets]")
     return 0
 

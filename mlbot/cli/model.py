@@ -222,14 +222,15 @@ def run_contest(names: Sequence[str], parts: list, context: Sequence[str], model
 # %% ../../nbs/cli/04_model.ipynb #0409fb40
 def print_contest(found: list, advice, options: argparse.Namespace, model) -> None:
     """Print the table of a benchmark, what was skipped, and the tier to take."""
-    from mlbot.model.contest import ALLOWED, Skipped, contest_table
+    from mlbot.model.contest import ALLOWED, Skipped, contest_table, skipped_lines
     entries = [entry for entry in found if not isinstance(entry, Skipped)]
     if entries:
         print(contest_table(entries))
         print("+ and -: rows that only this one, or only the best, gets right; p: McNemar's test; *: surely worse (95 %)\n"
               "AUROC: how well rows out of scope are told apart; refused: share of them below the score under which "
               f"{100 * ALLOWED:g} %\nof the rows in scope stay")
-    print(*(f"skipped: {entry}\n" for entry in found if isinstance(entry, Skipped)), sep="", end="")
+    lines = skipped_lines([entry for entry in found if isinstance(entry, Skipped)])
+    print(*(f"skipped: {line}\n" for line in lines), sep="", end="")
     if advice is None:
         return
     print(f"recommended: tier = {advice.tier}: {advice.why}")

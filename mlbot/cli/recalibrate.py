@@ -16,23 +16,29 @@ from ..settings import Settings, load_settings
 
 # %% ../../nbs/cli/04_recalibrate.ipynb #6d1b0e1b
 def labelled_messages(settings: Settings, file: str, context: list[str]):
-    """Labelled messages as a table with `text`, `intent`, `digest` and context: the audit in the log, or those of a file."""
+    """Labelled messages as a table with `text`, `intent`, `digest`, context and `stands_for`: the audit, or those of a file.
+
+    `stands_for`: how many messages a label counts for, as the queue draws the unsure ones more often.
+    """
+    import numpy as np
     import pandas as pd
 
     from mlbot.data.ledger import digests_of
     from mlbot.data.table import Columns, read_utterances
     if file:
         columns = Columns(settings.data.text, settings.data.label, tuple(context), guess=("text", "intent"))
-        return read_utterances(Path(file), columns, settings.data).rows
+        return read_utterances(Path(file), columns, settings.data).rows.assign(stands_for=1.0)
     from mlbot.bot.events import open_log
     from mlbot.bot.labelling import audited_labels
+    from mlbot.bot.whatif import stands_for
     place = settings.service.events
     if "://" not in place and not (settings.root / place).is_file():
         raise NoVerdict(f"no log in {here(settings.root / place)}", "audited labels of production",
                         "label messages: mlbot serve, /web/label.html; or name a file: mlbot recalibrate --labels FILE")
-    messages = [{"text": item.text, "intent": label, "role": item.role, "location": item.location}
-            for item, label in audited_labels(open_log(settings))]
-    rows = pd.DataFrame(messages, columns=["text", "intent", "role", "location"])
+    audit = audited_labels(open_log(settings))
+    told = [{"text": item.text, "intent": label, "role": item.role, "location": item.location} for item, label in audit]
+    rows = pd.DataFrame(told, columns=["text", "intent", "role", "location"])
+    rows["stands_for"] = stands_for([item for item, _ in audit], np.ones(len(audit), bool))
     return rows.assign(digest=digests_of(rows["text"]), **{name: "" for name in context if name not in rows})
 
 # %% ../../nbs/cli/04_recalibrate.ipynb #72b1deef
@@ -93,13 +99,13 @@ def recalibrate(options: argparse.Namespace) -> int:
     outside = (rows["intent"] == settings.data.out_of_scope).to_numpy(bool)
     probabilities, in_scope = model.ask(rows)
     right = np.array(model.intents)[probabilities.argmax(axis=1)] == rows["intent"].to_numpy(str) if len(rows) else outside
-    calibration = fit(probabilities, in_scope, right, ~outside, group_digests(rows))
-    for when, gap in (("before", calibration.before), ("after", calibration.after)):
+    found = fit(probabilities, in_scope, right, ~outside, group_digests(rows), weights=rows["stands_for"].to_numpy(float))
+    for when, gap in (("before", found.before), ("after", found.after)):
         print(gap_line(when, gap))
-    refuse_no_help(calibration.gain)
-    name = store_recalibrated(models, champion, calibration, rows)
-    print(f"wrote:  model {name}: {champion.name} with probabilities to the power of {calibration.times:.2f}"
-          + (f", odds to be in scope shifted by {calibration.shift:+.2f}" if calibration.shift else ""))
+    refuse_no_help(found.gain)
+    name = store_recalibrated(models, champion, found, rows)
+    print(f"wrote:  model {name}: {champion.name} with probabilities to the power of {found.times:.2f}"
+          + (f", odds to be in scope shifted by {found.shift:+.2f}" if found.shift else ""))
     print(f"next:   {program()} judge --model {name}, then: {program()} promote {name}")
     return 0
 

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['ENOUGH_HELD_OUT', 'PARTS', 'ON', 'ALLOWED', 'TIERS_OURS', 'HEAD', 'Portion', 'held_out_parts', 'learnable',
            'portions', 'median_time', 'share_refused', 'Entry', 'answers_to', 'fit_and_ask', 'entry_of', 'measure',
-           'Skipped', 'skipped', 'missing_for', 'measure_apart', 'vectors_lent', 'usual_names', 'contest', 'Against',
-           'compare_entries', 'best_of', 'TierAdvice', 'points', 'duel_words', 'reason', 'advise_tier', 'entry_line',
-           'contest_table', 'entry_record']
+           'Skipped', 'skipped_lines', 'skipped', 'missing_for', 'measure_apart', 'vectors_lent', 'usual_names',
+           'contest', 'Against', 'compare_entries', 'best_of', 'TierAdvice', 'points', 'duel_words', 'reason',
+           'advise_tier', 'entry_line', 'contest_table', 'entry_record']
 
 # %% ../../nbs/model/16_contest.ipynb #84056b2a
 import importlib.util
@@ -177,6 +177,14 @@ class Skipped:
 
     def __str__(self) -> str:
         return f"{self.name} {self.why}" + f": {self.action}" * bool(self.action)
+
+
+def skipped_lines(entries: Sequence[Skipped]) -> list[str]:
+    """A line for each reason: contenders that were skipped for the same one share it."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        reasons.setdefault((entry.why, entry.action), []).append(entry.name)
+    return [str(Skipped(", ".join(names), *reason)) for reason, names in reasons.items()]
 
 
 def skipped(name: str, problem: Exception) -> Skipped:

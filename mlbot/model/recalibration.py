@@ -34,18 +34,19 @@ FACTORS = np.exp(np.linspace(-1.5, 1.5, 301))  # grids of inverse temperatures a
 SHIFTS = np.linspace(-3, 3, 121)
 
 
-def best_times(probabilities: np.ndarray, right: np.ndarray) -> float:
+def best_times(probabilities: np.ndarray, right: np.ndarray, weights: np.ndarray | None = None) -> float:
     """The factor for `tempered` with the least mean log loss of the best intent's probability."""
-    losses = [loss_of(tempered(probabilities, times).max(axis=1), right).mean() for times in FACTORS]
+    losses = [np.average(loss_of(tempered(probabilities, times).max(axis=1), right), weights=weights) for times in FACTORS]
     return float(FACTORS[int(np.argmin(losses))])
 
 
-def best_shift(in_scope: np.ndarray, known: np.ndarray, least: int = 20) -> float:
+def best_shift(in_scope: np.ndarray, known: np.ndarray, least: int = 20, weights: np.ndarray | None = None) -> float:
     """The shift of the log odds of being in scope with the least log loss; 0 with fewer than `least` rows on either side."""
     if min(known.sum(), (~known).sum()) < least:
         return 0.0
     odds = np.log(np.clip(in_scope, 1e-6, 1 - 1e-6)) - np.log(1 - np.clip(in_scope, 1e-6, 1 - 1e-6))
-    return float(SHIFTS[int(np.argmin([loss_of(1 / (1 + np.exp(-(odds + shift))), known).mean() for shift in SHIFTS]))])
+    losses = [np.average(loss_of(1 / (1 + np.exp(-(odds + shift))), known), weights=weights) for shift in SHIFTS]
+    return float(SHIFTS[int(np.argmin(losses))])
 
 # %% ../../nbs/model/20_recalibration.ipynb #33bfd4db
 FEWEST_LABELS = 100  # labels in scope needed
@@ -70,26 +71,28 @@ class Recalibration:
 
 
 def recalibrate(probabilities: np.ndarray, in_scope: np.ndarray, right: np.ndarray, known: np.ndarray,
-                groups: np.ndarray, seed: int = 0) -> Recalibration:
+                groups: np.ndarray, seed: int = 0, weights: np.ndarray | None = None) -> Recalibration:
     """Fit a recalibration on labelled messages (one row each).
 
-    `right`: whether the best intent is the label; `known`: whether the label is in scope; `groups`: equal texts share one.
+    `right`: whether the best intent is the label; `known`: whether the label is in scope; `groups`: equal texts share one;
+    `weights`: how many messages each stands for, where some were likelier to be labelled (default: all the same).
     Raises NoVerdict for fewer than `FEWEST` labels in scope.
     """
     if (n := int(known.sum())) < FEWEST_LABELS:
         raise NoVerdict(f"{n:,} audited labels in scope", f"{FEWEST_LABELS} or more, as half of them are held out",
                         "label more messages: mlbot serve, /web/label.html")
-    asked, hits, of = probabilities[known], right[known], groups[known]
+    counts = np.ones(len(known)) if weights is None else np.asarray(weights, float)
+    asked, hits, of, heavy = probabilities[known], right[known], groups[known], counts[known] / counts[known].mean()
     codes = np.unique(of, return_inverse=True)[1]
     half = np.random.default_rng(seed).permutation(codes.max() + 1)[codes] % 2
     after = np.empty(n)
     for part in (0, 1):
-        times = best_times(asked[half != part], hits[half != part])
+        times = best_times(asked[half != part], hits[half != part], heavy[half != part])
         after[half == part] = tempered(asked[half == part], times).max(axis=1)
     before = asked.max(axis=1)
-    gain = mean_score("gain", loss_of(before, hits) - loss_of(after, hits), of, (-1.0, 1.0))
-    return Recalibration(best_times(asked, hits), best_shift(in_scope, known), confidence_gap(before, hits, of),
-                         confidence_gap(after, hits, of), gain)
+    gain = mean_score("gain", heavy * (loss_of(before, hits) - loss_of(after, hits)), of, (-1.0, 1.0))
+    gap, left = (confidence_gap(heavy * said, heavy * hits, of) for said in (before, after))
+    return Recalibration(best_times(asked, hits, heavy), best_shift(in_scope, known, weights=counts), gap, left, gain)
 
 # %% ../../nbs/model/20_recalibration.ipynb #443e1a8b
 def with_calibration(artefact: Artefact, found: Recalibration, labels: int) -> Artefact:

@@ -14,12 +14,15 @@ from mlbot.ops.project import inspect_file, label_outside
 @pytest.mark.parametrize("label", ["oos", "Out-Of-Scope", "NO_NODES_DETECTED", "nlu_fallback", "DefaultFallbackIntent",
                                    "Other", "no intent", "irrelevant", "Sonstiges", "unbekannt", "Hors-sujet", "inconnu",
                                    "otros",
-                                   "fuera de alcance", "N/A", "label=none"])
+                                   "fuera de alcance", "N/A", "label=none", "general_other", "out_of_scope_query",
+                                   "AMAZON.FallbackIntent", "unknown_intent", "something else", "Miscellaneous/Other",
+                                   "nessuno", "nenhuma das anteriores", "Övrigt", "geen", "其他"])
 def test_a_label_that_means_none_is_recognised(label):
     assert means_none(label)
 
 
 @pytest.mark.parametrize("label", ["card_other", "unknown_charge", "cancel_none", "nothing_arrived", "autre_carte", "book",
+                                   "other_fees", "question_general", "topic", "out_of_office", "no_internet", "spam",
                                    "", "?"])
 def test_an_intent_that_only_holds_such_a_word_is_not(label):
     assert not means_none(label)

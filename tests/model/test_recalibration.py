@@ -38,6 +38,18 @@ def test_an_honest_model_is_left_alone():
     assert not recalibrate(*labelled(600, 0.9, 0.9)).helps
 
 
+def test_a_label_counts_for_the_messages_it_stands_for():
+    """Unsure messages are labelled ten times as often: by weight, the gap and the correction are those of all messages."""
+    sure, unsure = labelled(2_000, 0.95, 0.95), labelled(2_000, 0.65, 0.45, seed=1)
+    taken = 200  # of the sure ones, and all unsure ones
+    audit = [np.concatenate([one[:taken], two]) for one, two in zip(sure[:4], unsure[:4], strict=True)]
+    weights = np.where(np.arange(taken + 2_000) < taken, 10.0, 1.0)
+    plain, weighed = (recalibrate(*audit, np.arange(taken + 2_000), weights=how) for how in (None, weights))
+    everything = recalibrate(*[np.concatenate(both) for both in zip(sure[:4], unsure[:4], strict=True)], np.arange(4_000))
+    assert abs(weighed.before.value - everything.before.value) < 0.03 < abs(plain.before.value - everything.before.value)
+    assert abs(weighed.times - everything.times) < 0.1 < abs(plain.times - everything.times)
+
+
 def test_labels_of_one_text_are_one_label():
     """The same text a hundred times says no more than once."""
     probabilities, in_scope, right, known, _ = labelled(200, 0.92, 0.8)

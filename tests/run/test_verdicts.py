@@ -15,7 +15,7 @@ from mlbot.gates.verdict import Waiver, judge, judge_family
 from mlbot.gates.waiver import load_waivers, save_waiver
 from mlbot.run import kernel, pipeline  # noqa: F401  before pytester remembers which modules there were
 from mlbot.run.first_screen import written_day
-from mlbot.run.folder import load_rules, load_verdicts, today
+from mlbot.run.folder import load_rules, load_table, load_verdicts, today
 from mlbot.run.publish import build_markdown, cell_line, metrics_of
 from mlbot.settings import Target, load_settings, parse, shipped_settings
 from mlbot.stats.changes import Change
@@ -195,6 +195,8 @@ def test_one_run_is_said_alike_everywhere_it_is_said(project, mlbot):
     assert done.returncode == 0 and re.search(r"macro_f1 .* 0\.999", done.stdout)  # a stretch is only reported
     assert len(records(project)["accuracy"]["seeds"]) == 2
     done = mlbot("plan", "--day", "2026-02-02")
+    few = int(re.search(r"tip: +(\d+) of 12 intents have at most 30 training rows.*unlabelled = FILE", done.stdout)[1])
+    assert few == (load_table(last_run(project) / "train.csv")["intent"].value_counts() <= 30).sum() >= 6
     assert re.search(r"warning: accuracy: a step of 0.010 in 7 days cannot be seen on 104 test rows", done.stdout)
     folder = last_run(project)
     page, comment = (folder / "report.html").read_text(), (folder / "comment.md").read_text()

@@ -74,6 +74,20 @@ def test_words_and_pairs_of_words_are_rarely_called_by_a_wrong_language():
     assert max(wrong.values()) <= 0.06 and min(named.values()) >= 0.6, (wrong, named)
 
 
+def test_a_language_that_nobody_expects_is_not_called_by_the_name_of_a_like_one():
+    """Portuguese is near Spanish and Dutch near German; with one expected language, nothing else was ever left."""
+    strangers = {"pt": ["posso trabalhar de casa", "férias na próxima semana", "o meu portátil está avariado"],
+                 "nl": ["mijn laptop is kapot", "wachtwoord resetten", "geen internet vandaag"],
+                 "it": ["prenotare una sala", "reimposta la password", "il mio portatile è rotto"],
+                 "sv": ["semester nästa vecka", "min dator är trasig"], "tr": ["yazıcı yine sıkıştı", "gelecek hafta izin"],
+                 "pl": ["brak internetu", "zresetuj hasło"]}
+    for languages, most in ((("en", "de", "es", "fr"), 2), (("en",), 1)):
+        named = [text for texts in strangers.values() for text in texts
+                 if language_of(text, languages) not in ("other", UNSURE)]
+        assert len(named) <= most, named
+    assert all(language_of(text, tuple(strangers)) in (name, UNSURE) for name, texts in strangers.items() for text in texts)
+
+
 def test_a_text_of_which_we_are_unsure_claims_no_language():
     """It is a slice and a count of its own; neither the card nor the checks of coverage take it for a language."""
     rows = pd.DataFrame({"text": ["where is my invoice"] * 8 + ["42"] * 4})
