@@ -53,7 +53,7 @@ def why_none(messages: int, unanswered: int, least: int) -> str:
 def print_proposals(found, most: int = 20) -> None:
     """Print the proposals, the largest gap first, five lines each at most."""
     print(f"model:    {found.model}, {found.messages:,} different messages, {found.unanswered:,} without an answer")
-    if not result.proposals:
+    if not found.proposals:
         print("groups:   none is large enough to propose; single messages are on /web/label.html")
     for proposal in found.proposals[:most]:
         looks, ends = "new" if proposal.new else f"like {proposal.nearest}", f"95 % {proposal.low:.1%} to {proposal.high:.1%}"

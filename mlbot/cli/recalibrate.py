@@ -36,8 +36,8 @@ def labelled_messages(settings: Settings, file: str, context: list[str]):
         raise NoVerdict(f"no log in {here(settings.root / place)}", "audited labels of production",
                         "label messages: mlbot serve, /web/label.html; or name a file: mlbot recalibrate --labels FILE")
     audit = audited_labels(open_log(settings))
-    told = [{"text": item.text, "intent": label, "role": item.role, "location": item.location} for item, label in audit]
-    rows = pd.DataFrame(told, columns=["text", "intent", "role", "location"])
+    messages = [{"text": item.text, "intent": label, "role": item.role, "location": item.location} for item, label in audit]
+    rows = pd.DataFrame(messages, columns=["text", "intent", "role", "location"])
     rows["stands_for"] = stands_for([item for item, _ in audit], np.ones(len(audit), bool))
     return rows.assign(digest=digests_of(rows["text"]), **{name: "" for name in context if name not in rows})
 
@@ -99,13 +99,13 @@ def recalibrate(options: argparse.Namespace) -> int:
     outside = (rows["intent"] == settings.data.out_of_scope).to_numpy(bool)
     probabilities, in_scope = model.ask(rows)
     right = np.array(model.intents)[probabilities.argmax(axis=1)] == rows["intent"].to_numpy(str) if len(rows) else outside
-    found = fit(probabilities, in_scope, right, ~outside, group_digests(rows), weights=rows["stands_for"].to_numpy(float))
-    for when, gap in (("before", found.before), ("after", found.after)):
+    calibration = fit(probabilities, in_scope, right, ~outside, group_digests(rows), weights=rows["stands_for"].to_numpy(float))
+    for when, gap in (("before", calibration.before), ("after", calibration.after)):
         print(gap_line(when, gap))
-    refuse_no_help(found.gain)
-    name = store_recalibrated(models, champion, found, rows)
-    print(f"wrote:  model {name}: {champion.name} with probabilities to the power of {found.times:.2f}"
-          + (f", odds to be in scope shifted by {found.shift:+.2f}" if found.shift else ""))
+    refuse_no_help(calibration.gain)
+    name = store_recalibrated(models, champion, calibration, rows)
+    print(f"wrote:  model {name}: {champion.name} with probabilities to the power of {calibration.times:.2f}"
+          + (f", odds to be in scope shifted by {calibration.shift:+.2f}" if calibration.shift else ""))
     print(f"next:   {program()} judge --model {name}, then: {program()} promote {name}")
     return 0
 
