@@ -99,7 +99,8 @@ def recalibrate(options: argparse.Namespace) -> int:
     outside = (rows["intent"] == settings.data.out_of_scope).to_numpy(bool)
     probabilities, in_scope = model.ask(rows)
     right = np.array(model.intents)[probabilities.argmax(axis=1)] == rows["intent"].to_numpy(str) if len(rows) else outside
-    calibration = fit(probabilities, in_scope, right, ~outside, group_digests(rows), weights=rows["stands_for"].to_numpy(float))
+    weights = rows["stands_for"].to_numpy(float)
+    calibration = fit(probabilities, in_scope, right, ~outside, group_digests(rows), weights=weights)
     for when, gap in (("before", calibration.before), ("after", calibration.after)):
         print(gap_line(when, gap))
     refuse_no_help(calibration.gain)
