@@ -5018,7 +5018,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlbot.text.dates.yearly': ('text/dates.html#yearly', 'mlbot/text/dates.py')},
             'mlbot.text.language': { 'mlbot.text.language.check_languages': ( 'text/language.html#check_languages',
                                                                               'mlbot/text/language.py'),
-                                     'mlbot.text.language.chooser': ('text/language.html#chooser', 'mlbot/text/language.py'),
                                      'mlbot.text.language.component': ('text/language.html#component', 'mlbot/text/language.py'),
                                      'mlbot.text.language.identifier': ('text/language.html#identifier', 'mlbot/text/language.py'),
                                      'mlbot.text.language.language_of': ('text/language.html#language_of', 'mlbot/text/language.py'),

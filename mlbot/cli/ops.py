@@ -77,7 +77,7 @@ def retrain(options: argparse.Namespace) -> int:
     """Train when it is due, as `mlbot run` does; with --check only say whether it is: exit code 0 for yes, 1 for no."""
     from mlbot.ops.retrain import due, next_attempt, read_attempts, shared_objects, take_ticket
     settings, now, parsed = load_settings(), now_of(options.now), parse_run(options.rest)
-    tell_notebooks(asked.actor, asked.sealed)
+    tell_notebooks(parsed.actor, parsed.sealed)
     request = request_of(parsed)
     shared = shared_objects(settings)
     attempts, state = read_attempts(shared), look_for_retraining(settings, now, dict(request.parameters), shared)

@@ -40,7 +40,7 @@ def preload_languages() -> None:
     langid = sys.modules.get("py3langid.langid")
     if langid and not hasattr(langid, "preloaded"):
         with suppress(OSError, AttributeError, ValueError):  # whoever needs it will say what is wrong
-            langid.preloaded = langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
+            vars(langid)["preloaded"] = langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
 
 
 def load_libraries(packages: Iterable[str]) -> None:

@@ -835,7 +835,7 @@ def monitor(request: Request, agent: Bearer, days: Annotated[int, Parameter(ge=1
         result = service.looks.get((model, days), look)
     promise = promise_facts(know_promise(service, model)[0], service.settings.promise)
     problems = problems_of(service)
-    facts = [*({"code": code, "fields": {}} for code in problems), *found["alert_facts"]]
+    facts = [*({"code": code, "fields": {}} for code in problems), *result["alert_facts"]]
     return {**result, "alerts": [*problems.values(), *result["alerts"]], "alert_facts": facts, "since": since,
             "promise": promise}
 

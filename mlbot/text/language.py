@@ -4,12 +4,11 @@
 
 # %% auto #0
 __all__ = ['USUAL', 'OTHER', 'UNSURE', 'CLEARLY', 'RULE', 'TIMES', 'USUALLY', 'identifier', 'check_languages', 'likelihoods',
-           'chooser', 'language_of', 'told_right', 'component', 'languages_of', 'spoken']
+           'language_of', 'told_right', 'component', 'languages_of', 'spoken']
 
 # %% ../../nbs/text/03_language.ipynb #6b22ac65
 from collections import Counter
 from collections.abc import Sequence
-from copy import copy
 from functools import cache
 from importlib.metadata import version
 
@@ -45,14 +44,6 @@ def likelihoods(text: str) -> dict[str, float]:
     """How likely each language of the library is, the likeliest first, from the bytes of a text; {} without a letter."""
     return dict(identifier().rank(f" {text.lower()} ")) if any(map(str.isalpha, text)) else {}
 
-
-@cache
-def chooser(languages: tuple[str, ...]):
-    """The model of the library, for a choice among a few languages."""
-    found = copy(identifier())
-    found.set_languages(languages)
-    return found
-
 # %% ../../nbs/text/03_language.ipynb #90aafb2c
 def language_of(text: str, languages: Sequence[str] = USUAL) -> str:
     """The language of a text, one of the expected `languages` (the most frequent first), 'other', or 'unsure'.
@@ -63,11 +54,11 @@ def language_of(text: str, languages: Sequence[str] = USUAL) -> str:
     check_languages(tuple(languages))
     if not any(map(str.isalpha, text)):
         return UNSURE
-    said, usual = f" {text.lower()} ", languages[0]
-    best, sure = identifier().classify(said)
+    usual, (best, sure) = languages[0], identifier().classify(f" {text.lower()} ")
     if sure >= CLEARLY:  # then no weight can make another language a rival
         return best if best in languages else OTHER
-    weighed = {name: chance * (USUALLY if name == usual else 1) for name, chance in chooser(tuple(languages)).rank(said)}
+    found = likelihoods(text)
+    weighed = {name: found[name] * (USUALLY if name == usual else 1) for name in languages}
     likeliest, *rest = sorted(weighed, key=weighed.__getitem__, reverse=True)
     strange = best not in weighed and found[best] >= TIMES * weighed[likeliest]
     return UNSURE if strange or any(weighed[likeliest] < TIMES * weighed[name] for name in rest) else likeliest

@@ -74,7 +74,7 @@ WORDS = PACKAGE / "shipped" / "words"
 @cache
 def written_languages() -> tuple[str, ...]:
     """The languages that have a table, looked up once."""
-    return tuple(sorted(path.stem for path in WORDS.glob("*.toml")))
+    return tuple(sorted(path.stem for path in WORDS.glob("??.toml")))
 
 
 @cache
