@@ -18,7 +18,7 @@ from ..text.vocabulary import language_words, written_languages
 
 # %% ../../nbs/bot/17_respelt.ipynb #27b09e18
 SHORTEST_RESPELT = 5  # letters of a word that may be corrected
-_LETTERS = re.compile(r"[^\W\d_]+")
+_WORD_LETTERS = re.compile(r"[^\W\d_]+")
 Lexicon = Mapping[str, tuple[str, ...]]  # words by their first letter
 
 
@@ -55,5 +55,5 @@ def respelt(text: str, rules: BotRules, language: str) -> str:
             said in language_words(name) for name in written_languages())
         meant = said if usual else meant_word(said, words)
         return match[0] if meant == said else meant
-    found = _LETTERS.sub(corrected, text)
+    found = _WORD_LETTERS.sub(corrected, text)
     return "" if found == text else found
