@@ -8,10 +8,10 @@ __all__ = ['USUAL', 'MOST_READ', 'READERS', 'SENT', 'MOMENTS', 'Reading', 'readi
            'misspelt_option', 'place_regex', 'option_by_place', 'is_alone', 'read_dates', 'read_months', 'read_times',
            'read_numbers', 'half_behind', 'with_half', 'read_amounts', 'with_currency', 'beside_words', 'read_choices',
            'read_emails', 'read_patterns', 'of_span', 'timely', 'not_denied', 'as_meant', 'fitting_values', 'days_said',
-           'same_day', 'read_answer', 'base_of', 'blanked', 'sort_days', 'ends_with_until', 'later_days', 'only_day',
-           'last_days', 'find_days', 'counted_number', 'named_number', 'option_meant', 'ValueSearch', 'first_for',
-           'span_in', 'search_sent', 'search_beside', 'waits_for', 'search_moments', 'search_rest', 'find_values',
-           'out_of_order', 'say_number', 'say_amount', 'said_back']
+           'same_day', 'read_answer', 'base_of', 'blanked', 'sort_days', 'ends_with_until', 'later_days',
+           'one_day_only', 'last_days', 'find_days', 'counted_number', 'named_number', 'option_meant', 'ValueSearch',
+           'first_for', 'span_in', 'search_sent', 'search_beside', 'waits_for', 'search_moments', 'search_rest',
+           'find_values', 'out_of_order', 'say_number', 'say_amount', 'said_back']
 
 # %% ../../nbs/bot/01_values.ipynb #fb256f04
 import re
@@ -470,7 +470,7 @@ def later_days(slots: Sequence[Slot], reading: Reading, taken: dict[str, Found])
 
 # %% ../../nbs/bot/01_values.ipynb #fc8dee28
 @cache
-def only_day(language: str) -> re.Pattern[str]:
+def one_day_only(language: str) -> re.Pattern[str]:
     """A pattern for "only the one day" in a free message."""
     table = vocabulary(language)["dates"]
     only, same = folded_pattern(table["only"]), folded_pattern(table["same_day"])
@@ -480,7 +480,7 @@ def only_day(language: str) -> re.Pattern[str]:
 def last_days(slots: Sequence[Slot], reading: Reading, taken: dict[str, Found]) -> dict[str, Found]:
     """The days, with the first one as the last day too where a message says that it is the only one."""
     for slot in slots:
-        first, said = taken.get(slot.after), (only_day(name).search(reading.text) for name in reading.languages)
+        first, said = taken.get(slot.after), (one_day_only(name).search(reading.text) for name in reading.languages)
         if first is not None and slot.name not in taken and any(said):
             taken |= {slot.name: replace(first, guessed=True)}
     return taken
