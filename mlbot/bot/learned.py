@@ -40,18 +40,24 @@ class Learned:
         for epoch in range(epochs):
             random.shuffle(order)
             rate = step * (1 - epoch / epochs)
-            for row in order:
+            for row in order.tolist():
                 places, weights = vectors[row]
-                error = self._probable(places, weights)
+                mine = self.weights.take(places, 0)
+                error = self._likely(weights @ mine)
                 error[truth[row]] -= 1
-                self.weights[places] -= rate * np.outer(weights, error)
+                mine -= rate * (weights[:, None] * error)
+                self.weights[places] = mine
                 self.bias -= rate * error / 20
 
-    def _probable(self, places: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        scores = weights @ self.weights[places] + self.bias
-        likely = np.exp(scores - scores.max())
-        return likely / likely.sum()
+    def _likely(self, scores: np.ndarray) -> np.ndarray:
+        """Probabilities from the scores of the labels, in place: this is called twenty thousand times in training."""
+        scores += self.bias
+        scores -= scores.max()
+        np.exp(scores, scores)
+        scores /= scores.sum()
+        return scores
 
     def probabilities(self, pieces: Mapping[str, float]) -> dict[str, float]:
         """The probability of each label."""
-        return dict(zip(self.labels, self._probable(*self.vector(pieces)).tolist(), strict=True))
+        places, weights = self.vector(pieces)
+        return dict(zip(self.labels, self._likely(weights @ self.weights[places]).tolist(), strict=True))

@@ -6,8 +6,8 @@
 __all__ = ['TALK', 'WISHES', 'OTHER_ACT', 'PAIR', 'WORDS_KEPT', 'NEAR', 'NEARER', 'ALMOST_SAME', 'MOST_WORDS', 'COMMON', 'SURE',
            'SURER', 'SUREST', 'WISH', 'LEAST_LIKELY', 'FAR', 'LIKE', 'NEGATIONS', 'MOST_ENDS', 'SAYS_MORE',
            'plain_words', 'talk_file', 'small_talk_phrases', 'letter_pieces', 'pairs', 'word_pieces', 'Recognised',
-           'Recogniser', 'recogniser', 'learned', 'needed', 'by_probability', 'act_of', 'SmallTalk', 'says_more',
-           'hear_small_talk', 'recognised']
+           'indexed', 'Recogniser', 'recogniser', 'learned', 'needed', 'by_probability', 'act_of', 'SmallTalk',
+           'says_more', 'hear_small_talk', 'recognised']
 
 # %% ../../nbs/bot/11_small_talk.ipynb #1f80f566
 import math
@@ -97,6 +97,20 @@ class Recognised:
     likeness: float
     language: str
 
+# %% ../../nbs/bot/11_small_talk.ipynb #5fd8cd4d
+def indexed(counted: Sequence[Mapping[str, float]], weights: Mapping[str, float]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Index phrases, each given as its pieces with their counts: for each piece the phrases that have it, and its share of each.
+
+    The shares of a phrase are its counts times the weights of the pieces, scaled to the length 1."""
+    places, sizes = {piece: at for at, piece in enumerate(weights)}, [len(pieces) for pieces in counted]
+    pieces = np.fromiter((places[piece] for found in counted for piece in found), int, sum(sizes))
+    phrases = np.repeat(np.arange(len(counted)), sizes)
+    parts = np.fromiter((count for found in counted for count in found.values()), float, sum(sizes))
+    parts *= np.fromiter(weights.values(), float, len(weights))[pieces]
+    parts /= np.sqrt(np.bincount(phrases, parts**2, len(counted)))[phrases]
+    order, ends = np.argsort(pieces, kind="stable"), np.cumsum(np.bincount(pieces, minlength=len(places)))[:-1]
+    return dict(zip(places, zip(np.split(phrases[order], ends), np.split(parts[order], ends), strict=True), strict=True))
+
 # %% ../../nbs/bot/11_small_talk.ipynb #245b0c19
 WORDS_KEPT = 1_000  # words whose likeness to all phrases is kept, 15 KB each
 
@@ -106,25 +120,20 @@ class Recogniser:
 
     def __init__(self, known: Iterable[tuple[str, str, str]]):
         self.known = list(known)
-        counted = [word_pieces(plain_words(phrase)) for phrase, _, _ in self.known]
+        spoken = [(plain_words(phrase), act) for phrase, act, _ in self.known]
+        counted = [word_pieces(words) for words, _ in spoken]
         n, seen = len(counted), Counter(piece for pieces in counted for piece in pieces)
         self.weights = {piece: math.log((n + 1) / (count + 0.5)) for piece, count in seen.items()}
         self.unknown = math.log(2 * (n + 1))
-        postings: dict[str, list[tuple[int, float]]] = {}
-        for at, pieces in enumerate(counted):
-            length = math.sqrt(sum((count * self.weights[piece]) ** 2 for piece, count in pieces.items()))
-            for piece, count in pieces.items():
-                postings.setdefault(piece, []).append((at, count * self.weights[piece] / length))
-        self.postings = {piece: (np.array([at for at, _ in found]), np.array([weight for _, weight in found]))
-                         for piece, found in postings.items()}
+        self.postings = indexed(counted, self.weights)
         self.squares = {piece: weight * weight for piece, weight in self.weights.items()}
         self.alike = lru_cache(WORDS_KEPT)(self._alike)
-        self.words = {word for phrase, act, _ in self.known if act != OTHER_ACT for word in plain_words(phrase)}
-        self.wishes = {word for phrase, act, _ in self.known if act == OTHER_ACT for word in plain_words(phrase)}
+        self.words = {word for words, act in spoken if act != OTHER_ACT for word in words}
+        self.wishes = {word for words, act in spoken if act == OTHER_ACT for word in words}
         self.starts = {word[:5] for word in self.words}
         self.acts: dict[str, set[str]] = {}  # by the beginning of a word
-        for phrase, act, _ in self.known:
-            for word in plain_words(phrase) if act != OTHER_ACT else ():
+        for words, act in spoken:
+            for word in words if act != OTHER_ACT else ():
                 self.acts.setdefault(word[:5], set()).add(act)
 
     def likenesses(self, words: Sequence[str], least: float = 0.0) -> np.ndarray:
