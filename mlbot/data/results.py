@@ -42,6 +42,7 @@ from mlbot.data.tool_shapes import (
     traces_table,
 )
 from ..errors import InputError, MlbotError, NoVerdict, nearest
+from ..stats.metrics import mean_of
 from ..stats.scores import Score, bootstrap, gain, mean_score, share
 
 # %% ../../nbs/data/10_results.ipynb #e2c3e855
@@ -703,8 +704,9 @@ def score_of(metric: ResultMetric) -> Score:
     """The score of a metric with its 95 % interval, over its groups."""
     if metric.flags:
         return share(metric.name, metric.values, metric.groups, metric.better, metric.weights)
-    ends = scale_of(metric.values)
-    return bootstrap(metric.name, mean_step(metric), metric.groups.astype(str), better=metric.better, within=ends, scale=ends)
+    fits = scale_of(metric.values) == (0.0, 1.0)
+    return mean_of(metric.name, metric.values, (0.0, 1.0) if fits else None, metric.better, groups=metric.groups.astype(str),
+                   weights=metric.weights)
 
 # %% ../../nbs/data/10_results.ipynb #58803151
 @dataclass(frozen=True)
@@ -770,7 +772,8 @@ def file_gain(pairs: Pairs) -> Score:
         found = mean_score(name, pairs.steps, groups, (-width, width))
     else:
         weighted = replace(pairs.metric, values=pairs.steps, groups=groups)
-        found = bootstrap(name, mean_step(weighted), groups, within=(-width, width), scale=(-width, width))
+        found = bootstrap(name, mean_step(weighted), groups, within=(-width, width), scale=(-width, width),
+                          weights=weighted.weights)
     return replace(found, at_least=found.low, at_most=found.high, unit="gain")
 
 # %% ../../nbs/data/10_results.ipynb #5799887c
