@@ -140,7 +140,8 @@ def error_of(verdict: Verdict, where: str = "settings.ini [targets]") -> GateFai
         do = why_no_interval(verdict.score)[1] if has_no_interval(verdict.score) else (
             "check the test data that this gate reads, or label more of it")
         return NoVerdict(verdict_line(verdict), expected, do)
-    do = f"improve the data or the model: read the report; {word}s are set in {where}"
+    report = ": read the report" if where.startswith("settings.ini") else ""  # a notebook of your own has none
+    do = f"improve the data or the model{report}; {word}s are set in {where}"
     if verdict.score.unit == "gain" and verdict.gate != CHAMPION:
         expected = "no sure loss" if not limit else f"no sure loss of more than {-limit:.3f}"
         do = "look at the rows that got worse; to accept a small loss: margin=0.01 in the call of gate(...)"
