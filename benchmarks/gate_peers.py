@@ -457,7 +457,8 @@ class Line:
 def version_of(tool: Tool) -> str | None:
     """The version of a tool; None where it is not installed."""
     if tool.package == "npm":
-        return run([promptfoo(), "--version"], Path()).stdout.split()[-1] if promptfoo() else None
+        said = run([promptfoo(), "--version"], Path()).stdout if promptfoo() else ""
+        return next(iter(re.findall(r"\d+\.\d+\.\d+\S*", said)), None)  # a first call says more than its version
     try:
         return version(tool.package)
     except PackageNotFoundError:

@@ -59,7 +59,7 @@ def items_of(rows: pd.DataFrame, draws: np.ndarray, share: float, names: str) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scale", type=float, nargs="+", default=[1, 2, 3, 4])
+    parser.add_argument("--scale", type=float, nargs="+", default=[1 + at / 4 for at in range(13)])
     parser.add_argument("--thresholds", type=float, nargs="+", default=[0.8, 0.9, 0.95])
     parser.add_argument("--share", type=float, default=0.25, help="the part of the messages that is labelled")
     parser.add_argument("--even", action="store_true", help="label one in four, each as likely")

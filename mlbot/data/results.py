@@ -8,11 +8,12 @@ __all__ = ['NAME', 'LOWER', 'LARGEST_NUMBER', 'LETTERS', 'LARGEST', 'USUAL', 'ER
            'checked_group', 'gather_results', 'at', 'dicts_of', 'load_json_text', 'promptfoo_rows', 'promptfoo_item',
            'shared_descriptions', 'as_fields', 'promptfoo_answers', 'read_promptfoo', 'deepeval_cases',
            'deepeval_answers', 'read_deepeval', 'inspect_values', 'is_inspect', 'read_inspect', 'unpacked_log',
-           'with_zstd', 'lm_eval_rows', 'read_lm_eval', 'refuse_means', 'test_name', 'refuse_doctype', 'junit_cases',
-           'read_junit', 'usual_columns', 'metric_columns', 'chosen_columns', 'measured_columns', 'errors_in',
-           'refuse_cells', 'row_answers', 'with_status', 'table_notes', 'weights_in', 'read_result_rows',
-           'read_columns_and_data', 'read_any_table', 'read_document', 'read_results', 'decoded', 'yaml_in', 'placed',
-           'mean_step', 'scale_of', 'score_of', 'Pairs', 'by_item', 'paired', 'file_gain', 'moved_items']
+           'with_zstd', 'lm_eval_rows', 'refuse_corpus_metrics', 'read_lm_eval', 'refuse_means', 'test_name',
+           'refuse_doctype', 'parsed_xml', 'junit_cases', 'dotnet_cases', 'read_junit', 'usual_columns',
+           'metric_columns', 'chosen_columns', 'measured_columns', 'errors_in', 'refuse_cells', 'row_answers',
+           'with_status', 'table_notes', 'weights_in', 'read_result_rows', 'read_columns_and_data', 'read_any_table',
+           'read_document', 'read_results', 'decoded', 'yaml_in', 'placed', 'mean_step', 'scale_of', 'score_of',
+           'Pairs', 'by_item', 'paired', 'file_gain', 'moved_items']
 
 # %% ../../nbs/data/10_results.ipynb #a179df24
 import json
@@ -24,6 +25,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from xml.etree import ElementTree
 from xml.parsers import expat
 
 import numpy as np
@@ -36,12 +38,16 @@ from mlbot.data.tool_shapes import (
     local_name,
     promptfoo_table,
     refuse_no_rows,
-    refuse_other_xml,
+    refuse_runner_json,
+    dotnet_name,
+    dotnet_outcome,
+    xml_tool,
     table_by_row,
     told_outcome,
     traces_table,
 )
 from ..errors import InputError, MlbotError, NoVerdict, nearest
+from ..stats.metrics import mean_of
 from ..stats.scores import Score, bootstrap, gain, mean_score, share
 
 # %% ../../nbs/data/10_results.ipynb #e2c3e855
@@ -347,6 +353,14 @@ def lm_eval_rows(found) -> list[dict]:
     return rows if rows and all("doc_id" in row and ("resps" in row or "filtered_resps" in row) for row in rows) else []
 
 
+def refuse_corpus_metrics(row: dict) -> None:
+    """Raise NoVerdict for a document of lm-eval that has only sums for a metric of the whole corpus, such as perplexity."""
+    names = lm_eval_metrics(row)
+    if names and all(isinstance(row.get(name), list) for name in names):
+        raise NoVerdict(f"{', '.join(names)[:80]}: of the whole corpus, with no value in a row", "a metric with a value in each row, such as acc",
+                        "judge a task of lm-eval that has one; for perplexity, score the log-likelihood of each document in a table")
+
+
 def read_lm_eval(found) -> tuple[list[ResultAnswer], list[str]]:
     """The answers in a file of samples of lm-eval."""
     rows = lm_eval_rows(found)
@@ -356,6 +370,7 @@ def read_lm_eval(found) -> tuple[list[ResultAnswer], list[str]]:
         item = f"{row['doc_id']} {str(row.get('doc_hash', ''))[:8]}".strip()
         about = as_fields(row.get("doc"))
         behind = f",{row.get('filter', '')}" if several else ""
+        refuse_corpus_metrics(row)
         answers += [ResultAnswer(f"{name}{behind}", item, row.get(name, math.nan), about) for name in lm_eval_metrics(row)]
     return answers, []
 
@@ -381,36 +396,48 @@ def refuse_doctype(*_) -> None:
     raise InputError("XML with a document type", "a JUnit file without one", "export the file again")
 
 # %% ../../nbs/data/10_results.ipynb #76181180
-def junit_cases(data: bytes) -> list[tuple[str, str]]:
-    """(name, outcome) of each test of a JUnit file; the outcome is 'passed', 'failure', 'error' or 'skipped'."""
-    found: list[list[str]] = []
-    inside: list[str] = []
-    suites: list[str] = []
-
-    def start(tag: str, given: dict) -> None:
-        tag = local_name(tag)
-        if not inside:
-            refuse_other_xml(tag)
-        if tag == "testsuite":
-            suites.append(given.get("name", ""))
-        if tag == "testcase":
-            found.append([test_name(given, suites[-1] if suites else ""), told_outcome(given)])
-        elif tag in ("failure", "error", "skipped") and inside[-1:] == ["testcase"]:
-            found[-1][1] = tag if found[-1][1] in ("passed", "skipped") else found[-1][1]
-        inside.append(tag)
-    parser = expat.ParserCreate()
-    parser.StartDoctypeDeclHandler, parser.StartElementHandler = refuse_doctype, start
-    parser.EndElementHandler = lambda tag: inside.pop()
+def parsed_xml(data: bytes) -> ElementTree.Element:
+    """The outermost element of XML, without entities. Raises InputError for XML that is not whole, or has a document type."""
+    builder, parser = ElementTree.TreeBuilder(), expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = refuse_doctype
+    parser.StartElementHandler = lambda tag, given: builder.start(local_name(tag), given)
+    parser.EndElementHandler, parser.CharacterDataHandler = lambda tag: builder.end(local_name(tag)), lambda text: None
     try:
         parser.Parse(data, True)
+        return builder.close()
     except (expat.ExpatError, ValueError, LookupError) as problem:
         raise InputError(f"XML that cannot be read ({problem})", "a whole JUnit file", "export the file again") from None
-    return [(name, outcome) for name, outcome in found]
+
+# %% ../../nbs/data/10_results.ipynb #7b2ba040
+def junit_cases(root: ElementTree.Element) -> list[tuple[str, str]]:
+    """(name, outcome) of each test of a JUnit file; the outcome is 'passed', 'failure', 'error' or 'skipped'."""
+    found, suite = list[tuple[str, str]](), ""
+    for part in root.iter():
+        suite = part.get("name", "") if part.tag == "testsuite" else suite
+        if part.tag == "testcase":
+            told, inner = told_outcome(part.attrib), [child.tag for child in part]
+            bad = next((tag for tag in inner if tag in ("failure", "error")), "skipped" if "skipped" in inner else told)
+            found.append((test_name(part.attrib, suite), bad if told in ("passed", "skipped") else told))
+    return found
+
+# %% ../../nbs/data/10_results.ipynb #a40fdbec
+def dotnet_cases(root: ElementTree.Element, tag: str) -> list[tuple[str, str]]:
+    """The same of a file of NUnit, xUnit.net or Visual Studio. A test that holds tests, the rows of its data, is only their sum."""
+    classes = {unit.get("id", ""): method.get("className", "").partition(",")[0]
+               for unit in root.iter("UnitTest") for method in unit.iter("TestMethod")}
+    found = []
+    for part in root.iter(tag):
+        if sum(1 for _ in part.iter(tag)) == 1:
+            name, of = dotnet_name(part.attrib), classes.get(part.get("testId", ""), "")
+            found.append((name if not of or name.startswith(of) else f"{of}.{name}", dotnet_outcome(part.attrib)))
+    return found
 
 # %% ../../nbs/data/10_results.ipynb #5aa30ac0
 def read_junit(data: bytes) -> tuple[list[ResultAnswer], list[str]]:
-    """The answers in a JUnit file, and remarks about errors and skipped tests."""
-    cases = junit_cases(data)
+    """The answers in a JUnit file, or one of another test runner, and remarks about errors and skipped tests."""
+    root = parsed_xml(data)
+    tool, tag = xml_tool(root.tag)
+    cases = junit_cases(root) if tool == "JUnit" else dotnet_cases(root, tag)
     counts = Counter(outcome for _, outcome in cases)
     words = {"error": "tests ended in an error and count as failed", "skipped": "tests were skipped and are left out"}
     said = [f"{counts[outcome]:,} of {len(cases):,} {word}" for outcome, word in words.items() if counts[outcome]]
@@ -470,6 +497,10 @@ def measured_columns(header: Sequence[str], found: dict[str, str], asked: Iterab
     given = metric_columns(header) | {name: name for name in asked if name in header and name not in metric_columns(header)}
     usual = {metric: found[role] for role, metric in (("right", "accuracy"), ("score", "score")) if role in found}
     both = {"truth", "predicted"} <= set(found)
+    if not (given or usual or both) and any(name.startswith("[") and "]" in name for name in header):
+        raise InputError("no column with results; the columns look like a CSV of promptfoo, which hides PASS and FAIL in the outputs",
+                         "a result file of promptfoo in JSON", "promptfoo eval --output results.json; of a past run: "
+                         "promptfoo export eval ID --output results.json", place)
     if not (given or usual or both):
         raise InputError(f"no column with results; found: {', '.join(header)[:200]}",
                          "id and right, or score, or truth and predicted",
@@ -622,6 +653,7 @@ def read_document(found, path: Path, item: str = "", group: str = "", asked: Ite
     if read:
         answers, notes = read(found)
         return gather_results(tool, path.name, answers, notes, group)
+    refuse_runner_json(found, path.name)
     found = traces_table(found) or table_by_row(found) or found
     if isinstance(at(found, "columns"), list) and isinstance(at(found, "data"), list):
         return read_columns_and_data(found, path.name, item=item, group=group, asked=asked)
@@ -650,7 +682,7 @@ def read_results(place: str | Path, item: str = "", group: str = "", asked: Iter
             return read_document(unpacked_log(path), path, item, group, asked)
         if head.startswith((b"<", b"\xff\xfe<", b"\xfe\xff\0<")):
             answers, notes = read_junit(path.read_bytes())
-            return gather_results("JUnit", path.name, answers, notes, group)
+            return gather_results(xml_tool(parsed_xml(path.read_bytes()).tag)[0], path.name, answers, notes, group)
         if head[:1] in (b"{", b"[") or path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
             return read_document(load_json_text(decoded(path), path.name), path, item, group, asked)
         if path.suffix.lower() in (".yaml", ".yml") and promptfoo_rows(document := yaml_in(path)):
@@ -703,8 +735,9 @@ def score_of(metric: ResultMetric) -> Score:
     """The score of a metric with its 95 % interval, over its groups."""
     if metric.flags:
         return share(metric.name, metric.values, metric.groups, metric.better, metric.weights)
-    ends = scale_of(metric.values)
-    return bootstrap(metric.name, mean_step(metric), metric.groups.astype(str), better=metric.better, within=ends, scale=ends)
+    fits = scale_of(metric.values) == (0.0, 1.0)
+    return mean_of(metric.name, metric.values, (0.0, 1.0) if fits else None, metric.better, groups=metric.groups.astype(str),
+                   weights=metric.weights)
 
 # %% ../../nbs/data/10_results.ipynb #58803151
 @dataclass(frozen=True)
@@ -770,7 +803,8 @@ def file_gain(pairs: Pairs) -> Score:
         found = mean_score(name, pairs.steps, groups, (-width, width))
     else:
         weighted = replace(pairs.metric, values=pairs.steps, groups=groups)
-        found = bootstrap(name, mean_step(weighted), groups, within=(-width, width), scale=(-width, width))
+        found = bootstrap(name, mean_step(weighted), groups, within=(-width, width), scale=(-width, width),
+                          weights=weighted.weights)
     return replace(found, at_least=found.low, at_most=found.high, unit="gain")
 
 # %% ../../nbs/data/10_results.ipynb #5799887c

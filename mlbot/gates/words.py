@@ -4,16 +4,18 @@
 
 # %% auto #0
 __all__ = ['MARKS', 'HEADER', 'side_words', 'rows_missing', 'settling', 'compared_words', 'decision', 'too_small', 'counted',
-           'gate_name', 'verdict_line', 'error_of', 'verdict_cells', 'verdict_table', 'verdict_markdown', 'part_line',
-           'remarks']
+           'has_no_interval', 'gate_name', 'verdict_line', 'error_of', 'verdict_cells', 'verdict_table',
+           'verdict_markdown', 'part_line', 'remarks']
 
 # %% ../../nbs/gates/02_words.ipynb #efb89361
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from ..errors import GateFailed, NoVerdict, inert
 from ..stats.scores import Score
 from ..stats.bounds import rows_to_settle
+from ..stats.metrics import why_no_interval
 from mlbot.gates.verdict import (
     CHAMPION, FAIL, NOT_ASKED, NO_VERDICT, PASS, TOO_CLOSE, Part, Verdict, flaky, gravity, outcome_of,
     stretch_of,
@@ -51,7 +53,8 @@ def compared_words(verdict: Verdict, limit: float) -> str:
     if verdict.outcome == TOO_CLOSE:
         better = verdict.score.value > 0 and limit < verdict.score.value
         return f" is not surely worse{loss}{', nor surely better' if better and not loss else ''}"
-    return f" is surely not worse{loss}"
+    same = verdict.score.at_least == verdict.score.at_most == 0
+    return " is the same as before: nothing moved" if same else f" is surely not worse{loss}"
 
 # %% ../../nbs/gates/02_words.ipynb #a0286184
 def decision(verdict: Verdict) -> str:
@@ -98,6 +101,12 @@ def _additions(verdict: Verdict) -> str:
     return "".join(f"; {words}" for holds, words in phrases if holds)
 
 # %% ../../nbs/gates/02_words.ipynb #e0935d1f
+def has_no_interval(score: Score) -> bool:
+    """Whether there is a value, and no bound that a verdict could rest on."""
+    return score.n > 0 and math.isfinite(score.value) and not score.measured
+
+
+# %% ../../nbs/gates/02_words.ipynb #7776eeae
 def gate_name(verdict: Verdict) -> str:
     """The gate, and the worst member of a family."""
     return f"{verdict.gate}: {verdict.score.metric}" if verdict.parts else verdict.gate
@@ -109,7 +118,8 @@ def verdict_line(verdict: Verdict) -> str:
     if verdict.outcome == NOT_ASKED and not score.measured:
         return f"gate: {name} was not asked: there is nothing to judge"
     if not score.measured:
-        return f"gate: {name} was not measured (n={score.n:,})"
+        return f"gate: {name} was not measured (n={score.n:,})" if not has_no_interval(score) else (
+            f"gate: {name} {score.number} (n={score.n:,}) has no interval: {why_no_interval(score)[0]}")
     said = str(replace(score, metric=name))
     if verdict.outcome == NO_VERDICT:
         return f"gate: {said} rests on too little for a verdict (expected: n of {verdict.target.min_n or 1:,} or more)"
@@ -127,8 +137,11 @@ def error_of(verdict: Verdict, where: str = "settings.ini [targets]") -> GateFai
                          "read why in the warnings; to release without a comparison: mlbot waive champion --why REASON "
                          "--until DAY")
     if verdict.outcome == NO_VERDICT:
-        return NoVerdict(verdict_line(verdict), expected, "check the test data that this gate reads, or label more of it")
-    do = f"improve the data or the model: read the report; {word}s are set in {where}"
+        do = why_no_interval(verdict.score)[1] if has_no_interval(verdict.score) else (
+            "check the test data that this gate reads, or label more of it")
+        return NoVerdict(verdict_line(verdict), expected, do)
+    report = ": read the report" if where.startswith("settings.ini") else ""  # a notebook of your own has none
+    do = f"improve the data or the model{report}; {word}s are set in {where}"
     if verdict.score.unit == "gain" and verdict.gate != CHAMPION:
         expected = "no sure loss" if not limit else f"no sure loss of more than {-limit:.3f}"
         do = "look at the rows that got worse; to accept a small loss: margin=0.01 in the call of gate(...)"
@@ -161,7 +174,7 @@ def verdict_cells(verdict: Verdict) -> tuple[str, ...]:
     score, (word, limit) = verdict.score, side_words(verdict)
     sign = "\N{LESS-THAN OR EQUAL TO}" if word == "ceiling" else "\N{GREATER-THAN OR EQUAL TO}"
     name = gate_name(verdict) + (f" ({score.unit})" if score.unit else "")
-    value = replace(score, unit="gain" if score.unit == "gain" else "").number if score.measured else "-"
+    value = replace(score, unit="gain" if score.unit == "gain" else "").number if score.measured or has_no_interval(score) else "-"
     n = "-" if score.exact and score.n == 1 else f"{score.n:,}"
     signed = "+" if score.unit == "gain" else ""
     asked = "-" if limit is None or (verdict.parts and not limit) else f"{sign} {limit:{signed}.3f}"
@@ -225,6 +238,9 @@ def remarks(given: Sequence[Verdict], few: int = 5) -> list[str]:
         said += [*_open_remarks(verdict, few), *_small_remarks(verdict, few)]
         if not verdict.parts and verdict.outcome == TOO_CLOSE and not verdict.sealed:
             said.append(f"{name}: too close to call; {settling(verdict.score, side_words(verdict)[1])}")
+        if has_no_interval(verdict.score) and verdict.outcome == NO_VERDICT:
+            why, do = why_no_interval(verdict.score)
+            said.append(f"{name}: no interval, as {why}; {do}")
         if verdict.waiver:
             how = "without a verdict" if verdict.outcome == NO_VERDICT else "red"
             who = f"waived by {verdict.waiver.who} until {verdict.waiver.until}"

@@ -377,7 +377,7 @@ def headline_of_gates(steps: Sequence[NotebookStep]) -> str:
     red = sum(verdict.stops for verdict in verdicts)
     close = sum(verdict.outcome == TOO_CLOSE and not verdict.red for verdict in verdicts)
     among = f"{len(verdicts)} gate{'s' * (len(verdicts) != 1)} in {len(steps)} notebook{'s' * (len(steps) != 1)}"
-    if any(problem.exit_code != 1 for step in steps for problem in step.problems):
+    if not verdicts or any(problem.exit_code != 1 for step in steps for problem in step.problems):
         return f"No verdict: not everything was measured ({red} red of {among})"
     if red:
         return f"No: {red} red of {among}"

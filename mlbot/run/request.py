@@ -14,7 +14,6 @@ from pathlib import Path
 
 from ..errors import InputError, nearest
 from ..gates.release import gates_asked
-from .folder import day_of, today
 from .notebook import Notebook, check_parameters
 from ..settings import PACKAGE, Settings
 
@@ -47,6 +46,7 @@ class RunRequest:
     @property
     def for_today(self) -> bool:
         """Whether the targets and waivers of today judge: no others release."""
+        from mlbot.run.folder import day_of, today  # which needs pandas, and a notebook with gates needs no tables
         return day_of(self.day) == today()
 
     @property

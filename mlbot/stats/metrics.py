@@ -14,10 +14,10 @@ __all__ = ['METRICS', 'LARGEST', 'ABOUT', 'DRAWS', 'SEED', 'LEAST_ERROR', 'UNBOU
            'probability_sample', 'probability_of_truth', 'log_loss', 'brier_score', 'top_k_accuracy',
            'indicator_sample', 'subset_accuracy', 'hamming_loss', 'macro_f1_score', 'multilabel_f1', 'number_sample',
            'errors', 'mean_absolute_error', 'root_mean_squared_error', 'r2', 'quantile_loss', 'interval_coverage',
-           'folded_score', 'bias_score', 'bias', 'mean_of', 'quantile_of', 'weighted_quantile', 'place_below',
-           'quantile_ends', 'sizes_of', 'percentile_score', 'percentile_of', 'median_of', 'median_absolute_error',
-           'by_query', 'ranked', 'dcg', 'ndcg', 'mean_reciprocal_rank', 'recall_at_k', 'precision_at_k', 'one_number',
-           'weighted_call', 'metric_of']
+           'folded_score', 'bias_score', 'bias', 'mean_of', 'why_no_interval', 'quantile_of', 'weighted_quantile',
+           'place_below', 'quantile_ends', 'sizes_of', 'percentile_score', 'percentile_of', 'median_of',
+           'median_absolute_error', 'by_query', 'ranked', 'dcg', 'ndcg', 'mean_reciprocal_rank', 'recall_at_k',
+           'precision_at_k', 'one_number', 'weighted_call', 'metric_of']
 
 # %% ../../nbs/stats/06_metrics.ipynb #81581602
 import inspect
@@ -48,6 +48,7 @@ from mlbot.stats.scores import (
     checked_columns,
     share,
     wider_levels,
+    worth_of_weights,
 )
 
 # %% ../../nbs/stats/06_metrics.ipynb #55fa34d1
@@ -219,6 +220,8 @@ def drawn_ends(statistic: Callable[[np.ndarray], float | np.ndarray], groups: np
     if drawn.shape[1] == 1:
         return ends
     _, error = statistic(np.ones(len(groups)))  # type: ignore[misc]
+    if not error:
+        return ends
     pairs = zip(ends, studentised_ends(drawn[:, 0], drawn[:, 1], value, float(error)), strict=True)
     return np.array([pick(pair) for pick, pair in zip((min, max) * 2, pairs, strict=True)])
 
@@ -280,14 +283,15 @@ def mean_score_of(sample: Sample, found: Rows) -> Score:
     value, sizes = found.mean(own_weights(sample)), np.bincount(codes, own)
     sums, count = np.bincount(codes, own * values), len(sizes)
     unbounded = math.inf in (-within[0], within[1])
-    if count < max(known_metric(sample).enough, UNBOUNDED_ROWS * unbounded) or (unbounded and np.ptp(values) == 0):
+    if count < max(known_metric(sample).enough, UNBOUNDED_ROWS * unbounded) or (unbounded and np.ptp(sums / sizes) == 0):
         return open_score(sample, value)
     low, high = (end if math.isfinite(end) else float(seen) for end, seen in
                  zip(within, ((sums / sizes).min(), (sums / sizes).max()), strict=True))
     of = mean_and_error(sums, sizes) if unbounded else lambda drawn: float(drawn @ sums / (drawn @ sizes))
     ends = drawn_ends(of, np.arange(count), value, count)
     assert ends is not None
-    score = bounded(name, value, len(at), count, ends, better, within, (low, high))
+    known = worth_of_weights(own, codes) if "weight" in sample.columns else count
+    score = bounded(name, value, len(at), known, ends, better, within, (low, high))
     return replace(score, unit=sample.kind.get("unit", ""), sample=sample)
 
 # %% ../../nbs/stats/06_metrics.ipynb #0563495c
@@ -309,15 +313,18 @@ def whole_score(sample: Sample, found: Whole) -> Score:
     name, better, within = plain_kind(sample)
     codes, of, about = group_codes(sample), statistic_of(sample), known_metric(sample)
     value = of(np.ones(len(sample)))
-    count = min((len(np.unique(codes[side])) for side in found.sides), default=len(np.unique(codes)))
+    sides = found.sides or (np.ones(len(sample), bool),)
+    count = min(len(np.unique(codes[side])) for side in sides)
     if not math.isfinite(value) or count < about.enough:
         return open_score(sample, value)
+    own = own_weights(sample)
+    known = min(worth_of_weights(own[side], codes[side]) for side in sides) if "weight" in sample.columns else count
     drawn_from = np.append(codes, codes.max() + 1 + np.arange(found.added))
     ends = drawn_ends(value_and_error(sample, found) if found.parts else of, drawn_from, of(np.ones(len(drawn_from))), count)
     if ends is None or (np.ptp(ends) == 0 and math.inf in (-within[0], within[1])):
         return open_score(sample, value)
     reach = (value, value) if math.inf in (-within[0], within[1]) else None
-    score = bounded(name, value, len(sample), count, ends, better, within, reach)
+    score = bounded(name, value, len(sample), known, ends, better, within, reach)
     return replace(score, effective=float(len(np.unique(codes))), unit=sample.kind.get("unit", ""), sample=sample)
 
 # %% ../../nbs/stats/06_metrics.ipynb #e5a6c1b0
@@ -909,6 +916,19 @@ def mean_of(name: str, values, scale: tuple[float, float] | None = None, better:
         raise InputError(f"{name} is {found.min():g} to {found.max():g}", f"values from {scale[0]:g} to {scale[1]:g}",
                          "correct scale, or the values")
     return metric_from(sample)
+
+# %% ../../nbs/stats/06_metrics.ipynb #d2590735
+def why_no_interval(score: Score) -> tuple[str, str]:
+    """Why a score has a value and no interval, as the end of a sentence about it; and what to do."""
+    rows, sample = f"{score.n:,} row" + "s" * (score.n != 1), getattr(score, "sample", None)
+    if sample is None or score.effective < UNBOUNDED_ROWS or "percent" in sample.kind:
+        few = f", which count as {score.effective:,.0f}," if score.effective + 0.5 < score.n else ""
+        return f"its {rows}{few} {'is' if score.n == 1 else 'are'} too few", "collect more rows"
+    found, alike = computed(sample), f"its {rows}, drawn again, always give the same value"
+    if isinstance(found, Rows) and np.ptp(found.values) == 0:
+        alike = f"all {rows} have the same value"
+    return f"{alike}, on no known scale", "see why; numbers from 0 to 1 have an interval, and so has mean_of(..., scale=(1, 5))"
+
 
 # %% ../../nbs/stats/06_metrics.ipynb #974834ff
 def quantile_of(values: np.ndarray, level: float) -> Callable[[np.ndarray], float]:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['GAIN_GROUPS', 'WORSE', 'BETTER', 'UNSURE', 'UNKNOWN', 'Pairing', 'paired_by_id', 'same_metric', 'paired_samples',
-           'gain_score', 'drawn_gain', 'gain_of_means', 'gain_of_wholes', 'same_rows', 'gain_of', 'Moved', 'row_steps',
-           'moved', 'Difference', 'loss_p_value', 'refuse_relabelled', 'ids_of', 'difference']
+           'gain_score', 'unchanged_gain', 'drawn_gain', 'gain_of_means', 'gain_of_wholes', 'same_rows', 'gain_of',
+           'Moved', 'row_steps', 'moved', 'Difference', 'loss_p_value', 'refuse_relabelled', 'ids_of', 'difference']
 
 # %% ../../nbs/stats/07_paired.ipynb #8f7fc0e6
 import math
@@ -92,11 +92,19 @@ def gain_score(before: Sample, value: float, n: int, ends: tuple[float, float], 
     return Score(name, value, n, min(ends[0], value), max(ends[1], value), effective=effective, unit="gain")
 
 
+def unchanged_gain(before: Sample, n: int, count: int) -> Score:
+    """The gain where nothing moved: both bounds are 0, and the interval is that of a change that no group showed."""
+    name, _, (low, high) = plain_kind(before)
+    reach = (1 - share_at_least(count, count, LOSS_RISK)) * (high - low)
+    return Score(name, 0.0, n, -reach, reach, 0.0, 0.0, float(count), unit="gain")
+
+
 def drawn_gain(statistic: Callable[[np.ndarray], float], groups: np.ndarray, value: float,
                count: int) -> tuple[float, float]:
     """The ends of the interval of a gain, by draws of whole groups; infinite if too few draws have a value.
 
-    Neither end is nearer to the value than a few unseen rows like the most influential one could move it.
+    Neither end is nearer to the value than a few unseen rows like the most influential one could move it; where all draws are
+    equal, such a row may have lost as much as the others gained.
     """
     drawn, left_out = drawn_again(statistic, groups, DRAWS, SEED)
     drawn, left_out = drawn[np.isfinite(drawn)], np.where(np.isfinite(left_out), left_out, value)
@@ -104,7 +112,8 @@ def drawn_gain(statistic: Callable[[np.ndarray], float], groups: np.ndarray, val
         return -math.inf, math.inf
     levels = corrected_levels(drawn, value, left_out, count, wider_levels(count)[:2])
     low, high = np.quantile(drawn, levels)
-    unseen = (1 - share_at_least(count, count, LOSS_RISK)) * count * float(np.abs(left_out - value).max())
+    far = count * float(np.abs(left_out - value).max()) if np.ptp(drawn) > 1e-12 * abs(value) else 2 * abs(value)
+    unseen = (1 - share_at_least(count, count, LOSS_RISK)) * far
     return min(float(low), value - unseen), max(float(high), value + unseen)
 
 # %% ../../nbs/stats/07_paired.ipynb #149336d3
@@ -116,7 +125,7 @@ def gain_of_means(before: Sample, after: Sample, found: tuple[Rows, Rows]) -> Sc
     codes = np.unique(group_codes(after)[at], return_inverse=True)[1]
     value, far, count = float(own @ steps / own.sum()), float(np.abs(steps).max()), int(codes.max()) + 1
     if not far:
-        return gain_score(before, 0.0, len(steps), (0.0, 0.0), float(count))
+        return unchanged_gain(before, len(steps), count)
     sums = np.append(np.bincount(codes, own * steps), own.mean() * far * np.array([-1, 1]))
     sizes = np.append(np.bincount(codes, own), own.mean() * np.ones(2))
 
@@ -142,9 +151,12 @@ def gain_of_wholes(before: Sample, after: Sample, found: tuple[Rows | Whole, Row
     if not math.isfinite(value):
         return gain_score(before, math.nan, len(after), (-math.inf, math.inf), float(count))
     same = all(np.array_equal(column, after.columns[name]) for name, column in before.columns.items())
+    if same:
+        return unchanged_gain(before, len(after), count)
     drawn_from = np.append(codes, codes.max() + 1 + np.arange(added))
-    middle = statistic(np.ones(len(after) + added))
-    ends = (0.0, 0.0) if same else drawn_gain(statistic, drawn_from, middle, count)
+    ends = drawn_gain(statistic, drawn_from, statistic(np.ones(len(after) + added)), count)
+    if ends == (0.0, 0.0):  # such as two models without a single error: no draw tells them apart
+        return unchanged_gain(before, len(after), count)
     return gain_score(before, value, len(after), ends, float(len(np.unique(codes))))
 
 # %% ../../nbs/stats/07_paired.ipynb #26f67f52

@@ -6,10 +6,10 @@
 __all__ = ['LEVELS', 'F1_ROWS', 'SIGN', 'CALIBRATION_ROWS', 'Sample', 'Score', 'checked_flags', 'checked_groups', 'weighted_rows',
            'checked_weights', 'weighted', 'share', 'census', 'reading', 'same_order', 'checked_columns', 'one_column',
            'column_kind', 'is_fraction', 'names_of', 'plain_label', 'refuse_spellings', 'accuracy', 'recall_by_intent',
-           'wider_levels', 'corrected_levels', 'drawn_again', 'never_seen', 'bounded', 'bootstrap', 'mean_score',
-           'macro_f1', 'error_ends', 'calibration_error', 'confidence_gap', 'silently_wrong', 'out_of_scope_recall',
-           'false_alarms', 'area_under_roc', 'oos_auroc', 'reference_loop', 'median_order', 'median_score',
-           'time_ratio', 'gain', 'Confusion', 'most_confused']
+           'wider_levels', 'corrected_levels', 'drawn_again', 'never_seen', 'bounded', 'worth_of_weights', 'bootstrap',
+           'mean_score', 'macro_f1', 'error_ends', 'calibration_error', 'confidence_gap', 'silently_wrong',
+           'out_of_scope_recall', 'false_alarms', 'area_under_roc', 'oos_auroc', 'reference_loop', 'median_order',
+           'median_score', 'time_ratio', 'gain', 'Confusion', 'most_confused']
 
 # %% ../../nbs/stats/01_scores.ipynb #4b214399
 import math
@@ -399,7 +399,7 @@ def drawn_again(statistic: Callable[[np.ndarray], float | np.ndarray], groups: n
     return np.array(drawn), np.array(left_out)
 
 # %% ../../nbs/stats/01_scores.ipynb #1b7ba504
-def never_seen(count: int, value: float, scale: tuple[float, float] | None = None) -> np.ndarray:
+def never_seen(count: float, value: float, scale: tuple[float, float] | None = None) -> np.ndarray:
     """How near the ends may be to the value, given an event that none of `count` groups showed; in the order of `LEVELS`.
 
     Unseen groups may lie anywhere on the `scale` of a mean; without a scale, each moves the value by its proportion at most.
@@ -409,7 +409,7 @@ def never_seen(count: int, value: float, scale: tuple[float, float] | None = Non
     return value + rare * np.array([-down, up, -down, up])
 
 # %% ../../nbs/stats/01_scores.ipynb #affacc8e
-def bounded(metric: str, value: float, n: int, count: int, ends: np.ndarray, better: str, within: tuple[float, float],
+def bounded(metric: str, value: float, n: int, count: float, ends: np.ndarray, better: str, within: tuple[float, float],
             scale: tuple[float, float] | None = None) -> Score:
     """The score with these ends, but none nearer to the value than `never_seen` allows, and all `within` what is possible."""
     rare = never_seen(count, value, scale)
@@ -418,12 +418,19 @@ def bounded(metric: str, value: float, n: int, count: int, ends: np.ndarray, bet
     return Score(metric, value, n, low, high, least, most, float(count), better)
 
 # %% ../../nbs/stats/01_scores.ipynb #8c6171df
+def worth_of_weights(weights: np.ndarray, groups) -> float:
+    """The number of groups of equal weight that tell as much as these (Kish 1965)."""
+    totals = np.bincount(np.unique(groups, return_inverse=True)[1], weights)
+    return float(totals.sum() ** 2 / (totals @ totals))
+
+
 def bootstrap(metric: str, statistic: Callable[[np.ndarray], float], groups: np.ndarray, draws: int = 1000, seed: int = 0,
               better: str = "higher", within: tuple[float, float] = (-math.inf, math.inf),
-              scale: tuple[float, float] | None = None) -> Score:
+              scale: tuple[float, float] | None = None, weights=None) -> Score:
     """The score of `statistic(weights)`, with its interval over draws of whole groups. `groups` has a name per row.
 
-    `within`: the least and the largest possible value of the statistic; `scale`: for a mean, those of a single row.
+    `within`: the least and the largest possible value of the statistic; `scale`: for a mean, those of a single row;
+    `weights`: those that the statistic gives the rows. Without a range, draws that are all equal give no interval.
     Raises InputError for groups that do not fit.
 
     >>> minutes = np.arange(100) % 10
@@ -437,8 +444,11 @@ def bootstrap(metric: str, statistic: Callable[[np.ndarray], float], groups: np.
     if count == 1:
         return Score(metric, value, n, *within, effective=1.0, better=better)
     drawn, left_out = drawn_again(statistic, groups, draws, seed)
+    if np.ptp(drawn) == 0 and scale is None and math.inf in (-within[0], within[1]):
+        return Score(metric, value, n, *within, effective=float(count), better=better)
     ends = np.quantile(drawn, corrected_levels(drawn, value, left_out, count, wider_levels(count)))
-    return bounded(metric, value, n, count, ends, better, within, scale)
+    known = count if weights is None else worth_of_weights(weights, groups)
+    return bounded(metric, value, n, known, ends, better, within, scale)
 
 # %% ../../nbs/stats/01_scores.ipynb #cd81f7fc
 def mean_score(metric: str, values, groups, ends: tuple[float, float], better: str = "higher",
@@ -449,9 +459,13 @@ def mean_score(metric: str, values, groups, ends: tuple[float, float], better: s
     all got better prove nothing. A cost has one sign, and added rows would only shift it.
     """
     values, n, count = np.asarray(values, float), len(values), len(np.unique(groups))
-    if not n or not (values.any() or better == "lower"):
-        return Score(metric, 0.0 if n else math.nan, n, 0.0, 0.0 if n else 1.0, effective=float(count), better=better)
-    of_row, change = np.unique(groups, return_inverse=True)[1], ends[0] < 0 < ends[1]
+    change = ends[0] < 0 < ends[1]
+    if not n:
+        return Score(metric, math.nan, n, 0.0, 1.0, effective=0.0, better=better)
+    if change and not values.any():
+        low, high, _, _ = never_seen(count, 0.0, ends)
+        return Score(metric, 0.0, n, float(low), float(high), 0.0, 0.0, float(count), better)
+    of_row = np.unique(groups, return_inverse=True)[1]
     drawn = np.append(values, ends) if change else values
     of_row = np.append(of_row, [count, count + 1]) if change else of_row
     found = bootstrap(metric, lambda weights: float(weights @ drawn / weights.sum()), of_row, draws, seed, better, within,
@@ -490,7 +504,8 @@ def macro_f1(truth, predicted, groups=None, draws: int = 1000, seed: int = 0, we
                     None if groups is None else rows)
     if n and n < F1_ROWS * len(np.unique(truth)):
         return Score("macro_f1", mean_f1(np.ones(n)), n, 0.0, 1.0, effective=float(len(np.unique(rows))), sample=sample)
-    return replace(bootstrap("macro_f1", mean_f1, rows, draws, seed, within=(0.0, 1.0)), sample=sample)
+    found = bootstrap("macro_f1", mean_f1, rows, draws, seed, within=(0.0, 1.0), weights=None if weights is None else own)
+    return replace(found, sample=sample)
 
 # %% ../../nbs/stats/01_scores.ipynb #07982efe
 SIGN, CALIBRATION_ROWS = 3.0, 200  # standard deviations that make the sign of a gap clear; fewest rows for an interval
@@ -531,7 +546,8 @@ def calibration_error(confidence, correct, groups=None, draws: int = 1000, seed:
     if count < CALIBRATION_ROWS:
         return Score("calibration_error", value, n, 0.0, 1.0, effective=float(count), better="lower", sample=sample)
     ends = error_ends(value, found, drawn_again(gaps, rows, draws, seed)[0])
-    return replace(bounded("calibration_error", value, n, count, ends, "lower", (0.0, 1.0)), sample=sample)
+    known = count if weights is None else worth_of_weights(own, rows)
+    return replace(bounded("calibration_error", value, n, known, ends, "lower", (0.0, 1.0)), sample=sample)
 
 # %% ../../nbs/stats/01_scores.ipynb #de6da5b6
 def confidence_gap(confidence, correct, groups=None) -> Score:

@@ -198,6 +198,10 @@ def sentence_of(causes: Sequence[Cause]) -> str:
     def said(cause: Cause) -> str:
         word, sign = ("costs", 1) if cause.value >= 0 else ("brings", -1)
         low, high = sorted((100 * sign * cause.low, 100 * sign * cause.high))
+        if cause.low <= 0 <= cause.high:
+            gain, least, most = (round(-100 * part, 1) + 0.0 for part in (cause.value, cause.high, cause.low))
+            return (f"{LABELS[cause.name]} changed ({cause.words}), with no sure effect on accuracy: {gain:+.1f} points "
+                    f"({least:+.1f} to {most:+.1f})")
         return (f"{LABELS[cause.name]} changed ({cause.words}) and {word} {100 * abs(cause.value):.1f} points "
                 f"({low:.1f} to {high:.1f})")
     unmeasured = {it.name for it in causes if it.name == "concept" and not it.n}

@@ -89,10 +89,13 @@ def test_the_log_is_compared_with_the_days_before_and_only_labels_of_the_audit_c
 
 @pytest.fixture
 def lived(tmp_path, monkeypatch):
-    """Makes a project with a log of 300 messages before a moment and 300 since; the share of cards since is given."""
+    """Makes a project with a log of 300 messages before a moment and 300 since.
+
+    Since then there is a share of `cards`, one label in `wrong` that the model missed, and `more` words in each message.
+    """
     monkeypatch.setattr("mlbot.model.predict.load", lambda models: Bot())
 
-    def live(cards: float):
+    def live(cards: float, wrong: int = 10, more: str = ""):
         settings, now = replace(load_settings(), root=tmp_path), [0.0]
         (tmp_path / "events").mkdir(exist_ok=True)
         log = EventLog(tmp_path / settings.service.events, clock=lambda: now[0])
@@ -100,12 +103,12 @@ def lived(tmp_path, monkeypatch):
             now[0] = at
             words = ["card" if number < 300 * share else "bill" for number in range(300)]
             usual = {"confidence": 0.9, "model": "m1", "request": "r"}
-            log.append_many([Event("asked", f"r{number}", usual | {"text": f"{word} {number} {at}", "intent": word,
+            log.append_many([Event("asked", f"r{number}", usual | {"text": f"{word} {number} {at}" + more * (at > 1_500), "intent": word,
                                                                    "ranking": [[word, 0.9]]})
                              for number, word in enumerate(words)])
-        other = {"card": "bill", "bill": "card"}  # one label in ten says that the model was wrong
+        other = {"card": "bill", "bill": "card"}
         said = {event.number: event.body["intent"] for event in log.read(("asked",))}
-        log.append_many([Event("label", f"e{number}", {"intent": word if number % 10 else other[word]}, "p1")
+        log.append_many([Event("label", f"e{number}", {"intent": word if number % (10 if number <= 300 else wrong) else other[word]}, "p1")
                          for number, word in said.items()])
         log.close()
         return settings
@@ -137,3 +140,17 @@ def test_blame_says_nothing_of_production_where_few_have_written_or_there_is_no_
     settings = lived(0.5)
     assert changed_since(settings, tmp_path, 1_500.0)[0] and changed_since(settings, tmp_path, 2_500.0) == ("", False)
     assert changed_since(replace(settings, root=tmp_path / "elsewhere"), tmp_path, 1_500.0) == ("", False)
+
+
+@pytest.mark.parametrize("since, said", [
+    ({"wrong": 2}, "what is right changed"), ({"more": " and a story about all that happened before it" * 3}, "the messages themselves changed")])
+def test_blame_names_a_concept_and_inputs_that_changed_in_production(lived, tmp_path, since, said):
+    """Each is planted in the log since the old run, and the rest stands still."""
+    from mlbot.cli.gates import with_production
+    from mlbot.run.blame import Blame
+    settings, old = lived(0.5, **since), tmp_path / "a run of another name"
+    old.mkdir()
+    os.utime(old, (1_500, 1_500))
+    found = with_production(Blame("noise", ["noise"], {}, [], "", [], "nothing to mend"), old, settings)
+    assert said in found.sentence and "the mix of intents changed" not in found.sentence and "monitor" in found.advice
+    assert "-0.0" not in found.sentence and ("no sure effect on accuracy" in found.sentence) == ("more" in since)

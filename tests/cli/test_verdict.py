@@ -182,3 +182,14 @@ def test_so_many_rows_show_a_score_above_its_floor_in_four_of_five_cases(floor, 
     least = next(hits for hits in range(int(n * floor), n + 1) if share_at_least(hits, n) >= floor)
     assert 0.8 <= 1 - special().bdtr(least - 1, n, floor + points / 100) < 0.87  # in steps: hits are whole
     assert points_above_floor(floor, n, 0.8) == pytest.approx(points, rel=0.06)
+
+
+@pytest.mark.parametrize("values, words, code, says", [
+    ([4] * 30, "--floor 3", 3, "all 30 rows have the same value"), ([4, 5] * 5, "--floor 3 --min-rows 5", 3, "10 rows are too few"),
+    ([0.7] * 30, "--floor 0.5", 0, "0.619 to 0.735"), ([1, 1] * 15, "--floor 0.8", 0, "0.859 to 1.000"),
+    ([300, 500] * 15, "--ceiling score=450 --lower score", 0, "pass")])
+def test_a_table_of_numbers_on_no_known_scale_is_not_bounded_by_what_was_seen(folder, mlbot, values, words, code, says):
+    """Thirty rows of 4 had an interval of no width, because the least and the most that was seen counted as the scale."""
+    folder("new.csv", values, "id,score")
+    done = mlbot("verdict", "new.csv", *words.split())
+    assert done.returncode == code and says in done.stdout + done.stderr

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mlbot.data import results
-from mlbot.data.results import file_gain, junit_cases, moved_items, paired, read_results, result_metric, score_of
+from mlbot.data.results import file_gain, junit_cases, moved_items, paired, parsed_xml, read_results, result_metric, score_of
 from mlbot.errors import InputError, MlbotError, NoVerdict
 
 FILES = Path(__file__).parent / "results"
@@ -175,7 +175,7 @@ def test_xml_that_could_harm_or_is_not_whole_is_refused(data, says, written):
 
 def test_junit_counts_an_error_as_failed_a_skipped_test_not_at_all_and_repeats_together():
     """pytest-repeat numbers its repeats behind the name."""
-    cases = junit_cases((FILES / "junit.xml").read_bytes())
+    cases = junit_cases(parsed_xml((FILES / "junit.xml").read_bytes()))
     assert [name for name, _ in cases].count("test_bot::test_again") == 3
     found = read_results(FILES / "junit.xml")
     assert found.metrics["passed"].repeats == 2

@@ -66,6 +66,21 @@ def table(head: str, *rows: str) -> str:
     ("googletest.xml", junit(*(f'<testcase name="t{at}" status="run">{"" if good else "<failure/>"}</testcase>'
                                for at, good in enumerate(RIGHT)), '<testcase name="off" status="notrun"/>'),
      "JUnit", "passed"),
+    ("nunit3.xml", "<test-run>" + "".join(
+        f'<test-case name="t{at}" fullname="Desk.t{at}" result="{"Passed" if good else "Failed"}"/>'
+        for at, good in enumerate(RIGHT)) + '<test-case name="off" result="Inconclusive"/></test-run>', "NUnit", "passed"),
+    ("nunit2.xml", "<test-results><test-suite>" + "".join(
+        f'<test-case name="Desk.t{at}" executed="True" result="{"Success" if good else "Error"}"/>'
+        for at, good in enumerate(RIGHT)) + "</test-suite></test-results>", "NUnit", "passed"),
+    ("xunit.xml", "<assemblies><assembly><collection>" + "".join(
+        f'<test name="Desk.t{at}" result="{"Pass" if good else "Fail"}"/>' for at, good in enumerate(RIGHT))
+     + '<test name="Desk.off" result="Skip"/></collection></assembly></assemblies>', "xUnit.net", "passed"),
+    ("run.trx", '<TestRun xmlns="http://microsoft.com/schemas/VisualStudio/TeamTest/2010"><Results>' + "".join(
+        f'<UnitTestResult testName="t{at}" testId="{at}" outcome="{"Passed" if good else "Timeout"}"/>'
+        for at, good in enumerate(RIGHT[:-1])) + '<UnitTestResult testName="rows" testId="9" outcome="Failed"><InnerResults>'
+     f'<UnitTestResult testName="rows (1)" testId="9" outcome="{"Passed" if RIGHT[-1] else "Failed"}"/></InnerResults>'
+     '</UnitTestResult></Results><TestDefinitions><UnitTest id="0"><TestMethod className="Desk, Desk" name="t0"/></UnitTest>'
+     "</TestDefinitions></TestRun>", "TRX", "passed"),
     ("status.csv", table("Status;Score", *("PASS;1" if good else "ERROR;0" for good in RIGHT)), "a table", "accuracy")])
 def test_each_shape_of_a_tools_files_gives_the_numbers_of_the_tool(name, content, tool, metric, written):
     """Five of six are right, whatever the version calls its fields."""
@@ -76,7 +91,11 @@ def test_each_shape_of_a_tools_files_gives_the_numbers_of_the_tool(name, content
 
 @pytest.mark.parametrize("content, error, says", [
     ({"results": {"version": 3, "results": [], "stats": {}}}, NoVerdict, "without a single result"),
-    ({**LOG, "samples": []}, NoVerdict, "no samples"), ("<test-run><test-case/></test-run>", InputError, "<test-run>"),
+    ({**LOG, "samples": []}, NoVerdict, "no samples"), ("<coverage><line/></coverage>", InputError, "<coverage>"),
+    ({"config": {}, "suites": []}, InputError, "--reporter=junit"), ({"numTotalTests": 1, "testResults": []}, InputError, "jest"),
+    ({"stats": {}, "results": []}, InputError, "cypress"), ({"uuid": "1", "status": "passed", "stage": ""}, InputError, "Allure"),
+    ([{"doc_id": 0, "resps": [], "word_perplexity": [-5.0, 3], "metrics": ["word_perplexity"]}], NoVerdict, "of the whole corpus"),
+    ('text,[openai:gpt] Classify\na,[PASS] x\nb,[FAIL] y\n', InputError, "promptfoo eval --output results.json"),
     (table("tokens", "1,234", "2,345"), InputError, "no column with results")])
 def test_a_file_without_rows_gets_no_verdict_and_another_kind_of_file_is_named(content, error, says, written):
     """Neither is a model that got nothing right."""

@@ -1,5 +1,6 @@
 """A gate in any notebook: three lines, labels of any kind, no project, and a comparison with the last green run."""
 
+import json
 import subprocess
 import sys
 
@@ -69,6 +70,31 @@ gate("accuracy", accuracy([0, 1] * 50, [0, 1] * 25 + [1, 0] * 25), floor=0.8)
     assert hidden.returncode == usual.returncode == 1 and hidden.stdout == usual.stdout
     assert "accuracy 0.950 (n=100, 95 % " in usual.stdout and "is below its floor 0.800" in usual.stdout
     assert "the call of gate(...)" in hidden.stderr  # no settings are there in which to change a floor
+
+
+def test_gates_of_notebooks_need_no_more_than_their_extra(tmp_path):
+    """`pytest --gates` with a parameter, in an environment without tables, models and pictures; it needed pandas."""
+    (tmp_path / "one.ipynb").write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
+        {"cell_type": "code", "id": "a", "execution_count": None, "outputs": [], "metadata": {"tags": ["parameters"]},
+         "source": "right = 50"},
+        {"cell_type": "code", "id": "b", "execution_count": None, "outputs": [], "metadata": {},
+         "source": "from mlbot.gates import accuracy, gate"},
+        {"cell_type": "code", "id": "c", "execution_count": None, "outputs": [], "metadata": {},
+         "source": "gate('accuracy', accuracy([1] * 100, [1] * right + [0] * (100 - right)), floor=0.8)"}]}))
+    program = """
+import sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("scipy", "pandas", "sklearn", "matplotlib", "pydantic", "sqlalchemy", "fastapi"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Hidden())
+import pytest
+sys.exit(pytest.main(["-p", "no:cacheprovider", "-q", "--gates", "one.ipynb", *sys.argv[1:]]))
+"""
+    red, green = (subprocess.run([sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True)
+                  for words in ([], ["-P", "right=99"]))
+    assert (red.returncode, green.returncode) == (1, 0), red.stdout + green.stdout
+    assert "No: 1 red of 1 gate" in red.stdout and "Yes: no gate is red of 1 gate" in green.stdout
 
 
 @pytest.mark.parametrize("given, found", [

@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from mlbot.errors import GateFailed, NoVerdict
 from mlbot.gates.record import RECORD, Shown, as_plain
-from mlbot.gates.verdict import PASS, TOO_CLOSE, Waiver, judge, judge_family
+from mlbot.gates.verdict import NO_VERDICT, PASS, TOO_CLOSE, Waiver, judge, judge_family
 from mlbot.gates.words import (
     HEADER,
     MARKS,
@@ -23,6 +23,7 @@ from mlbot.gates.words import (
     verdict_table,
 )
 from mlbot.settings import Target
+from mlbot.stats.metrics import mean_of
 from mlbot.stats.scores import Score, census, gain, reading, share
 
 
@@ -198,3 +199,16 @@ def test_a_record_holds_nothing_that_json_cannot():
         {"a": [1, [None, None, 0.5]], "day": "2026-02-03", "no": None, "yes": True}
     assert RECORD == "application/vnd.mlbot.verdict.v2+json"  # stored notebooks are read by this name
     assert set(MARKS) == {"pass", "fail", "too close to call", "no verdict", "not asked"} and MARKS[TOO_CLOSE] == "≈"
+
+
+def test_a_score_without_an_interval_says_why_and_one_where_nothing_moved_claims_no_more():
+    """It was called not measured, and two runs of one row were surely not worse."""
+    alike = judge("stars", mean_of("stars", [5] * 30), Target(4))
+    assert verdict_line(alike) == "gate: stars 5.000 (n=30) has no interval: all 30 rows have the same value, on no known scale"
+    assert "mean_of(..., scale=(1, 5))" in str(error_of(alike)) and alike.outcome == NO_VERDICT
+    below = judge("x", scored(50, 100), Target(0.8))
+    assert "read the report" in error_of(below).action and "report" not in error_of(below, "the call of gate(...)").action
+    few = judge("stars", mean_of("stars", [5, 4]), Target(4))
+    assert "its 2 rows are too few" in verdict_line(few) and error_of(few).action == "collect more rows"
+    same = judge("x against last green", gain("x", [True], [True]), Target(0))
+    assert verdict_line(same).endswith("is the same as before: nothing moved") and same.outcome == PASS

@@ -8,12 +8,20 @@ import pytest
 
 from mlbot import gates
 from mlbot.errors import InputError
+from mlbot.gates import gating
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.integers(0, 2, 60)
 CHANCE = np.clip(0.3 * TRUTH + 0.7 * RNG.random(60), 0, 1)
 ONE_HOT, OTHER = np.eye(3)[[0, 1, 2] * 20], np.eye(3)[[1, 2, 0] * 20]
 ONES, QUERIES = np.ones(60), np.repeat(range(30), 2)
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    """A kernel that has judged nothing yet, whatever other tests have judged in this one."""
+    for name in ("_verdicts", "_stopped", "_replaced"):
+        monkeypatch.setattr(gating, name, {})
 
 
 @pytest.mark.parametrize("call, says", [

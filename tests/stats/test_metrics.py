@@ -14,7 +14,9 @@ from mlbot.gates.record import as_record, read_record
 from mlbot.gates.verdict import NO_VERDICT, PASS, judge
 from mlbot.settings import Target
 from mlbot.stats import metrics as of
-from mlbot.stats.scores import Sample, Score, accuracy, calibration_error, macro_f1, recall_by_intent, share
+from mlbot.stats.scores import (
+    Sample, Score, accuracy, bootstrap, calibration_error, macro_f1, mean_score, recall_by_intent, share,
+)
 
 DICE = np.random.default_rng(11)
 N = 60
@@ -294,3 +296,49 @@ def test_bias_has_no_sign_and_may_be_nothing():
     assert high.value == pytest.approx(low.value) and 0 < high.low < 10 < high.high
     balanced = of.bias([0.0] * 40, [1.0, -1.0] * 20)
     assert balanced.value == balanced.low == 0 and 0.2 < balanced.at_most < 0.6
+
+
+ALIKE = {
+    "a mean": lambda n: of.mean_of("x", np.ones(n)), "a mean on a scale": lambda n: of.mean_of("x", np.ones(n), (0, 5)),
+    "errors": lambda n: of.mean_absolute_error(np.ones(n), np.full(n, 0.5)),
+    "squared errors": lambda n: of.root_mean_squared_error(np.ones(n), np.full(n, 0.5)),
+    "a bias": lambda n: of.bias(np.ones(n), np.full(n, 0.5)), "no error": lambda n: of.bias(np.ones(n), np.ones(n)),
+    "a perfect fit": lambda n: of.r2(np.arange(n), np.arange(n)),
+    "a function": lambda n: of.metric_of("x", np.mean, np.full(n, 500.0)),
+    "right answers": lambda n: accuracy(np.ones(n, int), np.ones(n, int)),
+    "a probability": lambda n: of.brier_score(np.ones(n, int), np.full(n, 0.9)),
+    "two groups of the same mean": lambda n: of.mean_of("x", np.arange(2 * n) % 2 + 0.0, groups=np.arange(2 * n) // 2),
+    "draws that are all equal": lambda n: bootstrap("x", lambda weights: 500.0, np.arange(n)),
+    "zeros": lambda n: mean_score("x", np.zeros(n), np.arange(n), (0.0, 1.0)),
+    "no change": lambda n: mean_score("x", np.zeros(n), np.arange(n), (-1.0, 1.0)),
+}
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 25, 100])
+@pytest.mark.parametrize("what", ALIKE)
+def test_rows_that_are_all_alike_never_show_that_there_is_no_noise(what, n):
+    """Their bootstrap has no spread at all; the interval is what such rows can rule out, or there is none."""
+    score = ALIKE[what](n)
+    assert not score.measured or score.low < score.high
+
+
+def test_a_weight_that_outweighs_all_others_leaves_one_row():
+    """A constant on a scale: the interval was that of a hundred rows."""
+    heavy = np.r_[1e6, np.ones(99)]
+    even, one = (of.mean_of("x", np.full(100, 0.5), (0, 1), weights=weights) for weights in (np.ones(100), heavy))
+    assert even.high == pytest.approx(0.5 + 0.5 * (1 - 0.025 ** (1 / 100))) and one.high > 0.95
+    labels = np.arange(100) % 2
+    assert macro_f1(labels, labels, weights=heavy).low < 0.1 < 0.9 < macro_f1(labels, labels).low
+    sides = of.roc_auc(labels, labels.astype(float), weights=heavy)
+    assert sides.low < 0.1 < 0.9 < of.roc_auc(labels, labels.astype(float)).low
+
+
+@pytest.mark.parametrize("score, why, action", [
+    (of.mean_of("x", [5.0]), "its 1 row is too few", "collect more rows"),
+    (of.percentile_of("x", range(9)), "its 9 rows are too few", "collect more rows"),
+    (of.mean_of("x", range(30), groups=[0, 1] * 15), "its 30 rows, which count as 2, are too few", "collect more rows"),
+    (of.mean_of("x", [5.0] * 30), "all 30 rows have the same value, on no known scale", "mean_of(..., scale=(1, 5))"),
+    (of.metric_of("x", np.max, [5.0] * 30), "its 30 rows, drawn again, always give the same value", "see why")])
+def test_a_score_says_why_it_has_no_interval(score, why, action):
+    found, do = of.why_no_interval(score)
+    assert found.startswith(why) and action in do and not score.measured

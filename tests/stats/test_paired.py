@@ -161,3 +161,15 @@ def test_a_p_value_and_the_bound_say_the_same():
         after = of.mean_absolute_error(PRICE, FAR + by)
         found = difference(of.mean_absolute_error(PRICE, FAR).sample, after.sample, IDS, IDS)
         assert (found.p_value < LOSS_RISK) == (found.score.at_most < 0) == (found.outcome == WORSE)
+
+
+@pytest.mark.parametrize("score", [
+    lambda change: of.mean_of("x", PRICE * change), lambda change: of.mean_of("x", PRICE * change, scale=(0, 1000)),
+    lambda change: of.root_mean_squared_error(PRICE, PRICE + change), lambda change: of.metric_of("x", np.max, np.full(N, change)),
+    lambda change: of.roc_auc(TRUE, TRUE * 1.0 * change), lambda change: accuracy(TRUE, TRUE)])
+@pytest.mark.parametrize("new", [1.0, 0.5, 2.0])
+def test_a_gain_without_noise_on_these_rows_may_be_another_one_on_others(score, new):
+    """Where nothing moved, both bounds are zero, so that no unchanged model is blocked; the interval is never a point."""
+    found = difference(score(1.0).sample, score(new).sample, IDS, IDS).score
+    assert found.low < found.value < found.high
+    assert found.value or found.at_least == found.at_most == 0

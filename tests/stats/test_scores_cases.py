@@ -159,10 +159,11 @@ def test_a_mean_has_the_ends_of_its_scale():
     assert mean_score("x", values, groups, (0, 6)) not in drawn
 
 
-def test_a_mean_of_nothing_but_zeros_is_zero_unless_less_is_better():
+def test_a_mean_of_nothing_but_zeros_is_not_surely_zero():
+    """It was an interval of no width, unless less was better."""
     zeros = mean_score("x", [0.0] * 10, list("aabbccddee"), (0.0, 1.0))
     assert (zeros.value, zeros.n, zeros.effective, zeros.better) == (0.0, 10, 5.0, "higher")
-    assert ends_of(zeros) == (0, 0, 0, 0)
+    assert ends_of(zeros) == pytest.approx((0, 1 - 0.025 ** (1 / 5), 0, 1 - 0.05 ** (1 / 5)))
     lower = mean_score("x", [0.0] * 10, np.arange(10), (0.0, 1.0), "lower")
     assert ends_of(lower) == pytest.approx((0, 1 - HALF, 0, 1 - TENTH)) and lower.value == 0.0
     some = mean_score("x", [0.0] * 9 + [1.0], np.arange(10), (0.0, 1.0))
@@ -201,7 +202,7 @@ def test_macro_f1_of_a_draw_counts_the_intents_that_are_in_it():
 def test_macro_f1_is_drawn_a_thousand_times_from_seed_0_unless_told_otherwise(monkeypatch):
     asked = []
 
-    def recorded(metric, statistic, groups, *rest, within):
+    def recorded(metric, statistic, groups, *rest, within, weights):
         asked.append((metric, *rest, within))
         return Score(metric, 1.0, len(groups), 0.0, 1.0)
     monkeypatch.setattr(evaluate, "bootstrap", recorded)
