@@ -631,3 +631,27 @@ def test_a_large_file_is_searched_in_parts(tmp_path, monkeypatch):
         (tmp_path / f"large.{end}").write_text("x" * at + " " * 20 + "zylophant" + " y" * 20)
     job = Job(settings, search_for([TEXT], [], b"k" * 16))
     assert in_files(job).found == 3
+
+
+FORMATS = {"csv": "x.csv", "tsv": "x.tsv", "excel": "x.xlsx", "json": "x.json", "jsonl": "x.jsonl", "parquet": "x.parquet",
+           "rasa": "x.yml", "doccano": "d.jsonl", "prodigy": "p.jsonl", "label_studio": "l.json", "dataset": "hf", "folder": "each"}
+
+
+def test_every_format_of_data_export_is_searched(tmp_path, mlbot):
+    """The first and the last word of each text too, where a format puts texts side by side."""
+    hers = ["zylophant went where", "they gave it to qwortle", "glimmerwax", "is there any fnordling", "wobbling brumbel"]
+    (tmp_path / "settings.ini").write_text("[data]\nsource = store\nperson = person\n")
+    settings = load_settings(tmp_path)
+    words = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+    add = "".join(f"{one} of {other} and {one},{intent},Bo\n" for one, other in zip(words, words[::-1], strict=True)
+                  for intent, one in (("travel", f"trip {one}"), ("card", f"{one} money")))
+    add += "".join(f"{text},card,Ann\n" for text in hers)
+    (tmp_path / "in.csv").write_text(f"text,intent,person\n{add}")
+    assert mlbot("data", "add", "in.csv", cwd=tmp_path).returncode == 0
+    for kind, name in FORMATS.items():
+        done = mlbot("data", "export", "store", "--to", f"out/{name}", "--format", kind, "--side",
+                     "train" if kind in ("rasa", "folder") else "all", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    found = erase_everywhere(settings, ErasureRequest("ann", who="Eve", why="request 7"))
+    hidden = [name for name in FORMATS.values() if not any(f"out/{name}" in line for line in found.left)]
+    assert hidden == [], found.left
