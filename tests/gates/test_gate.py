@@ -392,7 +392,9 @@ def test_a_limit_that_is_none_is_refused(limit):
         gate("x", scored(9, 10), floor=limit)
 
 
-def test_a_red_gate_says_where_its_limit_is_set():
+def test_a_red_gate_says_where_its_limit_is_set(monkeypatch):
+    from mlbot.gates import gating
+    monkeypatch.setattr(gating, "_stopped", {})  # no other test gets to know of it
     low = share("accuracy", [True] * 10 + [False] * 90)
     for rules, where in ((Rules(date(2026, 1, 5), {"accuracy": Target(0.8)}), "settings.ini [targets]"), (None, "the call of gate(...)")):
         with pytest.raises(GateFailed) as error:
