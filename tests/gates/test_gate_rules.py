@@ -424,3 +424,10 @@ def test_the_leak_gate_looks_at_the_sealed_part_too_and_never_at_less_than_the_t
         let_ship([apart], rules, rows)
     with pytest.raises(NoVerdict, match="gate texts_apart rests on 120 rows"):
         let_ship([apart], rules, 121)
+
+
+def test_one_member_with_a_floor_or_a_ceiling_of_zero_asks_how_good_the_model_is():
+    family = judge_family("intents", [scored(50, 60, "a"), scored(40, 40, "b")], Target(), {"a": 0.5}, rows=100)
+    require_green([family], Rules(DAY, {"intents.a": Target(0.5)}))
+    none_wrong = judge("my_errors", replace(scored(0, 100, "my_errors"), better="lower"), Target(ceiling=0.0, too_close="pass"))
+    require_green([none_wrong], Rules(DAY))
