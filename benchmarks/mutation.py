@@ -39,8 +39,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-MODULES = "bounds scores gate target test_budget split ledger changes waiver registry monitor policy".split()
-BESIDE = {"scores": ["bounds"], "test_budget": ["bounds"], "target": ["gate"]}  # whose tests are about this module, too
+MODULES = ("bounds scores gates/verdict gates/words gates/record gates/gating gates/release target test_budget split ledger changes "
+           "waiver registry monitor policy").split()  # a wing where two have a module of that name
+BESIDE = {"scores": ["bounds"], "test_budget": ["bounds"], "target": ["gate"], "gates/verdict": ["gate"],
+          "gates/words": ["gate"], "gates/record": ["gate"], "gates/gating": ["gate", "anywhere", "slips"],
+          "gates/release": ["gate"]}  # whose tests are about this module, too
 ROOT = Path(__file__).resolve().parent.parent
 NOT_COPIED = (".git", ".venv", "runs", "models", "data", "build", "dist", ".hypothesis")  # at the top of the checkout
 
@@ -374,7 +377,7 @@ def run_pytest(names: list[str], plugin, base: Path) -> int:
 
 def file_of(root: Path, module: str) -> Path:
     """The file of a module, in whatever wing it is."""
-    found = [file for file in sorted((root / "mlbot").rglob(f"{module}.py")) if file.parent.name != "__pycache__"]
+    found = [file for file in sorted((root / "mlbot").glob(f"**/{module}.py")) if file.parent.name != "__pycache__"]
     return found[0] if found else root / "mlbot" / f"{module}.py"
 
 
@@ -398,7 +401,7 @@ class Slot:
     def write(self, module: str, text: str) -> None:
         """Write a module. Its compiled form goes away: time and size of two mutants may be the same."""
         self.file(module).write_text(text, encoding="utf-8")
-        for old in self.file(module).parent.glob(f"__pycache__/{module}.*.pyc"):
+        for old in self.file(module).parent.glob(f"__pycache__/{Path(module).name}.*.pyc"):
             old.unlink()
 
     def fork(self, work, seconds: float) -> int:
@@ -427,13 +430,18 @@ class Slot:
 
 def notebook_of(root: Path, module: str) -> Path | None:
     """The notebook that exports a module."""
-    return next(iter((root / "nbs").rglob(f"[0-9][0-9]_{module}.ipynb")), None)
+    wing, _, name = module.rpartition("/")
+    return next(iter((root / "nbs" / wing).rglob(f"[0-9][0-9]_{name}.ipynb")), None)
 
 
 def files_of(root: Path, module: str) -> list[str]:
     """The test files of a module."""
-    names = [pattern for name in (module, *BESIDE.get(module, [])) for pattern in (f"test_{name}.py", f"test_{name}_*.py")]
-    return [str(file.relative_to(root)) for pattern in names for file in sorted((root / "tests").rglob(pattern))]
+    found = []
+    for asked in (module, *BESIDE.get(module, [])):
+        wing, _, name = asked.rpartition("/")
+        found += [file for pattern in (f"test_{name}.py", f"test_{name}_*.py")
+                  for file in sorted((root / "tests" / wing).rglob(pattern))]
+    return [str(file.relative_to(root)) for file in dict.fromkeys(found)]
 
 
 def measure(slot: Slot, module: str, text: str) -> dict:
@@ -607,12 +615,12 @@ def run_module(module: str, slots: list[Slot], kept: dict, reviewed: dict, optio
 
 def table_of(runs: list[dict], reviewed: dict) -> list[str]:
     """A line a module."""
-    lines = [f"{'module':10} {'mutants':>8} {'caught':>7} {'timed out':>10} {'survived':>9} {'reviewed':>9} {'noticed':>8}"]
+    lines = [f"{'module':14} {'mutants':>8} {'caught':>7} {'timed out':>10} {'survived':>9} {'reviewed':>9} {'noticed':>8}"]
     for run in runs:
         counts = Counter(run["found"][mutant.name][0] for mutant in run["asked"]
                          if (run["module"], mutant.name) not in reviewed)
         noticed = counts["caught"] + counts["timed out"]
-        lines.append(f"{run['module']:10} {counts.total():8,} {counts['caught']:7,} {counts['timed out']:10,} "
+        lines.append(f"{run['module']:14} {counts.total():8,} {counts['caught']:7,} {counts['timed out']:10,} "
                      f"{counts['survived']:9,} {len(run['reviewed']):9,} {noticed / max(1, counts.total()):8.1%}")
     return lines
 

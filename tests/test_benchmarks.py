@@ -1,5 +1,6 @@
 """The benchmarks run, and what they compare gives the same answers. No time is tested."""
 
+import ast
 import importlib
 import json
 import re
@@ -287,6 +288,20 @@ def test_less_than_nothing_is_refused():
     with pytest.raises(ValueError):
         price(-1)
 """
+
+
+def test_each_module_of_the_mutation_run_has_code_a_notebook_and_tests(root):
+    """A module that was renamed or taken apart would stop the whole run; so would a reason that speaks of none."""
+    tree = ast.parse((root / "benchmarks" / "mutation.py").read_text())
+    names: dict = {}
+    wanted = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom) or isinstance(node, ast.Assign)
+              and node.targets[0].id in ("MODULES", "BESIDE") or isinstance(node, ast.FunctionDef)
+              and node.name in ("file_of", "notebook_of", "files_of", "read_reviewed")]
+    exec(compile(ast.Module(wanted, []), "mutation.py", "exec"), names)
+    for name in names["MODULES"]:
+        assert names["file_of"](root, name).is_file() and names["notebook_of"](root, name) and names["files_of"](root, name), name
+    reviewed = names["read_reviewed"](root / "benchmarks" / "mutation_reviewed.toml")
+    assert {module for module, _ in reviewed} <= set(names["MODULES"])
 
 
 def test_a_fault_that_no_test_notices_is_found_and_one_that_was_reviewed_is_subtracted(root, tmp_path):

@@ -20,6 +20,8 @@ def gates_asked(targets) -> list[str]:
 # %% ../../nbs/gates/06_release.ipynb #54ae5025
 NOT_QUALITY = ("data", "texts_apart", "sent_again", "same_answer", "model_size", "training_time", "latency_ratio", "language",
                "values", "small_talk", "lost_wishes", "polite_over",
+               "robust", "oos_recall", "false_alarms", "calibration_error", "silently_wrong", "promise", "production_gap",
+               "handed_over", "wrong_process", "wrong_value",  # a model that always, or never, says one thing is green
                *COMPARING)  # however green, they do not say that a model is good
 
 

@@ -390,3 +390,26 @@ def test_the_interval_of_a_gain_has_its_value_inside():
 def test_a_limit_that_is_none_is_refused(limit):
     with pytest.raises(InputError, match="gate x: floor is"):
         gate("x", scored(9, 10), floor=limit)
+
+
+def test_a_red_gate_says_where_its_limit_is_set(monkeypatch):
+    from mlbot.gates import gating
+    monkeypatch.setattr(gating, "_stopped", {})  # no other test gets to know of it
+    low = share("accuracy", [True] * 10 + [False] * 90)
+    for rules, where in ((Rules(date(2026, 1, 5), {"accuracy": Target(0.8)}), "settings.ini [targets]"), (None, "the call of gate(...)")):
+        with pytest.raises(GateFailed) as error:
+            gate("accuracy", low, rules, floor=0.8)
+        assert f"floors are set in {where}" in error.value.action
+
+
+def test_rows_in_an_account_are_looked_for_in_the_folder_that_against_names(monkeypatch):
+    from mlbot.gates import gating
+
+    class Empty:
+        def get(self, name):
+            asked.append(name)
+    asked: list[str] = []
+    monkeypatch.setattr(gating, "kept_place", lambda place: (asked.append(place) or Empty(), place))
+    with pytest.raises(InputError, match="nothing is kept there"):
+        gating.run_before("accuracy", "s3://bucket/old/week_1.parquet")
+    assert asked == ["s3://bucket/old", "week_1.parquet"]

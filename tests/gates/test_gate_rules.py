@@ -391,6 +391,32 @@ def test_slices_cover_the_test_at_least_once_and_each_score_covers_it_exactly():
         require_green([judge("accuracy", scored(0, 0))], Rules(DAY), 55)
 
 
+NOT_ENOUGH = ("data texts_apart sent_again same_answer model_size training_time latency_ratio language values small_talk "
+              "lost_wishes polite_over champion conversation_champion").split()
+ONE_ANSWER = ("robust oos_recall false_alarms calibration_error silently_wrong promise production_gap handed_over wrong_process "
+              "wrong_value").split()
+
+
+@pytest.mark.parametrize("name", [*NOT_ENOUGH, *ONE_ANSWER])
+def test_a_gate_that_a_useless_model_passes_is_no_verdict_on_quality(name):
+    """One that always gives the same answer, or never starts anything, is robust, starts nothing wrong and hands nobody over."""
+    green = judge(name, scored(100, 100, name), Target(0.9))
+    rules = Rules(DAY, {name: Target(0.9)}, champion="c")
+    with pytest.raises(NoVerdict, match="no target asks how good the model is"):
+        require_green([green], rules)
+    let_ship([green], rules)
+
+
+def test_the_champion_is_compared_on_the_rows_that_were_asked_for_where_any_were():
+    verdicts = [judge("champion", scored(90, 100), Target(0.1)), judge("accuracy", scored(90, 100), Target(0.5))]
+    rules = Rules(DAY, {"accuracy": Target(0.5), "champion": Target(0.1)}, champion="c")
+    for compared in (None, 100):
+        require_green(verdicts, rules, compared=compared)
+    for compared in (0, 99, 101):
+        with pytest.raises(NoVerdict, match="gate champion rests on 100 rows"):
+            require_green(verdicts, rules, compared=compared)
+
+
 def test_the_leak_gate_looks_at_the_sealed_part_too_and_never_at_less_than_the_test():
     apart = judge("texts_apart", census("texts_apart", [True] * 120), Target(1.0))
     rules = Rules(DAY, {"texts_apart": Target(1.0)})
@@ -398,3 +424,10 @@ def test_the_leak_gate_looks_at_the_sealed_part_too_and_never_at_less_than_the_t
         let_ship([apart], rules, rows)
     with pytest.raises(NoVerdict, match="gate texts_apart rests on 120 rows"):
         let_ship([apart], rules, 121)
+
+
+def test_one_member_with_a_floor_or_a_ceiling_of_zero_asks_how_good_the_model_is():
+    family = judge_family("intents", [scored(50, 60, "a"), scored(40, 40, "b")], Target(), {"a": 0.5}, rows=100)
+    require_green([family], Rules(DAY, {"intents.a": Target(0.5)}))
+    none_wrong = judge("my_errors", replace(scored(0, 100, "my_errors"), better="lower"), Target(ceiling=0.0, too_close="pass"))
+    require_green([none_wrong], Rules(DAY))

@@ -1,13 +1,16 @@
 """Forgotten means forgotten: a person who came in by every door is in no byte of the project when she is erased."""
 
+import bz2
 import csv
 import gzip
 import io
 import json
+import lzma
 import os
 import shutil
 import sqlite3
 import subprocess
+import tarfile
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -241,7 +244,108 @@ WAYS = {"plain.txt": TEXT.encode(), "upper.log": TEXT.upper().encode(), "utf16.c
         "lines.ipynb": json.dumps({"text": "end\nzylophant\there"}).encode(),
         "page.html": b"<td>&#122;ylophant&nbsp;here</td>",
         "packed.json.gz": gzip.compress(TEXT.encode()), "cut.txt": b"the wobbling zylo... and zylophant",
-        "name.safetensors": (22).to_bytes(8, "little") + b'{"zylophant":{"x":"y"}}'}
+        "name.safetensors": (22).to_bytes(8, "little") + b'{"zylophant":{"x":"y"}}',
+        "printed.ipynb": json.dumps({"text": json.dumps({"t": "end\nzylophant\there"})}).encode(),
+        "in_json_in_json.json": json.dumps(json.dumps(json.dumps("a\nzylophant"))).encode(),
+        "access.log": b"GET /search?text=my%20zylophant%20b HTTP/1.1", "packed.csv.bz2": bz2.compress(TEXT.encode()),
+        "packed.csv.xz": lzma.compress(TEXT.encode() * 9)}
+
+
+def table_files() -> dict[str, bytes]:
+    """Tables whose texts lie in lists, in records, as bytes, or side by side without a space."""
+    import numpy as np
+    from arro3.core import Array, DataType, Field, Table, list_array, struct_array
+    from arro3.io import write_ipc, write_ipc_stream, write_parquet
+    texts, ends = Array(["my zylophant", "hello"], DataType.string()), Array(np.array([0, 1, 2], np.int32))
+    record = struct_array([texts], fields=[Field("content", DataType.string())])
+    columns = {"list": list_array(ends, texts), "record": record, "messages": list_array(ends, record),
+               "bytes": Array([b"my zylophant", b"hello"], DataType.binary())}
+    found = {}
+    for name, column in columns.items():
+        with io.BytesIO() as file:
+            write_parquet(Table.from_pydict({"x": column}), file)
+            found[f"{name}.parquet"] = file.getvalue()
+    for name, write, packed in (("plain.arrow", write_ipc_stream, None), ("lz4.feather", write_ipc, "lz4"),
+                                ("zstd.arrow", write_ipc, "zstd")):
+        with io.BytesIO() as file:
+            write(Table.from_pydict({"text": texts}), file, compression=packed)
+            found[name] = file.getvalue()
+    with io.BytesIO() as file, io.BytesIO() as both:
+        np.save(file, np.array(["my zylophant", "x"]))
+        np.savez_compressed(both, text=np.array(["my zylophant"], object), n=np.arange(9.0))
+        found |= {"texts.npy": file.getvalue(), "texts.npz": both.getvalue()}
+    with io.BytesIO() as file:
+        with tarfile.open(fileobj=file, mode="w:xz") as archive:
+            entry = tarfile.TarInfo("a.txt")
+            entry.size = len(TEXT)
+            archive.addfile(entry, io.BytesIO(TEXT.encode()))
+        found["all.tar.xz"] = file.getvalue()
+    return found
+
+
+def test_a_text_is_found_in_lists_records_arrays_and_columns_without_a_space():
+    """FAULTS, personal data: each format in which a command, or a colleague, writes rows."""
+    search = search_for([TEXT], ["a usual card"], b"k" * 16)
+    hidden = [name for name, data in table_files().items() if not any(search.hits(text) for text in texts_in(data, name))]
+    assert hidden == []
+
+
+@pytest.mark.parametrize("kind, start", [("zstd", b"(\xb5/\xfd"), ("7z", b"7z\xbc\xaf'\x1c"), ("lz4", b'\x04"M\x18'),
+                                         ("rar", b"Rar!\x1a")])
+def test_an_archive_that_cannot_be_opened_is_named(tmp_path, kind, start):
+    settings = quick(tmp_path, (TEXT, "Ann"))
+    (tmp_path / "old.bin").write_bytes(start + b"something packed")
+    assert f"old.bin cannot be searched (it is packed with {kind})" in in_files(Job(settings, Search(b"k" * 16))).left[0]
+
+
+def test_a_file_of_training_data_in_yaml_makes_no_word_anybodys(tmp_path):
+    """Rasa's nlu.yml and Markdown lie beside the documents of the project, whose words are nobody's."""
+    settings = quick(tmp_path, (TEXT, "Ann"), ("zylophant", "Ann"))
+    (tmp_path / "nlu.yml").write_text(f"nlu:\n- intent: card\n  examples: |\n    - {TEXT}\n    - zylophant\n")
+    (tmp_path / "nlu.md").write_text(f"## intent:card\n- {TEXT}\n- a usual card\n")
+    model = settings.places.models / "000000000002"
+    model.mkdir(parents=True)
+    (model / "vocabulary.json").write_text('{"words": ["zylophant"], "char_ngrams": []}')
+    done = erase_everywhere(settings, ErasureRequest("ann", who="Eve", why="request 7"))
+    assert not model.exists() and [line.partition(" ")[0] for line in done.left] == ["nlu.md", "nlu.yml"]
+
+
+def test_a_name_and_a_short_text_are_found_as_a_field_of_any_table(tmp_path):
+    """A row whose text others have sent as well has nothing of hers but the name beside it."""
+    from arro3.core import Array, DataType, Table
+    from arro3.io import write_parquet
+    settings = quick(tmp_path, ("a usual card of kind 1", "Ann Zylander"), ("a card", "Ann Zylander"))
+    rows = [{"text": "a usual card of kind 1", "who": "Ann Zylander"}, {"text": "a usual card of kind 2", "who": "Bo"}]
+    (tmp_path / "week.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "week.txt").write_text("A card!\nI need a card\n")
+    columns = {name: Array([row[name] for row in rows], DataType.string()) for name in rows[0]}
+    write_parquet(Table.from_pydict(columns), str(tmp_path / "week.parquet"))
+    with zipfile.ZipFile(tmp_path / "week.xlsx", "w") as book:
+        book.writestr("xl/sharedStrings.xml", "<sst><si><t>a usual card</t></si><si><t>ann zylander</t></si></sst>")
+    (settings.places.runs / "r").mkdir(parents=True)
+    (settings.places.runs / "r" / "run.json").write_text('{"who": "Ann Zylander", "text": "a card"}')
+    done = erase_everywhere(settings, ErasureRequest("ann zylander", who="Eve", why="request 7"))
+    assert [line.partition(" ")[0] for line in done.left] == ["week.jsonl", "week.parquet", "week.txt", "week.xlsx"]
+    again, = look_again(settings, files=True)
+    assert [line.partition(" ")[0] for line in again.left] == ["week.parquet", "week.xlsx"]
+    assert (tmp_path / "week.jsonl").read_text() == json.dumps(rows[1]) + "\n"
+    assert (tmp_path / "week.txt").read_text() == "I need a card\n"
+    assert (settings.places.runs / "r" / "run.json").exists()  # who released what is kept
+
+
+def test_names_of_files_and_links_out_of_the_project_are_looked_at(tmp_path):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "old.csv").write_text(f"text\n{TEXT}\n")
+    (tmp_path / "project").mkdir()
+    settings = quick(tmp_path / "project", (TEXT, "Ann"))
+    (tmp_path / "project" / "zylophant.png").write_bytes(b"a picture")
+    for name, to in (("disk", "shared"), ("one.csv", "shared/old.csv"), ("inside", "project/data"), ("gone", "nowhere")):
+        (tmp_path / "project" / name).symlink_to(tmp_path / to)
+    done = erase_everywhere(settings, ErasureRequest("ann", who="Eve", why="request 7"), files=True)
+    assert done.left == ["a file in project that is named after it: give it another name",
+                         "disk is a link out of the project, and holds something there: take it out there",
+                         "one.csv is a link out of the project, and holds something there: take it out there"]
+    assert TEXT in (tmp_path / "shared" / "old.csv").read_text()
 
 
 @pytest.mark.parametrize("name", WAYS)
@@ -527,3 +631,27 @@ def test_a_large_file_is_searched_in_parts(tmp_path, monkeypatch):
         (tmp_path / f"large.{end}").write_text("x" * at + " " * 20 + "zylophant" + " y" * 20)
     job = Job(settings, search_for([TEXT], [], b"k" * 16))
     assert in_files(job).found == 3
+
+
+FORMATS = {"csv": "x.csv", "tsv": "x.tsv", "excel": "x.xlsx", "json": "x.json", "jsonl": "x.jsonl", "parquet": "x.parquet",
+           "rasa": "x.yml", "doccano": "d.jsonl", "prodigy": "p.jsonl", "label_studio": "l.json", "dataset": "hf", "folder": "each"}
+
+
+def test_every_format_of_data_export_is_searched(tmp_path, mlbot):
+    """The first and the last word of each text too, where a format puts texts side by side."""
+    hers = ["zylophant went where", "they gave it to qwortle", "glimmerwax", "is there any fnordling", "wobbling brumbel"]
+    (tmp_path / "settings.ini").write_text("[data]\nsource = store\nperson = person\n")
+    settings = load_settings(tmp_path)
+    words = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+    add = "".join(f"{one} of {other} and {one},{intent},Bo\n" for one, other in zip(words, words[::-1], strict=True)
+                  for intent, one in (("travel", f"trip {one}"), ("card", f"{one} money")))
+    add += "".join(f"{text},card,Ann\n" for text in hers)
+    (tmp_path / "in.csv").write_text(f"text,intent,person\n{add}")
+    assert mlbot("data", "add", "in.csv", cwd=tmp_path).returncode == 0
+    for kind, name in FORMATS.items():
+        done = mlbot("data", "export", "store", "--to", f"out/{name}", "--format", kind, "--side",
+                     "train" if kind in ("rasa", "folder") else "all", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    found = erase_everywhere(settings, ErasureRequest("ann", who="Eve", why="request 7"))
+    hidden = [name for name in FORMATS.values() if not any(f"out/{name}" in line for line in found.left)]
+    assert hidden == [], found.left

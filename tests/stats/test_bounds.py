@@ -358,3 +358,15 @@ def test_a_bet_is_never_lost_at_the_truth_more_often_than_its_risk():
         low, high = share_by_bets(right - guess, np.zeros(60), (0.8, 1.0))
         out += not low <= 0.64 <= high
     assert out <= 5
+
+
+def test_the_fewest_hits_agree_with_counting():
+    """The most hits that a binomial variable stays at or below with no more than the risk, by its distribution itself."""
+    from scipy.stats import binom
+
+    from mlbot.stats.bounds import fewest_hits
+    for n in (5, 30, 200):
+        for limit in (0.5, 0.9):
+            for risk in (0.01, 0.05, 0.5):
+                known = [k for k in range(n) if binom.cdf(k, n, limit) <= risk]
+                assert fewest_hits(risk, n, limit) == max(known, default=0), (n, limit, risk)
