@@ -206,6 +206,38 @@ def test_many_rows_are_fitted_beside_hashing_and_svm(root):
     assert peer < ours < svc + 0.02 and "exponent of our time over rows" in done.stdout
 
 
+WRK = """Running 5s test @ http://127.0.0.1:8765/invocations
+  Latency Distribution
+     50%    {half}
+     75%    9.99ms
+     90%    9.99ms
+     99%    {most}
+  {answered} requests in 5.01s, 1.00KB read
+{more}Requests/sec:      0.00
+"""
+
+
+def test_a_server_that_answers_nothing_in_time_is_asked_for_longer_and_then_named(root, monkeypatch):
+    """It divided the processor time by the requests that came back, and connections that broke were no failures."""
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    serve = importlib.import_module("serve")
+    broken = "  Socket errors: connect 0, read 0, write 0, timeout 64\n"
+    none = WRK.format(half="0.00us", most="0.00us", answered=0, more=broken)
+    some = WRK.format(half="1.20s", most="1.00m", answered=40, more="  Non-2xx or 3xx responses: 3\n")
+    assert serve.counted(some) == serve.Load(40, 5.01, 1200, 60_000, 3) and serve.counted(none).bad == 64
+    asked, printed = [], [none, some, none, none]
+
+    def wrk(command, **_):
+        asked.append(next(word for word in command if word.startswith("-d")))
+        return subprocess.CompletedProcess(command, 0, printed[len(asked) - 1])
+    monkeypatch.setattr(serve.subprocess, "run", wrk)
+    server = serve.Server([], "/invocations", {})
+    assert serve.load(8765, server, 64, 5, root).answered == 40 and asked == ["-d5", "-d20"]
+    with pytest.raises(SystemExit, match="no answer within 20 s with 64 requests at once, 64 of them failed"):
+        serve.load(8765, server, 64, 5, root)
+
+
+
 @pytest.mark.long
 def test_the_service_is_put_beside_a_constant(root):
     if not shutil.which("wrk"):

@@ -1,5 +1,6 @@
 """One file holds what a person sets; what it does not know, it refuses by name and line."""
 
+import re
 from datetime import date
 
 import pytest
@@ -9,6 +10,19 @@ from mlbot.gates.gating import judged
 from mlbot.gates.verdict import Rules
 from mlbot.settings import load_settings, shipped_settings
 from mlbot.stats.scores import Score
+
+
+def unexplained(text):
+    """The settings, by section, whose line above is no comment; what setup.py reads is left out."""
+    lines = text.partition("\n[data]\n")[2].splitlines()
+    return [line for before, line in zip(["", *lines], lines, strict=False)
+            if re.match(r"[\w.:/-]+ *=", line) and not before.startswith("# ")]
+
+
+def test_each_setting_has_a_comment_of_its_own():
+    """The reference of settings is made of them: one comment for three settings leaves two without a word."""
+    assert unexplained("\n[data]\n# about both\ntext = a\nlabel = b\n") == ["label = b"]
+    assert not unexplained(shipped_settings().read_text(encoding="utf-8"))
 
 
 def load(folder, text):

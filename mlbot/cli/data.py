@@ -59,9 +59,9 @@ def add_company(commands) -> None:
     """Options of `mlbot company`."""
     command = add_command(commands, "company", example="mlbot company company-files", extra="pipeline",
                           help="write the company's ten weeks as files")
-    command.add_argument("folder", metavar="FOLDER", help="where the files go")
-    command.add_argument("--rows", type=rows_option, help="about so many rows in all, such as 1000000; default: 7650")
-    command.add_argument("--truth", default="", metavar="FOLDER", help="also write what is hidden, to another folder")
+    command.add_argument("folder", metavar="FOLDER", help="folder for the files")
+    command.add_argument("--rows", type=rows_option, help="approximate number of rows, such as 1000000; default: 7650")
+    command.add_argument("--truth", default="", metavar="FOLDER", help="also write what training must not see, to another folder")
     command.set_defaults(call=company)
 
 # %% ../../nbs/cli/03_data.ipynb #4667c63d
@@ -163,11 +163,11 @@ def add_data_feedback(data) -> None:
                           help="add labels from production; quarantine what people disagree about")
     command.add_argument("file", metavar="FILE", help="CSV, TSV, Excel, JSON, JSONL, Parquet or Rasa's nlu.yml")
     add_columns(command)
-    command.add_argument("--person", default="", metavar="COLUMN", help="column that names who says so")
+    command.add_argument("--person", default="", metavar="COLUMN", help="column that names the labeller")
     command.add_argument("--author", default="", metavar="COLUMN",
-                         help="column that names whose text it is, where that is somebody else")
+                         help="column that names the author of the text, if it is not the labeller")
     add_who(command, "")
-    command.add_argument("--now", default="", metavar="MOMENT", help="such as 2026-01-05T02:00:00+00:00; default: this one")
+    command.add_argument("--now", default="", metavar="MOMENT", help="such as 2026-01-05T02:00:00+00:00; default: now")
     command.set_defaults(call=data_feedback)
 
 # %% ../../nbs/cli/03_data.ipynb #603e4180
@@ -195,7 +195,7 @@ def data_log(options: argparse.Namespace) -> int:
 def add_data_log(data) -> None:
     """Options of `mlbot data log`."""
     command = add_command(data, "log", example="mlbot data log", extra="store",
-                          help="list what was done to the store")
+                          help="list the changes of the store")
     command.set_defaults(call=data_log)
 
 # %% ../../nbs/cli/03_data.ipynb #7e25fc18
@@ -250,7 +250,7 @@ def add_data_remove(data) -> None:
     """Options of `mlbot data remove`."""
     command = add_command(data, "remove", example="mlbot data remove d34f1441 --why \"sent twice\"", extra="store",
                           help="remove a batch in a new version; the old versions keep it")
-    command.add_argument("batch", metavar="BATCH", help="its name, or how it begins")
+    command.add_argument("batch", metavar="BATCH", help="its name, or the beginning of it")
     add_who(command, None)
     command.set_defaults(call=data_remove)
 
@@ -290,12 +290,12 @@ def add_data_erase(data) -> None:
     command = add_command(data, "erase", extra="store",
                           example="mlbot data erase --person \"ann\" --why \"her request of 3 May\"",
                           help="forget a person or a text, in every place that can hold it")
-    command.add_argument("--person", default="", metavar="NAME", help="as in the column that settings.ini names")
+    command.add_argument("--person", default="", metavar="NAME", help="the name, as in the column person of settings.ini")
     command.add_argument("--utterance", default="", metavar="TEXT", help="the text itself")
     command.add_argument("--files", action="store_true",
                          help="also take rows out of files of the project that people have made")
     command.add_argument("--again", nargs="?", const="", metavar="PROOF",
-                         help="look again for what was left; default: of all open requests")
+                         help="search again for what was left; default: for all open requests")
     command.add_argument("--check", nargs="?", const="", metavar="PROOF",
                          help="search again, and change nothing; default: for all requests")
     add_who(command, "")
@@ -359,12 +359,12 @@ def add_data_relabel(data) -> None:
     """Options of `mlbot data relabel`."""
     command = add_command(data, "relabel", example="mlbot data relabel checks.csv --why \"second look\"", extra="store",
                           help="correct labels after a review")
-    command.add_argument("file", metavar="FILE.csv", help="text, intent (as it is now) and new, as in checks.csv")
+    command.add_argument("file", metavar="FILE.csv", help="a file with columns text, intent (the current one) and new, such as checks.csv")
     command.add_argument("--in", dest="file_of", default="", metavar="FILE.csv", help="correct this file; default: the store")
-    command.add_argument("--to", default="", metavar="NEW.csv", help="where the corrected copy of that file goes")
-    command.add_argument("--id", default="", metavar="COLUMN", help="rows are named by this column, and not by their text")
-    command.add_argument("--of", default=[], nargs="+", metavar="FILE.csv", help="the files that hold the names")
-    command.add_argument("--new-intents", action="store_true", help="let in intents that the data does not have")
+    command.add_argument("--to", default="", metavar="NEW.csv", help="file for the corrected copy")
+    command.add_argument("--id", default="", metavar="COLUMN", help="identify rows by this column instead of their text")
+    command.add_argument("--of", default=[], nargs="+", metavar="FILE.csv", help="the files with that column")
+    command.add_argument("--new-intents", action="store_true", help="accept intents that the data does not have yet")
     add_columns(command)
     add_who(command, "")
     command.set_defaults(call=data_relabel)
@@ -494,10 +494,10 @@ def add_data_export(data) -> None:
     command.add_argument("source", nargs="?", default="", help="as --data of mlbot run; default: settings.ini")
     command.add_argument("--to", required=True, metavar="FILE", help="a new file; its ending says the format")
     command.add_argument("--format", default="", metavar="NAME", help="csv, tsv, excel, json, jsonl, parquet, rasa, doccano, "
-                         "prodigy, label_studio, or a folder: dataset (Hugging Face), folder (a file an intent)")
+                         "prodigy, label_studio, or a folder: dataset (Hugging Face), folder (one file per intent)")
     command.add_argument("--side", default="", choices=["train", "validation", "test", "all"], metavar="SIDE",
                          help="train, validation, test or all; default: all, with a column side, or training rows without")
-    command.add_argument("--force", action="store_true", help="replace the file that is there")
+    command.add_argument("--force", action="store_true", help="replace an existing file")
     add_columns(command)
     command.set_defaults(call=data_export)
 
@@ -583,7 +583,7 @@ def add_label(commands) -> None:
     command.add_argument("--to", default="labels.csv", metavar="FILE", help="a CSV or JSONL file; default: labels.csv")
     command.add_argument("--read", default="", metavar="FILE",
                          help="take the labels of doccano, Prodigy or Label Studio instead")
-    command.add_argument("--person", default="", metavar="NAME", help="who labelled that file, where it does not say so")
+    command.add_argument("--person", default="", metavar="NAME", help="who labelled that file, if it does not say")
     command.add_argument("--grow", type=int, default=0, nargs="?", const=10, metavar="N",
                          help="say instead which N messages (10) to label or write for the weakest gates")
     command.set_defaults(call=label)

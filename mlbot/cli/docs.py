@@ -49,7 +49,8 @@ def settings_page(text: str) -> str:
             name, _, value = (part.strip() for part in line.partition("="))
             lines.append(f"- `{name}{f' = {value}' if value else ''}`" + (f"  \n  {' '.join(comment)}" if comment else ""))
             comment = []
-        elif not line:
+        elif comment:  # before an empty line: about all settings below it
+            lines += ([""] if lines[-1] else []) + [" ".join(comment), ""]
             comment = []
     return "\n".join(lines) + "\n"
 

@@ -49,7 +49,7 @@ def add_waive(commands) -> None:
                           example="mlbot waive accuracy --why \"new intents, labels follow\" --until 2026-12-31",
                           help="sign a waiver: let a red gate of a run ship until a day")
     command.add_argument("gate", metavar="GATE", help="the red gate, by its name in the report")
-    command.add_argument("--who", default="", help="who answers for it; default: the login name")
+    command.add_argument("--who", default="", help="who takes responsibility; default: the login name")
     command.add_argument("--why", required=True, help="the reason, shown in every report")
     command.add_argument("--until", required=True, metavar="DAY", help="the last day on which it holds, such as 2026-03-31")
     command.add_argument("--run", default="latest", help="the run whose gate is red; default: the latest")
@@ -181,13 +181,13 @@ def add_plan(commands) -> None:
     command = add_command(commands, "plan", example="mlbot plan --detect 2 --discordant 0.06", extra="pipeline",
                           help="say how many rows a decision needs; without options, show the targets")
     command.add_argument("--detect", type=points_option, metavar="POINTS",
-                         help="rows that show such a difference of two models")
+                         help="how many rows show a difference of this size between two models")
     command.add_argument("--discordant", type=share_option, default=0.1, metavar="SHARE",
-                         help="share of the answers in which the two differ; default: 0.1")
-    command.add_argument("--floor", type=share_option, metavar="SHARE", help="rows that show a score on its side of a floor")
-    command.add_argument("--margin", type=points_option, metavar="POINTS", help="how far above the floor the score truly is")
-    command.add_argument("--rows", type=count_of, default=0, metavar="N", help="what so many rows can show")
-    command.add_argument("--power", type=power_of, default=0.8, metavar="SHARE", help="how often it is seen; default: 0.8")
+                         help="proportion of answers in which the two differ; default: 0.1")
+    command.add_argument("--floor", type=share_option, metavar="SHARE", help="how many rows show on which side of a floor a score is")
+    command.add_argument("--margin", type=points_option, metavar="POINTS", help="how far the true score is above the floor")
+    command.add_argument("--rows", type=count_of, default=0, metavar="N", help="say what this number of rows can show")
+    command.add_argument("--power", type=power_of, default=0.8, metavar="SHARE", help="probability of seeing it; default: 0.8")
     command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.add_argument("--day", default="", help="the day to look at the targets from; default: today")
     command.set_defaults(call=plan)
@@ -295,7 +295,7 @@ def add_replay(commands) -> None:
     command = add_command(commands, "replay", example="mlbot replay --weeks 5", extra="pipeline",
                           help="replay the company's ten weeks, and draw the result")
     command.add_argument("--weeks", type=int, choices=range(1, 11), default=10, metavar="1..10", help="how many")
-    command.add_argument("--folder", default="", help="where the picture and its numbers go; default: runs/replay")
+    command.add_argument("--folder", default="", help="folder for the picture and its numbers; default: runs/replay")
     command.add_argument("--policies", action="store_true", help="what other gates would have shipped in the same weeks")
     command.set_defaults(call=replay)
 
@@ -331,7 +331,7 @@ def add_audit(commands) -> None:
     """Options of `mlbot audit`."""
     command = add_command(commands, "audit", example="mlbot audit", extra="pipeline",
                           help="check that no released model was trained on today's test rows")
-    command.add_argument("--run", default="latest", help="the run whose test counts; default: the latest")
+    command.add_argument("--run", default="latest", help="the run whose test set to use; default: the latest")
     command.set_defaults(call=audit)
 
 # %% ../../nbs/cli/02_gates.ipynb #f946c936
@@ -372,6 +372,6 @@ def add_budget(commands) -> None:
     """Options of `mlbot budget`."""
     command = add_command(commands, "budget", example="mlbot budget --json", extra="pipeline",
                           help="show how many decisions the test set has carried, and how many are left")
-    command.add_argument("--run", default="latest", help="the run whose test counts; default: the latest")
-    command.add_argument("--json", action="store_true", help="the same for machines")
+    command.add_argument("--run", default="latest", help="the run whose test set to use; default: the latest")
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=budget)

@@ -140,10 +140,10 @@ def add_search(commands) -> None:
     command.add_argument("source", nargs="?", default="", help="as --data of mlbot run; default: settings.ini")
     command.add_argument("--tries", type=count_of, default=20, metavar="N", help="settings beside the present ones (20)")
     command.add_argument("--folds", type=count_of, default=4, metavar="N", help="folds of the training rows (4)")
-    command.add_argument("--minutes", type=minutes_of, default=10.0, metavar="M", help="stop after so many minutes (10)")
+    command.add_argument("--minutes", type=minutes_of, default=10.0, metavar="M", help="stop after this many minutes (10)")
     command.add_argument("--workers", default="", metavar="N",
                          help="processes, or a Dask scheduler such as tcp://host:8786; default: settings.ini")
-    command.add_argument("--to", default="search", metavar="FOLDER", help="where table and picture go (search)")
+    command.add_argument("--to", default="search", metavar="FOLDER", help="folder for table and picture (search)")
     command.add_argument("--write", action="store_true", help="put better settings into settings.ini")
     add_columns(command)
     add_tiny(command)
@@ -320,8 +320,8 @@ def add_carry(command: argparse.ArgumentParser) -> None:
     """The options of `mlbot models` that carry models."""
     both = command.add_mutually_exclusive_group()
     both.add_argument("--push", nargs="?", const="", metavar="ADDRESS",
-                      help="carry what was released here to a folder or an account; default: carried in settings.ini")
-    both.add_argument("--pull", nargs="?", const="", metavar="ADDRESS", help="take over what was released elsewhere")
+                      help="copy local releases to a folder or an account; default: carried in settings.ini")
+    both.add_argument("--pull", nargs="?", const="", metavar="ADDRESS", help="fetch releases from there")
 
 # %% ../../nbs/cli/04_model.ipynb #0f8ba9de
 def models(options: argparse.Namespace) -> int:
@@ -419,8 +419,8 @@ def add_promote(commands) -> None:
     command.add_argument("model", help="its name: 12 hex digits, see mlbot models")
     command.add_argument("--canary", type=share_option, default=None, metavar="SHARE", help="such as 0.1: try it first")
     command.add_argument("--shadow", dest="canary", action="store_const", const=0.0,
-                         help="ask it about every message, and let it answer none")
-    command.add_argument("--instead-of", default="", metavar="MODEL", help="only when this one is the champion now")
+                         help="let it predict every message and answer none")
+    command.add_argument("--instead-of", default="", metavar="MODEL", help="only if this one is the champion now")
     add_unjudged(command)
     add_who(command, BY_HAND)
     command.set_defaults(call=promote)

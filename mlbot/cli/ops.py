@@ -56,7 +56,7 @@ def add_forecast(commands) -> None:
     """Options of `mlbot forecast`."""
     command = add_command(commands, "forecast", example="mlbot forecast", extra="pipeline",
                           help="forecast how long training takes, and when it breaks its time budget")
-    command.add_argument("--now", default="", metavar="MOMENT", help="such as 2026-01-05T02:00:00+00:00; default: this one")
+    command.add_argument("--now", default="", metavar="MOMENT", help="such as 2026-01-05T02:00:00+00:00; default: now")
     command.set_defaults(call=forecast)
 
 # %% ../../nbs/cli/06_ops.ipynb #b678200c
@@ -114,9 +114,9 @@ def add_retrain(commands) -> None:
                           help="train if a model is due: by schedule, new rows, drift, loss or gain")
     command.description += (" Exit codes are those of mlbot run, and 0 when nothing was due; with --check they are as those "
                             "of grep: 0 yes, 1 no, 2 and above an error. Other options are those of mlbot run.")
-    command.add_argument("--check", action="store_true", help="only say whether it is due, and why: exit code 0 is yes, 1 no")
-    command.add_argument("--force", action="store_true", help="train although nothing is due; the schedule begins anew")
-    command.add_argument("--now", default="", metavar="MOMENT", help="such as 2026-01-05T02:00:00+00:00; default: this one")
+    command.add_argument("--check", action="store_true", help="only say whether a model is due, and why: exit code 0 is yes, 1 is no")
+    command.add_argument("--force", action="store_true", help="train even if nothing is due; the schedule starts again from now")
+    command.add_argument("--now", default="", metavar="MOMENT", help="such as 2026-01-05T02:00:00+00:00; default: now")
     command.set_defaults(call=retrain, rest=[])
 
 # %% ../../nbs/cli/06_ops.ipynb #fe5bca56
@@ -203,7 +203,7 @@ def add_ci_init(group) -> None:
     """Options of `mlbot ci init`."""
     command = add_command(group, "init", example="mlbot ci init", extra="pipeline",
                           help="write the workflows of the architecture in settings.ini [ci]")
-    command.add_argument("--force", action="store_true", help="also replace those that somebody changed")
+    command.add_argument("--force", action="store_true", help="also replace files that somebody changed")
     command.set_defaults(call=ci_init)
 
 # %% ../../nbs/cli/06_ops.ipynb #68885cd0
@@ -260,7 +260,7 @@ def ci_notebooks(options: argparse.Namespace) -> int:
 def add_ci_notebooks(group) -> None:
     """Options of `mlbot ci notebooks`."""
     add_command(group, "notebooks", example="mlbot ci notebooks", extra="pipeline",
-                help="whether notebooks are clean, in step with their package, and run").set_defaults(
+                help="check that notebooks are clean, in step with their package, and run").set_defaults(
         call=ci_notebooks)
 
 # %% ../../nbs/cli/06_ops.ipynb #e552bd18
@@ -317,11 +317,11 @@ def add_bundle(commands) -> None:
     """Options of `mlbot bundle`."""
     command = add_command(commands, "bundle", example="mlbot bundle", extra="serve",
                           help="pack program, champion and settings for servers without a network")
-    command.add_argument("--out", default="", metavar="FOLDER", help="where it goes; default: bundles, beside settings.ini")
-    command.add_argument("--wheels", default="", metavar="FOLDER", help="take the wheels from here, not from a package index")
+    command.add_argument("--out", default="", metavar="FOLDER", help="folder for the bundle; default: bundles, beside settings.ini")
+    command.add_argument("--wheels", default="", metavar="FOLDER", help="take the wheels from this folder instead of a package index")
     server = command.add_mutually_exclusive_group()
-    server.add_argument("--use", default="", metavar="RELEASE", help="on a server, called by install.sh: let this one serve")
-    server.add_argument("--back", action="store_true", help="on a server: let the bundle before serve again")
+    server.add_argument("--use", default="", metavar="RELEASE", help="on a server, called by install.sh: switch to this release")
+    server.add_argument("--back", action="store_true", help="on a server: switch back to the previous bundle")
     command.set_defaults(call=bundle)
 
 # %% ../../nbs/cli/06_ops.ipynb #1e2b8d9f

@@ -50,7 +50,7 @@ def add_settings(commands) -> None:
     """Options of `mlbot settings`."""
     command = add_command(commands, "settings", example="mlbot settings --changed",
                           help="show every setting: what it means, its value, and who set it")
-    command.add_argument("--changed", action="store_true", help="only what your settings.ini says")
+    command.add_argument("--changed", action="store_true", help="only the lines of your settings.ini")
     command.set_defaults(call=show_settings)
 
 # %% ../../nbs/cli/07_project.ipynb #e9c01d07
@@ -97,16 +97,16 @@ def add_new(commands) -> None:
     """Options of `mlbot new`."""
     command = add_command(commands, "new", example="mlbot new my-bot --data utterances.csv", extra="project",
                           help="start a project of your own from a file of utterances")
-    command.add_argument("folder", metavar="FOLDER", help="such as my-bot; its name is that of the package, too")
+    command.add_argument("folder", metavar="FOLDER", help="such as my-bot; also the name of the package")
     command.add_argument("--data", required=True, metavar="FILE",
                          help="utterances with their intents: CSV, TSV, Excel, JSON, JSONL, Parquet or Rasa's nlu.yml")
     command.add_argument("--text", default="", metavar="COLUMN", help="column of the text; default: found by its name")
     command.add_argument("--intent", default="", metavar="COLUMN", help="column of the intent; default: found by its name")
     command.add_argument("--context", default=[], nargs="+", metavar="COLUMN", help="columns of the context")
-    command.add_argument("--out-of-scope", default="", metavar="LABEL", help="label that means none of your intents")
+    command.add_argument("--out-of-scope", default="", metavar="LABEL", help="label of rows that belong to none of your intents")
     command.add_argument("--ci", default="github", choices=["github", "gitlab", "both"], metavar="HOST",
-                         help="whose workflows to write: github, gitlab or both; default: github")
-    command.add_argument("--no-run", action="store_true", help="write the files only")
+                         help="write workflows for github, gitlab or both; default: github")
+    command.add_argument("--no-run", action="store_true", help="only write the files")
     command.set_defaults(call=new)
 
 # %% ../../nbs/cli/07_project.ipynb #06ab49ce
@@ -188,8 +188,8 @@ def add_test(commands) -> None:
     """Options of `mlbot test`."""
     command = add_command(commands, "test", example="mlbot test tests/data", extra="dev",
                           help="all tests, also the gates of a project; options are pytest's")
-    command.add_argument("--quick", action="store_true", help="prove the installation in a minute")
-    command.add_argument("--all", action="store_true", help="also soak tests, and the benchmarks in small")
+    command.add_argument("--quick", action="store_true", help="check the installation in a minute")
+    command.add_argument("--all", action="store_true", help="also run soak tests and small benchmarks")
     command.set_defaults(call=test, rest=[])
 
 # %% ../../nbs/cli/07_project.ipynb #8d825ca3

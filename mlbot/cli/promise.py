@@ -62,6 +62,6 @@ def promise(options: argparse.Namespace) -> int:
 def add_promise_command(commands) -> None:
     """Options of `mlbot promise`."""
     command = add_command(commands, "promise", example="mlbot promise", extra="pipeline",
-                          help="say how often the bot may be wrong in what it starts, and whether that holds")
+                          help="say how often the bot may start the wrong process, and whether that promise holds")
     command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=promise)

@@ -249,7 +249,7 @@ def run(options: argparse.Namespace) -> int:
 def add_asking(command) -> None:
     """Options that say who asks the test set, and where sealed rows are."""
     command.add_argument("--actor", default="", metavar="KIND:NAME",
-                         help="who asks the test set: person, ci or agent; default: by environment and git (mlbot budget)")
+                         help="who uses the test set: person, ci or agent; default: from environment and git (mlbot budget)")
     command.add_argument("--sealed", default="", metavar="PLACE",
                          help="a folder or an address outside this checkout with sealed test rows; they answer one bit")
 
@@ -261,13 +261,13 @@ def add_run(commands) -> None:
     command.add_argument("--data", default="", help="company, company:WEEK, sample, a public set, a file or a folder")
     add_columns(command)
     add_tiny(command)
-    command.add_argument("--production", default="", metavar="FILE.csv", help="what production asked, labelled later")
-    command.add_argument("--target", type=float, help="a floor of accuracy above the one in settings.ini")
+    command.add_argument("--production", default="", metavar="FILE.csv", help="labelled messages from production")
+    command.add_argument("--target", type=float, help="a floor for accuracy, higher than in settings.ini")
     command.add_argument("--day", default="",
-                         help="judge by the targets and waivers of another day, such as 2026-01-05, and release nothing")
-    command.add_argument("--no-release", action="store_true", help="judge only, and leave the champion as it is")
-    command.add_argument("--until", default="", metavar="NOTEBOOK", help="end after this notebook, such as 1_prepare")
-    command.add_argument("--force", action="store_true", help="run every notebook again, also those with a kept result")
+                         help="judge by the targets and waivers of this day, such as 2026-01-05, and release nothing")
+    command.add_argument("--no-release", action="store_true", help="only judge, and keep the champion")
+    command.add_argument("--until", default="", metavar="NOTEBOOK", help="stop after this notebook, such as 1_prepare")
+    command.add_argument("--force", action="store_true", help="run every notebook, even those with a kept result")
     command.add_argument("--junit", default="", metavar="FILE.xml", help="also write the verdicts for a build server")
     command.add_argument("--why", default="", help="the reason of the release, kept in the history")
     command.add_argument("--minutes", type=minutes_of, help="time budget, instead of the one in settings.ini")
@@ -300,11 +300,11 @@ def add_judge(commands) -> None:
     command = add_command(commands, "judge", example="mlbot judge --rows 500", extra="pipeline",
                           help="judge the stored champion with the code and data that are here")
     command.add_argument("--model", default="", metavar="NAME", help="a stored model, such as one of mlbot recalibrate")
-    command.add_argument("--rows", type=count_of, default=0, metavar="N", help="on so many test rows; default: all")
+    command.add_argument("--rows", type=count_of, default=0, metavar="N", help="number of test rows; default: all")
     command.add_argument("--data", default="", help="as for mlbot run")
     command.add_argument("--day", default="", help="as for mlbot run")
     command.add_argument("--minutes", type=minutes_of, help="time budget, instead of the one in settings.ini")
-    command.add_argument("--force", action="store_true", help="run every notebook again, also those with a kept result")
+    command.add_argument("--force", action="store_true", help="run every notebook, even those with a kept result")
     add_asking(command)
     command.set_defaults(call=judge)
 
@@ -377,7 +377,7 @@ def add_score(commands) -> None:
     """Options of `mlbot score`."""
     command = add_command(commands, "score", example="mlbot score --short", extra="pipeline",
                           help="the ML Test Score of this project, item by item with its evidence")
-    command.add_argument("--short", action="store_true", help="the sections and what is missing, only")
+    command.add_argument("--short", action="store_true", help="only the sections, and what is missing")
     command.set_defaults(call=score)
 
 # %% ../../nbs/cli/01_run.ipynb #d5d176e8

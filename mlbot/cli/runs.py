@@ -35,7 +35,7 @@ def add_runs(commands) -> None:
     """Options of `mlbot runs`."""
     command = add_command(commands, "runs", example="mlbot runs -n 5", extra="pipeline",
                           help="list the latest runs: data, model, gates, outcome")
-    command.add_argument("-n", type=count_of, default=20, metavar="N", help="so many, the newest last; default: 20")
+    command.add_argument("-n", type=count_of, default=20, metavar="N", help="number of runs, the newest last; default: 20")
     command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=runs)
 
@@ -60,7 +60,7 @@ def add_compare(commands) -> None:
                           help="compare two runs: which model is better, what broke, what healed")
     command.add_argument("old", metavar="OLD", help="a run; mlbot runs lists them")
     command.add_argument("new", nargs="?", default="latest", metavar="NEW", help="default: the latest")
-    command.add_argument("--rows", type=count_of, default=5, metavar="N", help="show so many rows of each kind; default: 5")
+    command.add_argument("--rows", type=count_of, default=5, metavar="N", help="number of rows of each kind; default: 5")
     command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=compare)
 

@@ -89,8 +89,8 @@ def add_serve(commands) -> None:
                           help="serve model, bot and pages over HTTP")
     command.add_argument("--host", default="", help="address to listen on; default: settings.ini")
     command.add_argument("--port", type=port_of, default=None, help="port to listen on; default: settings.ini")
-    command.add_argument("--demo", action="store_true", help="visitors say who they are; never for real people")
-    command.add_argument("--train", action="store_true", help="train a model first, when there is none")
+    command.add_argument("--demo", action="store_true", help="visitors choose who they are; never use it for real people")
+    command.add_argument("--train", action="store_true", help="train a model first if there is none")
     command.set_defaults(call=serve)
 
 # %% ../../nbs/cli/05_serve.ipynb #9d80a802
@@ -122,9 +122,9 @@ def add_token(commands) -> None:
     command.add_argument("--agent", default="", metavar="NAME", help="which agent the token identifies")
     command.add_argument("--role", default="", help="the role of that person, such as sales")
     command.add_argument("--location", default="", help="where that person works, such as de")
-    command.add_argument("--predict", action="store_true", help="print the tokens with which programs ask for predictions")
-    command.add_argument("--webhooks", action="store_true", help="print the secret that receivers verify calls with")
-    command.add_argument("--hours", type=minutes_of, default=12.0, help="how long it holds (default: 12)")
+    command.add_argument("--predict", action="store_true", help="print the tokens that programs need to ask for predictions")
+    command.add_argument("--webhooks", action="store_true", help="print the secret with which receivers verify calls")
+    command.add_argument("--hours", type=minutes_of, default=12.0, help="hours until it expires; default: 12")
     command.set_defaults(call=token)
 
 # %% ../../nbs/cli/05_serve.ipynb #b45378aa
@@ -178,5 +178,5 @@ def add_monitor(commands) -> None:
     """Options of `mlbot monitor`."""
     command = add_command(commands, "monitor", example="mlbot monitor --days 7", extra="pipeline",
                           help="report drift, quality and alerts of the bot in production")
-    command.add_argument("--days", type=count_of, default=None, help="so many days (default: settings.ini)")
+    command.add_argument("--days", type=count_of, default=None, help="number of days; default: settings.ini")
     command.set_defaults(call=monitor)

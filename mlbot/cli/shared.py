@@ -445,7 +445,7 @@ def add_who(command: argparse.ArgumentParser, why: str | None) -> None:
     """The options for person and reason; `why`: the default reason, None to require one."""
     command.add_argument("--who", default="", metavar="NAME", help="default: the login name")
     command.add_argument("--why", default=why, required=why is None, metavar="REASON",
-                         help="kept in the history of the store")
+                         help="the reason, kept in the history")
 
 # %% ../../nbs/cli/00_shared.ipynb #bd39c487
 class Parser(argparse.ArgumentParser):

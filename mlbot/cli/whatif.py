@@ -95,7 +95,7 @@ def add_whatif(commands) -> None:
     command = add_command(commands, "whatif", example="mlbot whatif --threshold .9", extra="pipeline",
                           help="replay the log under another threshold or another model")
     command.add_argument("--threshold", type=share_option, default=None,
-                         help="from which probability the bot starts on its own")
+                         help="probability from which the bot starts a process on its own")
     command.add_argument("--model", default="", metavar="NAME", help="another released model, instead of the champion")
     command.add_argument("--from", dest="since", default="", metavar="DAY", help="such as 2026-10-01; default: settings.ini")
     command.set_defaults(call=whatif)
