@@ -39,8 +39,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-MODULES = ("bounds scores gates/verdict gates/words gates/record gates/gating gates/release target test_budget split ledger changes "
-           "waiver registry monitor policy").split()  # a wing where two have a module of that name
+MODULES = ("bounds scores gates/verdict gates/words gates/record gates/gating gates/release target test_budget split ledger "
+           "changes waiver registry monitor policy").split()  # a wing where two have a module of that name
 BESIDE = {"scores": ["bounds"], "test_budget": ["bounds"], "target": ["gate"], "gates/verdict": ["gate"],
           "gates/words": ["gate"], "gates/record": ["gate"], "gates/gating": ["gate", "anywhere", "slips"],
           "gates/release": ["gate"]}  # whose tests are about this module, too

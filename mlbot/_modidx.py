@@ -2968,7 +2968,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'mlbot.ops.erasure.search_for': ('ops/erasure.html#search_for', 'mlbot/ops/erasure.py'),
                                    'mlbot.ops.erasure.search_places': ('ops/erasure.html#search_places', 'mlbot/ops/erasure.py'),
                                    'mlbot.ops.erasure.search_record': ('ops/erasure.html#search_record', 'mlbot/ops/erasure.py'),
-                                   'mlbot.ops.erasure.strings_of': ('ops/erasure.html#strings_of', 'mlbot/ops/erasure.py'),
+                                   'mlbot.ops.erasure.strings_within': ('ops/erasure.html#strings_within', 'mlbot/ops/erasure.py'),
                                    'mlbot.ops.erasure.sweep_files': ('ops/erasure.html#sweep_files', 'mlbot/ops/erasure.py'),
                                    'mlbot.ops.erasure.take_out': ('ops/erasure.html#take_out', 'mlbot/ops/erasure.py'),
                                    'mlbot.ops.erasure.text_of': ('ops/erasure.html#text_of', 'mlbot/ops/erasure.py'),

@@ -331,7 +331,8 @@ def test_each_module_of_the_mutation_run_has_code_a_notebook_and_tests(root):
               and node.name in ("file_of", "notebook_of", "files_of", "read_reviewed")]
     exec(compile(ast.Module(wanted, []), "mutation.py", "exec"), names)
     for name in names["MODULES"]:
-        assert names["file_of"](root, name).is_file() and names["notebook_of"](root, name) and names["files_of"](root, name), name
+        assert names["file_of"](root, name).is_file() and names["notebook_of"](root, name) and names["files_of"](root,
+                                                                                                                 name), name
     reviewed = names["read_reviewed"](root / "benchmarks" / "mutation_reviewed.toml")
     assert {module for module, _ in reviewed} <= set(names["MODULES"])
 

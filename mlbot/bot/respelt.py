@@ -32,7 +32,8 @@ def process_words(process: Process) -> set[str]:
 def lexicon(rules: BotRules, language: str) -> Lexicon:
     """The longer words of the catalogue in a language and in its own."""
     def make() -> Lexicon:
-        words = {word for key in rules.processes for name in (language, "") for word in process_words(rules.process(key, name))}
+        words = {word for key in rules.processes for name in (language, "")
+                 for word in process_words(rules.process(key, name))}
         return {letter: tuple(sorted(word for word in words if word[0] == letter)) for letter in {word[0] for word in words}}
     return of_catalogue(rules, language, "lexicon", make)
 

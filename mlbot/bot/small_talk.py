@@ -99,7 +99,7 @@ class Recognised:
 
 # %% ../../nbs/bot/11_small_talk.ipynb #5fd8cd4d
 def indexed(counted: Sequence[Mapping[str, float]], weights: Mapping[str, float]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Index phrases, each given as its pieces with their counts: for each piece the phrases that have it, and its share of each.
+    """Index phrases, each given as its pieces with their counts: for each piece the phrases that have it, and its shares.
 
     The shares of a phrase are its counts times the weights of the pieces, scaled to the length 1."""
     places, sizes = {piece: at for at, piece in enumerate(weights)}, [len(pieces) for pieces in counted]

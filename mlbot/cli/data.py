@@ -61,7 +61,8 @@ def add_company(commands) -> None:
                           help="write the company's ten weeks as files")
     command.add_argument("folder", metavar="FOLDER", help="folder for the files")
     command.add_argument("--rows", type=rows_option, help="approximate number of rows, such as 1000000; default: 7650")
-    command.add_argument("--truth", default="", metavar="FOLDER", help="also write what training must not see, to another folder")
+    command.add_argument("--truth", default="", metavar="FOLDER",
+                         help="also write what training must not see, to another folder")
     command.set_defaults(call=company)
 
 # %% ../../nbs/cli/03_data.ipynb #4667c63d
@@ -359,7 +360,8 @@ def add_data_relabel(data) -> None:
     """Options of `mlbot data relabel`."""
     command = add_command(data, "relabel", example="mlbot data relabel checks.csv --why \"second look\"", extra="store",
                           help="correct labels after a review")
-    command.add_argument("file", metavar="FILE.csv", help="a file with columns text, intent (the current one) and new, such as checks.csv")
+    command.add_argument("file", metavar="FILE.csv",
+                         help="a file with columns text, intent (the current one) and new, such as checks.csv")
     command.add_argument("--in", dest="file_of", default="", metavar="FILE.csv", help="correct this file; default: the store")
     command.add_argument("--to", default="", metavar="NEW.csv", help="file for the corrected copy")
     command.add_argument("--id", default="", metavar="COLUMN", help="identify rows by this column instead of their text")

@@ -184,10 +184,12 @@ def add_plan(commands) -> None:
                          help="how many rows show a difference of this size between two models")
     command.add_argument("--discordant", type=share_option, default=0.1, metavar="SHARE",
                          help="proportion of answers in which the two differ; default: 0.1")
-    command.add_argument("--floor", type=share_option, metavar="SHARE", help="how many rows show on which side of a floor a score is")
+    command.add_argument("--floor", type=share_option, metavar="SHARE",
+                         help="how many rows show on which side of a floor a score is")
     command.add_argument("--margin", type=points_option, metavar="POINTS", help="how far the true score is above the floor")
     command.add_argument("--rows", type=count_of, default=0, metavar="N", help="say what this number of rows can show")
-    command.add_argument("--power", type=power_of, default=0.8, metavar="SHARE", help="probability of seeing it; default: 0.8")
+    command.add_argument("--power", type=power_of, default=0.8, metavar="SHARE",
+                         help="probability of seeing it; default: 0.8")
     command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.add_argument("--day", default="", help="the day to look at the targets from; default: today")
     command.set_defaults(call=plan)

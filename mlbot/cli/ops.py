@@ -114,8 +114,10 @@ def add_retrain(commands) -> None:
                           help="train if a model is due: by schedule, new rows, drift, loss or gain")
     command.description += (" Exit codes are those of mlbot run, and 0 when nothing was due; with --check they are as those "
                             "of grep: 0 yes, 1 no, 2 and above an error. Other options are those of mlbot run.")
-    command.add_argument("--check", action="store_true", help="only say whether a model is due, and why: exit code 0 is yes, 1 is no")
-    command.add_argument("--force", action="store_true", help="train even if nothing is due; the schedule starts again from now")
+    command.add_argument("--check", action="store_true",
+                         help="only say whether a model is due, and why: exit code 0 is yes, 1 is no")
+    command.add_argument("--force", action="store_true",
+                         help="train even if nothing is due; the schedule starts again from now")
     command.add_argument("--now", default="", metavar="MOMENT", help="such as 2026-01-05T02:00:00+00:00; default: now")
     command.set_defaults(call=retrain, rest=[])
 
@@ -317,10 +319,13 @@ def add_bundle(commands) -> None:
     """Options of `mlbot bundle`."""
     command = add_command(commands, "bundle", example="mlbot bundle", extra="serve",
                           help="pack program, champion and settings for servers without a network")
-    command.add_argument("--out", default="", metavar="FOLDER", help="folder for the bundle; default: bundles, beside settings.ini")
-    command.add_argument("--wheels", default="", metavar="FOLDER", help="take the wheels from this folder instead of a package index")
+    command.add_argument("--out", default="", metavar="FOLDER",
+                         help="folder for the bundle; default: bundles, beside settings.ini")
+    command.add_argument("--wheels", default="", metavar="FOLDER",
+                         help="take the wheels from this folder instead of a package index")
     server = command.add_mutually_exclusive_group()
-    server.add_argument("--use", default="", metavar="RELEASE", help="on a server, called by install.sh: switch to this release")
+    server.add_argument("--use", default="", metavar="RELEASE",
+                        help="on a server, called by install.sh: switch to this release")
     server.add_argument("--back", action="store_true", help="on a server: switch back to the previous bundle")
     command.set_defaults(call=bundle)
 

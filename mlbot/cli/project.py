@@ -103,7 +103,8 @@ def add_new(commands) -> None:
     command.add_argument("--text", default="", metavar="COLUMN", help="column of the text; default: found by its name")
     command.add_argument("--intent", default="", metavar="COLUMN", help="column of the intent; default: found by its name")
     command.add_argument("--context", default=[], nargs="+", metavar="COLUMN", help="columns of the context")
-    command.add_argument("--out-of-scope", default="", metavar="LABEL", help="label of rows that belong to none of your intents")
+    command.add_argument("--out-of-scope", default="", metavar="LABEL",
+                         help="label of rows that belong to none of your intents")
     command.add_argument("--ci", default="github", choices=["github", "gitlab", "both"], metavar="HOST",
                          help="write workflows for github, gitlab or both; default: github")
     command.add_argument("--no-run", action="store_true", help="only write the files")

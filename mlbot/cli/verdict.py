@@ -42,7 +42,8 @@ def verdict(options: argparse.Namespace) -> int:
 # %% ../../nbs/cli/10_verdict.ipynb #2099d8ec
 def add_reading(command: argparse.ArgumentParser) -> None:
     """The options that say how rows are read and when a verdict is given."""
-    command.add_argument("--id", default="", metavar="COLUMN", help="column that identifies the items; rows with the same id are repeats")
+    command.add_argument("--id", default="", metavar="COLUMN",
+                         help="column that identifies the items; rows with the same id are repeats")
     command.add_argument("--group", default="", metavar="COLUMN",
                          help="column or field that groups the items, such as user or document")
     command.add_argument("--tolerate", type=points_option, default=0.0, metavar="POINTS",
@@ -55,7 +56,8 @@ def add_reading(command: argparse.ArgumentParser) -> None:
 
 def add_showing(command: argparse.ArgumentParser) -> None:
     """The options that say how the answer is written."""
-    command.add_argument("--rows", type=count_of, default=5, metavar="N", help="number of items to list of each kind; default: 5")
+    command.add_argument("--rows", type=count_of, default=5, metavar="N",
+                         help="number of items to list of each kind; default: 5")
     how = command.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="as JSON, for programs")
     how.add_argument("--markdown", action="store_true", help="as Markdown, for the summary of a build")

@@ -154,16 +154,17 @@ def xml_tool(root: str) -> tuple[str, str]:
 
 
 # %% ../../nbs/data/09_tool_shapes.ipynb #1c3c297f
-_TOLD = {**dict.fromkeys("passed pass success warning completed passedbutrunaborted".split(), "passed"),
+_OUTCOMES = {**dict.fromkeys("passed pass success warning completed passedbutrunaborted".split(), "passed"),
          **dict.fromkeys("failed fail failure".split(), "failure"),
-         **dict.fromkeys("skipped skip ignored inconclusive notexecuted notrunnable notrun pending inprogress".split(), "skipped")}
+         **dict.fromkeys("skipped skip ignored inconclusive notexecuted notrunnable notrun pending inprogress".split(),
+                         "skipped")}
 
 
 def dotnet_outcome(given: dict) -> str:
     """The outcome that the attributes of a test of NUnit, xUnit.net or Visual Studio tell; 'error' for an unknown word."""
     told = str(given.get("result") or given.get("outcome") or "").strip().lower()
     failed = "error" if str(given.get("label", "")).lower() == "error" else "failure"
-    return failed if _TOLD.get(told) == "failure" else _TOLD.get(told, "error")
+    return failed if _OUTCOMES.get(told) == "failure" else _OUTCOMES.get(told, "error")
 
 
 def dotnet_name(given: dict) -> str:
@@ -184,9 +185,11 @@ def refuse_no_rows(found: Any, place: str) -> None:
 # %% ../../nbs/data/09_tool_shapes.ipynb #055df645
 _RUNNERS = (("Playwright", {"config", "suites"}, "npx playwright test --reporter=junit"),
             ("Jest", {"numTotalTests", "testResults"}, "npx jest --reporters=jest-junit"),
-            ("mocha or Cypress", {"stats", "tests"}, "npx cypress run --reporter junit, or npx mocha --reporter mocha-junit-reporter"),
+            ("mocha or Cypress", {"stats", "tests"},
+             "npx cypress run --reporter junit, or npx mocha --reporter mocha-junit-reporter"),
             ("mochawesome", {"stats", "results"}, "npx cypress run --reporter junit"),
-            ("Allure", {"uuid", "status", "stage"}, "let the runner write JUnit XML, too, such as pytest --junit-xml results.xml"))
+            ("Allure", {"uuid", "status", "stage"},
+             "let the runner write JUnit XML, too, such as pytest --junit-xml results.xml"))
 
 
 def refuse_runner_json(found: Any, place: str) -> None:

@@ -174,7 +174,8 @@ def verdict_cells(verdict: Verdict) -> tuple[str, ...]:
     score, (word, limit) = verdict.score, side_words(verdict)
     sign = "\N{LESS-THAN OR EQUAL TO}" if word == "ceiling" else "\N{GREATER-THAN OR EQUAL TO}"
     name = gate_name(verdict) + (f" ({score.unit})" if score.unit else "")
-    value = replace(score, unit="gain" if score.unit == "gain" else "").number if score.measured or has_no_interval(score) else "-"
+    value = replace(score, unit="gain" if score.unit == "gain"
+                    else "").number if score.measured or has_no_interval(score) else "-"
     n = "-" if score.exact and score.n == 1 else f"{score.n:,}"
     signed = "+" if score.unit == "gain" else ""
     asked = "-" if limit is None or (verdict.parts and not limit) else f"{sign} {limit:{signed}.3f}"

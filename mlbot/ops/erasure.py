@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SHORTEST_WORD', 'FEWEST_WORDS', 'NUMBERS_ONLY', 'STEP', 'OVERLAP', 'MOST_UNPACKED', 'CANNOT', 'PLACES', 'BEYOND',
            'KEPT', 'LARGE', 'LINES', 'ROWS', 'MOST_BLOB', 'LOOKS', 'marks', 'any_word', 'words_in', 'Search',
-           'search_for', 'letter_of', 'unescaped', 'text_of', 'rows_of_sqlite', 'strings_of', 'is_arrow',
+           'search_for', 'letter_of', 'unescaped', 'text_of', 'rows_of_sqlite', 'strings_within', 'is_arrow',
            'rows_of_table', 'at_most', 'members', 'words_of_array', 'texts_in', 'is_in', 'Place', 'ErasureResult',
            'Job', 'is_here', 'walk', 'is_in_large', 'records', 'cells_of_page', 'fields_of_line', 'cells_of_sheets',
            'fields_of', 'look_into', 'sweep_files', 'in_store', 'log_files', 'in_log', 'in_results', 'run_of', 'now',
@@ -214,7 +214,7 @@ def rows_of_sqlite(data: bytes) -> Iterator[str]:
                 yield from (unescaped(value) for value in row if isinstance(value, str))
 
 # %% ../../nbs/ops/08_erasure.ipynb #43709977
-def strings_of(value) -> Iterator[str]:
+def strings_within(value) -> Iterator[str]:
     """The texts in a value of a table: in lists, records and bytes, too."""
     if isinstance(value, str):
         yield value
@@ -222,10 +222,10 @@ def strings_of(value) -> Iterator[str]:
         yield value.decode("utf-8", "replace")
     elif isinstance(value, dict):
         for name, part in value.items():
-            yield from (*strings_of(name), *strings_of(part))
+            yield from (*strings_within(name), *strings_within(part))
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from strings_of(part)
+            yield from strings_within(part)
 
 
 # %% ../../nbs/ops/08_erasure.ipynb #ca4f3352
@@ -244,7 +244,7 @@ def rows_of_table(data: bytes) -> Iterator[str]:
     read = read_parquet if data[:4] == b"PAR1" else read_ipc if data[:6] == b"ARROW1" else read_ipc_stream
     table = Table.from_arrow(read(io.BytesIO(data)))
     for name in table.column_names:
-        yield from (text for value in table.column(name).to_pylist() for text in strings_of(value))
+        yield from (text for value in table.column(name).to_pylist() for text in strings_within(value))
 
 
 # %% ../../nbs/ops/08_erasure.ipynb #ffd0c59a
@@ -379,7 +379,8 @@ BEYOND = (
      "delete them there, or let them expire"),
     ("an MLflow server of others", "delete the runs that are named below there, then: mlflow gc"),
     ("other servers and their caches", "they take over the next champion by themselves; end those that do not"),
-    ("temporary folders outside of the project, where a process was killed (/tmp/mlbot-*, /tmp/tmp*)", "empty them, or restart"),
+    ("temporary folders outside of the project, where a process was killed (/tmp/mlbot-*, /tmp/tmp*)",
+     "empty them, or restart"),
     ("clones of the repository, downloads of labels, bundles that are installed, what a service manager has kept of outputs",
      "ask who has them"))
 
@@ -481,7 +482,7 @@ def fields_of_line(line: str) -> list[str]:
     found = [line]
     if line.lstrip()[:1] in ("{", "["):
         with suppress(ValueError, RecursionError):
-            found += strings_of(json.loads(line))
+            found += strings_within(json.loads(line))
     return found
 
 
@@ -939,7 +940,8 @@ def words_of_program(settings: Settings, texts: Iterable[str] = ()) -> set[str]:
         with suppress(OSError):
             text = path.read_text(encoding="utf-8", errors="replace")[:2_000_000]
             if path.suffix != ".py" and path in own_files:
-                text = "\n".join(line for line in text.splitlines() if not (hers.hits(line) or hers.is_field(_IN_LIST.sub("", line))))
+                text = "\n".join(line for line in text.splitlines()
+                                 if not (hers.hits(line) or hers.is_field(_IN_LIST.sub("", line))))
             words |= set(words_in(text))
     notebooks = [path for folder in {settings.places.notebooks, settings.root / "nbs"} for path in folder.rglob("*.ipynb")]
     for path in notebooks:

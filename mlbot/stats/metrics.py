@@ -927,7 +927,8 @@ def why_no_interval(score: Score) -> tuple[str, str]:
     found, alike = computed(sample), f"its {rows}, drawn again, always give the same value"
     if isinstance(found, Rows) and np.ptp(found.values) == 0:
         alike = f"all {rows} have the same value"
-    return f"{alike}, on no known scale", "see why; numbers from 0 to 1 have an interval, and so has mean_of(..., scale=(1, 5))"
+    return f"{alike}, on no known scale", \
+        "see why; numbers from 0 to 1 have an interval, and so has mean_of(..., scale=(1, 5))"
 
 
 # %% ../../nbs/stats/06_metrics.ipynb #974834ff

@@ -103,12 +103,14 @@ def lived(tmp_path, monkeypatch):
             now[0] = at
             words = ["card" if number < 300 * share else "bill" for number in range(300)]
             usual = {"confidence": 0.9, "model": "m1", "request": "r"}
-            log.append_many([Event("asked", f"r{number}", usual | {"text": f"{word} {number} {at}" + more * (at > 1_500), "intent": word,
+            log.append_many([Event("asked", f"r{number}",
+                                   usual | {"text": f"{word} {number} {at}" + more * (at > 1_500), "intent": word,
                                                                    "ranking": [[word, 0.9]]})
                              for number, word in enumerate(words)])
         other = {"card": "bill", "bill": "card"}
         said = {event.number: event.body["intent"] for event in log.read(("asked",))}
-        log.append_many([Event("label", f"e{number}", {"intent": word if number % (10 if number <= 300 else wrong) else other[word]}, "p1")
+        log.append_many([Event("label", f"e{number}",
+                               {"intent": word if number % (10 if number <= 300 else wrong) else other[word]}, "p1")
                          for number, word in said.items()])
         log.close()
         return settings
@@ -143,7 +145,8 @@ def test_blame_says_nothing_of_production_where_few_have_written_or_there_is_no_
 
 
 @pytest.mark.parametrize("since, said", [
-    ({"wrong": 2}, "what is right changed"), ({"more": " and a story about all that happened before it" * 3}, "the messages themselves changed")])
+    ({"wrong": 2}, "what is right changed"), ({"more": " and a story about all that happened before it" * 3},
+                                              "the messages themselves changed")])
 def test_blame_names_a_concept_and_inputs_that_changed_in_production(lived, tmp_path, since, said):
     """Each is planted in the log since the old run, and the rest stands still."""
     from mlbot.cli.gates import with_production

@@ -185,7 +185,8 @@ def test_so_many_rows_show_a_score_above_its_floor_in_four_of_five_cases(floor, 
 
 
 @pytest.mark.parametrize("values, words, code, says", [
-    ([4] * 30, "--floor 3", 3, "all 30 rows have the same value"), ([4, 5] * 5, "--floor 3 --min-rows 5", 3, "10 rows are too few"),
+    ([4] * 30, "--floor 3", 3, "all 30 rows have the same value"), ([4, 5] * 5, "--floor 3 --min-rows 5", 3,
+                                                                    "10 rows are too few"),
     ([0.7] * 30, "--floor 0.5", 0, "0.619 to 0.735"), ([1, 1] * 15, "--floor 0.8", 0, "0.859 to 1.000"),
     ([300, 500] * 15, "--ceiling score=450 --lower score", 0, "pass")])
 def test_a_table_of_numbers_on_no_known_scale_is_not_bounded_by_what_was_seen(folder, mlbot, values, words, code, says):

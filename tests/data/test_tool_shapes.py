@@ -92,9 +92,12 @@ def test_each_shape_of_a_tools_files_gives_the_numbers_of_the_tool(name, content
 @pytest.mark.parametrize("content, error, says", [
     ({"results": {"version": 3, "results": [], "stats": {}}}, NoVerdict, "without a single result"),
     ({**LOG, "samples": []}, NoVerdict, "no samples"), ("<coverage><line/></coverage>", InputError, "<coverage>"),
-    ({"config": {}, "suites": []}, InputError, "--reporter=junit"), ({"numTotalTests": 1, "testResults": []}, InputError, "jest"),
-    ({"stats": {}, "results": []}, InputError, "cypress"), ({"uuid": "1", "status": "passed", "stage": ""}, InputError, "Allure"),
-    ([{"doc_id": 0, "resps": [], "word_perplexity": [-5.0, 3], "metrics": ["word_perplexity"]}], NoVerdict, "of the whole corpus"),
+    ({"config": {}, "suites": []}, InputError, "--reporter=junit"), ({"numTotalTests": 1, "testResults": []}, InputError,
+                                                                     "jest"),
+    ({"stats": {}, "results": []}, InputError, "cypress"), ({"uuid": "1", "status": "passed", "stage": ""}, InputError,
+                                                            "Allure"),
+    ([{"doc_id": 0, "resps": [], "word_perplexity": [-5.0, 3], "metrics": ["word_perplexity"]}], NoVerdict,
+     "of the whole corpus"),
     ('text,[openai:gpt] Classify\na,[PASS] x\nb,[FAIL] y\n', InputError, "promptfoo eval --output results.json"),
     (table("tokens", "1,234", "2,345"), InputError, "no column with results")])
 def test_a_file_without_rows_gets_no_verdict_and_another_kind_of_file_is_named(content, error, says, written):

@@ -396,7 +396,8 @@ def test_a_red_gate_says_where_its_limit_is_set(monkeypatch):
     from mlbot.gates import gating
     monkeypatch.setattr(gating, "_stopped", {})  # no other test gets to know of it
     low = share("accuracy", [True] * 10 + [False] * 90)
-    for rules, where in ((Rules(date(2026, 1, 5), {"accuracy": Target(0.8)}), "settings.ini [targets]"), (None, "the call of gate(...)")):
+    for rules, where in ((Rules(date(2026, 1, 5), {"accuracy": Target(0.8)}), "settings.ini [targets]"),
+                         (None, "the call of gate(...)")):
         with pytest.raises(GateFailed) as error:
             gate("accuracy", low, rules, floor=0.8)
         assert f"floors are set in {where}" in error.value.action

@@ -393,13 +393,13 @@ def test_slices_cover_the_test_at_least_once_and_each_score_covers_it_exactly():
 
 NOT_ENOUGH = ("data texts_apart sent_again same_answer model_size training_time latency_ratio language values small_talk "
               "lost_wishes polite_over champion conversation_champion").split()
-ONE_ANSWER = ("robust oos_recall false_alarms calibration_error silently_wrong promise production_gap handed_over wrong_process "
-              "wrong_value").split()
+ONE_ANSWER = ("robust oos_recall false_alarms calibration_error silently_wrong promise production_gap handed_over "
+              "wrong_process wrong_value").split()
 
 
 @pytest.mark.parametrize("name", [*NOT_ENOUGH, *ONE_ANSWER])
 def test_a_gate_that_a_useless_model_passes_is_no_verdict_on_quality(name):
-    """One that always gives the same answer, or never starts anything, is robust, starts nothing wrong and hands nobody over."""
+    """One that always gives the same answer, or never starts anything, is robust, never wrong and hands nobody over."""
     green = judge(name, scored(100, 100, name), Target(0.9))
     rules = Rules(DAY, {name: Target(0.9)}, champion="c")
     with pytest.raises(NoVerdict, match="no target asks how good the model is"):
@@ -429,5 +429,6 @@ def test_the_leak_gate_looks_at_the_sealed_part_too_and_never_at_less_than_the_t
 def test_one_member_with_a_floor_or_a_ceiling_of_zero_asks_how_good_the_model_is():
     family = judge_family("intents", [scored(50, 60, "a"), scored(40, 40, "b")], Target(), {"a": 0.5}, rows=100)
     require_green([family], Rules(DAY, {"intents.a": Target(0.5)}))
-    none_wrong = judge("my_errors", replace(scored(0, 100, "my_errors"), better="lower"), Target(ceiling=0.0, too_close="pass"))
+    none_wrong = judge("my_errors", replace(scored(0, 100, "my_errors"), better="lower"),
+                       Target(ceiling=0.0, too_close="pass"))
     require_green([none_wrong], Rules(DAY))

@@ -204,7 +204,8 @@ def test_a_record_holds_nothing_that_json_cannot():
 def test_a_score_without_an_interval_says_why_and_one_where_nothing_moved_claims_no_more():
     """It was called not measured, and two runs of one row were surely not worse."""
     alike = judge("stars", mean_of("stars", [5] * 30), Target(4))
-    assert verdict_line(alike) == "gate: stars 5.000 (n=30) has no interval: all 30 rows have the same value, on no known scale"
+    assert verdict_line(alike) == "gate: stars 5.000 (n=30) has no interval: all 30 rows have the same value, " \
+                                  "on no known scale"
     assert "mean_of(..., scale=(1, 5))" in str(error_of(alike)) and alike.outcome == NO_VERDICT
     below = judge("x", scored(50, 100), Target(0.8))
     assert "read the report" in error_of(below).action and "report" not in error_of(below, "the call of gate(...)").action

@@ -634,7 +634,8 @@ def test_a_large_file_is_searched_in_parts(tmp_path, monkeypatch):
 
 
 FORMATS = {"csv": "x.csv", "tsv": "x.tsv", "excel": "x.xlsx", "json": "x.json", "jsonl": "x.jsonl", "parquet": "x.parquet",
-           "rasa": "x.yml", "doccano": "d.jsonl", "prodigy": "p.jsonl", "label_studio": "l.json", "dataset": "hf", "folder": "each"}
+           "rasa": "x.yml", "doccano": "d.jsonl", "prodigy": "p.jsonl", "label_studio": "l.json", "dataset": "hf",
+           "folder": "each"}
 
 
 def test_every_format_of_data_export_is_searched(tmp_path, mlbot):

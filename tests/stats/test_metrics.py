@@ -15,7 +15,15 @@ from mlbot.gates.verdict import NO_VERDICT, PASS, judge
 from mlbot.settings import Target
 from mlbot.stats import metrics as of
 from mlbot.stats.scores import (
-    Sample, Score, accuracy, bootstrap, calibration_error, macro_f1, mean_score, recall_by_intent, share,
+    Sample,
+    Score,
+    accuracy,
+    bootstrap,
+    calibration_error,
+    macro_f1,
+    mean_score,
+    recall_by_intent,
+    share,
 )
 
 DICE = np.random.default_rng(11)

@@ -165,7 +165,8 @@ def test_a_p_value_and_the_bound_say_the_same():
 
 @pytest.mark.parametrize("score", [
     lambda change: of.mean_of("x", PRICE * change), lambda change: of.mean_of("x", PRICE * change, scale=(0, 1000)),
-    lambda change: of.root_mean_squared_error(PRICE, PRICE + change), lambda change: of.metric_of("x", np.max, np.full(N, change)),
+    lambda change: of.root_mean_squared_error(PRICE, PRICE + change), lambda change: of.metric_of("x", np.max,
+                                                                                                  np.full(N, change)),
     lambda change: of.roc_auc(TRUE, TRUE * 1.0 * change), lambda change: accuracy(TRUE, TRUE)])
 @pytest.mark.parametrize("new", [1.0, 0.5, 2.0])
 def test_a_gain_without_noise_on_these_rows_may_be_another_one_on_others(score, new):
