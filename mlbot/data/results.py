@@ -359,7 +359,7 @@ def refuse_corpus_metrics(row: dict) -> None:
     if names and all(isinstance(row.get(name), list) for name in names):
         raise NoVerdict(f"{', '.join(names)[:80]}: of the whole corpus, with no value in a row",
                         "a metric with a value in each row, such as acc",
-                        "judge a task of lm-eval that has one; for perplexity, judge a table with the log-likelihood of each document")
+                        "judge another task; for perplexity, judge a table with the log-likelihood of each document")
 
 
 def read_lm_eval(found) -> tuple[list[ResultAnswer], list[str]]:
@@ -423,7 +423,7 @@ def junit_cases(root: ElementTree.Element) -> list[tuple[str, str]]:
 
 # %% ../../nbs/data/10_results.ipynb #a40fdbec
 def dotnet_cases(root: ElementTree.Element, tag: str) -> list[tuple[str, str]]:
-    """The same of a file of NUnit, xUnit.net or Visual Studio. A test with tests inside, one for each row of data, is their sum."""
+    """The same of a file of NUnit, xUnit.net or Visual Studio. A test of rows of data is the sum of theirs."""
     classes = {unit.get("id", ""): method.get("className", "").partition(",")[0]
                for unit in root.iter("UnitTest") for method in unit.iter("TestMethod")}
     found = []
@@ -499,7 +499,7 @@ def measured_columns(header: Sequence[str], found: dict[str, str], asked: Iterab
     usual = {metric: found[role] for role, metric in (("right", "accuracy"), ("score", "score")) if role in found}
     both = {"truth", "predicted"} <= set(found)
     if not (given or usual or both) and any(name.startswith("[") and "]" in name for name in header):
-        raise InputError("no column with results; this looks like a CSV of promptfoo, which hides PASS and FAIL in the outputs",
+        raise InputError("no column with results; this looks like a CSV of promptfoo, which hides PASS in outputs",
                          "a result file of promptfoo in JSON", "promptfoo eval --output results.json; of a past run: "
                          "promptfoo export eval ID --output results.json", place)
     if not (given or usual or both):
