@@ -1033,6 +1033,8 @@ def arranged(table: Table, columns: Columns, place: str) -> tuple[Table, Columns
         kind, at, sure = layout_of(header, values, columns.text, columns.label)
     except InputError:  # a broken row is reported when the rows are read
         return table, columns
+    if kind == "merged" and table.left:  # records have no merged cells: nobody has labelled those rows
+        return table, columns
     every = columns.label == EACH
     if every and kind not in ("marks", "texts"):
         raise InputError(f"no columns that can each be an intent; found: {', '.join(header)}",

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import random
 
 import pytest
@@ -126,6 +127,14 @@ def test_rows_that_nobody_has_labelled_stay_without_a_label(seed):
     texts = [text for text, _ in rows]
     assert not heads_blocks(begun, texts)
     assert not heads_blocks(spread, texts) or len(set(filter(None, spread))) == sum(map(bool, spread))
+
+
+@pytest.mark.parametrize("name", ["data.jsonl", "data.json"])
+def test_records_that_nobody_has_labelled_are_never_filled_down(name, written, data):
+    """A label tool exports what is not labelled yet, too."""
+    records = [json.dumps({"text": text, "label": [intent] if intent else []}) for intent, text in BLOCKS]
+    found = read_utterances(written("\n".join(records) if name.endswith("l") else f"[{','.join(records)}]", name), FREE, data)
+    assert len(found.rows) == len(TEXTS) and set(found.set_aside.reason) == {"no label"}
 
 
 def test_names_that_recur_are_filled_down_where_the_texts_tell_them():
