@@ -12,7 +12,7 @@ __all__ = ['PACKAGE', 'PARTS', 'SCHEDULE', 'LIMITS', 'SECTIONS', 'TIERS', 'ASKED
            'Settings', 'find_settings', 'target_lines', 'target_name', 'named_targets', 'parse_text', 'parse',
            'of_any_project', 'levelled', 'with_targets', 'merged_sections', 'data_rules', 'gate_rules', 'model_rules',
            'bot_rules', 'service_rules', 'run_rules', 'retrain_rules', 'check_settings', 'load_settings',
-           'effective_lines']
+           'effective_lines', 'effective_values']
 
 # %% ../nbs/02_settings.ipynb #0ee1ad2a
 import os
@@ -804,3 +804,12 @@ def effective_lines(own: ConfigParser, shipped: str) -> list[str]:
             mine = section in own and name in own[section]
             lines.append(f"{found[1]} = {value}" + f"    # yours; it ships as {usual or 'empty'}" * mine)
     return lines
+
+# %% ../nbs/02_settings.ipynb #9c1d91eb
+def effective_values(own: ConfigParser, shipped: str) -> dict[str, dict[str, dict]]:
+    """The settings in effect by section and name: `value`, whether it is `yours`, and what it `ships` as (None for nothing)."""
+    ours = ConfigParser(interpolation=None)
+    ours.read_string(shipped)
+    return {section: {name: {"value": value, "yours": section in own and name in own[section],
+                             "ships": ours.get(section, name, fallback=None)} for name, value in values.items()}
+            for section, values in merged_sections(own, ours).items() if values}

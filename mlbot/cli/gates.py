@@ -12,6 +12,7 @@ __all__ = ['POINTS', 'waive', 'add_waive', 'rows_for_gain', 'points_in_rows', 'r
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from .shared import add_command, count_of, here, points_option, program, red_verdict, share_option, terminal
@@ -319,14 +320,19 @@ def audit(options: argparse.Namespace) -> int:
         raise InputError("no released model", "one or more", f"{program()} run", here(models))
     now = (models / POINTER).read_text(encoding="utf-8").strip() if (models / POINTER).exists() else ""
     audits = [audit_model(name, read_digests(ledger_file(models, name)), test, texts) for name in names]
+    guilty = [item.model for item in audits if item.exact]
+    code = 1 if guilty or (now and read_judgement(models, now) is None) else 0
+    if options.json:
+        print(json.dumps({"run": folder.name, "test_rows": len(test), "champion": now, "models": list(map(asdict, audits)),
+                          "warning": judgement_words(models, now) if now else ""}, indent=1))
+        return code
     print(f"mlbot audit: {len(names)} models against the {len(test):,} test rows of run {folder.name}")
     print(*(f"{'*' if item.model == now else ' '} {item}" for item in audits), sep="\n")
     if now and judgement_words(models, now):
         print(f"! {judgement_words(models, now)}")
-    guilty = [item.model for item in audits if item.exact]
     print("next:   " + (f"do not compare with {', '.join(guilty)}; release one that has not seen the test: {program()} run"
                         if guilty else f"{program()} models"))
-    return 1 if guilty or (now and read_judgement(models, now) is None) else 0
+    return code
 
 # %% ../../nbs/cli/02_gates.ipynb #d2bb7e91
 def add_audit(commands) -> None:
@@ -334,6 +340,7 @@ def add_audit(commands) -> None:
     command = add_command(commands, "audit", example="mlbot audit", extra="pipeline",
                           help="check that no released model was trained on today's test rows")
     command.add_argument("--run", default="latest", help="the run whose test set to use; default: the latest")
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=audit)
 
 # %% ../../nbs/cli/02_gates.ipynb #f946c936

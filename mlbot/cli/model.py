@@ -334,6 +334,10 @@ def models(options: argparse.Namespace) -> int:
         return carry(settings, options)
     settle_release(folder)
     name = find_model(folder).name
+    if options.json:
+        print(json.dumps({"champion": name, "releases": list(history(folder)), "warning": judgement_words(folder, name)},
+                         indent=1))
+        return 0
     for entry in history(folder):
         mark = "*" if entry["model"] == name else " "
         value = (entry.get("verdicts") or {}).get("accuracy")
@@ -353,6 +357,7 @@ def add_models(commands) -> None:
     command = add_command(commands, "models", example="mlbot models", extra="pipeline",
                           help="list the released models, and which one answers")
     add_carry(command)
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=models)
 
 # %% ../../nbs/cli/04_model.ipynb #dbc947f5

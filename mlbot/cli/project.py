@@ -8,6 +8,7 @@ __all__ = ['QUICK', 'show_settings', 'add_settings', 'print_context', 'new', 'ad
 
 # %% ../../nbs/cli/07_project.ipynb #85985514
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -33,9 +34,14 @@ from ..settings import as_words, load_settings, words_of
 # %% ../../nbs/cli/07_project.ipynb #3071855f
 def show_settings(options: argparse.Namespace) -> int:
     """Print every setting with its meaning and current value; with --changed only those of the project's own file."""
-    from mlbot.settings import effective_lines, parse, shipped_settings
+    from mlbot.settings import effective_lines, effective_values, parse, shipped_settings
     file, shipped = load_settings().file, shipped_settings()
     parsed = parse(file) if file != shipped else ConfigParser(interpolation=None)
+    if options.json:
+        found = effective_values(parsed, shipped.read_text(encoding="utf-8"))
+        print(json.dumps({section: {name: value for name, value in values.items() if value["yours"] or not options.changed}
+                          for section, values in found.items()}, indent=1))
+        return 0
     lines = effective_lines(parsed, shipped.read_text(encoding="utf-8"))
     own = [line for line in lines if line.startswith("[") or line.rpartition("    # ")[2].startswith("yours")]
     if options.changed:
@@ -51,6 +57,7 @@ def add_settings(commands) -> None:
     command = add_command(commands, "settings", example="mlbot settings --changed",
                           help="show every setting: what it means, its value, and who set it")
     command.add_argument("--changed", action="store_true", help="only the lines of your settings.ini")
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=show_settings)
 
 # %% ../../nbs/cli/07_project.ipynb #e9c01d07

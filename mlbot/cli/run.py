@@ -11,10 +11,11 @@ __all__ = ['OUTCOME_PAGES', 'OF_RUN', 'say_waits', 'check_data_source', 'announc
 
 # %% ../../nbs/cli/01_run.ipynb #11f0a098
 import argparse
+import json
 import os
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -365,9 +366,12 @@ def add_card(commands) -> None:
 # %% ../../nbs/cli/01_run.ipynb #bbd41e97
 def score(options: argparse.Namespace) -> int:
     """Print the 28 items of the ML Test Score with the evidence for this project."""
-    from mlbot.ops.readiness import judge_project, read_project, next_thing, score_lines
+    from mlbot.ops.readiness import judge_project, next_thing, read_project, score_lines, section_points
     settings = load_settings()
     items = judge_project(read_project(settings, datetime.now(UTC)))
+    if options.json:
+        print(json.dumps({"points": section_points(items), "items": list(map(asdict, items))}, indent=1))
+        return 0
     print(*score_lines(items, options.short), sep="\n")
     print(f"next:   {next_thing(items) or f'{program()} score, after the next release'}")
     return 0
@@ -378,6 +382,7 @@ def add_score(commands) -> None:
     command = add_command(commands, "score", example="mlbot score --short", extra="pipeline",
                           help="the ML Test Score of this project, item by item with its evidence")
     command.add_argument("--short", action="store_true", help="only the sections, and what is missing")
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=score)
 
 # %% ../../nbs/cli/01_run.ipynb #d5d176e8

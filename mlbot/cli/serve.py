@@ -9,6 +9,7 @@ __all__ = ['carriers', 'remark_on_predictions', 'remark_on_network', 'framework_
 # %% ../../nbs/cli/05_serve.ipynb #e0e94548
 import argparse
 import gc
+import json
 import os
 import shlex
 import sys
@@ -165,6 +166,9 @@ def monitor(options: argparse.Namespace) -> int:
     if not alerts and not facts["days"]:
         raise nothing_to_look_at(f"no message in the log of the last {options.days or settings.monitor.days} days")
     page = render_week(folder, facts, load_json(earlier) if earlier else None, earlier.parent.name[:10] if earlier else "")
+    if options.json:
+        print(json.dumps({**facts, "report": str(page)}, indent=1))
+        return 1 if alerts else 0
     print(*[f"right:  {name} {value} (n={n}, 95 % {interval})" for name, value, interval, n in week_quality(facts)],
           *[f"alert:  {line}" for line in alerts] or ["no alert"], sep="\n")
     if "changed" in facts:  # an older notebook does not ask
@@ -179,4 +183,5 @@ def add_monitor(commands) -> None:
     command = add_command(commands, "monitor", example="mlbot monitor --days 7", extra="pipeline",
                           help="report drift, quality and alerts of the bot in production")
     command.add_argument("--days", type=count_of, default=None, help="number of days; default: settings.ini")
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=monitor)

@@ -7,11 +7,14 @@ __all__ = ['replay_start', 'figure', 'table_of', 'wrong_start_price', 'what_foll
 
 # %% ../../nbs/cli/07_whatif.ipynb #b2afc4ad
 import argparse
+import json
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from .serve import nothing_to_look_at, refuse_no_log
 from .shared import add_command, program, share_option
+from ..gates.record import as_plain
 from ..settings import Costs, Settings, load_settings
 
 # %% ../../nbs/cli/07_whatif.ipynb #8bb96921
@@ -75,15 +78,21 @@ def whatif(options: argparse.Namespace) -> int:
     if not audited:
         raise nothing_to_look_at("no message in the log since then")
     items, labels = [item for item, _ in audited], [label for _, label in audited]
-    print(f"log:    {len(items):,} different messages since {datetime.fromtimestamp(since, UTC):%Y-%m-%d}, "
-          f"{sum(map(bool, labels)):,} of them drawn by weight and labelled")
     promise, models = settings.promise, settings.places.models
     starts = {model.name: ways_of(read_promised(models, model.name), promise.wrong, promise.sure).starts
               for model in (champion, compared)}
     limit = options.threshold if options.threshold is not None else starts[compared.name]
-    print(table_of({f"now, {champion.name}": replayed(items, labels,
-                                                      ReplayRules(champion, settings.costs, starts[champion.name])),
-                    f"what if, {compared.name}": replayed(items, labels, ReplayRules(compared, settings.costs, limit))}))
+    now, then = (replayed(items, labels, ReplayRules(model, settings.costs, threshold))
+                 for model, threshold in ((champion, starts[champion.name]), (compared, limit)))
+    if options.json:
+        ways = {"now": (champion, starts[champion.name], now), "what_if": (compared, limit, then)}
+        print(json.dumps({"messages": len(items), "labelled": sum(map(bool, labels)), **{
+            name: {"model": model.name, "threshold": threshold, "figures": as_plain([asdict(one) for one in figures])}
+            for name, (model, threshold, figures) in ways.items()}}, indent=1))
+        return 0
+    print(f"log:    {len(items):,} different messages since {datetime.fromtimestamp(since, UTC):%Y-%m-%d}, "
+          f"{sum(map(bool, labels)):,} of them drawn by weight and labelled")
+    print(table_of({f"now, {champion.name}": now, f"what if, {compared.name}": then}))
     print("        wrong: of what it starts; 95 % intervals for as many messages to come")
     print(f"next:   {what_follows(options, settings, compared.name) if any(labels) else 'nobody has labelled any: '}"
           + ("" if any(labels) else f"{program()} serve, /web/label.html"))
@@ -98,4 +107,5 @@ def add_whatif(commands) -> None:
                          help="probability from which the bot starts a process on its own")
     command.add_argument("--model", default="", metavar="NAME", help="another released model, instead of the champion")
     command.add_argument("--from", dest="since", default="", metavar="DAY", help="such as 2026-10-01; default: settings.ini")
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=whatif)

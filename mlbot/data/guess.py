@@ -134,12 +134,13 @@ def guess_intent(header: Sequence[str], values: dict[int, list[str]], text: int 
     one = [at for at, cells in values.items() if len(cells) > 1 and len(set(cells)) == 1]  # the same in every row
     if name := usual_column(["" if at in one else column for at, column in enumerate(header)], LABELS):
         return spelled_out(header, values, column_at([normalise(column) for column in header], name))
-    if text is None or text not in values:
-        return None
-    texts = values[text]
-    scores = {at: told_by(texts, column) for at, column in values.items() if at != text and is_category(column)}
+    texts = values.get(text, []) if text is not None else []
+    scores = {at: told_by(texts, column) for at, column in values.items() if texts and at != text and is_category(column)}
     best = max(scores, key=scores.__getitem__, default=None)
-    return best if len(scores) == 1 or best is not None and scores[best] > 0 else None
+    if best is not None and (len(scores) == 1 or scores[best] > 0):
+        return best
+    alone = usual_column(header, LABELS)  # a file of one intent
+    return column_at([normalise(column) for column in header], alone) if alone else None
 
 # %% ../../nbs/data/00_guess.ipynb #dbad84ee
 def has_names(header: Sequence[str]) -> bool:

@@ -20,10 +20,14 @@ class Several(str):
     """A cell that held several values; as a string, the list in JSON."""
 
 # %% ../../nbs/data/00_records.ipynb #3fc03361
+_NAMED = {"name", "id", "key", "type", "color", "confidence", "score"}  # of an object that is a label
+
+
 def cell_of(value) -> str:
     """A value of JSON, Parquet or a spreadsheet as a cell.
 
-    None and NaN become ''. A list of one value becomes that value; a list of several becomes `Several`.
+    None and NaN become ''. A list of one value becomes that value; a list of several becomes `Several`. An object that
+    says no more than the name of a label becomes that name.
     """
     if isinstance(value, str):
         return value
@@ -33,6 +37,8 @@ def cell_of(value) -> str:
         cells = [cell_of(item) for item in value]
         return Several(json.dumps(cells, ensure_ascii=False)) if len(cells) > 1 else cells[0] if cells else ""
     if isinstance(value, dict):
+        if isinstance(value.get("name"), str) and value.keys() <= _NAMED:
+            return value["name"]
         return cell_of(value["choices"]) if set(value) == {"choices"} else json.dumps(value, ensure_ascii=False, default=str)
     if isinstance(value, bool):
         return str(value).lower()
@@ -148,12 +154,14 @@ def example_of(value) -> str | None:
 # %% ../../nbs/data/00_records.ipynb #b7844d0a
 _NAMES = ("tag", "intent", "displayName", "display_name", "name", "label", "id")
 _EXAMPLES = ("patterns", "utterances", "examples", "samples", "phrases", "texts", "trainingPhrases", "training_phrases",
-             "sampleUtterances", "sample_utterances", "training", "userSays")
+             "sampleUtterances", "sample_utterances", "training", "userSays", "sentences", "exampleSentences", "inputs")
 
 
 def examples_in(value) -> list[str]:
     """The texts of a list of examples, or of an object that holds such a list; [] for anything else."""
     named = value if isinstance(value, dict) else {}
+    if isinstance(named.get("data"), dict) and not set(named) & set(_EXAMPLES):
+        named = named["data"]
     inside = value if isinstance(value, list) else next(
         (named[name] for name in _EXAMPLES if isinstance(named.get(name), list | dict | str)), [])
     if isinstance(inside, dict):  # a list a language

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .table import (Columns, Delimited, Table, column_at, file_of, find_delimited, harmless, parsed, read_table,
+from .table import (Columns, Delimited, Table, arranged, column_at, file_of, find_delimited, harmless, parsed, read_table,
                         spellings, without_apostrophe)
 from ..errors import InputError
 from ..files import write_atomic
@@ -289,7 +289,7 @@ def relabel_file(path: Path, to: Path, corrections: Sequence[Correction], column
         raise InputError("the corrected copy would replace a file", "a new file", "name another one with --to", str(to))
     if file_of(path)[1]:
         raise InputError("a sheet of a spreadsheet", "CSV, TSV or JSONL", "save it as CSV UTF-8 first", str(path))
-    table = read_table(path)
+    table, columns = arranged(read_table(path), columns, path.name)
     header, rows = [normalise(name) for name in table.header], list(table.rows())
     text = column_of(header, (columns.text,), "the text", path.name)
     label = column_of(header, (columns.label,), "the intent", path.name)

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from ..bot.labelling import Labelled
-from ..data.table import LABELS, TEXTS, column_at, explained, file_of, read_table, usual_column
+from ..data.table import LABELS, TEXTS, Columns, arranged, column_at, explained, file_of, read_table, usual_column
 from ..errors import InputError
 from ..text.clean import normalise
 
@@ -40,6 +40,7 @@ def read_labels(place: str | Path, person: str = "") -> tuple[list[Labelled], Co
     `person`: the labeller, for rows that name none. Raises InputError for a file without texts and labels.
     """
     table, name = read_table(place, lambda header: bool(usual_column(header, TEXTS))), file_of(place)[0].name
+    table = arranged(table, Columns(guess=("text", "intent")), name)[0]
     header = [normalise(word) for word in table.header]
     text, label = usual_column(header, TEXTS), label_column(header)
     if not text or not label:

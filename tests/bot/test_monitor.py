@@ -1,8 +1,10 @@
 """Production is compared with what the model was made for; labels correct what it believes, and end a bad trial."""
 
+import json
 import shutil
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -310,6 +312,17 @@ def test_the_notebook_is_red_on_an_alert_and_green_without(released, mlbot):
     assert "predicted intent has drifted" in page and "2026-01-05" in page and page.count("data:image/png") == 2
     assert '<td>messages</td><td class="number">101</td><td class="number">1</td>' in page
     assert mlbot("monitor", "--days", "0").returncode == 2
+    done = mlbot("monitor", "--json", "--days", "3")
+    told = json.loads(done.stdout)
+    assert done.returncode == 1 and any("has drifted" in line for line in told["alerts"]) and told["days"]
+    assert Path(told["report"]).is_file()
+    told = json.loads(mlbot("models", "--json").stdout)
+    assert told["champion"] in {entry["model"] for entry in told["releases"]} and not told["warning"].startswith("{")
+    told = json.loads(mlbot("whatif", "--json", "--threshold", ".9").stdout)
+    assert told["messages"] > 50 and told["what_if"]["threshold"] == 0.9
+    assert [one["name"] for one in told["now"]["figures"]] == [one["name"] for one in told["what_if"]["figures"]]
+    told = json.loads(mlbot("audit", "--json").stdout)
+    assert told["models"][0]["exact"] == 0 and told["test_rows"] > 0
 
 
 def test_who_only_talked_to_the_bot_can_be_forgotten(released, mlbot):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zipfile
 
 import pytest
 
@@ -93,6 +94,23 @@ SHAPES = {
                                     for intent, texts in TEXTS.items()),
     "labels behind.txt": "".join(f"{text} __label__{intent}\n" for text, intent in PAIRS),
     "a title above.csv": "Export of May, all requests\n\n" + table([("Text", "Intent"), *PAIRS]),
+    "a comment above.csv": "# exported by a tool\n# on 1 May, do not edit\n" + table([("Wortlaut", "Anliegen"), *PAIRS]),
+    "a header for groups above.csv": table([("Request", "", "Meta"), ("text", "intent", "day"), *((*pair, "1") for pair in PAIRS)]),
+    "a table in Markdown.md": "| text | intent |\n| --- | :---: |\n" + "".join(f"| {text} | {name} |\n" for text, name in PAIRS),
+    "two files joined.csv": table([("text", "intent"), *PAIRS[:7]]) + "\ufeff" + table([("text", "intent"), *PAIRS[7:]]),
+    "phrases in a cell.csv": table([("Intent", "Phrases"), *((name, "|".join(texts)) for name, texts in TEXTS.items())]),
+    "lines in a cell.csv": table([("intent", "text"), *((name, "".join(f"- {text}\n" for text in texts))
+                                                       for name, texts in TEXTS.items())]),
+    "sentences below data.json": json.dumps({"intents": [{"name": name, "data": {"sentences": [{"text": text} for text in texts]},
+                                                          "rules": []} for name, texts in TEXTS.items()]}),
+    "inputs of an intent.json": json.dumps({"version": 1, "intents": [
+        {"key": "k", "name": name, "inputs": [{"text": text, "voice": None, "slots": []} for text in texts]}
+        for name, texts in TEXTS.items()]}),
+    "the label an object with a name.json": json.dumps([{"id": 1, "said": {"text": text}, "annotation": {"intent": {"name": name}}}
+                                                        for text, name in PAIRS]),
+    "tags of a helpdesk.json": json.dumps({"conversations": [
+        {"id": "7", "source": {"body": text}, "tags": {"type": "list", "tags": [{"type": "tag", "id": "1", "name": name}]}}
+        for text, name in PAIRS]}),
     "numbers and names.csv": table([("text", "label", "label_text"), *((text, NUMBERS[name], name) for text, name in PAIRS)]),
 }
 
@@ -135,10 +153,28 @@ def test_bytes_of_which_no_encoding_makes_words_are_refused_and_so_are_files_of_
     for content, says in ((b"text,intent\na\x9d\x81b,x\nq\x8d\x90\xffq,y\n", "line 2 holds bytes"),
                           (b"SQLite format 3\0", "SQLite"), (b"<!DOCTYPE html><p>Sign in</p>", "a web page"),
                           (b"PAR2" + b"\x80\x04\x95", "bytes"), (b'[\n{"text": "hi"},\n]\n', "line 3 is not JSON"),
-                          (b"Hi\nhello, you\n", "the first line has no ','")):
+                          (b"Hi\nhello, you\n", "the first line has no ','"),
+                          (b"text,intent\nhi,a\nho,b\nhi you,a\nho you,b\nTotal: 4\n",
+                           "line 6 has 1 field, the header has 2\n.*\n.*complete or remove"),
+                          (b'[{"text": "hi", "intent": [{"id": 1}]}, {"text": "ho", "intent": [{"id": 2}]}]',
+                           "no labelled row: 2 the label is an object")):
         (tmp_path / "file.dat").write_bytes(content)
         with pytest.raises(InputError, match=says):
             read_utterances(tmp_path / "file.dat", Columns(guess=("text", "intent")), load_settings().data)
+
+
+def test_an_archive_and_xml_say_what_they_are_and_what_to_name(tmp_path, data):
+    """The exports of Lex and Dialogflow are archives of a folder, others of one file."""
+    for names, says in ((["Bot/a.json", "Bot/b.json"], "a zip archive of 2 files.*\n.*\n.*then name the folder"),
+                        (["export/data.csv", "__MACOSX/data.csv"], "a zip archive of 1 file.*\n.*\n.*then name export/data.csv")):
+        with zipfile.ZipFile(tmp_path / "bot.zip", "w") as archive:
+            for name in names:
+                archive.writestr(name, "text,intent\n")
+        with pytest.raises(InputError, match=says):
+            read_utterances(tmp_path / "bot.zip", Columns(), data)
+    (tmp_path / "data.xml").write_text("<data><row><text>hi</text></row></data>")
+    with pytest.raises(InputError, match="data.xml: XML"):
+        read_utterances(tmp_path / "data.xml", Columns(), data)
 
 
 def test_a_cell_with_several_of_the_labels_or_an_object_is_no_intent(tmp_path, data):

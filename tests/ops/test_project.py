@@ -124,6 +124,25 @@ def test_a_name_that_cannot_be_a_package_is_refused(name):
         package_name(name)
 
 
+@pytest.mark.parametrize("name, says", [("try", "a word of Python's language"), ("json", "a module that comes with Python"),
+                                        ("Test", "a module that comes with Python"), ("numpy", "a package that is installed")])
+def test_a_name_that_is_taken_says_by_whom_and_offers_another(name, says):
+    """What was found, what was wanted, what to type; and that name is free."""
+    with pytest.raises(InputError, match=f"is {says}") as told:
+        package_name(name)
+    assert told.value.expected == "a name that nothing else has" and f"mlbot new {name}-bot ..." in told.value.action
+    assert package_name(f"{name}-bot") == f"{name.lower()}_bot"
+
+
+def test_a_program_gets_each_setting_and_who_set_it(hers, mlbot, monkeypatch):
+    """The same as the lines for people."""
+    monkeypatch.chdir(hers)
+    found = json.loads(mlbot("settings", "--json").stdout)
+    assert found["data"]["source"] == {"value": "utterances.csv", "yours": True, "ships": "company"}
+    changed = json.loads(mlbot("settings", "--json", "--changed").stdout)
+    assert changed["data"]["tiny"]["value"] == "set_aside" and "min_rows" not in changed["data"]
+
+
 def test_every_setting_is_shown_with_what_it_means(hers, mlbot, monkeypatch):
     """Who installed a wheel has no settings.ini of mlbot to look into."""
     monkeypatch.chdir(hers)
