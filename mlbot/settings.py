@@ -807,7 +807,7 @@ def effective_lines(own: ConfigParser, shipped: str) -> list[str]:
 
 # %% ../nbs/02_settings.ipynb #9c1d91eb
 def effective_values(own: ConfigParser, shipped: str) -> dict[str, dict[str, dict]]:
-    """The settings in effect by section and name: `value`, whether it is `yours`, and what it `ships` as (None for nothing)."""
+    """The settings in effect by section and name: `value`, whether it is `yours`, and what it `ships` as (or None)."""
     ours = ConfigParser(interpolation=None)
     ours.read_string(shipped)
     return {section: {name: {"value": value, "yours": section in own and name in own[section],

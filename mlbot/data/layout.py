@@ -16,7 +16,8 @@ from itertools import pairwise
 import numpy as np
 
 from .cells import NO, YES, same_name
-from .guess import LABELS, column_at, evenly, guess_intent, guess_text, has_names, is_prose, name_words, told_by, usual_column
+from .guess import (LABELS, column_at, evenly, guess_intent, guess_text, has_names, is_prose, name_words, told_by,
+                              usual_column)
 from .records import cell_of
 
 # %% ../../nbs/data/00_layout.ipynb #59ab377a
@@ -144,7 +145,7 @@ def end_apart(values: dict[int, list[str]], columns: Sequence[int]) -> bool:
 
 
 def rows_of_texts(rows, columns: Sequence[int], header: Sequence[str], left: bool) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line, [text, intent]) for each cell of the columns that is not empty, with the reason of the row if it has one."""
+    """Yield (line, [text, intent]) for each cell of the columns that is not empty, with the reason of the row, if any."""
     for line, cells in rows:
         for at in columns:
             if cells[at].strip():
@@ -193,7 +194,7 @@ def block_layout(values: dict[int, list[str]], text: int, label: int | None) -> 
 
 
 def layout_of(header: Sequence[str], values: dict[int, list[str]], text: str, label: str) -> tuple[str, list[int], bool]:
-    """The layout of a table ('marks', 'texts', 'merged', 'lists', or '' for one intent a row), its columns, and whether it is sure.
+    """The layout of a table ('marks', 'texts', 'merged', 'lists', or '' for an intent a row), its columns, if it is sure.
 
     `text` and `label`: the names of the columns that are asked for; a label `*` means that each column is an intent.
     """

@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .table import (Columns, Delimited, Table, arranged, column_at, file_of, find_delimited, harmless, parsed, read_table,
+from .table import (Columns, Delimited, Table, arranged, column_at, file_of, find_delimited, harmless, parsed,
+                              read_table,
                         spellings, without_apostrophe)
 from ..errors import InputError
 from ..files import write_atomic

@@ -43,7 +43,8 @@ from .documents import objects_in_a_row
 from .encoding import SCRIPTS, code_page_of, guess_encoding
 from .guess import (LABELS, LOOKED_AT, PUBLISHED, TEXTS, column_at, evenly, guess_intent, guess_text, has_names,
                               headless, name_words, usual_column)
-from .layout import (EACH, filled_below, layout_of, mark_between, named_rows, names_of_marks, rows_of_lists, rows_of_marks,
+from .layout import (EACH, filled_below, layout_of, mark_between, named_rows, names_of_marks, rows_of_lists,
+                               rows_of_marks,
                                rows_of_texts)
 from .records import (LEFT, Several, cell_of, fasttext_records, is_labelled, markdown_records, record_of_pair,
                                 records_in, rows_of_record)
@@ -216,7 +217,8 @@ def rows_of_file(reader, separator: str, begin: CsvPlace, place: str, needed: in
                                  "a header such as text,intent, and rows separated in the same way",
                                  "write the names of the columns into the first line, or export the file again", place)
             if len(fields) != width:
-                do = f"put quotes around a text that holds {separator!r}" if len(fields) > width else "complete or remove the line"
+                do = (f"put quotes around a text that holds {separator!r}" if len(fields) > width else
+                      "complete or remove the line")
                 raise InputError(f"line {start} has {so_many(len(fields), 'field')}, the header has {width}",
                                  "as many fields as the header", do, place)
             yield start, fields
@@ -1007,7 +1009,8 @@ def rearranged(table: Table, kind: str, at: list[int], says: int, n: int) -> Tab
     notes = (*table.notes, layout_finding(kind, header, at, n))
     if kind == "lists":
         mark = mark_between([cells[says] for _, cells in islice(table.rows(1), 10 * LOOKED_AT) if cells[says].strip()])
-        return replace(table, rows=lambda needed=0: rows_of_lists(table.rows(needed), says, mark), notes=notes, delimited=None)
+        return replace(table, rows=lambda needed=0: rows_of_lists(table.rows(needed), says, mark), notes=notes,
+                       delimited=None)
     if kind == "merged":
         return replace(table, rows=lambda needed=0: filled_below(table.rows(needed), says, at), notes=notes, delimited=None)
     names = names_of_marks(header, at) if kind == "marks" else [header[column] for column in at]

@@ -33,7 +33,8 @@ import nbformat
 
 from ..data.checks import means_none
 from ..data.source import SPLIT_ROWS, published_split
-from ..data.table import (EACH, LABELS, PUBLISHED, TEXTS, Columns, Finding, arranged, column_at, file_of, fit_columns, read_table,
+from ..data.table import (EACH, LABELS, PUBLISHED, TEXTS, Columns, Finding, arranged, column_at, file_of, fit_columns,
+                              read_table,
                               usual_column)
 from ..errors import InputError, nearest
 from ..origin import DISTRIBUTION, Origin, missing, own_origin, shared_address, wheel_name
@@ -91,7 +92,8 @@ def package_name(folder: str) -> str:
              "a folder of each project" if name in FOLDERS else
              "a package that is installed here" if importlib.util.find_spec(name) else "")
     if taken:
-        raise InputError(f"{name!r} is {taken}, and the project's own package would have that name", "a name that nothing else has",
+        raise InputError(f"{name!r} is {taken}, and the project's own package would have that name",
+                         "a name that nothing else has",
                          f"choose another name: mlbot new {folder}-bot ...")
     return name
 
@@ -149,7 +151,8 @@ def inspect_file(folder: str, place: str | Path, text: str = "", intent: str = "
     outside, asked = label_outside(Counter(normalise(cells[at[label]]) for cells in rows), outside, file)
     ending = "" if file.is_dir() else file.suffix.lower() or ".csv"
     source = f"utterances{ending}" + f"#{sheet}" * bool(sheet)
-    answers = ProjectAnswers(folder, package_name(folder), source, body, EACH if every else label, as_words(found), side, outside)
+    answers = ProjectAnswers(folder, package_name(folder), source, body, EACH if every else label, as_words(found), side,
+                             outside)
     return answers, [*(finding_words(note) for note in (*table.notes, *said) if note.n), *filter(None, [why]), *asked]
 
 # %% ../../nbs/ops/07_project.ipynb #af16e694

@@ -1,4 +1,4 @@
-"""Tables that were made for eyes: an intent that stands once, a column an intent, marks. Rearranged by what they hold, and said."""
+"""Tables that were made for eyes: an intent that stands once, a column an intent, marks. Read by what they hold, and said."""
 
 import csv
 import io
@@ -18,7 +18,8 @@ from mlbot.ops.project import inspect_file
 from mlbot.settings import load_settings
 
 TEXTS = {"room": ["book a room for noon", "i need a room", "is a room free", "reserve the big room", "a room, please"],
-         "leave": ["take friday off", "two days of vacation", "i will be away", "holiday in june", "day off tomorrow", "a week off",
+         "leave": ["take friday off", "two days of vacation", "i will be away", "holiday in june", "day off tomorrow",
+                   "a week off",
                    "my holiday in spring"],
          "badge": ["my badge is lost", "new badge please", "the door does not open", "badge for a guest", "hi"]}
 PAIRS = sorted((text, intent) for intent, texts in TEXTS.items() for text in texts)
@@ -52,7 +53,8 @@ LAYOUTS = {
     "merged, empty rows between": table([("label", "text"), *(row for name, text in BLOCKS
                                                               for row in [("", "")] * bool(name) + [(name, text)])]),
     "0 and 1": table(ticks("1", "0")), "1.0 and 0.0": table(ticks("1.0", "0.0")), "crosses": table(ticks("x", "")),
-    "true and false": table(ticks("TRUE", "FALSE")), "ticks": table(ticks("✓", "")), "ja and nein": table(ticks("ja", "nein"), ";"),
+    "true and false": table(ticks("TRUE", "FALSE")), "ticks": table(ticks("✓", "")), "ja and nein": table(ticks("ja", "nein"),
+                                                                                                          ";"),
     "get_dummies": table(ticks("True", "False", [f"label_{name}" for name in TEXTS])),
     "a column an intent": table(side_by_side()),
     "a column an intent, numbered": table([["Nr", *side_by_side()[0]],

@@ -95,18 +95,22 @@ SHAPES = {
     "labels behind.txt": "".join(f"{text} __label__{intent}\n" for text, intent in PAIRS),
     "a title above.csv": "Export of May, all requests\n\n" + table([("Text", "Intent"), *PAIRS]),
     "a comment above.csv": "# exported by a tool\n# on 1 May, do not edit\n" + table([("Wortlaut", "Anliegen"), *PAIRS]),
-    "a header for groups above.csv": table([("Request", "", "Meta"), ("text", "intent", "day"), *((*pair, "1") for pair in PAIRS)]),
-    "a table in Markdown.md": "| text | intent |\n| --- | :---: |\n" + "".join(f"| {text} | {name} |\n" for text, name in PAIRS),
+    "a header for groups above.csv": table([("Request", "", "Meta"), ("text", "intent", "day"),
+                                            *((*pair, "1") for pair in PAIRS)]),
+    "a table in Markdown.md": "| text | intent |\n| --- | :---: |\n" + "".join(f"| {text} | {name} |\n" for text,
+                                                                               name in PAIRS),
     "two files joined.csv": table([("text", "intent"), *PAIRS[:7]]) + "\ufeff" + table([("text", "intent"), *PAIRS[7:]]),
     "phrases in a cell.csv": table([("Intent", "Phrases"), *((name, "|".join(texts)) for name, texts in TEXTS.items())]),
     "lines in a cell.csv": table([("intent", "text"), *((name, "".join(f"- {text}\n" for text in texts))
                                                        for name, texts in TEXTS.items())]),
-    "sentences below data.json": json.dumps({"intents": [{"name": name, "data": {"sentences": [{"text": text} for text in texts]},
+    "sentences below data.json": json.dumps({"intents": [{"name": name,
+                                                          "data": {"sentences": [{"text": text} for text in texts]},
                                                           "rules": []} for name, texts in TEXTS.items()]}),
     "inputs of an intent.json": json.dumps({"version": 1, "intents": [
         {"key": "k", "name": name, "inputs": [{"text": text, "voice": None, "slots": []} for text in texts]}
         for name, texts in TEXTS.items()]}),
-    "the label an object with a name.json": json.dumps([{"id": 1, "said": {"text": text}, "annotation": {"intent": {"name": name}}}
+    "the label an object with a name.json": json.dumps([{"id": 1, "said": {"text": text},
+                                                         "annotation": {"intent": {"name": name}}}
                                                         for text, name in PAIRS]),
     "tags of a helpdesk.json": json.dumps({"conversations": [
         {"id": "7", "source": {"body": text}, "tags": {"type": "list", "tags": [{"type": "tag", "id": "1", "name": name}]}}
@@ -166,7 +170,8 @@ def test_bytes_of_which_no_encoding_makes_words_are_refused_and_so_are_files_of_
 def test_an_archive_and_xml_say_what_they_are_and_what_to_name(tmp_path, data):
     """The exports of Lex and Dialogflow are archives of a folder, others of one file."""
     for names, says in ((["Bot/a.json", "Bot/b.json"], "a zip archive of 2 files.*\n.*\n.*then name the folder"),
-                        (["export/data.csv", "__MACOSX/data.csv"], "a zip archive of 1 file.*\n.*\n.*then name export/data.csv")):
+                        (["export/data.csv", "__MACOSX/data.csv"],
+                         "a zip archive of 1 file.*\n.*\n.*then name export/data.csv")):
         with zipfile.ZipFile(tmp_path / "bot.zip", "w") as archive:
             for name in names:
                 archive.writestr(name, "text,intent\n")

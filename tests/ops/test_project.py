@@ -125,7 +125,8 @@ def test_a_name_that_cannot_be_a_package_is_refused(name):
 
 
 @pytest.mark.parametrize("name, says", [("try", "a word of Python's language"), ("json", "a module that comes with Python"),
-                                        ("Test", "a module that comes with Python"), ("numpy", "a package that is installed")])
+                                        ("Test", "a module that comes with Python"), ("numpy",
+                                                                                      "a package that is installed")])
 def test_a_name_that_is_taken_says_by_whom_and_offers_another(name, says):
     """What was found, what was wanted, what to type; and that name is free."""
     with pytest.raises(InputError, match=f"is {says}") as told:

@@ -255,4 +255,5 @@ def test_the_score_is_that_of_the_weakest_section_and_the_command_says_what_is_m
     assert "next:   reviewed_spec: commit" in done.stdout
     assert "Is it written down" not in mlbot("score", "--short").stdout
     told = json.loads(mlbot("score", "--json").stdout)
-    assert told["points"] == sums and len(told["items"]) == 28 and told["items"][0].keys() >= {"name", "points", "evidence", "do"}
+    assert told["points"] == sums and len(told["items"]) == 28 and told["items"][0].keys() >= {"name", "points", "evidence",
+                                                                                               "do"}
