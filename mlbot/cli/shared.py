@@ -118,7 +118,7 @@ def tell_build_server(lines: list[str]) -> None:
 def add_columns(parser: argparse.ArgumentParser) -> None:
     """The options that map the columns of a file."""
     parser.add_argument("--text", default="", metavar="COLUMN", help="column of the text")
-    parser.add_argument("--intent", default="", metavar="COLUMN", help="column of the intent")
+    parser.add_argument("--intent", default="", metavar="COLUMN", help="column of the intent; '*': each column is an intent")
     parser.add_argument("--context", default=[], nargs="+", metavar="COLUMN", help="columns of the context")
     parser.add_argument("--split-column", default="", metavar="COLUMN",
                         help="column with a published split; default: one named split or the like; none: split anew")

@@ -43,7 +43,7 @@ from .documents import objects_in_a_row
 from .encoding import SCRIPTS, code_page_of, guess_encoding
 from .guess import (LABELS, LOOKED_AT, PUBLISHED, TEXTS, column_at, evenly, guess_intent, guess_text, has_names,
                               headless, name_words, usual_column)
-from .layout import (EACH, filled_below, layout_of, mark_between, named_rows, names_of_marks, rows_of_lists,
+from .row_layout import (EACH, filled_below, layout_of, mark_between, named_rows, names_of_marks, rows_of_lists,
                                rows_of_marks,
                                rows_of_texts)
 from .records import (LEFT, Several, cell_of, fasttext_records, is_labelled, markdown_records, record_of_pair,

@@ -195,14 +195,15 @@ def test_two_writers_that_are_killed_at_random_lose_nothing_that_they_were_told_
     append(rows_of(["the first text", "the second text"], "0" * 16), url, {})
     while min(told.values()) < 200:
         running |= {name: writer(url, name, told[name], 200) for name in told if name not in running and told[name] < 200}
-        victim = luck.choice(sorted(running))
-        if sum(kills.values()) < 8:
-            time.sleep(luck.uniform(0.8, 2.0))
+        victim, heard = min(running, key=lambda name: (kills[name], name)), []
+        if sum(kills.values()) < 8:  # each is killed four times, somewhere after its next batches
+            heard = [running[victim].stdout.readline() for _ in range(luck.randrange(1, 20))]
+            time.sleep(luck.uniform(0, 0.05))
             running[victim].send_signal(signal.SIGKILL)
             kills[victim] += 1
-        said = running.pop(victim).communicate()[0].split()
+        said = [*heard, *running.pop(victim).communicate()[0].split()]
         told[victim] = max([told[victim], *(int(line) + 1 for line in said)])
-    assert min(kills.values()) > 1
+    assert set(kills.values()) == {4}
     counts = read_rows(open_table(url), ["batch"])["batch"].value_counts()
     assert len(counts) == 401 and set(counts) == {2}
     assert len([item for item in commits(open_table(url)) if item.what == "add"]) == 401
