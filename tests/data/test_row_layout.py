@@ -8,8 +8,8 @@ import random
 import pytest
 
 from mlbot.data.chunked import prepare
-from mlbot.data.row_layout import heads_blocks
 from mlbot.data.relabel import Correction, relabel_file
+from mlbot.data.row_layout import heads_blocks
 from mlbot.data.source import choose, load_source
 from mlbot.data.table import Columns, read_utterances
 from mlbot.errors import InputError
