@@ -152,7 +152,7 @@ def test_every_setting_is_shown_with_what_it_means(hers, mlbot, monkeypatch):
     assert "# accuracy.stretch = 0.80    # not for data of your own" in said
     told = mlbot("settings", "--changed").stdout
     assert "tiny = set_aside    # yours; it ships as refuse" in told and "min_rows" not in told and "[split]" not in told
-    assert "accuracy.floor = 0.80" in said and "# minutes for all notebooks of one run" in said and "[data]\n" in said
+    assert "accuracy.floor = 0.80" in said and "# minutes for all notebooks of a run;" in said and "[data]\n" in said
     assert "[extras]" not in said and "# yours:  settings.ini" in said
 
 
