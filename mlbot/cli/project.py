@@ -177,10 +177,10 @@ QUICK = ("tests/test_quick.py", "tests/gates/test_target.py", "tests/gates/test_
 
 
 def test(options: argparse.Namespace) -> int:
-    """Run the tests; in a checkout with one worker more than cores, because starting kernels leaves cores idle."""
+    """Run the tests; in a checkout with two workers more than cores, because starting kernels leaves cores idle."""
     if not is_own(workplace()):
         return in_workplace("pytest", *options.rest)
-    workers = min((os.cpu_count() or 1) + 1, 12)
+    workers = min((os.cpu_count() or 1) + 2, 12)
     if options.quick:
         print("test: about a minute; all tests: python3 -m mlbot test", flush=True)
         return in_workplace("pytest", "-q", "-n", str(min(workers, 3)), *QUICK, *options.rest)

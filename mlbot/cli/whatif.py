@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 
 from .serve import nothing_to_look_at, refuse_no_log
 from .shared import add_command, program, share_option
-from ..gates.record import as_plain
 from ..settings import Costs, Settings, load_settings
 
 # %% ../../nbs/cli/07_whatif.ipynb #8bb96921
@@ -67,6 +66,7 @@ def whatif(options: argparse.Namespace) -> int:
     from mlbot.bot.events import open_log
     from mlbot.bot.labelling import ASKED, LABELS
     from mlbot.bot.whatif import ReplayRules, replayed
+    from mlbot.gates.record import as_plain
     from mlbot.model.predict import load
     from mlbot.model.promised import read_promised, ways_of
     settings = load_settings()

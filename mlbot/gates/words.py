@@ -140,7 +140,7 @@ def error_of(verdict: Verdict, where: str = "settings.ini [targets]") -> GateFai
         do = why_no_interval(verdict.score)[1] if has_no_interval(verdict.score) else (
             "check the test data that this gate reads, or label more of it")
         return NoVerdict(verdict_line(verdict), expected, do)
-    report = ": read the report" if where.startswith("settings.ini") else ""  # a notebook of your own has none
+    report = ": read the report" if where.endswith("[targets]") else ""  # a notebook of your own has none
     do = f"improve the data or the model{report}; {word}s are set in {where}"
     if verdict.score.unit == "gain" and verdict.gate != CHAMPION:
         expected = "no sure loss" if not limit else f"no sure loss of more than {-limit:.3f}"

@@ -164,7 +164,8 @@ def score_test_change(rows: pd.DataFrame, then: np.ndarray, old_test: pd.DataFra
     def moved(weights: np.ndarray) -> float:
         old = weights[stood] @ before[stood] / max(weights[stood].sum(), 1e-9)
         return float(weights @ then.astype(float) / weights.sum() - old)
-    return bootstrap("test", moved, groups) if stood.any() else Score("test", 0.0, len(rows), 0.0, 0.0)
+    same = not stood.any() or stood.all() and bool((before == then).all())  # what did not change has no noise
+    return Score("test", 0.0, len(rows), 0.0, 0.0) if same else bootstrap("test", moved, groups, within=(-1.0, 1.0))
 
 # %% ../../nbs/run/12_blame.ipynb #304b3420
 def new_test_rows(rows: pd.DataFrame, then: np.ndarray, old_test: pd.DataFrame) -> str:
