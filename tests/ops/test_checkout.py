@@ -412,3 +412,14 @@ def test_each_place_that_leans_on_inner_parts_is_listed_with_a_bound_and_a_test(
     settings = (ROOT / "settings.ini").read_text(encoding="utf-8")
     for _, _, bound, test in leaning_rows():
         assert "<" in bound and f"{bound} " in settings.replace("\n", " ") and (ROOT / test).is_file()
+
+
+def test_the_changelog_has_the_groups_that_people_know():
+    """Those of Keep a Changelog, in its order, with something in each."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    for version in text.split("\n## ")[1:]:
+        parts = version.split("\n### ")
+        names = [part.partition("\n")[0] for part in parts[1:]]
+        known = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+        assert names and names == [name for name in known if name in names], names
+        assert "\n- " not in parts[0] and all("\n- " in part for part in parts[1:])
