@@ -12,7 +12,7 @@ import webbrowser
 from dataclasses import asdict
 
 from .shared import add_command, count_of, here, program
-from ..errors import NoVerdict
+from ..errors import InputError, NoVerdict
 from ..settings import load_settings
 
 # %% ../../nbs/cli/09_runs.ipynb #4ed871a7
@@ -46,6 +46,8 @@ def compare(options: argparse.Namespace) -> int:
     from mlbot.run.folder import open_run
     settings = load_settings()
     old, new = (open_run(settings, run, needs="verdicts.json") for run in (options.old, options.new))
+    if old == new:
+        raise InputError(f"{old.name} twice", "two runs", f"{program()} runs lists them; then: {program()} compare OLD NEW")
     comparison = compare_runs(old, new, settings)
     if options.json:
         print(json.dumps(comparison.as_json(), indent=1))

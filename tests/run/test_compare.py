@@ -63,6 +63,12 @@ def test_two_runs_are_compared_by_the_rules_of_a_verdict(two, project, mlbot, wo
     assert json.loads(mlbot("compare", first.name, second.name, "--json").stdout)["verdict"]["gate"] == "champion"
 
 
+def test_a_run_is_not_compared_with_itself(two, mlbot):
+    """That it is not surely different from itself is no news."""
+    done = mlbot("compare", "latest", two[1].name)
+    assert done.returncode == 2 and f"{two[1].name} twice" in done.stderr and "runs lists them" in done.stderr
+
+
 def test_rows_that_are_wrong_both_times_and_facts_that_differ_are_named(two, project, mlbot):
     """Another wrong answer moved; other data and other gates are said."""
     first, second = two
