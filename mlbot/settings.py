@@ -802,7 +802,8 @@ def effective_lines(own: ConfigParser, shipped: str) -> list[str]:
             lines.append(f"# {line}    # not for data of your own")
         else:
             mine = section in own and name in own[section]
-            lines.append(f"{found[1]} = {value}" + f"    # yours; it ships as {usual or 'empty'}" * mine)
+            same = "yours, as shipped" if value == usual else f"yours; it ships as {usual or 'empty'}"
+            lines.append(f"{found[1]} = {value}" + f"    # {same}" * mine)
     return lines
 
 # %% ../nbs/02_settings.ipynb #9c1d91eb

@@ -1,6 +1,7 @@
 """One file holds what a person sets; what it does not know, it refuses by name and line."""
 
 import re
+from configparser import ConfigParser
 from datetime import date
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from mlbot.errors import InputError
 from mlbot.gates.gating import judged
 from mlbot.gates.verdict import Rules
-from mlbot.settings import load_settings, shipped_settings
+from mlbot.settings import effective_lines, load_settings, shipped_settings
 from mlbot.stats.scores import Score
 
 
@@ -162,3 +163,10 @@ def test_settings_of_the_bot_that_cannot_work_are_refused(tmp_path, line):
         load_settings(tmp_path)
     (tmp_path / "settings.ini").write_text("[bot]\nwebhooks = https://erp.example\ninbox = https://erp.example/inbox\n")
     assert load_settings(tmp_path).bot.inbox
+
+
+def test_a_line_of_yours_with_the_shipped_value_is_marked_so():
+    own = ConfigParser(interpolation=None)
+    own.read_string("[data]\nsource = mine.csv\ntext = text\n")
+    lines = effective_lines(own, "\n[data]\nsource = company\ntext = text\nlabel = intent\n")
+    assert lines == ["[data]", "source = mine.csv    # yours; it ships as company", "text = text    # yours, as shipped", "label = intent"]
