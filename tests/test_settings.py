@@ -169,4 +169,5 @@ def test_a_line_of_yours_with_the_shipped_value_is_marked_so():
     own = ConfigParser(interpolation=None)
     own.read_string("[data]\nsource = mine.csv\ntext = text\n")
     lines = effective_lines(own, "\n[data]\nsource = company\ntext = text\nlabel = intent\n")
-    assert lines == ["[data]", "source = mine.csv    # yours; it ships as company", "text = text    # yours, as shipped", "label = intent"]
+    assert lines == ["[data]", "source = mine.csv    # yours; it ships as company", "text = text    # yours, as shipped",
+                     "label = intent"]
