@@ -70,11 +70,13 @@ LANGUAGES = {"de": "German", "en": "English", "es": "Spanish", "fr": "French", "
 
 
 def readable_name(name: str) -> str:
-    """The name of an intent, group or gate in readable form: `language/es` becomes `language Spanish`."""
+    """The name of an intent, group or gate in readable form: `language/es` becomes `messages in Spanish`."""
     slicing, slash, label = name.partition("/")
     if not slash:
         return name.replace("_", " ")
-    label = LANGUAGES.get(label, label) if slicing == "language" else label
+    if slicing == "language":
+        return {"other": "messages in other languages", "unsure": "messages in no sure language"}.get(
+            label, f"messages in {LANGUAGES.get(label, label)}")
     return f"{slicing.replace('_', ' ')} {label.replace('_', ' ')}"
 
 # %% ../../nbs/run/01_first_screen.ipynb #ccadf3f7
@@ -278,7 +280,9 @@ def next_steps(verdicts: Sequence[Verdict], tone: str, weak: Sequence[Weak] = ()
     names = [item.name for item in weak if item.key not in failing]
     steps += [f"Add examples of {and_list(names)}: they are recognised least."] * bool(names)
     steps += [f"Check {suspects:,} examples that seem to have the wrong intent (checks.csv of this run)."] * bool(suspects)
-    steps += [f"Add examples for {and_list([item.name for item in groups])}: clearly weaker than the rest."] * bool(groups)
+    among = "in" if all(item.name.startswith("messages in ") for item in groups) else "for"
+    weaker = [item.name.removeprefix("messages in " if among == "in" else "") for item in groups]
+    steps += [f"Add examples {among} {and_list(weaker)}: clearly weaker than the rest."] * bool(groups)
     steps += ["Label more test messages where the test is too small to be sure."] * bool(close)
     return tuple(steps[:few]) or ("Nothing is urgent. Read the wrong answers below, and look at real messages in a week.",)
 
