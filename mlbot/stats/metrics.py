@@ -928,7 +928,7 @@ def why_no_interval(score: Score) -> tuple[str, str]:
     if isinstance(found, Rows) and np.ptp(found.values) == 0:
         alike = f"all {rows} have the same value"
     return f"{alike}, on no known scale", \
-        "see why; numbers from 0 to 1 have an interval, and so has mean_of(..., scale=(1, 5))"
+        "find out why; if it is right, name the scale in a notebook: mean_of(..., scale=(1, 5))"
 
 
 # %% ../../nbs/stats/06_metrics.ipynb #974834ff

@@ -346,7 +346,7 @@ def test_a_weight_that_outweighs_all_others_leaves_one_row():
     (of.percentile_of("x", range(9)), "its 9 rows are too few", "collect more rows"),
     (of.mean_of("x", range(30), groups=[0, 1] * 15), "its 30 rows, which count as 2, are too few", "collect more rows"),
     (of.mean_of("x", [5.0] * 30), "all 30 rows have the same value, on no known scale", "mean_of(..., scale=(1, 5))"),
-    (of.metric_of("x", np.max, [5.0] * 30), "its 30 rows, drawn again, always give the same value", "see why")])
+    (of.metric_of("x", np.max, [5.0] * 30), "its 30 rows, drawn again, always give the same value", "find out why")])
 def test_a_score_says_why_it_has_no_interval(score, why, action):
     found, do = of.why_no_interval(score)
     assert found.startswith(why) and action in do and not score.measured
