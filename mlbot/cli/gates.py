@@ -306,7 +306,8 @@ def add_replay(commands) -> None:
 def audit(options: argparse.Namespace) -> int:
     """Check what every released model was trained on against the test of a run. Exit code 1: one has seen test texts, or the
     champion was never judged."""
-    from mlbot.model.artefact import POINTER
+    from mlbot.data.carried import pull_known
+    from mlbot.model.artefact import POINTER, is_model_name
     from mlbot.data.ledger import audit_model, ledger_file, read_digests
     from mlbot.model.registry import history, judgement_words, read_judgement
     from mlbot.run.folder import open_run, texts_of_run
@@ -318,6 +319,8 @@ def audit(options: argparse.Namespace) -> int:
                                 *sorted(path.parent.name for path in models.glob("[!.]*/manifest.json"))]))
     if not names:
         raise InputError("no released model", "one or more", f"{program()} run", here(models))
+    if missing := [name for name in names if is_model_name(name) and not ledger_file(models, name).exists()]:
+        pull_known(models, missing, settings.places.carried)
     now = (models / POINTER).read_text(encoding="utf-8").strip() if (models / POINTER).exists() else ""
     audits = [audit_model(name, read_digests(ledger_file(models, name)), test, texts) for name in names]
     guilty = [item.model for item in audits if item.exact]

@@ -292,6 +292,7 @@ def add_benchmark(commands) -> None:
 # %% ../../nbs/cli/04_model.ipynb #70721ec8
 def carry(settings: Settings, options: argparse.Namespace) -> int:
     """Carry models by hand: `mlbot models --push`, `mlbot models --pull`."""
+    from mlbot.data.carried import push_sides
     from mlbot.ops.replicate import ASIDE, not_carried, pull, pull_trial, push, read_releases
     from mlbot.model.rollout import read_canary, read_pointer
     from mlbot.storage import open_objects
@@ -302,6 +303,7 @@ def carry(settings: Settings, options: argparse.Namespace) -> int:
     objects = open_objects(address)
     if options.push is not None:
         settle_release(folder)
+        push_sides(folder, objects)
         new = push(folder, objects, again=True)
         name = next((entry["model"] for entry in reversed(read_releases(objects))), "none")
         print(f"carried: {len(new)} entries of the history, champion {name}, to {address}")

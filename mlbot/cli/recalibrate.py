@@ -85,6 +85,7 @@ def recalibrate(options: argparse.Namespace) -> int:
     """Recalibrate the champion on labels of production, if that helps significantly."""
     import numpy as np
 
+    from mlbot.data.carried import pull_known
     from mlbot.data.split import group_digests
     from mlbot.model.artefact import find_model, read_artefact
     from mlbot.model.predict import predictor_of
@@ -92,6 +93,7 @@ def recalibrate(options: argparse.Namespace) -> int:
     settings = load_settings()
     models = settings.places.models
     champion = read_artefact(find_model(models))
+    pull_known(models, [champion.name], settings.places.carried)
     model = predictor_of(champion)
     every = labelled_messages(settings, options.labels, model.manifest["context"])
     rows = outside_test(every, models).reset_index(drop=True)

@@ -201,7 +201,7 @@ def run_now(request, settings: Settings, junit: str) -> int:
     announce(folder, request, settings)
     results = results_of(settings)
     result = run_pipeline(request, settings, folder, show_progress(notebooks, request.budget(settings)), results, notebooks)
-    print(*(f"warning: {line}\n" for line in (results.trouble, doubts(results)) if line), sep="", end="")
+    print(*(f"warning: {line}\n" for line in (results.trouble, doubts(results), *result.notes) if line), sep="", end="")
     print_verdicts(result)
     carry_on(result, settings)
     keep_judged(result, settings)

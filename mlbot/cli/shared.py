@@ -252,11 +252,15 @@ def here_or_there(url: str) -> str:
 def sides_of(options: argparse.Namespace, settings):
     """The source that a command names, its utterances, and their sides."""
     from mlbot.data.ledger import recall_of
+    from mlbot.run.pipeline import pull_carried
+    from mlbot.run.request import RunRequest
     from mlbot.data.source import choose, load_source
     from mlbot.data.split import split
     source, columns = choose(settings, options.source, options.text, options.intent, as_words(options.context),
                              options.split_column, options.group)
     utterances = load_source(source, columns, settings)
+    for note in pull_carried(RunRequest(release=False), settings, settings.places.runs):
+        print(f"note:   {note}", file=sys.stderr)
     by, data = settings.split, with_tiny(settings, options).data
     return source, utterances, split(utterances, data, by.test_percent, bool(columns.side), by.near_percent,
                                 recall_of(settings.places.models))
@@ -311,11 +315,14 @@ def settle_release(models: Path) -> None:
 def push_carried(settings: Settings) -> None:
     """Push what was released here, if a place is set. Raises NoVerdict or InputError if that fails."""
     if settings.places.carried:
+        from mlbot.data.carried import push_sides
         from mlbot.ops.replicate import push
         from mlbot.storage import open_objects
         try:
             settle_release(settings.places.models)
-            push(settings.places.models, open_objects(settings.places.carried))
+            objects = open_objects(settings.places.carried)
+            push_sides(settings.places.models, objects)
+            push(settings.places.models, objects)
         except MlbotError as problem:
             print("carried: no; the champion has changed on this machine only", flush=True)
             if isinstance(problem, NoVerdict):

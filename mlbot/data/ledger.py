@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['SIDES_FILE', 'digests_of', 'ledger_file', 'write_digests', 'read_digests', 'is_seen', 'refuse_test_texts', 'Audit',
-           'audit_model', 'forget', 'keyed', 'Memory', 'read_memory', 'recall_of', 'remember']
+           'audit_model', 'forget', 'keyed', 'pack_arrays', 'unpack_arrays', 'Memory', 'merged', 'read_memory',
+           'recall_of', 'update_memory', 'remember']
 
 # %% ../../nbs/data/03_ledger.ipynb #5c01c0e0
 import hashlib
 import io
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -146,25 +147,84 @@ def keyed(digests: Sequence[int] | np.ndarray, secret: bytes) -> np.ndarray:
 SIDES_FILE = "sides.npz"
 
 
+def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Named arrays as the bytes of an npz file; the same arrays give the same bytes."""
+    body = io.BytesIO()
+    np.savez(body, **{name: arrays[name] for name in sorted(arrays)})
+    return body.getvalue()
+
+
+def unpack_arrays(data: bytes, place: str) -> dict[str, np.ndarray]:
+    """The named arrays in the bytes of an npz file. Raises InputError for damaged bytes; `place`: where they were found."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as found:
+            return dict(found)
+    except (ValueError, EOFError, OSError, KeyError, TypeError, AttributeError, BadZipFile):
+        raise InputError(f"{place.rpartition('/')[2]} is damaged", "the texts that runs wrote", "restore it from a copy",
+                         place) from None
+
+# %% ../../nbs/data/03_ledger.ipynb #00e6a11e
 @dataclass(frozen=True)
 class Memory:
-    """The texts that models of a project were trained (or validated) on, and tested on, as keyed digests."""
+    """The texts that models of a project were trained (or validated) on, and tested on, as keyed digests.
+
+    `others`: what other machines remember, each under a secret of its own. A text that is tested in one of them is tested.
+    """
     secret: bytes
     train: np.ndarray
     test: np.ndarray
+    others: tuple["Memory", ...] = ()
 
     def recall(self, digests: np.ndarray) -> np.ndarray:
         """The remembered side of each text: 'train', 'test', or '' for one that no model has used."""
-        numbers = keyed(digests, self.secret)
-        known = np.where(np.isin(numbers, self.train), "train", "")
-        return np.where(np.isin(numbers, self.test), "test", known).astype(object)
+        found = np.full(len(digests), "", dtype=object)
+        for part in (self, *self.others):
+            numbers = keyed(digests, part.secret)
+            found[np.isin(numbers, part.train) & (found == "")] = "train"
+            found[np.isin(numbers, part.test)] = "test"
+        return found
 
     def extended(self, train: np.ndarray, test: np.ndarray) -> "Memory":
         """A memory with more texts. A known text keeps its side; a new text on both sides is remembered as test."""
-        tested = keyed(np.unique(test), self.secret)
-        taught = keyed(np.unique(train), self.secret)
-        tested = np.union1d(self.test, tested[~np.isin(tested, self.train)])
-        return Memory(self.secret, np.union1d(self.train, taught[~np.isin(taught, tested)]), tested)
+        train, test = np.unique(train), np.unique(test)
+        tested = keyed(test[self.recall(test) == ""], self.secret)
+        taught = keyed(train[self.recall(train) == ""], self.secret)
+        return Memory(self.secret, np.union1d(self.train, taught[~np.isin(taught, tested)]), np.union1d(self.test, tested),
+                      self.others)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The memory as named arrays, those of `others` with a number: `secret`, `train`, `test`, `secret1`, …"""
+        return {f"{name}{at or ''}": value for at, part in enumerate((self, *self.others)) for name, value in
+                (("secret", np.frombuffer(part.secret, np.uint8)), ("train", part.train), ("test", part.test))}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray], place: str) -> "Memory":
+        """The memory in named arrays. Raises InputError for other arrays; `place`: where they were found."""
+        numbers = [str(at or "") for at in range(max(1, sum(name.startswith("secret") for name in arrays)))]
+        parts = [[arrays.get(f"{name}{number}", np.zeros(0)) for name in ("secret", "train", "test")] for number in numbers]
+        for secret, train, test in parts:
+            if not (secret.dtype == np.uint8 and secret.shape == (16,) and train.dtype == test.dtype == np.uint64
+                    and train.ndim == test.ndim == 1):
+                raise InputError(f"{place.rpartition('/')[2]} is damaged", "the sides that runs wrote",
+                                 "restore it from a copy", place)
+        first, *others = [cls(secret.tobytes(), train, test) for secret, train, test in parts]
+        return replace(first, others=tuple(others))
+
+# %% ../../nbs/data/03_ledger.ipynb #7f5e4f6a
+def merged(memories: Iterable[Memory]) -> Memory | None:
+    """What all memories remember together, in the same order whatever the order of `memories`; None for none.
+
+    A text that two machines with the same secret have put on different sides is remembered as test.
+    """
+    parts: dict[bytes, Memory] = {}
+    for memory in memories:
+        for part in (memory, *memory.others):
+            known = parts.get(part.secret, part)
+            test = np.union1d(known.test, part.test)
+            train = np.union1d(known.train, part.train)
+            parts[part.secret] = Memory(part.secret, train[~np.isin(train, test)], test)
+    first, *others = sorted(parts.values(), key=lambda part: (-len(part.train) - len(part.test), part.secret)) or [None]
+    return first and replace(first, others=tuple(others))
 
 # %% ../../nbs/data/03_ledger.ipynb #bfb7dff7
 def read_memory(models: Path) -> Memory | None:
@@ -173,18 +233,7 @@ def read_memory(models: Path) -> Memory | None:
     Raises InputError for a damaged file.
     """
     file = models / "ledger" / SIDES_FILE
-    if not file.is_file():
-        return None
-    try:
-        with np.load(file, allow_pickle=False) as found:
-            secret, train, test = (found[name] for name in ("secret", "train", "test"))
-        good = secret.dtype == np.uint8 and secret.shape == (16,) and train.dtype == test.dtype == np.uint64
-        good = good and train.ndim == test.ndim == 1
-    except (ValueError, EOFError, OSError, KeyError, TypeError, BadZipFile):
-        good = False
-    if not good:
-        raise InputError(f"{SIDES_FILE} is damaged", "the sides that runs wrote", "restore the file from a copy", str(file))
-    return Memory(secret.tobytes(), train, test)
+    return Memory.of(unpack_arrays(file.read_bytes(), str(file)), str(file)) if file.is_file() else None
 
 # %% ../../nbs/data/03_ledger.ipynb #62f2faba
 def recall_of(models: Path):
@@ -193,16 +242,21 @@ def recall_of(models: Path):
     return None if memory is None else memory.recall
 
 # %% ../../nbs/data/03_ledger.ipynb #d91406e2
-def remember(models: Path, train: np.ndarray, test: np.ndarray) -> bool:
-    """Add digests of texts that a model was trained and tested on. Returns whether anything was new."""
+def update_memory(models: Path, change: Callable[[Memory | None], Memory]) -> bool:
+    """Replace what the models in a folder remember by `change` of it. Returns whether it is another memory now."""
     (models / "ledger").mkdir(parents=True, exist_ok=True)
     with only_one(models):
         before = read_memory(models)
-        start = before or Memory(secrets.token_bytes(16), np.zeros(0, np.uint64), np.zeros(0, np.uint64))
-        after = start.extended(np.asarray(train, np.uint64), np.asarray(test, np.uint64))
-        if before is not None and len(after.train) + len(after.test) == len(before.train) + len(before.test):
+        after = pack_arrays(change(before).arrays())
+        if before is not None and after == pack_arrays(before.arrays()):
             return False
-        body = io.BytesIO()
-        np.savez(body, secret=np.frombuffer(after.secret, np.uint8), train=after.train, test=after.test)
-        write_atomic(models / "ledger" / SIDES_FILE, lambda handle: handle.write(body.getvalue()), binary=True)
+        write_atomic(models / "ledger" / SIDES_FILE, lambda handle: handle.write(after), binary=True)
     return True
+
+
+def remember(models: Path, train: np.ndarray, test: np.ndarray) -> bool:
+    """Add digests of texts that a model was trained and tested on. Returns whether anything was new."""
+    def change(before: Memory | None) -> Memory:
+        start = before or Memory(secrets.token_bytes(16), np.zeros(0, np.uint64), np.zeros(0, np.uint64))
+        return start.extended(np.asarray(train, np.uint64), np.asarray(test, np.uint64))
+    return update_memory(models, change)

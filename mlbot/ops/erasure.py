@@ -13,7 +13,8 @@ __all__ = ['SHORTEST_WORD', 'FEWEST_WORDS', 'NUMBERS_ONLY', 'STEP', 'OVERLAP', '
            'bundles_in', 'proofs_of', 'own_places', 'in_bundles', 'rows_without', 'take_out', 'links_out', 'in_files',
            'in_git', 'search_places', 'ErasureRequest', 'words_of_program', 'texts_of_event', 'texts_to_erase',
            'merged_search', 'proof_key', 'search_record', 'as_search', 'mark_of', 'add_look', 'in_words', 'write_proof',
-           'read_proofs', 'name_of_proof', 'Erased', 'erase_rows', 'tidy_up', 'erase_everywhere', 'look_again']
+           'read_proofs', 'name_of_proof', 'Erased', 'forget_digests', 'erase_rows', 'tidy_up', 'erase_everywhere',
+           'look_again']
 
 # %% ../../nbs/ops/08_erasure.ipynb #7b338610
 import bz2
@@ -44,11 +45,14 @@ from urllib.parse import unquote
 from ..model.artefact import ESTIMATOR, VOCABULARY, is_model_name
 from ..model.estimator import words_held
 from ..data.table import guess_encoding
+import numpy as np
+
 from ..errors import InputError
 from ..bot.events import EventLog, open_log
 from ..files import sweep as sweep_begun
 from ..files import HEX, private_folder, write_atomic
 from ..bot.identity import kept_secret
+from ..data.carried import forget_shared
 from ..data.ledger import forget
 from ..model.rollout import GOLDEN, golden_file, read_canary, read_pointer
 from ..storage import Objects, open_objects
@@ -364,7 +368,7 @@ PLACES = (
     Place("models", "words in vocabularies, golden answers, ledgers, histories, unfinished and damaged copies",
           "each file, by its bytes; of vocabularies the words", "models that know words of one person only are destroyed, "
           "golden answers and ledgers lose the texts; the champion stays until the next one is released"),
-    Place("carried", "the same models for other servers", "each object", "as models"),
+    Place("carried", "the same models and ledgers for other machines", "each object", "as models"),
     Place("bundles", "the same models for other machines", "each file, and each file of the archives",
           "destroyed as a whole"),
     Place("tracking", "reports that MLflow keeps in this project", "each file, by its bytes", "files are destroyed"),
@@ -1129,17 +1133,38 @@ class Erased:
         """What is left, with what to do."""
         return [line for place in self.places for line in place.left]
 
+# %% ../../nbs/ops/08_erasure.ipynb #7179ed9e
+def forget_digests(settings: Settings, digests: np.ndarray) -> int:
+    """Take digests out of the ledgers of the models here, and of those that are carried. Returns how many changed.
+
+    Raises InputError for a damaged ledger, NoVerdict where the account does not answer.
+    """
+    carried = settings.places.carried
+    return forget(settings.places.models, digests) + (forget_shared(open_objects(carried), digests) if carried else 0)
+
 # %% ../../nbs/ops/08_erasure.ipynb #8d729fb3
 def erase_rows(settings: Settings, request: ErasureRequest, forget: Callable) -> int:
-    """Erase the rows of a request from the store, where it has some; how many."""
-    url = settings.places.data
+    """Erase the rows of a request from the store, where it has some; how many.
+
+    `forget` is called first; what it raises ends the erasure, and the rows are still there.
+    """
+    url, damaged = settings.places.data, []
+
+    def forget_first(gone: np.ndarray) -> None:
+        try:
+            forget(gone)
+        except InputError as problem:
+            damaged.append(problem)
+            raise
     if is_here(url) and not is_store(url):
         return 0
     try:
         digests = [digest(clean(request.utterance))] if request.utterance else []
-        n, _ = erase_utterances(url, {"who": request.who, "why": request.why}, request.person, digests, forget)
-    except InputError:  # who has only talked to the bot stands in no table
-        return 0
+        n, _ = erase_utterances(url, {"who": request.who, "why": request.why}, request.person, digests, forget_first)
+    except InputError:
+        if damaged:
+            raise
+        return 0  # who has only talked to the bot stands in no table
     write_lock(settings.root, url)
     return n
 
@@ -1188,7 +1213,7 @@ def erase_everywhere(settings: Settings, request: ErasureRequest, files: bool = 
         search, unfinished = _search_of(settings, request, log)
         proof = _begun(settings, request, search)
         write_proof(settings, proof)
-        rows = erase_rows(settings, request, lambda gone: ledgers.append(forget(settings.places.models, gone)))
+        rows = erase_rows(settings, request, lambda gone: ledgers.append(forget_digests(settings, gone)))
         if log is not None:
             asked = digest(clean(request.utterance)) if request.utterance else None
             events = log.forget(request.person, lambda text: asked is not None and digest(clean(text)) == asked)

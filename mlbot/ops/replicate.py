@@ -17,6 +17,7 @@ from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
+from ..data.carried import push_ledger
 from ..model.artefact import MANIFEST, POINTER, as_json, is_model_name, parse_json, read_artefact, read_file
 from ..errors import InputError, MlbotError, NoVerdict, without_secrets
 from ..files import KEY, bears, flush, only_one, shared_key, sweep, write_atomic
@@ -151,6 +152,7 @@ def push(models: Path, objects: Objects, again: bool = False) -> list[dict]:
     for name in names or [str(entry["model"]) for entry in releases[-1:]] * again:
         if name in names[-1:] or (models / name / MANIFEST).is_file():
             push_model(models, name, objects, again)
+            push_ledger(models, name, objects)
     number = int((objects.names(f"{RELEASES}/") or [entry_name(0)])[-1][-13:-5])
     for at, entry in enumerate(new, number + 1):
         if not objects.create(entry_name(at), as_json(entry)) and objects.get(entry_name(at)) != as_json(entry):
@@ -325,6 +327,7 @@ def push_trial(models: Path, objects: Objects) -> None:
     trial = read_canary(models)
     if trial is not None:
         push_model(models, trial.model, objects)
+        push_ledger(models, trial.model, objects)
     if trial is not None or objects.get(TRIAL) is not None:
         objects.put(TRIAL, as_json(asdict(trial) if trial is not None else {}))
 

@@ -6,25 +6,29 @@
 __all__ = ['UNPROVEN', 'Progress', 'as_it_ran', 'write_log', 'rules_of', 'run_notebook', 'ActiveRun', 'start', 'recorded',
            'refuse_other_verdicts', 'tampered', 'reuse', 'count_again', 'kept_step', 'pack_new', 'run_anew',
            'run_or_reuse', 'RunResult', 'is_of_before', 'keep_as_released', 'remember_sides', 'keep_as_remembered',
-           'put_champion', 'run_step', 'judge_again', 'run_all', 'unjudged_targets', 'run_pipeline']
+           'pull_carried', 'push_carried_sides', 'put_champion', 'run_step', 'judge_again', 'run_all',
+           'unjudged_targets', 'run_pipeline']
 
 # %% ../../nbs/run/11_pipeline.ipynb #d5c52135
 import shutil
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from ..data.carried import pull_known, push_sides
 from ..data.ledger import ledger_file, read_digests, remember
 from ..errors import InputError, MlbotError, NoVerdict, shown, without_secrets
 from ..gates.verdict import Rules, Verdict
 from ..gates.record import as_record, read_record
 from ..gates.release import gates_asked
 from ..gates.test_budget import decisions
-from ..model.artefact import read_artefact, write_artefact
+from ..model.artefact import is_model_name, read_artefact, write_artefact
 from ..model.registry import champion, opponent
+from ..model.rollout import read_pointer
 from .budget import budget_line, budget_record, count_decision
 from mlbot.run.cache import (
     Key,
@@ -57,6 +61,7 @@ from .judge import NotebookStep, judge_notebook, records_of
 from .notebook import RAISES, Notebook, is_gate, open_pipeline, parse_notebook, tag
 from .request import RunRequest, check_request, notebooks_to_run
 from ..settings import Settings
+from ..storage import open_objects
 
 # %% ../../nbs/run/11_pipeline.ipynb #06f2fe61
 @dataclass(frozen=True)
@@ -273,12 +278,13 @@ def run_or_reuse(run: ActiveRun, notebook: Notebook, again: bool = False) -> tup
 # %% ../../nbs/run/11_pipeline.ipynb #bf398640
 @dataclass(frozen=True)
 class RunResult:
-    """The result of a run: its folder, the request, the steps, the notebooks not reached, and the problems."""
+    """The result of a run: its folder, the request, the steps, the notebooks not reached, the problems, and notes."""
     folder: Path
     request: RunRequest
     steps: tuple[NotebookStep, ...]
     not_reached: tuple[str, ...]
     problems: tuple[MlbotError, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -332,6 +338,35 @@ def keep_as_remembered(run: ActiveRun) -> None:
             sides = data_values(run.settings, run.parameters)["sides"]
             data = key.parts["data"] | {"sides": sides}
             run.results.keep(replace(key, parts={**key.parts, "data": data}), packed)
+
+# %% ../../nbs/run/11_pipeline.ipynb #c50493c9
+def pull_carried(request: RunRequest, settings: Settings, folder: Path) -> tuple[str, ...]:
+    """Take over which texts models elsewhere were trained and tested on, if a place is set. Returns a note if that fails.
+
+    If the run may release, raises instead what `mlbot.data.carried.pull_sides` raises, and removes the empty run folder.
+    """
+    models = settings.places.models
+    names = filter(is_model_name, (read_pointer(models), request.model))
+    try:
+        pull_known(models, names, settings.places.carried)
+    except MlbotError as problem:
+        if request.may_release:
+            with suppress(OSError):
+                folder.rmdir()
+            raise
+        return (f"the sides of texts on other machines are not known: {problem.found}",)
+    return ()
+
+# %% ../../nbs/run/11_pipeline.ipynb #fa64d05e
+def push_carried_sides(settings: Settings) -> tuple[str, ...]:
+    """Share which texts the models here were trained and tested on, if a place is set. Returns a note if that fails."""
+    if not settings.places.carried:
+        return ()
+    try:
+        push_sides(settings.places.models, open_objects(settings.places.carried))
+    except MlbotError as problem:
+        return (f"other machines do not know the sides of this run: {problem.found}",)
+    return ()
 
 # %% ../../nbs/run/11_pipeline.ipynb #54f67d50
 def put_champion(models: Path, folder: Path, rows: int = 0, name: str = "") -> None:
@@ -395,18 +430,21 @@ def run_pipeline(request: RunRequest, settings: Settings, folder: Path, progress
     """Run the pipeline notebooks that `request` asks for into `folder`, and judge them.
 
     `results`: where results are kept; `notebooks`: the pipeline. Both default to those of the settings. Raises InputError
-    for a request that would be worth nothing (`mlbot.run.request`); everything that goes wrong later is in the result.
+    for a request that would be worth nothing (`mlbot.run.request`), and what `pull_carried` raises; everything that goes
+    wrong later is in the result.
     """
     pipeline = open_pipeline(settings) if notebooks is None else notebooks
     check_request(request, pipeline, settings)
     asked = notebooks_to_run(request, pipeline)
+    notes = pull_carried(request, settings, folder)
     run = start(request, settings, folder, progress=progress, results=results)
     run_all(run, request, asked)
     if remember_sides(run.models, folder):
         keep_as_remembered(run)
+    notes += push_carried_sides(settings)
     problems = [problem for step in run.steps for problem in step.problems]
     if not problems and asked == pipeline:
         keep_as_released(run)
     problems = problems or unjudged_targets(run, [notebook for notebook in pipeline if notebook not in asked])
     return RunResult(folder, request, tuple(run.steps), tuple(notebook.name for notebook in asked[len(run.steps):]),
-                     tuple(problems))
+                     tuple(problems), notes)

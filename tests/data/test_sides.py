@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
+from mlbot.data.carried import pull_sides, push_sides
 from mlbot.data.ledger import audit_model, digests_of, is_seen, read_digests, recall_of, remember
 from mlbot.data.split import QUARANTINE, apart, near_test, sent_again, side_of, split
 from mlbot.data.store import (
@@ -37,6 +38,7 @@ from mlbot.data.store import (
 from mlbot.data.table import Columns, build_utterances, read_utterances, sample_file
 from mlbot.errors import InputError
 from mlbot.settings import load_settings
+from mlbot.storage import open_objects
 from mlbot.text.clean import bare, bare_digest, clean, digest, key, pseudonym
 
 DATA = replace(load_settings().data, min_rows=1, tiny="set_aside")
@@ -84,14 +86,21 @@ class Sides(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.home = tempfile.TemporaryDirectory()
-        self.models = Path(self.home.name) / "models"
+        self.models = Path(self.home.name) / "models-0"
+        self.shared = open_objects(f"{self.home.name}/shared")
         self.side, self.number = {}, 0
 
     def teardown(self):
         self.home.cleanup()
 
+    @rule(at=st.integers(0, 3))
+    def go_on_elsewhere(self, at):
+        """Another machine, a new checkout or one that was here before, trains from now on."""
+        self.models = Path(self.home.name) / f"models-{at}"
+
     def judge(self, utterances, test_percent, given, near_percent):
         """Split, as a run does, and note what a model was trained and tested on."""
+        pull_sides(self.models, self.shared)
         try:
             sides = split(utterances, DATA, test_percent, given, near_percent, recall_of(self.models))
         except InputError as problem:  # too few intents
@@ -104,6 +113,7 @@ class Sides(RuleBasedStateMachine):
                 before = self.side.setdefault(key(text), name)
                 assert before == name, f"{text!r} was {before}, is {name}"
         remember(self.models, np.concatenate([train["digest"], sides.validation["digest"]]), sides.test["digest"])
+        push_sides(self.models, self.shared)
         return train, sides.test
 
 

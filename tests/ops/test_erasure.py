@@ -22,6 +22,8 @@ from mlbot.bot.conversation import HELD
 from mlbot.bot.events import Event, EventLog
 from mlbot.bot.frames import Act
 from mlbot.bot.identity import Identity
+from mlbot.data.carried import push_ledger, shared_ledger
+from mlbot.data.ledger import digests_of, ledger_file, write_digests
 from mlbot.data.table import sample_file
 from mlbot.errors import InputError
 from mlbot.ops.bundle import bundle_models, pack
@@ -41,7 +43,8 @@ from mlbot.ops.erasure import (
 )
 from mlbot.serve.service import Ask, BotService, prediction_for
 from mlbot.settings import load_settings
-from mlbot.text.clean import pseudonym
+from mlbot.storage import open_objects
+from mlbot.text.clean import clean, pseudonym
 
 NAME = "Ursula Brumbelquist"
 WORDS = ("zylophant", "qwortle", "brumbelquist", "fnordling", "ursula", "glimmerwax", "E-90817", "ursula.b@example.org")
@@ -656,3 +659,32 @@ def test_every_format_of_data_export_is_searched(tmp_path, mlbot):
     found = erase_everywhere(settings, ErasureRequest("ann", who="Eve", why="request 7"))
     hidden = [name for name in FORMATS.values() if not any(f"out/{name}" in line for line in found.left)]
     assert hidden == [], found.left
+
+
+def test_ledgers_that_are_carried_lose_her_texts_too(tmp_path):
+    settings = quick(tmp_path, (TEXT, "Ann"))
+    digests = digests_of([clean(TEXT), "a usual card of kind 0"])
+    write_digests(digests, ledger_file(settings.places.models, "000000000001"))
+    objects = open_objects(settings.places.carried)
+    assert push_ledger(settings.places.models, "000000000001", objects)
+    done = erase_everywhere(settings, ErasureRequest("ann", who="Eve", why="request 7"))
+    assert done.ledgers == 2 and not done.left
+    assert shared_ledger("000000000001", objects).tolist() == digests_of(["a usual card of kind 0"]).tolist()
+
+
+@pytest.mark.parametrize("where", ["here", "carried"])
+def test_a_damaged_ledger_ends_an_erasure_before_her_rows_are_gone(tmp_path, where):
+    """Without the rows nobody knows the digests, so a second try could not take them out."""
+    settings = quick(tmp_path, (TEXT, "Ann"))
+    file = ledger_file(settings.places.models, "000000000001")
+    if where == "carried":
+        file = Path(settings.places.carried) / "ledgers" / "000000000001.npz"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"damaged")
+    request = ErasureRequest("ann", who="Eve", why="request 7")
+    with pytest.raises(InputError, match="is damaged"):
+        erase_everywhere(settings, request)
+    assert read_proofs(settings)[0]["open"]
+    file.unlink()
+    done = erase_everywhere(settings, request)
+    assert done.rows == 1 and not done.left

@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from mlbot.data.ledger import recall_of, remember
 from mlbot.errors import InputError
 from mlbot.gates.record import RECORD, as_record
 from mlbot.gates.verdict import Rules, judge
@@ -31,7 +32,7 @@ from mlbot.run.notebook import (
     parse_notebook,
     read_notebook,
 )
-from mlbot.run.pipeline import run_notebook
+from mlbot.run.pipeline import run_notebook, run_pipeline
 from mlbot.run.request import RunRequest, check_request
 from mlbot.settings import Target, load_settings
 from mlbot.stats.scores import share
@@ -481,3 +482,43 @@ def test_an_error_in_a_module_of_the_project_names_its_file_and_line(run, tmp_pa
     (tmp_path / "desk" / "rules.py").write_text("def tidy(row):\n    return row['intent']\n")
     step = run("from desk.rules import tidy\ntidy({})")
     assert "cell 2, line 2: KeyError: 'intent' (in desk/rules.py, line 2)" in only(step)
+
+
+@pytest.fixture
+def checkouts(notebook, tmp_path):
+    """Runs a notebook in the checkout of a name; all share one place."""
+    path = notebook("x = 1")
+
+    def run_in(name, release=False):
+        root, settings = tmp_path / name, load_settings()
+        folder = root / "runs" / "2026-01-05_090000"
+        folder.mkdir(parents=True)
+        places = replace(settings.places, carried=str(tmp_path / "carried"), cache="", models=root / "models",
+                         runs=root / "runs", waivers=root / "waivers.jsonl")
+        settings, request = replace(settings, root=root, targets={}, places=places), RunRequest(release=release)
+        return settings, folder, lambda: run_pipeline(request, settings, folder, notebooks=[open_notebook(path)])
+    return run_in
+
+
+def test_a_run_in_a_new_checkout_knows_what_models_elsewhere_were_tested_on(checkouts):
+    first, _, run = checkouts("first")
+    remember(first.places.models, [1], [2])
+    assert run().notes == ()
+    second, _, run = checkouts("second")
+    assert recall_of(second.places.models) is None and run().notes == ()
+    assert recall_of(second.places.models)([1, 2, 3]).tolist() == ["train", "test", ""]
+
+
+def test_a_run_that_may_release_does_not_start_without_knowing_it_and_another_says_so(checkouts, tmp_path):
+    broken = tmp_path / "carried"
+    (broken / "sides").mkdir(parents=True)
+    (broken / "sides" / "0123456789abcdef.npz").write_bytes(b"damaged")
+    settings, folder, run = checkouts("releasing", release=True)
+    with pytest.raises(InputError, match="0123456789abcdef.npz is damaged"):
+        run()
+    assert not folder.exists() and (broken / "sides" / "0123456789abcdef.npz").exists()
+    settings, folder, run = checkouts("trying")
+    remember(settings.places.models, [1], [2])
+    result = run()
+    assert result.exit_code == 0 and [note.partition(":")[0] for note in result.notes] == [
+        "the sides of texts on other machines are not known", "other machines do not know the sides of this run"]
