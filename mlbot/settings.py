@@ -142,7 +142,7 @@ class Budget:
 class Places:
     """Folders of runs, models and notebooks, and files that people sign (waivers, attested).
 
-    Folders or addresses: the store of the data, `carried` (copies models to other servers; '' for none), the cache of
+    Folders or addresses: the store of the data, `carried` (what machines share of models; '' for none), the cache of
     notebook results, and `sealed` (sealed rows outside the checkout; '' for none).
     """
     runs: Path

@@ -11,9 +11,10 @@ __all__ = ['SIDES_FILE', 'digests_of', 'ledger_file', 'write_digests', 'read_dig
 import hashlib
 import io
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -150,7 +151,8 @@ SIDES_FILE = "sides.npz"
 def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Named arrays as the bytes of an npz file; the same arrays give the same bytes."""
     body = io.BytesIO()
-    np.savez(body, **{name: arrays[name] for name in sorted(arrays)})
+    named: dict[str, Any] = dict(sorted(arrays.items()))
+    np.savez(body, **named)
     return body.getvalue()
 
 
@@ -211,8 +213,8 @@ class Memory:
         return replace(first, others=tuple(others))
 
 # %% ../../nbs/data/03_ledger.ipynb #7f5e4f6a
-def merged(memories: Iterable[Memory]) -> Memory | None:
-    """What all memories remember together, in the same order whatever the order of `memories`; None for none.
+def merged(*memories: Memory) -> Memory:
+    """What one or more memories remember together; in whatever order they are given, the result is the same.
 
     A text that two machines with the same secret have put on different sides is remembered as test.
     """
@@ -223,8 +225,8 @@ def merged(memories: Iterable[Memory]) -> Memory | None:
             test = np.union1d(known.test, part.test)
             train = np.union1d(known.train, part.train)
             parts[part.secret] = Memory(part.secret, train[~np.isin(train, test)], test)
-    first, *others = sorted(parts.values(), key=lambda part: (-len(part.train) - len(part.test), part.secret)) or [None]
-    return first and replace(first, others=tuple(others))
+    first, *others = sorted(parts.values(), key=lambda part: (-len(part.train) - len(part.test), part.secret))
+    return replace(first, others=tuple(others))
 
 # %% ../../nbs/data/03_ledger.ipynb #bfb7dff7
 def read_memory(models: Path) -> Memory | None:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlbot.data.carried import (
-    LEDGERS,
-    SIDES,
+    LEDGER_OBJECTS,
+    SIDES_OBJECTS,
     forget_shared,
     ledger_object,
     pull_known,
@@ -47,7 +47,7 @@ def test_a_new_checkout_knows_each_side_and_goes_on(shared, tmp_path):
     remember(second, [3, 4], [1, 5])
     assert push_sides(second, shared) and not push_sides(second, shared) and pull_sides(first, shared)
     assert recall_of(first)([1, 3, 4, 5]).tolist() == ["train", "test", "train", "test"]
-    assert len(shared.names(f"{SIDES}/")) == 1
+    assert len(shared.names(f"{SIDES_OBJECTS}/")) == 1
 
 
 @settings(max_examples=60, deadline=None)
@@ -77,7 +77,7 @@ def test_whatever_machines_do_and_in_which_order_what_was_tested_stays_tested(tm
             pull_sides(machine, shared)
     assert sides(machines[0]) == sides(machines[1]) == sides(machines[2])
     assert {one for one in everything if sides(machines[0])[one] == "test"} == tested
-    assert len(shared.names(f"{SIDES}/")) <= 1
+    assert len(shared.names(f"{SIDES_OBJECTS}/")) <= 1
 
 
 def test_machines_that_began_apart_keep_both_secrets_and_add_to_the_larger(tmp_path):
@@ -125,7 +125,7 @@ class Hasty(Folder):
     left = 0
 
     def get(self, name):
-        if name.startswith(SIDES) and type(self).left:
+        if name.startswith(SIDES_OBJECTS) and type(self).left:
             type(self).left -= 1
             return None
         return super().get(name)
@@ -155,9 +155,9 @@ def test_what_is_damaged_is_refused_and_what_is_known_here_stays(tmp_path, damag
     write_digests(np.array([1], np.uint64), ledger_file(models, "m1"))
     push_sides(models, shared)
     push_ledger(models, "m1", shared)
-    name = shared.names(f"{SIDES}/")[0]
-    shared.put(name, WRONG[damage](shared.get(name), SIDES))
-    shared.put(ledger_object("m1"), WRONG[damage](shared.get(ledger_object("m1")), LEDGERS))
+    name = shared.names(f"{SIDES_OBJECTS}/")[0]
+    shared.put(name, WRONG[damage](shared.get(name), SIDES_OBJECTS))
+    shared.put(ledger_object("m1"), WRONG[damage](shared.get(ledger_object("m1")), LEDGER_OBJECTS))
     new = tmp_path / "new"
     for act in (lambda: pull_sides(models, shared), lambda: push_sides(models, shared), lambda: pull_sides(new, shared),
                 lambda: pull_ledger(new, "m1", shared), lambda: forget_shared(shared, np.array([1], np.uint64))):
@@ -183,7 +183,7 @@ def test_only_what_is_signed_with_the_key_of_the_project_is_believed(tmp_path, m
     pull_known(new, ["m1"], str(tmp_path / "shared"))
     assert recall_of(new)([1, 2]).tolist() == ["train", "test"] and read_digests(ledger_file(new, "m1")).tolist() == [1]
     ledger = shared.get(ledger_object("m1"))
-    shared.put(f"{SIDES}/0123456789abcdef.npz", ledger)  # signed, as something else
+    shared.put(f"{SIDES_OBJECTS}/0123456789abcdef.npz", ledger)  # signed, as something else
     with pytest.raises(NoVerdict, match="not signed"):
         pull_sides(new, shared)
     monkeypatch.setenv(KEY, "the key of another project")
@@ -200,7 +200,7 @@ def test_an_older_copy_of_a_ledger_brings_nothing_back_that_was_erased(shared, t
     assert not push_ledger(there, "m1", shared) and not push_ledger(there, "of another name", shared)
     assert pull_ledger(tmp_path / "new", "m1", shared) and not pull_ledger(tmp_path / "new", "m2", shared)
     assert read_digests(ledger_file(tmp_path / "new", "m1")).tolist() == [1]
-    assert shared.names(f"{LEDGERS}/") == [ledger_object("m1")]
+    assert shared.names(f"{LEDGER_OBJECTS}/") == [ledger_object("m1")]
 
 
 def test_without_a_place_nothing_is_asked(tmp_path):
