@@ -67,6 +67,31 @@ def test_a_folder_with_other_files_is_left_alone(small, mlbot):
     assert done.returncode == 2 and "holds other files" in done.stderr and (small / "nbs" / "docs" / "data.md").is_file()
 
 
+def test_notebooks_to_explore_show_what_they_print_only_when_asked_and_say_why_one_cannot(small, mlbot):
+    """Their outputs hold messages of the data, so a site has none of them by default."""
+    cell = PAGE["cells"][1] | {"outputs": [], "source": "open('../../settings.ini').read()[:6], 'a message of ours'.upper()"}
+    fails = "from mlbot.errors import NoVerdict\nraise NoVerdict('there is no log yet', 'one', 'mlbot serve', 'events.db')"
+    title = PAGE["cells"][0] | {"source": "# Look\n\n> What is there?\n\n- skip_exec: true\n\nReads a run."}
+    (small / "nbs" / "explore").mkdir()
+    for name, source in (("look", cell["source"]), ("log", fails)):
+        text = json.dumps(PAGE | {"cells": [title, cell | {"source": source}]})
+        (small / "nbs" / "explore" / f"{name}.ipynb").write_text(text)
+    before = {path: path.read_bytes() for path in (small / "nbs").rglob("*.ipynb")}
+    done = mlbot("docs", "--outputs")
+    assert done.returncode == 2 and "mlbot run" in done.stderr and not (small / "_docs").exists()
+    (small / "runs" / "2026-01-05_090000").mkdir(parents=True)
+    (small / "runs" / "2026-01-05_090000" / "predictions.csv").write_text("text\n")
+    assert mlbot("docs").returncode == 0
+    page = small / "_docs" / "explore" / "look.html"
+    assert "A MESSAGE OF OURS" not in page.read_text(encoding="utf-8") and "skip_exec" not in page.read_text(encoding="utf-8")
+    done = mlbot("docs", "--outputs")
+    assert done.returncode == 0 and "messages included" in done.stdout, done.stderr
+    assert "[data]" in page.read_text(encoding="utf-8") and "A MESSAGE OF OURS" in page.read_text(encoding="utf-8")
+    log = (small / "_docs" / "explore" / "log.html").read_text(encoding="utf-8")
+    assert re.search(r"No outputs here:</strong> there is no log yet", log) and "Traceback" not in log
+    assert {path: path.read_bytes() for path in (small / "nbs").rglob("*.ipynb")} == before
+
+
 @pytest.mark.skipif(not shutil.which("node"), reason="Node.js runs the page's program")
 def test_the_page_that_tries_a_verdict_says_what_mlbot_says():
     """Over sizes, shares and floors; and over pairs that broke and healed."""
