@@ -3613,6 +3613,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'mlbot.run.examination.weigh_promise': ( 'run/examination.html#weigh_promise',
                                                                                 'mlbot/run/examination.py')},
             'mlbot.run.finish': { 'mlbot.run.finish.Finished': ('run/finish.html#finished', 'mlbot/run/finish.py'),
+                                  'mlbot.run.finish.bot_name': ('run/finish.html#bot_name', 'mlbot/run/finish.py'),
                                   'mlbot.run.finish.build_annotations': ('run/finish.html#build_annotations', 'mlbot/run/finish.py'),
                                   'mlbot.run.finish.comment_facts': ('run/finish.html#comment_facts', 'mlbot/run/finish.py'),
                                   'mlbot.run.finish.finish': ('run/finish.html#finish', 'mlbot/run/finish.py'),

@@ -164,7 +164,8 @@ class Tracking:
 # %% ../nbs/02_settings.ipynb #448706fe
 @dataclass(frozen=True)
 class Card:
-    """What you have to tell the model card: the licence, and what the model is for and not for."""
+    """What you have to tell report and model card: the name of the bot, the licence, what the model is for and not for."""
+    bot: str = ""
     license: str = ""
     use: str = ""
     not_for: str = ""

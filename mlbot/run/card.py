@@ -111,7 +111,7 @@ def as_yaml(value) -> str:
 def build_card(folder: Path) -> str:
     """The card of the model in a run folder. Raises InputError when the run did not get that far."""
     ended, prepared = load_outcome(folder), facts_of_run(folder)
-    own = ended.get("card") or {"license": "", "use": "", "not_for": ""}
+    own = {"bot": "", "license": "", "use": "", "not_for": "", **(ended.get("card") or {})}
     facts = dict(
         **{**own, "license": own["license"] or "unknown"}, run=folder.name, tags=["text-classification", "intent", "mlbot"],
         headline=ended.get("headline") or "Judged by hand, notebook by notebook", released=ended.get("released", False),

@@ -1,6 +1,7 @@
 """A model's card says what it is for, how good it is and on what that rests; it is kept beside the model."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -84,6 +85,11 @@ def test_a_card_holds_what_held_when_the_model_was_made(run, monkeypatch, tmp_pa
     change(run / "outcome.json", costs={"wrong": 77.0, "outside": 0.1},
            card={"license": "mit", "use": "For the help desk.", "not_for": "Dismissals."})
     text = build_card(run)
+    assert re.search(r"^# Model [0-9a-f]{12}\n\n", text, re.MULTILINE)  # of a run of before: no name of a bot was known
+    change(run / "outcome.json", card={"bot": "Help <desk>", "license": "mit", "use": "For the help desk.",
+                                       "not_for": "Dismissals."})
+    named = build_card(run)
+    assert re.search(r"^# Model [0-9a-f]{12} of Help ", named, re.MULTILINE) and "<desk>" not in named
     assert head(text)["license"] == "mit" and head(text)["language"] == ["fi", "sv"] and "wrong 77.0" in text
     assert "For the help desk." in text and "- Dismissals." in text
 
