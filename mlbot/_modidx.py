@@ -4546,6 +4546,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'mlbot.settings.Clarify': ('settings.html#clarify', 'mlbot/settings.py'),
                                 'mlbot.settings.Costs': ('settings.html#costs', 'mlbot/settings.py'),
                                 'mlbot.settings.Data': ('settings.html#data', 'mlbot/settings.py'),
+                                'mlbot.settings.Data.label_column': ('settings.html#data.label_column', 'mlbot/settings.py'),
                                 'mlbot.settings.FeedbackSettings': ('settings.html#feedbacksettings', 'mlbot/settings.py'),
                                 'mlbot.settings.Gates': ('settings.html#gates', 'mlbot/settings.py'),
                                 'mlbot.settings.Meter': ('settings.html#meter', 'mlbot/settings.py'),

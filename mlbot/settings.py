@@ -95,6 +95,11 @@ class Data:
     max_characters: int
     languages: tuple[str, ...]
 
+    @property
+    def label_column(self) -> str:
+        """The column of intents in a table with a row for each text, also if your own table has a column for each intent."""
+        return "intent" if self.label == "*" else self.label
+
 # %% ../nbs/02_settings.ipynb #0e45c3d2
 @dataclass(frozen=True)
 class Split:

@@ -81,16 +81,19 @@ def write_batch(settings: Settings, name: str, rows: list[dict]) -> Path:
     file = settings.root / "intents" / f"{name}.csv"
     context = [column for column in ("role", "location") if any(row.get(column) for row in rows)]
     cells = ([row["text"], name, *(row.get(column, "") for column in context)] for row in rows)
-    write_csv(file, [settings.data.text, settings.data.label, *context], (map(harmless, row) for row in cells), private=True)
+    header = [settings.data.text, settings.data.label_column, *context]
+    write_csv(file, header, (map(harmless, row) for row in cells), private=True)
     return file
 
 
 def after_batch(settings: Settings, file: Path) -> str:
     """The next step for a batch of rows, in words."""
     read = f"read {here(file)} and delete what does not belong"
+    wide = settings.data.label == "*"  # the table has a column for each intent
     if settings.data.source == "store":
-        return f"{read}; then: {program()} data add {here(file)}, and {program()} run"
-    return f"{read}; add its rows to {settings.data.source}; then: {program()} run"
+        return f"{read}; then: {program()} data add {here(file)}{' --intent intent' * wide}, and {program()} run"
+    rows = f"texts as a column {file.stem}" if wide else "rows"
+    return f"{read}; add its {rows} to {settings.data.source}; then: {program()} run"
 
 # %% ../../nbs/cli/06_intents.ipynb #a6298ed2
 def carry_out(settings: Settings, intent, rows: list[dict]) -> Path:

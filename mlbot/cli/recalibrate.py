@@ -26,7 +26,7 @@ def labelled_messages(settings: Settings, file: str, context: list[str]):
     from mlbot.data.ledger import digests_of
     from mlbot.data.table import Columns, read_utterances
     if file:
-        columns = Columns(settings.data.text, settings.data.label, tuple(context), guess=("text", "intent"))
+        columns = Columns(settings.data.text, settings.data.label_column, tuple(context), guess=("text", "intent"))
         return read_utterances(Path(file), columns, settings.data).rows.assign(stands_for=1.0)
     from mlbot.bot.events import open_log
     from mlbot.bot.labelling import audited_labels

@@ -136,6 +136,20 @@ def test_a_proposal_becomes_a_catalogue_entry_rows_and_a_gate_with_its_own_floor
     assert judge_family("intents", recall_by_intent(rows, rows), settings.target("intents"), floors, 29).outcome == PASS
 
 
+def test_rows_for_a_table_with_a_column_for_each_intent_can_be_read_again(tmp_path):
+    """`label = *` is no name of a column; the next step says how the rows come into such a table."""
+    from mlbot.cli.intents import after_batch, write_batch
+    from mlbot.data.table import read_utterances
+    settings = load_settings()
+    settings = replace(settings, root=tmp_path, data=replace(settings.data, label="*", source="rows.csv"))
+    file = write_batch(settings, "office_shuttle", [{"text": "shuttle late"}, {"text": "where is the shuttle"}])
+    read = read_utterances(file, Columns(settings.data.text, settings.data.label_column), settings.data).rows
+    assert read["intent"].tolist() == ["office_shuttle"] * 2 and "*" not in file.read_text()
+    assert "texts as a column office_shuttle to rows.csv" in after_batch(settings, file)
+    stored = replace(settings, data=replace(settings.data, source="store"))
+    assert "data add intents/office_shuttle.csv --intent intent" in after_batch(stored, file).replace(f"{tmp_path}/", "")
+
+
 def test_what_cannot_be_adopted_is_refused_and_leaves_everything_as_it_was(asked_project, mlbot):
     assert mlbot("intents", "--adopt", "abc123").returncode == 2
     mlbot("intents")
