@@ -229,10 +229,13 @@ def mlbot():
 
 @pytest.fixture(scope="session")
 def moto():
-    """The port of moto's S3 server: one for all tests of a worker, each of which begins with an empty account."""
+    """The port of moto's S3 server: one for all tests of a worker, each of which begins with an empty account.
+
+    It answers one request at a time: S3 creates an object for one of many writers, and moto looks first and then writes.
+    """
     from serving import free_port, server
     port = free_port()
-    with server([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
+    with server([sys.executable, str(Path(__file__).parent / "s3_server.py"), str(port)], port):
         yield port
 
 

@@ -1,5 +1,6 @@
 """What the README and the pages say is what happens: each command and each example in them is run."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -92,6 +93,8 @@ def test_each_command_works_in_order(project, write_settings, quick_company, mlb
             python_example = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True).stdout
         if words == "blame":
             assert done.stdout.splitlines()[1] in " ".join(TEXT.split())
+            told = json.loads(mlbot("blame", "--json").stdout)
+            assert told["sentence"] == done.stdout.splitlines()[1] and told["advice"] and told["old"] < told["new"]
         seen.append(words)
     assert len(seen) >= 5
     (text, sales), (other, engineer) = answers  # the same words, by two roles

@@ -229,7 +229,7 @@ def blame(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from mlbot.run.blame import blame as find_cause
-    from mlbot.run.blame import save_blame
+    from mlbot.run.blame import blame_record, save_blame
     from mlbot.run.folder import open_run
     settings = load_settings()
     runs = judged_runs(settings)
@@ -238,7 +238,8 @@ def blame(options: argparse.Namespace) -> int:
                          here(settings.places.runs))
     new = open_run(settings, options.new or runs[-1].name, needs="predictions.csv")
     old = open_run(settings, options.old or [path.name for path in runs if path != new][-1], needs="predictions.csv")
-    print(f"mlbot blame: {old.name} is the old run, {new.name} the new one", flush=True)
+    print(f"mlbot blame: {old.name} is the old run, {new.name} the new one", flush=True,
+          file=sys.stderr if options.json else sys.stdout)
     watched = sys.stderr.isatty()
     bar = tqdm(desc="training", unit=" trainings", leave=False, disable=not watched, file=terminal())
 
@@ -250,11 +251,15 @@ def blame(options: argparse.Namespace) -> int:
     cause = find_cause(old, new, settings, trained)
     bar.close()
     cause = with_production(cause, old, settings)
+    picture = save_blame(cause, new)
+    if options.json:
+        print(json.dumps({"old": old.name, "new": new.name, **blame_record(cause), "advice": cause.advice}, indent=1))
+        return 0
     print(cause.sentence)
     for name, score in cause.effects.items():
         print(f"  {name:<12} {100 * score.value:+6.1f} points ({100 * score.low:+.1f} to {100 * score.high:+.1f})")
     print(*(f"  {note}" for note in cause.notes), sep="\n")
-    print(f"picture: {here(save_blame(cause, new))}")
+    print(f"picture: {here(picture)}")
     print(f"next:    {cause.advice}")
     return 0
 
@@ -265,6 +270,7 @@ def add_blame(commands) -> None:
                           help="find what changed quality between two runs: code, data, target or noise")
     command.add_argument("--old", default="", metavar="RUN", help="default: the run before the new one")
     command.add_argument("--new", default="", metavar="RUN", help="default: the latest")
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=blame)
 
 # %% ../../nbs/cli/02_gates.ipynb #ea47d971

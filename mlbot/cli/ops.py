@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['GRACE', 'forecast', 'add_forecast', 'about_runs', 'retrain', 'add_retrain', 'look_for_retraining', 'waiting_orders',
-           'answer_check', 'run_and_note', 'ci_init', 'add_ci_init', 'ci_run', 'add_ci_run', 'ci_notebooks',
+           'tell_due', 'answer_check', 'run_and_note', 'ci_init', 'add_ci_init', 'ci_run', 'add_ci_run', 'ci_notebooks',
            'add_ci_notebooks', 'ci_propose', 'add_ci_propose', 'bundle', 'add_bundle', 'add_ci']
 
 # %% ../../nbs/cli/06_ops.ipynb #161c0992
 import argparse
+import json
 import os
 import secrets
 import shlex
@@ -32,6 +33,10 @@ def forecast(options: argparse.Namespace) -> int:
     settings, now = load_settings(), now_of(options.now)
     durations = time_budget.read_durations(shared_objects(settings))
     like = time_budget.comparable(durations)
+    if options.json:
+        told = time_budget.both_forecasts(like, settings, now) if like else {"training": None, "run": None}
+        print(json.dumps({"runs": len(like), **{name: time_budget.forecast_record(item) for name, item in told.items()}}))
+        return 0 if any(told.values()) else 3
     if not like:
         print(f"no run is noted yet that did all of its work\nnext:     {program()} run --force")
         return 3
@@ -57,6 +62,7 @@ def add_forecast(commands) -> None:
     command = add_command(commands, "forecast", example="mlbot forecast", extra="pipeline",
                           help="forecast how long training takes, and when it breaks its time budget")
     command.add_argument("--now", default="", metavar="MOMENT", help="such as 2026-01-05T02:00:00+00:00; default: now")
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=forecast)
 
 # %% ../../nbs/cli/06_ops.ipynb #b678200c
@@ -77,11 +83,16 @@ def retrain(options: argparse.Namespace) -> int:
     """Train when it is due, as `mlbot run` does; with --check only say whether it is: exit code 0 for yes, 1 for no."""
     from mlbot.ops.retrain import due, next_attempt, read_attempts, shared_objects, take_ticket
     settings, now, parsed = load_settings(), now_of(options.now), parse_run(options.rest)
+    if options.json and not options.check:
+        raise InputError("--json without --check", "both, to ask whether a training is due",
+                         "remove it; a run writes its results as JSON into its folder", "mlbot retrain")
     tell_notebooks(parsed.actor, parsed.sealed)
     request = request_of(parsed)
     shared = shared_objects(settings)
     attempts, state = read_attempts(shared), look_for_retraining(settings, now, dict(request.parameters), shared)
     decision = due(now, attempts, state, settings.retrain)
+    if options.json:
+        return tell_due(decision, state.champion)
     print(f"mlbot retrain: {now.isoformat(timespec='seconds')}, champion {state.champion or 'none'}\n{decision}", flush=True)
     if orders := waiting_orders(settings):
         print(orders, flush=True)
@@ -116,6 +127,7 @@ def add_retrain(commands) -> None:
                             "of grep: 0 yes, 1 no, 2 and above an error. Other options are those of mlbot run.")
     command.add_argument("--check", action="store_true",
                          help="only say whether a model is due, and why: exit code 0 is yes, 1 is no")
+    command.add_argument("--json", action="store_true", help="with --check: as JSON, for programs")
     command.add_argument("--force", action="store_true",
                          help="train even if nothing is due; the schedule starts again from now")
     command.add_argument("--now", default="", metavar="MOMENT", help="such as 2026-01-05T02:00:00+00:00; default: now")
@@ -146,6 +158,14 @@ def waiting_orders(settings: Settings) -> str:
     return names and f"orders:   {names}, from the page of new intents; carry out first: {program()} intents --ordered"
 
 # %% ../../nbs/cli/06_ops.ipynb #53dd98fd
+def tell_due(decision, champion: str) -> int:
+    """Print whether a training is due, and why, as JSON; exit code 0 is yes, 1 is no."""
+    reasons = [{"name": reason.name, "yes": reason.yes, "words": reason.words, "alarm": reason.alarm}
+               for reason in decision.reasons]
+    print(json.dumps({"due": decision.yes, "champion": champion, "held": decision.held, "reasons": reasons}, indent=1))
+    return 0 if decision.yes else 1
+
+
 def answer_check(decision, settings: Settings, now, shared) -> int:
     """Print the answer of --check with what the budget says, and hand it to a workflow."""
     from mlbot.ops.forecast import both_forecasts, comparable, forecast_lines, read_durations

@@ -464,12 +464,16 @@ def cache(options: argparse.Namespace) -> int:
     from mlbot.run.cache import results_of
     settings = load_settings()
     results = results_of(settings)
+    names = [] if results.objects is None else results.objects.names()
+    steps = [name.partition("/")[0] for name in names if name.endswith(".zip")]
+    if options.json and not options.clear:
+        print(json.dumps({"address": results.address, "results": {step: steps.count(step) for step in sorted(set(steps))}}))
+        return 0
     if results.objects is None:
         print("no results are kept: cache in settings.ini [places] is empty")
     elif options.clear:
         print(f"removed: {clear_results(settings):,} results of {here_or_there(results.address)}")
     else:
-        steps = [name.partition("/")[0] for name in results.objects.names() if name.endswith(".zip")]
         print(f"{len(steps):,} results in {here_or_there(results.address)}")
         print(*(f"  {step:<12} {steps.count(step):,}" for step in sorted(set(steps))), sep="\n")
     print(f"next:   {program()} run")
@@ -481,4 +485,5 @@ def add_cache(commands) -> None:
     command = add_command(commands, "cache", example="mlbot cache --clear", extra="pipeline",
                           help="show which results of notebooks are kept for later runs")
     command.add_argument("--clear", action="store_true", help="remove them all")
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=cache)

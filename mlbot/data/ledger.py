@@ -14,18 +14,19 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
-import pandas as pd
 
 from ..errors import InputError
 from ..files import only_one, write_atomic
 from ..text.minhash import linked_between
 from ..text.similar import held
-from .split import side_numbers
 from ..text.clean import bare, digest
+
+if TYPE_CHECKING:  # a server reads what was shared without pandas
+    import pandas as pd
 
 # %% ../../nbs/data/03_ledger.ipynb #ae0c78a4
 def digests_of(texts) -> np.ndarray:
@@ -59,8 +60,9 @@ def read_digests(file: Path) -> np.ndarray | None:
     return found
 
 # %% ../../nbs/data/03_ledger.ipynb #bfee4b1a
-def is_seen(rows: pd.DataFrame, trained: np.ndarray) -> np.ndarray:
+def is_seen(rows: "pd.DataFrame", trained: np.ndarray) -> np.ndarray:
     """Which rows (`text` and `digest`) have a text among those trained on, by its digest of today or that of old ledgers."""
+    from mlbot.data.split import side_numbers
     return np.isin(rows["digest"].to_numpy(np.uint64), trained) | np.isin(side_numbers(rows), trained)
 
 # %% ../../nbs/data/03_ledger.ipynb #00dd52d1
@@ -96,11 +98,12 @@ class Audit:
         return f"{self.model}  trained on {self.trained:,} texts, {seen}{also}{shown}"
 
 # %% ../../nbs/data/03_ledger.ipynb #eba146fc
-def audit_model(name: str, trained: np.ndarray | None, test: pd.DataFrame, known: pd.DataFrame, few: int = 3) -> Audit:
+def audit_model(name: str, trained: np.ndarray | None, test: "pd.DataFrame", known: "pd.DataFrame", few: int = 3) -> Audit:
     """Compare what a model was trained on with the test.
 
     Both tables have `text` and `digest`; `known`: all of today's data, where near-duplicates are looked for.
     """
+    from mlbot.data.split import side_numbers
     asked = test.drop_duplicates("digest")
     if trained is None:
         return Audit(name, None, 0, 0, len(asked))

@@ -7,7 +7,8 @@ __all__ = ['DURATIONS_LOG', 'DURATIONS', 'MOST', 'MACHINES', 'HALF_LIFE', 'RATE'
            'FEWEST', 'WEEKS', 'SOON', 'Duration', 'as_duration', 'add_duration', 'read_durations', 'curve_kept',
            'reference_ms', 'seconds_of_training', 'slim_curve', 'duration_of', 'comparable', 'Growth', 'fit_growth',
            'Power', 'fit_power', 'student', 'seconds_at', 'Forecast', 'forecast', 'duration_words', 'weeks_word',
-           'sentence', 'warning_of', 'both_forecasts', 'forecast_lines', 'growth_line', 'advice', 'forecast_figure']
+           'sentence', 'warning_of', 'both_forecasts', 'forecast_lines', 'forecast_record', 'growth_line', 'advice',
+           'forecast_figure']
 
 # %% ../../nbs/ops/05_forecast.ipynb #226690af
 import json
@@ -342,6 +343,16 @@ def forecast_lines(told: dict[str, Forecast | None], like: Sequence[Duration]) -
                                     f"{known[name]} known; a forecast needs {FEWEST}, and nothing is guessed")
              for name, found in told.items()]
     return lines + [line for name, found in told.items() for line in warning_of(found, f"the {name}")]
+
+# %% ../../nbs/ops/05_forecast.ipynb #a62fdc80
+def forecast_record(told: Forecast | None) -> dict | None:
+    """A forecast as plain values: seconds of the next training with their interval, and weeks until the budget breaks."""
+    if told is None:
+        return None
+    at = told.next
+    seconds = {name: float(line[at]) for name, line in (("value", told.middle), ("low", told.low), ("high", told.high))}
+    return {"seconds": seconds, "budget": told.budget, "weeks_to_budget": {"value": told.breaks, "low": told.earliest,
+            "high": told.latest}, "growth_a_week": float(told.growth.rate), "power": float(told.power.power)}
 
 # %% ../../nbs/ops/05_forecast.ipynb #84db4d14
 def growth_line(told: Forecast) -> str:

@@ -8,7 +8,7 @@ __all__ = ['CAUSES', 'Wanted', 'MOST_UNITS', 'Crossing', 'effects', 'score_effec
            'rest_of_data', 'say_cause', 'say_causes', 'same_model', 'commit_of', 'changed_files', 'code_at', 'run_code',
            'by_key', 'digest_of', 'archive_of', 'unpacked_code', 'Task', 'answer_task', 'context_of', 'Replayer',
            'common_rows', 'rows_right', 'cross', 'ended_waivers', 'target_in', 'differences', 'blame_units',
-           'target_decided', 'advice_for', 'blame', 'blame_figure', 'save_blame']
+           'target_decided', 'advice_for', 'blame', 'blame_figure', 'blame_record', 'save_blame']
 
 # %% ../../nbs/run/12_blame.ipynb #ba3110fe
 import hashlib
@@ -617,11 +617,15 @@ def blame_figure(found: Blame) -> Picture:
     return figure
 
 # %% ../../nbs/run/12_blame.ipynb #d1d66637
+def blame_record(found: Blame) -> dict:
+    """What moved a metric as plain values."""
+    return {"sentence": found.sentence, "causes": found.causes, "intent": found.intent, "notes": found.notes,
+            "effects": {name: score.as_dict() for name, score in found.effects.items()},
+            "units": [{"name": name, "rows": n, **score.as_dict()} for name, n, score in found.units]}
+
+
 def save_blame(found: Blame, folder: Path) -> Path:
     """Write `blame.json` and `blame.svg` into a run folder, and return the picture's path."""
-    numbers = {"sentence": found.sentence, "causes": found.causes, "intent": found.intent, "notes": found.notes,
-               "effects": {name: score.as_dict() for name, score in found.effects.items()},
-               "units": [{"name": name, "rows": n, **score.as_dict()} for name, n, score in found.units]}
-    save_json(numbers, folder / "blame.json")
+    save_json(blame_record(found), folder / "blame.json")
     write_atomic(folder / "blame.svg", lambda file: file.write(as_svg(blame_figure(found), found.sentence)))
     return folder / "blame.svg"

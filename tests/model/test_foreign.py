@@ -391,8 +391,12 @@ def test_numbers_that_c_would_follow_are_checked():
     state = np.random.RandomState(0)
     told = state.get_state(legacy=False)
     told["state"]["pos"] = 10 ** 6
-    state.set_state(told)
-    assert "random generator" in own.why_unsound(state)
+    try:
+        state.set_state(told)
+    except ValueError:  # NumPy from 2.5 on refuses it by itself
+        assert np.lib.NumpyVersion(np.__version__) >= "2.5.0"
+    else:
+        assert "random generator" in own.why_unsound(state)
     boosted = fitted("histogram boosting").estimator
     assert not any(map(own.why_unsound, own.objects_in(boosted)))
     boosted[-1]._predictors[0][0].nodes["feature_idx"][:] = 99

@@ -184,6 +184,8 @@ def test_the_reference_loop_is_measured():
 def test_forecast_says_when_too_little_is_known(project, mlbot):
     done = mlbot("forecast")
     assert done.returncode == 3 and "no run is noted yet" in done.stdout
+    told = mlbot("forecast", "--json")
+    assert told.returncode == 3 and json.loads(told.stdout) == {"runs": 0, "training": None, "run": None}
     for week in range(2):
         add_duration(Folder(project / "models"), grown(week))
     done = mlbot("forecast", "--now", MONDAY.isoformat())
@@ -214,6 +216,10 @@ def test_forecast_warns_advises_and_draws(project, mlbot):
                   "warning: the training may need", "growth:   +3.", "advice:   many =",
                   "stopped:  1 of them ran out of time", "picture:  runs/forecast.svg", "next:"):
         assert words in done.stdout, done.stdout
+    told = json.loads(mlbot("forecast", "--json", "--now", grown(19).at.isoformat()).stdout)
+    assert told["runs"] == 20 and told["training"]["budget"] == 360 * 60
+    seconds, weeks = told["training"]["seconds"], told["training"]["weeks_to_budget"]
+    assert seconds["low"] < seconds["value"] < seconds["high"] and 0 < weeks["low"] <= weeks["value"]
     picture = (project / "runs" / "forecast.svg").read_text()
     assert "<svg" in picture and "budget" in picture
     check = mlbot("retrain", "--check", "--now", grown(19).at.isoformat())

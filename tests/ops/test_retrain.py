@@ -375,6 +375,11 @@ def test_check_answers_by_exit_code_and_for_a_workflow(quick, mlbot, tmp_path):
     assert out.read_text() == "due=false\ndue=true\n" and calls == []
     assert "338 training rows, +0.0% on 338; asked: +10.0%" in no.stdout and "next:" in no.stdout
     assert "due:      yes: cadence" in yes.stdout
+    told = mlbot("retrain", "--check", "--json", "--now", (last + 7 * DAY).isoformat())
+    found = json.loads(told.stdout)
+    assert told.returncode == 0 and found["due"] and found["champion"] == history(project / "models")[-1]["model"]
+    assert [reason["name"] for reason in found["reasons"] if reason["yes"]] == ["cadence"]
+    assert mlbot("retrain", "--json").returncode == 2 and calls == []
     assert mlbot("retrain", "--check", "--now", "yesterday").returncode == 2
     assert mlbot("retrain", "--check", "--data", "nowhere.csv").returncode == 2
 

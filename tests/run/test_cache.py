@@ -2,6 +2,7 @@
 
 import fcntl
 import io
+import json
 import shutil
 import zipfile
 from dataclasses import replace
@@ -198,6 +199,7 @@ def test_the_oldest_results_go_when_the_folder_is_full(known):
 def test_results_are_listed_removed_and_can_be_left_out(known, mlbot):
     """`mlbot cache` says what is kept; `--force` and an empty setting do without."""
     assert "3 results in runs/.cache" in mlbot("cache").stdout
+    assert sum(json.loads(mlbot("cache", "--json").stdout)["results"].values()) == 3
     said = mlbot("run", "--no-release", "--force").stderr
     assert "kept" not in said and "asked to" in said
     assert "removed: 3 results" in mlbot("cache", "--clear").stdout
