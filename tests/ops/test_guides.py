@@ -166,4 +166,4 @@ def test_the_workflow_that_publishes_the_site_is_pinned_and_gives_rights_to_one_
     assert jobs["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
     assert "github.event_name != 'pull_request'" in jobs["publish"]["if"]
     assert not [step for step in jobs["publish"]["steps"] if "run" in step or "checkout" in step["uses"]]
-    assert "python3 -m mlbot docs --to _docs" in [step.get("run") for step in jobs["build"]["steps"]]
+    assert "python3 -m mlbot docs --outputs --to _docs" in [step.get("run") for step in jobs["build"]["steps"]]
