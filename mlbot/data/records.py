@@ -149,6 +149,8 @@ def example_of(value) -> str | None:
     if isinstance(parts, list) and all(isinstance(part, dict) for part in parts):
         return "".join(str(part.get("text", "")) for part in parts)
     words = value.get("text", value.get("utterance"))
+    if isinstance(words, list) and words and all(isinstance(word, str) for word in words):  # as Voiceflow writes it
+        return "".join(words)
     return words if isinstance(words, str) else None
 
 # %% ../../nbs/data/00_records.ipynb #b7844d0a

@@ -180,26 +180,26 @@ def relabel_store(url: str, corrections: Sequence[Correction], facts: dict[str, 
     return rewrite_labels(url, decide, facts), done[0]
 
 # %% ../../nbs/data/05_relabel.ipynb #d49faf4f
-def cell_spans(row: str, separator: str) -> list[tuple[int, int]]:
+def cell_spans(row: str, separator: str, quote: str = '"') -> list[tuple[int, int]]:
     """The begin and end of each cell of a row of delimited text, its quotes included."""
-    spans, start, quoted, at = [], 0, row[:1] == '"', 1 if row[:1] == '"' else 0
+    spans, start, quoted, at = [], 0, row[:1] == quote, 1 if row[:1] == quote else 0
     while at <= len(row):
         letter = row[at:at + 1]
         if quoted and letter:
-            quoted = letter != '"'  # a doubled quote closes and opens again
-        elif letter == '"':
+            quoted = letter != quote  # a doubled quote closes and opens again
+        elif letter == quote:
             quoted = True
         elif letter in ("", separator, "\r", "\n"):
             spans.append((start, at))
             if letter != separator:
                 break
-            start, quoted = at + 1, row[at + 1:at + 2] == '"'
+            start, quoted = at + 1, row[at + 1:at + 2] == quote
             at += quoted
         at += 1
     return spans
 
 # %% ../../nbs/data/05_relabel.ipynb #46b89efc
-def raw_rows(text: str, separator: str) -> Iterator[tuple[list[str], str]]:
+def raw_rows(text: str, separator: str, quote: str = '"') -> Iterator[tuple[list[str], str]]:
     """Yield the cells of each row of delimited text, and the row as it is written."""
     taken: list[str] = []
 
@@ -207,15 +207,15 @@ def raw_rows(text: str, separator: str) -> Iterator[tuple[list[str], str]]:
         for line in io.StringIO(text, newline=""):
             taken.append(line)
             yield line
-    for cells in csv.reader(lines(), delimiter=separator, strict=True):
+    for cells in csv.reader(lines(), delimiter=separator, quotechar=quote, strict=True):
         yield cells, "".join(taken)
         taken.clear()
 
 # %% ../../nbs/data/05_relabel.ipynb #c2b47767
-def with_cell(row: str, span: tuple[int, int], cell: str, separator: str) -> str:
+def with_cell(row: str, span: tuple[int, int], cell: str, separator: str, quote: str = '"') -> str:
     """A row with another cell at that span, in quotes where the old one was, or where it needs them."""
-    quoted = row[span[0]:span[0] + 1] == '"' or any(letter in cell for letter in (separator, '"', "\r", "\n"))
-    written = '"' + cell.replace('"', '""') + '"' if quoted else cell
+    quoted = row[span[0]:span[0] + 1] == quote or any(letter in cell for letter in (separator, quote, "\r", "\n"))
+    written = quote + cell.replace(quote, 2 * quote) + quote if quoted else cell
     return row[:span[0]] + written + row[span[1]:]
 
 # %% ../../nbs/data/05_relabel.ipynb #bdd649a1
@@ -225,14 +225,14 @@ def relabelled_text(text: str, how: Delimited, label: int, labels: Sequence[str]
     if how.begin.line > 1:  # the line that names the separator, or a title
         head = text[:list(islice(re.finditer("\r\n|\r|\n", text), how.begin.line - 1))[-1].end()]
         body = text[len(head):]
-    rows = list(raw_rows(body, how.separator))
+    rows = list(raw_rows(body, how.separator, how.quote))
     at = next(number for number, (cells, _) in enumerate(rows) if cells)
     known = {normalise(without_apostrophe(cells[label])): cells[label] for cells, _ in rows[at + 1:] if len(cells) > label}
     given, found = iter(labels), [row for _, row in rows[:at + 1]]
     for cells, row in rows[at + 1:]:
         new = next(given) if cells else ""
-        found.append(with_cell(row, cell_spans(row, how.separator)[label], known.get(new, harmless(new)), how.separator)
-                     if new else row)
+        at_label = cell_spans(row, how.separator, how.quote)[label] if new else (0, 0)
+        found.append(with_cell(row, at_label, known.get(new, harmless(new)), how.separator, how.quote) if new else row)
     return head + "".join(found)
 
 # %% ../../nbs/data/05_relabel.ipynb #8f60d4a0

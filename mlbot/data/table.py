@@ -4,29 +4,30 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'SEPARATORS', 'TITLES', 'FEW_LINES', 'SIDES', 'RESERVED', 'NO_ROWS', 'ALWAYS', 'TINY', 'Finding',
-           'lines_in', 'locate_bad_line', 'bad_line', 'has_utf8', 'find_encoding', 'separator_of', 'CsvPlace',
-           'Delimited', 'titles_above', 'find_delimited', 'so_many', 'at_lines', 'fitted', 'rows_of_file', 'csv_file',
-           'csv_rows', 'harmless', 'without_apostrophe', 'parsed', 'json_lines', 'need_formats', 'example_words',
-           'example_lines', 'example_nodes', 'plain_records', 'rasa_records', 'yaml_document', 'class_names',
-           'class_named', 'readable', 'parquet_columns', 'file_of', 'header_row', 'choose_sheet', 'filled_down',
-           'sheet_rows', 'kind_of_zip', 'is_lines', 'kind_of', 'Table', 'table_of_records', 'names_lacking',
-           'delimited_table', 'sheet_table', 'parquet_table', 'text_table', 'side_named', 'visible', 'side_of_part',
-           'is_corpus', 'folder_kind', 'intent_records', 'tables_records', 'words_records', 'folder_records',
-           'folder_table', 'read_table', 'Columns', 'option_of', 'find_columns', 'fit_columns', 'read_side',
-           'Utterances', 'cleaned', 'clean_field', 'masked_finding', 'is_header', 'layout_finding', 'rearranged',
-           'arranged', 'open_columns', 'explained', 'rows_in', 'read_values', 'several_lines', 'read_columns',
-           'spellings', 'merge_labels', 'set_aside', 'is_header_again', 'is_rule', 'reasons_to_leave', 'repeated',
-           'conflicting', 'explained_conflicts', 'conflict_examples', 'as_objects', 'build_rows', 'joined_finding',
-           'Tally', 'count_intents', 'examine', 'asides', 'findings_of', 'joined_labels', 'build_utterances',
-           'few_words', 'refuse_hopeless', 'sample_file', 'missing_columns', 'all_rows', 'broken_rows', 'broken_lines',
-           'broken_values', 'all_problems', 'read_utterances', 'rows_sha256', 'stored_columns', 'snapshot', 'write_csv',
-           'export_csv']
+           'lines_in', 'locate_bad_line', 'bad_line', 'has_utf8', 'find_encoding', 'separator_of', 'quote_of',
+           'CsvPlace', 'Delimited', 'titles_above', 'find_delimited', 'so_many', 'at_lines', 'fitted', 'rows_of_file',
+           'csv_file', 'csv_rows', 'harmless', 'without_apostrophe', 'parsed', 'json_lines', 'need_formats',
+           'example_words', 'example_lines', 'example_nodes', 'plain_records', 'rasa_records', 'yaml_document',
+           'class_names', 'class_named', 'readable', 'parquet_columns', 'file_of', 'header_row', 'choose_sheet',
+           'filled_down', 'sheet_rows', 'kind_of_zip', 'is_lines', 'kind_of', 'Table', 'table_of_records',
+           'names_lacking', 'delimited_table', 'sheet_table', 'parquet_table', 'parsed_toml', 'text_table',
+           'side_named', 'visible', 'side_of_part', 'is_corpus', 'folder_kind', 'intent_records', 'tables_records',
+           'words_records', 'folder_records', 'folder_table', 'read_table', 'Columns', 'option_of', 'find_columns',
+           'fit_columns', 'read_side', 'Utterances', 'cleaned', 'clean_field', 'masked_finding', 'is_header',
+           'layout_finding', 'rearranged', 'arranged', 'open_columns', 'explained', 'rows_in', 'read_values',
+           'several_lines', 'read_columns', 'spellings', 'merge_labels', 'set_aside', 'is_header_again', 'is_rule',
+           'reasons_to_leave', 'repeated', 'conflicting', 'explained_conflicts', 'conflict_examples', 'as_objects',
+           'build_rows', 'joined_finding', 'Tally', 'count_intents', 'examine', 'asides', 'findings_of',
+           'joined_labels', 'build_utterances', 'few_words', 'refuse_hopeless', 'sample_file', 'missing_columns',
+           'all_rows', 'broken_rows', 'broken_lines', 'broken_values', 'all_problems', 'read_utterances', 'rows_sha256',
+           'stored_columns', 'snapshot', 'write_csv', 'export_csv']
 
 # %% ../../nbs/data/00_table.ipynb #8fd931b0
 import csv
 import hashlib
 import json
 import re
+import tomllib
 import zipfile
 from array import array
 from collections import Counter
@@ -44,9 +45,9 @@ from .documents import objects_in_a_row
 from .encoding import SCRIPTS, code_page_of, guess_encoding
 from .guess import (LABELS, LOOKED_AT, PUBLISHED, TEXTS, column_at, evenly, guess_intent, guess_text, has_names,
                               headless, name_words, usual_column)
-from .row_layout import (EACH, filled_below, layout_of, mark_between, named_rows, names_of_marks, rows_of_lists,
-                               rows_of_marks,
-                               rows_of_texts)
+from .line_layout import layout_of_lines, records_of_lines
+from .row_layout import (EACH, TYPED, filled_below, layout_of, mark_between, named_rows, names_of_marks,
+                               rows_of_lists, rows_of_marks, rows_of_texts, types_below)
 from .records import (LEFT, Several, cell_of, fasttext_records, is_labelled, markdown_records, record_of_pair,
                                 records_in, rows_of_record)
 from .spread import labelled_in, spread_records, yaml_documents
@@ -141,6 +142,12 @@ def separator_of(head: str, suffix: str = "") -> str:
     tabs = suffix.lower() in (".tsv", ".tab") and not any(map(outside.count, ",;|"))
     return "\t" if tabs else max(SEPARATORS, key=outside.count)
 
+
+def quote_of(head: str, separator: str) -> str:
+    """The character that quotes the fields of a header: an apostrophe if it surrounds each of them, else the double quote."""
+    fields = [field.strip() for field in head.strip().split(separator)]
+    return "'" if len(fields) > 1 and all(re.fullmatch(r"'[^']+'", field) for field in fields) else '"'
+
 # %% ../../nbs/data/00_table.ipynb #ee964d28
 @dataclass(frozen=True)
 class CsvPlace:
@@ -152,11 +159,12 @@ class CsvPlace:
 # %% ../../nbs/data/00_table.ipynb #d099977c
 @dataclass(frozen=True)
 class Delimited:
-    """How delimited text is written: its encoding, its separator, and where its header begins."""
+    """How delimited text is written: its encoding, its separator, where its header begins, and what quotes a field."""
     encoding: str
     separator: str = ","
     begin: CsvPlace = CsvPlace()
     above: int = 0  # lines of a title above the header
+    quote: str = '"'
 
 # %% ../../nbs/data/00_table.ipynb #9a2e59c5
 TITLES = 10  # rows at most that may stand above a header: a title, a date, an empty line
@@ -188,7 +196,8 @@ def find_delimited(path: Path) -> Delimited:
     above = titles_above([line.strip("\ufeff\r\n") for line in lines], path.suffix)
     head = lines[above] if above else next(filter(str.strip, lines), "")
     begin = CsvPlace(places[above], above + 1) if above else CsvPlace()
-    return Delimited(encoding, separator_of(head, path.suffix), begin, above)
+    separator = separator_of(head, path.suffix)
+    return Delimited(encoding, separator, begin, above, quote_of(head, separator))
 
 # %% ../../nbs/data/00_table.ipynb #f5232dce
 FEW_LINES = 3  # lines that are named of each problem
@@ -253,7 +262,7 @@ def csv_file(path: Path, how: Delimited, begin: CsvPlace | None = None, needed: 
             file.readline()  # past the mark
         file.seek(begin.tell)
         csv.field_size_limit(1 << 30)  # a text that is too long is set aside later, with a reason
-        reader = csv.reader(iter(file.readline, ""), delimiter=how.separator, strict=True)
+        reader = csv.reader(iter(file.readline, ""), delimiter=how.separator, quotechar=how.quote, strict=True)
         yield (rows_of_file(reader, how.separator, begin, path.name, needed),
                lambda width: CsvPlace(file.tell(), begin.line + reader.line_num, width))
 
@@ -554,11 +563,13 @@ _WEB_PAGE = re.compile(r"\s*<(!doctype html|html|\?xml|aiml)\b", re.IGNORECASE)
 _OTHER = {b"SQLite format 3": "an SQLite database", b"ARROW1": "a Feather or Arrow file", b"ORC": "an ORC file",
           b"%PDF": "a PDF", b"\x80\x04\x95": "a Python pickle", b"\x80\x05\x95": "a Python pickle",
           b"\x89HDF": "an HDF5 file"}
+_WEKA = re.compile(r"(?:\s|%.*\n)*@relation\b", re.IGNORECASE)
+_BY_HAND = (".txt", ".text", ".chatito", "")  # files that people write by hand
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"(\xb5/\xfd": "zstd"}
 
 
 def kind_of(path: Path) -> str:
-    """Return 'csv', 'json', 'jsonl', 'rasa', 'markdown', 'fasttext', 'parquet' or 'sheet'.
+    """Return 'csv', 'json', 'jsonl', 'rasa', 'markdown', 'fasttext', 'lines', 'toml', 'parquet' or 'sheet'.
 
     The content decides, and the name where the content leaves it open. Raises InputError for an archive.
     """
@@ -579,14 +590,18 @@ def kind_of(path: Path) -> str:
     if markup := _WEB_PAGE.match(text) or suffix == ".xml" and re.match(r"\s*<([\w:.-]+)", text):
         raise InputError("a web page" if "html" in markup[1].lower() else "XML", FORMATS,
                          "download the file itself, or export it in one of these formats", path.name)
-    if suffix in (".jsonl", ".ndjson"):
-        return "jsonl"
+    if _WEKA.match(text):
+        raise InputError("an ARFF file", FORMATS, "save it as CSV in Weka, or by scipy.io.arff", path.name)
+    if suffix in (".jsonl", ".ndjson", ".toml"):
+        return "toml" if suffix == ".toml" else "jsonl"
     if suffix == ".json" or _JSON.match(text):
         return "jsonl" if is_lines(text) else "json"
     if suffix == ".lu" or suffix == ".md" and (_INTENT_HEADING.search(text) or _LISTED.search(text)):
         return "markdown"
     if all(map(_LABELLED.search, [line for line in text.splitlines()[:20] if line.strip()] or [""])):
         return "fasttext"
+    if suffix in _BY_HAND and layout_of_lines(text.splitlines()[:-1 if len(head) == 1 << 16 else None]):
+        return "lines"
     return "rasa" if suffix in (".yml", ".yaml") or _RASA.match(text.lstrip("-# \n")) else "csv"
 
 # %% ../../nbs/data/00_table.ipynb #e10a4357
@@ -640,17 +655,21 @@ def delimited_table(path: Path) -> Table:
     notes: tuple[Finding, ...] = (Finding(f"file read as {', '.join(unusual)}", 1, (word,) * bool(word)),) if unusual else ()
     notes += (Finding("lines above the header, not read", how.above),) if how.above else ()
     notes += (Finding("file without a header; its columns are read as " + ", ".join(lacking), 1),) if lacking else ()
-    studio = set(header) >= _STUDIO
+    studio, types = set(header) >= _STUDIO, 0
+    with suppress(InputError):
+        types = 0 if lacking else types_below([fields for _, fields in islice(csv_rows(path, how), 1, 3)])
+    notes += (Finding(TYPED, types),) * bool(types)
 
     def rows(needed: int = 0):
         found = csv_rows(path, how, needed)
-        for line, fields in found if lacking else islice(found, 1, None):
+        for line, fields in found if lacking else islice(found, 1 + types, None):
             cells = [without_apostrophe(cell) if cell[:1] == "'" else cell for cell in fields]
             if studio:
                 cells = [cell_of(parsed(cell, line, path.name)) if cell.startswith(_CHOICES) else cell for cell in cells]
                 cells.append("")
             yield line, cells
-    return Table(lacking or [without_apostrophe(name) for name in header], rows, notes, None if lacking else how, studio)
+    names = lacking or [without_apostrophe(name) for name in header]
+    return Table(names, rows, notes, None if lacking or types else how, studio)
 
 # %% ../../nbs/data/00_table.ipynb #a9afd345
 def sheet_table(path: Path, sheet: str, fits: Callable[[list[str]], bool]) -> Table:
@@ -659,12 +678,13 @@ def sheet_table(path: Path, sheet: str, fits: Callable[[list[str]], bool]) -> Ta
     header = [without_apostrophe(cell) for cell in found[0][1]] if found else []
     lacking = [] if not header or has_names(header) else headless(named_rows([cells for _, cells in found[:10 * LOOKED_AT]]))
     above = found[0][0] - 1 if found else 0
+    types = 0 if lacking else types_below([cells for _, cells in found[1:3]])
 
     def rows(needed: int = 0):
-        return ((line, [without_apostrophe(cell) for cell in cells]) for line, cells in found[0 if lacking else 1:])
+        return ((line, [without_apostrophe(cell) for cell in cells]) for line, cells in found[0 if lacking else 1 + types:])
     notes = (Finding(f"file read as a spreadsheet, sheet {name!r}", 1),
              Finding("sheets with the same columns, not read; name one as FILE#SHEET", len(others), tuple(others[:5])),
-             Finding("rows above the header, not read", above),
+             Finding("rows above the header, not read", above), Finding(TYPED, types),
              Finding("sheet without a header; its columns are read as " + ", ".join(lacking), bool(lacking)))
     return Table(lacking or header, rows, tuple(note for note in notes if note.n))
 
@@ -677,12 +697,21 @@ def parquet_table(path: Path) -> Table:
         return ((number, [*cells, ""]) for number, cells in found())
     return Table(names, rows, (Finding("file read as Parquet", 1),), left=True)
 
+# %% ../../nbs/data/00_table.ipynb #652c1011
+def parsed_toml(text: str, place: str) -> dict:
+    """TOML as Python values. Raises InputError when it is not TOML."""
+    try:
+        return tomllib.loads(text.removeprefix("\ufeff").replace("\r\n", "\n"))
+    except tomllib.TOMLDecodeError as problem:
+        raise InputError(f"TOML that cannot be read ({problem})", "tables such as [badge] with examples = [...]",
+                         "correct the line", place) from None
+
 # %% ../../nbs/data/00_table.ipynb #7cb3c102
 _LINED = {"fasttext": ("fastText", fasttext_records), "markdown": ("Rasa's Markdown", markdown_records)}
 
 
 def text_table(path: Path, kind: str) -> Table:
-    """A table from JSON, JSONL, Rasa's YAML or Markdown, or fastText."""
+    """A table from JSON, JSONL, Rasa's YAML or Markdown, TOML, fastText, or lines with their intents."""
     encoding = find_encoding(path)
     if kind == "jsonl":
         return table_of_records(lambda: json_lines(path, encoding), [Finding("file read as JSONL", 1)])
@@ -694,14 +723,18 @@ def text_table(path: Path, kind: str) -> Table:
         return table_of_records(lambda: found, [Finding("file read as Rasa's nlu.yml", 1),
                                                 Finding("entries that are no intents, not used", len(others), names)])
     text = path.read_text(encoding=encoding)
+    if kind == "lines":
+        lines = text.split("\n")
+        layout = layout_of_lines(lines[:LOOKED_AT * 10]) or layout_of_lines(lines)
+        return table_of_records(lambda: records_of_lines(lines, layout), [Finding(f"file read as lines: {layout}", 1)])
     if kind in _LINED:
         name, records = _LINED[kind]
         found = [(line, {**record, "text": example_words(record["text"]) if kind == "markdown" else record["text"]})
                  for line, record in records(text.split("\n"))]
         return table_of_records(lambda: found, [Finding(f"file read as {name}", 1)])
-    document = objects_in_a_row(text)
+    document = parsed_toml(text, path.name) if kind == "toml" else objects_in_a_row(text)
     found = list(enumerate(records_in(parsed(text, 1, path.name) if document is None else document, path.name), 1))
-    return table_of_records(lambda: found, [Finding("file read as JSON", 1)])
+    return table_of_records(lambda: found, [Finding(f"file read as {kind.upper()}", 1)])
 
 # %% ../../nbs/data/00_table.ipynb #369fd611
 SIDES = {"train": "train", "training": "train", "trn": "train",
@@ -1387,7 +1420,7 @@ def all_rows(path: Path, how: Delimited, found: list[str]) -> Iterator[tuple[int
     with open(path, encoding=how.encoding, newline="") as file:
         for _ in range(how.begin.line - 1):
             file.readline()
-        reader = csv.reader(iter(file.readline, ""), delimiter=how.separator, strict=True)
+        reader = csv.reader(iter(file.readline, ""), delimiter=how.separator, quotechar=how.quote, strict=True)
         try:
             for fields in filter(None, reader):
                 yield line, fields
