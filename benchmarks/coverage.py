@@ -83,7 +83,7 @@ class Line:
 def values_alone() -> Iterator[None]:
     """Within it no metric draws: a population has a value, and nobody asks for its interval."""
     kept = of.drawn_ends, of_pairs.drawn_gain
-    of.drawn_ends = lambda statistic, groups, value, count: np.full(4, value)
+    of.drawn_ends = lambda statistic, groups, value, *count: np.full(4, value)
     of_pairs.drawn_gain = lambda statistic, groups, value, count: (value, value)
     yield
     of.drawn_ends, of_pairs.drawn_gain = kept

@@ -173,7 +173,7 @@ def plain_names(path: Path) -> list[str]:
 # %% ../../nbs/data/09_checks.ipynb #2ddfbb0e
 def is_name_list(path: Path) -> bool:
     """Whether a file is a plain list of names, not a table with a column of intents."""
-    if kind_of(path) != "csv" or not path.stat().st_size:
+    if kind_of(path) not in ("csv", "lines") or not path.stat().st_size:
         return False
     table = path.suffix.lower() in (".csv", ".tsv", ".tab")
     try:

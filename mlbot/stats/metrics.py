@@ -81,13 +81,15 @@ class Whole:
 class Metric:
     """How a metric is computed from the columns of a sample, and what is known about it.
 
-    `shape`: a rising function applied to a mean; `enough`: the fewest groups (of the rarer side) for an interval; `score`: a
-    function of the sample, for a metric with an interval of its own.
+    `shape`: a rising function applied to a mean; `enough`: the fewest groups (of the rarer side) for an interval; `widened`:
+    so many times as far out are its ends, in standard errors; `score`: a function of the sample, for a metric with an
+    interval of its own.
     """
     compute: Callable[..., Rows | Whole]
     better: str = "higher"
     within: tuple[float, float] = (0.0, 1.0)
     enough: int = 2
+    widened: float = 1.0
     shape: Callable[[float], float] | None = None
     score: Callable[[Sample], Score] | None = None
 
@@ -206,17 +208,17 @@ DRAWS, SEED = 1000, 0
 
 
 def drawn_ends(statistic: Callable[[np.ndarray], float | np.ndarray], groups: np.ndarray, value: float,
-               count: int) -> np.ndarray | None:
+               count: int, widened: float = 1.0) -> np.ndarray | None:
     """The ends of the interval, in the order of `LEVELS`; None if fewer than half of the draws have a value.
 
-    `count`: the number of groups. If the statistic also returns its standard error, the ends are the wider of BCa and
-    bootstrap-t.
+    `count`: the number of groups; `widened`: as in `Metric`. If the statistic also returns its standard error, the ends are
+    the wider of BCa and bootstrap-t.
     """
     drawn, left_out = (found.reshape(len(found), -1) for found in drawn_again(statistic, groups, DRAWS, SEED))
     drawn, without = drawn[np.isfinite(drawn).all(axis=1)], np.where(np.isfinite(left_out[:, 0]), left_out[:, 0], value)
     if len(drawn) < DRAWS / 2:
         return None
-    ends = np.quantile(drawn[:, 0], corrected_levels(drawn[:, 0], value, without, count, wider_levels(count)))
+    ends = np.quantile(drawn[:, 0], corrected_levels(drawn[:, 0], value, without, count, wider_levels(count, widened)))
     if drawn.shape[1] == 1:
         return ends
     _, error = statistic(np.ones(len(groups)))  # type: ignore[misc]
@@ -320,7 +322,8 @@ def whole_score(sample: Sample, found: Whole) -> Score:
     own = own_weights(sample)
     known = min(worth_of_weights(own[side], codes[side]) for side in sides) if "weight" in sample.columns else count
     drawn_from = np.append(codes, codes.max() + 1 + np.arange(found.added))
-    ends = drawn_ends(value_and_error(sample, found) if found.parts else of, drawn_from, of(np.ones(len(drawn_from))), count)
+    ends = drawn_ends(value_and_error(sample, found) if found.parts else of, drawn_from, of(np.ones(len(drawn_from))), count,
+                      about.widened)
     if ends is None or (np.ptp(ends) == 0 and math.inf in (-within[0], within[1])):
         return open_score(sample, value)
     reach = (value, value) if math.inf in (-within[0], within[1]) else None
@@ -611,7 +614,7 @@ def precision_at_recall(truth, score, recall: float, positive=None, groups=None,
                                     recall=between("recall", recall, 0, 1, "high")))
 
 # %% ../../nbs/stats/06_metrics.ipynb #67c398c0
-@metric("recall_at_precision")
+@metric("recall_at_precision", widened=1.25)
 def _recall_at_precision(columns, positive, precision) -> Whole:
     counts = counts_by_score(columns, positive)
 
@@ -1109,7 +1112,7 @@ def weighted_call(function: Callable, columns: Sequence[np.ndarray]) -> Callable
     return lambda weights: one_number(function, [np.repeat(column, weights.astype(int), axis=0) for column in columns])
 
 # %% ../../nbs/stats/06_metrics.ipynb #1d73daee
-@metric("metric_of", within=(-math.inf, math.inf))
+@metric("metric_of", within=(-math.inf, math.inf), enough=8)
 def _metric_of(columns, function=None) -> Whole:
     if function is None:
         raise InputError("the function of a sample of metric_of is not stored", "the function",

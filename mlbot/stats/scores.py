@@ -368,11 +368,11 @@ def recall_by_intent(truth, predicted, groups=None, weights=None) -> list[Score]
 LEVELS = (0.025, 0.975, 0.05, 0.95)  # the ends of the interval, and the two bounds
 
 
-def wider_levels(count: int) -> list[float]:
-    """`LEVELS`, widened for draws of `count` groups."""
+def wider_levels(count: int, widened: float = 1.0) -> list[float]:
+    """`LEVELS`, widened for draws of `count` groups, and so many times more as asked."""
     if count < 2:
         return list(LEVELS)
-    steps = special().stdtrit(count - 1, np.array(LEVELS)) * math.sqrt(count / (count - 1))
+    steps = special().stdtrit(count - 1, np.array(LEVELS)) * math.sqrt(count / (count - 1)) * widened
     return np.clip(special().ndtr(steps), 1e-12, 1 - 1e-12).tolist()  # with two groups, the level would round to 1
 
 # %% ../../nbs/stats/01_scores.ipynb #cdd37155
