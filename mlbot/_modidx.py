@@ -1238,6 +1238,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlbot.cli.shared.tell_build_server': ('cli/shared.html#tell_build_server', 'mlbot/cli/shared.py'),
                                   'mlbot.cli.shared.terminal': ('cli/shared.html#terminal', 'mlbot/cli/shared.py'),
                                   'mlbot.cli.shared.tiny_words': ('cli/shared.html#tiny_words', 'mlbot/cli/shared.py'),
+                                  'mlbot.cli.shared.unused_store': ('cli/shared.html#unused_store', 'mlbot/cli/shared.py'),
                                   'mlbot.cli.shared.useful_columns': ('cli/shared.html#useful_columns', 'mlbot/cli/shared.py'),
                                   'mlbot.cli.shared.who_and_why': ('cli/shared.html#who_and_why', 'mlbot/cli/shared.py'),
                                   'mlbot.cli.shared.with_tiny': ('cli/shared.html#with_tiny', 'mlbot/cli/shared.py'),

@@ -31,6 +31,7 @@ from mlbot.cli.shared import (
     rows_option,
     terminal,
     tiny_words,
+    unused_store,
     who_and_why,
     with_tiny,
 )
@@ -404,6 +405,8 @@ def data_show(options: argparse.Namespace) -> int:
     else:
         found = load_source(source, columns, settings)
     print(f"{source}, snapshot {snapshot(found)}\n{found}")
+    if not asked and (note := unused_store(settings)):
+        print(note.replace("--data store", f"{program()} data show store"))
     more = column_words(options)
     print(f"next:   {program()} run --data {' '.join(map(shlex.quote, [source, *more]))}")
     return 0

@@ -38,6 +38,7 @@ from mlbot.cli.shared import (
     request_of,
     show_progress,
     tell_build_server,
+    unused_store,
     useful_columns,
 )
 from ..errors import GateFailed, InputError, MlbotError, NoVerdict, OutOfTime, refuse_secrets
@@ -194,6 +195,8 @@ def run_now(request, settings: Settings, junit: str) -> int:
     need_tracking(settings)
     if is_demo(request, settings):
         announce_demo(request, settings)
+    if "data" not in request.parameters and (note := unused_store(settings)):
+        print(note)
     check_data_source(request, settings)
     notebooks = open_pipeline(settings)
     check_request(request, notebooks, settings)

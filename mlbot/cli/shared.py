@@ -6,10 +6,10 @@
 __all__ = ['LARGEST', 'REMEMBERED', 'BY_HAND', 'program', 'need', 'extra_of', 'here', 'Console', 'on_consoles', 'terminal',
            'tell_build_server', 'add_columns', 'column_words', 'add_tiny', 'tiny_words', 'with_tiny', 'data_named',
            'day_named', 'run_parameters', 'request_of', 'step_words', 'show_progress', 'red_verdict', 'now_of',
-           'who_and_why', 'here_or_there', 'sides_of', 'columns_key', 'useful_columns', 'settle_release',
-           'push_carried', 'carry_trial', 'workplace', 'is_own', 'checkout', 'in_workplace', 'print_error',
-           'print_fault', 'minutes_of', 'port_of', 'share_option', 'points_option', 'count_of', 'rows_option',
-           'add_unjudged', 'add_who', 'Parser', 'add_command']
+           'who_and_why', 'here_or_there', 'unused_store', 'sides_of', 'columns_key', 'useful_columns',
+           'settle_release', 'push_carried', 'carry_trial', 'workplace', 'is_own', 'checkout', 'in_workplace',
+           'print_error', 'print_fault', 'minutes_of', 'port_of', 'share_option', 'points_option', 'count_of',
+           'rows_option', 'add_unjudged', 'add_who', 'Parser', 'add_command']
 
 # %% ../../nbs/cli/00_shared.ipynb #fe7508e0
 import argparse
@@ -247,6 +247,15 @@ def who_and_why(options: argparse.Namespace) -> dict[str, str]:
 def here_or_there(url: str) -> str:
     """A store as seen from the working folder, or its address."""
     return url if "://" in url else here(Path(url))
+
+# %% ../../nbs/cli/00_shared.ipynb #f3f001f5
+def unused_store(settings: Settings) -> str:
+    """A note for whoever has added data to a store here, and is about to get the demo's; '' for nothing to note."""
+    from mlbot.data.store import is_store
+    if settings.data.source != "company" or "://" in settings.places.data or not is_store(settings.places.data):
+        return ""
+    return (f"note:   {here(Path(settings.places.data))} is a store, and this is the demo's data; to use the store: "
+            "--data store, or source = store in settings.ini [data]")
 
 # %% ../../nbs/cli/00_shared.ipynb #e592d379
 def sides_of(options: argparse.Namespace, settings):

@@ -480,3 +480,16 @@ def test_an_account_that_goes_away_midway_through_a_run_leaves_nothing_half_trai
     assert done.returncode == 3 and "the store does not answer" in done.stderr and "Traceback" not in done.stderr, done.stderr
     assert not list((project / "models").glob("[!.]*"))
     assert not list(project.glob("runs/*/model")) and not list(project.glob("runs/*/train.csv"))
+
+
+def test_whoever_has_added_data_and_gets_the_demo_is_told(project, mlbot):
+    """`mlbot data add`, then a command without a source: it would be the demo's data, without a word."""
+    (project / "settings.ini").write_text("")
+    assert "is a store" not in mlbot("data", "show").stdout
+    assert mlbot("data", "add", str(sample_file())).returncode == 0
+    told = mlbot("data", "show")
+    assert told.stdout.startswith("company, snapshot") and "data is a store, and this is the demo's data" in told.stdout
+    assert "is a store" in mlbot("run", "--until", "prepare").stdout
+    assert "is a store" not in mlbot("data", "show", "store").stdout
+    (project / "settings.ini").write_text("[data]\nsource = store\n")
+    assert "is a store" not in mlbot("data", "show").stdout
