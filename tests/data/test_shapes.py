@@ -156,7 +156,7 @@ def test_bytes_of_which_no_encoding_makes_words_are_refused_and_so_are_files_of_
     """Never a wrong text that looks right."""
     for content, says in ((b"text,intent\na\x9d\x81b,x\nq\x8d\x90\xffq,y\n", "line 2 holds bytes"),
                           (b"SQLite format 3\0", "SQLite"), (b"<!DOCTYPE html><p>Sign in</p>", "a web page"),
-                          (b"PAR2" + b"\x80\x04\x95", "bytes"), (b'[\n{"text": "hi"},\n]\n', "line 3 is not JSON"),
+                          (b"PAR2" + b"\x80\x04\x95", "bytes"), (b'[\n{"text": "hi"},\n]\n', "line [23] is not JSON"),
                           (b"Hi\nhello, you\n", "the first line has no ','"),
                           (b"text,intent\nhi,a\nho,b\nhi you,a\nho you,b\nTotal: 4\n",
                            "line 6 has 1 field, the header has 2\n.*\n.*complete or remove"),
