@@ -246,7 +246,8 @@ def write_notebooks(root: Path, source: Path, ran: Mapping[str, dict] = EMPTY) -
     notebooks = {file.relative_to(root / "nbs").with_suffix("").as_posix(): json.loads(file.read_text(encoding="utf-8"))
                  for file in sorted((root / "nbs").rglob("*.ipynb"))
                  if file.name != "index.ipynb" and ".ipynb_checkpoints" not in file.parts and "_docs" not in file.parts}
-    notebooks |= {path: ran[path] if path in ran else with_reason(notebook, "`mlbot docs --outputs` runs it on your last run.")
+    without = "`mlbot docs --outputs` runs it on your last run."
+    notebooks |= {path: ran[path] if path in ran else with_reason(notebook, without)
                   for path, notebook in notebooks.items() if path.startswith("explore/")}
     for path, notebook in notebooks.items():
         (source / path).parent.mkdir(parents=True, exist_ok=True)

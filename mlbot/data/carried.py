@@ -30,7 +30,7 @@ from ..storage import Objects, open_objects, read_all
 
 # %% ../../nbs/data/04_carried.ipynb #f564761a
 def signed_arrays(arrays: Mapping[str, np.ndarray], kind: str) -> bytes:
-    """Arrays as the bytes of an object, signed with the shared key, if there is one. `kind`: which objects these are."""
+    """Arrays as the bytes of an object, signed with the shared key, if there is one. `kind`: what it is signed as."""
     key = shared_key()
     signature = mark(key, kind.encode(), pack_arrays(arrays)) if key else ""
     return pack_arrays({**arrays, **({"mark": np.frombuffer(signature.encode(), np.uint8)} if key else {})})
@@ -110,7 +110,7 @@ def shared_ledger(name: str, objects: Objects) -> np.ndarray | None:
     data = objects.get(ledger_object(name))
     if data is None:
         return None
-    trained = signed_part(data, LEDGER_OBJECTS, ledger_object(name)).get("trained")
+    trained = signed_part(data, ledger_object(name), ledger_object(name)).get("trained")
     if trained is None or trained.dtype != np.uint64 or trained.ndim != 1:
         raise InputError(f"{ledger_object(name)} is damaged", "the digests that a release wrote",
                          "delete that object, then, where it was released: mlbot models --push", ledger_object(name))
@@ -119,8 +119,8 @@ def shared_ledger(name: str, objects: Objects) -> np.ndarray | None:
 # %% ../../nbs/data/04_carried.ipynb #7badd82c
 def push_ledger(models: Path, name: str, objects: Objects) -> bool:
     """Share the ledger of a model, unless one is there. Returns whether it was written."""
-    trained = read_digests(ledger_file(models, name))
-    return trained is not None and objects.create(ledger_object(name), signed_arrays({"trained": trained}, LEDGER_OBJECTS))
+    trained, item = read_digests(ledger_file(models, name)), ledger_object(name)
+    return trained is not None and objects.create(item, signed_arrays({"trained": trained}, item))
 
 
 def pull_ledger(models: Path, name: str, objects: Objects) -> bool:
@@ -153,6 +153,6 @@ def forget_shared(objects: Objects, digests: np.ndarray) -> int:
         trained = shared_ledger(Path(item).stem, objects)
         hit = np.isin(trained if trained is not None else [], np.asarray(digests, np.uint64))
         if trained is not None and hit.any():
-            objects.put(item, signed_arrays({"trained": trained[~hit]}, LEDGER_OBJECTS))
+            objects.put(item, signed_arrays({"trained": trained[~hit]}, item))
             changed += 1
     return changed

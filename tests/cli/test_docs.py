@@ -84,7 +84,7 @@ def test_notebooks_to_explore_show_what_they_print_only_when_asked_and_say_why_o
     assert mlbot("docs").returncode == 0
     page = small / "_docs" / "explore" / "look.html"
     assert "A MESSAGE OF OURS" not in page.read_text(encoding="utf-8") and "skip_exec" not in page.read_text(encoding="utf-8")
-    assert "docs --outputs" in page.read_text(encoding="utf-8")
+    assert "--outputs" in page.read_text(encoding="utf-8")
     done = mlbot("docs", "--outputs")
     assert done.returncode == 0 and "messages included" in done.stdout, done.stderr
     assert "[data]" in page.read_text(encoding="utf-8") and "A MESSAGE OF OURS" in page.read_text(encoding="utf-8")

@@ -157,7 +157,7 @@ def test_what_is_damaged_is_refused_and_what_is_known_here_stays(tmp_path, damag
     push_ledger(models, "m1", shared)
     name = shared.names(f"{SIDES_OBJECTS}/")[0]
     shared.put(name, WRONG[damage](shared.get(name), SIDES_OBJECTS))
-    shared.put(ledger_object("m1"), WRONG[damage](shared.get(ledger_object("m1")), LEDGER_OBJECTS))
+    shared.put(ledger_object("m1"), WRONG[damage](shared.get(ledger_object("m1")), ledger_object("m1")))
     new = tmp_path / "new"
     for act in (lambda: pull_sides(models, shared), lambda: push_sides(models, shared), lambda: pull_sides(new, shared),
                 lambda: pull_ledger(new, "m1", shared), lambda: forget_shared(shared, np.array([1], np.uint64))):
@@ -186,6 +186,10 @@ def test_only_what_is_signed_with_the_key_of_the_project_is_believed(tmp_path, m
     shared.put(f"{SIDES_OBJECTS}/0123456789abcdef.npz", ledger)  # signed, as something else
     with pytest.raises(NoVerdict, match="not signed"):
         pull_sides(new, shared)
+    shared.delete(f"{SIDES_OBJECTS}/0123456789abcdef.npz")
+    shared.put(ledger_object("m2"), ledger)  # signed, for another model
+    with pytest.raises(NoVerdict, match="not signed"):
+        pull_ledger(new, "m2", shared)
     monkeypatch.setenv(KEY, "the key of another project")
     with pytest.raises(NoVerdict, match="not signed"):
         pull_ledger(tmp_path / "third", "m1", shared)
