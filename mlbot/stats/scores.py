@@ -607,8 +607,10 @@ def reference_loop() -> int:
 
 def median_order(n: int, risk: float) -> int:
     """The rank, from 1, of the largest of n sorted values that exceeds the true median with at most this risk; 0: none."""
-    at = int(special().bdtrik(risk, n, 0.5))
-    return at + int(special().bdtr(at, n, 0.5) <= risk)
+    at = max(int(special().bdtrik(risk, n, 0.5)) - 1, 0)  # versions of scipy round a tie up or down
+    while special().bdtr(at, n, 0.5) <= risk * (1 + 1e-9):
+        at += 1
+    return at
 
 # %% ../../nbs/stats/01_scores.ipynb #3093dac5
 def median_score(metric: str, ratios: Sequence[float]) -> Score:

@@ -144,6 +144,6 @@ def test_a_run_says_it_at_its_end(project, mlbot):
     """After the verdict, before the next step; the model of that run is what it was asked for, without the column."""
     done = mlbot("run", "--data", write(project / "asked.csv"), "--no-release")
     assert done.returncode in (0, 1), done.stderr
-    assert re.search(r"note:   column team looks useful: .*; add --context team\nnext:", done.stdout), done.stdout
+    assert re.search(r"note:   column team looks useful: .*; add --context team\n(more:.*\n)?next:", done.stdout), done.stdout
     begun = mlbot("new", "my-bot", "--data", project / "asked.csv")
     assert "write context = team into settings.ini [data]" in begun.stdout, begun.stdout + begun.stderr
