@@ -353,7 +353,8 @@ def pull_carried(request: RunRequest, settings: Settings, folder: Path) -> tuple
         if request.may_release:
             with suppress(OSError):
                 folder.rmdir()
-            raise
+            action = f"{problem.action}; without a release: mlbot run --no-release"
+            raise type(problem)(problem.found, problem.expected, action, problem.place) from None
         return (f"the sides of texts on other machines are not known: {problem.found}",)
     return ()
 
