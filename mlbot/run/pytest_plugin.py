@@ -78,14 +78,18 @@ class PipelineRun:
     """The pipeline run of this session: its notebooks, and the steps done so far."""
 
     def __init__(self, config, folder: Path):
+        from dataclasses import replace
+
         from mlbot.run.notebook import open_pipeline
-        from mlbot.run.pipeline import start
+        from mlbot.run.pipeline import pull_carried, start
         from mlbot.run.request import RunRequest, check_request, read_parameter
         from mlbot.settings import load_settings
         self.settings = load_settings(config.rootpath)
         request = RunRequest(dict(map(read_parameter, config.getoption("--mlbot-parameter"))))
         self.notebooks = open_pipeline(self.settings)
         check_request(request, self.notebooks, self.settings)
+        for note in pull_carried(replace(request, release=False), self.settings, folder):
+            config.issue_config_time_warning(pytest.PytestWarning(note), stacklevel=1)
         copy_champion(self.settings.places.models, folder / "models")
         self.active = start(request, self.settings, folder, folder / "models")
 

@@ -8,7 +8,10 @@ import pytest
 
 import mlbot.run.kernel
 import mlbot.run.pipeline  # noqa: F401  before pytester remembers which modules there were: numpy cannot be imported twice
+from mlbot.data.carried import push_sides
+from mlbot.data.ledger import recall_of, remember
 from mlbot.settings import parse, shipped_settings
+from mlbot.storage import open_objects
 
 USUAL = os.environ["PYTEST_ADDOPTS"].split()  # pytester takes it away, and plugins of others cost each start three seconds
 NO_TARGETS = "[targets]\n" + "".join(f"{name} =\n" for name in parse(shipped_settings())["targets"])
@@ -132,6 +135,22 @@ def test_a_known_parameter_arrives(pipeline):
 def test_one_selected_gate_runs_the_notebooks_it_needs(pipeline):
     result, cases = pipeline(["print('before')"], [cell("accuracy", 90, 0.8)], options=["-k", "accuracy"])
     assert result.ret == 0 and sorted(cases) == [("2_step", "accuracy")]
+
+
+def test_the_gates_of_a_new_checkout_know_what_models_elsewhere_were_tested_on(pipeline, pytester):
+    place = pytester.path / "carried"
+    remember(pytester.path / "other", [1], [2])
+    push_sides(pytester.path / "other", open_objects(place))
+    result, _ = pipeline([cell("accuracy", 90, 0.8)], settings=f"[places]\ncarried = {place}\n{NO_TARGETS}")
+    assert result.ret == 0 and recall_of(pytester.path / "models")([1, 2, 3]).tolist() == ["train", "test", ""]
+
+
+def test_what_cannot_be_known_is_a_warning(pipeline, pytester):
+    (pytester.path / "carried" / "sides").mkdir(parents=True)
+    (pytester.path / "carried" / "sides" / "0123456789abcdef.npz").write_bytes(b"damaged")
+    result, _ = pipeline([cell("accuracy", 90, 0.8)], settings=f"[places]\ncarried = carried\n{NO_TARGETS}")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*the sides of texts on other machines are not known: 0123456789abcdef.npz is damaged*"])
 
 
 def test_notebooks_elsewhere_are_left_alone(pytester):
