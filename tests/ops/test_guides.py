@@ -166,4 +166,8 @@ def test_the_workflow_that_publishes_the_site_is_pinned_and_gives_rights_to_one_
     assert jobs["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
     assert "github.event_name != 'pull_request'" in jobs["publish"]["if"]
     assert not [step for step in jobs["publish"]["steps"] if "run" in step or "checkout" in step["uses"]]
-    assert "python3 -m mlbot docs --outputs --to _docs" in [step.get("run") for step in jobs["build"]["steps"]]
+    runs = [step["run"] for step in jobs["build"]["steps"] if "run" in step]
+    assert "python3 -m mlbot docs --outputs --to _docs" in runs
+    code = next(text for text in runs if "<<'END'" in text).split("\n", 1)[1].removesuffix("END\n")
+    compile(code, "pages.yml", "exec")
+    exec("\n".join(re.findall(r"^(?:import|from) .*", code, re.MULTILINE)), {})  # what it imports is there
