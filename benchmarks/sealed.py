@@ -38,6 +38,10 @@ class Memory(dict):
         """All names; there is but one prefix."""
         return sorted(self)
 
+    def place(self, name: str) -> str:
+        """Where a name is, for people."""
+        return name
+
 
 def plain_bit(right: np.ndarray) -> bool:
     """Whether the floor is kept, by the same rule as sealed rows but for each question anew, and without end."""

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NAME', 'MOST_NAME', 'RETRY', 'NO_BUCKET', 'SCHEMES', 'AT_ONCE', 'Objects', 'check_name', 'folder_of', 'create_file',
-           'Folder', 'answering', 'is_absent', 'Account', 'open_objects', 'read_all']
+           'readable_folder', 'files_below', 'Folder', 'answering', 'is_absent', 'Account', 'open_objects', 'read_all']
 
 # %% ../nbs/04_storage.ipynb #a60135a2
 import os
@@ -43,6 +43,9 @@ class Objects(Protocol):
     def delete(self, name: str) -> None:
         """Remove a name, if it exists."""
 
+    def place(self, name: str) -> str:
+        """Where a name is, for people."""
+
 # %% ../nbs/04_storage.ipynb #68b7adef
 NAME = re.compile(r"[\w=-][\w.=-]*(/[\w=-][\w.=-]*)*", re.ASCII)
 MOST_NAME = 500  # characters
@@ -79,6 +82,25 @@ def create_file(path: Path, data: bytes) -> bool:
     flush(path.parent)
     return True
 
+# %% ../nbs/04_storage.ipynb #7b93b480
+@contextmanager
+def readable_folder(root: Path) -> Iterator[None]:
+    """Turn the errors of a disk into NoVerdict."""
+    try:
+        yield
+    except OSError as problem:
+        raise NoVerdict(f"the folder does not answer: {problem.strerror or problem}", "a folder that can be read and written",
+                        "check that it is there and not full, and your rights", str(root)) from None
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The files below a folder; none where it does not exist. Raises OSError for a folder that cannot be listed."""
+    def refuse(problem: OSError) -> None:
+        if not isinstance(problem, FileNotFoundError):  # it may have gone meanwhile
+            raise problem
+    for above, _, names in os.walk(folder, onerror=refuse):
+        yield from (path for name in names if (path := Path(above) / name).is_file())
+
 # %% ../nbs/04_storage.ipynb #71c014d0
 @dataclass(frozen=True)
 class Folder:
@@ -87,29 +109,38 @@ class Folder:
 
     def get(self, name: str) -> bytes | None:
         """The bytes stored under a name; None when there are none."""
-        try:
-            return self._path(name).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
+        with readable_folder(self.root):
+            try:
+                return self._path(name).read_bytes()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return None
 
     def put(self, name: str, data: bytes) -> None:
         """Store the data in one step, replacing what was there before."""
-        write_atomic(self._path(name), lambda file: file.write(data), binary=True)
+        with readable_folder(self.root):
+            write_atomic(self._path(name), lambda file: file.write(data), binary=True)
 
     def create(self, name: str, data: bytes) -> bool:
         """Store the data in one step, unless the name is taken. Returns whether it was stored."""
-        return create_file(self._path(name), data)
+        with readable_folder(self.root):
+            return create_file(self._path(name), data)
 
     def names(self, prefix: str = "") -> list[str]:
         """The names that begin with `prefix`, sorted. Abandoned half-written files beside them are removed."""
         above = self.root / folder_of(prefix, str(self.root))
-        sweep(above, f"**/.*.{HEX}")
-        found = [path.relative_to(self.root).as_posix() for path in above.rglob("*") if path.is_file()]
+        with readable_folder(self.root):
+            sweep(above, f"**/.*.{HEX}")
+            found = [path.relative_to(self.root).as_posix() for path in files_below(above)]
         return sorted(name for name in found if name.startswith(prefix) and NAME.fullmatch(name))
 
     def delete(self, name: str) -> None:
         """Remove a name, if it exists."""
-        self._path(name).unlink(missing_ok=True)
+        with readable_folder(self.root):
+            self._path(name).unlink(missing_ok=True)
+
+    def place(self, name: str) -> str:
+        """Where a name is, for people."""
+        return f"{self.root}/{name}"
 
     def _path(self, name: str) -> Path:
         return self.root / check_name(name, str(self.root))
@@ -188,6 +219,10 @@ class Account:
             except FileNotFoundError as problem:
                 if not is_absent(problem):
                     raise
+
+    def place(self, name: str) -> str:
+        """Where a name is, for people."""
+        return f"{self.url}/{name}"
 
 # %% ../nbs/04_storage.ipynb #7af8ee66
 SCHEMES = ("s3", "abfss", "az", "gs")

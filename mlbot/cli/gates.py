@@ -5,17 +5,28 @@
 # %% auto #0
 __all__ = ['POINTS', 'waive', 'add_waive', 'rows_for_gain', 'points_in_rows', 'rows_for_floor', 'points_above_floor',
            'rows_planned', 'plan_rows', 'plan', 'power_of', 'add_plan', 'judged_runs', 'moment_of_run',
-           'with_production', 'blame', 'add_blame', 'replay', 'add_replay', 'audit', 'add_audit', 'budget_words',
-           'budget', 'add_budget']
+           'with_production', 'blame', 'add_blame', 'replay', 'add_replay', 'fetch_ledgers', 'audit', 'add_audit',
+           'budget_words', 'budget', 'add_budget']
 
 # %% ../../nbs/cli/02_gates.ipynb #e5209ec8
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from .shared import add_command, count_of, here, points_option, program, red_verdict, share_option, terminal
+from mlbot.cli.shared import (
+    add_command,
+    count_of,
+    here,
+    points_option,
+    print_error,
+    program,
+    red_verdict,
+    share_option,
+    terminal,
+)
 from ..errors import InputError, MlbotError, NoVerdict, shown, without_secrets
 from ..settings import Settings, load_settings
 
@@ -308,11 +319,26 @@ def add_replay(commands) -> None:
     command.add_argument("--policies", action="store_true", help="what other gates would have shipped in the same weeks")
     command.set_defaults(call=replay)
 
+# %% ../../nbs/cli/02_gates.ipynb #e4a9395f
+def fetch_ledgers(settings: Settings, names: Iterable[str]) -> bool:
+    """Fetch ledgers that are missing here from the place that is carried. Returns whether one could not be asked for."""
+    from mlbot.data.carried import pull_ledger
+    from mlbot.data.ledger import ledger_file
+    from mlbot.storage import open_objects
+    models, place = settings.places.models, settings.places.carried
+    missing = [name for name in names if not ledger_file(models, name).exists()] if place else []
+    try:
+        for name in missing:
+            pull_ledger(models, name, open_objects(place))
+    except MlbotError as problem:
+        print_error(problem)
+        return True
+    return False
+
 # %% ../../nbs/cli/02_gates.ipynb #ec4e10a8
 def audit(options: argparse.Namespace) -> int:
     """Check what every released model was trained on against the test of a run. Exit code 1: one has seen test texts, or the
     champion was never judged."""
-    from mlbot.data.carried import pull_known
     from mlbot.model.artefact import POINTER, is_model_name
     from mlbot.data.ledger import audit_model, ledger_file, read_digests
     from mlbot.model.registry import history, judgement_words, read_judgement
@@ -325,12 +351,11 @@ def audit(options: argparse.Namespace) -> int:
                                 *sorted(path.parent.name for path in models.glob("[!.]*/manifest.json"))]))
     if not names:
         raise InputError("no released model", "one or more", f"{program()} run", here(models))
-    if missing := [name for name in names if is_model_name(name) and not ledger_file(models, name).exists()]:
-        pull_known(models, missing, settings.places.carried)
+    unknown = fetch_ledgers(settings, filter(is_model_name, names))
     now = (models / POINTER).read_text(encoding="utf-8").strip() if (models / POINTER).exists() else ""
     audits = [audit_model(name, read_digests(ledger_file(models, name)), test, texts) for name in names]
     guilty = [item.model for item in audits if item.exact]
-    code = 1 if guilty or (now and read_judgement(models, now) is None) else 0
+    code = 1 if guilty or (now and read_judgement(models, now) is None) else 3 if unknown else 0
     if options.json:
         print(json.dumps({"run": folder.name, "test_rows": len(test), "champion": now, "models": list(map(asdict, audits)),
                           "warning": judgement_words(models, now) if now else ""}, indent=1))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, shown
+from ..errors import InputError, NoVerdict, shown
 from ..settings import Target, misplaced_stretch
 from ..stats.paired import Difference, difference
 from ..stats.scores import Sample, Score
@@ -180,8 +180,10 @@ def accept(gate: str, score: Score | Sequence[Score], ids: np.ndarray, before: B
     rows = Kept(sample_rows(gate, score), ids, str(score), this_notebook())
     try:
         before.objects.put(before.name, as_parquet(rows))
-    except OSError as problem:
-        raise InputError(f"gate {gate}: its rows cannot be kept ({problem.strerror})", "a folder that can be written",
+    except NoVerdict as problem:
+        if "://" in before.address:
+            raise
+        raise InputError(f"gate {gate}: its rows cannot be kept ({problem.found})", "a folder that can be written",
                          "correct kept=, or the rights of the folder", before.address) from None
     _replaced[gate] = before, was
 

@@ -59,8 +59,10 @@ def read_sealed(objects: Objects, place: str) -> str:
     action = f"put {ROWS} there, with text, intent and the columns of the context, and let only CI or a reviewer read it"
     try:
         data = objects.get(ROWS)
-    except OSError:
-        data = None
+    except NoVerdict:
+        if "://" in place:
+            raise
+        data = None  # a folder that is closed to this process
     if data is None:
         raise InputError(f"no sealed rows ({ROWS}) that this process can read", "a CSV file", action, place)
     try:

@@ -382,6 +382,8 @@ BEYOND = (
     ("versions, soft deletes and backups of a storage account or a database (of PostgreSQL also WAL archive and replicas)",
      "delete them there, or let them expire"),
     ("an MLflow server of others", "delete the runs that are named below there, then: mlflow gc"),
+    ("ledgers of models on other machines (digests, no text)",
+     "delete models/ledger/*.npy there; what is carried has no digest of hers, and a run fetches it"),
     ("other servers and their caches", "they take over the next champion by themselves; end those that do not"),
     ("temporary folders outside of the project, where a process was killed (/tmp/mlbot-*, /tmp/tmp*)",
      "empty them, or restart"),

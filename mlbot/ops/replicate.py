@@ -30,6 +30,7 @@ from mlbot.model.rollout import (
     is_golden,
     read_canary,
     read_pointer,
+    released_names,
     set_canary,
 )
 from ..bot.monitor import profile_file
@@ -139,8 +140,8 @@ def settle(models: Path) -> str:
 def push(models: Path, objects: Objects, again: bool = False) -> list[dict]:
     """Push the releases of this machine that are not carried yet, models first. Returns the entries.
 
-    `again`: write the files of the champion once more, where they were damaged. Raises InputError when another machine has
-    released something that this one does not know.
+    `again`: write the files of the champion once more, and the ledgers of all models that are missing or damaged there.
+    Raises InputError when another machine has released something that this one does not know.
     """
     releases = read_releases(objects)
     new = not_carried(models, releases)
@@ -152,7 +153,8 @@ def push(models: Path, objects: Objects, again: bool = False) -> list[dict]:
     for name in names or [str(entry["model"]) for entry in releases[-1:]] * again:
         if name in names[-1:] or (models / name / MANIFEST).is_file():
             push_model(models, name, objects, again)
-            push_ledger(models, name, objects)
+    for name in released_names(models) if again else names:
+        push_ledger(models, name, objects, again)
     number = int((objects.names(f"{RELEASES}/") or [entry_name(0)])[-1][-13:-5])
     for at, entry in enumerate(new, number + 1):
         if not objects.create(entry_name(at), as_json(entry)) and objects.get(entry_name(at)) != as_json(entry):

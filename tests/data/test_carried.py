@@ -1,6 +1,10 @@
 """Machines of a project agree on the side of each text, whoever trained first, and nothing erased comes back."""
 
+import io
+import os
+import re
 import threading
+import zipfile
 
 import numpy as np
 import pytest
@@ -17,6 +21,7 @@ from mlbot.data.carried import (
     pull_sides,
     push_ledger,
     push_sides,
+    shared_ledger,
     shared_sides,
     signed_arrays,
 )
@@ -142,8 +147,28 @@ def test_sides_that_are_replaced_while_they_are_read_are_listed_again(tmp_path, 
     assert read_memory(tmp_path / "three") is None
 
 
+def zipped(*names):
+    """A zip archive whose members are no arrays."""
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x")
+    return body.getvalue()
+
+
+def in_directory(data, offset, value):
+    """A zip archive with another byte in each entry of its directory: at 8 the flags, at 10 how it is packed."""
+    found = bytearray(data)
+    for entry in re.finditer(rb"PK\x01\x02", data):
+        found[entry.start() + offset] = value
+    return bytes(found)
+
+
 WRONG = {"cut": lambda data, kind: data[:40], "empty": lambda data, kind: b"", "pickled": lambda data, kind: b"\x80\x04N.",
-         "text": lambda data, kind: b"train", "other arrays": lambda data, kind: signed_arrays({"train": np.zeros(2)}, kind),
+         "text": lambda data, kind: b"train", "another member": lambda data, kind: zipped("secret", "trained"),
+         "another mark": lambda data, kind: zipped("mark"), "encrypted": lambda data, kind: in_directory(data, 8, 1),
+         "packed otherwise": lambda data, kind: in_directory(data, 10, 99),
+         "other arrays": lambda data, kind: signed_arrays({"train": np.zeros(2)}, kind),
          "a short secret": lambda data, kind: signed_arrays({"secret": np.zeros(3, np.uint8), "train": np.zeros(0, np.uint64),
                                                              "test": np.zeros(0, np.uint64)}, kind)}
 
@@ -193,6 +218,82 @@ def test_only_what_is_signed_with_the_key_of_the_project_is_believed(tmp_path, m
     monkeypatch.setenv(KEY, "the key of another project")
     with pytest.raises(NoVerdict, match="not signed"):
         pull_ledger(tmp_path / "third", "m1", shared)
+
+
+def test_no_bit_that_turns_is_a_fault_of_ours_or_read_as_something_else(tmp_path):
+    shared = open_objects(tmp_path / "shared")
+    write_digests(np.array([1, 2, 3], np.uint64), ledger_file(tmp_path / "models", "m1"))
+    push_ledger(tmp_path / "models", "m1", shared)
+    whole = shared.get(ledger_object("m1"))
+    for bit in range(len(whole) * 8):
+        turned = bytearray(whole)
+        turned[bit // 8] ^= 1 << bit % 8
+        shared.put(ledger_object("m1"), bytes(turned))
+        try:
+            assert shared_ledger("m1", shared).tolist() == [1, 2, 3]
+        except (InputError, NoVerdict):
+            continue
+
+
+def test_a_machine_without_the_key_replaces_nothing_that_is_signed(tmp_path, monkeypatch):
+    """It would take the signature away, and what the others then delete is what was tested."""
+    shared, signed, plain = open_objects(tmp_path / "shared"), tmp_path / "signed", tmp_path / "plain"
+    monkeypatch.setenv(KEY, "a key that machines share")
+    for models, texts in ((signed, [1]), (plain, [4])):
+        remember(models, [], texts)
+        write_digests(np.array(texts, np.uint64), ledger_file(models, "m1"))
+    push_sides(signed, shared)
+    push_ledger(signed, "m1", shared)
+    before = {name: shared.get(name) for name in shared.names()}
+    monkeypatch.delenv(KEY)
+    for act in (lambda: push_sides(plain, shared), lambda: pull_sides(plain, shared), lambda: pull_known(plain, [], str(
+            tmp_path / "shared")), lambda: forget_shared(shared, np.array([1], np.uint64))):
+        with pytest.raises(NoVerdict, match="is signed, and MLBOT_KEY is not set"):
+            act()
+    assert {name: shared.get(name) for name in shared.names()} == before
+
+
+def test_a_push_again_mends_damaged_ledgers_and_leaves_whole_ones(tmp_path):
+    shared, models = open_objects(tmp_path / "shared"), tmp_path / "models"
+    write_digests(np.array([1, 2], np.uint64), ledger_file(models, "m1"))
+    assert push_ledger(models, "m1", shared) and not push_ledger(models, "m1", shared, again=True)
+    assert forget_shared(shared, np.array([2], np.uint64)) == 1 and not push_ledger(models, "m1", shared, again=True)
+    shared.put(ledger_object("m1"), b"")
+    assert not push_ledger(models, "m1", shared) and push_ledger(models, "m1", shared, again=True)
+    assert shared_ledger("m1", shared).tolist() == [1, 2]
+
+
+def test_an_error_says_where_the_object_is(tmp_path):
+    remember(tmp_path / "models", [1], [])
+    push_sides(tmp_path / "models", open_objects(tmp_path / "shared"))
+    name = open_objects(tmp_path / "shared").names()[0]
+    (tmp_path / "shared" / name).write_bytes(b"")
+    with pytest.raises(InputError) as caught:
+        pull_known(tmp_path / "new", [], str(tmp_path / "shared"))
+    assert caught.value.place == str(tmp_path / "shared" / name) and "on every machine that has models" in caught.value.action
+
+
+@pytest.mark.parametrize("place", ["a file", "a folder that is closed"])
+def test_a_place_that_cannot_be_listed_is_not_an_empty_one(tmp_path, place, monkeypatch):
+    """A disk that is not there, or no rights: what was tested is unknown, and nothing may be released."""
+    remember(tmp_path / "models", [1], [2])
+    shared = tmp_path / "shared"
+    if place == "a file":
+        shared.write_text("x")
+    else:
+        push_sides(tmp_path / "models", open_objects(shared))
+        scan = os.scandir
+
+        def closed(path):
+            if os.fspath(path).endswith("sides"):
+                raise PermissionError(13, "Permission denied", path)
+            return scan(path)
+        monkeypatch.setattr(os, "scandir", closed)  # rights do not stop root
+    for act in (lambda: pull_known(tmp_path / "new", [], str(shared)), lambda: push_sides(tmp_path / "models",
+                                                                                          open_objects(shared))):
+        with pytest.raises(NoVerdict, match="the folder does not answer"):
+            act()
+    assert not (tmp_path / "new").exists()
 
 
 def test_an_older_copy_of_a_ledger_brings_nothing_back_that_was_erased(shared, tmp_path):

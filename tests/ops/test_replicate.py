@@ -6,8 +6,11 @@ import time
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
+from mlbot.data.carried import ledger_object, shared_ledger
+from mlbot.data.ledger import ledger_file, write_digests
 from mlbot.errors import InputError, NoVerdict
 from mlbot.model.artefact import POINTER, VIEWS, WEIGHTS, build_artefact, read_artefact, write_artefact
 from mlbot.model.registry import history, judgement_file
@@ -399,3 +402,31 @@ def test_a_release_while_another_one_is_pushed_is_named_by_the_next_push(here, t
     done = mlbot("models", "--push", tmp_path / "shared", cwd=tmp_path)
     there = read_releases(open_objects(tmp_path / "shared"))[-1]["model"]
     assert there == second and f"champion {second}, to" in done.stdout and read_pointer(here) == first
+
+
+def test_a_push_by_hand_shares_the_ledgers_of_all_models_and_mends_those_that_are_damaged(here, tmp_path):
+    """Also of models that were released before ledgers were shared."""
+    first, second = released_names(here)
+    shared = open_objects(tmp_path / "shared")
+    for name in (first, second):
+        write_digests(np.array([7], np.uint64), ledger_file(here, name))
+    push(here, shared)
+    shared.delete(ledger_object(first))
+    shared.put(ledger_object(second), b"")
+    push(here, shared)
+    assert shared.get(ledger_object(first)) is None and shared.get(ledger_object(second)) == b""
+    push(here, shared, again=True)
+    assert [shared_ledger(name, shared).tolist() for name in (first, second)] == [[7], [7]]
+
+
+def test_an_audit_shows_what_is_known_where_a_ledger_cannot_be_fetched(released, mlbot, tmp_path):
+    assert mlbot("audit", cwd=released).returncode == 0
+    project = Path(shutil.copytree(released, tmp_path / "project"))
+    settings = (project / "settings.ini").read_text()
+    (project / "settings.ini").write_text(settings.replace("[places]\n", "[places]\ncarried = ../carried\n"))
+    ledger, = (project / "models" / "ledger").glob("*.npy")
+    open_objects(tmp_path / "carried").put(ledger_object(ledger.stem), b"")
+    assert mlbot("audit", cwd=project).returncode == 0  # each ledger is here
+    ledger.unlink()
+    told = mlbot("audit", cwd=project)
+    assert told.returncode == 3 and "no ledger: nobody knows" in told.stdout and "is damaged" in told.stderr, told.stderr

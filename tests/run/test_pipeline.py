@@ -18,7 +18,7 @@ import nbformat
 import pytest
 
 from mlbot.data.ledger import recall_of, remember
-from mlbot.errors import InputError
+from mlbot.errors import InputError, NoVerdict
 from mlbot.gates.record import RECORD, as_record
 from mlbot.gates.verdict import Rules, judge
 from mlbot.run.forkserver import fork_server
@@ -522,3 +522,17 @@ def test_a_run_that_may_release_does_not_start_without_knowing_it_and_another_sa
     result = run()
     assert result.exit_code == 0 and [note.partition(":")[0] for note in result.notes] == [
         "the sides of texts on other machines are not known", "other machines do not know the sides of this run"]
+
+
+@pytest.mark.parametrize("release", [True, False])
+def test_a_place_that_is_no_folder_stops_a_release_before_it_and_nothing_else(checkouts, tmp_path, release):
+    """FAULTS: the champion had changed when the disk refused, and no verdict was written."""
+    (tmp_path / "carried").write_text("a file")
+    settings, folder, run = checkouts("first", release=release)
+    remember(settings.places.models, [1], [2])
+    if release:
+        with pytest.raises(NoVerdict, match="the folder does not answer") as caught:
+            run()
+        assert not folder.exists() and "without a release: mlbot run --no-release" in caught.value.action
+    else:
+        assert len(run().notes) == 2
