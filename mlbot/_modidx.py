@@ -1845,6 +1845,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlbot.data.table.json_lines': ('data/table.html#json_lines', 'mlbot/data/table.py'),
                                   'mlbot.data.table.kind_of': ('data/table.html#kind_of', 'mlbot/data/table.py'),
                                   'mlbot.data.table.kind_of_zip': ('data/table.html#kind_of_zip', 'mlbot/data/table.py'),
+                                  'mlbot.data.table.layout_by_hand': ('data/table.html#layout_by_hand', 'mlbot/data/table.py'),
                                   'mlbot.data.table.layout_finding': ('data/table.html#layout_finding', 'mlbot/data/table.py'),
                                   'mlbot.data.table.lines_in': ('data/table.html#lines_in', 'mlbot/data/table.py'),
                                   'mlbot.data.table.locate_bad_line': ('data/table.html#locate_bad_line', 'mlbot/data/table.py'),

@@ -9,6 +9,7 @@ __all__ = ['MARKED', 'LINES', 'WORDS', 'FORGOTTEN', 'HEADINGS', 'in_marked_lines
 # %% ../../nbs/data/00_line_layout.ipynb #2e0a52ed
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 # %% ../../nbs/data/00_line_layout.ipynb #6223052e
 MARKED = {"intent: text": re.compile(r"(?P<intent>[^\s:,;|\"#\[{-][^:,;|\t\"{]{0,59}?)\s*:\s+(?P<text>\S.*)"),
@@ -53,7 +54,7 @@ def in_headed_lines(lines: Sequence[str]) -> str:
         heads = [at for at, name in enumerate(names) if name]
         indented = all(line[0].isspace() for line, name in zip(filled, names, strict=True) if not name)
         if len(heads) > 1 and heads[0] == 0 and (indented or not layout.endswith("indented texts")):
-            apart = min(after - before for before, after in zip(heads, [*heads[1:], len(names)], strict=True))
+            apart = min(after - before for before, after in pairwise(heads))  # the texts of the last one may not be looked at
             if apart > 1 and len(names) > 2 * len(heads) and all(len(names[at].split()) <= WORDS for at in heads):
                 return layout
     return ""

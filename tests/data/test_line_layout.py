@@ -73,6 +73,16 @@ def test_a_later_line_without_a_mark_is_set_aside_and_the_others_stay(tmp_path):
     assert len(found.rows) == 40 * len(PAIRS) and found.set_aside["text"].tolist() == ["a line that somebody forgot to mark"]
 
 
+def test_the_beginning_of_a_long_file_decides_and_what_comes_later_breaks_nothing(tmp_path):
+    """Its first lines hold one intent only, and later ones have no mark, or a heading without texts."""
+    first = "".join(f"badge: my badge number {at} is lost\n" for at in range(700)) + HAND["colon.txt"] * 300
+    for name, text, n in (("marked.txt", first + "no mark\n" * 900, 700 + 300 * len(PAIRS)),
+                          ("headed.txt", HAND["hash.txt"] * 300 + "# last\n# empty\n", 300 * len(PAIRS))):
+        (tmp_path / name).write_text(text)
+        table = read_table(tmp_path / name)
+        assert sum(bool(cells[1]) for _, cells in table.rows(2)) == n, name
+
+
 def test_every_layout_can_be_found():
     found = {layout_of_lines(text.replace("\r", "").split("\n")) for text in HAND.values()}
     assert found == {*MARKED, *HEADINGS}

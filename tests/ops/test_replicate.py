@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mlbot.data.carried import ledger_object, shared_ledger
-from mlbot.data.ledger import ledger_file, write_digests
+from mlbot.data.ledger import ledger_file, read_memory, write_digests
 from mlbot.errors import InputError, NoVerdict
 from mlbot.model.artefact import POINTER, VIEWS, WEIGHTS, build_artefact, read_artefact, write_artefact
 from mlbot.model.registry import history, judgement_file
@@ -430,3 +430,20 @@ def test_an_audit_shows_what_is_known_where_a_ledger_cannot_be_fetched(released,
     ledger.unlink()
     told = mlbot("audit", cwd=project)
     assert told.returncode == 3 and "no ledger: nobody knows" in told.stdout and "is damaged" in told.stderr, told.stderr
+
+
+def test_a_push_by_hand_shares_the_sides_and_a_benchmark_elsewhere_knows_them(released, mlbot, tmp_path):
+    """A command that only measures goes on where it cannot know them, and says so beside its JSON."""
+    shared, new = tmp_path / "shared", tmp_path / "new"
+    assert mlbot("models", "--push", str(shared), cwd=released).returncode == 0
+    place, = open_objects(shared).names("sides/")
+    new.mkdir()
+    (new / "settings.ini").write_text(f"[data]\nsource = sample\n[places]\ncarried = {shared}\n")
+    measure = ("benchmark", "sample", "--on", "test", "--only", "majority", "--json")
+    done = mlbot(*measure, cwd=new)
+    assert done.returncode == 0 and "not known" not in done.stderr and json.loads(done.stdout)
+    assert read_memory(new / "models").secret == read_memory(released / "models").secret
+    open_objects(shared).put(place, b"damaged")
+    done = mlbot(*measure, cwd=new)
+    assert done.returncode == 0 and "the sides of texts on other machines are not known" in done.stderr
+    assert json.loads(done.stdout)
