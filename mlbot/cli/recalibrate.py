@@ -8,6 +8,10 @@ __all__ = ['labelled_messages', 'outside_test', 'store_recalibrated', 'gap_line'
 
 # %% ../../nbs/cli/04_recalibrate.ipynb #142458a1
 import argparse
+import json
+import sys
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from .shared import add_command, here, program
@@ -87,29 +91,33 @@ def recalibrate(options: argparse.Namespace) -> int:
 
     from mlbot.data.carried import pull_known
     from mlbot.data.split import group_digests
+    from mlbot.gates.record import as_plain
     from mlbot.model.artefact import find_model, read_artefact
     from mlbot.model.predict import predictor_of
     from mlbot.model.recalibration import recalibrate as fit
-    settings = load_settings()
+    say, settings = partial(print, file=sys.stderr if options.json else sys.stdout), load_settings()
     models = settings.places.models
     champion = read_artefact(find_model(models))
     pull_known(models, [champion.name], settings.places.carried)
     model = predictor_of(champion)
     every = labelled_messages(settings, options.labels, model.manifest["context"])
     rows = outside_test(every, models).reset_index(drop=True)
-    print(f"labels: {len(rows):,} for model {champion.name}; {len(every) - len(rows):,} left out, as they are test texts")
+    say(f"labels: {len(rows):,} for model {champion.name}; {len(every) - len(rows):,} left out, as they are test texts")
     outside = (rows["intent"] == settings.data.out_of_scope).to_numpy(bool)
     probabilities, in_scope = model.ask(rows)
     right = np.array(model.intents)[probabilities.argmax(axis=1)] == rows["intent"].to_numpy(str) if len(rows) else outside
     weights = rows["stands_for"].to_numpy(float)
     calibration = fit(probabilities, in_scope, right, ~outside, group_digests(rows), weights=weights)
     for when, gap in (("before", calibration.before), ("after", calibration.after)):
-        print(gap_line(when, gap))
+        say(gap_line(when, gap))
     refuse_no_help(calibration.gain)
     name = store_recalibrated(models, champion, calibration, rows)
-    print(f"wrote:  model {name}: {champion.name} with probabilities to the power of {calibration.times:.2f}"
-          + (f", odds to be in scope shifted by {calibration.shift:+.2f}" if calibration.shift else ""))
-    print(f"next:   {program()} judge --model {name}, then: {program()} promote {name}")
+    shifted = f", odds to be in scope shifted by {calibration.shift:+.2f}" if calibration.shift else ""
+    say(f"wrote:  model {name}: {champion.name} with probabilities to the power of {calibration.times:.2f}{shifted}")
+    if options.json:
+        fitted = as_plain(asdict(calibration))
+        print(json.dumps({"model": name, "of": champion.name, "labels": len(rows), **fitted}, indent=1))
+    say(f"next:   {program()} judge --model {name}, then: {program()} promote {name}")
     return 0
 
 # %% ../../nbs/cli/04_recalibrate.ipynb #d19c8a16
@@ -118,4 +126,5 @@ def add_recalibrate(commands) -> None:
     command = add_command(commands, "recalibrate", example="mlbot recalibrate", extra="pipeline",
                           help="correct the champion's confidence from audited labels, without training")
     command.add_argument("--labels", default="", metavar="FILE", help="labelled messages, instead of the audit in the log")
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=recalibrate)

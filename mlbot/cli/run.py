@@ -349,11 +349,12 @@ def add_track(commands) -> None:
 # %% ../../nbs/cli/01_run.ipynb #54a4189a
 def card(options: argparse.Namespace) -> int:
     """Write the card of the model of a run, and print it."""
-    from mlbot.run.card import save_card
+    from mlbot.run.card import card_record, save_card
     from mlbot.run.folder import open_run
     settings = load_settings()
-    file = save_card(open_run(settings, options.run, needs="judged.json"), settings.places.models)
-    print(file.read_text(encoding="utf-8"))
+    folder = open_run(settings, options.run, needs="judged.json")
+    file = save_card(folder, settings.places.models)
+    print(json.dumps(card_record(folder), indent=1) if options.json else file.read_text(encoding="utf-8"))
     print(f"card:   {here(file)}", file=sys.stderr)
     print(f"next:   fill in [card] of settings.ini for the next run, then: {program()} run", file=sys.stderr)
     return 0
@@ -364,6 +365,7 @@ def add_card(commands) -> None:
     command = add_command(commands, "card", example="mlbot card", extra="pipeline",
                           help="write and print the card of a model")
     command.add_argument("run", nargs="?", default="latest", metavar="RUN", help="default: the latest")
+    command.add_argument("--json", action="store_true", help="as JSON, for programs")
     command.set_defaults(call=card)
 
 # %% ../../nbs/cli/01_run.ipynb #bbd41e97

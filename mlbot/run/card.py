@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['KNOWN', 'CARDS', 'card_results', 'family_members', 'weak_lines', 'source_name', 'data_facts', 'making_facts',
-           'encoder_facts', 'model_facts', 'judged_facts', 'as_yaml', 'build_card', 'card_file', 'save_card']
+           'encoder_facts', 'model_facts', 'judged_facts', 'as_yaml', 'card_facts', 'build_card', 'card_record',
+           'card_file', 'save_card']
 
 # %% ../../nbs/run/13_card.ipynb #adf05ba7
 import json
@@ -16,6 +17,7 @@ from ..model.artefact import read_artefact, scope_words
 from ..model.encoder_languages import languages_words
 from ..errors import inert, without_secrets
 from ..files import write_atomic
+from ..gates.record import as_plain, as_record
 from ..gates.verdict import FAIL, NO_VERDICT, TOO_CLOSE, Part, Verdict, gravity
 from ..gates.words import part_line, too_small, verdict_markdown
 from ..text.language import spoken
@@ -108,17 +110,29 @@ def as_yaml(value) -> str:
     return json.dumps(value)
 
 # %% ../../nbs/run/13_card.ipynb #39fdbe09
-def build_card(folder: Path) -> str:
-    """The card of the model in a run folder. Raises InputError when the run did not get that far."""
+def card_facts(folder: Path) -> dict:
+    """What the card of the model in a run folder says, by name. Raises InputError when the run did not get that far."""
     ended, prepared = load_outcome(folder), facts_of_run(folder)
     own = {"bot": "", "license": "", "use": "", "not_for": "", **(ended.get("card") or {})}
-    facts = dict(
+    return dict(
         **{**own, "license": own["license"] or "unknown"}, run=folder.name, tags=["text-classification", "intent", "mlbot"],
         headline=ended.get("headline") or "Judged by hand, notebook by notebook", released=ended.get("released", False),
         max_characters=ended.get("max_characters", 0), costs=ended.get("costs"),
         **data_facts(prepared), **making_facts(prepared), **judged_facts(folder),
         **model_facts(folder, spoken(prepared.get("languages", {}))))
-    return fill_text("card.md", {"plain": inert, "tojson": as_yaml}, facts) + "\n"
+
+
+def build_card(folder: Path) -> str:
+    """The card as Markdown. Raises InputError when the run did not get that far."""
+    return fill_text("card.md", {"plain": inert, "tojson": as_yaml}, card_facts(folder)) + "\n"
+
+
+def card_record(folder: Path) -> dict:
+    """The card for programs: values that JSON can hold, with all verdicts instead of their table."""
+    facts, verdicts = card_facts(folder), load_verdicts(folder)[1]
+    facts.pop("table")
+    return as_plain({**facts, "waived": [item.gate for item in verdicts if item.waiver],
+                     "verdicts": [as_record(item) for item in verdicts]})
 
 # %% ../../nbs/run/13_card.ipynb #a65ec9dc
 CARDS = "cards"

@@ -50,6 +50,14 @@ def test_a_corrected_model_is_judged_and_then_promoted(released, mlbot):
     assert mlbot("promote", name).returncode == 0 and find_model(released / "models").name == name
 
 
+def test_a_program_reads_what_was_fitted(released, mlbot):
+    """The words for people go beside it, to stderr."""
+    done = mlbot("recalibrate", "--labels", write_labels(released, right=0.9), "--json")
+    told = json.loads(done.stdout)
+    assert (released / "models" / told["model"]).is_dir() and told["of"] == find_model(released / "models").name
+    assert told["labels"] > 300 and told["gain"]["low"] > 0 and f"judge --model {told['model']}" in done.stderr
+
+
 def test_one_whose_gates_are_red_is_not_promoted(released, mlbot):
     """Labels that are mostly wrong make the model so unsure that gates stop it."""
     done = mlbot("recalibrate", "--labels", write_labels(released, right=0.2))

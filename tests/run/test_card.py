@@ -79,6 +79,14 @@ def test_what_is_weak_or_waived_is_said_by_name(run):
     assert "Without a person who looks at them" in text and "model-index" not in head(text)
 
 
+def test_a_program_reads_the_card(green_run, mlbot):
+    done = mlbot("card", "--json", cwd=green_run)
+    told = json.loads(done.stdout)
+    assert told["name"] == champion(green_run / "models").name and len(told["intents"]) == 12 and told["waived"] == []
+    score = next(item["score"] for item in told["verdicts"] if item["gate"] == "accuracy")
+    assert round(score["value"], 4) in [item["value"] for item in told["results"]] and "next:" in done.stderr
+
+
 def test_a_card_holds_what_held_when_the_model_was_made(run, monkeypatch, tmp_path):
     """Its costs, languages and licence are those of the run, not those of the day on which it is written again."""
     change(run / "prepare.json", languages={"fi": 90, "sv": 20, "other": 5, "et": 1})
