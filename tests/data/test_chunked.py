@@ -122,6 +122,16 @@ def test_empty_lines_at_the_border_of_chunks_do_not_shift_the_lines(tmp_path):
     assert_same(done, file, Columns())
 
 
+@pytest.mark.parametrize("above, types", [("", "string,discrete\n,class\n"), ("", "string,string\n"), ("# exported\n", "")])
+def test_what_stands_above_and_below_the_header_is_no_row(above, types, tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text(f"{above}text,intent\n{types}" + "".join(f"text {at},intent {at % 3}\n" for at in range(60)))
+    done = prepare([file], tmp_path / "tables", Columns(), SETTINGS.data, SETTINGS.split, chunk=7)
+    assert_same(done, file, Columns())
+    found = read_tables(done.folder)
+    assert sum(len(found[name]) for name in (*TABLES, "set_aside")) == 60 and not found["test"].empty
+
+
 def test_each_part_of_a_table_has_the_same_columns(company_file, tmp_path):
     done = prepare([company_file], tmp_path / "tables", Columns(), LOOSE, SETTINGS.split, chunk=900)
     for name in (*TABLES, "set_aside"):
