@@ -188,7 +188,7 @@ def test(options: argparse.Namespace) -> int:
     if options.all:
         print("test: everything, about half an hour on two cores", flush=True)
     elif not options.rest:
-        print("test: about ten minutes on two cores; everything: --all; in a minute: --quick", flush=True)
+        print("test: about eight minutes on two cores; everything: --all; in a minute: --quick", flush=True)
     return in_workplace("pytest", "-n", str(workers), "--dist", "loadgroup", *every, *options.rest)
 
 # %% ../../nbs/cli/07_project.ipynb #9ebd17c2

@@ -93,7 +93,8 @@ def test_a_run(project, kept_results, own_results, mlbot):
         shutil.copytree(kept_results / "3_gate", own_results / "3_gate")
     (project / "settings.ini").write_text((project / "settings.ini").read_text().replace(str(kept_results), str(own_results)))
     with Walk("cli.shared:request_of", "run.notebook:read_notebook", "run.cache:take_key", "run.kernel:execute_notebook",
-              "run.judge:judge_gate_cell", "run.report:render_report", "run.card:save_card", "cli.run:print_finished") as walk:
+              "run.judge:judge_gate_cell", "run.report:render_report", "run.card:save_card",
+              "cli.run:print_finished") as walk:
         done = mlbot("run")
     assert done.returncode == 0, done.stdout + done.stderr
     files, returns = walk.counted()
@@ -125,7 +126,8 @@ def test_a_message_from_the_service_to_the_answer(green_run, monkeypatch):
     service = BotService(load_settings())
     service.live.follow()
     try:
-        with Walk("text.clean:clean", "model.predict:Predictor.predict", "bot.conversation:judge_text", "serve.service:Recorder.put") as walk:
+        with Walk("text.clean:clean", "model.predict:Predictor.predict", "bot.conversation:judge_text",
+                  "serve.service:Recorder.put") as walk:
             assert FastPath(None, service).answer(b'{"text": "I need a new card"}')
     finally:
         service.stop()
