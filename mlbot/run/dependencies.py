@@ -339,7 +339,7 @@ class Readings:
 
     def module(self, name: str, text: str, is_package: bool = False) -> Module:
         """The module with this text: of this process, recalled from an earlier one, or parsed now."""
-        key = f"{name} {short_digest(text)} {is_package:d}"
+        key = f"{name} {hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()} {is_package:d}"
         if key not in self.modules:
             self.kept = self.stored() if self.kept is None else self.kept
             with suppress(LookupError, TypeError, ValueError):
