@@ -176,6 +176,8 @@ def examples_in(value) -> list[str]:
 
 def grouped_records(found, depth: int = 4) -> list[dict]:
     """The records of a document that keeps the examples of each intent together; [] for any other document."""
+    if isinstance(found, dict) and any(isinstance(found.get(name), str) for name in _NAMES) and examples_in(found):
+        found = [found]  # one intent alone
     if isinstance(found, list) and found and all(isinstance(item, dict) for item in found):
         named = [(next((item[name] for name in _NAMES if isinstance(item.get(name), str)), ""), item) for item in found]
     elif isinstance(found, dict) and len(found) > 1 and not set(found) & {*_NAMES, *_EXAMPLES, "text", "utterance", "data"}:

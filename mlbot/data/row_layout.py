@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['TELLS', 'TYPED', 'MARKS', 'ONE_EACH', 'DIVIDES', 'EACH', 'heads_blocks', 'merged_columns', 'named_columns',
-           'filled_below', 'named_rows', 'types_below', 'has_mark', 'mark_columns', 'one_mark_each', 'names_of_marks',
-           'rows_of_marks', 'text_columns', 'end_apart', 'rows_of_texts', 'mark_between', 'dividing_mark',
-           'rows_of_lists', 'has_marks', 'block_layout', 'layout_of']
+           'filled_below', 'named_rows', 'types_below', 'is_dashes', 'has_mark', 'mark_columns', 'one_mark_each',
+           'names_of_marks', 'rows_of_marks', 'text_columns', 'end_apart', 'rows_of_texts', 'mark_between',
+           'dividing_mark', 'rows_of_lists', 'has_marks', 'block_layout', 'layout_of']
 
 # %% ../../nbs/data/00_row_layout.ipynb #378ffdeb
 import re
@@ -91,6 +91,11 @@ def types_below(rows: Sequence[Sequence[str]]) -> int:
     if not cells or sum(map(bool, cells[0])) < 2 or not {*filter(None, cells[0])} <= _TYPES:
         return 0
     return 1 + (len(cells) > 1 and any(cells[1]) and {*cells[1]} <= _FLAGS)
+
+
+def is_dashes(cells: Sequence[str]) -> bool:
+    """Whether a row is the line of dashes that a table in Markdown has under its header."""
+    return any(cells) and all(re.fullmatch(r"\s*:?-{2,}:?\s*|", cell) for cell in cells)
 
 # %% ../../nbs/data/00_row_layout.ipynb #04f46329
 MARKS = YES | {"x", "•", "*"}

@@ -47,7 +47,7 @@ from .guess import (LABELS, LOOKED_AT, PUBLISHED, TEXTS, column_at, evenly, gues
                               headless, name_words, usual_column)
 from .line_layout import layout_of_lines, records_of_lines
 from .row_layout import (EACH, TYPED, filled_below, layout_of, mark_between, named_rows, names_of_marks,
-                               rows_of_lists, rows_of_marks, rows_of_texts, types_below)
+                               rows_of_lists, rows_of_marks, rows_of_texts, types_below, is_dashes)
 from .records import (LEFT, Several, cell_of, fasttext_records, is_labelled, markdown_records, record_of_pair,
                                 records_in, rows_of_record)
 from .spread import labelled_in, spread_records, yaml_documents
@@ -559,12 +559,12 @@ _JSON = re.compile(r'\s*(?:\{\s*["}]|\[\s*[\[{\]])')
 _RASA = re.compile(r"(?:version|nlu)\s*:", re.MULTILINE)
 _LABELLED, _INTENT_HEADING = re.compile(r"(?:^|\s)__label__\S"), re.compile(r"##\s*intent\s*:", re.MULTILINE)
 _LISTED = re.compile(r"^#{1,6} *[\w].*\n+(?: *[-*+] .+\n+)+\s*#{1,6} *[\w].*\n+ *[-*+] ", re.MULTILINE)
-_WEB_PAGE = re.compile(r"\s*<(!doctype html|html|\?xml|aiml)\b", re.IGNORECASE)
+_WEB_PAGE = re.compile(r"\s*<(!doctype html|html|table|\?xml|aiml)\b", re.IGNORECASE)
 _OTHER = {b"SQLite format 3": "an SQLite database", b"ARROW1": "a Feather or Arrow file", b"ORC": "an ORC file",
           b"%PDF": "a PDF", b"\x80\x04\x95": "a Python pickle", b"\x80\x05\x95": "a Python pickle",
           b"\x89HDF": "an HDF5 file"}
 _WEKA = re.compile(r"(?:\s|%.*\n)*@relation\b", re.IGNORECASE)
-_BY_HAND = (".txt", ".text", ".chatito", "")  # files that people write by hand
+_BY_HAND = (".txt", ".text", ".chatito", ".chatette", ".intents", "")  # files that people write by hand
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"(\xb5/\xfd": "zstd"}
 
 
@@ -599,7 +599,7 @@ def kind_of(path: Path) -> str:
     text = head.decode(guess_encoding(head), errors="replace").lstrip("\ufeff")
     suffix = path.suffix.lower()
     if markup := _WEB_PAGE.match(text) or suffix == ".xml" and re.match(r"\s*<([\w:.-]+)", text):
-        raise InputError("a web page" if "html" in markup[1].lower() else "XML", FORMATS,
+        raise InputError("XML" if markup[1].lower() in ("?xml", "aiml") or suffix == ".xml" else "a web page", FORMATS,
                          "download the file itself, or export it in one of these formats", path.name)
     if _WEKA.match(text):
         raise InputError("an ARFF file", FORMATS, "save it as CSV in Weka, or by scipy.io.arff", path.name)
@@ -666,21 +666,22 @@ def delimited_table(path: Path) -> Table:
     notes: tuple[Finding, ...] = (Finding(f"file read as {', '.join(unusual)}", 1, (word,) * bool(word)),) if unusual else ()
     notes += (Finding("lines above the header, not read", how.above),) if how.above else ()
     notes += (Finding("file without a header; its columns are read as " + ", ".join(lacking), 1),) if lacking else ()
-    studio, types = set(header) >= _STUDIO, 0
+    studio, types, rule = set(header) >= _STUDIO, 0, False
     with suppress(InputError):
-        types = 0 if lacking else types_below([fields for _, fields in islice(csv_rows(path, how), 1, 3)])
+        below = [] if lacking else [fields for _, fields in islice(csv_rows(path, how), 1, 3)]
+        types, rule = types_below(below), is_dashes(below[0] if below else [])
     notes += (Finding(TYPED, types),) * bool(types)
 
     def rows(needed: int = 0):
         found = csv_rows(path, how, needed)
-        for line, fields in found if lacking else islice(found, 1 + types, None):
+        for line, fields in found if lacking else islice(found, 1 + types + rule, None):
             cells = [without_apostrophe(cell) if cell[:1] == "'" else cell for cell in fields]
             if studio:
                 cells = [cell_of(parsed(cell, line, path.name)) if cell.startswith(_CHOICES) else cell for cell in cells]
                 cells.append("")
             yield line, cells
     names = lacking or [without_apostrophe(name) for name in header]
-    return Table(names, rows, notes, None if lacking or types else how, studio)
+    return Table(names, rows, notes, None if lacking or types or rule else how, studio)
 
 # %% ../../nbs/data/00_table.ipynb #a9afd345
 def sheet_table(path: Path, sheet: str, fits: Callable[[list[str]], bool]) -> Table:

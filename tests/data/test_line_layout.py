@@ -30,6 +30,7 @@ HAND = {
     "double-arrow.txt": "".join(f"{text} => {intent}\n" for text, intent in PAIRS),
     "hash.txt": below("# {}", "{}"), "hashes.txt": below("## {}", "- {}"), "ini.txt": below("[{}]", "{}"),
     "chatito.chatito": below("%[{}]('training': '3')", "    {}"), "heading.txt": below("{}:", "{}", ""),
+    "some.chatette": below("%[{}]", "    {}"),
     "bullets.txt": below("{}:", "  * {}"), "indented.txt": below("{}", "\t{}", ""),
 }
 

@@ -79,6 +79,9 @@ SHAPES = {
     "one after the other.json": "\n".join(json.dumps({"text": text, "intent": intent}, indent=1) for text, intent in PAIRS),
     "answers of labellers.jsonl": lines({"fields": {"text": text}, "responses": {"intent": [
         {"value": intent, "status": "submitted"}, {"value": "other", "status": "discarded"}]}} for text, intent in PAIRS),
+    "answers a labeller.jsonl": lines({"fields": {"text": text}, "responses": [
+        {"values": {"intent": {"value": "other"}}, "status": "discarded"}, {"values": None, "status": "pending"},
+        {"user_id": "u", "values": {"intent": {"value": intent}}, "status": "submitted"}]} for text, intent in PAIRS),
     "a name beside the number.jsonl": lines({"source": text, "intent": NUMBERS[intent], "intent-metadata": {
         "class-name": intent}} for text, intent in PAIRS),
     "one value for all rows.jsonl": lines({"textContent": text, "annotation": {"name": intent}, "labels": {"use": "training"}}
@@ -128,8 +131,22 @@ def data():
 def test_each_shape_is_read_to_its_last_row(tmp_path, data, name):
     file = tmp_path / name
     file.write_text(SHAPES[name])
-    rows = read_utterances(file, Columns(guess=("text", "intent")), data).rows
-    assert sorted(zip(rows.text, rows.intent, strict=True)) == sorted(PAIRS)
+    found = read_utterances(file, Columns(guess=("text", "intent")), data)
+    assert sorted(zip(found.rows.text, found.rows.intent, strict=True)) == sorted(PAIRS) and len(found.set_aside) == ("joined" in name)
+
+
+def test_an_object_about_one_intent_has_its_name_and_not_those_of_its_languages(tmp_path):
+    """As some builders write each intent into a file of its own."""
+    (tmp_path / "badge.json").write_text(json.dumps({"name": "badge", "utterances": {"en": ["lost it"], "de": ["verloren"]}}))
+    rows = [cells[:2] for _, cells in read_table(tmp_path / "badge.json").rows(2)]
+    assert rows == [["lost it", "badge"], ["verloren", "badge"]]
+
+
+@pytest.mark.parametrize("text", ["<table><tr><td>a</td></tr></table>", "\n<html>", "<!DOCTYPE html>"])
+def test_a_web_page_is_called_one(tmp_path, data, text):
+    (tmp_path / "rows.html").write_text(text)
+    with pytest.raises(InputError, match="a web page"):
+        read_utterances(tmp_path / "rows.html", Columns(), data)
 
 
 WRITTEN = {"de": ("möchte meine Bestellung für Müller löschen, Größe ändern", ["cp1252", "mac-roman", "cp850"]),
