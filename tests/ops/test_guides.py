@@ -20,7 +20,7 @@ LAST = ROOT / "benchmarks" / "last"
 CITED = re.compile(r"^`python3 benchmarks/(\w+)\.py`: \[what it printed\]\(\.\./\.\./\.\./benchmarks/last/(\w+)\.txt\) on "
                    r"(\S+) \(([^\n]+)\)\.$(.*?)(?=^## |^`python3|\Z)", re.MULTILINE | re.DOTALL)
 FIGURE = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,])|(?<![\w.,])\d*\.\d+(?![\w]|\.\d)")
-UNRECORDED = {"model": 63, "gates-anywhere": 2, "scale": 4}  # figures of a page whose run was not kept; only fewer
+UNRECORDED = {"model": 10}  # figures of a page whose run was not kept; only fewer
 NO_PROSE = re.compile(r"^```[\s\S]*?^```|`[^`]*`|^    .*$|^\|.*\]\(http.*$|\]\([^)]*\)", re.MULTILINE)
 
 
