@@ -1507,6 +1507,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                     'mlbot/data/line_layout.py'),
                                         'mlbot.data.line_layout.in_marked_lines': ( 'data/line_layout.html#in_marked_lines',
                                                                                     'mlbot/data/line_layout.py'),
+                                        'mlbot.data.line_layout.is_remark': ( 'data/line_layout.html#is_remark',
+                                                                              'mlbot/data/line_layout.py'),
                                         'mlbot.data.line_layout.layout_of_lines': ( 'data/line_layout.html#layout_of_lines',
                                                                                     'mlbot/data/line_layout.py'),
                                         'mlbot.data.line_layout.records_of_lines': ( 'data/line_layout.html#records_of_lines',

@@ -32,7 +32,7 @@ from ..stats.changes import Change
 from ..data.table import export_csv, without_apostrophe
 from ..errors import InputError, NoVerdict, nearest
 from ..origin import own_version
-from ..files import bears, key_of, mark, private_folder, write_atomic
+from ..files import HEX, bears, key_of, mark, private_folder, sweep, write_atomic
 from ..gates.actor import Actor, actor_of
 from ..gates.verdict import Rules, Verdict, against
 from ..gates.record import as_plain, as_record, read_record
@@ -47,8 +47,12 @@ from ..model.registry import Opponent
 
 # %% ../../nbs/run/00_folder.ipynb #4269246a
 def new_run(runs: Path, now: datetime | None = None) -> Path:
-    """Create a run folder named by the time and return it. Runs contain texts, so only the owner may read their folder."""
+    """Create a run folder named by the time and return it. Runs contain texts, so only the owner may read their folder.
+
+    What a run that was killed has left half-written in a folder of its own is removed.
+    """
     private_folder(runs)
+    sweep(runs, f"**/.*.{HEX}")
     name = (now or datetime.now()).strftime("%Y-%m-%d_%H%M%S")
     for suffix in ["", *(f"-{number}" for number in range(2, 100))]:
         try:

@@ -31,6 +31,7 @@ HAND = {
     "hash.txt": below("# {}", "{}"), "hashes.txt": below("## {}", "- {}"), "ini.txt": below("[{}]", "{}"),
     "chatito.chatito": below("%[{}]('training': '3')", "    {}"), "heading.txt": below("{}:", "{}", ""),
     "some.chatette": below("%[{}]", "    {}"),
+    "remarks.txt": "# my notes\n// May\n" + "".join(f"{intent}: {text}\n" for text, intent in PAIRS) + "\n# end\n",
     "bullets.txt": below("{}:", "  * {}"), "indented.txt": below("{}", "\t{}", ""),
 }
 
