@@ -1816,6 +1816,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlbot.data.table.csv_file': ('data/table.html#csv_file', 'mlbot/data/table.py'),
                                   'mlbot.data.table.csv_rows': ('data/table.html#csv_rows', 'mlbot/data/table.py'),
                                   'mlbot.data.table.delimited_table': ('data/table.html#delimited_table', 'mlbot/data/table.py'),
+                                  'mlbot.data.table.escape_of': ('data/table.html#escape_of', 'mlbot/data/table.py'),
                                   'mlbot.data.table.examine': ('data/table.html#examine', 'mlbot/data/table.py'),
                                   'mlbot.data.table.example_lines': ('data/table.html#example_lines', 'mlbot/data/table.py'),
                                   'mlbot.data.table.example_nodes': ('data/table.html#example_nodes', 'mlbot/data/table.py'),

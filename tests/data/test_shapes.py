@@ -136,6 +136,19 @@ def test_each_shape_is_read_to_its_last_row(tmp_path, data, name):
     assert len(found.set_aside) == ("joined" in name)  # its second header
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_quotes_behind_backslashes_are_read_and_other_backslashes_stay(tmp_path, data, separator):
+    """As Spark and MySQL write them; a path in another file keeps its backslash."""
+    rows = [(text + ' \\"now\\"', intent) for text, intent in PAIRS]
+    written = "".join(f'"{text}"{separator}{name}\n' for text, name in rows)
+    (tmp_path / "spark.csv").write_text(f"text{separator}intent\n{written}")
+    (tmp_path / "path.csv").write_text(table([("text", "intent"), *((text + "\\", name) for text, name in PAIRS)]))
+    wanted = {"spark.csv": [f'{text} "now"' for text, _ in PAIRS], "path.csv": [text + "\\" for text, _ in PAIRS]}
+    assert {name: read_utterances(tmp_path / name, Columns(), data).rows["text"].tolist() for name in wanted} == wanted
+    with pytest.raises(InputError, match="no cell can be replaced"):  # its quotes are written in another way
+        relabel_file(tmp_path / "spark.csv", tmp_path / "new.csv", [Correction(1, "hi", "badge", "room")], Columns())
+
+
 def test_an_object_about_one_intent_has_its_name_and_not_those_of_its_languages(tmp_path):
     """As some builders write each intent into a file of its own."""
     (tmp_path / "badge.json").write_text(json.dumps({"name": "badge", "utterances": {"en": ["lost it"], "de": ["verloren"]}}))
