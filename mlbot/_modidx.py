@@ -2497,6 +2497,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                    'mlbot/model/encoder_vocabulary.py')},
             'mlbot.model.encoder_weights': { 'mlbot.model.encoder_weights.in_bytes': ( 'model/encoder_weights.html#in_bytes',
                                                                                        'mlbot/model/encoder_weights.py'),
+                                             'mlbot.model.encoder_weights.refused_words': ( 'model/encoder_weights.html#refused_words',
+                                                                                            'mlbot/model/encoder_weights.py'),
                                              'mlbot.model.encoder_weights.roundable': ( 'model/encoder_weights.html#roundable',
                                                                                         'mlbot/model/encoder_weights.py'),
                                              'mlbot.model.encoder_weights.rounded': ( 'model/encoder_weights.html#rounded',
