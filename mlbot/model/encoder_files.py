@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['MAGIC', 'FILES', 'EXPORTED', 'CARD', 'FAMILY', 'LONGEST', 'E5', 'located', 'is_packed', 'in_package', 'package_files',
-           'zip_parts', 'wanted_members', 'unpack', 'unpacked', 'read_json', 'buildable', 'find_encoder', 'tiny_sizes',
-           'write_tiny_encoder', 'origin_of', 'encoder_identity', 'Recipe', 'read_prompt', 'read_recipe']
+           'is_installed', 'zip_parts', 'wanted_members', 'unpack', 'unpacked', 'read_json', 'buildable',
+           'find_encoder', 'tiny_sizes', 'write_tiny_encoder', 'origin_of', 'encoder_identity', 'Recipe', 'read_prompt',
+           'read_recipe']
 
 # %% ../../nbs/model/00_encoder_files.ipynb #8baa3d9e
 import hashlib
@@ -68,6 +69,12 @@ def package_files(name: str) -> list:
     except (metadata.PackageNotFoundError, ValueError):  # not installed, or not a valid package name
         return []
 
+
+def is_installed(name: str) -> bool:
+    """Whether a package or a module of this name is installed. It is not imported."""
+    word = name.replace("-", "_")
+    return bool(package_files(name)) or word.isidentifier() and importlib.util.find_spec(word) is not None
+
 # %% ../../nbs/model/00_encoder_files.ipynb #885449ef
 def zip_parts(name: str) -> list:
     """The files that make up the zip in an installed package, or in NAME-part-001, NAME-part-002 and so on, in order."""
@@ -86,7 +93,7 @@ def wanted_members(names: Iterable[str]) -> dict[str, str]:
     base = next((name.removesuffix("modules.json") for name in names if re.fullmatch(r"([^/]+/)?modules\.json", name)), None)
     inside = {name: name.removeprefix(base) for name in names if base is not None and name.startswith(base)}
     return {name: place for name, place in inside.items() if any(re.fullmatch(
-        pattern.replace(".", r"\.").replace("*", r"[\w-]+"), place) for pattern in (*FILES, EXPORTED))}
+        pattern.replace(".", r"\.").replace("*", r"[\w-]+"), place) for pattern in (*FILES, EXPORTED, CARD))}
 
 # %% ../../nbs/model/00_encoder_files.ipynb #c5fee18b
 def unpack(parts: list, folder: Path) -> Path | None:
@@ -113,7 +120,8 @@ def unpack(parts: list, folder: Path) -> Path | None:
 def unpacked(name: str, home: Path) -> Path | None:
     """The folder in `home` with the unpacked encoder of installed packages; None if they contain none."""
     parts = zip_parts(name)
-    state = hashlib.sha256("".join(f"{part.name}{part.hash.value if part.hash else part.size}" for part in parts).encode())
+    known = "".join(f"{part.name}{part.hash.value if part.hash else part.size}" for part in parts)
+    state = hashlib.sha256(f"{known}{CARD}".encode())  # one unpacked by an earlier version has no card
     folder = home / "encoders" / f"{name}-{state.hexdigest()[:12]}"
     return folder if folder.is_dir() else unpack(parts, folder) if parts else None
 
@@ -151,7 +159,9 @@ def _from_hub(name: str) -> Path:
         raise
     except Exception as problem:  # network failures come in many classes
         message = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-        raise InputError(f"no encoder {name!r}: no folder, no installed package, and the hub says: {message[:120]}",
+        package = name.partition("/")[0]
+        inside = f"the installed package {package} has none that we read" if is_installed(package) else "no installed package"
+        raise InputError(f"no encoder {name!r}: no folder, {inside}, and the hub says: {message[:120]}",
                          "a folder in the layout of sentence-transformers, or a name on the hub",
                          "correct encoder in settings.ini [model]; without access to the hub, name a folder") from None
     return folder

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .encoder_files import is_packed
+from .encoder_packed import count_pieces
+from .encoder_vocabulary import LARGE_VOCABULARY
 from ..text.language import OTHER, UNSURE, spoken
 
 # %% ../../nbs/model/00_encoder_languages.ipynb #d0e5d5b5
@@ -29,9 +31,12 @@ E5_KNOWS = tuple((
 
 
 def languages_of_encoder(place: Path) -> tuple[str, ...]:
-    """The languages (ISO 639-1) that the encoder in a folder or file knows; empty if it has no card."""
+    """The languages (ISO 639-1) that the encoder in a folder or file knows; empty if it has no card.
+
+    An encoder in one file knows those of multilingual-e5-small if it still has a vocabulary for so many.
+    """
     if is_packed(place):
-        return E5_KNOWS
+        return E5_KNOWS if count_pieces(place) >= LARGE_VOCABULARY else ()
     card = place / "README.md"
     return card_languages(card.read_text(encoding="utf-8", errors="replace")) if card.is_file() else ()
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PACKED_HEAD', 'TOKENS_HEAD', 'SIZES', 'WHERE', 'IN_LAYER', 'Packed', 'read_places', 'packed_sizes',
-           'write_tiny_packed', 'read_packed', 'from_four_bits', 'usual_name', 'packed_arrays', 'packed_config',
-           'packed_tokenizer']
+           'write_tiny_packed', 'read_packed', 'count_pieces', 'from_four_bits', 'usual_name', 'packed_arrays',
+           'packed_config', 'packed_tokenizer']
 
 # %% ../../nbs/model/00_encoder_packed.ipynb #61ba7bd9
 import struct
@@ -95,6 +95,13 @@ def read_packed(file: Path) -> Packed:
     _, skipped = struct.unpack_from("<iI", data, at + length)
     return Packed(dict(zip(SIZES, sizes, strict=True)), dict(zip(("start", "end", "pad", "unknown"), special, strict=True)),
                   pieces, scores, read_places(data, at + length + 8 + skipped), data)
+
+# %% ../../nbs/model/00_encoder_packed.ipynb #c1a7e93d
+def count_pieces(file: Path) -> int:
+    """How many word pieces the encoder in a file has; 0 for a truncated file."""
+    with open(file, "rb") as handle:
+        head = handle.read(struct.calcsize(PACKED_HEAD))
+    return struct.unpack(PACKED_HEAD, head)[2 + SIZES.index("words")] if len(head) == struct.calcsize(PACKED_HEAD) else 0
 
 # %% ../../nbs/model/00_encoder_packed.ipynb #79d0529f
 def from_four_bits(data: bytes, count: int, offset: int) -> np.ndarray:

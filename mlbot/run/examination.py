@@ -41,6 +41,7 @@ from ..stats.invariance import robustness
 from ..stats.raking import gap_of, rake, shares_of
 from ..stats.scores import Score, accuracy, confidence_gap, share
 from ..model.encoder_languages import language_gap
+from ..model.encoder_weights import refused_words
 from ..text.language import language_of, told_right
 from .budget import budget_line, budget_record, count_decision, sealed_rows
 from mlbot.run.folder import (
@@ -495,13 +496,14 @@ def exam_warnings(exam: Exam, duel: Duel, settings: Settings, answers: Answers |
     encoder_words = encoder_change(champion.manifest, exam.model.manifest) if champion else ""
     if encoder_words:
         encoder_words += f", under one name; the champion's is named by encoder = {encoder}@COMMIT"
-    languages = exam.model.manifest.get("encoder", {}).get("languages", "").split()
-    gap = language_gap(encoder, languages, exam.facts.get("languages", {}))
+    known = exam.model.manifest.get("encoder", {})
+    gap = language_gap(encoder, known.get("languages", "").split(), exam.facts.get("languages", {}))
+    large = refused_words(encoder, known.get("weights", ""))
     promise = weigh_promise(exam.folder, answers) if answers else ""
     confidence_file = exam.folder / "confidence.json"
     confidence = [part["words"] for part in load_json(confidence_file)] if confidence_file.exists() else []
     warnings = [str(learnt or ""), judged_words, duel.note, seen_words if seen else "", unknown_words if is_unknown else "",
-                encoder_words, gap, promise, *confidence, *plans]
+                encoder_words, gap, large, promise, *confidence, *plans]
     return [line for line in warnings if line]
 
 # %% ../../nbs/run/19_examination.ipynb #ed4b2e1c

