@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import special as scipy_special
 from scipy.integrate import quad
 from scipy.stats import binom, binomtest, false_discovery_control, norm
 from scipy.stats import bootstrap as scipy_bootstrap
@@ -16,6 +17,7 @@ from mlbot.settings import Meter
 from mlbot.stats.bounds import (
     benjamini_hochberg,
     binomial_mid_p,
+    by_hand,
     crossing,
     design_effect,
     difference_bounds,
@@ -25,6 +27,7 @@ from mlbot.stats.bounds import (
     healed_bound,
     holm,
     intraclass,
+    power_above,
     probability_of_at_most,
     probability_of_no_loss,
     rows_to_see,
@@ -335,6 +338,72 @@ def test_a_gain_is_bounded_with_what_is_unknown_about_how_many_rows_change():
         least, most = difference_bounds(broke, healed, 500)
         assert (most < 0) == (probability_of_no_loss(broke, healed) < 0.025) and least <= (healed - broke) / 500 <= most
         assert (least > 0) == (probability_of_no_loss(healed, broke) < 0.025)
+
+
+BETAS = [(a, b, x) for a in (0.5, 1, 3, 40, 900) for b in (0.5, 1, 7, 300) for x in (-0.1, 0, 0.02, 0.3, 0.5, 0.97, 1, 1.5)]
+
+
+def test_without_scipy_the_functions_are_those_of_scipy():
+    """Each by its name, on and beside the edges of what it is defined for."""
+    own = by_hand()
+    for a, b, x in BETAS:
+        assert own.betainc(a, b, x) == pytest.approx(scipy_special.betainc(a, b, min(max(x, 0), 1)), rel=1e-9, abs=1e-13)
+        assert own.betaln(a, b) == pytest.approx(scipy_special.betaln(a, b), rel=1e-9, abs=1e-12)
+    assert isinstance(own.betainc(2, 3, -0.1), float) and isinstance(own.betainc(2, 3, 1.5), float)
+    for a, b in ((0.5, 7), (3, 1), (40, 300)):
+        for chance in (0.001, 0.05, 0.5, 0.975):
+            assert own.betaincinv(a, b, chance) == pytest.approx(scipy_special.betaincinv(a, b, chance), rel=1e-9)
+    for n in (1, 5, 60):
+        for k in (0, 1, n - 1, n):
+            for right in (0.01, 0.3, 0.5, 0.99):
+                assert own.bdtr(k, n, right) == pytest.approx(scipy_special.bdtr(k, n, right), rel=1e-9, abs=1e-13)
+                assert own.bdtrc(k, n, right) == pytest.approx(scipy_special.bdtrc(k, n, right), rel=1e-9, abs=1e-13)
+    assert own.bdtrc(-1, 5, 0.3) == 1 and own.bdtrc(5, 5, 0.3) == 0 == own.bdtrc(6, 5, 0.3)
+    for degrees in (1, 4, 30, 1_000):
+        for chance in (0.025, 0.3, 0.975):
+            assert float(own.stdtrit(degrees, chance)) == pytest.approx(student.ppf(chance, degrees), rel=1e-7)
+    for n, right, risk in ((20, 0.8, 0.05), (200, 0.5, 0.01), (3, 0.9, 0.5), (5, 0.1, 0.05)):
+        fewest = max((k for k in range(n) if binom.cdf(k, n, right) <= risk), default=0)
+        assert own.bdtrik(risk, n, right) == fewest, (n, right)
+
+
+@pytest.mark.parametrize("n, value, floor", [(1, 0.9, 0.5), (40, 0.9, 0.8), (200, 0.85, 0.8), (30, 0.5, 0.01), (4, 0.99, 0.9),
+                                             (10, 0.6, 0.0)])
+def test_the_power_is_the_share_of_samples_whose_bound_reaches_the_floor(n, value, floor):
+    reached = [share_at_least(hits, n) >= floor for hits in range(n + 1)]
+    assert power_above(n, value, floor) == pytest.approx(float(binom.pmf(np.arange(n + 1), n, value) @ reached), abs=1e-12)
+
+
+def test_a_side_that_is_a_little_longer_is_no_skew():
+    """At exactly 1.25 times half the width the half counts, above it the side does."""
+    even, longer = rows_to_settle(0.75, 0.5, 0.9, 10_000, 0.25), rows_to_settle(0.75, 0.499, 0.9, 10_000, 0.25)
+    assert longer / even == pytest.approx((0.251 / 0.2) ** 2, rel=0.001)
+
+
+@pytest.mark.parametrize("groups, same", [(np.zeros(40), True), (np.arange(40), True), (np.arange(40) // 4, False)])
+def test_one_group_or_one_row_a_group_costs_no_quantile(groups, same):
+    values = (np.arange(40) * 7 % 10 < 6) * 1.0
+    assert (effective_rows(values, groups) == 40 / design_effect(values, groups)) == same
+
+
+@pytest.mark.parametrize("means", [(0.0, 0.0), (0.5, 1.0)])
+def test_bets_grow_as_the_formula_says(means):
+    """The same money, step by step: the stake of each label rests on the labels before it alone."""
+    right, kept = np.array([1, 1, 0, 1, 1, 1, 0, 1] * 6, float), []
+    for at in np.linspace(0, 1, 501):
+        centre, up, down = means[0] - at * means[1], 0.0, 0.0
+        past, squares = [centre], 0.25
+        for one in right:
+            mean = sum(past) / len(past)
+            stake = mean / (max(squares / len(past) - (mean - centre) ** 2, 1e-9) + mean ** 2)
+            up += math.log1p(min(max(stake, 0), 0.5 / max(1 - centre, 1e-9)) * (one - at))
+            down += math.log1p(max(min(stake, 0), -0.5 / max(1 + centre, 1e-9)) * (one - at))
+            past.append(one - at)
+            squares += (one - at - centre) ** 2
+        if np.logaddexp(up, down) - math.log(2) < math.log(20):
+            kept.append(at)
+    found = share_by_bets(right - means[0], np.ones(48) - means[1], means)
+    assert found == pytest.approx((kept[0] - 0.002, min(kept[-1] + 0.002, 1)), abs=1e-9)
 
 
 def test_a_bet_is_won_and_lost_as_by_hand():
