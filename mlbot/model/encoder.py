@@ -21,8 +21,8 @@ from .encoder_files import (E5, EXPORTED, FAMILY, LONGEST, Recipe, buildable, fi
                                        read_json, read_recipe)
 from .encoder_graph import bert, single_text_graph, first_place
 from .encoder_languages import languages_of_encoder
-from .encoder_packed import packed_arrays, packed_config, packed_tokenizer, read_packed
-from .encoder_vocabulary import left_languages, pruned
+from .encoder_packed import count_pieces, packed_arrays, packed_config, packed_tokenizer, read_packed
+from .encoder_vocabulary import LARGE_VOCABULARY, left_languages, pruned
 from .encoder_weights import in_bytes
 from ..errors import InputError
 from ..origin import missing
@@ -239,7 +239,8 @@ def load_encoder(name: str, texts: Iterable[str], root: Path = Path(), languages
     place = find_encoder(name, root).absolute()
     texts = list(texts)
     files, weights = build_encoder(place, texts, languages)
-    known = " ".join(left_languages(languages_of_encoder(place), texts, languages))
+    large = not is_packed(place) or count_pieces(place) >= LARGE_VOCABULARY
+    known = " ".join(left_languages(languages_of_encoder(place, large), texts, languages))
     return Encoder(files, origin={**origin_of(place), "weights": weights, "languages": known})
 
 # %% ../../nbs/model/01_encoder.ipynb #5a4ed002

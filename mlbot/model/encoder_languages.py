@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .encoder_files import is_packed
-from .encoder_packed import count_pieces
-from .encoder_vocabulary import LARGE_VOCABULARY
 from ..text.language import OTHER, UNSURE, spoken
 
 # %% ../../nbs/model/00_encoder_languages.ipynb #d0e5d5b5
@@ -30,13 +28,13 @@ E5_KNOWS = tuple((
     "pt ro ru sa sd si sk sl so sq sr su sv sw ta te th tl tr ug uk ur uz vi xh yi zh").split())
 
 
-def languages_of_encoder(place: Path) -> tuple[str, ...]:
+def languages_of_encoder(place: Path, large: bool = True) -> tuple[str, ...]:
     """The languages (ISO 639-1) that the encoder in a folder or file knows; empty if it has no card.
 
-    An encoder in one file knows those of multilingual-e5-small if it still has a vocabulary for so many.
+    An encoder in one file knows those of multilingual-e5-small if it still has a vocabulary for so many, a `large` one.
     """
     if is_packed(place):
-        return E5_KNOWS if count_pieces(place) >= LARGE_VOCABULARY else ()
+        return E5_KNOWS if large else ()
     card = place / "README.md"
     return card_languages(card.read_text(encoding="utf-8", errors="replace")) if card.is_file() else ()
 

@@ -12,7 +12,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from mlbot.errors import InputError
-from mlbot.model import encoder_languages, encoder_vocabulary
+from mlbot.model import encoder as encoder_module
+from mlbot.model import encoder_vocabulary
 from mlbot.model.artefact import ENCODER, TOKENS
 from mlbot.model.encoder import Encoder, Parts, both_sizes, load_encoder, needed_parts, read_parts, tokenizer_file
 from mlbot.model.encoder_files import Recipe, find_encoder, read_recipe, write_tiny_encoder
@@ -144,7 +145,7 @@ def test_an_encoder_in_one_file_trains_and_answers_from_the_model_alone(packed):
 
 def test_an_encoder_in_one_file_knows_a_hundred_languages_only_with_their_pieces(packed, monkeypatch):
     assert load_encoder(str(packed), [], languages=["en", "ru"]).origin["languages"] == ""
-    monkeypatch.setattr(encoder_languages, "LARGE_VOCABULARY", 10)
+    monkeypatch.setattr(encoder_module, "LARGE_VOCABULARY", 10)
     assert {"en", "ru"} <= set(load_encoder(str(packed), [], languages=["en", "ru"]).origin["languages"].split())
 
 

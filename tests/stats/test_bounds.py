@@ -1,6 +1,7 @@
 """The bounds of a score are those of the books, and hold what they promise."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -30,12 +31,16 @@ from mlbot.stats.bounds import (
     power_above,
     probability_of_at_most,
     probability_of_no_loss,
+    rows_above,
     rows_to_see,
     rows_to_settle,
     share_at_least,
     share_at_most,
     share_by_bets,
     smallest_seen,
+    special,
+    widened,
+    wilson,
 )
 from mlbot.stats.scores import accuracy, bootstrap, corrected_levels, gain, share
 
@@ -358,7 +363,7 @@ def test_without_scipy_the_functions_are_those_of_scipy():
             for right in (0.01, 0.3, 0.5, 0.99):
                 assert own.bdtr(k, n, right) == pytest.approx(scipy_special.bdtr(k, n, right), rel=1e-9, abs=1e-13)
                 assert own.bdtrc(k, n, right) == pytest.approx(scipy_special.bdtrc(k, n, right), rel=1e-9, abs=1e-13)
-    assert own.bdtrc(-1, 5, 0.3) == 1 and own.bdtrc(5, 5, 0.3) == 0 == own.bdtrc(6, 5, 0.3)
+    assert own.bdtrc(0, 0, 0.3) == 0 and own.bdtrc(-1, 5, 0.3) == 1 and own.bdtrc(5, 5, 0.3) == 0 == own.bdtrc(6, 5, 0.3)
     for degrees in (1, 4, 30, 1_000):
         for chance in (0.025, 0.3, 0.975):
             assert float(own.stdtrit(degrees, chance)) == pytest.approx(student.ppf(chance, degrees), rel=1e-7)
@@ -367,8 +372,8 @@ def test_without_scipy_the_functions_are_those_of_scipy():
         assert own.bdtrik(risk, n, right) == fewest, (n, right)
 
 
-@pytest.mark.parametrize("n, value, floor", [(1, 0.9, 0.5), (40, 0.9, 0.8), (200, 0.85, 0.8), (30, 0.5, 0.01), (4, 0.99, 0.9),
-                                             (10, 0.6, 0.0)])
+@pytest.mark.parametrize("n, value, floor", [(1, 0.9, 0.5), (40, 0.9, 0.8), (200, 0.85, 0.8), (30, 0.5, 0.01),
+                                             (30, 0.5, 0.001), (4, 0.99, 0.9), (10, 0.6, 0.0)])
 def test_the_power_is_the_share_of_samples_whose_bound_reaches_the_floor(n, value, floor):
     reached = [share_at_least(hits, n) >= floor for hits in range(n + 1)]
     assert power_above(n, value, floor) == pytest.approx(float(binom.pmf(np.arange(n + 1), n, value) @ reached), abs=1e-12)
@@ -380,30 +385,86 @@ def test_a_side_that_is_a_little_longer_is_no_skew():
     assert longer / even == pytest.approx((0.251 / 0.2) ** 2, rel=0.001)
 
 
-@pytest.mark.parametrize("groups, same", [(np.zeros(40), True), (np.arange(40), True), (np.arange(40) // 4, False)])
+@pytest.mark.parametrize("groups, same", [(np.zeros(40), True), (np.arange(40), True), (np.arange(40) // 4, False),
+                                          (np.arange(40) // 20, False)])
 def test_one_group_or_one_row_a_group_costs_no_quantile(groups, same):
     values = (np.arange(40) * 7 % 10 < 6) * 1.0
     assert (effective_rows(values, groups) == 40 / design_effect(values, groups)) == same
 
 
-@pytest.mark.parametrize("means", [(0.0, 0.0), (0.5, 1.0)])
-def test_bets_grow_as_the_formula_says(means):
+@pytest.mark.parametrize("means, counted", [((0.0, 0.0), [1]), ((0.5, 1.0), [1, 1, 0]), ((0.5, 0.9), [1, 0.5])])
+def test_bets_grow_as_the_formula_says(means, counted):
     """The same money, step by step: the stake of each label rests on the labels before it alone."""
-    right, kept = np.array([1, 1, 0, 1, 1, 1, 0, 1] * 6, float), []
+    counted = np.resize(counted, 48)
+    right, kept = np.array([1, 1, 0, 1, 1, 1, 0, 1] * 6) * counted, []
     for at in np.linspace(0, 1, 501):
         centre, up, down = means[0] - at * means[1], 0.0, 0.0
         past, squares = [centre], 0.25
-        for one in right:
-            mean = sum(past) / len(past)
+        for one, all_of in zip(right, counted, strict=True):
+            mean, step = sum(past) / len(past), one - at * all_of
             stake = mean / (max(squares / len(past) - (mean - centre) ** 2, 1e-9) + mean ** 2)
-            up += math.log1p(min(max(stake, 0), 0.5 / max(1 - centre, 1e-9)) * (one - at))
-            down += math.log1p(max(min(stake, 0), -0.5 / max(1 + centre, 1e-9)) * (one - at))
-            past.append(one - at)
-            squares += (one - at - centre) ** 2
+            up += math.log1p(min(max(stake, 0), 0.5 / max(1 - centre, 1e-9)) * step)
+            down += math.log1p(max(min(stake, 0), -0.5 / max(1 + centre, 1e-9)) * step)
+            past.append(step)
+            squares += (step - centre) ** 2
         if np.logaddexp(up, down) - math.log(2) < math.log(20):
             kept.append(at)
-    found = share_by_bets(right - means[0], np.ones(48) - means[1], means)
-    assert found == pytest.approx((kept[0] - 0.002, min(kept[-1] + 0.002, 1)), abs=1e-9)
+    found = share_by_bets(right - means[0], counted - means[1], means)
+    assert found == pytest.approx((max(kept[0] - 0.002, 0), min(kept[-1] + 0.002, 1)), abs=1e-9)
+
+
+def test_labels_of_two_lengths_are_refused():
+    with pytest.raises(ValueError):
+        share_by_bets(np.ones(3), np.ones(2))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 37])
+def test_wilson_is_that_of_scipy_for_each_number_of_hits(n):
+    for hits in range(n + 1):
+        theirs = binomtest(hits, n).proportion_ci(method="wilsoncc")
+        assert wilson(hits, n) == pytest.approx((theirs.low, theirs.high), abs=1e-12), hits
+
+
+def test_groups_that_are_all_of_one_value_are_one_row_each():
+    assert intraclass(np.ones(4), np.array([0, 0, 1, 1])) == 1.0
+    assert design_effect(np.ones(6), np.array([1, 1, 1, 2, 2, 2])) == 3.0 == design_effect(np.zeros(6), np.zeros(6)) / 2
+
+
+def test_the_design_effect_is_the_larger_of_two_estimates():
+    """Each of them is the larger one in some draw."""
+    dice, larger = np.random.default_rng(5), set()
+    for _ in range(40):
+        of_row = np.repeat(np.arange(5), dice.integers(1, 8, 5))
+        values = (dice.random(len(of_row)) < dice.random(5)[of_row]) * 1.0
+        sizes, gaps = np.bincount(of_row), values - values.mean()
+        if np.ptp(values) == 0 or len(of_row) == 5:
+            continue
+        sums = np.bincount(of_row, gaps)
+        spread = 5 / 4 * float(sums @ sums) / float(gaps @ gaps)
+        kin = 1 + intraclass(values, of_row) * (float(sizes @ sizes) / len(values) - 1)
+        larger.add(spread > kin)
+        assert design_effect(values, of_row) == pytest.approx(max(1, spread, kin), rel=1e-12)
+    assert larger == {True, False}
+
+
+@pytest.mark.parametrize("value, floor", [(0.9, 0.8), (0.95, 0.9), (0.6, 0.5), (0.99, 0.5)])
+def test_one_row_less_would_not_show_it(value, floor):
+    rows = rows_above(value, floor)
+    assert isinstance(rows, int) and power_above(rows, value, floor) >= 0.8 > power_above(rows - 1, value, floor)
+
+
+def test_a_bound_never_changes_its_side_of_zero():
+    assert widened(0.0, 0.2) == 0.0 and widened(0.0, -0.1) == -0.1 and widened(-0.1, 0.2) == -0.1
+    assert widened(0.2, -0.1) == 1e-9 and widened(0.2, 0.1) == 0.1
+
+
+def test_where_scipy_is_missing_the_functions_by_hand_take_its_place(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.special", None)
+    special.cache_clear()
+    try:
+        assert special().__name__ == "by hand" and share_at_least(9, 10) == pytest.approx(0.6058, abs=1e-4)
+    finally:
+        special.cache_clear()
 
 
 def test_a_bet_is_won_and_lost_as_by_hand():
